@@ -1,0 +1,1 @@
+"""The operator: turns Kafka records and RetrainRequests into exactly one Job each."""
