@@ -1,0 +1,115 @@
+"""Starts the operator: `python -m retraining_operator --config FILE`. Composes the parts; decides nothing."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import platform
+import signal
+import sys
+import time
+from collections.abc import Coroutine
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import kopf
+
+from retraining_operator import http, logs
+from retraining_operator.cluster import connect
+from retraining_operator.consumer import Consumer
+from retraining_operator.context import Context
+from retraining_operator.events import Narrator
+from retraining_operator.handlers import build_registry, build_settings
+from retraining_operator.intake import Intake
+from retraining_operator.reconciler import Reconciler, seed_until_ready
+from retraining_operator.settings import Settings, SettingsError, read_settings
+
+DEFAULT_CONFIG = Path("/etc/retraining-operator/config.yaml")
+EXIT_FAILED = 1
+EXIT_BAD_SETTING = 78
+SILENT_SECONDS = 60
+"""A consumer thread that has not come by for so long hangs: it polls every second."""
+SWITCH_SECONDS = 0.0005
+"""How long a thread keeps the interpreter; at Python's own 5 ms a busy event loop starves the consumer's thread."""
+
+logger = logging.getLogger("retraining_operator")
+
+
+def main() -> int:
+    """Run until SIGTERM or SIGINT."""
+    parser = argparse.ArgumentParser(prog="retraining_operator", description="Turns triggers into retraining Jobs.")
+    parser.add_argument("--config", type=Path, default=DEFAULT_CONFIG, help="the configuration file (YAML)")
+    try:
+        settings = read_settings(parser.parse_args().config)
+    except SettingsError as error:
+        print(error, file=sys.stderr)  # noqa: T201  # logging is not set up without settings
+        return EXIT_BAD_SETTING
+    logs.configure(settings.log_format, settings.log_level)
+    sys.setswitchinterval(SWITCH_SECONDS)
+    try:
+        asyncio.run(operate(settings))
+    except Exception:
+        logger.exception("The operator ends, to be started anew by Kubernetes.")
+        return EXIT_FAILED
+    logger.info("Stopped.")
+    return 0
+
+
+async def operate(settings: Settings) -> None:
+    """Run kopf, the reconciler, the consumer and the HTTP server; any of them dying ends them all."""
+    context = Context(settings)
+    async with connect(settings.namespace) as cluster:
+        narrator = Narrator(cluster, platform.node())
+        reconciler = Reconciler(context, cluster, narrator, lambda: datetime.now(UTC))
+        intake = Intake(cluster, context.view, context.metrics)
+        consumer = Consumer(settings.kafka, intake.accept, context.metrics)
+        seeded = asyncio.Event()
+
+        def alive() -> str | None:
+            silence = time.monotonic() - consumer.polled_at
+            return f"the consumer has not polled Kafka for {silence:.0f} s" if silence > SILENT_SECONDS else None
+
+        def ready() -> str | None:
+            if not seeded.is_set():
+                return "the RetrainRequests could not be listed yet"
+            return None if consumer.answered else "Kafka has not answered yet"
+
+        async def reconcile() -> None:
+            await seed_until_ready(reconciler)
+            seeded.set()
+            async with asyncio.TaskGroup() as group:
+                group.create_task(consumer.run())
+                group.create_task(reconciler.run())
+                group.create_task(watch(context))
+
+        app = http.build_app(context.metrics.registry, alive, ready)
+        await run_until_stopped(context.stopping, http.serve(app, settings.http_port), reconcile())
+
+
+async def watch(context: Context) -> None:
+    """Run kopf; on a signal it sets `stopping` and returns."""
+    await kopf.operator(
+        registry=build_registry(),
+        settings=build_settings(),
+        memo=context,
+        namespaces=[context.settings.namespace],
+    )
+    context.stopping.set()
+
+
+async def run_until_stopped(stopping: asyncio.Event, *parts: Coroutine[Any, Any, None]) -> None:
+    """Run parts side by side until one fails or a stop is asked for."""
+    loop = asyncio.get_running_loop()
+    for signum in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(signum, stopping.set)  # until kopf starts and takes them over
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(part) for part in parts]
+        await stopping.wait()
+        for task in tasks:
+            task.cancel()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

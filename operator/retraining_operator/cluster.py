@@ -1,0 +1,200 @@
+"""The API server, and the only place that sees its client's errors. Every call is bounded in time.
+
+A call that timed out may still have worked: callers repeat it and take "already exists" for what it is.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Awaitable, Mapping
+from contextlib import asynccontextmanager
+from typing import Any, NamedTuple, cast
+
+import aiohttp
+from kubernetes.aio import client, config
+from kubernetes.aio.client.exceptions import ApiException
+
+from retraining_operator import names
+from retraining_operator.request import Manifest
+
+CALL_TIMEOUT_SECONDS = 10
+CONNECTIONS = 32
+"""Enough for a burst's parallel writes; the client's own default would open one for each core."""
+MERGE_PATCH = "application/merge-patch+json"
+REFUSALS = {400, 403, 404, 405, 409, 410, 413, 415, 422}
+"""Answers that mean the request itself, where every other error means that the API server is away or overloaded."""
+
+
+class ClusterError(Exception):
+    """The API server did not do what was asked."""
+
+
+class ClusterAway(ClusterError):
+    """It did not answer, or could not serve; the same call may succeed later."""
+
+
+class Refused(ClusterError):
+    """It answered no."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class AlreadyExists(Refused):
+    """An object of that name exists."""
+
+
+class Conflict(Refused):
+    """The object has changed since it was read."""
+
+
+class Gone(Refused):
+    """The object, or its whole kind, is not there."""
+
+
+class Forbidden(Refused):
+    """The service account may not do that, or a quota is used up."""
+
+
+async def answer_of(call: Awaitable[object]) -> Any:
+    """Await a call and turn the client's errors into ours, with the API server's own sentence."""
+    try:
+        return await call
+    except ApiException as error:
+        raise read_error(int(error.status or 0), str(error.body or error.data or error.reason)) from error
+    except (aiohttp.ClientError, TimeoutError, OSError) as error:
+        raise ClusterAway(f"The API server did not answer: {type(error).__name__} {error}".strip()) from error
+
+
+def read_error(status: int, body: str) -> ClusterError:
+    """Read an error answer: its HTTP status and its body, a Status object."""
+    try:
+        answer = json.loads(body)
+        message, reason = str(answer.get("message", body)), answer.get("reason")
+    except (ValueError, AttributeError):
+        message, reason = body, None
+    if status not in REFUSALS:
+        return ClusterAway(f"The API server answered {status}: {message}")
+    if status == 409:
+        return (AlreadyExists if reason == "AlreadyExists" else Conflict)(status, message)
+    kind = {403: Forbidden, 404: Gone, 410: Gone}.get(status, Refused)
+    return kind(status, message)
+
+
+class Kind(NamedTuple):
+    """A kind of objects, as the API server's paths name it."""
+
+    group: str
+    version: str
+    plural: str
+
+
+REQUESTS = Kind(names.GROUP, names.VERSION, names.PLURAL)
+JOBS = Kind("batch", "v1", "jobs")
+EVENTS = Kind("events.k8s.io", "v1", "events")
+
+
+class Cluster:
+    """The calls that this operator makes, in its one namespace. Objects come and go as plain JSON."""
+
+    def __init__(self, api: client.ApiClient, namespace: str) -> None:
+        self.namespace = namespace
+        self._objects = client.CustomObjectsApi(api)  # takes any group, so Jobs and Events need no model classes
+        self._core = client.CoreV1Api(api)
+
+    async def list_requests(self) -> list[Manifest]:
+        """List all RetrainRequests."""
+        return await self._list(REQUESTS, "")
+
+    async def list_jobs(self) -> list[Manifest]:
+        """List the Jobs that this operator has made."""
+        return await self._list(JOBS, f"{names.LABEL_MANAGED_BY}={names.MANAGED_BY}")
+
+    async def _list(self, kind: Kind, selector: str) -> list[Manifest]:
+        answer = await answer_of(
+            self._objects.list_namespaced_custom_object(
+                kind.group,
+                kind.version,
+                self.namespace,
+                kind.plural,
+                label_selector=selector,
+                _request_timeout=CALL_TIMEOUT_SECONDS,
+            )
+        )
+        return cast("list[Manifest]", answer["items"])
+
+    async def create(self, kind: Kind, manifest: Manifest) -> Manifest:
+        """Create an object and give it back as the API server stored it.
+
+        Raises:
+            AlreadyExists: where the name is taken, perhaps by an earlier try of this very call.
+        """
+        call = self._objects.create_namespaced_custom_object(
+            kind.group, kind.version, self.namespace, kind.plural, manifest, _request_timeout=CALL_TIMEOUT_SECONDS
+        )
+        return cast("Manifest", await answer_of(call))
+
+    async def read(self, kind: Kind, name: str) -> Manifest:
+        """Read one object.
+
+        Raises:
+            Gone: where it is not there.
+        """
+        call = self._objects.get_namespaced_custom_object(
+            kind.group, kind.version, self.namespace, kind.plural, name, _request_timeout=CALL_TIMEOUT_SECONDS
+        )
+        return cast("Manifest", await answer_of(call))
+
+    async def patch_status(self, name: str, resource_version: int, status: Mapping[str, Any]) -> Manifest:
+        """Write a RetrainRequest's status.
+
+        Raises:
+            Conflict: where the object is not at that resource version any more.
+        """
+        call = self._objects.patch_namespaced_custom_object_status(
+            *REQUESTS[:2],
+            self.namespace,
+            REQUESTS.plural,
+            name,
+            {"metadata": {"resourceVersion": str(resource_version)}, "status": dict(status)},
+            _content_type=MERGE_PATCH,
+            _request_timeout=CALL_TIMEOUT_SECONDS,
+        )
+        return cast("Manifest", await answer_of(call))
+
+    async def arm_ttl(self, job: str, seconds: int) -> Manifest:
+        """Let Kubernetes delete a finished Job after some seconds."""
+        call = self._objects.patch_namespaced_custom_object(
+            *JOBS[:2],
+            self.namespace,
+            JOBS.plural,
+            job,
+            {"spec": {"ttlSecondsAfterFinished": seconds}},
+            _content_type=MERGE_PATCH,
+            _request_timeout=CALL_TIMEOUT_SECONDS,
+        )
+        return cast("Manifest", await answer_of(call))
+
+    async def list_pods(self, job: str) -> list[Manifest]:
+        """List the pods of one Job."""
+        call = self._core.list_namespaced_pod(
+            self.namespace,
+            label_selector=f"batch.kubernetes.io/job-name={job}",
+            _request_timeout=CALL_TIMEOUT_SECONDS,
+        )
+        pods = await answer_of(call)
+        return cast("list[Manifest]", self._core.api_client.sanitize_for_serialization(pods)["items"])
+
+
+@asynccontextmanager
+async def connect(namespace: str) -> AsyncIterator[Cluster]:
+    """Connect with the pod's own service account, or with the current kubeconfig outside of a cluster."""
+    configuration = client.Configuration()
+    try:
+        config.load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]  # no types there
+    except config.ConfigException:
+        await config.load_kube_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
+    configuration.connection_pool_maxsize = CONNECTIONS
+    async with client.ApiClient(configuration) as api:
+        yield Cluster(api, namespace)

@@ -1,0 +1,20 @@
+"""What one operator process holds: made in `__main__`, handed to kopf as its memo."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+
+from retraining_operator.metrics import Metrics
+from retraining_operator.settings import Settings
+from retraining_operator.view import View
+
+
+@dataclass
+class Context:
+    """The operator's parts that the handlers and the HTTP server need."""
+
+    settings: Settings
+    view: View = field(default_factory=View)
+    metrics: Metrics = field(default_factory=Metrics)
+    stopping: asyncio.Event = field(default_factory=asyncio.Event)

@@ -1,0 +1,60 @@
+"""Events on a RetrainRequest, so that `kubectl describe` tells its story. Driven by the reconciler.
+
+An Event is a courtesy: where it cannot be written, the condition and the log still say the same.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+from retraining_operator import names
+from retraining_operator.cluster import EVENTS, Cluster, ClusterError
+from retraining_operator.contract import Verdict
+from retraining_operator.request import Manifest, RetrainRequest
+
+logger = logging.getLogger(__name__)
+
+NOTE_LIMIT_BYTES = 1000
+"""The API server refuses notes of more than 1 kB."""
+
+
+class Narrator:
+    """Writes the Events of one operator."""
+
+    def __init__(self, cluster: Cluster, instance: str) -> None:
+        self._cluster = cluster
+        self._instance = instance
+
+    async def tell(self, request: RetrainRequest, condition: Mapping[str, str]) -> None:
+        """Write what became of a request."""
+        try:
+            await self._cluster.create(EVENTS, build_event(request, condition, self._instance, datetime.now(UTC)))
+        except ClusterError as error:
+            logger.warning("%s: its Event could not be written: %s", request.key, error)
+
+
+def build_event(request: RetrainRequest, condition: Mapping[str, str], instance: str, now: datetime) -> Manifest:
+    """Build one Event from a condition; its name makes the same turn of the same request one Event."""
+    warning = condition["status"] == "False" or condition["reason"] == Verdict.UNREADABLE_CHAMPION
+    turn = f"{request.uid}/{request.resource_version}/{condition['reason']}"
+    return {
+        "apiVersion": "events.k8s.io/v1",
+        "kind": "Event",
+        "metadata": {"name": f"{request.name}.{names.digest(turn, 16)}", "namespace": request.namespace},
+        "eventTime": now.strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
+        "type": "Warning" if warning else "Normal",
+        "reason": condition["reason"],
+        "action": "Retrain",
+        "note": condition["message"].encode()[:NOTE_LIMIT_BYTES].decode(errors="ignore"),
+        "reportingController": f"{names.GROUP}/{names.MANAGED_BY}",
+        "reportingInstance": instance[:128],
+        "regarding": {
+            "apiVersion": f"{names.GROUP}/{names.VERSION}",
+            "kind": names.KIND,
+            "name": request.name,
+            "namespace": request.namespace,
+            "uid": request.uid,
+        },
+    }

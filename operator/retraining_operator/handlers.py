@@ -1,0 +1,64 @@
+"""kopf's handlers: the only place where the watch meets our code. Each takes one event into the view."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import kopf
+
+from retraining_operator import names
+from retraining_operator.context import Context
+
+
+async def observe_request(event: kopf.RawEvent, memo: Context, **_: Any) -> None:
+    """Take in what became of a RetrainRequest."""
+    if event["type"] == "DELETED":
+        memo.view.forget_request(event["object"]["metadata"]["uid"])
+    else:
+        memo.view.see_request(event["object"])
+
+
+async def observe_job(event: kopf.RawEvent, memo: Context, **_: Any) -> None:
+    """Take in what became of a Job."""
+    if event["type"] == "DELETED":
+        memo.view.forget_job(event["object"])
+    else:
+        memo.view.see_job(event["object"])
+
+
+async def begin_stop(memo: Context, **_: Any) -> None:
+    """Let the other tasks stop together with kopf."""
+    memo.stopping.set()
+
+
+def build_registry() -> kopf.OperatorRegistry:
+    """Register the handlers in a registry of our own, so that importing this module does nothing.
+
+    Plain events and nothing else: they write no annotation, need no finalizer, and what they would have to remember
+    is in the cluster already.
+    """
+    registry = kopf.OperatorRegistry()
+    kopf.on.login(registry=registry)(login)
+    kopf.on.cleanup(registry=registry)(begin_stop)
+    kopf.on.event(names.GROUP, names.VERSION, names.PLURAL, registry=registry)(observe_request)
+    mine = {names.LABEL_MANAGED_BY: names.MANAGED_BY}
+    kopf.on.event("batch", "v1", "jobs", labels=mine, registry=registry)(observe_job)
+    return registry
+
+
+def login(**kwargs: Any) -> kopf.ConnectionInfo | None:
+    """Log in with the pod's own service account, or with the current kubeconfig outside of a cluster."""
+    return kopf.login_with_service_account(**kwargs) or kopf.login_with_kubeconfig(**kwargs)
+
+
+def build_settings() -> kopf.OperatorSettings:
+    """Build kopf's own settings."""
+    settings = kopf.OperatorSettings()
+    settings.peering.standalone = True  # a foreign peering object named "default" would freeze this operator
+    settings.posting.enabled = False  # Events are ours to write
+    settings.scanning.disabled = True  # neither CRDs nor namespaces come and go for us, and watching them needs rights
+    settings.watching.server_timeout = 300  # a watch that has died silently is opened again
+    settings.watching.client_timeout = 310
+    settings.watching.connect_timeout = 10
+    settings.networking.request_timeout = 30
+    return settings

@@ -1,0 +1,69 @@
+"""A Job as the operator sees it: read from the cluster's object. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from retraining_operator import names
+
+
+@dataclass(frozen=True)
+class Job:
+    """One Job at one resource version."""
+
+    name: str
+    uid: str
+    request_uid: str
+    resource_version: int
+    active: int
+    ready: int
+    failed: int
+    succeeded: int
+    started_at: str | None
+    finished_at: str | None
+    end: Literal["Complete", "Failed"] | None
+    end_reason: str
+    end_message: str
+    has_ttl: bool
+
+
+def owner_uid(body: Mapping[str, Any]) -> str | None:
+    """Give the uid of the RetrainRequest that controls an object."""
+    for owner in body["metadata"].get("ownerReferences", ()):
+        if owner.get("controller") and owner["kind"] == names.KIND:
+            return str(owner["uid"])
+    return None
+
+
+def read_job(body: Mapping[str, Any]) -> Job | None:
+    """Read the cluster's object; None where it is no RetrainRequest's."""
+    request_uid = owner_uid(body)
+    if request_uid is None:
+        return None
+    status = body.get("status") or {}
+    end = next(
+        (
+            condition
+            for condition in status.get("conditions") or ()
+            if condition["type"] in {"Complete", "Failed"} and condition["status"] == "True"
+        ),
+        None,
+    )
+    return Job(
+        name=body["metadata"]["name"],
+        uid=body["metadata"]["uid"],
+        request_uid=request_uid,
+        resource_version=int(body["metadata"]["resourceVersion"]),
+        active=status.get("active") or 0,
+        ready=status.get("ready") or 0,
+        failed=status.get("failed") or 0,
+        succeeded=status.get("succeeded") or 0,
+        started_at=status.get("startTime"),
+        finished_at=end["lastTransitionTime"] if end else None,
+        end=end["type"] if end else None,
+        end_reason=end.get("reason", "") if end else "",
+        end_message=end.get("message", "") if end else "",
+        has_ttl=body["spec"].get("ttlSecondsAfterFinished") is not None,
+    )

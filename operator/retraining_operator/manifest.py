@@ -1,0 +1,147 @@
+"""The manifest of a RetrainRequest's one Job. Pure: the same request and settings give the same manifest."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+from pydantic import ValidationError
+
+from retraining_operator import names
+from retraining_operator.contract import DATABASE_URL, REDIS_URL, ExitCode, Tunables, environment_name
+from retraining_operator.request import Manifest, RetrainRequest
+from retraining_operator.settings import SecretKey, Settings
+
+
+class ImpossibleRequest(Exception):
+    """A request that its schema let pass and that still asks for what cannot be."""
+
+
+def tunables_of(request: RetrainRequest, settings: Settings) -> Tunables:
+    """Lay what the request sets over the operator's settings of the trainer.
+
+    Raises:
+        ImpossibleRequest: where the two together make no sense.
+    """
+    try:
+        tunables = Tunables(**{**settings.trainer.model_dump(), **request.spec.tunables()})
+    except ValidationError as error:
+        fields = ", ".join(f"spec.{detail['loc'][0]}: {detail['msg']}" for detail in error.errors())
+        raise ImpossibleRequest(fields) from None
+    if tunables.minimum_rows > tunables.rows:
+        raise ImpossibleRequest(
+            f"It reads {tunables.rows:,} rows (rows) but wants {tunables.minimum_rows:,} at least (minimumRows), "
+            "so it could never train; set spec.rows or spec.minimumRows."
+        )
+    return tunables
+
+
+def build_job(request: RetrainRequest, settings: Settings) -> Manifest:
+    """Build the manifest of the request's one Job.
+
+    Raises:
+        ImpossibleRequest: where no Job could fulfil the request.
+    """
+    job, spec = settings.job, request.spec
+    labels = {
+        **job.labels,
+        names.LABEL_MANAGED_BY: names.MANAGED_BY,
+        names.LABEL_COMPONENT: names.TRAINER_CONTAINER,
+        names.LABEL_REQUEST: request.name,
+    }
+    return {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {
+            "name": names.job_name(request.name, request.uid),
+            "namespace": request.namespace,
+            "labels": labels,
+            "ownerReferences": [
+                {
+                    "apiVersion": f"{names.GROUP}/{names.VERSION}",
+                    "kind": names.KIND,
+                    "name": request.name,
+                    "uid": request.uid,
+                    "controller": True,
+                    "blockOwnerDeletion": False,
+                }
+            ],
+        },
+        "spec": {
+            "backoffLimit": job.retries if spec.retries is None else spec.retries,
+            "activeDeadlineSeconds": spec.deadline_seconds or job.deadline_seconds,
+            "podFailurePolicy": {"rules": failure_rules()},
+            "template": {
+                "metadata": {"labels": labels, "annotations": dict(job.annotations)},
+                "spec": {
+                    "restartPolicy": "Never",
+                    "serviceAccountName": job.service_account_name,
+                    "automountServiceAccountToken": False,
+                    "enableServiceLinks": False,
+                    "imagePullSecrets": [dict(secret) for secret in job.image_pull_secrets],
+                    "nodeSelector": dict(job.node_selector),
+                    "tolerations": [dict(toleration) for toleration in job.tolerations],
+                    "securityContext": {
+                        "runAsNonRoot": True,
+                        "seccompProfile": {"type": "RuntimeDefault"},
+                    },
+                    "containers": [build_container(request, settings)],
+                },
+            },
+        },
+    }
+
+
+def failure_rules() -> list[Manifest]:
+    """Say which ends of a pod are not tried again, and which do not count as a failure at all."""
+    hopeless = sorted({int(ExitCode.BAD_DATA), int(ExitCode.BAD_CONFIGURATION)})
+    return [
+        {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]},
+        {"action": "FailJob", "onExitCodes": on_exit_codes(hopeless)},
+        # The model is live and only its audit row is missing: tried again until the deadline.
+        {"action": "Ignore", "onExitCodes": on_exit_codes([int(ExitCode.AUDIT_PENDING)])},
+    ]
+
+
+def on_exit_codes(values: list[int]) -> Manifest:
+    """Match the trainer's exit codes."""
+    return {"containerName": names.TRAINER_CONTAINER, "operator": "In", "values": values}
+
+
+def build_container(request: RetrainRequest, settings: Settings) -> Manifest:
+    """Build the trainer's container; it needs no right in the cluster and writes nothing but its result document."""
+    return {
+        "name": names.TRAINER_CONTAINER,
+        "image": settings.job.image,
+        "imagePullPolicy": settings.job.image_pull_policy,
+        "env": build_environment(request, settings),
+        "resources": copy.deepcopy(request.spec.resources or settings.job.resources),
+        "terminationMessagePolicy": "File",
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        },
+    }
+
+
+def build_environment(request: RetrainRequest, settings: Settings) -> list[Manifest]:
+    """Build the trainer's environment from the contract's names."""
+    fields: dict[str, Any] = {
+        "run_id": request.uid,
+        "request": request.key,
+        "reason": request.spec.reason,
+        **tunables_of(request, settings).model_dump(mode="json"),
+    }
+    values = [{"name": environment_name(field), "value": literal(str(value))} for field, value in fields.items()]
+    return [*values, from_secret(DATABASE_URL, settings.database), from_secret(REDIS_URL, settings.redis)]
+
+
+def literal(value: str) -> str:
+    """Keep Kubernetes from expanding `$(NAME)` in a value: a record's reason could read out a secret that way."""
+    return value.replace("$", "$$")
+
+
+def from_secret(variable: str, secret: SecretKey) -> Manifest:
+    """Let the kubelet fill a variable from a Secret that the operator itself never reads."""
+    return {"name": variable, "valueFrom": {"secretKeyRef": {"name": secret.name, "key": secret.key}}}

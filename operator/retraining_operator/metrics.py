@@ -1,0 +1,103 @@
+"""Every metric of the operator, declared in one place. The first four have the old service's names and buckets.
+
+They are fed from finished Jobs, so the trainer's figures are here too and not in a process that nobody scrapes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from retraining_operator.job import Job
+from retraining_operator.outcome import Outcome
+from retraining_operator.request import RetrainRequest
+from retraining_operator.trigger import Malformed
+from retraining_operator.view import View
+
+DURATION_BUCKETS_SECONDS = (5, 10, 30, 60, 120, 300, 600)
+ACCEPTED = "accepted"
+DUPLICATE = "duplicate"
+
+
+class Metrics:
+    """The operator's metrics in a registry of their own."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self._runs = Counter("retraining_runs", "Retrains that have ended.", registry=self.registry)
+        self._duration = Histogram(
+            "retraining_duration_seconds",
+            "Time from a Job's start to its end.",
+            buckets=DURATION_BUCKETS_SECONDS,
+            registry=self.registry,
+        )
+        self._promotions = Counter("model_promotions", "Models that were promoted.", registry=self.registry)
+        self._last = Gauge(
+            "last_retraining_timestamp",
+            "When a challenger was last judged, in seconds since 1970.",
+            registry=self.registry,
+        )
+        self._outcomes = Counter(
+            "retraining_outcomes",
+            "Retrains that have ended, by verdict or failure.",
+            ["reason"],
+            registry=self.registry,
+        )
+        self._requests = Gauge(
+            "retraining_requests",
+            "RetrainRequests that are not finished, by state.",
+            ["state"],
+            registry=self.registry,
+        )
+        self._triggers = Counter(
+            "retraining_triggers", "Kafka records handled, by outcome.", ["outcome"], registry=self.registry
+        )
+        self._lag = Gauge(
+            "retraining_consumer_lag",
+            "Records behind the committed offset.",
+            ["topic", "partition"],
+            registry=self.registry,
+        )
+        for outcome in (ACCEPTED, DUPLICATE, *Malformed):
+            self._triggers.labels(outcome)
+        for state in ("waiting", "running"):
+            self._requests.labels(state)
+
+    def seed(self, requests: Iterable[RetrainRequest]) -> None:
+        """Set what an earlier process knew: when a challenger was last judged."""
+        ends = [request.status["completionTime"] for request in requests if request.status.get("figures")]
+        if ends:
+            self._last.set(max(map(seconds, ends)))
+
+    def run_finished(self, outcome: Outcome, job: Job) -> None:
+        """Count one run whose outcome is stored."""
+        self._runs.inc()
+        self._outcomes.labels(outcome.reason).inc()
+        if job.started_at and job.finished_at:
+            self._duration.observe(max(0.0, seconds(job.finished_at) - seconds(job.started_at)))
+        if outcome.result and outcome.result.promoted:
+            self._promotions.inc()
+        if outcome.result and outcome.result.figures:
+            self._last.set(outcome.result.finished_at.timestamp())
+
+    def trigger_handled(self, outcome: str) -> None:
+        """Count one record."""
+        self._triggers.labels(outcome).inc()
+
+    def lag(self, topic: str, partition: int, records: int) -> None:
+        """Set how many records of a partition are not handled yet."""
+        self._lag.labels(topic, str(partition)).set(records)
+
+    def standing(self, view: View) -> None:
+        """Set how many requests wait and how many run."""
+        unfinished = [request for request in view.requests.values() if not request.finished]
+        running = sum(request.uid in view.jobs for request in unfinished)
+        self._requests.labels("running").set(running)
+        self._requests.labels("waiting").set(len(unfinished) - running)
+
+
+def seconds(timestamp: str) -> float:
+    """Read a time as Kubernetes writes it."""
+    return datetime.fromisoformat(timestamp).timestamp()

@@ -1,0 +1,48 @@
+"""Every name that this operator gives or reads in the cluster, in one place.
+
+Names are derived, never drawn: the same record gives the same RetrainRequest, the same RetrainRequest the same Job,
+so that "already exists" tells a repeated try from a new one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+
+GROUP = "retraining.dev"
+VERSION = "v1alpha1"
+KIND = "RetrainRequest"
+PLURAL = "retrainrequests"
+
+MANAGED_BY = "retraining-operator"
+LABEL_MANAGED_BY = "app.kubernetes.io/managed-by"
+LABEL_COMPONENT = "app.kubernetes.io/component"
+LABEL_REQUEST = "retraining.dev/request"
+"""On Jobs and pods: the RetrainRequest's name, at most 63 characters by the CRD's own rule."""
+LABEL_TOPIC = "retraining.dev/topic"
+TRAINER_CONTAINER = "trainer"
+
+TOPIC_CHARACTERS = 30
+REQUEST_CHARACTERS = 46
+"""63 characters of a label's value, less the Job's own digest and the dash before it."""
+
+
+def request_name(topic: str, partition: int, offset: int, timestamp_ms: int) -> str:
+    """Name the RetrainRequest of one record.
+
+    The digest holds the timestamp too: a topic that was deleted and made again starts its offsets anew, and its
+    records are new triggers.
+    """
+    slug = re.sub(r"[^a-z0-9]+", "-", topic.lower()).strip("-")[:TOPIC_CHARACTERS].strip("-") or "topic"
+    return f"{slug}-{partition}-{offset}-{digest(f'{topic}/{partition}/{offset}/{timestamp_ms}', 8)}"
+
+
+def job_name(request: str, uid: str) -> str:
+    """Name the one Job of a RetrainRequest; the uid makes a request that was deleted and made again a new run."""
+    slug = re.sub(r"[^a-z0-9]+", "-", request.lower())[:REQUEST_CHARACTERS].strip("-")
+    return f"{slug}-{digest(uid, 12)}"
+
+
+def digest(text: str, characters: int) -> str:
+    """Give the first hexadecimal characters of a text's SHA-256."""
+    return hashlib.sha256(text.encode()).hexdigest()[:characters]

@@ -1,0 +1,102 @@
+"""How a finished Job ended, read from the Job, its pods and their result document. Pure; driven by the reconciler."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from retraining_operator import names
+from retraining_operator.contract import ExitCode, Failure, Result, read_result
+from retraining_operator.job import Job
+from retraining_operator.reason import Reason
+
+FAILURE_OF_EXIT = {
+    ExitCode.BAD_DATA: Failure.BAD_DATA,
+    ExitCode.DEPENDENCY_AWAY: Failure.DEPENDENCY_AWAY,
+    ExitCode.AUDIT_PENDING: Failure.AUDIT_PENDING,
+    ExitCode.BAD_CONFIGURATION: Failure.BAD_CONFIGURATION,
+}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The end of a run: a verdict or a reason, a sentence, and the result document where there is one."""
+
+    reason: str
+    message: str
+    result: Result | None = None
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One pod's end."""
+
+    finished_at: str
+    exit_code: int | None
+    reason: str
+    document: str
+
+
+def read_attempts(pods: Sequence[Mapping[str, Any]]) -> list[Attempt]:
+    """Read the trainer containers that have ended, the latest last."""
+    ended = [
+        status["state"]["terminated"]
+        for pod in pods
+        for status in (pod.get("status") or {}).get("containerStatuses") or ()
+        if status["name"] == names.TRAINER_CONTAINER and (status.get("state") or {}).get("terminated")
+    ]
+    attempts = [
+        Attempt(
+            end.get("finishedAt") or "",
+            end.get("exitCode"),
+            end.get("reason") or "",
+            end.get("message") or "",
+        )
+        for end in ended
+    ]
+    return sorted(attempts, key=lambda attempt: attempt.finished_at)
+
+
+def read_outcome(job: Job, pods: Sequence[Mapping[str, Any]]) -> Outcome:
+    """Read how a finished Job ended."""
+    attempts = read_attempts(pods)
+    return completed(job, attempts) if job.end == "Complete" else failed(job, attempts)
+
+
+def completed(job: Job, attempts: Sequence[Attempt]) -> Outcome:
+    """Read the verdict of a Job that ended well."""
+    for attempt in reversed(attempts):
+        result = read_result(attempt.document)
+        if result and result.verdict:
+            return Outcome(result.verdict, result.message, result)
+    return Outcome(
+        Reason.RESULT_LOST,
+        f"The Job {job.name} is complete, but its pod was gone before its result could be read; "
+        f"the row of run {job.request_uid} in the table retraining_runs holds the verdict.",
+    )
+
+
+def failed(job: Job, attempts: Sequence[Attempt]) -> Outcome:
+    """Say why a Job failed: by the Job's own reason, then by its last pod."""
+    tries = f"The Job {job.name} gave up after {job.failed} failed pod(s)."
+    last = attempts[-1] if attempts else None
+    result = read_result(last.document) if last else None
+    if job.end_reason == "DeadlineExceeded":
+        return Outcome(
+            Reason.DEADLINE_EXCEEDED,
+            f"The run took longer than its deadline and was ended; raise spec.deadlineSeconds. {job.end_message}",
+            result,
+        )
+    if result:
+        return Outcome(result.reason, f"{result.message} {tries}", result)
+    if last and last.reason == "OOMKilled":
+        return Outcome(
+            Reason.OUT_OF_MEMORY,
+            f"The trainer was ended for using more memory than its limit; raise spec.resources.limits.memory. {tries}",
+        )
+    code = last.exit_code if last else None
+    if code in FAILURE_OF_EXIT:
+        return Outcome(FAILURE_OF_EXIT[ExitCode(code)], f"The trainer ended with exit code {code}. {tries}")
+    ended = f"The trainer ended with exit code {code} and left no result. " if last else ""
+    return Outcome(Reason.JOB_FAILED, f"{ended}{tries} {job.end_reason}: {job.end_message}")

@@ -1,0 +1,192 @@
+"""The loop between what is known and what is done: wait for a change, plan, carry the steps out.
+
+One loop, one pass at a time: the concurrency limit needs no lock. A step that fails is planned again after a pause.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from datetime import datetime
+
+from retraining_operator.cluster import (
+    JOBS,
+    AlreadyExists,
+    Cluster,
+    ClusterAway,
+    ClusterError,
+    Conflict,
+    Forbidden,
+    Gone,
+    Refused,
+)
+from retraining_operator.context import Context
+from retraining_operator.events import Narrator
+from retraining_operator.job import owner_uid
+from retraining_operator.manifest import ImpossibleRequest, build_job
+from retraining_operator.outcome import Outcome, read_outcome
+from retraining_operator.plan import ArmTtl, Conclude, Launch, Miss, Report, Settle, Step, plan
+from retraining_operator.reason import Reason
+from retraining_operator.request import RetrainRequest
+from retraining_operator.status import Status, finished, waiting
+
+logger = logging.getLogger(__name__)
+
+PARALLEL_STEPS = 16
+"""A burst of requests gets its Jobs in parallel, and one hanging call does not hold up the rest."""
+PAUSE_SECONDS = (0.5, 1, 2, 5, 10)
+"""How long to wait after the first, second, ... pass in a row in which the API server was away."""
+REFUSED_PAUSE_SECONDS = 30
+"""How long to wait before asking again for what a quota or a missing right has refused."""
+
+
+class Reconciler:
+    """Carries out what `plan` decides."""
+
+    def __init__(self, context: Context, cluster: Cluster, narrator: Narrator, clock: Callable[[], datetime]) -> None:
+        self._settings = context.settings
+        self._view = context.view
+        self._metrics = context.metrics
+        self._cluster = cluster
+        self._narrator = narrator
+        self._clock = clock
+        self._places = asyncio.Semaphore(PARALLEL_STEPS)
+
+    async def seed(self) -> None:
+        """Fill the view before anything is decided: what ran before this process started counts.
+
+        Raises:
+            ClusterError: where the API server is away or the CRD is not there.
+        """
+        requests, jobs = await asyncio.gather(self._cluster.list_requests(), self._cluster.list_jobs())
+        for body in jobs:
+            self._view.see_job(body)
+        for body in requests:
+            self._view.see_request(body)
+        self._metrics.seed(self._view.requests.values())
+        logger.info("Found %d RetrainRequests and %d Jobs.", len(requests), len(jobs))
+
+    async def run(self) -> None:
+        """Pass after pass, for ever."""
+        failures = 0
+        while True:
+            pause = await self.reconcile()
+            failures = failures + 1 if pause else 0
+            timeout = min(pause, PAUSE_SECONDS[min(failures, len(PAUSE_SECONDS)) - 1]) if pause else None
+            try:
+                await asyncio.wait_for(self._view.changed.wait(), timeout)
+            except TimeoutError:
+                logger.debug("Trying again what failed before.")
+
+    async def reconcile(self) -> float:
+        """Make one pass; give the longest time to wait before what failed is tried again, 0 where nothing did."""
+        self._view.changed.clear()
+        view = self._view
+        steps = plan(view.requests.values(), view.jobs, self._settings.triggers.max_concurrent, self._clock())
+        pauses = await asyncio.gather(*(self._attempt(step) for step in steps))
+        self._metrics.standing(self._view)
+        return max(pauses, default=0.0)
+
+    async def _attempt(self, step: Step) -> float:
+        request = step.request
+        try:
+            async with self._places:
+                await self._act(step)
+        except Conflict:
+            return 0.0  # it has changed meanwhile: the watch brings the newer one, and with it the next pass
+        except Gone:
+            self._view.forget_request(request.uid)
+        except ClusterAway as error:
+            logger.warning("%s: %s It is tried again.", request.key, error)
+            return PAUSE_SECONDS[-1]
+        except Forbidden as error:
+            logger.warning("%s: the API server refused it for now: %s", request.key, error)
+            return REFUSED_PAUSE_SECONDS
+        return 0.0
+
+    async def _act(self, step: Step) -> None:
+        match step:
+            case Launch(request):
+                await self._launch(request)
+            case Report(request, status):
+                await self._write(request, status)
+            case Conclude(request, job):
+                pods = await self._cluster.list_pods(job.name)
+                outcome = read_outcome(job, pods)
+                await self._write(request, finished(request, outcome, self._clock(), job))
+                self._metrics.run_finished(outcome, job)
+            case Miss(request):
+                await self._miss(request)
+            case ArmTtl(_, job):
+                job_settings = self._settings.job
+                succeeded = job.end == "Complete"
+                seconds = (
+                    job_settings.ttl_seconds_after_success if succeeded else job_settings.ttl_seconds_after_failure
+                )
+                self._view.see_job(await self._cluster.arm_ttl(job.name, seconds))
+            case Settle(request):
+                self._view.settle(request)
+
+    async def _launch(self, request: RetrainRequest) -> None:
+        """Create the request's Job; a Job of that name that is the request's own is the one we wanted."""
+        try:
+            manifest = build_job(request, self._settings)
+            body = await self._cluster.create(JOBS, manifest)
+        except ImpossibleRequest as error:
+            await self._write(request, finished(request, Outcome(Reason.INVALID_REQUEST, str(error)), self._clock()))
+        except AlreadyExists:
+            await self._adopt(request, manifest["metadata"]["name"])
+        except Forbidden as error:
+            message = f"The API server does not let the Job be created at present: {error}"
+            await self._write(request, waiting(request, Reason.JOB_REFUSED_FOR_NOW, message, self._clock()))
+            raise
+        except (Conflict, Gone):
+            raise
+        except Refused as error:
+            message = f"The API server refuses the Job: {error}"
+            await self._write(request, finished(request, Outcome(Reason.JOB_REFUSED, message), self._clock()))
+        else:
+            self._view.see_job(body)
+            logger.info("%s: created the Job %s.", request.key, body["metadata"]["name"])
+
+    async def _adopt(self, request: RetrainRequest, name: str) -> None:
+        body = await self._cluster.read(JOBS, name)
+        if owner_uid(body) == request.uid:
+            self._view.see_job(body)
+            logger.info("%s: its Job %s exists already.", request.key, name)
+        else:
+            message = f"A Job named {name} exists that is not this request's; delete it and apply the request anew."
+            await self._write(request, finished(request, Outcome(Reason.JOB_NAME_TAKEN, message), self._clock()))
+
+    async def _miss(self, request: RetrainRequest) -> None:
+        """Look for a Job that the status names: the API server's word counts, not the view's."""
+        name = request.status["jobName"]
+        try:
+            self._view.see_job(await self._cluster.read(JOBS, name))
+        except Gone:
+            message = (
+                f"The Job {name} was deleted before its outcome was known. It is not started again; "
+                "apply a new RetrainRequest if the retrain is still wanted."
+            )
+            await self._write(request, finished(request, Outcome(Reason.JOB_DELETED, message), self._clock()))
+
+    async def _write(self, request: RetrainRequest, status: Status) -> None:
+        self._view.see_request(await self._cluster.patch_status(request.name, request.resource_version, status))
+        succeeded = status["conditions"][0]
+        logger.info("%s: %s. %s", request.key, succeeded["reason"], succeeded["message"])
+        await self._narrator.tell(request, succeeded)
+
+
+async def seed_until_ready(reconciler: Reconciler, pause_seconds: float = 2.0) -> None:
+    """Seed, however long the API server or the CRD takes to be there."""
+    while True:
+        try:
+            return await reconciler.seed()
+        except Gone:
+            logger.warning(
+                "The CRD of RetrainRequests is not installed; apply crds/retrainrequests.yaml. Waiting for it."
+            )
+        except ClusterError as error:
+            logger.warning("%s Trying again in %.0f s.", error, pause_seconds)
+        await asyncio.sleep(pause_seconds)

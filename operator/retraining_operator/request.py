@@ -1,0 +1,146 @@
+"""The RetrainRequest as the operator sees it: read from the cluster's object, or built from a trigger. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic.alias_generators import to_camel
+
+from retraining_operator import names
+from retraining_operator.contract import Preset
+from retraining_operator.trigger import DEFAULT_REASON, Trigger
+
+Manifest = dict[str, Any]
+"""A Kubernetes object as plain JSON."""
+
+
+class TriggerSpec(BaseModel):
+    """The Kafka record behind a request."""
+
+    model_config = ConfigDict(frozen=True)
+
+    topic: str
+    partition: int
+    offset: int
+    timestamp: str
+    record: str
+
+
+class RequestSpec(BaseModel):
+    """What a RetrainRequest asks for; what it leaves out comes from the operator's settings."""
+
+    model_config = ConfigDict(frozen=True, alias_generator=to_camel, populate_by_name=True)
+
+    reason: str = DEFAULT_REASON
+    trigger: TriggerSpec | None = None
+    preset: Preset | None = None
+    rows: int | None = None
+    minimum_rows: int | None = None
+    hold_out_rows: int | None = None
+    threshold: float | None = None
+    deadline_seconds: int | None = None
+    retries: int | None = None
+    resources: dict[str, dict[str, str | int]] | None = None
+    suspend: bool = False
+
+    def tunables(self) -> dict[str, Any]:
+        """Give what the request sets of the trainer's settings."""
+        fields = {"preset", "rows", "minimum_rows", "hold_out_rows", "threshold"}
+        return self.model_dump(include=fields, exclude_none=True)
+
+
+@dataclass(frozen=True)
+class RetrainRequest:
+    """One RetrainRequest at one resource version."""
+
+    name: str
+    namespace: str
+    uid: str
+    generation: int
+    resource_version: int
+    created_at: str
+    """As Kubernetes writes times, in whole seconds; such texts sort by time."""
+    spec: RequestSpec
+    malformed: str | None
+    """Why the spec cannot be read; None where it can."""
+    status: Mapping[str, Any]
+
+    @property
+    def key(self) -> str:
+        """Namespace and name, as every log line names the request."""
+        return f"{self.namespace}/{self.name}"
+
+    @property
+    def finished(self) -> bool:
+        """Whether the outcome stands in the status."""
+        return any(
+            condition["type"] == "Succeeded" and condition["status"] != "Unknown"
+            for condition in self.status.get("conditions", ())
+        )
+
+    @property
+    def arrival(self) -> tuple[str, int, int, str]:
+        """The order of arrival; within one second, of the records' partitions and offsets."""
+        trigger = self.spec.trigger
+        return (
+            self.created_at,
+            trigger.partition if trigger else -1,
+            trigger.offset if trigger else -1,
+            self.name,
+        )
+
+
+def read_request(body: Mapping[str, Any]) -> RetrainRequest:
+    """Read the cluster's object; a spec that cannot be read is kept as the sentence that says why."""
+    metadata = body["metadata"]
+    spec, malformed = RequestSpec(), None
+    try:
+        spec = RequestSpec.model_validate(body.get("spec") or {})
+    except ValidationError as error:
+        malformed = " ".join(f"spec.{'.'.join(map(str, detail['loc']))}: {detail['msg']}." for detail in error.errors())
+    return RetrainRequest(
+        name=metadata["name"],
+        namespace=metadata["namespace"],
+        uid=metadata["uid"],
+        generation=metadata.get("generation", 1),
+        resource_version=int(metadata["resourceVersion"]),
+        created_at=metadata["creationTimestamp"],
+        spec=spec,
+        malformed=malformed,
+        status=dict(body.get("status") or {}),
+    )
+
+
+def build_request(trigger: Trigger, namespace: str) -> Manifest:
+    """Build the RetrainRequest of one trigger."""
+    origin = trigger.origin
+    return {
+        "apiVersion": f"{names.GROUP}/{names.VERSION}",
+        "kind": names.KIND,
+        "metadata": {
+            "name": names.request_name(origin.topic, origin.partition, origin.offset, origin.timestamp_ms),
+            "namespace": namespace,
+            "labels": {names.LABEL_MANAGED_BY: names.MANAGED_BY},
+        },
+        "spec": {
+            "reason": trigger.reason,
+            "trigger": {
+                "topic": origin.topic,
+                "partition": origin.partition,
+                "offset": origin.offset,
+                "timestamp": origin.timestamp,
+                "record": trigger.record,
+            },
+        },
+    }
+
+
+def same_trigger(manifest: Manifest, existing: Mapping[str, Any]) -> bool:
+    """Tell whether an object of the same name stands for the same record."""
+    identity = ("topic", "partition", "offset", "timestamp")
+    asked = manifest["spec"]["trigger"]
+    found = (existing.get("spec") or {}).get("trigger") or {}
+    return all(asked[field] == found.get(field) for field in identity)

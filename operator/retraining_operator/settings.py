@@ -1,0 +1,133 @@
+"""The operator's settings: one frozen object, read once at start-up from the mounted configuration file.
+
+Fields stand in the order of the chart's `values.yaml`, which also says what each is for. The file is what the chart
+renders from those values; an environment variable such as `KAFKA__TOPIC` wins over it.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic.alias_generators import to_camel
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    YamlConfigSettingsSource,
+)
+
+from retraining_operator.contract import Tunables
+
+
+class SettingsError(Exception):
+    """A setting is missing or wrong; the text names it."""
+
+
+class Section(BaseModel):
+    """A part of the settings; its fields are written in camel case, as in `values.yaml`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True)
+
+
+class Kafka(Section):
+    """Where triggers come from."""
+
+    bootstrap_servers: str = Field(min_length=1)
+    topic: str = Field(default="retraining-triggers", min_length=1, max_length=249)
+    group_id: str = Field(default="retraining-operator", min_length=1)
+
+
+class SecretKey(Section):
+    """One key of a Secret in the operator's namespace. The operator never reads it; the Job's container does."""
+
+    name: str = Field(min_length=1)
+    key: str = Field(default="url", min_length=1)
+
+
+class JobSettings(Section):
+    """What every Job has in common; a RetrainRequest may override deadline, retries and resources."""
+
+    image: str = Field(min_length=1)
+    image_pull_policy: Literal["Always", "IfNotPresent", "Never"] = "IfNotPresent"
+    image_pull_secrets: tuple[dict[str, str], ...] = ()
+    service_account_name: str = Field(default="retraining-job", min_length=1)
+    deadline_seconds: int = Field(default=3600, ge=1)
+    retries: int = Field(default=3, ge=0)
+    ttl_seconds_after_success: int = Field(default=3600, ge=0)
+    ttl_seconds_after_failure: int = Field(default=86_400, ge=0)
+    resources: dict[str, dict[str, str | int]] = Field(default_factory=dict)
+    labels: dict[str, str] = Field(default_factory=dict)
+    annotations: dict[str, str] = Field(default_factory=dict)
+    node_selector: dict[str, str] = Field(default_factory=dict)
+    tolerations: tuple[dict[str, Any], ...] = ()
+
+
+class Trainer(Tunables):
+    """The trainer's own settings, written in camel case as in `values.yaml`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True)
+
+
+class Triggers(Section):
+    """How many retrains may run at once."""
+
+    max_concurrent: int = Field(default=2, ge=1)
+
+
+class Settings(BaseSettings):
+    """All settings of the operator's process."""
+
+    model_config = SettingsConfigDict(
+        frozen=True,
+        extra="forbid",
+        alias_generator=to_camel,
+        populate_by_name=True,
+        env_nested_delimiter="__",
+    )
+
+    namespace: str = Field(min_length=1)
+    kafka: Kafka
+    redis: SecretKey
+    database: SecretKey
+    triggers: Triggers = Triggers()
+    job: JobSettings
+    trainer: Trainer = Trainer()
+    log_format: Literal["text", "json"] = "text"
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    http_port: int = Field(default=8005, ge=1, le=65_535)
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003  # pydantic-settings passes them by name
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Read arguments (the file's content) last: the environment wins over the file."""
+        return env_settings, init_settings
+
+
+def read_settings(path: Path) -> Settings:
+    """Read the configuration file.
+
+    Raises:
+        SettingsError: one sentence for each field that is wrong, with the field's name and without its value.
+    """
+    if not path.is_file():
+        raise SettingsError(f"There is no configuration file at {path}; the chart mounts it, or name it by --config.")
+    try:
+        content = YamlConfigSettingsSource(Settings, yaml_file=path)()
+        return Settings(**content)
+    except ValidationError as error:
+        raise SettingsError(" ".join(sentence(detail["loc"], detail["msg"]) for detail in error.errors())) from None
+    except (ValueError, TypeError) as error:
+        raise SettingsError(f"The configuration file {path} cannot be read as YAML: {error}") from None
+
+
+def sentence(location: tuple[int | str, ...], problem: str) -> str:
+    """Say what is wrong with one setting."""
+    return f"The setting {'.'.join(map(str, location)) or 'file'} is wrong: {problem[0].lower()}{problem[1:]}."

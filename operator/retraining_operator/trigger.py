@@ -1,0 +1,113 @@
+"""A Kafka record's bytes become a trigger, or one sentence that says why not. Driven by the consumer; pure."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+
+RECORD_LIMIT_BYTES = 65_536
+"""A trigger is a short note; the record is kept in the RetrainRequest, and etcd takes 1.5 MB for an object in all."""
+REASON_LIMIT_CHARACTERS = 1000
+DEFAULT_REASON = "unknown"
+
+
+class Malformed(StrEnum):
+    """The kinds of records that are no triggers; each is a label's value of `retraining_triggers_total`."""
+
+    EMPTY = "empty"
+    TOO_LARGE = "too_large"
+    NOT_JSON = "not_json"
+    NOT_OBJECT = "not_object"
+    BAD_REASON = "bad_reason"
+    REASON_TOO_LONG = "reason_too_long"
+    REFUSED = "refused"
+
+
+class MalformedRecord(Exception):
+    """A record that is no trigger, with its kind and a sentence."""
+
+    def __init__(self, kind: Malformed, message: str) -> None:
+        super().__init__(message)
+        self.kind = kind
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a record stands: topic, partition, offset and its own timestamp in milliseconds since 1970."""
+
+    topic: str
+    partition: int
+    offset: int
+    timestamp_ms: int
+
+    def __str__(self) -> str:
+        return f"{self.topic}/{self.partition}/{self.offset}"
+
+    @property
+    def timestamp(self) -> str:
+        """The timestamp as Kubernetes writes times, with its milliseconds."""
+        moment = datetime.fromtimestamp(max(self.timestamp_ms, 0) / 1000, UTC)
+        return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+@dataclass(frozen=True)
+class Trigger:
+    """A record that asks for a retrain."""
+
+    origin: Origin
+    reason: str
+    record: str
+    """The record's JSON as it was sent."""
+
+
+def read_trigger(origin: Origin, value: bytes | None) -> Trigger:
+    """Read a record's value.
+
+    Fields other than `reason` are the sender's own and are kept with the record.
+
+    Raises:
+        MalformedRecord: with the kind and a sentence.
+    """
+    if value is None or not value.strip():
+        raise MalformedRecord(
+            Malformed.EMPTY, 'its value is empty; a trigger is a JSON object such as {"reason": "drift"}'
+        )
+    if len(value) > RECORD_LIMIT_BYTES:
+        raise MalformedRecord(
+            Malformed.TOO_LARGE,
+            f"its value has {len(value):,} bytes, and a trigger may have {RECORD_LIMIT_BYTES:,}",
+        )
+    try:
+        record = value.decode()
+        fields = json.loads(record)
+    except (ValueError, RecursionError) as error:
+        raise MalformedRecord(Malformed.NOT_JSON, f"its value is not JSON: {error}") from None
+    if not isinstance(fields, dict):
+        raise MalformedRecord(Malformed.NOT_OBJECT, f"its value is JSON but not an object: {type(fields).__name__}")
+    return Trigger(origin, read_reason(fields), record)
+
+
+def read_reason(fields: dict[str, object]) -> str:
+    """Read the reason, `unknown` where there is none.
+
+    Raises:
+        MalformedRecord: where it is no text, too long, or holds what neither Kubernetes nor PostgreSQL can store.
+    """
+    reason = fields.get("reason")
+    if reason is None or reason == "":
+        return DEFAULT_REASON
+    if not isinstance(reason, str):
+        raise MalformedRecord(Malformed.BAD_REASON, f"its reason is no text but {type(reason).__name__}")
+    if len(reason) > REASON_LIMIT_CHARACTERS:
+        raise MalformedRecord(
+            Malformed.REASON_TOO_LONG,
+            f"its reason has {len(reason):,} characters, and {REASON_LIMIT_CHARACTERS:,} are allowed",
+        )
+    if "\0" in reason or any("\ud800" <= character <= "\udfff" for character in reason):
+        raise MalformedRecord(
+            Malformed.BAD_REASON,
+            "its reason holds a NUL or half of a surrogate pair, which no database stores",
+        )
+    return reason

@@ -1,0 +1,62 @@
+"""What the operator knows of the cluster: unfinished requests and the Jobs of requests, as the watch shows them.
+
+Seeded by one list before anything is decided, then kept up by the handlers and by the answers to the operator's own
+writes. The reconciler waits on it. Resource versions are compared as numbers: Kubernetes 1.35 promises that they
+grow, as etcd's always did.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+from retraining_operator.job import Job, read_job
+from retraining_operator.request import RetrainRequest, read_request
+
+
+class View:
+    """Requests and Jobs by the request's uid."""
+
+    def __init__(self) -> None:
+        self.requests: dict[str, RetrainRequest] = {}
+        self.jobs: dict[str, Job] = {}
+        self.settled: dict[str, int] = {}
+        """Resource versions of finished requests: a late word of an older version must not bring one back."""
+        self.changed = asyncio.Event()
+
+    def see_request(self, body: Mapping[str, Any]) -> None:
+        """Take in a request that was listed, watched or written."""
+        request = read_request(body)
+        known = self.requests.get(request.uid)
+        version = self.settled.get(request.uid, known.resource_version if known else -1)
+        if request.resource_version > version:
+            self.settled.pop(request.uid, None)
+            self.requests[request.uid] = request
+            self.changed.set()
+
+    def see_job(self, body: Mapping[str, Any]) -> None:
+        """Take in a Job that was listed, watched or written; others' Jobs are left out."""
+        job = read_job(body)
+        if job is None:
+            return
+        known = self.jobs.get(job.request_uid)
+        if known is None or job.resource_version > known.resource_version:
+            self.jobs[job.request_uid] = job
+            self.changed.set()
+
+    def settle(self, request: RetrainRequest) -> None:
+        """Keep no more of a finished request than its version."""
+        self.settled[request.uid] = request.resource_version
+        self.requests.pop(request.uid, None)
+
+    def forget_request(self, uid: str) -> None:
+        """Take out a request that is gone."""
+        self.settled.pop(uid, None)
+        self.requests.pop(uid, None)
+
+    def forget_job(self, body: Mapping[str, Any]) -> None:
+        """Take out a Job that is gone."""
+        job = read_job(body)
+        if job and self.jobs.pop(job.request_uid, None):
+            self.changed.set()
