@@ -9,6 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal
 
+import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 from pydantic_settings import (
@@ -124,7 +125,7 @@ def read_settings(path: Path) -> Settings:
         return Settings(**content)
     except ValidationError as error:
         raise SettingsError(" ".join(sentence(detail["loc"], detail["msg"]) for detail in error.errors())) from None
-    except (ValueError, TypeError) as error:
+    except (yaml.YAMLError, ValueError, TypeError) as error:
         raise SettingsError(f"The configuration file {path} cannot be read as YAML: {error}") from None
 
 

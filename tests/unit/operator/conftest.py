@@ -1,0 +1,78 @@
+"""Builders for the operator's unit tests: whole objects as the API server gives them, changed where a test says so."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from retraining_operator.settings import Settings
+
+NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+
+
+@pytest.fixture
+def now() -> datetime:
+    return NOW
+
+
+@pytest.fixture
+def settings() -> Settings:
+    return Settings.model_validate(
+        {
+            "namespace": "fraud",
+            "kafka": {"bootstrapServers": "kafka:9092"},
+            "redis": {"name": "redis-secret"},
+            "database": {"name": "database-secret"},
+            "job": {
+                "image": "retraining-job:0.1.0",
+                "resources": {"requests": {"cpu": "500m", "memory": "1Gi"}, "limits": {"memory": "2Gi"}},
+            },
+        }
+    )
+
+
+@pytest.fixture
+def request_body() -> Callable[..., dict[str, Any]]:
+    def build(
+        name: str = "first",
+        spec: dict[str, Any] | None = None,
+        status: dict[str, Any] | None = None,
+        version: int = 7,
+        created: str = "2026-03-01T11:00:00Z",
+    ) -> dict[str, Any]:
+        return {
+            "metadata": {
+                "name": name,
+                "namespace": "fraud",
+                "uid": f"uid-of-{name}",
+                "generation": 1,
+                "resourceVersion": str(version),
+                "creationTimestamp": created,
+            },
+            "spec": spec or {"reason": "by hand"},
+            "status": status or {},
+        }
+
+    return build
+
+
+@pytest.fixture
+def job_body() -> Callable[..., dict[str, Any]]:
+    def build(request: str = "first", end: str | None = None, reason: str = "", **status: Any) -> dict[str, Any]:
+        conditions = [
+            {"type": end, "status": "True", "reason": reason, "message": "", "lastTransitionTime": "2026-03-01T11:05:00Z"}
+        ]
+        return {
+            "metadata": {
+                "name": f"{request}-job",
+                "uid": f"uid-of-job-of-{request}",
+                "resourceVersion": "9",
+                "ownerReferences": [{"kind": "RetrainRequest", "uid": f"uid-of-{request}", "controller": True}],
+            },
+            "spec": {},
+            "status": {"startTime": "2026-03-01T11:00:01Z", "conditions": conditions if end else [], **status},
+        }
+
+    return build

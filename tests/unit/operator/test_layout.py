@@ -1,0 +1,58 @@
+"""What the repository promises about itself."""
+
+import re
+from pathlib import Path
+
+import yaml
+from retraining_operator.contract import Preset, Tunables
+from retraining_operator.request import RequestSpec
+from retraining_operator.settings import Settings
+from retraining_operator.trigger import DEFAULT_REASON, REASON_LIMIT_CHARACTERS, RECORD_LIMIT_BYTES
+
+ROOT = Path(__file__).parents[3]
+CRD = yaml.safe_load((ROOT / "crds/retrainrequests.yaml").read_text())
+SPEC = CRD["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]
+VALUES = yaml.safe_load((ROOT / "charts/retraining-operator/values.yaml").read_text())
+
+
+def snake(name: str) -> str:
+    return re.sub(r"([A-Z])", lambda match: "_" + match[1].lower(), name)
+
+
+def test_operator_folder_is_no_package() -> None:
+    # It would shadow Python's own module of that name, but only for some ways of starting Python.
+    assert not (ROOT / "operator/__init__.py").exists()
+    assert not (ROOT / "operator/operator.py").exists()
+
+
+def test_chart_copy_of_the_crd_is_the_source() -> None:
+    copy = ROOT / "charts/retraining-operator/crds/retrainrequests.yaml"
+    assert copy.read_text() == (ROOT / "crds/retrainrequests.yaml").read_text()
+
+
+def test_model_has_the_fields_of_the_schema() -> None:
+    assert {snake(name) for name in SPEC["properties"]} == set(RequestSpec.model_fields)
+
+
+def test_limits_of_record_and_reason_are_those_of_the_schema() -> None:
+    assert SPEC["properties"]["reason"]["maxLength"] == REASON_LIMIT_CHARACTERS
+    assert SPEC["properties"]["reason"]["default"] == DEFAULT_REASON
+    assert SPEC["properties"]["trigger"]["properties"]["record"]["maxLength"] == RECORD_LIMIT_BYTES
+    assert SPEC["properties"]["preset"]["enum"] == list(Preset)
+
+
+def test_every_field_but_suspend_is_immutable() -> None:
+    rules = " ".join(rule["rule"] for rule in SPEC["x-kubernetes-validations"])
+    assert {name for name in SPEC["properties"] if f"self.?{name} == oldSelf.?{name}" in rules} == set(
+        SPEC["properties"]
+    ) - {"suspend"}
+
+
+def test_values_are_the_code_s_defaults() -> None:
+    trainer = {snake(name): value for name, value in VALUES["trainer"].items()}
+    assert trainer == Tunables().model_dump(mode="json")
+    job = Settings.model_fields["job"].annotation
+    assert job is not None
+    for name in ("deadlineSeconds", "retries", "ttlSecondsAfterSuccess", "ttlSecondsAfterFailure"):
+        assert VALUES["job"][name] == job.model_fields[snake(name)].default
+    assert VALUES["triggers"] == {"maxConcurrent": 2}

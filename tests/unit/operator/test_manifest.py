@@ -1,0 +1,64 @@
+"""The Job's manifest, held against a golden file; make it anew with `make golden` and read the difference."""
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from retraining_operator.manifest import ImpossibleRequest, build_job, literal
+from retraining_operator.request import read_request
+from retraining_operator.settings import Settings
+
+GOLDEN = Path(__file__).parent / "data" / "job.json"
+Build = Callable[..., dict[str, Any]]
+
+
+def test_manifest_is_the_golden_one(settings: Settings, request_body: Build) -> None:
+    manifest = build_job(read_request(request_body()), settings)
+    if os.environ.get("UPDATE_GOLDEN"):
+        GOLDEN.write_text(json.dumps(manifest, indent=2) + "\n")
+    assert manifest == json.loads(GOLDEN.read_text())
+
+
+def environment(manifest: dict[str, Any]) -> dict[str, str]:
+    container = manifest["spec"]["template"]["spec"]["containers"][0]
+    return {variable["name"]: variable.get("value", "") for variable in container["env"]}
+
+
+def test_request_wins_over_the_settings(settings: Settings, request_body: Build) -> None:
+    spec = {
+        "reason": "why not",
+        "rows": 600,
+        "minimumRows": 300,
+        "threshold": "0.85",
+        "retries": 0,
+        "deadlineSeconds": 60,
+        "resources": {"limits": {"memory": "3Gi"}},
+    }
+    manifest = build_job(read_request(request_body(spec=spec)), settings)
+    variables = environment(manifest)
+    assert variables["RETRAIN_ROWS"] == "600"
+    assert variables["RETRAIN_MINIMUM_ROWS"] == "300"
+    assert variables["RETRAIN_THRESHOLD"] == "0.85"
+    assert variables["RETRAIN_REASON"] == "why not"
+    assert manifest["spec"]["backoffLimit"] == 0
+    assert manifest["spec"]["activeDeadlineSeconds"] == 60
+    container = manifest["spec"]["template"]["spec"]["containers"][0]
+    assert container["resources"] == {"limits": {"memory": "3Gi"}}
+
+
+def test_reason_cannot_read_a_secret_out(settings: Settings, request_body: Build) -> None:
+    manifest = build_job(read_request(request_body(spec={"reason": "$(DATABASE_URL)"})), settings)
+    assert environment(manifest)["RETRAIN_REASON"] == "$$(DATABASE_URL)"
+    assert literal("5$ and $$") == "5$$ and $$$$"
+
+
+def test_same_request_gives_the_same_manifest(settings: Settings, request_body: Build) -> None:
+    assert build_job(read_request(request_body()), settings) == build_job(read_request(request_body()), settings)
+
+
+def test_fewer_rows_than_the_minimum_is_impossible(settings: Settings, request_body: Build) -> None:
+    with pytest.raises(ImpossibleRequest, match=r"reads 100 rows .* wants 500"):
+        build_job(read_request(request_body(spec={"rows": 100})), settings)

@@ -1,0 +1,89 @@
+"""How a finished Job ended: each end of a pod has a reason of its own and says what to do."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+import pytest
+from retraining_operator.contract import Result, Verdict
+from retraining_operator.job import Job, read_job
+from retraining_operator.outcome import read_outcome
+from retraining_operator.request import read_request
+from retraining_operator.status import finished
+
+Build = Callable[..., dict[str, Any]]
+
+
+def document(now: datetime, **fields: Any) -> str:
+    return Result(
+        **{"run_id": "r", "reason": "x", "message": "Said why.", "started_at": now, "finished_at": now, **fields}
+    ).document()
+
+
+def pod(code: int, message: str = "", reason: str = "Error", at: str = "2026-03-01T11:04:00Z") -> dict[str, Any]:
+    end = {"exitCode": code, "reason": reason, "message": message, "finishedAt": at}
+    return {"status": {"containerStatuses": [{"name": "trainer", "state": {"terminated": end}}]}}
+
+
+def finished_job(body: dict[str, Any]) -> Job:
+    job = read_job(body)
+    assert job is not None
+    return job
+
+
+def test_verdict_comes_from_the_result_document(job_body: Build, request_body: Build, now: datetime) -> None:
+    text = document(now, verdict="Promoted", promoted=True, version=4, champion_version=3, n_samples=600)
+    job = finished_job(job_body(end="Complete", succeeded=1))
+    outcome = read_outcome(job, [pod(0, text, "Completed")])
+    status = finished(read_request(request_body()), outcome, now, job)
+    assert outcome.reason == Verdict.PROMOTED
+    assert [(c["type"], c["status"], c["reason"]) for c in status["conditions"]] == [
+        ("Succeeded", "True", "Promoted"),
+        ("Promoted", "True", "Promoted"),
+    ]
+    assert (status["version"], status["championVersion"], status["samples"], status["attempts"]) == (4, 3, 600, 1)
+
+
+def test_kept_is_a_success_that_promoted_nothing(job_body: Build, request_body: Build, now: datetime) -> None:
+    job = finished_job(job_body(end="Complete", succeeded=1))
+    outcome = read_outcome(job, [pod(0, document(now, verdict="Kept"))])
+    status = finished(read_request(request_body()), outcome, now, job)
+    assert [c["status"] for c in status["conditions"]] == ["True", "False"]
+
+
+def test_lost_result_is_no_failure_and_says_where_the_verdict_is(
+    job_body: Build, request_body: Build, now: datetime
+) -> None:
+    job = finished_job(job_body(end="Complete", succeeded=1))
+    outcome = read_outcome(job, [])
+    status = finished(read_request(request_body()), outcome, now, job)
+    assert [c["status"] for c in status["conditions"]] == ["True", "Unknown"]
+    assert "uid-of-first" in outcome.message
+
+
+@pytest.mark.parametrize(
+    ("pods", "job_reason", "reason", "hint"),
+    [
+        pytest.param([pod(137, reason="OOMKilled")], "BackoffLimitExceeded", "OutOfMemory", "limits.memory", id="memory"),
+        pytest.param([], "DeadlineExceeded", "DeadlineExceeded", "spec.deadlineSeconds", id="deadline"),
+        pytest.param([pod(78)], "PodFailurePolicy", "BadConfiguration", "78", id="configuration, no document"),
+        pytest.param([pod(75)], "BackoffLimitExceeded", "DependencyAway", "75", id="dependency, no document"),
+        pytest.param([pod(1)], "BackoffLimitExceeded", "JobFailed", "exit code 1", id="a crash"),
+        pytest.param([], "BackoffLimitExceeded", "JobFailed", "BackoffLimitExceeded", id="no pod is left"),
+        pytest.param([pod(1, "Killed")], "BackoffLimitExceeded", "JobFailed", "exit code 1", id="a foreign document"),
+    ],
+)
+def test_failure_is_told_apart(
+    job_body: Build, pods: list[dict[str, Any]], job_reason: str, reason: str, hint: str
+) -> None:
+    outcome = read_outcome(finished_job(job_body(end="Failed", reason=job_reason, failed=2)), pods)
+    assert outcome.reason == reason
+    assert hint in outcome.message
+
+
+def test_last_pod_tells_the_failure(job_body: Build, now: datetime) -> None:
+    early = pod(75, document(now, reason="DependencyAway", message="Redis was away."), at="2026-03-01T11:01:00Z")
+    late = pod(65, document(now, reason="BadData", message="No events."), at="2026-03-01T11:02:00Z")
+    outcome = read_outcome(finished_job(job_body(end="Failed", failed=2)), [late, early])
+    assert outcome.reason == "BadData"
+    assert outcome.message.startswith("No events.")

@@ -1,0 +1,66 @@
+"""A record's bytes become a trigger, or one kind of malformed with a sentence."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from retraining_operator.trigger import RECORD_LIMIT_BYTES, Malformed, MalformedRecord, Origin, Trigger, read_trigger
+
+ORIGIN = Origin("retraining-triggers", 2, 17, 1_750_000_000_123)
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        pytest.param(b'{"reason": "drift_detected", "drift_score": 0.31}', "drift_detected", id="reason beside other fields"),
+        pytest.param(b"{}", "unknown", id="no reason is unknown"),
+        pytest.param(b'{"reason": null}', "unknown", id="a null reason is unknown"),
+        pytest.param(b'{"reason": ""}', "unknown", id="an empty reason is unknown"),
+        pytest.param('{"reason": "Überdrift ✓"}'.encode(), "Überdrift ✓", id="any language"),
+        pytest.param(b'{"reason": "' + b"x" * 1000 + b'"}', "x" * 1000, id="the longest reason"),
+    ],
+)
+def test_trigger_keeps_reason_and_record(value: bytes, reason: str) -> None:
+    assert read_trigger(ORIGIN, value) == Trigger(ORIGIN, reason, value.decode())
+
+
+@pytest.mark.parametrize(
+    ("value", "kind"),
+    [
+        pytest.param(None, Malformed.EMPTY, id="a tombstone"),
+        pytest.param(b"", Malformed.EMPTY, id="no bytes"),
+        pytest.param(b" \n", Malformed.EMPTY, id="white space"),
+        pytest.param(b"drift!", Malformed.NOT_JSON, id="plain text"),
+        pytest.param(b"\xff\xfe{}", Malformed.NOT_JSON, id="not UTF-8"),
+        pytest.param(b'{"reason": "dr', Malformed.NOT_JSON, id="cut off"),
+        pytest.param(b"[" * 50_000, Malformed.NOT_JSON, id="nested too deep to parse"),
+        pytest.param(b'{"n": ' + b"9" * 5_000 + b"}", Malformed.NOT_JSON, id="a number of 5,000 digits"),
+        pytest.param(b"[1, 2]", Malformed.NOT_OBJECT, id="an array"),
+        pytest.param(b'"drift"', Malformed.NOT_OBJECT, id="a string"),
+        pytest.param(b"null", Malformed.NOT_OBJECT, id="null"),
+        pytest.param(b"x" * 1_000_000, Malformed.TOO_LARGE, id="1 MB of text"),
+        pytest.param(b'{"a": "' + b"x" * RECORD_LIMIT_BYTES + b'"}', Malformed.TOO_LARGE, id="an object over the limit"),
+        pytest.param(b'{"reason": "' + b"x" * 10_000 + b'"}', Malformed.REASON_TOO_LONG, id="a reason of 10,000"),
+        pytest.param(b'{"reason": 7}', Malformed.BAD_REASON, id="a number as reason"),
+        pytest.param(b'{"reason": ["a"]}', Malformed.BAD_REASON, id="a list as reason"),
+        pytest.param(rb'{"reason": "a\u0000b"}', Malformed.BAD_REASON, id="a NUL, which PostgreSQL cannot store"),
+        pytest.param(rb'{"reason": "\ud800"}', Malformed.BAD_REASON, id="half a surrogate pair"),
+    ],
+)
+def test_malformed_record_has_its_kind(value: bytes | None, kind: Malformed) -> None:
+    with pytest.raises(MalformedRecord) as caught:
+        read_trigger(ORIGIN, value)
+    assert caught.value.kind == kind
+
+
+@given(st.one_of(st.none(), st.binary(max_size=200), st.text(max_size=200).map(lambda text: text.encode("utf-8", "ignore"))))
+def test_any_value_is_a_trigger_or_malformed(value: bytes | None) -> None:
+    try:
+        trigger = read_trigger(ORIGIN, value)
+    except MalformedRecord as error:
+        assert str(error)
+    else:
+        trigger.reason.encode()
+
+
+def test_origin_writes_its_timestamp_as_kubernetes_does() -> None:
+    assert ORIGIN.timestamp == "2025-06-15T15:06:40.123Z"
