@@ -12,6 +12,7 @@ from enum import IntEnum, StrEnum
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic.alias_generators import to_camel
 
 RESULT_LIMIT_BYTES = 4096
 """Kubernetes keeps no more than this of a container's termination message."""
@@ -29,6 +30,11 @@ def environment_name(field: str) -> str:
     return ENVIRONMENT_PREFIX + field.upper()
 
 
+def value_name(field: str) -> str:
+    """Name the chart's value that carries a tunable of the trainer: `minimum_rows` -> `trainer.minimumRows`."""
+    return f"trainer.{to_camel(field)}"
+
+
 class ExitCode(IntEnum):
     """How the trainer's process ends; 65, 75 and 78 have the meaning they have in BSD's sysexits.h."""
 
@@ -36,6 +42,8 @@ class ExitCode(IntEnum):
     """The run has a verdict, whichever it is, and it is recorded."""
     BAD_DATA = 65
     """The events cannot be trained on; another try would fail as well."""
+    INTERNAL_ERROR = 70
+    """A defect of the trainer; the log has its traceback."""
     DEPENDENCY_AWAY = 75
     """The database or Redis was away for longer than the trainer waits; another try may succeed."""
     AUDIT_PENDING = 76
@@ -59,6 +67,23 @@ class Verdict(StrEnum):
     UNREADABLE_CHAMPION = "UnreadableChampion"
 
 
+class Reason(StrEnum):
+    """Why a run has its verdict, in one word each; where the old service had a word for it, it is the old one."""
+
+    NO_CHAMPION = "no_champion"
+    """Promoted: there was no live model."""
+    HIGHER_PRECISION = "higher_precision"
+    """Promoted: the challenger's figure is greater."""
+    EQUAL_PRECISION = "equal_precision"
+    """Promoted: a tie goes to the challenger."""
+    LOWER_PRECISION = "lower_precision"
+    """Kept: the challenger's figure is less."""
+    OVERTAKEN = "overtaken"
+    """Kept: other runs promoted their models again and again while this one was judged."""
+    INSUFFICIENT_DATA = "insufficient_data"
+    UNREADABLE_CHAMPION = "unreadable_champion"
+
+
 class Failure(StrEnum):
     """Why a run ended without a verdict, as far as the trainer itself can tell."""
 
@@ -66,6 +91,7 @@ class Failure(StrEnum):
     BAD_DATA = "BadData"
     DEPENDENCY_AWAY = "DependencyAway"
     AUDIT_PENDING = "AuditPending"
+    INTERNAL_ERROR = "InternalError"
 
 
 class Tunables(BaseModel):
@@ -84,12 +110,23 @@ class Tunables(BaseModel):
     """How many of the newest events challenger and champion are judged on."""
     threshold: float = Field(default=0.7, ge=0.0, le=1.0)
     """A score above this predicts an anomaly."""
+    forest_trees: int = Field(default=25, ge=1, le=1000)
+    forest_height: int = Field(default=15, ge=1, le=20)
+    """A tree of height h has 2 ** (h + 1) - 1 nodes, 200 bytes and more each."""
+    forest_window: int = Field(default=250, ge=1, le=1_000_000)
+    """How many events the forest learns before their masses take effect."""
+    forest_seed: int = Field(default=42, ge=0)
+    """Together with the features' names it decides the trees."""
     database_retries: int = Field(default=3, ge=0, le=100)
+    """How often the database is tried again when it is away; Redis too."""
     database_retry_delay_seconds: float = Field(default=30.0, ge=0.0, le=3600.0)
+    """How long to wait before each new try."""
     model_key: str = Field(default="active_model", min_length=1)
     """Redis key under which the live service finds the model."""
     version_key: str = Field(default="model_version", min_length=1)
     """Redis key of the live model's version, an integer."""
+    model_limit_mebibytes: int = Field(default=256, ge=1, le=512)
+    """A live model larger than this is not read; 512 MiB is the most that Redis keeps under one key."""
     deviation_class: str = Field(
         default="retraining_job.deviation.StandardAbsoluteDeviation", pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)+$"
     )
@@ -137,7 +174,7 @@ class Result(BaseModel):
     """None where the run failed."""
     promoted: bool = False
     reason: str
-    """One word for machines: in the reference preset the old service's own words, else a Failure."""
+    """One word for machines: a Reason where there is a verdict, else a Failure."""
     message: str
     """Plain sentences for people, with the numbers that decided."""
     n_samples: int | None = None

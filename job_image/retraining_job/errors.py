@@ -1,0 +1,58 @@
+"""Why a run ends without a verdict: one exception for each exit code, raised where the fault is understood.
+
+    RunError
+    ├── BadConfiguration   a setting is wrong; another try fails as well
+    ├── BadData            the events cannot be trained on; another try fails as well
+    ├── DependencyAway     the database or Redis does not answer; another try may succeed
+    └── AuditPending       the model is live, its audit row is missing; another try writes it
+
+The text of each is a plain sentence for a person and never holds a password.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from retraining_job.contract import ExitCode, Failure
+
+if TYPE_CHECKING:
+    from retraining_job.contract import Result
+
+
+class RunError(Exception):
+    """A run ended without a verdict."""
+
+    failure: ClassVar[Failure]
+    exit_code: ClassVar[ExitCode]
+
+
+class BadConfiguration(RunError):
+    """A setting is wrong."""
+
+    failure = Failure.BAD_CONFIGURATION
+    exit_code = ExitCode.BAD_CONFIGURATION
+
+
+class BadData(RunError):
+    """The events cannot be trained on."""
+
+    failure = Failure.BAD_DATA
+    exit_code = ExitCode.BAD_DATA
+
+
+class DependencyAway(RunError):
+    """The database or Redis does not answer as it should, which may pass."""
+
+    failure = Failure.DEPENDENCY_AWAY
+    exit_code = ExitCode.DEPENDENCY_AWAY
+
+
+class AuditPending(RunError):
+    """The model is live, and its audit row is missing."""
+
+    failure = Failure.AUDIT_PENDING
+    exit_code = ExitCode.AUDIT_PENDING
+
+    def __init__(self, message: str, result: Result) -> None:
+        super().__init__(message)
+        self.result = result

@@ -1,0 +1,106 @@
+"""The `reference` preset: the old service's way to train and to judge, step by step, defects included. Pure.
+
+It is there for comparison and for moving over. It learns from newest to oldest, tests on rows that the challenger was
+trained on, and calls the share of right predictions "precision".
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+from retraining_job.contract import Figures, Reason, Tunables, Verdict
+from retraining_job.deviation import StandardAbsoluteDeviation
+from retraining_job.features import Features, features_of, is_anomaly
+from retraining_job.logs import with_progress
+
+if TYPE_CHECKING:
+    from retraining_job.events import Event
+    from retraining_job.model import Model
+
+FOREST_WEIGHT = 0.7
+DEVIATION_WEIGHT = 0.3
+
+log = logging.getLogger(__name__)
+
+
+class Sample(NamedTuple):
+    """What a model sees of one event, and what the event was."""
+
+    features: Features
+    is_anomaly: bool
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What becomes of the challenger, and why."""
+
+    verdict: Verdict
+    reason: Reason
+    message: str
+
+
+def samples_of(events: Sequence[Event]) -> list[Sample]:
+    """Give the events, newest first, as samples in the order they are learned in."""
+    return [
+        Sample(features_of(event), is_anomaly(event.anomaly_label))
+        for event in with_progress(events, log, f"Prepared %s of {len(events):,} events.")
+    ]
+
+
+def enough(n_samples: int, minimum: int) -> Decision | None:
+    """Guard: None where there are enough events to train on."""
+    if n_samples >= minimum:
+        return None
+    message = f"There are {n_samples:,} events, and a retrain needs {minimum:,} at least; nothing was trained."
+    return Decision(Verdict.INSUFFICIENT_DATA, Reason.INSUFFICIENT_DATA, message)
+
+
+def trained(samples: Sequence[Sample], settings: Tunables) -> Model:
+    """Train a challenger on all samples in their order."""
+    from retraining_job.forest import learned_forest  # noqa: PLC0415  # river takes two seconds: only who trains pays
+    from retraining_job.model import Model  # noqa: PLC0415
+
+    features = [sample.features for sample in samples]
+    deviation = StandardAbsoluteDeviation(settings.deviation_feature)
+    for one in features:
+        deviation.learn_one(one)
+    forest = learned_forest(
+        features,
+        n_trees=settings.forest_trees,
+        height=settings.forest_height,
+        window_size=settings.forest_window,
+        seed=settings.forest_seed,
+    )
+    return Model(forest, deviation)
+
+
+def score(model: Model, features: Features) -> float:
+    """Score one event as the live service does."""
+    forest = model.hst.score_one(features)  # type: ignore[no-untyped-call]
+    return float(FOREST_WEIGHT * forest + DEVIATION_WEIGHT * model.sad.score_one(features))
+
+
+def figures(model: Model, hold_out: Sequence[Sample], threshold: float) -> Figures:
+    """Test a model in the shadow of the live one: the share of right predictions on the newest events."""
+    right = sum((score(model, sample.features) > threshold) == sample.is_anomaly for sample in hold_out)
+    return Figures(precision=right / len(hold_out))
+
+
+def judge(challenger: Figures, champion: Figures | None, *, champion_version: int, hold_out_rows: int) -> Decision:
+    """Decide by the old rule: the greater figure wins, and a tie goes to the challenger."""
+    on = f"on the newest {hold_out_rows:,} events"
+    if champion is None:
+        message = f"There is no live model to beat; the challenger's precision {on} is {challenger.precision:.4f}."
+        return Decision(Verdict.PROMOTED, Reason.NO_CHAMPION, message)
+    compared = (
+        f"The challenger's precision {on} is {challenger.precision:.4f}, "
+        f"that of the champion, version {champion_version}, is {champion.precision:.4f}"
+    )
+    if challenger.precision > champion.precision:
+        return Decision(Verdict.PROMOTED, Reason.HIGHER_PRECISION, f"{compared}: the challenger wins.")
+    if challenger.precision == champion.precision:
+        return Decision(Verdict.PROMOTED, Reason.EQUAL_PRECISION, f"{compared}: a tie goes to the challenger.")
+    return Decision(Verdict.KEPT, Reason.LOWER_PRECISION, f"{compared}: the champion stays.")

@@ -1,0 +1,78 @@
+"""Connections to Redis, and its errors as ours. Used by champion and publish."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from retraining_job.contract import REDIS_URL, environment_name, value_name
+from retraining_job.errors import BadConfiguration, DependencyAway
+
+if TYPE_CHECKING:
+    from pydantic import SecretStr
+
+SETTING = f"redis.url ({REDIS_URL})"
+
+CONNECT_SECONDS = 10
+ANSWER_SECONDS = 60
+"""Enough for a large model over a slow network."""
+
+REMEDIES: dict[str, tuple[type[BadConfiguration | DependencyAway], str]] = {
+    "WRONGPASS": (BadConfiguration, f"Redis refuses the password of {SETTING}"),
+    "NOAUTH": (BadConfiguration, f"Redis wants a password, and {SETTING} has none"),
+    "AUTH": (BadConfiguration, f"Redis refuses the password of {SETTING}"),
+    "INVALID USERNAME-PASSWORD": (BadConfiguration, f"Redis refuses the password of {SETTING}"),
+    "NOPERM": (BadConfiguration, f"Redis does not let the user of {SETTING} do what the trainer needs"),
+    "WRONGTYPE": (
+        BadConfiguration,
+        f"A key in Redis holds something else than a string; {value_name('model_key')} "
+        f"({environment_name('model_key')}) and {value_name('version_key')} ({environment_name('version_key')}) "
+        "name the keys of the live model and its version",
+    ),
+    "READONLY": (DependencyAway, f"The Redis of {SETTING} is a read-only replica; it must be the primary"),
+    "OOM": (DependencyAway, "Redis is at its memory limit and takes no new model; the live one is untouched"),
+}
+"""What each of Redis' refusals means here, by the word that stands in its text."""
+
+
+@contextmanager
+def store(url: SecretStr) -> Iterator[redis.Redis]:
+    """Give a client that never tries again by itself: whoever calls knows what is safe to repeat.
+
+    Raises:
+        BadConfiguration: the URL, the password or a key's name is wrong.
+        DependencyAway: Redis does not answer, or cannot take a new model now.
+    """
+    try:
+        client = redis.Redis.from_url(
+            url.get_secret_value(),
+            socket_connect_timeout=CONNECT_SECONDS,
+            socket_timeout=ANSWER_SECONDS,
+            retry=Retry(NoBackoff(), 0),
+            client_name="retraining-job",
+        )
+    except (ValueError, TypeError):  # its text may hold the password
+        raise BadConfiguration(
+            f"The setting {SETTING} is wrong: it is not of the form redis://user:password@host:6379/0."
+        ) from None
+    try:
+        with client:
+            yield client
+    except redis.RedisError as error:
+        raise understood(error) from None
+
+
+def understood(error: redis.RedisError) -> BadConfiguration | DependencyAway:
+    """Turn an error of Redis into one of ours, by the word that it begins with or that a script's error quotes."""
+    text = " ".join(str(error).split()).rstrip(".")
+    for word, (kind, sentence) in REMEDIES.items():
+        if f" {word} " in f" {text.upper()} ".replace(":", " "):
+            return kind(f"{sentence}: {text}.")
+    if isinstance(error, redis.AuthenticationError):
+        return BadConfiguration(f"Redis refuses the password of {SETTING}: {text}.")
+    return DependencyAway(f"The Redis of {SETTING} is away: {text}.")
