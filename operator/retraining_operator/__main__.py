@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import kopf
+from prometheus_client import disable_created_metrics
 
 from retraining_operator import http, logs
 from retraining_operator.cluster import connect
@@ -47,6 +48,7 @@ def main() -> int:
         print(error, file=sys.stderr)  # noqa: T201  # logging is not set up without settings
         return EXIT_BAD_SETTING
     logs.configure(settings.log_format, settings.log_level)
+    disable_created_metrics()  # type: ignore[no-untyped-call]  # else each counter has a second series
     sys.setswitchinterval(SWITCH_SECONDS)
     try:
         asyncio.run(operate(settings))

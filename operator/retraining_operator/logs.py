@@ -4,9 +4,30 @@ from __future__ import annotations
 
 import logging
 import sys
+import time
 from typing import Literal
 
 from pythonjsonlogger.json import JsonFormatter
+
+REPEAT_SECONDS = 60
+
+
+class Repeats(logging.Filter):
+    """Lets a library's line through once a minute: a broker that is away makes kafka-python say so every second."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._said: dict[tuple[str, int], float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Tell whether a line is new; the place in the code that logs it counts, not its figures."""
+        if record.name.startswith("retraining_operator"):
+            return True
+        place, now = (record.pathname, record.lineno), time.monotonic()
+        repeated = now - self._said.get(place, -REPEAT_SECONDS) < REPEAT_SECONDS
+        if not repeated:
+            self._said[place] = now
+        return not repeated
 
 
 def configure(form: Literal["text", "json"], level: str) -> None:
@@ -19,5 +40,6 @@ def configure(form: Literal["text", "json"], level: str) -> None:
         )
     else:
         handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(message)s"))
+    handler.addFilter(Repeats())
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     logging.getLogger("retraining_operator").setLevel(level)

@@ -11,8 +11,9 @@ from retraining_operator.contract import ExitCode, Failure, Result, read_result
 from retraining_operator.job import Job
 from retraining_operator.reason import Reason
 
-FAILURE_OF_EXIT = {
+FAILURE_OF_EXIT: dict[int | None, Failure] = {
     ExitCode.BAD_DATA: Failure.BAD_DATA,
+    ExitCode.INTERNAL_ERROR: Failure.INTERNAL_ERROR,
     ExitCode.DEPENDENCY_AWAY: Failure.DEPENDENCY_AWAY,
     ExitCode.AUDIT_PENDING: Failure.AUDIT_PENDING,
     ExitCode.BAD_CONFIGURATION: Failure.BAD_CONFIGURATION,
@@ -97,6 +98,6 @@ def failed(job: Job, attempts: Sequence[Attempt]) -> Outcome:
         )
     code = last.exit_code if last else None
     if code in FAILURE_OF_EXIT:
-        return Outcome(FAILURE_OF_EXIT[ExitCode(code)], f"The trainer ended with exit code {code}. {tries}")
+        return Outcome(FAILURE_OF_EXIT[code], f"The trainer ended with exit code {code}. {tries}")
     ended = f"The trainer ended with exit code {code} and left no result. " if last else ""
     return Outcome(Reason.JOB_FAILED, f"{ended}{tries} {job.end_reason}: {job.end_message}")

@@ -172,10 +172,12 @@ class Reconciler:
             await self._write(request, finished(request, Outcome(Reason.JOB_DELETED, message), self._clock()))
 
     async def _write(self, request: RetrainRequest, status: Status) -> None:
+        """Write a status; tell it in the log and as an Event where it is another turn and not only another figure."""
         self._view.see_request(await self._cluster.patch_status(request.name, request.resource_version, status))
         succeeded = status["conditions"][0]
-        logger.info("%s: %s. %s", request.key, succeeded["reason"], succeeded["message"])
-        await self._narrator.tell(request, succeeded)
+        if (succeeded["reason"], succeeded["message"]) != request.standing:
+            logger.info("%s: %s. %s", request.key, succeeded["reason"], succeeded["message"])
+            await self._narrator.tell(request, succeeded)
 
 
 async def seed_until_ready(reconciler: Reconciler, pause_seconds: float = 2.0) -> None:

@@ -74,12 +74,20 @@ class RetrainRequest:
         return f"{self.namespace}/{self.name}"
 
     @property
+    def succeeded(self) -> Mapping[str, str]:
+        """The condition of that type; empty before the first pass."""
+        conditions = self.status.get("conditions", ())
+        return next((condition for condition in conditions if condition["type"] == "Succeeded"), {})
+
+    @property
+    def standing(self) -> tuple[str | None, str | None]:
+        """Reason and message that were last told."""
+        return self.succeeded.get("reason"), self.succeeded.get("message")
+
+    @property
     def finished(self) -> bool:
         """Whether the outcome stands in the status."""
-        return any(
-            condition["type"] == "Succeeded" and condition["status"] != "Unknown"
-            for condition in self.status.get("conditions", ())
-        )
+        return self.succeeded.get("status", "Unknown") != "Unknown"
 
     @property
     def arrival(self) -> tuple[str, int, int, str]:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+
 from retraining_operator.settings import Settings
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -62,7 +63,13 @@ def request_body() -> Callable[..., dict[str, Any]]:
 def job_body() -> Callable[..., dict[str, Any]]:
     def build(request: str = "first", end: str | None = None, reason: str = "", **status: Any) -> dict[str, Any]:
         conditions = [
-            {"type": end, "status": "True", "reason": reason, "message": "", "lastTransitionTime": "2026-03-01T11:05:00Z"}
+            {
+                "type": end,
+                "status": "True",
+                "reason": reason,
+                "message": "",
+                "lastTransitionTime": "2026-03-01T11:05:00Z",
+            }
         ]
         return {
             "metadata": {

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from retraining_operator.manifest import ImpossibleRequest, build_job, literal
 from retraining_operator.request import read_request
 from retraining_operator.settings import Settings

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 
 import pytest
+
 from retraining_operator.contract import Result, Verdict
 from retraining_operator.job import Job, read_job
 from retraining_operator.outcome import read_outcome
@@ -64,7 +65,9 @@ def test_lost_result_is_no_failure_and_says_where_the_verdict_is(
 @pytest.mark.parametrize(
     ("pods", "job_reason", "reason", "hint"),
     [
-        pytest.param([pod(137, reason="OOMKilled")], "BackoffLimitExceeded", "OutOfMemory", "limits.memory", id="memory"),
+        pytest.param(
+            [pod(137, reason="OOMKilled")], "BackoffLimitExceeded", "OutOfMemory", "limits.memory", id="memory"
+        ),
         pytest.param([], "DeadlineExceeded", "DeadlineExceeded", "spec.deadlineSeconds", id="deadline"),
         pytest.param([pod(78)], "PodFailurePolicy", "BadConfiguration", "78", id="configuration, no document"),
         pytest.param([pod(75)], "BackoffLimitExceeded", "DependencyAway", "75", id="dependency, no document"),

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 
 import pytest
+
 from retraining_operator.job import Job, read_job
 from retraining_operator.plan import ArmTtl, Conclude, Launch, Miss, Report, Settle, plan
 from retraining_operator.reason import Reason

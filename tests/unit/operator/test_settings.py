@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+
 from retraining_operator.settings import SettingsError, read_settings
 
 GOOD = """

@@ -3,6 +3,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from retraining_operator.trigger import RECORD_LIMIT_BYTES, Malformed, MalformedRecord, Origin, Trigger, read_trigger
 
 ORIGIN = Origin("retraining-triggers", 2, 17, 1_750_000_000_123)
@@ -11,7 +12,9 @@ ORIGIN = Origin("retraining-triggers", 2, 17, 1_750_000_000_123)
 @pytest.mark.parametrize(
     ("value", "reason"),
     [
-        pytest.param(b'{"reason": "drift_detected", "drift_score": 0.31}', "drift_detected", id="reason beside other fields"),
+        pytest.param(
+            b'{"reason": "drift_detected", "drift_score": 0.31}', "drift_detected", id="reason beside other fields"
+        ),
         pytest.param(b"{}", "unknown", id="no reason is unknown"),
         pytest.param(b'{"reason": null}', "unknown", id="a null reason is unknown"),
         pytest.param(b'{"reason": ""}', "unknown", id="an empty reason is unknown"),
@@ -38,7 +41,9 @@ def test_trigger_keeps_reason_and_record(value: bytes, reason: str) -> None:
         pytest.param(b'"drift"', Malformed.NOT_OBJECT, id="a string"),
         pytest.param(b"null", Malformed.NOT_OBJECT, id="null"),
         pytest.param(b"x" * 1_000_000, Malformed.TOO_LARGE, id="1 MB of text"),
-        pytest.param(b'{"a": "' + b"x" * RECORD_LIMIT_BYTES + b'"}', Malformed.TOO_LARGE, id="an object over the limit"),
+        pytest.param(
+            b'{"a": "' + b"x" * RECORD_LIMIT_BYTES + b'"}', Malformed.TOO_LARGE, id="an object over the limit"
+        ),
         pytest.param(b'{"reason": "' + b"x" * 10_000 + b'"}', Malformed.REASON_TOO_LONG, id="a reason of 10,000"),
         pytest.param(b'{"reason": 7}', Malformed.BAD_REASON, id="a number as reason"),
         pytest.param(b'{"reason": ["a"]}', Malformed.BAD_REASON, id="a list as reason"),
@@ -52,7 +57,11 @@ def test_malformed_record_has_its_kind(value: bytes | None, kind: Malformed) -> 
     assert caught.value.kind == kind
 
 
-@given(st.one_of(st.none(), st.binary(max_size=200), st.text(max_size=200).map(lambda text: text.encode("utf-8", "ignore"))))
+@given(
+    st.one_of(
+        st.none(), st.binary(max_size=200), st.text(max_size=200).map(lambda text: text.encode("utf-8", "ignore"))
+    )
+)
 def test_any_value_is_a_trigger_or_malformed(value: bytes | None) -> None:
     try:
         trigger = read_trigger(ORIGIN, value)

@@ -1,0 +1,1 @@
+"""The main job, end to end, for a person to watch: `make demo`."""

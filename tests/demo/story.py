@@ -1,0 +1,173 @@
+"""What the demo does, in order. Each part can be run again on what an earlier run left."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from tests.demo.screen import Screen
+from tests.system import release, shuttle
+from tests.system.environment import ROOT, STATE, Environment
+from tests.system.kubectl import wait_for
+from tests.system.services import Kafka, Postgres, Redis
+
+TRIGGER = {"reason": "drift_detected", "drift_score": 0.31}
+EXAMPLE = ROOT / "docs" / "examples" / "retrainrequest.yaml"
+READER = ROOT / "docs" / "examples" / "reader.py"
+RUN_SECONDS = 300
+
+
+class Story:
+    """The main job on one cluster."""
+
+    def __init__(self, environment: Environment, screen: Screen) -> None:
+        self._environment = environment
+        self._screen = screen
+        self._kubectl = environment.services
+        self._kafka = Kafka(self._kubectl, "retraining-triggers")
+        self._postgres = Postgres(self._kubectl, "retraining")
+        self._redis = Redis(self._kubectl, 0)
+
+    def tell(self) -> None:
+        """Tell it all."""
+        self._screen.heading("The operator and its data")
+        self.install()
+        self.load_events()
+        self._screen.heading("1. A drift trigger on the topic retraining-triggers")
+        first = self.send_trigger()
+        self._screen.heading("2. A RetrainRequest applied by hand")
+        second = self.apply_request()
+        self._screen.heading("3. What became of both")
+        self.show(first, second)
+        self._screen.heading("4. The live scoring service reads the model")
+        self.read_model()
+        self._screen.heading("Try next")
+        self.suggest(first)
+
+    def install(self) -> None:
+        """Install the chart with the three values it needs."""
+        with self._screen.step("Installing the operator with Helm"):
+            namespace = self._kubectl.namespace
+            values = {
+                "kafka": {"bootstrapServers": f"kafka.{namespace}.svc:9092"},
+                "redis": {"existingSecret": "redis"},
+                "database": {"existingSecret": "postgres"},
+                "trainer": {"deviationFeature": "f1"},  # Shuttle has no amount
+            }
+            release.install(self._environment, namespace, values)
+
+    def load_events(self) -> None:
+        """Fill scored_events with Shuttle, once."""
+        rows = list(shuttle.rows())
+        if self._postgres.rows("SELECT count(*) FROM scored_events") == [[str(len(rows))]]:
+            self._screen.say(f"scored_events holds Shuttle's {len(rows):,} events already.")
+            return
+        with self._screen.step(f"Loading Shuttle's {len(rows):,} events into scored_events"):
+            self._postgres.run("TRUNCATE scored_events")
+            self._postgres.copy("scored_events", shuttle.COLUMNS, rows)
+
+    def send_trigger(self) -> str:
+        """Send one record and wait for its run."""
+        before = {item["metadata"]["name"] for item in self._kubectl.items("retrainrequests")}
+        with self._screen.step(f"Sending {json.dumps(TRIGGER)}"):
+            self._kafka.send(json.dumps(TRIGGER))
+
+        def appeared() -> str | None:
+            names = [item["metadata"]["name"] for item in self._kubectl.items("retrainrequests")]
+            return next((name for name in names if name not in before), None)
+
+        name = str(wait_for("the trigger's RetrainRequest", appeared, 60))
+        self._screen.say(f"The operator made the RetrainRequest {name} of it.")
+        self.wait_for_end(name)
+        return name
+
+    def apply_request(self) -> str:
+        """Apply the example and wait for its run."""
+        name: str = json.loads(
+            self._kubectl("create", "--dry-run=client", "--output", "json", "--filename", str(EXAMPLE))
+        )["metadata"]["name"]
+        self._kubectl("delete", "retrainrequest", name, "--ignore-not-found")
+        output = self._kubectl("apply", "--filename", str(EXAMPLE))
+        self._screen.show(f"kubectl apply -f {EXAMPLE.relative_to(ROOT)}", output)
+        self.wait_for_end(name)
+        return name
+
+    def wait_for_end(self, name: str) -> dict[str, Any]:
+        """Wait until the request has its outcome, and say it."""
+
+        def ended() -> dict[str, Any] | None:
+            conditions = self._kubectl.get("retrainrequest", name).get("status", {}).get("conditions", [])
+            return next((c for c in conditions if c["type"] == "Succeeded" and c["status"] != "Unknown"), None)
+
+        with self._screen.step("Training, judging, publishing"):
+            condition: dict[str, Any] = wait_for(f"the outcome of {name}", ended, RUN_SECONDS)
+        self._screen.say(f"{condition['reason']}: {condition['message']}")
+        return condition
+
+    def show(self, first: str, second: str) -> None:
+        """Show the requests, one in full, its log, the audit rows and the live version."""
+        shown = self._screen.show
+        shown("kubectl get rtr", self._kubectl("get", "rtr"))
+        shown(f"kubectl describe rtr {second}", self._kubectl("describe", "rtr", second))
+        selector = f"retraining.dev/request={first}"
+        shown(f"kubectl logs -l {selector}", self._kubectl("logs", "--selector", selector, "--tail", "100"))
+        rows = "SELECT version, trained_at, trigger_reason, precision_score, n_samples FROM model_versions"
+        shown(f"psql: {rows}", self._postgres.run(f"{rows} ORDER BY trained_at DESC LIMIT 5"))
+        shown("redis-cli get model_version", self._redis.run("GET", "model_version"))
+
+    def read_model(self) -> None:
+        """Run a reader as the old scoring service would, in a pod of its own."""
+        with self._screen.step("Starting the reader"):
+            output = self.run_reader()
+        self._screen.show(f"python {READER.relative_to(ROOT)}", output)
+
+    def run_reader(self) -> str:
+        """Run the example reader to its end and give what it prints."""
+        name = "reader"
+        self._kubectl("delete", "pod,configmap", name, "--ignore-not-found", "--grace-period", "0")
+        self._kubectl("create", "configmap", name, f"--from-file=reader.py={READER}")
+        secrets = (("REDIS_URL", "redis"), ("DATABASE_URL", "postgres"))
+        self._kubectl.apply(
+            {
+                "apiVersion": "v1",
+                "kind": "Pod",
+                "metadata": {"name": name},
+                "spec": {
+                    "restartPolicy": "Never",
+                    "containers": [
+                        {
+                            "name": name,
+                            "image": self._environment.images["job"],
+                            "command": ["python", "/reader/reader.py"],
+                            "env": [
+                                {"name": variable, "valueFrom": {"secretKeyRef": {"name": secret, "key": "url"}}}
+                                for variable, secret in secrets
+                            ],
+                            "volumeMounts": [{"name": name, "mountPath": "/reader"}],
+                        }
+                    ],
+                    "volumes": [{"name": name, "configMap": {"name": name}}],
+                },
+            }
+        )
+        done = ("Succeeded", "Failed")
+        wait_for("the reader", lambda: self._kubectl.get("pod", name)["status"]["phase"] in done)
+        output = self._kubectl("logs", name)
+        self._kubectl("delete", "pod,configmap", name, "--grace-period", "0")
+        return output
+
+    def suggest(self, first: str) -> None:
+        """Name a few commands."""
+        kubectl = self._kubectl
+        if kubectl.kubeconfig:
+            tools, config = (STATE / "bin").relative_to(ROOT), kubectl.kubeconfig.relative_to(ROOT)
+            self._screen.say(f"  export PATH=$PWD/{tools}:$PATH KUBECONFIG=$PWD/{config}")
+        self._screen.say(f"""  kubectl config set-context --current --namespace {kubectl.namespace}
+  kubectl get rtr --watch
+  kubectl describe rtr {first}
+  kubectl logs -l retraining.dev/request={first} --tail -1
+  kubectl logs deploy/{release.DEPLOYMENT}
+  kubectl port-forward deploy/{release.DEPLOYMENT} 8005 & curl -s localhost:8005/metrics | grep retraining
+  kubectl create -f - <<< '{{"apiVersion": "retraining.dev/v1alpha1", "kind": "RetrainRequest",\
+ "metadata": {{"generateName": "mine-"}}, "spec": {{"reason": "curious", "rows": 5000}}}}'
+  make demo-down""")

@@ -1,0 +1,91 @@
+"""kubectl in one namespace, as a function; what it says on failure is the error."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+
+class CommandError(Exception):
+    """A command failed; the text holds its own words."""
+
+
+def run(command: list[str], stdin: str | bytes | None = None, timeout: float = 120) -> str:
+    """Run a command to its end and give its standard output.
+
+    Raises:
+        CommandError: where it exits non-zero.
+    """
+    data = stdin.encode() if isinstance(stdin, str) else stdin
+    done = subprocess.run(command, input=data, capture_output=True, timeout=timeout, check=False)
+    if done.returncode:
+        words = (done.stderr or done.stdout).decode(errors="replace").strip()
+        raise CommandError(f"{Path(command[0]).name} {' '.join(command[1:6])} ...: {words}")
+    return done.stdout.decode(errors="replace")
+
+
+@dataclass(frozen=True)
+class Kubectl:
+    """One kubectl, one kubeconfig (None: the user's own), one namespace."""
+
+    program: str
+    kubeconfig: Path | None
+    namespace: str
+
+    def inside(self, namespace: str) -> Kubectl:
+        """Give the same for another namespace."""
+        return replace(self, namespace=namespace)
+
+    @property
+    def access(self) -> list[str]:
+        """The options that kubectl and helm have in common."""
+        config = ["--kubeconfig", str(self.kubeconfig)] if self.kubeconfig else []
+        return [*config, "--namespace", self.namespace]
+
+    def __call__(self, *arguments: str, stdin: str | bytes | None = None, timeout: float = 120) -> str:
+        """Run kubectl."""
+        return run([self.program, *self.access, *arguments], stdin, timeout)
+
+    def get(self, kind: str, name: str) -> dict[str, Any]:
+        """Read an object."""
+        answer: dict[str, Any] = json.loads(self("get", kind, name, "--output", "json"))
+        return answer
+
+    def items(self, kind: str, selector: str = "") -> list[dict[str, Any]]:
+        """List objects."""
+        options = ["--selector", selector] if selector else []
+        items: list[dict[str, Any]] = json.loads(self("get", kind, *options, "--output", "json"))["items"]
+        return items
+
+    def apply(self, manifest: Mapping[str, Any] | str) -> str:
+        """Apply one manifest."""
+        text = manifest if isinstance(manifest, str) else json.dumps(manifest)
+        return self("apply", "--filename", "-", stdin=text)
+
+    def execute(self, pod: str, *command: str, stdin: str | bytes | None = None, timeout: float = 120) -> str:
+        """Run a command in a pod."""
+        flag = ["--stdin"] if stdin is not None else []
+        return self("exec", *flag, pod, "--", *command, stdin=stdin, timeout=timeout)
+
+
+def wait_for(what: str, look: Callable[[], Any], timeout: float = 120, pause: float = 0.25) -> Any:
+    """Look again and again until there is something; a kubectl that fails meanwhile is no end.
+
+    Raises:
+        TimeoutError: with what was waited for and what was seen last.
+    """
+    deadline, seen = time.monotonic() + timeout, "nothing"
+    while time.monotonic() < deadline:
+        try:
+            found = look()
+        except (CommandError, subprocess.TimeoutExpired) as error:
+            found, seen = None, str(error)
+        if found:
+            return found
+        time.sleep(pause)
+    raise TimeoutError(f"Waited {timeout:.0f} s in vain for {what}; seen last: {seen}.")
