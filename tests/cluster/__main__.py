@@ -1,0 +1,61 @@
+"""The command line: `python3 -m tests.cluster up|down|images|services|status|start|stop|restart`."""
+
+import argparse
+import sys
+
+from tests.cluster import cluster, lifecycle
+from tests.cluster.components import COMPONENTS
+from tests.cluster.errors import ClusterError
+from tests.cluster.paths import Paths
+from tests.cluster.steps import Steps
+
+
+def main() -> int:
+    """Carry out one command and return its exit code."""
+    arguments = _parser().parse_args()
+    paths = Paths.here()
+    steps = Steps(paths.cache / "log")
+    try:
+        _carry_out(arguments, paths, steps)
+    except ClusterError as error:
+        print(error, file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("Interrupted; the same command goes on from here.", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _carry_out(arguments: argparse.Namespace, paths: Paths, steps: Steps) -> None:
+    match arguments.command:
+        case "up":
+            with cluster.locked():
+                cluster.up(paths, steps)
+        case "down":
+            with cluster.locked():
+                cluster.down(paths, steps)
+        case "start":
+            lifecycle.start(paths, component := lifecycle.named(arguments.component))
+            lifecycle.wait_until_healthy(paths, component)
+        case "stop":
+            lifecycle.stop(paths, lifecycle.named(arguments.component))
+        case "restart":
+            component = lifecycle.named(arguments.component)
+            lifecycle.stop(paths, component)
+            lifecycle.start(paths, component)
+            lifecycle.wait_until_healthy(paths, component)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python3 -m tests.cluster", description="The cluster for tests and the demo.")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    commands.add_parser("up", help="bring the cluster up, from whatever state the machine is in")
+    commands.add_parser("down", help="take the cluster away, with all that it left on the machine")
+    for verb in ("start", "stop", "restart"):
+        one = commands.add_parser(verb, help=f"{verb} one component of the cluster")
+        one.add_argument("component", choices=[component.name for component in COMPONENTS])
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

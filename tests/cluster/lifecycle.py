@@ -1,0 +1,77 @@
+"""Starts, stops and asks after the components of the cluster, one by one."""
+
+import ssl
+import time
+import urllib.error
+import urllib.request
+
+from tests.cluster import node
+from tests.cluster.components import COMPONENTS, Component
+from tests.cluster.errors import ClusterError
+from tests.cluster.paths import Paths
+from tests.cluster.processes import Process, launch
+from tests.cluster.steps import last_lines
+
+
+def named(name: str) -> Component:
+    """Return the component with this name."""
+    for component in COMPONENTS:
+        if component.name == name:
+            return component
+    raise ClusterError(f"There is no component {name}; there are {', '.join(each.name for each in COMPONENTS)}.")
+
+
+def process(paths: Paths, component: Component) -> Process | None:
+    """Return the component's process, if it lives."""
+    return Process.read(paths.run / component.name)
+
+
+def start(paths: Paths, component: Component) -> None:
+    """Start a component that does not run."""
+    if process(paths, component) is not None:
+        return
+    holder = Process.read(paths.run / "node")
+    if holder is None:
+        raise ClusterError("The cluster's node is gone; `make up` starts a new one.")
+    log = paths.log / f"{component.name}.log"
+    launch([*node.enter(holder), *component.command], log, node.ENVIRONMENT).write(paths.run / component.name)
+
+
+def stop(paths: Paths, component: Component) -> None:
+    """Stop a component in good order; a component that does not run is stopped already."""
+    if (running := process(paths, component)) is not None:
+        running.stop()
+    (paths.run / component.name).unlink(missing_ok=True)
+
+
+def wait_until_healthy(paths: Paths, component: Component, patience: float = 60) -> None:
+    """Wait until the component says that it is well."""
+    deadline = time.monotonic() + patience
+    while not healthy(paths, component):
+        if process(paths, component) is None:
+            raise ClusterError(_failure(paths, component, "ended"))
+        if time.monotonic() > deadline:
+            raise ClusterError(_failure(paths, component, f"was not well within {patience:.0f} s"))
+        time.sleep(0.1)
+
+
+def healthy(paths: Paths, component: Component) -> bool:
+    """Tell whether the component runs and says that it is well."""
+    if process(paths, component) is None:
+        return False
+    trusted = ssl.create_default_context(cafile=paths.pki / "ca.crt")
+    # A proxy in the user's environment is no way to the node.
+    opener = urllib.request.build_opener(
+        urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=trusted)
+    )
+    try:
+        with opener.open(component.health, timeout=2) as answer:
+            return bool(answer.status == 200)
+    except (urllib.error.URLError, OSError):
+        return False
+
+
+def _failure(paths: Paths, component: Component, what: str) -> str:
+    log = paths.log / f"{component.name}.log"
+    tail = "\n".join(f"    {line}" for line in last_lines(log, 8))
+    return f"{component.name} {what}; the log is {log}, its last lines:\n{tail}"

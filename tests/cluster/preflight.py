@@ -1,0 +1,76 @@
+"""Looks whether the machine can run the cluster, before anything on it is changed."""
+
+import ipaddress
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.cluster import addresses
+from tests.cluster.errors import UnusableMachineError
+from tests.cluster.paths import Paths
+
+FREE_SPACE_WANTED = {"cache": 12, "state": 8}
+"""GiB: a build from nothing fills the cache with 7, and the images unpacked for the cluster take 4."""
+
+
+def check(paths: Paths) -> None:
+    """Raise with one sentence if the cluster could not run here."""
+    _check_system()
+    _check_disk(paths)
+    _check_network()
+
+
+def _check_system() -> None:
+    release = _os_release()
+    if sys.platform != "linux" or (release.get("ID"), release.get("VERSION_ID")) != ("debian", "12"):
+        name = release.get("PRETTY_NAME", sys.platform)
+        raise UnusableMachineError(f"The test cluster needs Debian 12 (bookworm), and this is {name}.")
+    if os.uname().machine != "x86_64":
+        raise UnusableMachineError(f"The test cluster needs an x86_64 machine, and this is {os.uname().machine}.")
+    if os.geteuid() != 0:
+        raise UnusableMachineError("The test cluster has to be started as root, since it makes namespaces and mounts.")
+    if sys.version_info < (3, 11):
+        raise UnusableMachineError(f"The test cluster needs Python 3.11 or newer, and this is {sys.version.split()[0]}.")
+    namespaces = subprocess.run(["unshare", "--mount", "--net", "true"], check=False, capture_output=True, text=True)
+    if namespaces.returncode:
+        reason = namespaces.stderr.strip()
+        raise UnusableMachineError(f"This machine lets root make no namespaces, which the test cluster needs: {reason}.")
+
+
+def _os_release() -> dict[str, str]:
+    try:
+        lines = Path("/etc/os-release").read_text().splitlines()
+    except OSError:
+        return {}
+    pairs = (line.partition("=") for line in lines)
+    return {key: value.strip('"') for key, _, value in pairs}
+
+
+def _check_disk(paths: Paths) -> None:
+    for name, folder in (("cache", paths.cache), ("state", paths.state)):
+        existing = next(path for path in (folder, *folder.parents) if path.exists())
+        free = shutil.disk_usage(existing).free / 2**30
+        # A filled cache needs the space no more.
+        wanted = 2 if name == "cache" and paths.cache.exists() else FREE_SPACE_WANTED[name]
+        if free < wanted:
+            raise UnusableMachineError(
+                f"The test cluster needs {wanted} GiB of free space for {folder}, and there are {free:.1f} GiB."
+            )
+
+
+def _check_network() -> None:
+    ours = ipaddress.ip_network(f"{addresses.HOST_ADDRESS}/{addresses.LINK_PREFIX}", strict=False)
+    if shutil.which("ip") is None:
+        return  # a machine as bare as that has no networks of its own making; the package comes with the others
+    listed = subprocess.run(["ip", "-json", "-4", "route"], check=True, capture_output=True, text=True)
+    for route in json.loads(listed.stdout or "[]"):
+        if route["dst"] == "default" or route.get("dev") == addresses.LINK:
+            continue
+        taken = ipaddress.ip_network(route["dst"], strict=False)
+        if taken.overlaps(ours):
+            raise UnusableMachineError(
+                f"The test cluster needs the addresses {ours} for itself, and {route.get('dev')} uses {taken}."
+            )

@@ -1,0 +1,104 @@
+"""Runs the steps of a command: a line for each with its time, a sign of life from the long ones, a reason on failure."""
+
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from tests.cluster.errors import ClusterError
+
+SIGN_OF_LIFE = 10.0
+"""Seconds after which a step that still runs says so."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """One running step, with the log that its commands write to."""
+
+    name: str
+    log: Path
+
+    def run(
+        self,
+        command: Sequence[str],
+        *,
+        environment: Mapping[str, str] | None = None,
+        folder: Path | None = None,
+        stdin: IO[bytes] | None = None,
+    ) -> None:
+        """Run a command into the log; raise with the log's last lines if it fails."""
+        with self.log.open("ab") as output:
+            output.write(f"$ {' '.join(command)}\n".encode())
+            output.flush()
+            code = subprocess.run(
+                command,
+                check=False,
+                stdin=stdin or subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                env=environment,
+                cwd=folder,
+            ).returncode
+        if code:
+            tail = "\n".join(f"    {line}" for line in last_lines(self.log, 12))
+            raise ClusterError(f"`{command[0]}` ended with {code}; the log is {self.log}, its last lines:\n{tail}")
+
+
+class Steps:
+    """The steps of one command."""
+
+    def __init__(self, logs: Path) -> None:
+        self._logs = logs
+
+    def run(self, name: str, action: Callable[[Task], object]) -> None:
+        """Run one step."""
+        self.together({name: action})
+
+    def together(self, actions: Mapping[str, Callable[[Task], object]]) -> None:
+        """Run steps side by side; the first that fails ends the command once the others have ended."""
+        self._logs.mkdir(parents=True, exist_ok=True)
+        begun = time.monotonic()
+        with ThreadPoolExecutor(max_workers=len(actions)) as pool:
+            running: dict[Future[object], Task] = {}
+            for name, action in actions.items():
+                task = Task(name, self._logs / f"{name.replace(' ', '-')}.log")
+                task.log.write_bytes(b"")
+                running[pool.submit(action, task)] = task
+            failures = self._watch(running, begun)
+        if failures:
+            raise ClusterError("\n".join(failures))
+
+    def _watch(self, running: dict[Future[object], Task], begun: float) -> list[str]:
+        failures: list[str] = []
+        while running:
+            done, _ = wait(running, timeout=SIGN_OF_LIFE, return_when=FIRST_COMPLETED)
+            seconds = time.monotonic() - begun
+            for future in done:
+                task = running.pop(future)
+                error = future.exception()
+                if error is not None and not isinstance(error, ClusterError | OSError):
+                    raise error
+                if error is not None:
+                    failures.append(f"{task.name}: {error}")
+                say(f"{'failed' if error else 'done':7} {task.name:32} {seconds:6.1f} s")
+            if not done:
+                for task in running.values():
+                    last = "".join(last_lines(task.log, 1))[:80]
+                    say(f"{'...':7} {task.name:32} {seconds:6.0f} s  {last}")
+        return failures
+
+
+def last_lines(log: Path, count: int) -> list[str]:
+    """Return the last lines of a log that have anything on them."""
+    if not log.exists():
+        return []
+    lines = log.read_bytes()[-8192:].decode(errors="replace").splitlines()
+    return [line.strip() for line in lines if line.strip()][-count:]
+
+
+def say(line: str) -> None:
+    """Print a line at once, whatever the output goes to."""
+    print(line, flush=True)
