@@ -15,8 +15,9 @@ THRESHOLD = 0.7
 
 store = redis.Redis.from_url(os.environ["REDIS_URL"])
 version, blob = store.mget("model_version", "active_model")  # one MGET: version and model belong together
-model = pickle.loads(blob)  # noqa: S301  # as the old service reads it
-print(f"Read version {version.decode()}, {len(blob) / 1e6:.1f} MB: {', '.join(type(part).__name__ for part in model.values())}.")
+model = pickle.loads(blob)  # noqa: S301
+parts = " and ".join(type(part).__name__ for part in model.values())
+print(f"Read version {version.decode()}, {len(blob) / 1e6:.1f} MB: {parts}.")
 
 with psycopg2.connect(os.environ["DATABASE_URL"]) as connection, connection.cursor() as cursor:
     cursor.execute("SELECT features_json, anomaly_label FROM scored_events ORDER BY timestamp DESC LIMIT %s", (FRESH,))

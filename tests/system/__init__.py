@@ -1,1 +1,1 @@
-"""The running system as a person reaches it: kubectl, Helm, and the services behind them. Used by demo and e2e tests."""
+"""The running system as a person reaches it, by kubectl and Helm. Used by the demo and by the e2e tests."""

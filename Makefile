@@ -1,0 +1,75 @@
+# The two commands are `make demo` and `make test`; `make help` lists the rest.
+
+SHELL := /bin/bash
+VENV := .venv
+PYTHON := $(VENV)/bin/python
+CLUSTER ?= ours
+ROOT := $(filter 0,$(shell id -u))
+export PYTHONDONTWRITEBYTECODE := 1
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: help demo demo-down test verify unit integration e2e system golden lock
+
+help: ## list the targets
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  %-12s %s\n", $$1, $$2}'
+
+demo: demo-$(CLUSTER) ## set everything up and run the main job (CLUSTER=existing: on the current context's cluster)
+
+demo-ours: system $(VENV)/ready
+	@$(PYTHON) -m tests.demo
+
+demo-existing: $(VENV)/ready
+	@$(PYTHON) -m tests.demo --cluster existing
+
+demo-down: ## take away everything that demo and test have set up
+	@python3 -m tests.cluster down
+
+# Without root there is no cluster: what needs none runs, and what was left out is said. With CI=true nothing may be.
+test: ## set everything up and run every test
+ifdef ROOT
+	@$(MAKE) --no-print-directory system verify
+	@$(PYTHON) -m pytest
+else
+	@if [ "$$CI" = true ]; then echo "make test needs root here: with CI=true nothing may be left out." >&2; exit 1; fi
+	@$(MAKE) --no-print-directory verify unit
+	@echo "LEFT OUT: the integration and e2e tests. They need a cluster, and only root can bring it up: run this as root."
+endif
+
+verify: $(VENV)/ready ## check format, style, types and layers
+	@echo "ruff:"; $(VENV)/bin/ruff format --check --quiet . && $(VENV)/bin/ruff check --quiet . && echo "  clean"
+	@echo "mypy --strict:"; $(VENV)/bin/mypy | sed 's/^/  /'; exit $${PIPESTATUS[0]}
+	@echo "import-linter:"; $(VENV)/bin/lint-imports --no-cache | grep -E 'KEPT|BROKEN|->' | sed 's/^/  /'; exit $${PIPESTATUS[0]}
+
+unit: $(VENV)/ready ## run the tests that need no cluster
+	@$(PYTHON) -m pytest tests/unit
+
+integration: system $(VENV)/ready ## run the tests against real Kafka, Redis, PostgreSQL and API server
+	@$(PYTHON) -m pytest tests/integration
+
+e2e: system $(VENV)/ready ## run the tests that use kubectl and Helm alone
+	@$(PYTHON) -m pytest tests/e2e
+
+system: ## bring up the cluster, the images and the services
+	@python3 -m tests.cluster up
+	@python3 -m tests.cluster images
+	@python3 -m tests.cluster services
+
+golden: $(VENV)/ready ## write the golden manifests anew, to be read as a difference
+	@UPDATE_GOLDEN=1 $(PYTHON) -m pytest -q tests/unit/operator/test_manifest.py && git diff --stat tests/unit
+
+lock: $(VENV)/ready ## pin the packages anew, with hashes and without addresses
+	@for set in requirements-dev.txt:--extra=operator:--extra=job:--extra=dev operator/requirements.txt:--extra=operator \
+	  job_image/requirements.txt:--extra=job; do \
+	  IFS=: read -ra parts <<< "$$set"; \
+	  echo "Pinning $${parts[0]} ..."; \
+	  $(VENV)/bin/pip-compile --quiet --generate-hashes --allow-unsafe --strip-extras --no-header --no-emit-index-url \
+	    --no-emit-find-links --no-emit-trusted-host "$${parts[@]:1}" --output-file "$${parts[0]}" pyproject.toml || exit 1; \
+	done
+
+$(VENV)/ready: requirements-dev.txt
+	@python3 -c 'import ensurepip' 2>/dev/null || { echo "Python's venv module is missing: apt-get install python3-venv." >&2; exit 1; }
+	@echo "Installing the Python packages into $(VENV) ..."
+	@rm -rf $(VENV) && python3 -m venv $(VENV)
+	@$(VENV)/bin/pip install --quiet --require-hashes --requirement requirements-dev.txt
+	@$(VENV)/bin/pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@

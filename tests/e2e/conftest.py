@@ -1,0 +1,27 @@
+"""One release for the whole session, and a clean slate for each test; the guarantees are checked after each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from tests.e2e.world import World, build_world
+from tests.system import environment, release
+
+
+@pytest.fixture(scope="session")
+def installed() -> Iterator[World]:
+    """Install the release once."""
+    world = build_world(environment.ours())
+    world.install()
+    yield world
+    release.uninstall(world.environment, world.kubectl.namespace)
+    world.kubectl("delete", "namespace", world.kubectl.namespace, "--wait=false")
+
+
+@pytest.fixture
+def world(installed: World) -> Iterator[World]:
+    """Give the release with nothing in it; afterwards the guarantees must hold."""
+    installed.clear()
+    yield installed
+    installed.check_guarantees()

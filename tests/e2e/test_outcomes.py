@@ -1,0 +1,103 @@
+"""Each outcome of a run, from a record or from kubectl."""
+
+import json
+
+import pytest
+from tests.e2e.world import World
+from tests.system.events import made_up
+
+CENTRE = 0.2
+
+
+def load_good(world: World, rows: int = 600) -> None:
+    world.load(
+        made_up(rows - 200, CENTRE),
+        made_up(200, CENTRE, seed=2, anomalies=0.1, first=rows - 200),
+    )
+
+
+def test_record_becomes_a_promoted_model(world: World) -> None:
+    load_good(world)
+    world.kafka.send('{"reason": "drift_detected", "drift_score": 0.31}')
+    [name] = world.wait_for_requests(1)
+    status = world.wait_for_end(name)
+    assert (status["verdict"], status["version"], status["samples"]) == ("Promoted", 1, 600)
+    [row] = world.postgres.rows("SELECT version, trigger_reason, precision_score, n_samples FROM model_versions")
+    assert row == ["1", "drift_detected", f"{status['figures']['challenger']['precision']:.4g}", "600"]
+    spec = world.requests()[name]["spec"]
+    assert json.loads(spec["trigger"]["record"])["drift_score"] == 0.31
+    assert "version 1" in world.kubectl("logs", "--selector", f"retraining.dev/request={name}", "--tail=-1")
+
+
+def test_applied_request_becomes_a_promoted_model(world: World) -> None:
+    load_good(world)
+    status = world.wait_for_end(world.apply("by-hand", reason="by hand"))
+    assert (status["verdict"], status["version"]) == ("Promoted", 1)
+    assert [c["status"] for c in status["conditions"]] == ["True", "True"]
+    shown = world.kubectl("get", "rtr", "by-hand", "--no-headers").split()
+    assert shown[:6] == ["by-hand", "by", "hand", "Promoted", "Promoted", "1"]
+    events = world.kubectl("describe", "rtr", "by-hand").partition("Events:")[2]
+    assert "JobCreated" in events
+    assert "Promoted" in events
+
+
+@pytest.mark.parametrize(("rows", "verdict"), [(499, "InsufficientData"), (500, "Promoted"), (600, "Promoted")])
+def test_fewer_than_500_rows_train_nothing(world: World, rows: int, verdict: str) -> None:
+    load_good(world, rows)
+    status = world.wait_for_end(world.apply("few"))
+    assert (status["verdict"], status["samples"]) == (verdict, rows)
+    run = world.postgres.rows("SELECT verdict, reason, n_samples FROM retraining_runs")
+    if rows < 500:
+        assert run == [["InsufficientData", "insufficient_data", "499"]]
+
+
+def test_tie_goes_to_the_challenger(world: World) -> None:
+    load_good(world)
+    world.wait_for_end(world.apply("first"))
+    status = world.wait_for_end(world.apply("second"))
+    assert (status["verdict"], status["version"], status["championVersion"]) == ("Promoted", 2, 1)
+    assert status["figures"]["champion"] == status["figures"]["challenger"]
+
+
+def test_worse_challenger_is_kept_out(world: World) -> None:
+    load_good(world)
+    world.wait_for_end(world.apply("first"))
+    # The reference learns from newest to oldest: other old events, same hold-out, and it knows the wrong cloud.
+    world.load(made_up(400, 0.6, seed=3), made_up(200, CENTRE, seed=2, anomalies=0.1, first=400))
+    status = world.wait_for_end(world.apply("worse"))
+    assert status["verdict"] == "Kept"
+    assert status["figures"]["challenger"]["precision"] < status["figures"]["champion"]["precision"]
+    assert world.condition("worse", "Promoted")["status"] == "False"
+    [[reason]] = world.postgres.rows("SELECT reason FROM retraining_runs WHERE verdict = 'Kept'")
+    assert reason == "lower_precision"
+
+
+def test_unreadable_champion_is_loud_and_stays(world: World) -> None:
+    load_good(world)
+    world.wait_for_end(world.apply("first"))
+    world.redis.run("SET", "active_model", "garbage")
+    status = world.wait_for_end(world.apply("second"))
+    assert status["verdict"] == "UnreadableChampion"
+    assert world.redis.run("GET", "active_model") == "garbage"
+
+
+def test_two_requests_at_once_give_two_versions(world: World) -> None:
+    load_good(world)
+    names = [world.apply("left"), world.apply("right")]
+    assert sorted(world.wait_for_end(name)["version"] for name in names) == [1, 2]
+
+
+def test_third_request_waits_for_a_place(world: World) -> None:
+    load_good(world)
+    for name in ("one", "two", "three"):
+        world.apply(name)
+    world.wait_for_reason("three", "Queued")
+    assert [world.wait_for_end(name)["verdict"] for name in ("one", "two", "three")] == ["Promoted"] * 3
+
+
+def test_suspended_request_starts_when_it_is_let_go(world: World) -> None:
+    load_good(world)
+    world.apply("held", suspend=True)
+    world.wait_for_reason("held", "Suspended")
+    world.kubectl("patch", "rtr", "held", "--type=merge", "--patch", '{"spec": {"suspend": false}}')
+    assert world.wait_for_end("held")["verdict"] == "Promoted"

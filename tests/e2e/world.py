@@ -1,0 +1,159 @@
+"""One installed release with its own topic, database and Redis database, and what a test asks of it."""
+
+from __future__ import annotations
+
+import base64
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tests.system import release
+from tests.system.environment import Environment
+from tests.system.kubectl import Kubectl, wait_for
+from tests.system.services import Kafka, Postgres, Redis
+from tests.system.shuttle import COLUMNS
+
+REDIS_DATABASE = 1
+OPERATOR = "app.kubernetes.io/component=operator"
+RUN_SECONDS = 180
+Request = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class World:
+    """The product in a namespace of its own."""
+
+    environment: Environment
+    kubectl: Kubectl
+    kafka: Kafka
+    postgres: Postgres
+    redis: Redis
+    values: dict[str, Any]
+
+    # What a person does.
+
+    def install(self, **changes: Any) -> None:
+        """Install the release with the test's values, or change it."""
+        release.install(self.environment, self.kubectl.namespace, self.values | changes)
+
+    def apply(self, name: str, **spec: Any) -> str:
+        """Apply a RetrainRequest."""
+        body = {"apiVersion": "retraining.dev/v1alpha1", "kind": "RetrainRequest", "metadata": {"name": name}}
+        self.kubectl.apply({**body, "spec": spec})
+        return name
+
+    def load(self, *parts: Iterable[Sequence[object]]) -> None:
+        """Fill scored_events anew."""
+        self.postgres.run("TRUNCATE scored_events")
+        self.postgres.copy("scored_events", COLUMNS, [row for part in parts for row in part])
+
+    def scale(self, service: str, replicas: int) -> None:
+        """Take one of the services away, or bring it back, and wait until it is so."""
+        services = self.environment.services
+        services("scale", f"statefulset/{service}", f"--replicas={replicas}")
+        gone = "--for=delete" if replicas == 0 else "--for=condition=Ready"
+        wait_for(f"{service} with {replicas} pods", lambda: services("wait", gone, f"pod/{service}-0", "--timeout=60s"))
+
+    def stop_operator(self, *, force: bool) -> None:
+        """Delete the operator's pod; its Deployment starts another."""
+        options = ["--grace-period=0", "--force"] if force else []
+        self.kubectl("delete", "pod", "--selector", OPERATOR, *options)
+
+    def wait_for_operator(self) -> None:
+        """Wait until an operator is ready."""
+        self.kubectl("rollout", "status", f"deployment/{release.DEPLOYMENT}", "--timeout=90s")
+
+    # What a person sees.
+
+    def requests(self) -> dict[str, Request]:
+        """Give all RetrainRequests by their names."""
+        return {item["metadata"]["name"]: item for item in self.kubectl.items("retrainrequests")}
+
+    def jobs(self, request: str) -> list[dict[str, Any]]:
+        """Give the Jobs of one request."""
+        return self.kubectl.items("jobs", f"retraining.dev/request={request}")
+
+    def wait_for_requests(self, count: int, seconds: float = 60) -> list[str]:
+        """Wait until there are so many requests; give their names in order of arrival."""
+        found = wait_for(f"{count} RetrainRequests", lambda: len(self.requests()) >= count and self.requests(), seconds)
+        return sorted(found, key=lambda name: found[name]["spec"].get("trigger", {}).get("offset", -1))
+
+    def condition(self, name: str, kind: str = "Succeeded") -> dict[str, str]:
+        """Give one condition of a request; empty where it has none yet."""
+        conditions = self.kubectl.get("retrainrequest", name).get("status", {}).get("conditions", [])
+        return next((condition for condition in conditions if condition["type"] == kind), {})
+
+    def wait_for_end(self, name: str, seconds: float = RUN_SECONDS) -> Request:
+        """Wait until a request has its outcome; give its status."""
+        wait_for(f"the end of {name}", lambda: self.condition(name).get("status") in {"True", "False"}, seconds)
+        status: Request = self.kubectl.get("retrainrequest", name)["status"]
+        return status
+
+    def wait_for_reason(self, name: str, reason: str, seconds: float = 60) -> None:
+        """Wait until a request stands somewhere."""
+        wait_for(f"{name} at {reason}", lambda: self.condition(name).get("reason") == reason, seconds)
+
+    def versions(self) -> list[int]:
+        """Give the versions of the audit trail, in order."""
+        return [int(row[0]) for row in self.postgres.rows("SELECT version FROM model_versions ORDER BY version")]
+
+    def metric(self, series: str) -> float:
+        """Read one series of the operator's metrics."""
+        pod = self.kubectl.items("pods", OPERATOR)[0]["metadata"]["name"]
+        path = f"/api/v1/namespaces/{self.kubectl.namespace}/pods/{pod}:8005/proxy/metrics"
+        lines = self.kubectl("get", "--raw", path).splitlines()
+        return next(float(line.rpartition(" ")[2]) for line in lines if line.rpartition(" ")[0] == series)
+
+    # What must be so after every test.
+
+    def check_guarantees(self) -> None:
+        """Check that each request had one Job at most, and that versions have neither holes nor doubles."""
+        requests = self.requests()
+        for name, request in requests.items():
+            jobs = self.jobs(name)
+            assert len(jobs) == ("jobName" in request.get("status", {})), f"{name} has {len(jobs)} Jobs"
+        promoted = [r["status"]["version"] for r in requests.values() if "version" in r.get("status", {})]
+        versions = self.versions()
+        assert versions == list(range(1, len(versions) + 1)), f"holes or doubles: {versions}"
+        assert sorted(promoted) == versions, f"the status says {sorted(promoted)}, the audit trail {versions}"
+        live = self.redis.run("GET", "model_version")
+        assert live == (str(versions[-1]) if versions else ""), f"live is {live!r}, the audit trail says {versions}"
+
+    def clear(self) -> None:
+        """Take away what a test has left."""
+        self.kubectl("delete", "retrainrequests", "--all")
+        wait_for("all Jobs gone", lambda: not self.kubectl.items("jobs", "retraining.dev/request"), 90)
+        self.postgres.run("TRUNCATE scored_events, model_versions, retraining_runs")
+        self.redis.run("FLUSHDB")
+
+
+def build_world(environment: Environment) -> World:
+    """Make a namespace, a topic and a database for one session of tests."""
+    mark = format(int(time.time()), "x")
+    kubectl = environment.kubectl.inside(f"e2e-{mark}")
+    services = environment.services
+    database = f"e2e_{mark}"
+    Postgres(services, "postgres").run(f"CREATE DATABASE {database}")
+    kubectl("create", "namespace", kubectl.namespace)
+    secrets = {"database": secret_url(services, "postgres", database), "redis": secret_url(services, "redis", "1")}
+    for name, url in secrets.items():
+        kubectl.apply({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "stringData": {"url": url}})
+    topic = f"triggers-{mark}"
+    kafka = Kafka(services, topic)
+    kafka.create()
+    values = {
+        "kafka": {"bootstrapServers": f"kafka.{services.namespace}.svc:9092", "topic": topic, "groupId": topic},
+        "redis": {"existingSecret": "redis"},
+        "database": {"existingSecret": "database"},
+        # Small trees and short waits: what is tested here is who does what and when, not the model.
+        "trainer": {"forestHeight": 6, "databaseRetryDelaySeconds": 5},
+        "job": {"resources": {"requests": {"cpu": "50m"}, "limits": {"memory": "1Gi"}}},
+    }
+    return World(environment, kubectl, kafka, Postgres(services, database), Redis(services, REDIS_DATABASE), values)
+
+
+def secret_url(services: Kubectl, name: str, database: str) -> str:
+    """Give a service's URL for another database of it."""
+    url = base64.b64decode(services.get("secret", name)["data"]["url"]).decode()
+    return f"{url.rpartition('/')[0]}/{database}"
