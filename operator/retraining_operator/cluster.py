@@ -188,13 +188,13 @@ class Cluster:
 
 
 @asynccontextmanager
-async def connect(namespace: str) -> AsyncIterator[Cluster]:
-    """Connect with the pod's own service account, or with the current kubeconfig outside of a cluster."""
+async def connect(namespace: str, kubeconfig: str | None = None) -> AsyncIterator[Cluster]:
+    """Connect with the pod's own service account, or with a kubeconfig (the current one) outside of a cluster."""
     configuration = client.Configuration()
     try:
         config.load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]  # no types there
     except config.ConfigException:
-        await config.load_kube_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
+        await config.load_kube_config(kubeconfig, client_configuration=configuration)  # type: ignore[no-untyped-call]
     configuration.connection_pool_maxsize = CONNECTIONS
     async with client.ApiClient(configuration) as api:
         yield Cluster(api, namespace)

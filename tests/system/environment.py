@@ -34,7 +34,8 @@ def ours() -> Environment:
     """Give the cluster of this checkout, which `python3 -m tests.cluster up` has brought up."""
     tools = STATE / "bin"
     kubectl = Kubectl(str(tools / "kubectl"), STATE / "kubeconfig", SERVICES_NAMESPACE)
-    return Environment(kubectl, str(tools / "helm"), json.loads((STATE / "images.json").read_text()))
+    images = STATE / "images.json"
+    return Environment(kubectl, str(tools / "helm"), json.loads(images.read_text()) if images.exists() else {})
 
 
 def existing() -> Environment:

@@ -1,0 +1,96 @@
+"""The operator's own parts, in this process, against the real API server and the real Kafka."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import subprocess
+import uuid
+from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime
+
+import pytest
+from tests.system import environment
+from tests.system.environment import ROOT, STATE
+from tests.system.kubectl import Kubectl, wait_for
+
+from retraining_operator.cluster import Cluster, connect
+from retraining_operator.context import Context
+from retraining_operator.events import Narrator
+from retraining_operator.reconciler import Reconciler
+from retraining_operator.settings import Settings
+
+KAFKA_PORT = 19092
+"""The port that Kafka advertises for those who reach it by kubectl port-forward."""
+
+
+@pytest.fixture(scope="session")
+def kubectl() -> Kubectl:
+    """Give kubectl with the CRD installed."""
+    tool = environment.ours().kubectl
+    tool("apply", "--server-side", "--filename", str(ROOT / "crds"))
+    tool("wait", "--for=condition=Established", "crd/retrainrequests.retraining.dev")
+    return tool
+
+
+@pytest.fixture
+def namespace(kubectl: Kubectl) -> Iterator[Kubectl]:
+    """Give a namespace of the test's own."""
+    inside = kubectl.inside(f"it-{uuid.uuid4().hex[:8]}")
+    inside("create", "namespace", inside.namespace)
+    yield inside
+    inside("delete", "namespace", inside.namespace, "--wait=false")
+
+
+@pytest.fixture
+def settings(namespace: Kubectl) -> Settings:
+    """Give settings whose Jobs are created and never run: nothing has that image."""
+    return Settings.model_validate(
+        {
+            "namespace": namespace.namespace,
+            "kafka": {
+                "bootstrapServers": f"localhost:{KAFKA_PORT}",
+                "topic": f"it-{uuid.uuid4().hex[:8]}",
+                "groupId": "it",
+            },
+            "redis": {"name": "none"},
+            "database": {"name": "none"},
+            "job": {"image": "localhost/none:none", "imagePullPolicy": "Never", "serviceAccountName": "default"},
+        }
+    )
+
+
+@pytest.fixture
+async def cluster(settings: Settings) -> AsyncIterator[Cluster]:
+    """Connect as the operator does."""
+    async with connect(settings.namespace, str(STATE / "kubeconfig")) as connected:
+        yield connected
+
+
+@pytest.fixture
+def context(settings: Settings) -> Context:
+    """Give a process' worth of state."""
+    return Context(settings)
+
+
+def build_reconciler(context: Context, cluster: Cluster) -> Reconciler:
+    """Compose a reconciler as `__main__` does."""
+    return Reconciler(context, cluster, Narrator(cluster, "test"), lambda: datetime.now(UTC))
+
+
+@pytest.fixture(scope="session")
+def kafka_port(kubectl: Kubectl) -> Iterator[int]:
+    """Open Kafka's port on this machine for the session."""
+    command = [kubectl.program, *kubectl.access, "port-forward", "service/kafka", f"{KAFKA_PORT}:{KAFKA_PORT}"]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, env=dict(os.environ)) as forward:
+        wait_for("Kafka's port", lambda: opens(KAFKA_PORT), 20)
+        yield KAFKA_PORT
+        forward.terminate()
+
+
+def opens(port: int) -> bool:
+    """Tell whether something listens."""
+    with contextlib.suppress(OSError), socket.create_connection(("localhost", port), timeout=1):
+        return True
+    return False

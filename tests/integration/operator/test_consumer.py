@@ -1,0 +1,104 @@
+"""Offsets are committed last: what was not handled comes again, what was handled does not."""
+
+import asyncio
+import contextlib
+import threading
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+
+from retraining_operator.consumer import Consumer
+from retraining_operator.metrics import Metrics
+from retraining_operator.settings import Settings
+
+WAIT_SECONDS = 40
+
+
+@pytest.fixture
+def produce(kafka_port: int, settings: Settings) -> Any:
+    def send(*values: str) -> None:
+        producer = KafkaProducer(bootstrap_servers=f"localhost:{kafka_port}")
+        for value in values:
+            producer.send(settings.kafka.topic, value.encode(), partition=0)
+        producer.flush()
+        producer.close()
+
+    return send
+
+
+def committed(settings: Settings) -> int | None:
+    consumer = KafkaConsumer(bootstrap_servers=settings.kafka.bootstrap_servers, group_id=settings.kafka.group_id)
+    offset: int | None = consumer.committed(TopicPartition(settings.kafka.topic, 0))
+    consumer.close()
+    return offset
+
+
+class Sink:
+    """Takes records, and can hold them back."""
+
+    def __init__(self) -> None:
+        self.values: list[str] = []
+        self.held = asyncio.Event()
+        self.held.set()
+        self.entered = asyncio.Event()
+        self.enough = asyncio.Event()
+        self.wanted = 1
+
+    async def accept(self, records: Sequence[Any]) -> None:
+        self.entered.set()
+        await self.held.wait()
+        self.values += [record.value.decode() for record in records]
+        if len(self.values) >= self.wanted:
+            self.enough.set()
+
+
+async def run_until(settings: Settings, sink: Sink, event: asyncio.Event) -> None:
+    """Consume until an event is set; then stop as SIGTERM would."""
+    task = asyncio.create_task(Consumer(settings.kafka, sink.accept, Metrics()).run())
+    try:
+        await asyncio.wait_for(event.wait(), WAIT_SECONDS)
+        await asyncio.sleep(0.5)  # the commit comes after the last value
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+
+async def consume(settings: Settings, count: int = 1) -> list[str]:
+    """Consume so many records and stop."""
+    sink = Sink()
+    sink.wanted = count
+    await run_until(settings, sink, sink.enough)
+    return sink.values
+
+
+async def test_group_without_offsets_starts_at_the_earliest_record(produce: Any, settings: Settings) -> None:
+    await asyncio.to_thread(produce, "sent before the first start")
+    assert await consume(settings) == ["sent before the first start"]
+    assert await asyncio.to_thread(committed, settings) == 1
+
+
+async def test_what_was_not_handled_comes_again(produce: Any, settings: Settings) -> None:
+    await asyncio.to_thread(produce, "one", "two")
+    stuck = Sink()
+    stuck.held.clear()
+    await run_until(settings, stuck, stuck.entered)
+    assert stuck.values == []
+    assert await asyncio.to_thread(committed, settings) is None
+    assert await consume(settings, 2) == ["one", "two"]
+
+
+async def test_what_was_handled_does_not_come_again(produce: Any, settings: Settings) -> None:
+    await asyncio.to_thread(produce, "one")
+    await consume(settings)
+    await asyncio.to_thread(produce, "two")
+    assert await consume(settings) == ["two"]
+
+
+async def test_consumer_leaves_no_thread_behind(produce: Any, settings: Settings) -> None:
+    await asyncio.to_thread(produce, "one")
+    before = {thread.name for thread in threading.enumerate() if "kafka" in thread.name}
+    await consume(settings)
+    assert {thread.name for thread in threading.enumerate() if "kafka" in thread.name} <= before

@@ -1,0 +1,74 @@
+"""A record becomes one request, however often it comes."""
+
+import asyncio
+from dataclasses import dataclass
+
+from prometheus_client import generate_latest
+from tests.system.kubectl import Kubectl
+
+from retraining_operator.cluster import REQUESTS, Cluster
+from retraining_operator.context import Context
+from retraining_operator.intake import Intake
+from retraining_operator.names import request_name
+
+
+@dataclass
+class Record:
+    """What the intake reads of a consumed record."""
+
+    offset: int
+    value: bytes | None = b'{"reason": "drift"}'
+    timestamp: int = 1_750_000_000_123
+    topic: str = "drift"
+    partition: int = 0
+
+
+def names(namespace: Kubectl) -> list[str]:
+    return [item["metadata"]["name"] for item in namespace.items("retrainrequests")]
+
+
+def count(context: Context, outcome: str) -> float:
+    lines = generate_latest(context.metrics.registry).decode().splitlines()
+    series = f'retraining_triggers_total{{outcome="{outcome}"}}'
+    return next(float(line.split()[-1]) for line in lines if line.startswith(series))
+
+
+async def test_record_that_comes_twice_is_one_request(namespace: Kubectl, cluster: Cluster, context: Context) -> None:
+    intake = Intake(cluster, context.view, context.metrics)
+    await intake.accept([Record(1), Record(2)])
+    await intake.accept([Record(1), Record(2), Record(3)])
+    assert names(namespace) == sorted(request_name("drift", 0, offset, 1_750_000_000_123) for offset in (1, 2, 3))
+    assert (count(context, "accepted"), count(context, "duplicate")) == (3, 2)
+
+
+async def test_two_consumers_of_one_record_make_one_request(
+    namespace: Kubectl, cluster: Cluster, context: Context
+) -> None:
+    intakes = [Intake(cluster, context.view, context.metrics) for _ in range(4)]
+    await asyncio.gather(*(intake.accept([Record(offset) for offset in range(10)]) for intake in intakes))
+    assert len(names(namespace)) == 10
+    assert (count(context, "accepted"), count(context, "duplicate")) == (10, 30)
+
+
+async def test_topic_that_was_made_again_gives_new_requests(
+    namespace: Kubectl, cluster: Cluster, context: Context
+) -> None:
+    intake = Intake(cluster, context.view, context.metrics)
+    await intake.accept([Record(1)])
+    await intake.accept([Record(1, timestamp=1_760_000_000_000)])
+    assert len(names(namespace)) == 2
+
+
+async def test_malformed_record_does_not_stop_the_batch(namespace: Kubectl, cluster: Cluster, context: Context) -> None:
+    intake = Intake(cluster, context.view, context.metrics)
+    await intake.accept([Record(1), Record(2, b"drift!"), Record(3, None), Record(4)])
+    assert len(names(namespace)) == 2
+    assert (count(context, "not_json"), count(context, "empty")) == (1, 1)
+
+
+async def test_foreign_object_of_the_same_name_is_no_duplicate(cluster: Cluster, context: Context) -> None:
+    metadata = {"name": request_name("drift", 0, 1, 1_750_000_000_123)}
+    body = {"apiVersion": "retraining.dev/v1alpha1", "kind": "RetrainRequest", "metadata": metadata, "spec": {}}
+    await cluster.create(REQUESTS, body)
+    await Intake(cluster, context.view, context.metrics).accept([Record(1)])
+    assert (count(context, "duplicate"), count(context, "refused")) == (0, 1)

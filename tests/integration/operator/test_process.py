@@ -1,0 +1,91 @@
+"""The operator as a process: it starts, tells how it is, and stops when told to."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.system.environment import STATE
+from tests.system.kubectl import wait_for
+
+from retraining_operator.settings import Settings
+
+PORT = 18005
+STOP_SECONDS = 10
+"""What a pod's stop may take; then it would be killed."""
+
+
+@pytest.fixture
+def start(settings: Settings, tmp_path: Path) -> Iterator[Any]:
+    processes: list[subprocess.Popen[bytes]] = []
+
+    def run(**kafka: str) -> subprocess.Popen[bytes]:
+        content = settings.model_dump(mode="json", by_alias=True)
+        content["kafka"] |= kafka
+        config = tmp_path / "config.yaml"
+        config.write_text(json.dumps({**content, "httpPort": PORT}))
+        command = [sys.executable, "-m", "retraining_operator", "--config", str(config)]
+        environment = {**os.environ, "KUBECONFIG": str(STATE / "kubeconfig")}
+        processes.append(subprocess.Popen(command, env=environment))
+        return processes[-1]
+
+    yield run
+    for process in processes:
+        process.kill()
+        process.wait()
+
+
+def answer(path: str) -> tuple[int, str]:
+    try:
+        with urllib.request.urlopen(f"http://localhost:{PORT}{path}", timeout=5) as response:
+            return response.status, response.read().decode()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode()
+    except OSError:
+        return 0, ""
+
+
+@pytest.mark.usefixtures("kafka_port")
+def test_ready_only_when_kafka_has_answered(start: Any) -> None:
+    process = start(bootstrapServers="localhost:1")
+    wait_for("the HTTP server", lambda: answer("/health")[0] == 200, 30)
+    wait_for("the first list", lambda: "Kafka" in answer("/ready")[1], 30)
+    assert answer("/ready")[0] == 503
+    process.kill()
+    process.wait()
+    start()
+    wait_for("ready", lambda: answer("/ready")[0] == 200, 60)
+    assert "retraining_runs_total 0.0" in answer("/metrics")[1]
+
+
+@pytest.mark.usefixtures("kafka_port")
+@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
+def test_signal_stops_it_cleanly(start: Any, signum: signal.Signals) -> None:
+    process = start()
+    wait_for("ready", lambda: answer("/ready")[0] == 200, 60)
+    process.send_signal(signum)
+    assert process.wait(STOP_SECONDS) == 0
+
+
+def test_signal_stops_it_while_kafka_is_away(start: Any) -> None:
+    process = start(bootstrapServers="localhost:1")
+    wait_for("the first list", lambda: "Kafka" in answer("/ready")[1], 30)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(STOP_SECONDS) == 0
+
+
+def test_wrong_setting_ends_it_with_one_sentence(tmp_path: Path) -> None:
+    config = tmp_path / "config.yaml"
+    config.write_text("kafka: {bootstrapServers: ''}")
+    command = [sys.executable, "-m", "retraining_operator", "--config", str(config)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 78
+    assert "kafka.bootstrapServers" in done.stderr
+    assert "Traceback" not in done.stderr

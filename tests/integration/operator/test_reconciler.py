@@ -1,0 +1,101 @@
+"""A request becomes one Job, whoever else is at it."""
+
+import asyncio
+
+from tests.integration.operator.conftest import build_reconciler
+from tests.system.kubectl import Kubectl, wait_for
+
+from retraining_operator.cluster import JOBS, Cluster
+from retraining_operator.context import Context
+from retraining_operator.manifest import build_job
+from retraining_operator.request import read_request
+from retraining_operator.settings import Settings
+
+MANIFEST = {"apiVersion": "retraining.dev/v1alpha1", "kind": "RetrainRequest"}
+
+
+def apply(namespace: Kubectl, *names: str) -> None:
+    for name in names:
+        namespace.apply({**MANIFEST, "metadata": {"name": name}, "spec": {"reason": "test"}})
+
+
+def reason(namespace: Kubectl, name: str) -> str:
+    conditions = namespace.get("retrainrequest", name)["status"]["conditions"]
+    return next(str(condition["reason"]) for condition in conditions if condition["type"] == "Succeeded")
+
+
+async def settle(context: Context, cluster: Cluster, passes: int = 3) -> None:
+    reconciler = build_reconciler(context, cluster)
+    await reconciler.seed()
+    for _ in range(passes):
+        await reconciler.reconcile()
+
+
+async def test_as_many_jobs_as_may_run_at_once(namespace: Kubectl, cluster: Cluster, context: Context) -> None:
+    apply(namespace, "a", "b", "c", "d")
+    await settle(context, cluster)
+    assert len(namespace.items("jobs")) == 2
+    reasons = [reason(namespace, name) for name in "abcd"]
+    assert sorted(reasons) == ["JobCreated", "JobCreated", "Queued", "Queued"]
+
+
+async def test_two_operators_at_once_double_nothing(namespace: Kubectl, cluster: Cluster, settings: Settings) -> None:
+    apply(namespace, *(f"r{number}" for number in range(6)))
+    raised = settings.model_copy(update={"triggers": settings.triggers.model_copy(update={"max_concurrent": 6})})
+    await asyncio.gather(*(settle(Context(raised), cluster) for _ in range(3)))
+    owners = [job["metadata"]["ownerReferences"][0]["name"] for job in namespace.items("jobs")]
+    assert sorted(owners) == [f"r{number}" for number in range(6)]
+    assert {reason(namespace, f"r{number}") for number in range(6)} == {"JobCreated"}
+
+
+async def test_job_made_before_a_crash_is_adopted(
+    namespace: Kubectl, cluster: Cluster, context: Context, settings: Settings
+) -> None:
+    apply(namespace, "a")
+    [body] = namespace.items("retrainrequests")
+    reconciler = build_reconciler(context, cluster)
+    await reconciler.seed()
+    await cluster.create(JOBS, build_job(read_request(body), settings))  # as if the answer had been lost
+    for _ in range(3):
+        await reconciler.reconcile()
+    assert len(namespace.items("jobs")) == 1
+    assert reason(namespace, "a") == "JobCreated"
+
+
+async def test_foreign_job_of_the_same_name_is_not_ours(
+    namespace: Kubectl, cluster: Cluster, context: Context, settings: Settings
+) -> None:
+    apply(namespace, "a")
+    [body] = namespace.items("retrainrequests")
+    manifest = build_job(read_request(body), settings)
+    del manifest["metadata"]["ownerReferences"]
+    await cluster.create(JOBS, manifest)
+    await settle(context, cluster)
+    assert reason(namespace, "a") == "JobNameTaken"
+
+
+async def test_late_word_of_an_old_version_changes_nothing(
+    namespace: Kubectl, cluster: Cluster, context: Context
+) -> None:
+    apply(namespace, "a")
+    [old] = namespace.items("retrainrequests")
+    await settle(context, cluster)
+    stale = Context(context.settings)
+    stale.view.see_request(old)  # this operator knows neither the status nor the Job
+    reconciler = build_reconciler(stale, cluster)
+    for _ in range(3):
+        await reconciler.reconcile()
+    assert len(namespace.items("jobs")) == 1
+    assert reason(namespace, "a") == "JobCreated"
+
+
+async def test_job_that_a_quota_refuses_is_tried_again(namespace: Kubectl, cluster: Cluster, context: Context) -> None:
+    apply(namespace, "a")
+    quota = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "none"}}
+    namespace.apply({**quota, "spec": {"hard": {"count/jobs.batch": "0"}}})
+    wait_for("the quota", lambda: namespace.get("resourcequota", "none").get("status", {}).get("hard"))
+    await settle(context, cluster)
+    assert reason(namespace, "a") == "JobRefusedForNow"
+    namespace("delete", "resourcequota", "none")
+    await settle(context, cluster)
+    assert reason(namespace, "a") == "JobCreated"
