@@ -1,0 +1,104 @@
+"""The chart, linted and rendered by Helm, and read back by those who will read it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from tests.system import environment
+from tests.system.environment import ROOT
+from tests.system.kubectl import CommandError, run
+
+from retraining_operator.settings import read_settings
+
+CHART = str(ROOT / "charts" / "retraining-operator")
+NEEDED = (
+    "--set=kafka.bootstrapServers=kafka:9092",
+    "--set=redis.url=redis://redis:6379/0",
+    "--set=database.existingSecret=mine",
+)
+
+
+def helm(*arguments: str) -> str:
+    return run([environment.ours().helm, *arguments])
+
+
+def rendered(*values: str) -> list[dict[str, Any]]:
+    text = helm("template", "retraining", CHART, "--namespace", "fraud", *values)
+    return [document for document in yaml.safe_load_all(text) if document]
+
+
+def one(documents: list[dict[str, Any]], kind: str) -> dict[str, Any]:
+    [found] = [document for document in documents if document["kind"] == kind]
+    return found
+
+
+def test_chart_passes_helm_s_own_lint() -> None:
+    helm("lint", "--strict", CHART, *NEEDED)
+
+
+def test_three_values_are_enough() -> None:
+    kinds = {document["kind"] for document in rendered(*NEEDED)}
+    assert kinds == {"ConfigMap", "Deployment", "Job", "Role", "RoleBinding", "Secret", "Service", "ServiceAccount"}
+
+
+@pytest.mark.parametrize("missing", range(3))
+def test_missing_value_is_named(missing: int) -> None:
+    name = NEEDED[missing].split("=")[1].partition(".")[0]
+    with pytest.raises(CommandError, match=f"{name}.* is needed"):
+        rendered(*(value for number, value in enumerate(NEEDED) if number != missing))
+
+
+def test_url_and_secret_together_are_refused() -> None:
+    with pytest.raises(CommandError, match="not both"):
+        rendered(*NEEDED, "--set=redis.existingSecret=other")
+
+
+def test_operator_reads_the_rendered_configuration(tmp_path: Path) -> None:
+    config = tmp_path / "config.yaml"
+    config.write_text(one(rendered(*NEEDED), "ConfigMap")["data"]["config.yaml"])
+    settings = read_settings(config)
+    assert settings.namespace == "fraud"
+    assert (settings.redis.name, settings.redis.key) == ("retraining-retraining-operator-redis", "url")
+    assert (settings.database.name, settings.database.key) == ("mine", "url")
+    assert settings.job.service_account_name == "retraining-retraining-operator-job"
+    assert settings.job.image == "retraining-job:0.1.0"
+
+
+def test_url_stands_in_a_secret_alone() -> None:
+    documents = rendered(*NEEDED, "--set=redis.url=redis://:hidden-word@redis:6379/0")
+    holders = [document["kind"] for document in documents if "hidden-word" in yaml.safe_dump(document)]
+    assert holders == ["Secret"]
+
+
+def test_changed_configuration_restarts_the_operator() -> None:
+    def checksum(*values: str) -> str:
+        pod = one(rendered(*NEEDED, *values), "Deployment")["spec"]["template"]
+        return str(pod["metadata"]["annotations"]["checksum/config"])
+
+    assert checksum() == checksum()
+    assert checksum() != checksum("--set=triggers.maxConcurrent=3")
+
+
+def test_migration_can_be_switched_off() -> None:
+    assert not [d for d in rendered(*NEEDED, "--set=database.migrate=false") if d["kind"] == "Job"]
+
+
+def test_pods_are_locked_down() -> None:
+    documents = rendered(*NEEDED)
+    for kind in ("Deployment", "Job"):
+        pod = one(documents, kind)["spec"]["template"]["spec"]
+        assert pod["securityContext"]["runAsNonRoot"] is True
+        for container in pod["containers"]:
+            security = container["securityContext"]
+            assert security["readOnlyRootFilesystem"] is True
+            assert security["allowPrivilegeEscalation"] is False
+            assert security["capabilities"] == {"drop": ["ALL"]}
+
+
+def test_api_server_accepts_every_object() -> None:
+    kubectl = environment.ours().kubectl.inside("default")
+    text = helm("template", "retraining", CHART, "--namespace", "default", *NEEDED)
+    kubectl("apply", "--dry-run=server", "--validate=strict", "--filename", "-", stdin=text)
