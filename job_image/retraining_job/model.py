@@ -68,15 +68,16 @@ def standing_in(class_name: str) -> Iterator[type[StandardAbsoluteDeviation]]:
     named = type(name, (StandardAbsoluteDeviation,), {"__module__": module_name})
     module = ModuleType(module_name)
     setattr(module, name, named)
-    before = sys.modules.get(module_name)
-    sys.modules[module_name] = module
+    top = module_name.partition(".")[0]  # pickle imports a.b.c as Python does, the package `a` first
+    stand_ins = {top: sys.modules.get(top, ModuleType(top)), module_name: module}
+    before = {key: sys.modules[key] for key in stand_ins if key in sys.modules}
+    sys.modules.update(stand_ins)
     try:
         yield named
     finally:
-        if before is None:
-            del sys.modules[module_name]
-        else:
-            sys.modules[module_name] = before
+        for key in stand_ins:
+            del sys.modules[key]
+        sys.modules.update(before)
 
 
 class ModelUnpickler(pickle.Unpickler):

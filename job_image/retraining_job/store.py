@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import redis
 from redis.backoff import NoBackoff
@@ -22,22 +23,49 @@ CONNECT_SECONDS = 10
 ANSWER_SECONDS = 60
 """Enough for a large model over a slow network."""
 
-REMEDIES: dict[str, tuple[type[BadConfiguration | DependencyAway], str]] = {
-    "WRONGPASS": (BadConfiguration, f"Redis refuses the password of {SETTING}"),
-    "NOAUTH": (BadConfiguration, f"Redis wants a password, and {SETTING} has none"),
-    "AUTH": (BadConfiguration, f"Redis refuses the password of {SETTING}"),
-    "INVALID USERNAME-PASSWORD": (BadConfiguration, f"Redis refuses the password of {SETTING}"),
-    "NOPERM": (BadConfiguration, f"Redis does not let the user of {SETTING} do what the trainer needs"),
-    "WRONGTYPE": (
+
+class Problem(NamedTuple):
+    """A refusal of Redis, and what it means here."""
+
+    error: type[redis.RedisError]
+    """The client's class for it."""
+    word: str
+    """Redis' own code for it, which stands in the text where a script has failed."""
+    kind: type[BadConfiguration | DependencyAway]
+    sentence: str
+
+
+PROBLEMS = (
+    Problem(
+        redis.AuthenticationError,
+        "NOAUTH",
         BadConfiguration,
-        f"A key in Redis holds something else than a string; {value_name('model_key')} "
-        f"({environment_name('model_key')}) and {value_name('version_key')} ({environment_name('version_key')}) "
-        "name the keys of the live model and its version",
+        f"Redis wants another password than {SETTING} has, or one where it has none",
     ),
-    "READONLY": (DependencyAway, f"The Redis of {SETTING} is a read-only replica; it must be the primary"),
-    "OOM": (DependencyAway, "Redis is at its memory limit and takes no new model; the live one is untouched"),
-}
-"""What each of Redis' refusals means here, by the word that stands in its text."""
+    Problem(
+        redis.exceptions.NoPermissionError,
+        "NOPERM",
+        BadConfiguration,
+        f"Redis does not let the user of {SETTING} do what the trainer needs",
+    ),
+    Problem(
+        redis.exceptions.ReadOnlyError,
+        "READONLY",
+        DependencyAway,
+        f"The Redis of {SETTING} is a read-only replica; it must be the primary",
+    ),
+    Problem(
+        redis.exceptions.OutOfMemoryError,
+        "OOM",
+        DependencyAway,
+        "Redis is at its memory limit and takes no new model; the live one is untouched",
+    ),
+)
+
+WRONG_TYPE = (
+    f"A key in Redis holds something else than a string; {value_name('model_key')} ({environment_name('model_key')}) "
+    f"and {value_name('version_key')} ({environment_name('version_key')}) name the keys of the model and its version"
+)
 
 
 @contextmanager
@@ -68,11 +96,12 @@ def store(url: SecretStr) -> Iterator[redis.Redis]:
 
 
 def understood(error: redis.RedisError) -> BadConfiguration | DependencyAway:
-    """Turn an error of Redis into one of ours, by the word that it begins with or that a script's error quotes."""
+    """Turn an error of Redis into one of ours."""
     text = " ".join(str(error).split()).rstrip(".")
-    for word, (kind, sentence) in REMEDIES.items():
-        if f" {word} " in f" {text.upper()} ".replace(":", " "):
-            return kind(f"{sentence}: {text}.")
-    if isinstance(error, redis.AuthenticationError):
-        return BadConfiguration(f"Redis refuses the password of {SETTING}: {text}.")
+    words = set(re.split(r"\W+", text))
+    for problem in PROBLEMS:
+        if isinstance(error, problem.error) or problem.word in words:
+            return problem.kind(f"{problem.sentence}: {text}.")
+    if "WRONGTYPE" in words:
+        return BadConfiguration(f"{WRONG_TYPE}: {text}.")
     return DependencyAway(f"The Redis of {SETTING} is away: {text}.")

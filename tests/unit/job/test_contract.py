@@ -1,0 +1,73 @@
+"""The contract with the operator, and what its import costs."""
+
+import subprocess
+import sys
+from datetime import UTC, datetime
+
+from retraining_job.contract import (
+    RESULT_LIMIT_BYTES,
+    Contenders,
+    Figures,
+    Reason,
+    Result,
+    Verdict,
+    Window,
+    environment_name,
+    read_result,
+    value_name,
+)
+
+NOW = datetime(2025, 6, 1, 12, tzinfo=UTC)
+
+
+def result(message: str) -> Result:
+    return Result(
+        run_id="r" * 128,
+        verdict=Verdict.PROMOTED,
+        promoted=True,
+        reason=Reason.EQUAL_PRECISION,
+        message=message,
+        n_samples=50_000,
+        version=12,
+        champion_version=11,
+        window=Window(first=NOW, last=NOW, rows=50_000),
+        figures=Contenders(challenger=Figures(precision=1 / 3), champion=Figures(precision=1 / 3)),
+        started_at=NOW,
+        finished_at=NOW,
+    )
+
+
+def test_document_comes_back_whole() -> None:
+    assert read_result(result("A sentence.").document()) == result("A sentence.")
+
+
+def test_document_fits_the_termination_message_whatever_the_message_says() -> None:
+    document = result('"\N{SNOWMAN}' * 100_000).document()
+    assert len(document.encode()) <= RESULT_LIMIT_BYTES
+    again = read_result(document)
+    assert again is not None
+    assert again.figures == result("").figures
+
+
+def test_what_a_killed_container_leaves_is_no_document() -> None:
+    assert read_result("") is None
+    assert read_result("Traceback (most recent call last):") is None
+
+
+def test_settings_have_a_name_in_the_environment_and_one_in_the_chart() -> None:
+    assert environment_name("minimum_rows") == "RETRAIN_MINIMUM_ROWS"
+    assert value_name("minimum_rows") == "trainer.minimumRows"
+
+
+def imported(module: str) -> set[str]:
+    """Name the packages that a fresh interpreter has loaded after an import."""
+    code = f"import sys, {module}; print(*{{name.partition('.')[0] for name in sys.modules}})"
+    return set(subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout.split())
+
+
+def test_each_part_loads_only_what_it_needs() -> None:
+    heavy = {"river", "numpy", "scipy", "psycopg2", "redis", "pythonjsonlogger"}
+    assert not imported("retraining_job.contract") & (heavy | {"pydantic_settings", "tenacity", "asyncio"})
+    assert not imported("retraining_job.__main__") & heavy
+    assert imported("retraining_job.schema") & heavy == {"psycopg2"}
+    assert imported("retraining_job.run") & heavy == {"psycopg2", "redis"}

@@ -1,0 +1,116 @@
+"""What is said and done when a dependency fails."""
+
+import logging
+from datetime import UTC, datetime
+
+import pytest
+import redis.exceptions
+
+from retraining_job.contract import ExitCode, Failure, Result, Tunables
+from retraining_job.ending import failed
+from retraining_job.errors import AuditPending, BadConfiguration, BadData, DependencyAway, RunError
+from retraining_job.retries import patiently
+from retraining_job.store import understood
+
+NOW = datetime(2025, 6, 1, 12, tzinfo=UTC)
+
+
+Redis = redis.exceptions
+NO_TYPE = "WRONGTYPE Operation against a key holding the wrong kind of value"
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "says"),
+    [
+        (Redis.AuthenticationError("invalid username-password pair"), BadConfiguration, "another password"),
+        (Redis.AuthenticationError("Authentication required."), BadConfiguration, "redis.url (REDIS_URL)"),
+        (Redis.ResponseError("NOAUTH Authentication required."), BadConfiguration, "REDIS_URL"),
+        (Redis.NoPermissionError("no permissions to run the 'set' command"), BadConfiguration, "the user of"),
+        (Redis.ResponseError(NO_TYPE), BadConfiguration, "RETRAIN_MODEL_KEY"),
+        (Redis.ResponseError(f"@user_script:4: {NO_TYPE}"), BadConfiguration, "RETRAIN_VERSION_KEY"),
+        (Redis.ReadOnlyError("You can't write against a read only replica."), DependencyAway, "replica"),
+        (Redis.OutOfMemoryError("command not allowed when used memory > 'maxmemory'."), DependencyAway, "memory limit"),
+        (Redis.ResponseError("@user_script:15: OOM command not allowed"), DependencyAway, "untouched"),
+        (Redis.BusyLoadingError("Redis is loading the dataset in memory"), DependencyAway, "away"),
+        (Redis.ConnectionError("Error 111 connecting to redis:6379."), DependencyAway, "redis.url (REDIS_URL) is away"),
+        (Redis.TimeoutError("Timeout reading from socket"), DependencyAway, "away"),
+    ],
+)  # fmt: skip
+def test_redis_errors_are_understood(error: redis.exceptions.RedisError, kind: type[RunError], says: str) -> None:
+    ours = understood(error)
+    assert type(ours) is kind
+    assert says in str(ours)
+
+
+class Dependency:
+    """Is away for its first calls."""
+
+    def __init__(self, away: int, error: type[RunError] = DependencyAway) -> None:
+        self.away, self.error, self.calls = away, error, 0
+
+    def __call__(self) -> str:
+        self.calls += 1
+        if self.calls <= self.away:
+            raise self.error("The database is away.")
+        return "there"
+
+
+PATIENCE = Tunables(database_retries=3, database_retry_delay_seconds=0)
+
+
+@pytest.mark.parametrize("away", [0, 1, 3])
+def test_dependency_is_waited_for(away: int, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.WARNING)
+    dependency = Dependency(away)
+    assert patiently(PATIENCE, dependency) == "there"
+    assert dependency.calls == away + 1
+    assert caplog.messages == [f"The database is away. Trying again in 0 s ({i} of 3)." for i in range(1, away + 1)]
+
+
+def test_dependency_that_stays_away_ends_the_run() -> None:
+    dependency = Dependency(99)
+    with pytest.raises(DependencyAway, match="The database is away"):
+        patiently(PATIENCE, dependency)
+    assert dependency.calls == 4
+
+
+def test_wrong_setting_is_not_tried_again() -> None:
+    dependency = Dependency(99, BadConfiguration)
+    with pytest.raises(BadConfiguration):
+        patiently(PATIENCE, dependency)
+    assert dependency.calls == 1
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (BadConfiguration("x"), "BadConfiguration"),
+        (BadData("x"), "BadData"),
+        (DependencyAway("x"), "DependencyAway"),
+        (ZeroDivisionError("secret"), "InternalError"),
+    ],
+)
+def test_failure_has_a_document_without_verdict(error: Exception, reason: str) -> None:
+    document = failed(error, "r1", NOW)
+    assert (document.verdict, document.reason, document.promoted) == (None, reason, False)
+    assert "secret" not in document.message
+
+
+def test_live_model_without_its_row_is_named() -> None:
+    live = Result(
+        run_id="r1",
+        promoted=True,
+        reason="x",
+        message="x",
+        version=7,
+        champion_version=6,
+        started_at=NOW,
+        finished_at=NOW,
+    )
+    document = failed(AuditPending("The model is live as version 7.", live), "r1", NOW)
+    assert (document.reason, document.promoted, document.version) == ("AuditPending", True, 7)
+
+
+def test_every_failure_has_its_exit_code() -> None:
+    codes = {kind.failure: kind.exit_code for kind in RunError.__subclasses__()}
+    assert codes == {failure: ExitCode[failure.name] for failure in Failure if failure is not Failure.INTERNAL_ERROR}

@@ -1,0 +1,76 @@
+"""The shortened training against river's own, bit for bit."""
+
+import itertools
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from river.anomaly import HalfSpaceTrees
+
+from retraining_job.collector import collector_off
+from retraining_job.features import Features
+from retraining_job.forest import decisive, learned_forest
+
+NAMES = ["amount", "hour", "risk", "zeta"]
+COMPLETE = st.fixed_dictionaries({name: st.floats(-2.0, 2.0) for name in NAMES})
+WITH_GAPS = st.dictionaries(st.sampled_from(NAMES), st.floats(-2.0, 2.0), min_size=1)
+
+
+def plainly_learned(events: Sequence[Features], **shape: int) -> HalfSpaceTrees:
+    forest = HalfSpaceTrees(**shape)
+    with collector_off():
+        for features in events:
+            forest.learn_one(features)
+    return forest
+
+
+def state(forest: HalfSpaceTrees) -> dict[str, Any]:
+    """Everything that a forest is: nodes in order, counters, and the generator that made the trees."""
+    with collector_off():
+        nodes = [
+            (getattr(node, "feature", None), getattr(node, "threshold", None), node.l_mass, node.r_mass)
+            for tree in forest.trees
+            for node in tree.iter_dfs()
+        ]
+    own = ("n_trees", "height", "window_size", "seed", "counter", "_first_window")
+    listed = [len(nodes) for nodes in forest._tree_nodes]
+    return {"nodes": nodes, "rng": forest.rng.getstate(), "listed": listed, "limits": dict(forest.limits)} | {
+        name: getattr(forest, name) for name in own
+    }
+
+
+@settings(deadline=None)
+@given(
+    events=st.lists(COMPLETE, max_size=60) | st.lists(WITH_GAPS, max_size=60),
+    shape=st.fixed_dictionaries(
+        {
+            "n_trees": st.integers(1, 3),
+            "height": st.integers(1, 5),
+            "window_size": st.integers(1, 12),
+            "seed": st.integers(0, 2**32),
+        }
+    ),
+    more=st.lists(WITH_GAPS, max_size=15),
+)
+def test_forest_is_rivers_own(events: list[Features], shape: dict[str, int], more: list[Features]) -> None:
+    ours, rivers = learned_forest(events, **shape), plainly_learned(events, **shape)
+    assert state(ours) == state(rivers)
+    for features in more:  # and it goes on as river's would
+        assert ours.score_one(features) == rivers.score_one(features)
+        ours.learn_one(features)
+        rivers.learn_one(features)
+    assert state(ours) == state(rivers)
+
+
+def test_forest_of_full_size_is_rivers_own() -> None:
+    values = itertools.cycle(math.sin(i) / 2 + 0.5 for i in range(9_973))
+    events = [{f"feature_{i}": next(values) for i in range(11)} for _ in range(1_120)]
+    shape = {"n_trees": 25, "height": 15, "window_size": 250, "seed": 42}
+    assert state(learned_forest(events, **shape)) == state(plainly_learned(events, **shape))
+
+
+def test_what_leaves_no_trace_is_left_out() -> None:
+    events = [{"number": float(i)} for i in range(1_020)]
+    assert [int(one["number"]) for one in decisive(events, 250)] == [*range(250), *range(750, 1_020)]

@@ -1,0 +1,191 @@
+"""Writing a model for its readers, and reading one without trusting it."""
+
+import importlib.util
+import io
+import os
+import pickle
+import pickletools
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from river.anomaly import HalfSpaceTrees
+
+from retraining_job.deviation import StandardAbsoluteDeviation
+from retraining_job.forest import learned_forest
+from retraining_job.model import DEFAULT_DEVIATION_CLASS, Model, UnreadableModel, dumped, loaded
+
+FOREIGN = "scoring.ensemble.RunningDeviation"
+EVENTS = [{"amount": float(i % 7) / 7, "hour": float(i % 24) / 24} for i in range(130)]
+
+
+@pytest.fixture(scope="module")
+def model() -> Model:
+    deviation = StandardAbsoluteDeviation("amount")
+    for features in EVENTS:
+        deviation.learn_one(features)
+    return Model(learned_forest(EVENTS, n_trees=3, height=4, window_size=20, seed=42), deviation)
+
+
+@pytest.fixture(scope="module")
+def blob(model: Model) -> bytes:
+    return dumped(model, DEFAULT_DEVIATION_CLASS)
+
+
+@pytest.fixture
+def reader_module(tmp_path: Path) -> Iterator[type]:
+    """A reader's own module, which has the deviation score under the reader's name for it."""
+    source = importlib.util.find_spec("retraining_job.deviation").origin  # type: ignore[union-attr,arg-type]
+    text = Path(source).read_text().replace("class StandardAbsoluteDeviation", "class RunningDeviation")
+    (tmp_path / "scoring").mkdir()
+    (tmp_path / "scoring" / "ensemble.py").write_text(text)
+    sys.path.insert(0, str(tmp_path))
+    importlib.invalidate_caches()
+    yield importlib.import_module("scoring.ensemble").RunningDeviation
+    sys.path.remove(str(tmp_path))
+    for name in ("scoring", "scoring.ensemble"):
+        del sys.modules[name]
+
+
+def test_reader_gets_rivers_own_forest(model: Model, blob: bytes) -> None:
+    content = pickle.loads(blob)  # noqa: S301  # as the old scoring service reads it
+    assert set(content) == {"hst", "sad"}
+    assert type(content["hst"]) is HalfSpaceTrees
+    assert type(content["sad"]) is StandardAbsoluteDeviation
+    for features in EVENTS:
+        assert content["hst"].score_one(features) == model.hst.score_one(features)
+        assert content["sad"].score_one(features) == model.sad.score_one(features)
+
+
+def test_deviation_stands_under_the_readers_name(model: Model, reader_module: type) -> None:
+    blob = dumped(model, FOREIGN)
+    assert b"retraining_job" not in blob
+    content = pickle.loads(blob)  # noqa: S301
+    assert type(content["sad"]) is reader_module
+    assert vars(content["sad"]) == vars(model.sad)
+
+
+def test_readers_name_needs_no_module_here(model: Model) -> None:
+    before = dict(sys.modules)
+    blob = dumped(model, FOREIGN)
+    assert sys.modules == before
+    assert vars(loaded(blob, FOREIGN).sad) == vars(model.sad)
+
+
+def test_model_survives_the_way_there_and_back(model: Model, blob: bytes) -> None:
+    again = loaded(blob, DEFAULT_DEVIATION_CLASS)
+    assert [again.hst.score_one(features) for features in EVENTS] == [
+        model.hst.score_one(features) for features in EVENTS
+    ]
+    assert dumped(again, DEFAULT_DEVIATION_CLASS) == blob
+
+
+def test_champion_written_under_the_default_name_stays_readable(model: Model, blob: bytes) -> None:
+    assert vars(loaded(blob, FOREIGN).sad) == vars(model.sad)
+
+
+class Evil:
+    """Runs a command when it is unpickled without care."""
+
+    def __init__(self, action: Callable[..., object], *arguments: object) -> None:
+        self.action, self.arguments = action, arguments
+
+    def __reduce__(self) -> tuple[Callable[..., object], tuple[object, ...]]:
+        return self.action, self.arguments
+
+
+@pytest.mark.parametrize(
+    ("action", "name"),
+    [
+        pytest.param(os.system, "posix.system", id="a shell command"),
+        pytest.param(eval, "builtins.eval", id="Python's eval"),
+        pytest.param(getattr, "builtins.getattr", id="an innocent door"),
+        pytest.param(importlib.import_module, "importlib.import_module", id="an import"),
+        pytest.param(io.open, "io.open", id="a file"),
+    ],
+)
+def test_forged_pickle_is_refused_before_it_runs(
+    action: Callable[..., object], name: str, tmp_path: Path, blob: bytes
+) -> None:
+    mark = tmp_path / "mark"
+    forged = pickle.dumps({"hst": pickle.loads(blob)["hst"], "sad": Evil(action, f"touch {mark}")})  # noqa: S301
+    with pytest.raises(UnreadableModel, match=f"names {name}.*not loaded"):
+        loaded(forged, DEFAULT_DEVIATION_CLASS)
+    assert not mark.exists()
+
+
+def test_other_release_of_river_is_named() -> None:
+    older = b"\x80\x04\x8c\x11river.anomaly.hst\x94\x8c\x09HSTBranch\x94\x93\x94."
+    with pytest.raises(
+        UnreadableModel, match=r"another release of river than the 0\.26.*river\.anomaly\.hst\.HSTBranch"
+    ):
+        loaded(older, DEFAULT_DEVIATION_CLASS)
+
+
+def test_foreign_deviation_is_refused_with_the_setting_to_change(model: Model) -> None:
+    with pytest.raises(UnreadableModel, match=r"trainer\.deviationClass \(RETRAIN_DEVIATION_CLASS\)"):
+        loaded(dumped(model, FOREIGN), DEFAULT_DEVIATION_CLASS)
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        pytest.param([1, 2], 'no dictionary of "hst" and "sad"', id="a list"),
+        pytest.param({"hst": 1}, 'no dictionary of "hst" and "sad"', id="half a model"),
+        pytest.param({"hst": 1, "sad": 2}, 'its "hst" is no river', id="numbers"),
+        pytest.param({"hst": HalfSpaceTrees(), "sad": 2}, 'its "sad" is no deviation', id="no deviation score"),
+    ],
+)
+def test_what_is_no_model_is_refused(content: object, problem: str) -> None:
+    with pytest.raises(UnreadableModel, match=problem):
+        loaded(pickle.dumps(content), DEFAULT_DEVIATION_CLASS)
+
+
+def test_deviation_with_other_attributes_is_refused() -> None:
+    deviation = StandardAbsoluteDeviation()
+    del deviation.squares
+    with pytest.raises(UnreadableModel, match="StandardAbsoluteDeviation lacks squares"):
+        loaded(pickle.dumps({"hst": HalfSpaceTrees(), "sad": deviation}), DEFAULT_DEVIATION_CLASS)
+
+
+def test_forest_that_claims_other_trees_is_refused(blob: bytes) -> None:
+    content = pickle.loads(blob)  # noqa: S301
+    content["hst"].height = 10**9
+    with pytest.raises(UnreadableModel, match="not the trees that it says"):
+        loaded(pickle.dumps(content), DEFAULT_DEVIATION_CLASS)
+
+
+@settings(deadline=None)
+@given(data=st.data())
+def test_damaged_pickle_is_refused_or_read_but_never_anything_else(blob: bytes, data: st.DataObject) -> None:
+    cut = data.draw(st.integers(0, len(blob) - 1))
+    flips = data.draw(st.dictionaries(st.integers(0, len(blob) - 1), st.integers(0, 255), max_size=3))
+    damaged = bytearray(blob)
+    for position, value in flips.items():
+        damaged[position] = value
+    for candidate in (bytes(damaged), bytes(damaged[:cut])):
+        try:
+            loaded(candidate, DEFAULT_DEVIATION_CLASS)
+        except UnreadableModel as error:
+            assert str(error)  # noqa: PT017
+
+
+def test_truncated_pickle_is_refused(blob: bytes) -> None:
+    for length in (0, 1, len(blob) // 2, len(blob) - 1):
+        with pytest.raises(UnreadableModel, match="no whole pickle"):
+            loaded(blob[:length], DEFAULT_DEVIATION_CLASS)
+
+
+def test_pickle_names_only_what_the_allow_list_has(blob: bytes) -> None:
+    strings: list[str] = []
+    names = set()
+    for opcode, argument, _ in pickletools.genops(blob):
+        if isinstance(argument, str):
+            strings.append(argument)
+        if opcode.name == "STACK_GLOBAL":
+            names.add(".".join(strings[-2:]))
+    assert "river.anomaly.hst.HalfSpaceTrees" in names
+    assert DEFAULT_DEVIATION_CLASS in names
