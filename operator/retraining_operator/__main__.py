@@ -70,7 +70,7 @@ async def operate(settings: Settings) -> None:
         seeded = asyncio.Event()
 
         def alive() -> str | None:
-            silence = time.monotonic() - consumer.polled_at
+            silence = 0.0 if consumer.polled_at is None else time.monotonic() - consumer.polled_at
             return f"the consumer has not polled Kafka for {silence:.0f} s" if silence > SILENT_SECONDS else None
 
         def ready() -> str | None:

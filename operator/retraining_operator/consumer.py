@@ -8,6 +8,7 @@ partitions: the consumer stays in its group and holds its position.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import threading
 import time
@@ -27,6 +28,7 @@ POLL_SECONDS = 1.0
 """The longest that a poll blocks, and so the longest that a stop waits for it; a record ends it at once."""
 BATCH_RECORDS = 200
 RECONNECT_SECONDS = 2.0
+COMMIT_SECONDS = 10.0
 CLOSE_SECONDS = 3.0
 
 Accept = Callable[[Sequence[ConsumerRecord]], Awaitable[None]]
@@ -42,8 +44,8 @@ class Consumer:
         self._stopping = threading.Event()
         self.answered = False
         """Whether Kafka has answered since the start."""
-        self.polled_at = time.monotonic()
-        """When the thread last came by; it stands still where the thread hangs."""
+        self.polled_at: float | None = None
+        """When the thread last came by, by the monotonic clock; it stands still where the thread hangs."""
 
     async def run(self) -> None:
         """Consume until cancelled; the thread ends within a poll's time."""
@@ -140,7 +142,7 @@ class Consumer:
             for record in records  # offsets of a partition come in order, so the last one stays
         }
         try:
-            consumer.commit(offsets)
+            consumer.commit(offsets, timeout_ms=int(COMMIT_SECONDS * 1000))
         except CommitFailedError:
             logger.info(
                 "The partitions moved to another consumer before the commit; it finds the requests made already."
@@ -152,11 +154,13 @@ class Consumer:
             )
 
     def _measure(self, consumer: KafkaConsumer) -> None:
+        """Tell how many records wait; a partition that has not answered yet keeps its last figure."""
         for partition in consumer.assignment():
             end = consumer.highwater(partition)
-            position = consumer.position(partition, timeout_ms=0) if end is not None else None
-            if end is not None and position is not None:
-                self._metrics.lag(partition.topic, partition.partition, max(0, end - position))
+            with contextlib.suppress(KafkaError):
+                position = consumer.position(partition, timeout_ms=0) if end is not None else None
+                if position is not None:
+                    self._metrics.lag(partition.topic, partition.partition, max(0, end - position))
 
 
 def done(future: Future[None], seconds: float) -> bool:
