@@ -27,8 +27,8 @@ AUDIT_LOCK = 7_385_001
 VERSION_COLUMNS = ("version", "trained_at", "trigger_reason", "precision_score", "n_samples")
 
 COLUMNS = """
-    SELECT attname, CASE WHEN atttypid = 'varchar'::regtype AND atttypmod > 4 THEN atttypmod - 4 END
-    FROM pg_attribute
+    SELECT attname, typname, CASE WHEN typname = 'varchar' AND atttypmod > 4 THEN atttypmod - 4 END
+    FROM pg_attribute JOIN pg_type ON pg_type.oid = atttypid
     WHERE attrelid = to_regclass(%s) AND attnum > 0 AND NOT attisdropped
 """
 
@@ -66,7 +66,7 @@ def tables_of(connection: Connection) -> Tables:
     """Look what there is to write to."""
     with connection.cursor() as cursor:
         cursor.execute(COLUMNS, ["model_versions"])
-        columns = dict(cursor.fetchall())
+        columns = {name: (kind, length) for name, kind, length in cursor.fetchall()}
         cursor.execute("SELECT to_regclass('retraining_runs') IS NOT NULL")
         [has_runs] = cursor.fetchone() or [False]
     if not columns:
@@ -78,7 +78,11 @@ def tables_of(connection: Connection) -> Tables:
         raise BadConfiguration(
             f"The table model_versions in the database of {SETTING} lacks the columns {', '.join(missing)}."
         )
-    return Tables(has_runs, "run_id" in columns, columns["trigger_reason"])
+    return Tables(
+        has_runs,
+        has_run_id=columns.get("run_id", ("none", None))[0] in {"text", "varchar"},  # else it is not our column
+        reason_length=columns["trigger_reason"][1],
+    )
 
 
 def recorded(settings: TrainSettings) -> Result | None:
@@ -118,7 +122,8 @@ def insert_version(connection: Connection, tables: Tables, settings: TrainSettin
         raise ValueError("a promotion has figures")
     row = {
         "version": str(result.version),
-        "trained_at": result.finished_at.isoformat(),
+        # In whole seconds, so that a column of coarser times gives back what the guard below compares with.
+        "trained_at": result.finished_at.replace(microsecond=0).isoformat(),
         "trigger_reason": settings.reason[: tables.reason_length],
         "precision_score": f"{result.figures.challenger.precision:.4f}",
         "n_samples": str(result.n_samples),

@@ -1,0 +1,94 @@
+"""Real services for the integration tests: Redis and PostgreSQL from `TEST_REDIS_URL` and `TEST_DATABASE_URL`.
+
+Where these are not set, the services of the test cluster are used, through `kubectl port-forward`. Where there is
+neither, the tests are left out; with `CI` set that is a failure instead.
+"""
+
+import base64
+import os
+import re
+import secrets
+import subprocess
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+import psycopg2
+import pytest
+import redis
+
+CLUSTER = Path(__file__).parents[2] / ".cluster"
+KUBECTL = (CLUSTER / "bin" / "kubectl", "--kubeconfig", CLUSTER / "kubeconfig", "--namespace", "retraining")
+FORWARDING = re.compile(r"Forwarding from (127\.0\.0\.1:\d+)")
+
+
+@contextmanager
+def forwarded(service: str, port: int) -> Iterator[str]:
+    """Give the address under which a service of the test cluster is reached from here."""
+    if not (CLUSTER / "kubeconfig").exists():
+        reason = f"There is no {service}: neither TEST_*_URL is set nor is the test cluster up."
+        pytest.fail(reason) if os.environ.get("CI") else pytest.skip(reason)
+    command = [*KUBECTL, "port-forward", f"service/{service}", f":{port}"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            match = FORWARDING.match(process.stdout.readline())
+            assert match, f"kubectl port-forward to {service} did not start"
+            yield match.group(1)
+        finally:
+            process.terminate()
+
+
+def secret(name: str, key: str) -> str:
+    """Read a Secret of the test cluster."""
+    command = [*KUBECTL, "get", "secret", name, "--output", f"jsonpath={{.data.{key}}}"]
+    return base64.b64decode(subprocess.run(command, check=True, capture_output=True).stdout).decode()
+
+
+def at(url: str, *, address: str | None = None, path: str | None = None) -> str:
+    """Give a URL with another address or path, the user and the password unchanged."""
+    parts = urlsplit(url)
+    login, _, own_address = parts.netloc.rpartition("@")
+    netloc = f"{login}@{address or own_address}" if login else address or own_address
+    return urlunsplit(parts._replace(netloc=netloc, path=parts.path if path is None else f"/{path}"))
+
+
+@pytest.fixture(scope="session")
+def redis_url() -> Iterator[str]:
+    """A Redis that tests share; each keeps to keys of its own."""
+    if url := os.environ.get("TEST_REDIS_URL"):
+        yield url
+        return
+    with forwarded("redis", 6379) as address:
+        yield f"redis://{address}/0"
+
+
+@pytest.fixture(scope="session")
+def database_server_url() -> Iterator[str]:
+    """A PostgreSQL where databases can be made."""
+    if url := os.environ.get("TEST_DATABASE_URL"):
+        yield url
+        return
+    with forwarded("postgres", 5432) as address:
+        yield at(secret("postgres", "url"), address=address)
+
+
+@pytest.fixture
+def key_prefix(redis_url: str) -> Iterator[str]:
+    """A beginning for the keys of one test, which are gone after it."""
+    prefix = f"test-{secrets.token_hex(6)}:"
+    yield prefix
+    with redis.Redis.from_url(redis_url) as client:
+        for key in client.scan_iter(f"{prefix}*"):
+            client.unlink(key)
+
+
+@pytest.fixture
+def database_url(database_server_url: str) -> Iterator[str]:
+    """A fresh database for one test, gone after it."""
+    name = f"test_{secrets.token_hex(6)}"
+    with closing(psycopg2.connect(database_server_url)) as connection, connection.cursor() as cursor:
+        connection.autocommit = True
+        cursor.execute(f"CREATE DATABASE {name}")
+        yield at(database_server_url, path=name)
+        cursor.execute(f"DROP DATABASE {name} WITH (FORCE)")

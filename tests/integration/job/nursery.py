@@ -1,0 +1,43 @@
+"""Starts trainers as processes of their own, without each having to load river: run as a script by conftest.
+
+Reads a line of JSON for each order: `{"environment": {...}, "arguments": [...], "output": PATH}` starts a trainer and
+answers its process id, `{"wait": PID}` answers how it ended.
+"""
+
+import json
+import os
+import sys
+import traceback
+
+import redis  # noqa: F401  # what a trainer would load
+
+import retraining_job.champion
+import retraining_job.forest
+import retraining_job.publish
+import retraining_job.run
+import retraining_job.schema  # noqa: F401
+from retraining_job.__main__ import main
+
+
+def start(order):
+    pid = os.fork()
+    if pid:
+        return pid
+    try:
+        os.setsid()
+        output = os.open(order["output"], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+        os.dup2(output, 1)
+        os.dup2(output, 2)
+        os.environ.clear()
+        os.environ.update(order["environment"])
+        os._exit(main(order["arguments"]))
+    except BaseException:  # noqa: BLE001  # the child must never come back into the loop below
+        traceback.print_exc()
+    os._exit(99)
+
+
+for line in sys.stdin:
+    order = json.loads(line)
+    answer = os.waitstatus_to_exitcode(os.waitpid(order["wait"], 0)[1]) if "wait" in order else start(order)
+    print(answer, flush=True)  # noqa: T201  # the answer to conftest

@@ -1,0 +1,83 @@
+"""A live model that cannot be judged: a loud verdict of its own, and nothing is touched."""
+
+import os
+import pickle
+
+import pytest
+from river.anomaly import HalfSpaceTrees
+
+from retraining_job.deviation import StandardAbsoluteDeviation
+
+
+class Evil:
+    def __init__(self, command):
+        self.command = command
+
+    def __reduce__(self):
+        return os.system, (self.command,)
+
+
+OLDER_RIVER = b"\x80\x04}\x8c\x03hst\x8c\x11river.anomaly.hst\x8c\x09HSTBranch\x93)\x81s."
+GENUINE = pickle.dumps({"hst": HalfSpaceTrees(), "sad": StandardAbsoluteDeviation()})
+SHORT_OF_TREES = HalfSpaceTrees(n_trees=1, height=2, window_size=1, seed=1)
+SHORT_OF_TREES.learn_one({"amount": 0.5})
+del SHORT_OF_TREES.trees[0].feature
+CANNOT_SCORE = pickle.dumps({"hst": SHORT_OF_TREES, "sad": StandardAbsoluteDeviation()})
+
+
+@pytest.mark.parametrize(
+    ("blob", "version", "says"),
+    [
+        pytest.param(b"", b"3", "no whole pickle", id="empty"),
+        pytest.param(b"hello", b"3", "no whole pickle", id="no pickle"),
+        pytest.param(GENUINE[:-20], b"3", "no whole pickle", id="truncated"),
+        pytest.param(pickle.dumps([1]), b"3", "no dictionary", id="another object"),
+        pytest.param(OLDER_RIVER, b"3", "another release of river", id="another river"),
+        pytest.param(CANNOT_SCORE, b"3", "cannot score an event (AttributeError", id="a forest that cannot score"),
+        pytest.param(GENUINE, b"three", "no whole number but b'three'", id="a version in words"),
+        pytest.param(GENUINE, b"3.5", "no whole number", id="a version with a fraction"),
+        pytest.param(GENUINE, b"", "no whole number", id="an empty version"),
+        pytest.param(GENUINE + b"x" * (1 << 20), b"3", "trainer.modelLimitMebibytes", id="too large"),
+    ],
+)
+def test_unreadable_champion_stays_and_is_loud(world, blob, version, says):
+    world.put_champion(blob, version)
+    run = world.train(model_limit_mebibytes=1)
+    assert run.code == 0, run.log
+    assert (run.result.verdict, run.result.reason, run.result.promoted) == (
+        "UnreadableChampion",
+        "unreadable_champion",
+        False,
+    )
+    assert says in run.result.message
+    assert run.result.message in run.log
+    assert (world.redis.get(world.model_key), world.version) == (blob, version)
+    assert world.versions == []
+    assert world.runs == [("run-1", "UnreadableChampion", "unreadable_champion", None)]
+
+
+def test_forged_champion_is_not_run(world, tmp_path):
+    mark = tmp_path / "mark"
+    world.put_champion(pickle.dumps({"hst": Evil(f"touch {mark}"), "sad": 1}), b"3")
+    run = world.train()
+    assert run.result.verdict == "UnreadableChampion"
+    assert "names posix.system" in run.result.message
+    assert not mark.exists()
+
+
+@pytest.mark.parametrize("key", ["model_key", "version_key"])
+def test_another_type_under_a_key_is_a_wrong_setting(world, key):
+    world.redis.rpush(getattr(world, key), "something else")
+    run = world.train()
+    assert (run.code, run.result.reason) == (78, "BadConfiguration"), run.log
+    assert "RETRAIN_MODEL_KEY" in run.result.message
+    assert world.redis.lrange(getattr(world, key), 0, -1) == [b"something else"]
+    assert world.runs == [("run-1", None, "BadConfiguration", None)]
+
+
+def test_failure_gives_way_to_the_verdict_of_the_next_start(world):
+    world.redis.rpush(world.version_key, "something else")
+    assert world.train().code == 78
+    world.redis.delete(world.version_key)
+    assert world.train().result.verdict == "Promoted"
+    assert world.runs == [("run-1", "Promoted", "no_champion", 1)]

@@ -1,0 +1,226 @@
+"""A run has one effect, however often it is started, wherever it dies, and whoever runs beside it."""
+
+import queue
+import time
+
+import pytest
+
+from retraining_job.audit import AUDIT_LOCK
+
+BOTH_ENDS = pytest.mark.parametrize("ended_by", ["Promoted", "InsufficientData"])
+
+
+def assert_one_effect(world, run_id="run-1", version=1):
+    """One promotion, one row of each kind, nothing left behind, and a model that can be read."""
+    assert world.version == str(version).encode()
+    assert [row[0] for row in world.versions] == list(range(1, version + 1))
+    assert [row for row in world.runs if row[0] == run_id] == [(run_id, "Promoted", world.runs[-1][2], version)]
+    assert world.model is not None
+    assert world.redis.ttl(world.model_key) == -1
+
+
+@BOTH_ENDS
+def test_second_start_reports_what_the_first_did(world, ended_by):
+    minimum = 500 if ended_by == "Promoted" else 5_000
+    first = world.train(minimum_rows=minimum)
+    assert first.result.verdict == ended_by
+    versions, runs, model = world.versions, world.runs, world.redis.get(world.model_key)
+    second = world.train(minimum_rows=minimum)
+    assert second.code == 0
+    assert second.result == first.result
+    assert "This run has ended before" in second.log
+    assert (world.versions, world.runs, world.redis.get(world.model_key)) == (versions, runs, model)
+
+
+def test_second_start_finds_the_first_in_the_database_where_redis_has_forgotten(world):
+    first = world.train()
+    world.redis.delete(f"{world.model_key}:run:run-1")
+    second = world.train()
+    assert second.result == first.result
+    assert_one_effect(world)
+
+
+def test_killed_between_publishing_and_recording(world):
+    with world.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [AUDIT_LOCK])
+        run = world.start()
+        run.wait_for("Published the challenger")
+        run.kill()
+        assert run.wait().code == -9
+    assert (world.version, world.versions, world.runs) == (b"1", [], [])
+    run = world.train()
+    assert run.result.verdict == "Promoted"
+    assert_one_effect(world)
+
+
+def test_killed_at_every_message_it_sends_or_gets(world, through_proxy):
+    """The trainer is killed when the n-th message is on its way, for every n until a run gets through."""
+    number, through = 0, False
+    while not through:
+        number += 1
+        run_id = f"run-{number}"
+        started = queue.SimpleQueue()
+
+        def kill_at_the_last(chunk, last=number, started=started):
+            if chunk.number == last:
+                started.get().kill()
+            if chunk.number >= last:
+                raise ConnectionAbortedError
+
+        with through_proxy(kill_at_the_last) as environment:
+            doomed = world.start(run_id, environment=environment)
+            started.put(doomed)
+            through = doomed.wait().code != -9
+        run = world.train(run_id)
+        assert run.result.verdict == "Promoted", run.log
+        where = f"killed at message {number}"
+        assert run.result.version == number, where
+        assert world.version == str(number).encode(), where
+        assert [row[0] for row in world.versions] == list(range(1, number + 1)), where
+        assert [row[0] for row in world.runs] == [f"run-{i + 1}" for i in range(number)], where
+    assert number > 50, "the proxy saw far fewer messages than a run has"
+    assert all(world.redis.ttl(key) > 0 for key in world.staged), "what a killed run has staged must vanish by itself"
+
+
+def test_publishing_whose_answer_never_came_is_repeated_without_harm(world, through_proxy):
+    lost = []
+
+    def lose_the_answer(chunk):
+        if chunk.service == "redis" and not chunk.to_server and b"published" in chunk.data and not lost:
+            lost.append(chunk)
+            raise ConnectionAbortedError
+
+    with through_proxy(lose_the_answer) as environment:
+        run = world.start(environment=environment).wait()
+    assert lost
+    assert (run.code, run.result.verdict) == (0, "Promoted"), run.log
+    assert "Trying again" in run.log
+    assert_one_effect(world)
+    assert not world.staged
+
+
+def test_audit_that_fails_after_publishing_is_owed(world, through_proxy):
+    published = []
+
+    def lose_the_database_after_publishing(chunk):
+        if chunk.service == "redis" and not chunk.to_server and b"published" in chunk.data:
+            published.append(chunk)
+        if chunk.service == "database" and published:
+            raise ConnectionAbortedError
+
+    with through_proxy(lose_the_database_after_publishing) as environment:
+        run = world.start(environment=environment, database_retries=2).wait()
+    assert (run.code, run.result.reason, run.result.verdict) == (76, "AuditPending", None), run.log
+    assert (run.result.promoted, run.result.version) == (True, 1)
+    assert run.log.count("Trying again") == 2
+    assert "live as version 1, but its audit row is not written" in run.result.message
+    assert world.versions == []
+    model = world.redis.get(world.model_key)
+    assert world.train().result.verdict == "Promoted"
+    assert_one_effect(world)
+    assert world.redis.get(world.model_key) == model
+
+
+def test_audit_that_the_database_refuses_after_publishing_is_owed(world):
+    world.sql("ALTER TABLE model_versions ADD CONSTRAINT never CHECK (version < 0)")
+    run = world.train()
+    assert (run.code, run.result.reason) == (76, "AuditPending"), run.log
+    assert world.runs == []
+    world.sql("ALTER TABLE model_versions DROP CONSTRAINT never")
+    assert world.train().code == 0
+    assert_one_effect(world)
+
+
+def test_other_verdict_that_cannot_be_recorded_is_another_try(world):
+    world.sql("ALTER TABLE retraining_runs ADD CONSTRAINT never CHECK (verdict IS NULL)")
+    run = world.train(minimum_rows=5_000)
+    assert run.code != 0
+    world.sql("ALTER TABLE retraining_runs DROP CONSTRAINT never")
+    assert world.train(minimum_rows=5_000).result.verdict == "InsufficientData"
+    assert len(world.runs) == 1
+
+
+def overtaking(world, times):
+    """A rule by which another run promotes just before this one's script arrives."""
+    left = [times]
+
+    def rule(chunk):
+        if chunk.service == "redis" and chunk.to_server and b"EVALSHA" in chunk.data and left[0]:
+            left[0] -= 1
+            world.redis.incr(world.version_key)
+
+    return rule
+
+
+def test_overtaken_run_judges_again(world, through_proxy):
+    world.train("run-0")
+    with through_proxy(overtaking(world, 2)) as environment:
+        run = world.start(environment=environment).wait()
+    assert (run.result.verdict, run.result.champion_version, run.result.version) == ("Promoted", 3, 4), run.log
+    assert "Another run has promoted version 2 since version 1 was read: judging again." in run.log
+    assert world.version == b"4"
+    assert not world.staged
+
+
+def test_run_that_is_overtaken_again_and_again_gives_way(world, through_proxy):
+    world.train("run-0")
+    live = world.redis.get(world.model_key)
+    with through_proxy(overtaking(world, 99)) as environment:
+        run = world.start(environment=environment).wait()
+    assert (run.code, run.result.verdict, run.result.reason) == (0, "Kept", "overtaken"), run.log
+    assert run.result.champion_version == 6
+    assert world.redis.get(world.model_key) == live
+    assert world.runs[-1] == ("run-1", "Kept", "overtaken", None)
+    assert not world.staged
+
+
+def test_eight_at_once_leave_versions_without_holes_or_doubles(world):
+    runs = [world.start(f"run-{i}") for i in range(8)]
+    results = [run.wait().result for run in runs]
+    promoted = sorted(result.version for result in results if result.verdict == "Promoted")
+    assert promoted
+    assert promoted == list(range(1, len(promoted) + 1))
+    assert {result.verdict for result in results} <= {"Promoted", "Kept"}
+    assert all(result.reason == "overtaken" for result in results if result.verdict == "Kept")
+    assert world.version == str(len(promoted)).encode()
+    assert [row[0] for row in world.versions] == promoted
+    assert sorted(row[0] for row in world.runs) == [f"run-{i}" for i in range(8)]
+    assert not world.staged
+
+
+def test_same_run_started_eight_times_at_once_has_one_effect(world):
+    runs = [world.start("run-1") for _ in range(8)]
+    results = [run.wait().result for run in runs]
+    assert {run.code for run in runs} == {0}, "\n".join(run.log for run in runs)
+    assert len({result.document() for result in results}) == 1
+    assert_one_effect(world)
+    assert not world.staged
+
+
+def test_reader_never_sees_a_model_without_its_version(world):
+    """While trainers promote, each model is seen with one version, and each version with one model."""
+    runs = [world.start(f"run-{i}", forest_seed=i) for i in range(6)]
+    seen = set()
+    deadline = time.monotonic() + 60
+    while any(not run.document.read_text() for run in runs) and time.monotonic() < deadline:
+        model, version = world.redis.mget(world.model_key, world.version_key)
+        seen.add((model, version))
+    for run in runs:
+        run.wait()
+    assert len({version for _, version in seen}) == len(seen) == len({model for model, _ in seen})
+
+
+def test_staged_model_that_redis_dropped_is_uploaded_again(world, through_proxy):
+    dropped = []
+
+    def drop_once(chunk):
+        if chunk.service == "redis" and chunk.to_server and b"EVALSHA" in chunk.data and not dropped:
+            dropped.extend(world.staged)
+            world.redis.unlink(*dropped)
+
+    with through_proxy(drop_once) as environment:
+        run = world.start(environment=environment).wait()
+    assert dropped
+    assert run.result.verdict == "Promoted", run.log
+    assert "Redis dropped the uploaded model" in run.log
+    assert_one_effect(world)
