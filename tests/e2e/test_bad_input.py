@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 import pytest
+
 from tests.e2e.test_outcomes import load_good
 from tests.e2e.world import World
 from tests.system.kubectl import CommandError, wait_for

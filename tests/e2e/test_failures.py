@@ -3,6 +3,7 @@
 import time
 
 import pytest
+
 from tests.e2e.test_outcomes import load_good
 from tests.e2e.world import World
 from tests.system.kubectl import wait_for

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+
 from tests.e2e.world import World
 from tests.system.events import made_up
 

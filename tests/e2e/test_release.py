@@ -1,6 +1,7 @@
 """The release itself: rights, wrong settings, upgrade, uninstall."""
 
 import pytest
+
 from tests.e2e.test_outcomes import load_good
 from tests.e2e.world import World
 from tests.system import release

