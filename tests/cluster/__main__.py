@@ -3,7 +3,7 @@
 import argparse
 import sys
 
-from tests.cluster import cluster, lifecycle
+from tests.cluster import cluster, images, lifecycle, services, status
 from tests.cluster.components import COMPONENTS
 from tests.cluster.errors import ClusterError
 from tests.cluster.paths import Paths
@@ -34,6 +34,14 @@ def _carry_out(arguments: argparse.Namespace, paths: Paths, steps: Steps) -> Non
         case "down":
             with cluster.locked():
                 cluster.down(paths, steps)
+        case "images":
+            with cluster.locked():
+                images.load_all(paths, steps)
+        case "services":
+            with cluster.locked():
+                services.install(paths, steps, arguments.namespace)
+        case "status":
+            status.show(paths)
         case "start":
             lifecycle.start(paths, component := lifecycle.named(arguments.component))
             lifecycle.wait_until_healthy(paths, component)
@@ -51,6 +59,10 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     commands.add_parser("up", help="bring the cluster up, from whatever state the machine is in")
     commands.add_parser("down", help="take the cluster away, with all that it left on the machine")
+    commands.add_parser("images", help="build the images whose inputs changed and load them into the cluster")
+    service = commands.add_parser("services", help="install Kafka, Redis and PostgreSQL in the cluster")
+    service.add_argument("--namespace", default="retraining")
+    commands.add_parser("status", help="say what runs")
     for verb in ("start", "stop", "restart"):
         one = commands.add_parser(verb, help=f"{verb} one component of the cluster")
         one.add_argument("component", choices=[component.name for component in COMPONENTS])

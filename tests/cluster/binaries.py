@@ -36,7 +36,15 @@ def helm(task: Task, paths: Paths) -> Path:
     """Return the folder with the binary `helm`, which asks for newer Kubernetes modules than the cluster's own."""
 
     def build(folder: Path) -> None:
-        command = [_go(task, paths), "install", "-v", "-trimpath", "-ldflags", "-s -w", f"helm.sh/helm/v4/cmd/helm@{HELM}"]
+        command = [
+            _go(task, paths),
+            "install",
+            "-v",
+            "-trimpath",
+            "-ldflags",
+            "-s -w",
+            f"helm.sh/helm/v4/cmd/helm@{HELM}",
+        ]
         task.run(command, environment={**_environment(), "GOBIN": str(folder)}, folder=folder)
 
     return cache.entry(paths.cache, "helm", cache.digest(HELM), build)

@@ -2,17 +2,16 @@
 
 import contextlib
 import fcntl
-import os
 import shutil
 import string
-import subprocess
 import time
 from collections.abc import Iterator
 
-from tests.cluster import binaries, certificates, cgroup, lifecycle, node, packages, preflight, remains
-from tests.cluster.addresses import NODE_ADDRESS, NODE_NAME, template_values
-from tests.cluster.components import COMPONENTS, CONTAINERD, ETCD, PROGRAMS
+from tests.cluster import binaries, buildah, certificates, cgroup, images, lifecycle, node, packages, preflight, remains
+from tests.cluster.addresses import NODE_NAME, template_values
+from tests.cluster.components import API_SERVER, COMPONENTS, PROGRAMS
 from tests.cluster.errors import ClusterError
+from tests.cluster.kubectl import kubectl
 from tests.cluster.paths import MACHINE, SOURCE, Paths
 from tests.cluster.remains import Owner
 from tests.cluster.steps import Steps, Task, say
@@ -47,12 +46,11 @@ def up(paths: Paths, steps: Steps) -> None:
         steps.run("clear what a cluster left", lambda _: remains.clear(paths.state))
     if wanted := packages.missing():
         steps.run("Debian packages", lambda task: packages.install(task, wanted))
-    steps.run("Kubernetes programs", lambda task: binaries.kubernetes(task, paths))
-    steps.run("helm", lambda task: binaries.helm(task, paths))
+    _build(paths, steps)
     steps.run("certificates and settings", lambda task: _lay_out(task, paths))
     steps.run("node", lambda _: _start_node(paths))
-    steps.run("control plane", lambda _: _start_components(paths))
-    steps.run("node ready", lambda _: _wait_for_node(paths))
+    steps.run("components", lambda _: _start_components(paths))
+    images.load(paths, steps, (images.pause(),))
 
 
 def down(paths: Paths, steps: Steps) -> None:
@@ -65,11 +63,24 @@ def down(paths: Paths, steps: Steps) -> None:
 
 
 def _mend(paths: Paths, steps: Steps) -> None:
-    dead = [component for component in COMPONENTS if lifecycle.process(paths, component) is None]
-    if dead:
-        names = ", ".join(component.name for component in dead)
-        steps.run(f"start again {names}", lambda _: _start_components(paths))
-    steps.run("node ready", lambda _: _wait_for_node(paths))
+    dead = [component.name for component in COMPONENTS if lifecycle.process(paths, component) is None]
+    name = f"start again {', '.join(dead)}" if dead else "cluster is well"
+    steps.run(name, lambda _: _start_components(paths))
+
+
+def _build(paths: Paths, steps: Steps) -> None:
+    def service_images(task: Task) -> None:
+        buildah.forget_half_builds(task, paths)
+        for image in images.services():
+            image.archive(task, paths)
+
+    steps.together(
+        {
+            "Kubernetes programs": lambda task: binaries.kubernetes(task, paths),
+            "helm": lambda task: binaries.helm(task, paths),
+            "images of the services": service_images,
+        }
+    )
 
 
 def _lay_out(task: Task, paths: Paths) -> None:
@@ -97,24 +108,23 @@ def _start_node(paths: Paths) -> None:
 def _start_components(paths: Paths) -> None:
     for component in COMPONENTS:
         lifecycle.start(paths, component)
-        if component not in (ETCD, CONTAINERD):
+        if component is API_SERVER:
             lifecycle.wait_until_healthy(paths, component)
-
-
-def _wait_for_node(paths: Paths) -> None:
-    kubectl(paths, "apply", "--server-side", "--force-conflicts", "-f", str(paths.config / "addons.yaml"))
+            _apply_addons(paths)
+    for component in COMPONENTS:
+        lifecycle.wait_until_healthy(paths, component)
     kubectl(paths, "wait", "--for=condition=Ready", f"node/{NODE_NAME}", "--timeout=60s")
 
 
-def kubectl(paths: Paths, *arguments: str) -> str:
-    """Run kubectl as the cluster's administrator and return what it prints."""
-    done = subprocess.run(
-        [str(paths.bin / "kubectl"), f"--kubeconfig={paths.kubeconfig}", *arguments],
-        check=False,
-        capture_output=True,
-        text=True,
-        env={**os.environ, "NO_PROXY": NODE_ADDRESS, "no_proxy": NODE_ADDRESS},
-    )
-    if done.returncode:
-        raise ClusterError(f"`kubectl {' '.join(arguments)}` failed: {done.stderr.strip()}")
-    return done.stdout
+def _apply_addons(paths: Paths) -> None:
+    deadline = time.monotonic() + 30
+    while True:
+        try:
+            kubectl(paths, "apply", "--server-side", "--force-conflicts", "-f", str(paths.config / "addons.yaml"))
+        except ClusterError:
+            # The API server is ready a moment before it has made its own namespaces.
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.2)
+        else:
+            return

@@ -143,5 +143,14 @@ DNS = Component(
 COMPONENTS = (ETCD, CONTAINERD, API_SERVER, CONTROLLER_MANAGER, SCHEDULER, KUBELET, PROXY, DNS)
 """In the order of their start; what comes later waits for what came before."""
 
-PROGRAMS = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy", "coredns", "kubectl")
+PROGRAMS = (
+    "etcd",
+    "kube-apiserver",
+    "kube-controller-manager",
+    "kube-scheduler",
+    "kubelet",
+    "kube-proxy",
+    "coredns",
+    "kubectl",
+)
 """The names under which the one Go binary is laid out."""

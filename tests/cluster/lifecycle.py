@@ -61,9 +61,7 @@ def healthy(paths: Paths, component: Component) -> bool:
         return False
     trusted = ssl.create_default_context(cafile=paths.pki / "ca.crt")
     # A proxy in the user's environment is no way to the node.
-    opener = urllib.request.build_opener(
-        urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=trusted)
-    )
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=trusted))
     try:
         with opener.open(component.health, timeout=2) as answer:
             return bool(answer.status == 200)

@@ -33,11 +33,15 @@ def _check_system() -> None:
     if os.geteuid() != 0:
         raise UnusableMachineError("The test cluster has to be started as root, since it makes namespaces and mounts.")
     if sys.version_info < (3, 11):
-        raise UnusableMachineError(f"The test cluster needs Python 3.11 or newer, and this is {sys.version.split()[0]}.")
+        raise UnusableMachineError(
+            f"The test cluster needs Python 3.11 or newer, and this is {sys.version.split()[0]}."
+        )
     namespaces = subprocess.run(["unshare", "--mount", "--net", "true"], check=False, capture_output=True, text=True)
     if namespaces.returncode:
         reason = namespaces.stderr.strip()
-        raise UnusableMachineError(f"This machine lets root make no namespaces, which the test cluster needs: {reason}.")
+        raise UnusableMachineError(
+            f"This machine lets root make no namespaces, which the test cluster needs: {reason}."
+        )
 
 
 def _os_release() -> dict[str, str]:

@@ -96,7 +96,7 @@ def last_lines(log: Path, count: int) -> list[str]:
     if not log.exists():
         return []
     lines = log.read_bytes()[-8192:].decode(errors="replace").splitlines()
-    return [line.strip() for line in lines if line.strip()][-count:]
+    return [line.strip()[:300] for line in lines if line.strip()][-count:]
 
 
 def say(line: str) -> None:

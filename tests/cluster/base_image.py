@@ -1,0 +1,47 @@
+"""The stand-in for a public Python base image: Debian's own files, put together by debootstrap."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+from tests.cluster import cache
+from tests.cluster.paths import Paths
+from tests.cluster.steps import Task
+
+SUITE = "bookworm"
+INCLUDE = "ca-certificates,python3-venv"
+USELESS = ("usr/share/doc", "usr/share/locale", "var/cache/apt", "var/lib/apt/lists", "var/log")
+OF_THIS_MACHINE = ("etc/hostname", "etc/resolv.conf", "etc/apt/sources.list", "etc/apt/apt.conf", "etc/machine-id")
+
+
+def key() -> str:
+    """Return what the base image is made from, hashed."""
+    return cache.digest(SUITE, INCLUDE, *USELESS, *OF_THIS_MACHINE)
+
+
+def build(task: Task, paths: Paths) -> Path:
+    """Return the folder with the base image's files as `root.tar`."""
+
+    def make(folder: Path) -> None:
+        root = folder / "root"
+        archive = [line.split()[0] for line in sources()[:1]]
+        task.run(["debootstrap", "--variant=minbase", f"--include={INCLUDE}", SUITE, str(root), *archive])
+        for useless in USELESS:
+            shutil.rmtree(root / useless)
+            (root / useless).mkdir()
+        # Empty rather than absent: builds mount the machine's own over them.
+        for name in OF_THIS_MACHINE:
+            (root / name).write_text("")
+        task.run(["tar", "--create", "--numeric-owner", f"--directory={root}", f"--file={folder}/root.tar", "."])
+        shutil.rmtree(root)
+
+    return cache.entry(paths.cache, "base", key(), make)
+
+
+def sources() -> list[str]:
+    """Return where this machine gets the suite's packages from, as lines `SITE RELEASE COMPONENT`, the archive first."""
+    command = ["apt-get", "indextargets", "--format", "$(SITE) $(RELEASE) $(COMPONENT)", "Created-By: Packages"]
+    lines = subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()
+    suites = [SUITE, f"{SUITE}-updates", f"{SUITE}-security"]
+    ours = [line for line in lines if line.split()[1] in suites]
+    return sorted(ours, key=lambda line: suites.index(line.split()[1]))

@@ -1,0 +1,83 @@
+"""Builds images by buildah, in a store of its own, from ordinary Dockerfiles.
+
+What this machine needs to reach its package registries is lent to a build and stays out of the image: pip's settings
+as a secret, the certificates and the package sources as read-only mounts.
+"""
+
+import os
+import re
+import subprocess
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from tests.cluster import base_image
+from tests.cluster.paths import Paths
+from tests.cluster.steps import Task
+
+CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"
+LENT_SETTINGS = ("index-url", "extra-index-url", "trusted-host", "proxy", "timeout", "default-timeout", "retries")
+"""Settings of pip that say how packages are reached; what names a path of this machine would mean nothing inside."""
+
+IN_OWN_MOUNTS = 'mkdir -p "$1" && mount -t tmpfs tmpfs "$1" && shift && exec "$@"'
+
+
+def run(task: Task, paths: Paths, *arguments: str) -> None:
+    """Run buildah so that nothing it mounts outlives it, even if it is killed."""
+    store = paths.cache / "buildah"
+    command = ["buildah", "--root", str(store / "root"), "--runroot", str(store / "run"), "--storage-driver", "overlay"]
+    task.run(["unshare", "--mount", "sh", "-c", IN_OWN_MOUNTS, "sh", str(store / "run"), *command, *arguments])
+
+
+def forget_half_builds(task: Task, paths: Paths) -> None:
+    """Remove the working containers of builds that were killed."""
+    run(task, paths, "rm", "--all")
+
+
+def build(
+    task: Task, paths: Paths, name: str, dockerfile: Path, context: Path, arguments: Mapping[str, str] | None = None
+) -> None:
+    """Build one image under a name, using again the layers whose inputs are unchanged."""
+    with tempfile.TemporaryDirectory() as lent:
+        pip, sources, proxy = Path(lent, "pip.conf"), Path(lent, "sources.list"), Path(lent, "proxy")
+        pip.write_text(_pip_settings())
+        sources.write_text("".join(f"deb {line}\n" for line in base_image.sources()))
+        proxy.write_text(_package_proxy())
+        run(
+            *(task, paths, "build", "--layers", "--isolation", "chroot", "--network", "host", "--pull-never"),
+            *("--format", "oci", "--tag", name, "--file", str(dockerfile)),
+            *("--secret", f"id=pip,src={pip}"),
+            *("--volume", f"{sources}:/etc/apt/sources.list:ro", "--volume", f"{proxy}:/etc/apt/apt.conf:ro"),
+            *("--volume", f"{_certificates()}:{CERTIFICATES}:ro"),
+            *(word for key, value in (arguments or {}).items() for word in ("--build-arg", f"{key}={value}")),
+            str(context),
+        )
+
+
+def save(task: Task, paths: Paths, name: str, archive: Path) -> None:
+    """Write an image to an archive that containerd takes in; of the formats it knows, the one without compression."""
+    run(task, paths, "push", name, f"docker-archive:{archive}:{name}")
+
+
+def _pip_settings() -> str:
+    listed = subprocess.run(["python3", "-m", "pip", "config", "list"], check=False, capture_output=True, text=True)
+    settings: dict[str, str] = {}
+    # What the environment says comes last in the list, and wins as it does with pip itself.
+    for line in listed.stdout.splitlines():
+        if setting := re.fullmatch(r"[^=]*\.([a-z-]+)='(.*)'", line):
+            settings[setting[1]] = setting[2]
+    lines = [f"{name} = {settings[name]}" for name in LENT_SETTINGS if name in settings]
+    return "\n".join(["[global]", f"cert = {CERTIFICATES}", *lines, ""])
+
+
+def _package_proxy() -> str:
+    settings = subprocess.run(["apt-config", "dump", "Acquire"], check=True, capture_output=True, text=True).stdout
+    return "".join(f"{line}\n" for line in settings.splitlines() if "::proxy" in line.lower())
+
+
+def _certificates() -> str:
+    for variable in ("PIP_CERT", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"):
+        bundle = os.environ.get(variable)
+        if bundle and Path(bundle).is_file():
+            return bundle
+    return CERTIFICATES

@@ -1,0 +1,133 @@
+"""The images of the cluster: which there are, what each is made from, and how they get into containerd."""
+
+import json
+import shutil
+import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.cluster import base_image, binaries, buildah, cache, node
+from tests.cluster.addresses import PAUSE_IMAGE
+from tests.cluster.errors import ClusterError
+from tests.cluster.paths import SOURCE, Paths
+from tests.cluster.processes import Process
+from tests.cluster.steps import Steps, Task
+
+RECIPES = SOURCE / "images"
+CTR = ("/usr/bin/ctr", "--address=/run/containerd/containerd.sock", "--namespace=k8s.io")
+
+
+@dataclass(frozen=True)
+class Image:
+    """One image: its name, its Dockerfile, and the files that the Dockerfile copies."""
+
+    name: str
+    dockerfile: Path
+    context: Callable[[Task, Paths], Path]
+    inputs: tuple[Path, ...]
+
+    @property
+    def key(self) -> str:
+        """Return all that the image is made from, hashed."""
+        return cache.digest(base_image.key(), self.dockerfile, *self.inputs)
+
+    @property
+    def reference(self) -> str:
+        """Return the name that pods ask for: a change of the inputs is a change of the name."""
+        return PAUSE_IMAGE if self.name == "pause" else f"localhost/retraining-{self.name}:{self.key}"
+
+    def archive(self, task: Task, paths: Paths) -> Path:
+        """Return the image as an archive, built first if its inputs have changed."""
+
+        def build(folder: Path) -> None:
+            base = _base(task, paths)
+            context = self.context(task, paths)
+            buildah.build(task, paths, self.reference, self.dockerfile, context, {"BASE_IMAGE": base})
+            buildah.save(task, paths, self.reference, folder / "image.tar")
+
+        return cache.entry(paths.cache, f"image-{self.name}", self.key, build) / "image.tar"
+
+
+def pause() -> Image:
+    """Return the image that holds a pod's namespaces open."""
+    dockerfile = RECIPES / "pause" / "Dockerfile"
+    return Image("pause", dockerfile, binaries.kubernetes, (binaries.PROGRAMS / "pause",))
+
+
+def services() -> tuple[Image, ...]:
+    """Return the images of Kafka, Redis and PostgreSQL."""
+
+    def of(name: str, context: Callable[[Task, Paths], Path]) -> Image:
+        return Image(name, RECIPES / name / "Dockerfile", context, (RECIPES / name,))
+
+    def recipe(name: str) -> Callable[[Task, Paths], Path]:
+        return lambda _task, _paths: RECIPES / name
+
+    return of("kafka", _kafka_files), of("redis", recipe("redis")), of("postgres", recipe("postgres"))
+
+
+def project(paths: Paths) -> tuple[Image, ...]:
+    """Return the project's own images, built from the repository's root."""
+
+    def of(name: str, folder: str) -> Image:
+        dockerfile = paths.checkout / folder / "Dockerfile"
+        sources = [
+            paths.checkout / word
+            for line in dockerfile.read_text().splitlines()
+            if line.startswith("COPY ") and "--from=" not in line
+            for word in line.split()[1:-1]
+        ]
+        return Image(name, dockerfile, lambda _task, _paths: paths.checkout, tuple(sources))
+
+    return of("operator", "operator"), of("job", "job_image")
+
+
+def load(paths: Paths, steps: Steps, images: tuple[Image, ...]) -> None:
+    """Build what is not built yet and put what is not there yet into the running cluster's containerd."""
+    holder = Process.read(paths.run / "node")
+    if holder is None:
+        raise ClusterError("No cluster of this checkout runs; `python3 -m tests.cluster up` brings it up.")
+    inside = [*node.enter(holder), *CTR]
+    listed = subprocess.run([*inside, "images", "list", "--quiet"], check=True, capture_output=True, text=True)
+    present = set(listed.stdout.split())
+
+    def bring_in(image: Image) -> Callable[[Task], None]:
+        def action(task: Task) -> None:
+            with image.archive(task, paths).open("rb") as archive:
+                task.run([*inside, "images", "import", "-"], stdin=archive)
+
+        return action
+
+    if wanted := {f"image {each.name}": bring_in(each) for each in images if each.reference not in present}:
+        steps.together(wanted)
+
+
+def load_all(paths: Paths, steps: Steps) -> None:
+    """Load the images of the services and of the project, and write their names to where tests look them up."""
+    images = (*services(), *project(paths))
+    load(paths, steps, images)
+    half = paths.images.with_suffix(".half")
+    half.write_text(json.dumps({image.name: image.reference for image in images}, indent=2) + "\n")
+    half.rename(paths.images)
+
+
+def _base(task: Task, paths: Paths) -> str:
+    name = f"localhost/retraining-base:{base_image.key()}"
+    try:
+        buildah.run(task, paths, "inspect", "--type", "image", "--format", "{{.FromImageID}}", name)
+    except ClusterError:
+        folder = base_image.build(task, paths)
+        buildah.build(task, paths, name, RECIPES / "base" / "Dockerfile", folder)
+    return name
+
+
+def _kafka_files(task: Task, paths: Paths) -> Path:
+    recipe = RECIPES / "kafka"
+
+    def gather(folder: Path) -> None:
+        shutil.copytree(recipe / "bin", folder / "bin")
+        jars = ["dependency:copy-dependencies", "-DincludeScope=runtime", f"-DoutputDirectory={folder}/libs"]
+        task.run(["mvn", "--batch-mode", "--quiet", f"--file={recipe}/pom.xml", *jars])
+
+    return cache.entry(paths.cache, "kafka", cache.digest(recipe), gather)

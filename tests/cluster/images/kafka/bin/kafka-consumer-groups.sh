@@ -1,0 +1,2 @@
+#!/bin/sh
+exec /opt/kafka/bin/run-java.sh org.apache.kafka.tools.consumer.group.ConsumerGroupCommand "$@"

@@ -1,0 +1,65 @@
+"""Installs Kafka, Redis and PostgreSQL by their Helm chart, on volumes that are folders of the state folder."""
+
+import json
+import shutil
+from pathlib import Path
+
+from tests.cluster.addresses import INSIDE, NODE_NAME
+from tests.cluster.kubectl import client_environment, kubectl
+from tests.cluster.paths import Paths
+from tests.cluster.steps import Steps, Task
+
+CHART = Path("tests") / "services"
+STATEFUL_SETS = ("kafka", "postgres", "redis")
+
+
+def install(paths: Paths, steps: Steps, namespace: str) -> None:
+    """Install the services or bring them up to date, and wait until they are ready."""
+    steps.run("volumes", lambda _: _make_volumes(paths, namespace))
+    steps.run("Kafka, Redis, PostgreSQL", lambda task: _install_chart(task, paths, namespace))
+
+
+def _install_chart(task: Task, paths: Paths, namespace: str) -> None:
+    images = json.loads(paths.images.read_text())
+    task.run(
+        [
+            *(str(paths.bin / "helm"), f"--kubeconfig={paths.kubeconfig}", f"--namespace={namespace}"),
+            *("upgrade", "--install", "--create-namespace", "services", str(paths.checkout / CHART)),
+            *(f"--set=images.{name}={images[name]}" for name in STATEFUL_SETS),
+            *("--wait", "--timeout=3m"),
+        ],
+        environment=client_environment(),
+    )
+
+
+def _make_volumes(paths: Paths, namespace: str) -> None:
+    """Make a volume for each claim of the chart, anew where the claim that it belonged to is gone."""
+    listed = json.loads(kubectl(paths, "get", "persistentvolumes", "--output=json"))["items"]
+    phases = {volume["metadata"]["name"]: volume["status"]["phase"] for volume in listed}
+    for service in STATEFUL_SETS:
+        name = f"{namespace}-{service}"
+        folder = paths.volumes / name
+        if phases.get(name) in {"Released", "Failed"}:
+            kubectl(paths, "delete", "persistentvolume", name)
+            shutil.rmtree(folder, ignore_errors=True)
+        # The kubelet gives the folder to the pod's group when it mounts it.
+        folder.mkdir(exist_ok=True)
+        kubectl(paths, "apply", "--server-side", "--filename=-", stdin=json.dumps(_volume(name, namespace, service)))
+
+
+def _volume(name: str, namespace: str, service: str) -> dict[str, object]:
+    here = {"key": "kubernetes.io/hostname", "operator": "In", "values": [NODE_NAME]}
+    return {
+        "apiVersion": "v1",
+        "kind": "PersistentVolume",
+        "metadata": {"name": name},
+        "spec": {
+            "capacity": {"storage": "1Gi"},
+            "accessModes": ["ReadWriteOnce"],
+            "storageClassName": "folder",
+            "persistentVolumeReclaimPolicy": "Retain",
+            "claimRef": {"namespace": namespace, "name": f"data-{service}-0"},
+            "local": {"path": f"{INSIDE}/volumes/{name}"},
+            "nodeAffinity": {"required": {"nodeSelectorTerms": [{"matchExpressions": [here]}]}},
+        },
+    }

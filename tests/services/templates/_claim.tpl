@@ -1,0 +1,14 @@
+{{- define "services.claim" -}}
+- metadata: {name: data}
+  spec:
+    accessModes: [ReadWriteOnce]
+    resources: {requests: {storage: 1Gi}}
+    {{- with .Values.storageClassName }}
+    storageClassName: {{ . }}
+    {{- end }}
+{{- end -}}
+
+{{- define "services.container" -}}
+allowPrivilegeEscalation: false
+capabilities: {drop: [ALL]}
+{{- end -}}
