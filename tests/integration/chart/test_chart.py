@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 import yaml
+
+from retraining_operator.settings import read_settings
 from tests.system import environment
 from tests.system.environment import ROOT
 from tests.system.kubectl import CommandError, run
-
-from retraining_operator.settings import read_settings
 
 CHART = str(ROOT / "charts" / "retraining-operator")
 NEEDED = (

@@ -11,15 +11,15 @@ from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
 
 import pytest
-from tests.system import environment
-from tests.system.environment import ROOT, STATE
-from tests.system.kubectl import Kubectl, wait_for
 
 from retraining_operator.cluster import Cluster, connect
 from retraining_operator.context import Context
 from retraining_operator.events import Narrator
 from retraining_operator.reconciler import Reconciler
 from retraining_operator.settings import Settings
+from tests.system import environment
+from tests.system.environment import ROOT, STATE
+from tests.system.kubectl import Kubectl, wait_for
 
 KAFKA_PORT = 19092
 """The port that Kafka advertises for those who reach it by kubectl port-forward."""

@@ -4,12 +4,12 @@ import asyncio
 from dataclasses import dataclass
 
 from prometheus_client import generate_latest
-from tests.system.kubectl import Kubectl
 
 from retraining_operator.cluster import REQUESTS, Cluster
 from retraining_operator.context import Context
 from retraining_operator.intake import Intake
 from retraining_operator.names import request_name
+from tests.system.kubectl import Kubectl
 
 
 @dataclass

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.system.environment import STATE
-from tests.system.kubectl import wait_for
 
 from retraining_operator.settings import Settings
+from tests.system.environment import STATE
+from tests.system.kubectl import wait_for
 
 PORT = 18005
 STOP_SECONDS = 10

@@ -2,14 +2,13 @@
 
 import asyncio
 
-from tests.integration.operator.conftest import build_reconciler
-from tests.system.kubectl import Kubectl, wait_for
-
 from retraining_operator.cluster import JOBS, Cluster
 from retraining_operator.context import Context
 from retraining_operator.manifest import build_job
 from retraining_operator.request import read_request
 from retraining_operator.settings import Settings
+from tests.integration.operator.conftest import build_reconciler
+from tests.system.kubectl import Kubectl, wait_for
 
 MANIFEST = {"apiVersion": "retraining.dev/v1alpha1", "kind": "RetrainRequest"}
 
