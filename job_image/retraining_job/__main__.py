@@ -47,11 +47,11 @@ def train() -> ExitCode:
         code = end_badly(error)
         run_id = settings.run_id if settings else os.environ.get(environment_name("run_id"), "")
         result = failed(error, run_id, started_at)
-        if settings:
-            from retraining_job.run import keep_failure  # noqa: PLC0415
-
-            keep_failure(settings, result)
     leave(result)
+    if settings and code is not ExitCode.VERDICT:
+        from retraining_job.run import keep_failure  # noqa: PLC0415
+
+        keep_failure(settings, result)
     return code
 
 

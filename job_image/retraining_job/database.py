@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import psycopg2
 from psycopg2.extensions import parse_dsn
@@ -57,24 +57,38 @@ def database(url: SecretStr) -> Iterator[Connection]:
 
 def connect(url: SecretStr) -> Connection:
     """Connect, and tell a wrong setting from a database that is away."""
+    parts = parsed(url)
     try:
-        parts = parse_dsn(url.get_secret_value())
-    except psycopg2.ProgrammingError:  # its text may hold the password
-        raise BadConfiguration(
-            f"The setting {SETTING} is wrong: it is not of the form postgresql://user:password@host:5432/database."
-        ) from None
-    try:
-        connection: Connection = psycopg2.connect(**{**CONNECTION_DEFAULTS, **parts})
+        connection: Connection = psycopg2.connect(**parts)
     except psycopg2.OperationalError as error:
-        text = explanation(error, secret=parts.get("password"))
+        text = explanation(error)
         if WILL_NOT_PASS.search(text):
             raise BadConfiguration(f"The database refuses the connection of {SETTING}: {text}.") from None
         raise DependencyAway(f"The database of {SETTING} is away: {text}.") from None
     return connection
 
 
-def explanation(error: psycopg2.Error, secret: str | None = None) -> str:
-    """Give the database's own words on one line, without the password."""
+def parsed(url: SecretStr) -> dict[str, Any]:
+    """Take the URL apart, and add what we want of a connection where the URL does not say.
+
+    Raises:
+        BadConfiguration: it has not the form that it should. What exactly is wrong is not told: where a password has
+            a character that should have been encoded, libpq takes pieces of it for the host or the port and says so.
+    """
+    try:
+        parts: dict[str, str] = parse_dsn(url.get_secret_value())
+    except (psycopg2.ProgrammingError, UnicodeDecodeError):
+        parts = {"host": "@"}
+    in_pieces = "@" in parts.get("host", "") + parts.get("dbname", "")
+    if in_pieces or not all(port.isdigit() for port in parts.get("port", "5432").split(",")):
+        raise BadConfiguration(
+            f"The setting {SETTING} is wrong: it is not of the form postgresql://user:password@host:5432/database, "
+            "or its password has characters that must be percent-encoded."
+        )
+    return {**CONNECTION_DEFAULTS, **parts}
+
+
+def explanation(error: psycopg2.Error) -> str:
+    """Give the database's own words on one line."""
     text = (error.diag.message_primary if error.diag else None) or str(error) or type(error).__name__
-    line = " ".join(text.split())
-    return (line.replace(secret, "***") if secret else line).rstrip(".")
+    return " ".join(text.split()).rstrip(".")

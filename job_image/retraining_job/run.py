@@ -206,7 +206,7 @@ def keep_failure(settings: TrainSettings, result: Result) -> None:
         return  # the row of a model that went live is owed, and this is not it
     try:
         record(settings, result)
-    except RunError as error:
+    except Exception as error:  # noqa: BLE001  # the failure that is being recorded matters more
         log.warning("The failure is not recorded in the database. %s", error)
 
 

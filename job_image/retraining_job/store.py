@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import urlsplit
 
 import redis
 from redis.backoff import NoBackoff
@@ -76,23 +77,40 @@ def store(url: SecretStr) -> Iterator[redis.Redis]:
         BadConfiguration: the URL, the password or a key's name is wrong.
         DependencyAway: Redis does not answer, or cannot take a new model now.
     """
-    try:
-        client = redis.Redis.from_url(
-            url.get_secret_value(),
-            socket_connect_timeout=CONNECT_SECONDS,
-            socket_timeout=ANSWER_SECONDS,
-            retry=Retry(NoBackoff(), 0),
-            client_name="retraining-job",
-        )
-    except (ValueError, TypeError):  # its text may hold the password
-        raise BadConfiguration(
-            f"The setting {SETTING} is wrong: it is not of the form redis://user:password@host:6379/0."
-        ) from None
+    client = connected(url)
     try:
         with client:
             yield client
     except redis.RedisError as error:
         raise understood(error) from None
+
+
+def connected(url: SecretStr) -> redis.Redis:
+    """Make a client; it connects when it is first used.
+
+    Raises:
+        BadConfiguration: the URL has not the form that it should. What exactly is wrong is not told: it may be a piece
+            of the password.
+    """
+    text = url.get_secret_value()
+    wrong = BadConfiguration(
+        f"The setting {SETTING} is wrong: it is not of the form redis://user:password@host:6379/0, "
+        "or its password has characters that must be percent-encoded."
+    )
+    try:
+        parts = urlsplit(text)
+        client = redis.Redis.from_url(
+            text,
+            socket_connect_timeout=CONNECT_SECONDS,
+            socket_timeout=ANSWER_SECONDS,
+            retry=Retry(NoBackoff(), 0),
+            client_name="retraining-job",
+        )
+    except (ValueError, TypeError):
+        raise wrong from None
+    if "@" in parts.path + parts.query + parts.fragment:  # a /, ? or # in the password has cut the URL short
+        raise wrong
+    return client
 
 
 def understood(error: redis.RedisError) -> BadConfiguration | DependencyAway:

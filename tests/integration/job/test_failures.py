@@ -59,22 +59,27 @@ def test_wrong_password_of_redis(world, user):
     assert world.runs == [("run-1", None, "BadConfiguration", None)]
 
 
-@pytest.mark.parametrize("name", ["DATABASE_URL", "REDIS_URL"])
 @pytest.mark.parametrize(
-    "url",
+    ("name", "url"),
     [
-        pytest.param("http://user:{password}@host/0", id="another scheme"),
-        pytest.param("redis://:{password}@host:{password}/x", id="no port"),
-        pytest.param("postgresql://u:{password}@[host/", id="no host"),
-        pytest.param("{password}", id="no URL"),
+        *(
+            (name, url)
+            for name in ("DATABASE_URL", "REDIS_URL")
+            for url in ("http://u:{0}{1}@host/0", "{0}{1}", "{0}://{1}@h")
+        ),
+        *(("DATABASE_URL", f"postgresql://u:{{0}}{sign}{{1}}@127.0.0.1:1/x") for sign in "/?#@[%"),
+        *(("REDIS_URL", f"redis://u:{{0}}{sign}{{1}}@127.0.0.1:1/0") for sign in "/?#@[%"),
+        ("DATABASE_URL", "postgresql://u:1234/{1}@127.0.0.1/x"),
+        ("REDIS_URL", "redis://u:1234/{1}@127.0.0.1/0"),
+        ("REDIS_URL", "redis://:{0}{1}@127.0.0.1:{0}/0"),
     ],
 )
-def test_password_of_a_wrong_url_shows_nowhere(world, name, url):
-    password = secrets.token_hex(12)
-    run = world.start(environment={name: url.format(password=password)}).wait()
-    assert (run.code, run.result.reason) == (78, "BadConfiguration"), run.log
+def test_no_piece_of_a_password_in_a_wrong_url_shows_anywhere(world, name, url):
+    pieces = secrets.token_hex(8), secrets.token_hex(8)
+    run = world.start(environment={name: url.format(*pieces)}, database_retries=0).wait()
+    assert run.code in {75, 78}, run.log
     assert name in run.result.message
-    assert password not in traces(world, run)
+    assert not [piece for piece in (*pieces, "1234") if piece in traces(world, run)]
 
 
 def test_passwords_of_a_good_run_show_nowhere(world):
