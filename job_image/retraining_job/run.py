@@ -19,7 +19,7 @@ from retraining_job.audit import check_tables, record, recorded
 from retraining_job.contract import Contenders, Figures, Reason, Result, Verdict, Window
 from retraining_job.errors import AuditPending, RunError
 from retraining_job.events import read_events, window_of
-from retraining_job.publish import Overtaken, publish, published
+from retraining_job.publish import Published, publish, published
 from retraining_job.reference import Decision, Sample
 from retraining_job.retries import patiently
 
@@ -73,7 +73,7 @@ class Retrain:
             return self.contest(samples)
         except UnreadableChampion as error:
             decision = Decision(Verdict.UNREADABLE_CHAMPION, Reason.UNREADABLE_CHAMPION, str(error))
-            return self.result(decision, champion_version=error.version)
+            return self.result(decision, error.version)
 
     def read_samples(self) -> list[Sample]:
         """Read the events and make them samples."""
@@ -84,13 +84,9 @@ class Retrain:
         if self.window is None:
             log.warning("There are no events in %s: does anything write them?", table)
             return []
-        log.info("Read %s events from %s, from %s to %s.", f"{len(events):,}", table, *self.window_text())
+        first, last = (end.strftime("%Y-%m-%d %H:%M") for end in (self.window.first, self.window.last))
+        log.info("Read %s events from %s, from %s to %s.", f"{len(events):,}", table, first, last)
         return reference.samples_of(events)
-
-    def window_text(self) -> list[str]:
-        """Name the window's two ends."""
-        ends = (self.window.first, self.window.last) if self.window else ()
-        return [end.strftime("%Y-%m-%d %H:%M") for end in ends]
 
     def contest(self, samples: Sequence[Sample]) -> Result:
         """Train a challenger, let it meet the champion, and publish it where it wins.
@@ -101,24 +97,15 @@ class Retrain:
 
         hold_out = samples[: self.settings.hold_out_rows]
         champion, champion_figures = self.judged_champion(hold_out)
-        with timed(f"Trained a challenger on {len(samples):,} events"):
+        log.info("Training a challenger on %s events.", f"{len(samples):,}")
+        with timed("Trained it"):
             model = reference.trained(samples, self.settings)
         challenger_figures = reference.figures(model, hold_out, self.settings.threshold)
         blob = b""
         for _ in range(JUDGEMENTS):
-            decision = reference.judge(
-                challenger_figures,
-                champion_figures,
-                champion_version=champion.version,
-                hold_out_rows=len(hold_out),
-            )
-            log.info("%s", decision.message)
-            result = self.result(
-                decision,
-                champion_version=champion.version,
-                figures=Contenders(challenger=challenger_figures, champion=champion_figures),
-            )
-            if decision.verdict is not Verdict.PROMOTED:
+            figures = Contenders(challenger=challenger_figures, champion=champion_figures)
+            result = self.judged(figures, champion.version, len(hold_out))
+            if result.verdict is not Verdict.PROMOTED:
                 return result
             if not blob:
                 with timed("Pickled the challenger"):
@@ -127,7 +114,7 @@ class Retrain:
             outcome = patiently(
                 self.settings, partial(publish, self.settings, blob, judged_against=champion.stamp, result=result)
             )
-            if not isinstance(outcome, Overtaken):
+            if isinstance(outcome, Published):
                 log.info("Published the challenger as version %s, %s bytes.", outcome.result.version, f"{len(blob):,}")
                 return outcome.result
             log.warning(
@@ -140,11 +127,15 @@ class Retrain:
             f"Other runs promoted their models {JUDGEMENTS} times while this one was judged, version "
             f"{champion.version} being the last; the challenger gives way."
         )
-        return self.result(
-            Decision(Verdict.KEPT, Reason.OVERTAKEN, message),
-            champion_version=champion.version,
-            figures=Contenders(challenger=challenger_figures, champion=champion_figures),
+        return self.result(Decision(Verdict.KEPT, Reason.OVERTAKEN, message), champion.version, figures)
+
+    def judged(self, figures: Contenders, champion_version: int, hold_out_rows: int) -> Result:
+        """Let the preset's rule decide between the two, as if nobody else did just now."""
+        decision = reference.judge(
+            figures.challenger, figures.champion, champion_version=champion_version, hold_out_rows=hold_out_rows
         )
+        log.info("%s", decision.message)
+        return self.result(decision, champion_version, figures)
 
     def judged_champion(self, hold_out: Sequence[Sample]) -> tuple[Champion, Figures | None]:
         """Read the champion and test it; its model is let go at once."""
@@ -163,7 +154,7 @@ class Retrain:
         return Champion(None, champion.version, champion.stamp), figures
 
     def result(
-        self, decision: Decision, *, champion_version: int | None = None, figures: Contenders | None = None
+        self, decision: Decision, champion_version: int | None = None, figures: Contenders | None = None
     ) -> Result:
         """Write the decision down."""
         promoted = decision.verdict is Verdict.PROMOTED
