@@ -9,6 +9,7 @@ import os
 import re
 import secrets
 import subprocess
+import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -34,6 +35,8 @@ def forwarded(service: str, port: int) -> Iterator[str]:
         try:
             match = FORWARDING.match(process.stdout.readline())
             assert match, f"kubectl port-forward to {service} did not start"
+            # It writes a line for each connection, and would stand still once nobody takes them.
+            threading.Thread(target=process.stdout.read, daemon=True).start()
             yield match.group(1)
         finally:
             process.terminate()
