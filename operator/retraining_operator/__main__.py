@@ -12,7 +12,7 @@ import time
 from collections.abc import Coroutine
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import kopf
 from prometheus_client import disable_created_metrics
@@ -97,6 +97,7 @@ async def watch(context: Context) -> None:
         settings=build_settings(),
         memo=context,
         namespaces=[context.settings.namespace],
+        identity=cast("Any", platform.node()),  # kopf's own guess needs the user's name, and a bare uid has none
     )
     context.stopping.set()
 
