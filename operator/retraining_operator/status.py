@@ -26,7 +26,8 @@ def waiting(request: RetrainRequest, reason: Reason, message: str, now: datetime
 
 def launched(request: RetrainRequest, job: Job, now: datetime) -> Status:
     """Build the status of a request whose Job is not finished."""
-    if job.ready:
+    # A pod that has ended is not ready any more, a moment before its Job is finished.
+    if job.ready or request.standing[0] == Reason.RUNNING:
         reason, message = Reason.RUNNING, f"The Job {job.name} runs."
     else:
         reason, message = Reason.JOB_CREATED, f"The Job {job.name} is created; its pod is not running yet."

@@ -95,6 +95,14 @@ def test_job_that_the_status_names_is_looked_for_and_not_made_again(request_body
     assert plan([request], {}, 2, now) == [Miss(request)]
 
 
+def test_run_whose_pod_has_just_ended_still_runs(request_body: Build, job_body: Build, now: datetime) -> None:
+    [first] = plan([read_request(request_body())], jobs(job_body(active=1, ready=1)), 2, now)
+    assert isinstance(first, Report)
+    [second] = plan([read_request(request_body(status=first.status))], jobs(job_body(succeeded=1, failed=1)), 2, now)
+    assert isinstance(second, Report)
+    assert second.status["conditions"] == first.status["conditions"]
+
+
 def test_status_that_says_nothing_new_is_not_written(request_body: Build, job_body: Build, now: datetime) -> None:
     running = jobs(job_body(active=1, ready=1))
     [first] = plan([read_request(request_body())], running, 2, now)
