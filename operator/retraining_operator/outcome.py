@@ -60,17 +60,19 @@ def read_attempts(pods: Sequence[Mapping[str, Any]]) -> list[Attempt]:
 
 
 def read_outcome(job: Job, pods: Sequence[Mapping[str, Any]]) -> Outcome:
-    """Read how a finished Job ended."""
+    """Read how a finished Job ended.
+
+    A verdict counts whatever became of the Job afterwards: its model may be live and its row is written.
+    """
     attempts = read_attempts(pods)
-    return completed(job, attempts) if job.end == "Complete" else failed(job, attempts)
+    verdicts = [result for attempt in attempts if (result := read_result(attempt.document)) and result.verdict]
+    if verdicts:
+        return Outcome(str(verdicts[-1].verdict), verdicts[-1].message, verdicts[-1])
+    return lost(job) if job.end == "Complete" else failed(job, attempts)
 
 
-def completed(job: Job, attempts: Sequence[Attempt]) -> Outcome:
-    """Read the verdict of a Job that ended well."""
-    for attempt in reversed(attempts):
-        result = read_result(attempt.document)
-        if result and result.verdict:
-            return Outcome(result.verdict, result.message, result)
+def lost(job: Job) -> Outcome:
+    """Say where the verdict is that could not be read."""
     return Outcome(
         Reason.RESULT_LOST,
         f"The Job {job.name} is complete, but its pod was gone before its result could be read; "

@@ -84,6 +84,13 @@ def test_failure_is_told_apart(
     assert hint in outcome.message
 
 
+def test_verdict_counts_though_the_deadline_came_just_then(job_body: Build, request_body: Build, now: datetime) -> None:
+    job = finished_job(job_body(end="Failed", reason="DeadlineExceeded", failed=1))
+    outcome = read_outcome(job, [pod(0, document(now, verdict="Promoted", promoted=True, version=2))])
+    assert finished(read_request(request_body()), outcome, now, job)["version"] == 2
+    assert outcome.reason == "Promoted"
+
+
 def test_last_pod_tells_the_failure(job_body: Build, now: datetime) -> None:
     early = pod(75, document(now, reason="DependencyAway", message="Redis was away."), at="2026-03-01T11:01:00Z")
     late = pod(65, document(now, reason="BadData", message="No events."), at="2026-03-01T11:02:00Z")
