@@ -12,7 +12,7 @@ from tests.cluster.addresses import PAUSE_IMAGE
 from tests.cluster.errors import ClusterError
 from tests.cluster.paths import SOURCE, Paths
 from tests.cluster.processes import Process
-from tests.cluster.steps import Steps, Task
+from tests.cluster.steps import Steps, Task, say
 
 RECIPES = SOURCE / "images"
 CTR = ("/usr/bin/ctr", "--address=/run/containerd/containerd.sock", "--namespace=k8s.io")
@@ -99,14 +99,14 @@ def load(paths: Paths, steps: Steps, images: tuple[Image, ...]) -> None:
 
         return action
 
-    if wanted := {f"image {each.name}": bring_in(each) for each in images if each.reference not in present}:
-        steps.together(wanted)
+    steps.together({f"image {each.name}": bring_in(each) for each in images if each.reference not in present})
 
 
 def load_all(paths: Paths, steps: Steps) -> None:
     """Load the images of the services and of the project, and write their names to where tests look them up."""
     images = (*services(), *project(paths))
     load(paths, steps, images)
+    say(f"{'done':7} images are loaded")
     half = paths.images.with_suffix(".half")
     half.write_text(json.dumps({image.name: image.reference for image in images}, indent=2) + "\n")
     half.rename(paths.images)

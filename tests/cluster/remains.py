@@ -53,7 +53,9 @@ def clear(state: Path) -> None:
 
     Mounts, pods' interfaces and packet filter rules need no care: they are the namespaces', and end with them.
     """
+    owner = Owner.read()
     cgroup.remove()
     node.remove_link()
-    shutil.rmtree(state, ignore_errors=True)
+    for folder in {state, owner.checkout / state.name} if owner else {state}:
+        shutil.rmtree(folder, ignore_errors=True)
     RECORD.unlink(missing_ok=True)

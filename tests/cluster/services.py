@@ -21,15 +21,14 @@ def install(paths: Paths, steps: Steps, namespace: str) -> None:
 
 def _install_chart(task: Task, paths: Paths, namespace: str) -> None:
     images = json.loads(paths.images.read_text())
-    task.run(
-        [
-            *(str(paths.bin / "helm"), f"--kubeconfig={paths.kubeconfig}", f"--namespace={namespace}"),
-            *("upgrade", "--install", "--create-namespace", "services", str(paths.checkout / CHART)),
-            *(f"--set=images.{name}={images[name]}" for name in STATEFUL_SETS),
-            *("--wait", "--timeout=3m"),
-        ],
-        environment=client_environment(),
-    )
+    access = [f"--kubeconfig={paths.kubeconfig}", f"--namespace={namespace}"]
+    names = [f"--set=images.{name}={images[name]}" for name in STATEFUL_SETS]
+    upgrade = ["upgrade", "--install", "--create-namespace", "services", str(paths.checkout / CHART), *names]
+    task.run([str(paths.bin / "helm"), *access, *upgrade], environment=client_environment())
+    # Helm itself would give up at the first pod that restarts once.
+    for name in STATEFUL_SETS:
+        rollout = ["rollout", "status", f"statefulset/{name}", "--timeout=3m"]
+        task.run([str(paths.bin / "kubectl"), *access, *rollout], environment=client_environment())
 
 
 def _make_volumes(paths: Paths, namespace: str) -> None:

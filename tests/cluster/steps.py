@@ -1,5 +1,6 @@
 """Runs the steps of a command: a line for each with its time, a sign of life from the long ones, a reason on failure."""
 
+import re
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -59,12 +60,14 @@ class Steps:
 
     def together(self, actions: Mapping[str, Callable[[Task], object]]) -> None:
         """Run steps side by side; the first that fails ends the command once the others have ended."""
+        if not actions:
+            return
         self._logs.mkdir(parents=True, exist_ok=True)
         begun = time.monotonic()
         with ThreadPoolExecutor(max_workers=len(actions)) as pool:
             running: dict[Future[object], Task] = {}
             for name, action in actions.items():
-                task = Task(name, self._logs / f"{name.replace(' ', '-')}.log")
+                task = Task(name, self._logs / f"{re.sub(r'[^a-zA-Z]+', '-', name)}.log")
                 task.log.write_bytes(b"")
                 running[pool.submit(action, task)] = task
             failures = self._watch(running, begun)

@@ -13,6 +13,6 @@ import (
 
 func runCoreDNS() {
 	// The order is the order in which a query passes through the plugins.
-	dnsserver.Directives = []string{"bind", "ready", "errors", "cache", "template", "kubernetes"}
+	dnsserver.Directives = []string{"bind", "ready", "errors", "cache", "kubernetes", "template"}
 	coremain.Run()
 }

@@ -1,6 +1,9 @@
 #!/bin/sh
 # Makes the database on an empty folder from the POSTGRES_* variables as the public image does, then starts the server.
 set -eu
+mkdir -p "$PGDATA"
+# A volume that Kubernetes has given to the pod's group is open to the group, which the server refuses.
+chmod 700 "$PGDATA"
 if [ ! -s "$PGDATA/PG_VERSION" ]; then
   user=${POSTGRES_USER:-postgres}
   # Read by initdb from a file that is none, so that the password is in no argument and on no disk.

@@ -8,6 +8,15 @@
     {{- end }}
 {{- end -}}
 
+{{- define "services.pod" -}}
+runAsUser: {{ . }}
+runAsGroup: {{ . }}
+runAsNonRoot: true
+fsGroup: {{ . }}
+fsGroupChangePolicy: OnRootMismatch
+seccompProfile: {type: RuntimeDefault}
+{{- end -}}
+
 {{- define "services.container" -}}
 allowPrivilegeEscalation: false
 capabilities: {drop: [ALL]}
