@@ -31,6 +31,8 @@ class Story:
     def tell(self) -> None:
         """Tell it all."""
         self._screen.heading("The operator and its data")
+        if self._environment.context:
+            self.install_services(self._environment.context)
         self.install()
         self.load_events()
         self._screen.heading("1. A drift trigger on the topic retraining-triggers")
@@ -43,6 +45,13 @@ class Story:
         self.read_model()
         self._screen.heading("Try next")
         self.suggest(first)
+
+    def install_services(self, context: str) -> None:
+        """Bring Kafka, Redis and PostgreSQL to a cluster of the user's own."""
+        namespace = self._kubectl.namespace
+        self._screen.say(f"This is your cluster: kubectl's current context {context}, namespace {namespace}.")
+        with self._screen.step("Installing Kafka, Redis and PostgreSQL with Helm"):
+            release.install_services(self._environment, namespace)
 
     def install(self) -> None:
         """Install the chart with the three values it needs."""
@@ -170,4 +179,10 @@ class Story:
   kubectl port-forward deploy/{release.DEPLOYMENT} 8005 & curl -s localhost:8005/metrics | grep retraining
   kubectl create -f - <<< '{{"apiVersion": "retraining.dev/v1alpha1", "kind": "RetrainRequest",\
  "metadata": {{"generateName": "mine-"}}, "spec": {{"reason": "curious", "rows": 5000}}}}'
-  make demo-down""")
+  {self.farewell()}""")
+
+    def farewell(self) -> str:
+        """Name the command that takes everything away again."""
+        if self._environment.context:
+            return f"kubectl delete namespace {self._kubectl.namespace}"
+        return "make demo-down"

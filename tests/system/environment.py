@@ -8,7 +8,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.system.kubectl import CommandError, Kubectl
+from tests.system.kubectl import CommandError, Kubectl, run
 
 ROOT = Path(__file__).parents[2]
 STATE = ROOT / ".cluster"
@@ -23,6 +23,8 @@ class Environment:
     helm: str
     images: dict[str, str]
     """Full references of `operator` and `job`; of `kafka`, `redis`, `postgres` where they are not the public ones."""
+    context: str | None = None
+    """The name of kubectl's current context, where the cluster is the user's own."""
 
     @property
     def services(self) -> Kubectl:
@@ -54,4 +56,5 @@ def existing() -> Environment:
             "CLUSTER=existing needs IMAGE and JOB_IMAGE: the operator's and the trainer's image, built from "
             "operator/Dockerfile and job_image/Dockerfile and put where the cluster can pull them."
         )
-    return Environment(Kubectl(kubectl, None, SERVICES_NAMESPACE), helm, {"operator": operator, "job": job})
+    context = run([kubectl, "config", "current-context"]).strip()
+    return Environment(Kubectl(kubectl, None, SERVICES_NAMESPACE), helm, {"operator": operator, "job": job}, context)

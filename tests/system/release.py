@@ -8,6 +8,7 @@ from typing import Any
 from tests.system.environment import ROOT, Environment
 from tests.system.kubectl import run
 
+SERVICES = ROOT / "tests" / "services"
 CHART = ROOT / "charts" / "retraining-operator"
 NAME = "retraining"
 """The release's name."""
@@ -26,6 +27,14 @@ def install(environment: Environment, namespace: str, values: dict[str, Any]) ->
     helm(
         environment, namespace, "upgrade", "--install", NAME, str(CHART), "--create-namespace", "--values", "-",
         "--wait", "--timeout", "5m", stdin=json.dumps(images | values),
+    )  # fmt: skip
+
+
+def install_services(environment: Environment, namespace: str) -> None:
+    """Install Kafka, Redis and PostgreSQL from their public images; values that a person has set there stay."""
+    helm(
+        environment, namespace, "upgrade", "--install", "services", str(SERVICES), "--create-namespace",
+        "--reuse-values", "--wait", "--timeout", "5m",
     )  # fmt: skip
 
 
