@@ -39,7 +39,7 @@ def build(task: Task, paths: Paths) -> Path:
 
 
 def sources() -> list[str]:
-    """Return where this machine gets the suite's packages from, as lines `SITE RELEASE COMPONENT`, the archive first."""
+    """Return where this machine has the suite's packages from: lines `SITE RELEASE COMPONENT`, the archive first."""
     command = ["apt-get", "indextargets", "--format", "$(SITE) $(RELEASE) $(COMPONENT)", "Created-By: Packages"]
     lines = subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()
     suites = [SUITE, f"{SUITE}-updates", f"{SUITE}-security"]

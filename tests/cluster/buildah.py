@@ -35,7 +35,13 @@ def forget_half_builds(task: Task, paths: Paths) -> None:
 
 
 def build(
-    task: Task, paths: Paths, name: str, dockerfile: Path, context: Path, arguments: Mapping[str, str] | None = None
+    task: Task,
+    paths: Paths,
+    name: str,
+    dockerfile: Path,
+    *,
+    context: Path,
+    arguments: Mapping[str, str] | None = None,
 ) -> None:
     """Build one image under a name, using again the layers whose inputs are unchanged."""
     with tempfile.TemporaryDirectory() as lent:

@@ -57,7 +57,10 @@ def down(paths: Paths, steps: Steps) -> None:
     """Take everything away."""
     owner = Owner.read()
     if owner is not None and owner.living and owner.checkout != paths.checkout:
-        raise ClusterError(f"The cluster on this machine is that of {owner.checkout}; take it down from there.")
+        raise ClusterError(
+            f"The cluster on this machine is that of the checkout {owner.checkout}; "
+            f"take it down with `python3 -m tests.cluster down` there."
+        )
     steps.run("cluster down", lambda _: remains.clear(paths.state))
     shutil.rmtree(MACHINE, ignore_errors=True)
 

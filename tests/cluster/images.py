@@ -43,7 +43,8 @@ class Image:
         def build(folder: Path) -> None:
             base = _base(task, paths)
             context = self.context(task, paths)
-            buildah.build(task, paths, self.reference, self.dockerfile, context, {"BASE_IMAGE": base})
+            arguments = {"BASE_IMAGE": base}
+            buildah.build(task, paths, self.reference, self.dockerfile, context=context, arguments=arguments)
             buildah.save(task, paths, self.reference, folder / "image.tar")
 
         return cache.entry(paths.cache, f"image-{self.name}", self.key, build) / "image.tar"
@@ -118,7 +119,7 @@ def _base(task: Task, paths: Paths) -> str:
         buildah.run(task, paths, "inspect", "--type", "image", "--format", "{{.FromImageID}}", name)
     except ClusterError:
         folder = base_image.build(task, paths)
-        buildah.build(task, paths, name, RECIPES / "base" / "Dockerfile", folder)
+        buildah.build(task, paths, name, RECIPES / "base" / "Dockerfile", context=folder)
     return name
 
 

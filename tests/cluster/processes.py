@@ -50,8 +50,8 @@ class Process:
         """Tell whether this very process still runs."""
         return Process.of(self.pid) == self
 
-    def stop(self, patience: float = 20) -> None:
-        """Ask the process to end, wait, and end it if it does not."""
+    def stop(self, patience: float = 5) -> None:
+        """Ask the process to end, wait, and end it if it does not: the API server would wait for its watchers."""
         self._signal(signal.SIGTERM)
         if not self._gone_within(patience):
             self.kill()

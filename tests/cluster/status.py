@@ -12,8 +12,8 @@ def show(paths: Paths) -> None:
     """Print the cluster's state; a machine without one is no failure."""
     owner = Owner.read()
     if owner is None or not owner.living:
-        left = "but something of one is left, which `up` and `down` clear away" if remains.present() else "nothing is left"
-        say(f"No cluster runs on this machine, and {left}.")
+        left = "; what is left of one goes with the next `up` or `down`" if remains.present() else ""
+        say(f"No cluster runs on this machine{left}.")
         return
     say(f"The cluster of {owner.checkout} runs.")
     if owner.checkout != paths.checkout:

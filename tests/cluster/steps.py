@@ -1,4 +1,4 @@
-"""Runs the steps of a command: a line for each with its time, a sign of life from the long ones, a reason on failure."""
+"""Runs the steps of a command: a line for each with its time, a sign of life from the long ones, and on failure why."""
 
 import re
 import subprocess
