@@ -3,7 +3,7 @@
 import argparse
 import sys
 
-from tests.cluster import cluster, images, lifecycle, services, status
+from tests.cluster import cluster, images, lifecycle, preflight, services, status
 from tests.cluster.components import COMPONENTS
 from tests.cluster.errors import ClusterError
 from tests.cluster.paths import Paths
@@ -27,6 +27,8 @@ def main() -> int:
 
 
 def _carry_out(arguments: argparse.Namespace, paths: Paths, steps: Steps) -> None:
+    if arguments.command != "status":
+        preflight.check_system()
     match arguments.command:
         case "up":
             with cluster.locked():

@@ -1,10 +1,11 @@
 """The cache: entries named by a hash of what they are made from, each put in place whole or not at all."""
 
 import contextlib
+import fcntl
 import hashlib
 import os
 import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 KEPT = 3
@@ -34,21 +35,29 @@ def _contents(part: str | Path) -> Iterable[tuple[str, bytes]]:
         yield part.name, part.read_bytes()
 
 
+@contextlib.contextmanager
+def alone(cache: Path, name: str) -> Iterator[None]:
+    """Keep every other step, of this command or of another, from making the same thing at the same time."""
+    cache.mkdir(parents=True, exist_ok=True)
+    with (cache / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
 def entry(cache: Path, name: str, key: str, build: Callable[[Path], None]) -> Path:
     """Return the folder with this name and key, letting `build` fill it first if it is not there."""
     target = cache / f"{name}-{key}"
-    if target.exists():
-        target.touch()
-        return target
-    half = cache / f"{name}-{key}.{os.getpid()}.half"
-    half.mkdir(parents=True)
-    try:
+    with alone(cache, name):
+        if target.exists():
+            target.touch()
+            return target
+        half = cache / f"{name}-{key}.half"
+        # Of a build that was killed: whoever holds the lock is the only one at it.
+        shutil.rmtree(half, ignore_errors=True)
+        half.mkdir()
         build(half)
         half.rename(target)
-    except BaseException:
-        shutil.rmtree(half, ignore_errors=True)
-        raise
-    _prune(cache, name)
+        _prune(cache, name)
     return target
 
 
@@ -56,8 +65,3 @@ def _prune(cache: Path, name: str) -> None:
     entries = [path for path in cache.glob(f"{name}-*") if path.suffix != ".half"]
     for old in sorted(entries, key=lambda path: path.stat().st_mtime, reverse=True)[KEPT:]:
         shutil.rmtree(old, ignore_errors=True)
-    for half in cache.glob("*.half"):
-        builder = half.name.split(".")[-2]
-        if not Path("/proc", builder).exists():
-            with contextlib.suppress(OSError):
-                shutil.rmtree(half)

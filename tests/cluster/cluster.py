@@ -32,7 +32,6 @@ def locked() -> Iterator[None]:
 
 def up(paths: Paths, steps: Steps) -> None:
     """Bring the cluster up from whatever state the machine is in."""
-    preflight.check(paths)
     owner = Owner.read()
     if owner is not None and owner.living:
         if owner.checkout != paths.checkout:
@@ -42,6 +41,7 @@ def up(paths: Paths, steps: Steps) -> None:
             )
         _mend(paths, steps)
         return
+    preflight.check_room(paths)
     if remains.present():
         steps.run("clear what a cluster left", lambda _: remains.clear(paths.state))
     if wanted := packages.missing():

@@ -115,11 +115,12 @@ def load_all(paths: Paths, steps: Steps) -> None:
 
 def _base(task: Task, paths: Paths) -> str:
     name = f"localhost/retraining-base:{base_image.key()}"
-    try:
-        buildah.run(task, paths, "inspect", "--type", "image", "--format", "{{.FromImageID}}", name)
-    except ClusterError:
-        folder = base_image.build(task, paths)
-        buildah.build(task, paths, name, RECIPES / "base" / "Dockerfile", context=folder)
+    with cache.alone(paths.cache, "buildah-base"):
+        try:
+            buildah.run(task, paths, "inspect", "--type", "image", "--format", "{{.FromImageID}}", name)
+        except ClusterError:
+            folder = base_image.build(task, paths)
+            buildah.build(task, paths, name, RECIPES / "base" / "Dockerfile", context=folder)
     return name
 
 

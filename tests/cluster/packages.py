@@ -41,6 +41,8 @@ def install(task: Task, packages: list[str]) -> None:
         # One unreachable source among the user's own does not stand in the way; a missing package will.
         with contextlib.suppress(ClusterError):
             task.run([*apt, "update"], environment=environment)
+        # An installation that was killed has to be finished first.
+        task.run(["dpkg", "--configure", "--pending"], environment=environment)
         task.run([*apt, "install", *packages], environment=environment)
 
 

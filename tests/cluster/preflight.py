@@ -16,14 +16,8 @@ FREE_SPACE_WANTED = {"cache": 12, "state": 8}
 """GiB: a build from nothing fills the cache with 7, and the images unpacked for the cluster take 4."""
 
 
-def check(paths: Paths) -> None:
-    """Raise with one sentence if the cluster could not run here."""
-    _check_system()
-    _check_disk(paths)
-    _check_network()
-
-
-def _check_system() -> None:
+def check_system() -> None:
+    """Raise with one sentence if this is no machine for any of the commands."""
     release = _os_release()
     if sys.platform != "linux" or (release.get("ID"), release.get("VERSION_ID")) != ("debian", "12"):
         name = release.get("PRETTY_NAME", sys.platform)
@@ -38,6 +32,12 @@ def _check_system() -> None:
         raise UnusableMachineError(
             f"This machine lets root make no namespaces, which the test cluster needs: {reason}."
         )
+
+
+def check_room(paths: Paths) -> None:
+    """Raise with one sentence if a new cluster would not fit on the machine."""
+    _check_disk(paths)
+    _check_network()
 
 
 def _os_release() -> dict[str, str]:

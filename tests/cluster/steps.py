@@ -35,7 +35,8 @@ class Task:
             output.write(f"$ {' '.join(command)}\n".encode())
             output.flush()
             code = subprocess.run(
-                command,
+                # If this program is killed, what it started for itself goes too, rather than race with the next try.
+                ["setpriv", "--pdeathsig=TERM", *command],
                 check=False,
                 stdin=stdin or subprocess.DEVNULL,
                 stdout=output,
@@ -72,7 +73,9 @@ class Steps:
                 running[pool.submit(action, task)] = task
             failures = self._watch(running, begun)
         if failures:
-            raise ClusterError("\n".join(failures))
+            raise ClusterError(
+                f"Not done: {', '.join(failures)}. The reason stands above; the same command tries again."
+            )
 
     def _watch(self, running: dict[Future[object], Task], begun: float) -> list[str]:
         failures: list[str] = []
@@ -84,9 +87,10 @@ class Steps:
                 error = future.exception()
                 if error is not None and not isinstance(error, ClusterError | OSError):
                     raise error
-                if error is not None:
-                    failures.append(f"{task.name}: {error}")
                 say(f"{'failed' if error else 'done':7} {task.name:32} {seconds:6.1f} s")
+                if error is not None:
+                    say(str(error))
+                    failures.append(task.name)
             if not done:
                 for task in running.values():
                     last = "".join(last_lines(task.log, 1))[:80]
