@@ -176,11 +176,11 @@ class Cluster:
         )
         return cast("Manifest", await answer_of(call))
 
-    async def list_pods(self, job: str) -> list[Manifest]:
-        """List the pods of one Job."""
+    async def list_pods(self, request_uid: str) -> list[Manifest]:
+        """List the pods of one RetrainRequest."""
         call = self._core.list_namespaced_pod(
             self.namespace,
-            label_selector=f"batch.kubernetes.io/job-name={job}",
+            label_selector=f"{names.LABEL_REQUEST_UID}={request_uid}",
             _request_timeout=CALL_TIMEOUT_SECONDS,
         )
         pods = await answer_of(call)

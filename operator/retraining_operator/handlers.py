@@ -26,6 +26,11 @@ async def observe_job(event: kopf.RawEvent, memo: Context, **_: Any) -> None:
         memo.view.see_job(event["object"])
 
 
+async def observe_pod(event: kopf.RawEvent, memo: Context, **_: Any) -> None:
+    """Take in how a trainer ended; also from the last word of a pod that is gone."""
+    memo.view.see_pod(event["object"])
+
+
 async def begin_stop(memo: Context, **_: Any) -> None:
     """Let the other tasks stop together with kopf."""
     memo.stopping.set()
@@ -43,6 +48,7 @@ def build_registry() -> kopf.OperatorRegistry:
     kopf.on.event(names.GROUP, names.VERSION, names.PLURAL, registry=registry)(observe_request)
     mine = {names.LABEL_MANAGED_BY: names.MANAGED_BY}
     kopf.on.event("batch", "v1", "jobs", labels=mine, registry=registry)(observe_job)
+    kopf.on.event("", "v1", "pods", labels=mine, registry=registry)(observe_pod)
     return registry
 
 

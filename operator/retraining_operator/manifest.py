@@ -48,6 +48,7 @@ def build_job(request: RetrainRequest, settings: Settings) -> Manifest:
         names.LABEL_MANAGED_BY: names.MANAGED_BY,
         names.LABEL_COMPONENT: names.TRAINER_CONTAINER,
         names.LABEL_REQUEST: request.name,
+        names.LABEL_REQUEST_UID: request.uid,
     }
     return {
         "apiVersion": "batch/v1",

@@ -19,7 +19,7 @@ LABEL_MANAGED_BY = "app.kubernetes.io/managed-by"
 LABEL_COMPONENT = "app.kubernetes.io/component"
 LABEL_REQUEST = "retraining.dev/request"
 """On Jobs and pods: the RetrainRequest's name, at most 63 characters by the CRD's own rule."""
-LABEL_TOPIC = "retraining.dev/topic"
+LABEL_REQUEST_UID = "retraining.dev/request-uid"
 TRAINER_CONTAINER = "trainer"
 
 TOPIC_CHARACTERS = 30

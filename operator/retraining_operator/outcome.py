@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,32 +39,26 @@ class Attempt:
     document: str
 
 
-def read_attempts(pods: Sequence[Mapping[str, Any]]) -> list[Attempt]:
-    """Read the trainer containers that have ended, the latest last."""
-    ended = [
-        status["state"]["terminated"]
-        for pod in pods
-        for status in (pod.get("status") or {}).get("containerStatuses") or ()
-        if status["name"] == names.TRAINER_CONTAINER and (status.get("state") or {}).get("terminated")
-    ]
-    attempts = [
-        Attempt(
-            end.get("finishedAt") or "",
-            end.get("exitCode"),
-            end.get("reason") or "",
-            end.get("message") or "",
-        )
-        for end in ended
-    ]
-    return sorted(attempts, key=lambda attempt: attempt.finished_at)
+def read_attempt(pod: Mapping[str, Any]) -> Attempt | None:
+    """Read how a pod's trainer ended; None while it has not."""
+    for status in (pod.get("status") or {}).get("containerStatuses") or ():
+        end = (status.get("state") or {}).get("terminated")
+        if status["name"] == names.TRAINER_CONTAINER and end:
+            return Attempt(
+                finished_at=end.get("finishedAt") or "",
+                exit_code=end.get("exitCode"),
+                reason=end.get("reason") or "",
+                document=end.get("message") or "",
+            )
+    return None
 
 
-def read_outcome(job: Job, pods: Sequence[Mapping[str, Any]]) -> Outcome:
+def read_outcome(job: Job, attempts: Iterable[Attempt]) -> Outcome:
     """Read how a finished Job ended.
 
     A verdict counts whatever became of the Job afterwards: its model may be live and its row is written.
     """
-    attempts = read_attempts(pods)
+    attempts = sorted(attempts, key=lambda attempt: attempt.finished_at)
     verdicts = [result for attempt in attempts if (result := read_result(attempt.document)) and result.verdict]
     if verdicts:
         return Outcome(str(verdicts[-1].verdict), verdicts[-1].message, verdicts[-1])

@@ -112,8 +112,9 @@ class Reconciler:
             case Report(request, status):
                 await self._write(request, status)
             case Conclude(request, job):
-                pods = await self._cluster.list_pods(job.name)
-                outcome = read_outcome(job, pods)
+                for pod in await self._cluster.list_pods(request.uid):  # the watch may lag behind the Job's
+                    self._view.see_pod(pod)
+                outcome = read_outcome(job, self._view.attempts.get(request.uid, {}).values())
                 await self._write(request, finished(request, outcome, self._clock(), job))
                 self._metrics.run_finished(outcome, job)
             case Miss(request):

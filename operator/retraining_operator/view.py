@@ -1,4 +1,4 @@
-"""What the operator knows of the cluster: unfinished requests and the Jobs of requests, as the watch shows them.
+"""What the operator knows of the cluster: unfinished requests, their Jobs and how pods ended, as the watch shows them.
 
 Seeded by one list before anything is decided, then kept up by the handlers and by the answers to the operator's own
 writes. The reconciler waits on it. Resource versions are compared as numbers: Kubernetes 1.35 promises that they
@@ -11,7 +11,9 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any
 
+from retraining_operator import names
 from retraining_operator.job import Job, read_job
+from retraining_operator.outcome import Attempt, read_attempt
 from retraining_operator.request import RetrainRequest, read_request
 
 
@@ -21,6 +23,8 @@ class View:
     def __init__(self) -> None:
         self.requests: dict[str, RetrainRequest] = {}
         self.jobs: dict[str, Job] = {}
+        self.attempts: dict[str, dict[str, Attempt]] = {}
+        """How pods ended, by their own uid as well: a pod may be gone before its Job is finished."""
         self.settled: dict[str, int] = {}
         """Resource versions of finished requests: a late word of an older version must not bring one back."""
         self.changed = asyncio.Event()
@@ -45,15 +49,23 @@ class View:
             self.jobs[job.request_uid] = job
             self.changed.set()
 
+    def see_pod(self, body: Mapping[str, Any]) -> None:
+        """Take in how a pod's trainer ended, if it has and its request is not settled."""
+        attempt = read_attempt(body)
+        request_uid = body["metadata"].get("labels", {}).get(names.LABEL_REQUEST_UID)
+        if attempt and request_uid in self.requests:
+            self.attempts.setdefault(request_uid, {})[body["metadata"]["uid"]] = attempt
+
     def settle(self, request: RetrainRequest) -> None:
         """Keep no more of a finished request than its version."""
+        self.attempts.pop(request.uid, None)
         self.settled[request.uid] = request.resource_version
         self.requests.pop(request.uid, None)
 
     def forget_request(self, uid: str) -> None:
         """Take out a request that is gone."""
-        self.settled.pop(uid, None)
-        self.requests.pop(uid, None)
+        for known in (self.settled, self.requests, self.attempts):
+            known.pop(uid, None)
 
     def forget_job(self, body: Mapping[str, Any]) -> None:
         """Take out a Job that is gone."""

@@ -8,7 +8,7 @@ import pytest
 
 from retraining_operator.contract import Result, Verdict
 from retraining_operator.job import Job, read_job
-from retraining_operator.outcome import read_outcome
+from retraining_operator.outcome import Attempt, read_attempt, read_outcome
 from retraining_operator.request import read_request
 from retraining_operator.status import finished
 
@@ -21,15 +21,30 @@ def document(now: datetime, **fields: Any) -> str:
     ).document()
 
 
-def pod(code: int, message: str = "", reason: str = "Error", at: str = "2026-03-01T11:04:00Z") -> dict[str, Any]:
+def pod(code: int, message: str = "", reason: str = "Error", at: str = "2026-03-01T11:04:00Z") -> Attempt:
     end = {"exitCode": code, "reason": reason, "message": message, "finishedAt": at}
-    return {"status": {"containerStatuses": [{"name": "trainer", "state": {"terminated": end}}]}}
+    attempt = read_attempt({"status": {"containerStatuses": [{"name": "trainer", "state": {"terminated": end}}]}})
+    assert attempt is not None
+    return attempt
 
 
 def finished_job(body: dict[str, Any]) -> Job:
     job = read_job(body)
     assert job is not None
     return job
+
+
+@pytest.mark.parametrize(
+    "status",
+    [
+        {},
+        {"containerStatuses": [{"name": "trainer", "state": {"running": {}}}]},
+        {"containerStatuses": [{"name": "sidecar", "state": {"terminated": {"exitCode": 0}}}]},
+    ],
+    ids=["no container yet", "it still runs", "another container ended"],
+)
+def test_pod_whose_trainer_has_not_ended_tells_nothing(status: dict[str, Any]) -> None:
+    assert read_attempt({"status": status}) is None
 
 
 def test_verdict_comes_from_the_result_document(job_body: Build, request_body: Build, now: datetime) -> None:
@@ -76,9 +91,7 @@ def test_lost_result_is_no_failure_and_says_where_the_verdict_is(
         pytest.param([pod(1, "Killed")], "BackoffLimitExceeded", "JobFailed", "exit code 1", id="a foreign document"),
     ],
 )
-def test_failure_is_told_apart(
-    job_body: Build, pods: list[dict[str, Any]], job_reason: str, reason: str, hint: str
-) -> None:
+def test_failure_is_told_apart(job_body: Build, pods: list[Attempt], job_reason: str, reason: str, hint: str) -> None:
     outcome = read_outcome(finished_job(job_body(end="Failed", reason=job_reason, failed=2)), pods)
     assert outcome.reason == reason
     assert hint in outcome.message

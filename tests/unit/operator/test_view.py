@@ -37,3 +37,17 @@ def test_jobs_of_others_are_left_out(job_body: Build) -> None:
     body["metadata"]["ownerReferences"][0]["kind"] = "CronJob"
     view.see_job(body)
     assert view.jobs == {}
+
+
+def test_end_of_a_pod_that_is_gone_is_kept_until_its_request_is_settled(request_body: Build) -> None:
+    view, body = View(), request_body()
+    end = {"exitCode": 0, "message": "{}", "finishedAt": "2026-03-01T11:04:00Z"}
+    metadata = {"uid": "p", "labels": {"retraining.dev/request-uid": "uid-of-first"}}
+    ended = {"metadata": metadata, "status": {"containerStatuses": [{"name": "trainer", "state": {"terminated": end}}]}}
+    view.see_request(body)
+    view.see_pod(ended)
+    view.see_pod({"metadata": metadata, "status": {}})  # a word without the end changes nothing
+    assert [attempt.document for attempt in view.attempts["uid-of-first"].values()] == ["{}"]
+    view.settle(read_request(body))
+    view.see_pod(ended)  # Kubernetes says so once more when it deletes the pod
+    assert view.attempts == {}
