@@ -1,7 +1,6 @@
 """Bad input gets one clear sentence, and nothing behind it is lost."""
 
 import json
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -92,9 +91,7 @@ def test_too_little_memory_is_told_as_such(world: World) -> None:
 
 def test_deadline_ends_the_run(world: World) -> None:
     load_good(world)
-    locked = "BEGIN; LOCK TABLE scored_events IN ACCESS EXCLUSIVE MODE; SELECT pg_sleep(12); COMMIT;"
-    with ThreadPoolExecutor() as aside:
-        aside.submit(world.postgres.run, locked)  # the trainer waits for the events
+    with world.held_events(12):
         condition = world.wait_for_end(world.apply("late", deadlineSeconds=4))["conditions"][0]
     assert (condition["status"], condition["reason"]) == ("False", "DeadlineExceeded")
 

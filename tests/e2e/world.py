@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +19,7 @@ from tests.system.shuttle import COLUMNS
 REDIS_DATABASE = 1
 OPERATOR = "app.kubernetes.io/component=operator"
 RUN_SECONDS = 180
+LOCKED = "SELECT count(*) FROM pg_locks WHERE mode = 'AccessExclusiveLock' AND relation = 'scored_events'::regclass"
 Request = dict[str, Any]
 
 
@@ -47,6 +50,16 @@ class World:
         """Fill scored_events anew."""
         self.postgres.run("TRUNCATE scored_events")
         self.postgres.copy("scored_events", COLUMNS, [row for part in parts for row in part])
+
+    @contextmanager
+    def held_events(self, seconds: int) -> Iterator[None]:
+        """Let nobody read the events for a while: a trainer that runs meanwhile stays where it is."""
+        lock = f"BEGIN; LOCK TABLE scored_events IN ACCESS EXCLUSIVE MODE; SELECT pg_sleep({seconds}); COMMIT;"
+        with ThreadPoolExecutor() as aside:
+            held = aside.submit(self.postgres.run, lock)
+            wait_for("the lock", lambda: self.postgres.rows(LOCKED) != [["0"]])
+            yield
+            held.result()
 
     def scale(self, service: str, replicas: int) -> None:
         """Take one of the services away, or bring it back, and wait until it is so."""
