@@ -14,7 +14,7 @@ from tests.cluster.paths import SOURCE, Paths
 from tests.cluster.processes import Process
 from tests.cluster.steps import Steps, Task, say
 
-RECIPES = SOURCE / "images"
+RECIPES = SOURCE / "recipes"
 CTR = ("/usr/bin/ctr", "--address=/run/containerd/containerd.sock", "--namespace=k8s.io")
 
 
