@@ -158,14 +158,15 @@ class Retrain:
     ) -> Result:
         """Write the decision down."""
         promoted = decision.verdict is Verdict.PROMOTED
+        version = champion_version + 1 if promoted and champion_version is not None else None
         return Result(
             run_id=self.settings.run_id,
             verdict=decision.verdict,
             promoted=promoted,
             reason=decision.reason,
-            message=decision.message,
+            message=f"{decision.message} It goes live as version {version}." if version else decision.message,
             n_samples=self.n_samples,
-            version=champion_version + 1 if promoted and champion_version is not None else None,
+            version=version,
             champion_version=champion_version,
             window=self.window,
             figures=figures,
