@@ -20,14 +20,19 @@ from tests.cluster.steps import Steps, Task, say
 @contextlib.contextmanager
 def locked() -> Iterator[None]:
     """Keep every other command that changes the machine's cluster waiting."""
-    MACHINE.mkdir(mode=0o755, exist_ok=True)
-    with (MACHINE / "lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            say("Waiting for another command on the cluster to end.")
-            fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
+    path = MACHINE / "lock"
+    while True:
+        MACHINE.mkdir(mode=0o755, exist_ok=True)
+        with path.open("w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                say("Waiting for another command on the cluster to end.")
+                fcntl.flock(lock, fcntl.LOCK_EX)
+            # A `down` takes the lock's file away with the rest, and then it guards nothing any more.
+            if path.exists() and path.samefile(f"/proc/self/fd/{lock.fileno()}"):
+                yield
+                return
 
 
 def up(paths: Paths, steps: Steps) -> None:
