@@ -126,11 +126,17 @@ class Consumer:
                 handled.cancel()
                 return False
             self.polled_at = time.monotonic()
-            consumer.pause(*consumer.assignment())
-            consumer.poll(0)  # paused partitions give no records; the call keeps the place in the group
+            self._stay(consumer)
         handled.result()
         consumer.resume(*consumer.paused())
         return True
+
+    def _stay(self, consumer: KafkaConsumer) -> None:
+        """Keep the place in the group without taking records: paused partitions give none."""
+        consumer.pause(*consumer.assignment())
+        # A partition that this very poll has brought is not paused yet; its records are left for later.
+        for partition, early in consumer.poll(0).items():
+            consumer.seek(partition, early[0].offset)
 
     async def _run_accept(self, records: Sequence[ConsumerRecord]) -> None:
         await self._accept(records)

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
+from kafka.admin import NewTopic
 
 from retraining_operator.consumer import Consumer
 from retraining_operator.metrics import Metrics
@@ -18,10 +19,10 @@ WAIT_SECONDS = 40
 
 @pytest.fixture
 def produce(kafka_port: int, settings: Settings) -> Any:
-    def send(*values: str) -> None:
+    def send(*values: str, partition: int = 0) -> None:
         producer = KafkaProducer(bootstrap_servers=f"localhost:{kafka_port}")
         for value in values:
-            producer.send(settings.kafka.topic, value.encode(), partition=0)
+            producer.send(settings.kafka.topic, value.encode(), partition=partition)
         producer.flush()
         producer.close()
 
@@ -102,3 +103,36 @@ async def test_consumer_leaves_no_thread_behind(produce: Any, settings: Settings
     before = {thread.name for thread in threading.enumerate() if "kafka" in thread.name}
     await consume(settings)
     assert {thread.name for thread in threading.enumerate() if "kafka" in thread.name} <= before
+
+
+async def test_partition_that_comes_while_records_are_held_loses_none(produce: Any, settings: Settings) -> None:
+    admin = await asyncio.to_thread(KafkaAdminClient, bootstrap_servers=settings.kafka.bootstrap_servers)
+    await asyncio.to_thread(admin.create_topics, [NewTopic(settings.kafka.topic, 2, 1)])
+    await asyncio.to_thread(admin.close)
+    sinks = [Sink(), Sink()]
+    tasks = [asyncio.create_task(Consumer(settings.kafka, sink.accept, Metrics()).run()) for sink in sinks]
+    try:
+        async with asyncio.timeout(WAIT_SECONDS):
+            while not all(sink.values for sink in sinks):  # until each has a partition of its own
+                await asyncio.gather(*(asyncio.to_thread(produce, "warm", partition=number) for number in (0, 1)))
+                await asyncio.sleep(1)
+        for sink in sinks:
+            sink.held.clear()
+            sink.entered.clear()
+        await asyncio.gather(*(asyncio.to_thread(produce, f"of {number}", partition=number) for number in (0, 1)))
+        async with asyncio.timeout(WAIT_SECONDS):
+            await asyncio.gather(*(sink.entered.wait() for sink in sinks))
+        tasks[1].cancel()  # its record is not handled, and its partition goes to the other
+        with contextlib.suppress(asyncio.CancelledError):
+            await tasks[1]
+        await asyncio.sleep(6)
+        await asyncio.to_thread(produce, "later", partition=0)
+        await asyncio.to_thread(produce, "later", partition=1)
+        sinks[0].held.set()
+        async with asyncio.timeout(WAIT_SECONDS):
+            while not {"of 0", "of 1"} <= set(sinks[0].values) or sinks[0].values.count("later") < 2:  # noqa: ASYNC110
+                await asyncio.sleep(0.1)  # what comes twice on the way makes counting useless
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
