@@ -5,6 +5,13 @@ VENV := .venv
 PYTHON := $(VENV)/bin/python
 CLUSTER ?= ours
 ROOT := $(filter 0,$(shell id -u))
+# Debian parts Python's venv module from Python.
+ifdef ROOT
+INSTALL_VENV := { apt-get -qq -o DPkg::Lock::Timeout=300 update; \
+  apt-get -qq -o DPkg::Lock::Timeout=300 install --yes --no-install-recommends python3-venv; }
+else
+INSTALL_VENV := { echo "Python's venv module is missing: apt-get install python3-venv, as root." >&2; exit 1; }
+endif
 export PYTHONDONTWRITEBYTECODE := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
@@ -27,8 +34,8 @@ demo-down: ## take away everything that demo and test have set up
 # Without root there is no cluster: what needs none runs, and what was left out is said. With CI=true nothing may be.
 test: ## set everything up and run every test
 ifdef ROOT
-	@$(MAKE) --no-print-directory system verify
-	@$(PYTHON) -m pytest
+	@$(MAKE) --no-print-directory --jobs=2 system verify unit  # the set-up waits more than it works
+	@$(PYTHON) -m pytest tests/integration tests/e2e
 else
 	@if [ "$$CI" = true ]; then echo "make test needs root here: with CI=true nothing may be left out." >&2; exit 1; fi
 	@$(MAKE) --no-print-directory verify unit
@@ -67,7 +74,7 @@ lock: $(VENV)/ready ## pin the packages anew, with hashes and without addresses
 	done
 
 $(VENV)/ready: requirements-dev.txt
-	@python3 -c 'import ensurepip' 2>/dev/null || { echo "Python's venv module is missing: apt-get install python3-venv." >&2; exit 1; }
+	@python3 -c 'import ensurepip' 2>/dev/null || $(INSTALL_VENV)
 	@echo "Installing the Python packages into $(VENV) ..."
 	@rm -rf $(VENV) && python3 -m venv $(VENV)
 	@$(VENV)/bin/pip install --quiet --require-hashes --requirement requirements-dev.txt

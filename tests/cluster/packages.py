@@ -1,7 +1,6 @@
 """Debian packages: installs what is missing and starts none of the services that come along."""
 
 import contextlib
-import importlib.util
 import os
 import shutil
 from collections.abc import Iterator
@@ -31,9 +30,7 @@ SERVICE_STARTER = Path("/usr/sbin/policy-rc.d")
 
 def missing() -> list[str]:
     """Return the packages that have to be installed."""
-    programs = [package for package, program in PACKAGES.items() if shutil.which(program) is None]
-    # Debian parts Python's venv module from Python; the tests' own packages go into one.
-    return programs if importlib.util.find_spec("ensurepip") else [*programs, "python3-venv"]
+    return [package for package, program in PACKAGES.items() if shutil.which(program) is None]
 
 
 def install(task: Task, packages: list[str]) -> None:
