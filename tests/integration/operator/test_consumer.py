@@ -55,12 +55,12 @@ class Sink:
             self.enough.set()
 
 
-async def run_until(settings: Settings, sink: Sink, event: asyncio.Event) -> None:
-    """Consume until an event is set; then stop as SIGTERM would."""
+async def run_until(settings: Settings, sink: Sink, event: asyncio.Event, linger_seconds: float = 0.5) -> None:
+    """Consume until an event is set and a while longer; then stop as SIGTERM would."""
     task = asyncio.create_task(Consumer(settings.kafka, sink.accept, Metrics()).run())
     try:
         await asyncio.wait_for(event.wait(), WAIT_SECONDS)
-        await asyncio.sleep(0.5)  # the commit comes after the last value
+        await asyncio.sleep(linger_seconds)  # the commit comes after the last value
     finally:
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
@@ -85,7 +85,7 @@ async def test_what_was_not_handled_comes_again(produce: Any, settings: Settings
     await asyncio.to_thread(produce, "one", "two")
     stuck = Sink()
     stuck.held.clear()
-    await run_until(settings, stuck, stuck.entered)
+    await run_until(settings, stuck, stuck.entered, linger_seconds=3)  # the thread polls on meanwhile
     assert stuck.values == []
     assert await asyncio.to_thread(committed, settings) is None
     assert await consume(settings, 2) == ["one", "two"]
