@@ -120,12 +120,13 @@ def insert_version(connection: Connection, tables: Tables, settings: TrainSettin
     """
     if result.figures is None:
         raise ValueError("a promotion has figures")
+    precision = result.figures.challenger.precision
     row = {
         "version": str(result.version),
         # In whole seconds, so that a column of coarser times gives back what the guard below compares with.
         "trained_at": result.finished_at.replace(microsecond=0).isoformat(),
         "trigger_reason": settings.reason[: tables.reason_length],
-        "precision_score": f"{result.figures.challenger.precision:.4f}",
+        "precision_score": None if precision is None else f"{precision:.4f}",
         "n_samples": str(result.n_samples),
     }
     guards = ["version", "trained_at"]

@@ -92,15 +92,17 @@ def figures(model: Model, hold_out: Sequence[Sample], threshold: float) -> Figur
 def judge(challenger: Figures, champion: Figures | None, *, champion_version: int, hold_out_rows: int) -> Decision:
     """Decide by the old rule: the greater figure wins, and a tie goes to the challenger."""
     on = f"on the newest {hold_out_rows:,} events"
+    mine = challenger.precision or 0.0
     if champion is None:
-        message = f"There is no live model to beat; the challenger's precision {on} is {challenger.precision:.4f}."
+        message = f"There is no live model to beat; the challenger's precision {on} is {mine:.4f}."
         return Decision(Verdict.PROMOTED, Reason.NO_CHAMPION, message)
+    theirs = champion.precision or 0.0
     compared = (
-        f"The challenger's precision {on} is {challenger.precision:.4f}, "
-        f"that of the champion, version {champion_version}, is {champion.precision:.4f}"
+        f"The challenger's precision {on} is {mine:.4f}, "
+        f"that of the champion, version {champion_version}, is {theirs:.4f}"
     )
-    if challenger.precision > champion.precision:
+    if mine > theirs:
         return Decision(Verdict.PROMOTED, Reason.HIGHER_PRECISION, f"{compared}: the challenger wins.")
-    if challenger.precision == champion.precision:
+    if mine == theirs:
         return Decision(Verdict.PROMOTED, Reason.EQUAL_PRECISION, f"{compared}: a tie goes to the challenger.")
     return Decision(Verdict.KEPT, Reason.LOWER_PRECISION, f"{compared}: the champion stays.")

@@ -1,0 +1,64 @@
+"""What the operator and the trainer agree on: environment names, settings, verdicts, exit codes, the result document.
+
+The operator writes the environment of the Job's container and reads its exit code and its result document (the
+container's termination message). This is the only part of the trainer that the operator imports, so it must stay cheap
+to import and free of I/O.
+"""
+
+from retraining_job.contract.environment import (
+    DATABASE_URL,
+    ENVIRONMENT_PREFIX,
+    REDIS_URL,
+    SIGNING_KEY,
+    environment_name,
+    value_name,
+)
+from retraining_job.contract.result import (
+    MESSAGE_LIMIT_CHARACTERS,
+    RESULT_LIMIT_BYTES,
+    Contenders,
+    Figures,
+    PartFigures,
+    Result,
+    Window,
+    read_result,
+)
+from retraining_job.contract.tunables import (
+    Decision,
+    OnInconclusive,
+    Policy,
+    Preset,
+    Promotion,
+    Scaling,
+    Tunables,
+)
+from retraining_job.contract.verdict import ExitCode, Failure, Reason, Verdict, Withheld
+
+__all__ = [
+    "DATABASE_URL",
+    "ENVIRONMENT_PREFIX",
+    "MESSAGE_LIMIT_CHARACTERS",
+    "REDIS_URL",
+    "RESULT_LIMIT_BYTES",
+    "SIGNING_KEY",
+    "Contenders",
+    "Decision",
+    "ExitCode",
+    "Failure",
+    "Figures",
+    "OnInconclusive",
+    "PartFigures",
+    "Policy",
+    "Preset",
+    "Promotion",
+    "Reason",
+    "Result",
+    "Scaling",
+    "Tunables",
+    "Verdict",
+    "Window",
+    "Withheld",
+    "environment_name",
+    "read_result",
+    "value_name",
+]

@@ -1,0 +1,107 @@
+"""How a run ends: verdicts, reasons, failures, exit codes. One vocabulary for status, metrics, log and database."""
+
+from __future__ import annotations
+
+from enum import IntEnum, StrEnum
+
+
+class ExitCode(IntEnum):
+    """How the trainer's process ends; 65, 75 and 78 have the meaning they have in BSD's sysexits.h."""
+
+    VERDICT = 0
+    """The run has a verdict, whichever it is, and it is recorded."""
+    BAD_DATA = 65
+    """The events cannot be trained on; another try would fail as well."""
+    INTERNAL_ERROR = 70
+    """A defect of the trainer; the log has its traceback."""
+    DEPENDENCY_AWAY = 75
+    """The database or Redis was away for longer than the trainer waits; another try may succeed."""
+    AUDIT_PENDING = 76
+    """The model is live, but its audit row is not written yet; another try writes it and publishes nothing."""
+    BAD_CONFIGURATION = 78
+    """A setting is wrong; another try would fail as well."""
+
+
+class Verdict(StrEnum):
+    """How the challenger was judged. Whether it went live is said apart: by `promoted`, and why not by Withheld."""
+
+    PROMOTED = "Promoted"
+    """It may replace the champion."""
+    KEPT = "Kept"
+    """The champion stays."""
+    INCONCLUSIVE = "Inconclusive"
+    """The events do not tell; `onInconclusive` says what then."""
+    INSUFFICIENT_DATA = "InsufficientData"
+    """There are too few events to train on."""
+    NO_CHAMPION = "NoChampion"
+    """There is no live model to beat; the first one has a floor of its own to pass."""
+    UNREADABLE_CHAMPION = "UnreadableChampion"
+    """There is a live model, and it cannot be read: nothing replaces it unseen."""
+    IDENTICAL = "Identical"
+    """The challenger is the champion again, to the last bit."""
+
+
+class Withheld(StrEnum):
+    """Why a challenger that was judged fit did not go live."""
+
+    DRY_RUN = "DryRun"
+    """The request asked for a verdict alone."""
+    AWAITING_DECISION = "AwaitingDecision"
+    """Promotion is Manual: it is stored, and a person decides."""
+    REJECTED = "Rejected"
+    """Promotion is Manual, and a person has rejected it."""
+
+
+class Reason(StrEnum):
+    """Why a run has its verdict, in one word each; where the old service had a word for it, it is the old one."""
+
+    # The `reference` preset's
+    HIGHER_PRECISION = "higher_precision"
+    """Promoted: the challenger's figure is greater."""
+    EQUAL_PRECISION = "equal_precision"
+    """Promoted: a tie goes to the challenger."""
+    LOWER_PRECISION = "lower_precision"
+    """Kept: the challenger's figure is less."""
+
+    # The `recommended` preset's
+    NOT_INFERIOR = "not_inferior"
+    """Promoted: worse by no more than the margin, with confidence."""
+    SUPERIOR = "superior"
+    """Promoted: better, with confidence."""
+    INFERIOR = "inferior"
+    """Kept: worse by more than the margin."""
+    NOT_SUPERIOR = "not_superior"
+    """Kept: not better."""
+    ALERT_RATE = "alert_rate"
+    """Kept: it would raise far more or far fewer alerts than the champion."""
+    UNUSABLE_SCORES = "unusable_scores"
+    """Kept: its scores are not finite, or all the same."""
+    UNCERTAIN = "uncertain"
+    """Inconclusive: the difference may lie on either side of what is asked for."""
+    TOO_FEW_ANOMALIES = "too_few_anomalies"
+    """Inconclusive: the hold-out has too few known anomalies, or none without."""
+    NO_TRUTH = "no_truth"
+    """Inconclusive: no event of the hold-out has a label."""
+    CHAMPION_SAW_HOLD_OUT = "champion_saw_hold_out"
+    """Inconclusive: too few events are newer than those that the champion was trained on."""
+    IDENTICAL = "identical"
+    BELOW_FLOOR = "below_floor"
+    """NoChampion, and still not promoted: the first model is no better than chance."""
+
+    # Of both
+    NO_CHAMPION = "no_champion"
+    """There was no live model."""
+    OVERTAKEN = "overtaken"
+    """Kept: other runs promoted their models while this one was judged."""
+    INSUFFICIENT_DATA = "insufficient_data"
+    UNREADABLE_CHAMPION = "unreadable_champion"
+
+
+class Failure(StrEnum):
+    """Why a run ended without a verdict, as far as the trainer itself can tell."""
+
+    BAD_CONFIGURATION = "BadConfiguration"
+    BAD_DATA = "BadData"
+    DEPENDENCY_AWAY = "DependencyAway"
+    AUDIT_PENDING = "AuditPending"
+    INTERNAL_ERROR = "InternalError"

@@ -1,0 +1,150 @@
+"""The evidence of one judged run: everything that decided, in the form in which the database keeps it. Pure.
+
+Made by `recommended`, read by `policy` (which decides on it) and by `report` (which draws it).
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from retraining_job.contract import Figures, Policy, Window
+
+
+class Record(BaseModel):
+    """A part of the evidence."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class FeatureRecord(Record):
+    """What was found of one feature in the training rows, and what was done about it."""
+
+    name: str
+    scaling: str
+    """`linear`, `log`, `none`; or `left out`, with the reason in `note`."""
+    low: float | None = None
+    """The raw values that stand at 0 and 1 of the scaled ones."""
+    high: float | None = None
+    missing: int = 0
+    """Training rows without it."""
+    unusable: int = 0
+    """Training rows in which it was no finite number; they count as missing."""
+    note: str = ""
+
+
+class Split(Record):
+    """Which rows trained and which judged, oldest to newest: training, gap, hold-out."""
+
+    training: Window
+    gap_rows: int
+    hold_out: Window
+    anomalies: int
+    """Known anomalies in the hold-out."""
+    normal: int
+    """Events of the hold-out that are known to be none."""
+    unlabelled: int
+    """Events of the hold-out without a label: they do not judge."""
+
+
+class Comparison(Record):
+    """The difference of average precision, challenger less champion, by a paired stratified bootstrap."""
+
+    difference: float
+    lower: float
+    """One-sided bound at `confidence`: the true difference is above it."""
+    upper: float
+    """One-sided bound at `confidence`: the true difference is below it."""
+    confidence: float
+    draws: int
+    seed: int
+
+
+class Curve(Record):
+    """A line in the report: precision over recall, thinned to what a picture can show."""
+
+    recall: list[float]
+    precision: list[float]
+
+
+class ScoreHistogram(Record):
+    """How one contender's mixture scores are spread, by class; the edges are common to all."""
+
+    edges: list[float]
+    anomalies: list[int]
+    normal: list[int]
+
+
+class Period(Record):
+    """One of about ten stretches of the hold-out, equal in rows."""
+
+    first: datetime
+    last: datetime
+    rows: int
+    anomalies: int
+    challenger_average_precision: float | None = None
+    champion_average_precision: float | None = None
+    challenger_alert_rate: float | None = None
+    champion_alert_rate: float | None = None
+
+
+class Contender(Record):
+    """One of the two that were judged."""
+
+    version: int | None = None
+    """The champion's; a challenger has none yet."""
+    fingerprint: str = ""
+    """SHA-256 of its state, or of its pickle where it is a foreign one."""
+    trained: Window | None = None
+    """The events that it was trained on; None where that is not known."""
+    figures: Figures = Figures()
+    usable: bool = True
+    """Whether its scores are finite and not all the same."""
+    matching_threshold: float | None = None
+    """The challenger's: the threshold at which it raises as many alerts as the champion at the live one."""
+    curve: Curve | None = None
+    histogram: ScoreHistogram | None = None
+
+
+class Provenance(Record):
+    """Where a run and its data come from: enough to do it again."""
+
+    run_id: str
+    request: str = ""
+    trigger_reason: str = ""
+    image: str = ""
+    river: str
+    python: str
+    numpy: str
+    preset: str
+    source: str
+    """Table, view or file."""
+    window: Window
+    checksum: str
+    """SHA-256 over all events read, in order."""
+    seed: int
+    settings: dict[str, Any]
+
+
+class Evidence(Record):
+    """All that decided one run."""
+
+    provenance: Provenance
+    split: Split | None = None
+    features: list[FeatureRecord] = []
+    threshold: float
+    threshold_source: str
+    """`setting`, or the Redis key that it was read from."""
+    policy: Policy
+    margin: float
+    challenger: Contender
+    champion: Contender | None = None
+    comparison: Comparison | None = None
+    periods: list[Period] = []
+    notes: list[str] = []
+    """Plain sentences about what a reader should know besides: an unknown training window, odd features, ..."""
+    verdict: str = ""
+    reason: str = ""
+    message: str = ""
