@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from retraining_job.contract import Figures, Policy, Window
+from retraining_job.contract import Figures, Policy, Window, Withheld
 
 
 class Record(BaseModel):
@@ -104,6 +104,9 @@ class Contender(Record):
     """Whether its scores are finite and not all the same."""
     matching_threshold: float | None = None
     """The challenger's: the threshold at which it raises as many alerts as the champion at the live one."""
+    threshold_precision: float | None = None
+    """Of the mixture at the live threshold: the operating point on the curve. None where nothing is above it."""
+    threshold_recall: float | None = None
     curve: Curve | None = None
     histogram: ScoreHistogram | None = None
 
@@ -115,6 +118,7 @@ class Provenance(Record):
     request: str = ""
     trigger_reason: str = ""
     image: str = ""
+    judged_at: datetime | None = None
     river: str
     python: str
     numpy: str
@@ -148,3 +152,7 @@ class Evidence(Record):
     verdict: str = ""
     reason: str = ""
     message: str = ""
+    promoted: bool | None = None
+    """Whether the challenger went live; None where that is not known yet."""
+    withheld: Withheld | None = None
+    """Why it did not, although it was judged fit."""
