@@ -7,42 +7,27 @@ rows where the schema is migrated, the version and its time where it is not.
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from psycopg2.extras import Json, RealDictCursor
 
-from retraining_job.contract import Contenders, Result, Verdict, Window
-from retraining_job.database import SETTING, database
-from retraining_job.errors import BadConfiguration
+from retraining_job.contract import Contenders, Reason, Result, Verdict, Window, Withheld
+from retraining_job.database import database
+from retraining_job.tables import Tables, tables_of
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection  # noqa: N812
 
+    from retraining_job.outcome import Outcome
     from retraining_job.settings import TrainSettings
 
 AUDIT_LOCK = 7_385_001
 """Number of the advisory lock under which rows are written; any number will do that others do not use."""
 
-VERSION_COLUMNS = ("version", "trained_at", "trigger_reason", "precision_score", "n_samples")
-
-COLUMNS = """
-    SELECT attname, typname, CASE WHEN typname = 'varchar' AND atttypmod > 4 THEN atttypmod - 4 END
-    FROM pg_attribute JOIN pg_type ON pg_type.oid = atttypid
-    WHERE attrelid = to_regclass(%s) AND attnum > 0 AND NOT attisdropped
-"""
+LAST_VERSION = "SELECT coalesce(max(version::text::bigint), 0) FROM {} WHERE version::text ~ '^[0-9]{{1,18}}$'"
+"""Versions are texts in some installations."""
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Tables:
-    """What the database offers for the audit."""
-
-    has_runs: bool
-    has_run_id: bool
-    reason_length: int | None
-    """The longest reason that `model_versions` takes, where it has a limit."""
 
 
 def check_tables(settings: TrainSettings) -> Tables:
@@ -54,7 +39,7 @@ def check_tables(settings: TrainSettings) -> Tables:
     """
     with database(settings.database_url) as connection:
         tables = tables_of(connection)
-    if not tables.has_runs:
+    if not tables.run_columns:
         log.warning(
             "The database has no table retraining_runs, so only promotions are recorded, in model_versions. "
             'Run "python -m retraining_job migrate" to add it.'
@@ -62,41 +47,47 @@ def check_tables(settings: TrainSettings) -> Tables:
     return tables
 
 
-def tables_of(connection: Connection) -> Tables:
-    """Look what there is to write to."""
-    with connection.cursor() as cursor:
-        cursor.execute(COLUMNS, ["model_versions"])
-        columns = {name: (kind, length) for name, kind, length in cursor.fetchall()}
-        cursor.execute("SELECT to_regclass('retraining_runs') IS NOT NULL")
-        [has_runs] = cursor.fetchone() or [False]
-    if not columns:
-        raise BadConfiguration(
-            f"The database of {SETTING} has no table model_versions, where promotions are recorded: "
-            'run "python -m retraining_job migrate" to make it.'
-        )
-    if missing := [name for name in VERSION_COLUMNS if name not in columns]:
-        raise BadConfiguration(
-            f"The table model_versions in the database of {SETTING} lacks the columns {', '.join(missing)}."
-        )
-    return Tables(
-        has_runs,
-        has_run_id=columns.get("run_id", ("none", None))[0] in {"text", "varchar"},  # else it is not our column
-        reason_length=columns["trigger_reason"][1],
-    )
-
-
 def recorded(settings: TrainSettings) -> Result | None:
     """Find the verdict that an earlier start of this run has recorded."""
     with database(settings.database_url) as connection:
-        if not tables_of(connection).has_runs:
-            return None
+        tables = tables_of(connection)
         with connection.cursor(cursor_factory=RealDictCursor) as cursor:
-            cursor.execute("SELECT * FROM retraining_runs WHERE run_id = %s AND verdict IS NOT NULL", [settings.run_id])
-            row = cursor.fetchone()
-    return result_of(row) if row else None
+            if tables.run_columns:
+                cursor.execute(
+                    "SELECT * FROM retraining_runs WHERE run_id = %s AND verdict IS NOT NULL", [settings.run_id]
+                )
+                if row := cursor.fetchone():
+                    return result_of(row)
+            if tables.has_run_id:
+                cursor.execute("SELECT * FROM model_versions WHERE run_id = %s", [settings.run_id])
+                if row := cursor.fetchone():
+                    return result_of_version(row)
+    return None
 
 
-def record(settings: TrainSettings, result: Result) -> None:
+def last_version(settings: TrainSettings) -> int:
+    """Give the highest version that was ever recorded: no later one may be less, even where Redis was emptied."""
+    with database(settings.database_url) as connection:
+        tables = tables_of(connection)
+        with connection.cursor() as cursor:
+            found = 0
+            for table in ["model_versions", *(["retraining_runs"] if tables.run_columns else [])]:
+                cursor.execute(LAST_VERSION.format(table))
+                [version] = cursor.fetchone() or [0]
+                found = max(found, int(version))
+    return found
+
+
+def announce(settings: TrainSettings, outcome: Outcome) -> None:
+    """Write down what is about to be published: its evidence must be there even if the run dies right after."""
+    with database(settings.database_url) as connection:
+        tables = tables_of(connection)
+        row = row_of(settings, outcome) | {"verdict": None, "version": None, "promoted": False}
+        lock(connection)
+        upsert_run(connection, tables, row)
+
+
+def record(settings: TrainSettings, outcome: Outcome) -> None:
     """Write the rows of a run that are not there yet.
 
     Raises:
@@ -105,12 +96,16 @@ def record(settings: TrainSettings, result: Result) -> None:
     """
     with database(settings.database_url) as connection:
         tables = tables_of(connection)
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [AUDIT_LOCK])
-        if result.promoted:
-            insert_version(connection, tables, settings, result)
-        if tables.has_runs:
-            upsert_run(connection, row_of(settings, result))
+        lock(connection)
+        if outcome.result.promoted:
+            insert_version(connection, tables, settings, outcome.result)
+        upsert_run(connection, tables, row_of(settings, outcome))
+
+
+def lock(connection: Connection) -> None:
+    """Let one transaction at a time write the audit trail: not every installation has unique columns to rely on."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [AUDIT_LOCK])
 
 
 def insert_version(connection: Connection, tables: Tables, settings: TrainSettings, result: Result) -> None:
@@ -118,16 +113,14 @@ def insert_version(connection: Connection, tables: Tables, settings: TrainSettin
 
     Every value goes as text: PostgreSQL gives it the column's type, which differs between installations.
     """
-    if result.figures is None:
-        raise ValueError("a promotion has figures")
-    precision = result.figures.challenger.precision
+    precision = result.figures.challenger.precision if result.figures else None
     row = {
         "version": str(result.version),
         # In whole seconds, so that a column of coarser times gives back what the guard below compares with.
         "trained_at": result.finished_at.replace(microsecond=0).isoformat(),
         "trigger_reason": settings.reason[: tables.reason_length],
         "precision_score": None if precision is None else f"{precision:.4f}",
-        "n_samples": str(result.n_samples),
+        "n_samples": None if result.n_samples is None else str(result.n_samples),
     }
     guards = ["version", "trained_at"]
     if tables.has_run_id:
@@ -144,8 +137,11 @@ def insert_version(connection: Connection, tables: Tables, settings: TrainSettin
         cursor.execute(statement, row)
 
 
-def upsert_run(connection: Connection, row: dict[str, Any]) -> None:
+def upsert_run(connection: Connection, tables: Tables, row: dict[str, Any]) -> None:
     """Write the run's row; a failure gives way to a verdict, and every verdict to the one that has published."""
+    row = {name: value for name, value in row.items() if name in tables.run_columns}
+    if not row:
+        return
     names = ", ".join(row)
     values = ", ".join(f"%({name})s" for name in row)
     changes = ", ".join(f"{name} = EXCLUDED.{name}" for name in row)
@@ -158,14 +154,17 @@ def upsert_run(connection: Connection, row: dict[str, Any]) -> None:
         cursor.execute(statement, row)
 
 
-def row_of(settings: TrainSettings, result: Result) -> dict[str, Any]:
-    """Lay a result out as a row of `retraining_runs`."""
-    return {
+def row_of(settings: TrainSettings, outcome: Outcome) -> dict[str, Any]:
+    """Lay an outcome out as a row of `retraining_runs`; what is not known leaves standing what is there."""
+    result = outcome.result
+    row = {
         "run_id": result.run_id,
         "request": settings.request or None,
         "trigger_reason": settings.reason,
         "preset": settings.preset,
         "verdict": result.verdict,
+        "promoted": result.promoted,
+        "withheld": result.withheld,
         "reason": result.reason,
         "message": result.message,
         "version": result.version,
@@ -177,6 +176,13 @@ def row_of(settings: TrainSettings, result: Result) -> dict[str, Any]:
         "started_at": result.started_at,
         "finished_at": result.finished_at,
     }
+    beside = {
+        "decided_by": outcome.decided_by,
+        "restored_from": outcome.restored_from,
+        "evidence": Json(outcome.evidence.model_dump(mode="json")) if outcome.evidence else None,
+        "report": outcome.report,
+    }
+    return row | {name: value for name, value in beside.items() if value is not None}
 
 
 def result_of(row: dict[str, Any]) -> Result:
@@ -184,7 +190,8 @@ def result_of(row: dict[str, Any]) -> Result:
     return Result(
         run_id=row["run_id"],
         verdict=Verdict(row["verdict"]),
-        promoted=row["verdict"] == Verdict.PROMOTED,
+        promoted=row["version"] is not None,
+        withheld=Withheld(row["withheld"]) if row.get("withheld") else None,
         reason=row["reason"],
         message=row["message"],
         n_samples=row["n_samples"],
@@ -196,4 +203,19 @@ def result_of(row: dict[str, Any]) -> Result:
         figures=Contenders.model_validate(row["figures"]) if row["figures"] else None,
         started_at=row["started_at"],
         finished_at=row["finished_at"],
+    )
+
+
+def result_of_version(row: dict[str, Any]) -> Result:
+    """Read what is left of a result where only the row of its promotion is."""
+    return Result(
+        run_id=row["run_id"],
+        verdict=Verdict.PROMOTED,
+        promoted=True,
+        reason=Reason.UNKNOWN,
+        message=f"This run has put version {row['version']} live; its own row in retraining_runs is gone.",
+        n_samples=row["n_samples"],
+        version=int(row["version"]),
+        started_at=row["trained_at"],
+        finished_at=row["trained_at"],
     )

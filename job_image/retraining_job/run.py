@@ -19,6 +19,7 @@ from retraining_job.audit import check_tables, record, recorded
 from retraining_job.contract import Contenders, Figures, Reason, Result, Verdict, Window
 from retraining_job.errors import AuditPending, RunError
 from retraining_job.events import read_events, window_of
+from retraining_job.outcome import Outcome
 from retraining_job.publish import Published, publish, published
 from retraining_job.reference import Decision, Sample
 from retraining_job.retries import patiently
@@ -183,7 +184,7 @@ def keep(settings: TrainSettings, result: Result) -> None:
         RunError: another outcome could not be recorded; the run begins anew when it is started again.
     """
     try:
-        patiently(settings, partial(record, settings, result))
+        patiently(settings, partial(record, settings, Outcome(result)))
     except RunError as error:
         if result.promoted:
             text = f"The model is live as version {result.version}, but its audit row is not written yet. {error}"
@@ -197,7 +198,7 @@ def keep_failure(settings: TrainSettings, result: Result) -> None:
     if result.promoted:
         return  # the row of a model that went live is owed, and this is not it
     try:
-        record(settings, result)
+        record(settings, Outcome(result))
     except Exception as error:  # noqa: BLE001  # the failure that is being recorded matters more
         log.warning("The failure is not recorded in the database. %s", error)
 

@@ -61,6 +61,16 @@ TABLES = {
     """,
 }
 
+RUN_COLUMNS = {
+    "promoted": "BOOLEAN",
+    "withheld": "TEXT",
+    "decided_by": "TEXT",
+    "restored_from": "BIGINT",
+    "evidence": "JSONB",
+    "report": "TEXT",
+}
+"""What `retraining_runs` has had since the recommended preset; databases that were migrated before lack them."""
+
 RUN_ID_COLUMN = "ALTER TABLE model_versions ADD COLUMN IF NOT EXISTS run_id TEXT"
 RUN_ID_UNIQUE = "CREATE UNIQUE INDEX IF NOT EXISTS model_versions_run_id ON model_versions (run_id)"
 
@@ -85,6 +95,9 @@ def migrate(settings: MigrateSettings) -> None:
                 log.info("The table %s is there already.", table)
             else:
                 make(connection, table)
+        for name, kind in RUN_COLUMNS.items():
+            statement = f"ALTER TABLE retraining_runs ADD COLUMN IF NOT EXISTS {name} {kind}"
+            attempt(connection, statement, f"Could not add the column {name} to retraining_runs")
         if attempt(connection, RUN_ID_COLUMN, "Could not add the column run_id to model_versions"):
             attempt(connection, RUN_ID_UNIQUE, "Could not make run_id unique in model_versions")
     log.info("The database's schema is up to date.")

@@ -7,14 +7,17 @@ that names the setting as it stands in the environment and, where it has one, in
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar
+from uuid import uuid4
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from retraining_job.contract import (
     DATABASE_URL,
     ENVIRONMENT_PREFIX,
     REDIS_URL,
+    SIGNING_KEY,
+    Decision,
     Tunables,
     environment_name,
     value_name,
@@ -24,30 +27,66 @@ from retraining_job.errors import BadConfiguration
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
-VALUE_OF_SECRET = {DATABASE_URL: "database.url", REDIS_URL: "redis.url"}
+SIGNING_KEY_CHARACTERS = 16
+"""Fewer could be guessed."""
+
+VALUE_OF_SECRET = {DATABASE_URL: "database.url", REDIS_URL: "redis.url", SIGNING_KEY: "signing.existingSecret"}
+
+RUN_ID = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$"
 
 
-class MigrateSettings(Tunables, BaseSettings):
-    """What `migrate` needs: the database alone."""
+class RunSettings(Tunables, BaseSettings):
+    """What every run needs: the tunables, and which run it is."""
 
     model_config = SettingsConfigDict(frozen=True, extra="ignore", env_prefix=ENVIRONMENT_PREFIX)
 
-    database_url: SecretStr = Field(validation_alias=DATABASE_URL, min_length=1)
-
-
-class TrainSettings(MigrateSettings):
-    """What `train` needs besides: Redis, and which run this is."""
-
-    redis_url: SecretStr = Field(validation_alias=REDIS_URL, min_length=1)
-    run_id: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$")
+    run_id: str = Field(default="by-hand", pattern=RUN_ID)
     """Two processes with the same run id are the same run, started twice."""
     request: str = ""
     """The RetrainRequest as namespace/name; empty where there is none."""
     reason: str = "unknown"
     """Why the retrain was asked for."""
+    image: str = ""
+    """The trainer's image, for the record."""
 
 
-Settings = TypeVar("Settings", bound=MigrateSettings)
+class MigrateSettings(RunSettings):
+    """What `migrate` and `report` need besides: the database."""
+
+    database_url: SecretStr = Field(validation_alias=DATABASE_URL, min_length=1)
+
+
+class TrainSettings(MigrateSettings):
+    """What `train` needs besides: Redis, and a name for the run that is its own."""
+
+    redis_url: SecretStr = Field(validation_alias=REDIS_URL, min_length=1)
+    signing_key: SecretStr = Field(default=SecretStr(""), validation_alias=SIGNING_KEY)
+    """Signs the champion where it is set; one that is not signed with it is then not believed."""
+    run_id: str = Field(pattern=RUN_ID)
+
+    @field_validator("signing_key")
+    @classmethod
+    def long_enough(cls, key: SecretStr) -> SecretStr:
+        """Refuse a key that could be guessed."""
+        if 0 < len(key.get_secret_value()) < SIGNING_KEY_CHARACTERS:
+            raise ValueError(f"it has fewer than {SIGNING_KEY_CHARACTERS} characters")
+        return key
+
+
+class DecideSettings(TrainSettings):
+    """What `decide` needs besides: a person's word on the challenger of the run."""
+
+    decision: Decision
+    decided_by: str = Field(default="", max_length=200)
+
+
+class OperateSettings(TrainSettings):
+    """What `rollback`, `history` and `sign` need: they are no run of a RetrainRequest."""
+
+    run_id: str = Field(default_factory=lambda: f"by-hand-{uuid4()}", pattern=RUN_ID)
+
+
+Settings = TypeVar("Settings", bound=RunSettings)
 
 
 def read_settings(kind: type[Settings]) -> Settings:

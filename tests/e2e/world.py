@@ -159,8 +159,9 @@ def build_world(environment: Environment) -> World:
         "kafka": {"bootstrapServers": f"kafka.{services.namespace}.svc:9092", "topic": topic, "groupId": topic},
         "redis": {"existingSecret": "redis"},
         "database": {"existingSecret": "database"},
-        # Small trees and short waits: what is tested here is who does what and when, not the model.
-        "trainer": {"forestHeight": 6, "databaseRetryDelaySeconds": 5},
+        # Small trees, short waits and the old rule, under which every tie is a promotion: what is tested here is who
+        # does what and when, not the model.
+        "trainer": {"preset": "reference", "forestHeight": 6, "databaseRetryDelaySeconds": 5},
         "job": {"resources": {"requests": {"cpu": "50m"}, "limits": {"memory": "1Gi"}}},
     }
     return World(environment, kubectl, kafka, Postgres(services, database), Redis(services, REDIS_DATABASE), values)

@@ -39,6 +39,8 @@ class Verdict(StrEnum):
     """There is a live model, and it cannot be read: nothing replaces it unseen."""
     IDENTICAL = "Identical"
     """The challenger is the champion again, to the last bit."""
+    RESTORED = "Restored"
+    """No challenger at all: a former champion is live again, under a new version."""
 
 
 class Withheld(StrEnum):
@@ -95,6 +97,16 @@ class Reason(StrEnum):
     """Kept: other runs promoted their models while this one was judged."""
     INSUFFICIENT_DATA = "insufficient_data"
     UNREADABLE_CHAMPION = "unreadable_champion"
+    APPROVED = "approved"
+    """Promoted by a person."""
+    REJECTED = "rejected"
+    """Kept out by a person."""
+    EXPIRED = "expired"
+    """Kept: nobody decided in time."""
+    ROLLBACK = "rollback"
+    """Restored by a person."""
+    UNKNOWN = "unknown"
+    """The row that said why is gone."""
 
 
 class Failure(StrEnum):

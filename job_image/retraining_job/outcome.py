@@ -1,0 +1,25 @@
+"""A run's outcome: its result, and what the audit trail keeps beside it. Made by `run`, written by `audit`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from retraining_job.contract import Result
+    from retraining_job.evidence import Evidence
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a run."""
+
+    result: Result
+    evidence: Evidence | None = None
+    """None where nothing was judged, and for the `reference` preset."""
+    report: str | None = None
+    """The evidence as a page of HTML."""
+    decided_by: str | None = None
+    """Who approved or rejected the challenger, where a person did and said so."""
+    restored_from: int | None = None
+    """The version that a rollback put live again."""
