@@ -29,9 +29,9 @@ class FeatureRecord(Record):
     """The raw values that stand at 0 and 1 of the scaled ones."""
     high: float | None = None
     missing: int = 0
-    """Training rows without it."""
+    """Training rows without a finite number for it."""
     unusable: int = 0
-    """Training rows in which it was no finite number; they count as missing."""
+    """Of all rows read, those that have it, but not as a finite number."""
     note: str = ""
 
 
