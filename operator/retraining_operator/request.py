@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic.alias_generators import to_camel
 
 from retraining_operator import names
-from retraining_operator.contract import Preset
+from retraining_operator.contract import OnInconclusive, Policy, Preset, Promotion, Scaling, Tunables
 from retraining_operator.trigger import DEFAULT_REASON, Trigger
 
 Manifest = dict[str, Any]
@@ -41,6 +41,12 @@ class RequestSpec(BaseModel):
     minimum_rows: int | None = None
     hold_out_rows: int | None = None
     threshold: float | None = None
+    policy: Policy | None = None
+    margin: float | None = None
+    on_inconclusive: OnInconclusive | None = None
+    promotion: Promotion | None = None
+    dry_run: bool | None = None
+    scaling: Scaling | None = None
     deadline_seconds: int | None = None
     retries: int | None = None
     resources: dict[str, dict[str, str | int]] | None = None
@@ -48,8 +54,10 @@ class RequestSpec(BaseModel):
 
     def tunables(self) -> dict[str, Any]:
         """Give what the request sets of the trainer's settings."""
-        fields = {"preset", "rows", "minimum_rows", "hold_out_rows", "threshold"}
-        return self.model_dump(include=fields, exclude_none=True)
+        fields = self.model_dump(include=set(Tunables.model_fields), exclude_none=True)
+        if self.hold_out_rows is not None:
+            fields["hold_out_size"] = self.hold_out_rows  # of whichever preset runs
+        return fields
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,7 @@ def settings() -> Settings:
             "kafka": {"bootstrapServers": "kafka:9092"},
             "redis": {"name": "redis-secret"},
             "database": {"name": "database-secret"},
+            "trainer": {"preset": "recommended"},
             "job": {
                 "image": "retraining-job:0.1.0",
                 "resources": {"requests": {"cpu": "500m", "memory": "1Gi"}, "limits": {"memory": "2Gi"}},

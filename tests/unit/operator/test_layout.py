@@ -3,16 +3,30 @@
 import re
 from pathlib import Path
 
+import pytest
 import yaml
+from pydantic.alias_generators import to_camel
 
-from retraining_operator.contract import Preset, Tunables
+from retraining_operator.contract import (
+    Figures,
+    OnInconclusive,
+    PartFigures,
+    Policy,
+    Preset,
+    Promotion,
+    Scaling,
+    Tunables,
+    Verdict,
+    Withheld,
+)
 from retraining_operator.request import RequestSpec
 from retraining_operator.settings import JobSettings, Kafka, Triggers
 from retraining_operator.trigger import DEFAULT_REASON, REASON_LIMIT_CHARACTERS, RECORD_LIMIT_BYTES
 
 ROOT = Path(__file__).parents[3]
 CRD = yaml.safe_load((ROOT / "crds/retrainrequests.yaml").read_text())
-SPEC = CRD["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]
+SCHEMA = CRD["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]
+SPEC, STATUS = SCHEMA["spec"], SCHEMA["status"]
 VALUES = yaml.safe_load((ROOT / "charts/retraining-operator/values.yaml").read_text())
 
 
@@ -43,7 +57,32 @@ def test_limits_of_record_and_reason_are_those_of_the_schema() -> None:
     assert SPEC["properties"]["reason"]["maxLength"] == REASON_LIMIT_CHARACTERS
     assert SPEC["properties"]["reason"]["default"] == DEFAULT_REASON
     assert SPEC["properties"]["trigger"]["properties"]["record"]["maxLength"] == RECORD_LIMIT_BYTES
-    assert SPEC["properties"]["preset"]["enum"] == list(Preset)
+
+
+@pytest.mark.parametrize(
+    ("field", "words"),
+    [
+        ("preset", Preset),
+        ("policy", Policy),
+        ("onInconclusive", OnInconclusive),
+        ("promotion", Promotion),
+        ("scaling", Scaling),
+    ],
+)
+def test_words_of_the_schema_are_those_of_the_contract(field: str, words: type[str]) -> None:
+    assert SPEC["properties"][field]["enum"] == list(words)
+
+
+def test_status_has_room_for_every_figure() -> None:
+    contender = STATUS["properties"]["figures"]["properties"]["challenger"]["properties"]
+    assert set(contender) == {to_camel(name) for name in Figures.model_fields}
+    assert set(contender["mixture"]["properties"]) == {to_camel(name) for name in PartFigures.model_fields}
+
+
+def test_status_names_every_verdict_of_a_retrain() -> None:
+    described = STATUS["properties"]["verdict"]["description"]
+    assert all(verdict in described for verdict in set(Verdict) - {"Restored"})
+    assert all(word in STATUS["properties"]["withheld"]["description"] for word in Withheld)
 
 
 def test_every_field_but_suspend_is_immutable() -> None:
@@ -57,6 +96,7 @@ def test_every_field_but_suspend_is_immutable() -> None:
 def test_values_are_the_code_s_defaults() -> None:
     trainer = {snake(name): value for name, value in VALUES["trainer"].items()}
     assert trainer == Tunables().model_dump(mode="json")
+    assert list(trainer) == list(Tunables.model_fields)
     for section, model in (("job", JobSettings), ("triggers", Triggers), ("kafka", Kafka)):
         for name, value in VALUES[section].items():
             field = model.model_fields[snake(name)]

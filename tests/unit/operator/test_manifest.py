@@ -50,6 +50,35 @@ def test_request_wins_over_the_settings(settings: Settings, request_body: Build)
     assert container["resources"] == {"limits": {"memory": "3Gi"}}
 
 
+def test_hold_out_is_that_of_whichever_preset_runs(settings: Settings, request_body: Build) -> None:
+    manifest = build_job(read_request(request_body(spec={"holdOutRows": 900})), settings)
+    variables = environment(manifest)
+    assert variables["RETRAIN_HOLD_OUT_ROWS"] == variables["RETRAIN_HOLD_OUT_SIZE"] == "900"
+
+
+def test_words_of_the_spec_reach_the_trainer(settings: Settings, request_body: Build) -> None:
+    spec = {
+        "preset": "recommended",
+        "policy": "Superior",
+        "margin": "0.01",
+        "onInconclusive": "Promote",
+        "promotion": "Manual",
+        "dryRun": True,
+        "scaling": "None",
+    }
+    variables = environment(build_job(read_request(request_body(spec=spec)), settings))
+    fields = ("PRESET", "POLICY", "MARGIN", "ON_INCONCLUSIVE", "PROMOTION", "DRY_RUN", "SCALING")
+    assert [variables[f"RETRAIN_{field}"] for field in fields] == [
+        "recommended",
+        "Superior",
+        "0.01",
+        "Promote",
+        "Manual",
+        "True",
+        "None",
+    ]
+
+
 def test_reason_cannot_read_a_secret_out(settings: Settings, request_body: Build) -> None:
     manifest = build_job(read_request(request_body(spec={"reason": "$(DATABASE_URL)"})), settings)
     assert environment(manifest)["RETRAIN_REASON"] == "$$(DATABASE_URL)"
