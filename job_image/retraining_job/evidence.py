@@ -47,6 +47,8 @@ class Split(Record):
     """Events of the hold-out that are known to be none."""
     unlabelled: int
     """Events of the hold-out without a label: they do not judge."""
+    champion_saw: int = 0
+    """Events of the hold-out that the champion was trained on, as far as that is known."""
 
 
 class Comparison(Record):
@@ -102,6 +104,10 @@ class Contender(Record):
     figures: Figures = Figures()
     usable: bool = True
     """Whether its scores are finite and not all the same."""
+    problem: str = ""
+    """Why they are not usable, as the end of a sentence."""
+    average_precision_lower: float | None = None
+    """Of a first challenger that can be judged: one-sided 95 % bound, the true average precision is above it."""
     matching_threshold: float | None = None
     """The challenger's: the threshold at which it raises as many alerts as the champion at the live one."""
     threshold_precision: float | None = None
@@ -146,6 +152,8 @@ class Evidence(Record):
     challenger: Contender
     champion: Contender | None = None
     comparison: Comparison | None = None
+    identical: bool = False
+    """Whether the challenger is the champion again, to the last bit."""
     periods: list[Period] = []
     notes: list[str] = []
     """Plain sentences about what a reader should know besides: an unknown training window, odd features, ..."""

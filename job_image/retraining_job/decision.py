@@ -1,0 +1,20 @@
+"""What becomes of a challenger, and why. Pure; made by `split`, `policy` and `reference`, acted upon by `run`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from retraining_job.contract import Reason, Verdict
+
+
+@dataclass(frozen=True)
+class Decision:
+    """A verdict with its reason in one word, and in plain sentences with every number that decided."""
+
+    verdict: Verdict
+    reason: Reason
+    message: str
+    promotes: bool = False
+    """Whether the challenger may go live: not every verdict of the same name does the same."""

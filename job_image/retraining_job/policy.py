@@ -1,0 +1,236 @@
+"""The verdict: pure functions from the evidence to a decision and its words. For `recommended`.
+
+Guards come first; then the policy that is set compares the two; last, nothing goes live that would raise far more or
+far fewer alerts than the champion does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from retraining_job.contract import Figures, OnInconclusive, PartFigures, Policy, Reason, Tunables, Verdict, value_name
+from retraining_job.decision import Decision
+from retraining_job.evidence import Comparison, Evidence, Split
+
+FEW_ALERTS = 10
+"""A champion with fewer alerts than this in the hold-out does not tell how many its successor ought to raise."""
+
+Rule = Callable[[Evidence, Tunables], Decision]
+
+
+def decide(evidence: Evidence, settings: Tunables) -> Decision:
+    """Judge a challenger by all the rules; `evidence.split` is there, and without a champion it is a first model."""
+    if evidence.champion is None:
+        return first_model(evidence, settings)
+    decision = unjudged(evidence, settings) or compared_by(settings.policy)(evidence, settings)
+    if evidence.champion.trained is None and evidence.comparison is not None:
+        said = "It is not known which events the champion was trained on: if these, its figures flatter it."
+        decision = replace(decision, message=f"{decision.message} {said}")
+    if decision.verdict is Verdict.INCONCLUSIVE and settings.on_inconclusive is OnInconclusive.PROMOTE:
+        said = f"It may go live all the same, since {value_name('on_inconclusive')} is Promote."
+        decision = replace(decision, message=f"{decision.message} {said}", promotes=True)
+    return (alert_rate_guard(evidence, settings) or decision) if decision.promotes else decision
+
+
+def compared_by(policy: Policy) -> Rule:
+    """Give the function of a policy."""
+    rules: dict[Policy, Rule] = {
+        Policy.NON_INFERIOR: non_inferior,
+        Policy.SUPERIOR: superior,
+        Policy.REFERENCE: reference,
+    }
+    return rules[policy]
+
+
+def unjudged(evidence: Evidence, settings: Tunables) -> Decision | None:
+    """Guard: say why the two are not compared; None where they are."""
+    challenger, split = evidence.challenger, split_of(evidence)
+    if not challenger.usable:
+        message = f"The challenger's scores are of no use: {challenger.problem}. The champion stays."
+        return Decision(Verdict.KEPT, Reason.UNUSABLE_SCORES, message)
+    if evidence.identical:
+        message = (
+            f"The challenger is {champion(evidence)} again: on the {split.hold_out.rows:,} held-out events both score "
+            "alike to the last bit. Nothing is to be replaced."
+        )
+        return Decision(Verdict.IDENTICAL, Reason.IDENTICAL, message)
+    if why := untested(split, settings):
+        reason = Reason.TOO_FEW_ANOMALIES if split.anomalies + split.normal else Reason.NO_TRUTH
+        return Decision(Verdict.INCONCLUSIVE, reason, f"{why} So the challenger was not compared with the champion.")
+    if split.champion_saw:
+        message = (
+            f"{champion(evidence, capital=True)} was trained on {split.champion_saw:,} of the {split.hold_out.rows:,} "
+            "held-out events, and those that came later are too few to judge on: they need "
+            f"{settings.hold_out_anomalies:,} known anomalies ({value_name('hold_out_anomalies')}). A later run has "
+            "more of them."
+        )
+        return Decision(Verdict.INCONCLUSIVE, Reason.CHAMPION_SAW_HOLD_OUT, message)
+    return None
+
+
+def untested(split: Split, settings: Tunables) -> str:
+    """Say why the hold-out cannot judge anyone; empty where it can."""
+    held = f"the {split.hold_out.rows:,} held-out events"
+    if not split.anomalies + split.normal:
+        return f"None of {held} has a label in {settings.truth_column} ({value_name('truth_column')})."
+    if split.anomalies < settings.hold_out_anomalies:
+        return (
+            f"Only {split.anomalies:,} of {held} are known anomalies, and {settings.hold_out_anomalies:,} are needed "
+            f"({value_name('hold_out_anomalies')}; no more than {settings.hold_out_share:.0%} of all events are held "
+            f"out: {value_name('hold_out_share')})."
+        )
+    return "" if split.normal else f"None of {held} is known to be no anomaly."
+
+
+def non_inferior(evidence: Evidence, settings: Tunables) -> Decision:
+    """Promote what is worse by no more than the margin, with confidence; keep out what is worse by more than it."""
+    comparison, margin = comparison_of(evidence), settings.margin
+    said, asked = compared_in_words(evidence, comparison), f"the margin ({value_name('margin')}) of {margin:g}"
+    if comparison.lower >= -margin:
+        message = f"{said} That is worse by no more than {asked}: the challenger is not inferior."
+        return Decision(Verdict.PROMOTED, Reason.NOT_INFERIOR, message, promotes=True)
+    if comparison.difference < -margin:
+        return Decision(
+            Verdict.KEPT, Reason.INFERIOR, f"{said} That is worse by more than {asked}: the champion stays."
+        )
+    message = f"{said} It may be worse by more than {asked}, or not: these events do not tell."
+    return Decision(Verdict.INCONCLUSIVE, Reason.UNCERTAIN, message)
+
+
+def superior(evidence: Evidence, _settings: Tunables) -> Decision:
+    """Promote what is better with confidence; keep out what is not better at all."""
+    comparison = comparison_of(evidence)
+    said = compared_in_words(evidence, comparison)
+    if comparison.lower > 0.0:
+        return Decision(Verdict.PROMOTED, Reason.SUPERIOR, f"{said} The challenger is better.", promotes=True)
+    if comparison.difference <= 0.0:
+        return Decision(Verdict.KEPT, Reason.NOT_SUPERIOR, f"{said} It is not better: the champion stays.")
+    message = f"{said} It may be better, or not: these events do not tell."
+    return Decision(Verdict.INCONCLUSIVE, Reason.UNCERTAIN, message)
+
+
+def reference(evidence: Evidence, _settings: Tunables) -> Decision:
+    """Promote where the share of right predictions is at least the champion's: the old service's rule."""
+    mine, theirs = evidence.challenger.figures.precision or 0.0, champion_figures(evidence).precision or 0.0
+    said = (
+        f"{on_held_out(evidence)}, the challenger is right about {mine:.4f} of those with a label at the threshold "
+        f"{evidence.threshold:g}, {champion(evidence)} about {theirs:.4f}"
+    )
+    if mine > theirs:
+        message = f"{said}: the challenger wins."
+        return Decision(Verdict.PROMOTED, Reason.HIGHER_PRECISION, message, promotes=True)
+    if mine == theirs:
+        message = f"{said}: a tie goes to the challenger."
+        return Decision(Verdict.PROMOTED, Reason.EQUAL_PRECISION, message, promotes=True)
+    return Decision(Verdict.KEPT, Reason.LOWER_PRECISION, f"{said}: the champion stays.")
+
+
+def alert_rate_guard(evidence: Evidence, settings: Tunables) -> Decision | None:
+    """Guard: keep out what would flood or silence those who read the alerts; None where it would do neither.
+
+    Too many: more than `alert_rate_factor` times the champion's rate, or times the alert budget where that is more, so
+    that a champion that hardly ever speaks does not silence its successors. Too few: less than the champion's rate by
+    the same factor, where the champion has raised `FEW_ALERTS` at least. No comparison with a champion whose own scores
+    are of no use.
+    """
+    if evidence.champion is None or not evidence.champion.usable:
+        return None
+    rows, factor = split_of(evidence).hold_out.rows, settings.alert_rate_factor
+    mine = mixture(evidence.challenger.figures).alert_rate or 0.0
+    theirs = mixture(evidence.champion.figures).alert_rate or 0.0
+    if mine > factor * max(theirs, settings.alert_budget):
+        how = "more"
+    elif mine < theirs / factor and theirs * rows >= FEW_ALERTS:
+        how = "fewer"
+    else:
+        return None
+    matching = evidence.challenger.matching_threshold
+    cure = "" if matching is None else f"With a threshold of {matching:.8g} it would raise as many as the champion. "
+    message = (
+        f"At the live threshold of {evidence.threshold:g} the challenger would raise an alert for {mine:.2%} of the "
+        f"{rows:,} held-out events, {champion(evidence)} does for {theirs:.2%}: {how} by a factor of over {factor:g} "
+        f"({value_name('alert_rate_factor')}). {cure}{ranking(evidence)}The champion stays."
+    )
+    return Decision(Verdict.KEPT, Reason.ALERT_RATE, message)
+
+
+def first_model(evidence: Evidence, settings: Tunables) -> Decision:
+    """Judge a challenger that has no champion to beat: it must not be broken, and where that shows, beat chance."""
+    challenger, split = evidence.challenger, split_of(evidence)
+    none = "There is no live model to beat"
+    if not challenger.usable:
+        message = f"{none}, but the challenger's scores are of no use: {challenger.problem}. It does not go live."
+        return Decision(Verdict.NO_CHAMPION, Reason.UNUSABLE_SCORES, message)
+    figures, lower = mixture(challenger.figures), challenger.average_precision_lower
+    alerts = (
+        f"At the live threshold of {evidence.threshold:g} it raises an alert for {figures.alert_rate or 0.0:.2%} of "
+        "the events."
+    )
+    if lower is None:
+        message = f"{none}. {untested(split, settings)} So the challenger may go live untested. {alerts}"
+        return Decision(Verdict.NO_CHAMPION, Reason.NO_CHAMPION, message, promotes=True)
+    chance = split.anomalies / (split.anomalies + split.normal)
+    said = (
+        f"{none}. {on_held_out(evidence)}, the challenger's average precision is {figures.average_precision or 0.0:.4f}, "
+        f"with 95 % confidence above {lower:.4f}; chance has {chance:.4f}."
+    )
+    if lower > chance:
+        return Decision(Verdict.NO_CHAMPION, Reason.NO_CHAMPION, f"{said} {alerts}", promotes=True)
+    message = f"{said} It is not shown to be better than chance, so it does not go live."
+    return Decision(Verdict.NO_CHAMPION, Reason.BELOW_FLOOR, message)
+
+
+def compared_in_words(evidence: Evidence, comparison: Comparison) -> str:
+    """Say how the two compare."""
+    mine, theirs = mixture(evidence.challenger.figures), mixture(champion_figures(evidence))
+    return (
+        f"{on_held_out(evidence)}, the challenger's average precision is {mine.average_precision or 0.0:.4f}, "
+        f"that of {champion(evidence)} is {theirs.average_precision or 0.0:.4f}: a difference of "
+        f"{comparison.difference:+.4f}, with {comparison.confidence:.0%} confidence above {comparison.lower:+.4f} and "
+        f"as surely below {comparison.upper:+.4f}."
+    )
+
+
+def ranking(evidence: Evidence) -> str:
+    """Say briefly how the two rank, where they were compared."""
+    if evidence.comparison is None:
+        return ""
+    return f"(Its average precision differs from the champion's by {evidence.comparison.difference:+.4f}.) "
+
+
+def on_held_out(evidence: Evidence) -> str:
+    """Begin a sentence with what was judged on."""
+    split = split_of(evidence)
+    return f"On {split.hold_out.rows:,} held-out events with {split.anomalies:,} known anomalies"
+
+
+def champion(evidence: Evidence, *, capital: bool = False) -> str:
+    """Name the champion."""
+    version = evidence.champion.version if evidence.champion else None
+    named = "the champion" if version is None else f"the champion (version {version})"
+    return named[0].upper() + named[1:] if capital else named
+
+
+def mixture(figures: Figures) -> PartFigures:
+    """Give the figures of the score that the live service uses."""
+    return figures.mixture or PartFigures()
+
+
+def champion_figures(evidence: Evidence) -> Figures:
+    """Give the champion's figures."""
+    return evidence.champion.figures if evidence.champion else Figures()
+
+
+def split_of(evidence: Evidence) -> Split:
+    """Give the split, which all judged evidence has."""
+    if evidence.split is None:
+        raise ValueError("Evidence without a split cannot be judged.")
+    return evidence.split
+
+
+def comparison_of(evidence: Evidence) -> Comparison:
+    """Give the comparison, which is there where no guard has spoken."""
+    if evidence.comparison is None:
+        raise ValueError("Evidence without a comparison cannot be judged by a policy.")
+    return evidence.comparison

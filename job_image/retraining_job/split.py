@@ -1,0 +1,116 @@
+"""Which rows train and which judge, oldest to newest: training, a gap of one window, hold-out. Pure; for `recommended`.
+
+Nothing is drawn at random: what is judged on comes after what was learned, as it does when the model is live. The gap
+keeps the newest training window and the hold-out apart, so that what hangs together in time is not on both sides.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import numpy as np
+
+from retraining_job.contract import Reason, Tunables, Verdict, Window, value_name
+from retraining_job.decision import Decision
+from retraining_job.evidence import Split
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The rows of one run, by number: training from 0 on, hold-out up to the newest."""
+
+    rows: int
+    training_rows: int
+    hold_out_start: int
+    champion_saw: int = 0
+    """Rows of the hold-out that the champion was trained on; 0 where that is not known."""
+
+    @property
+    def training(self) -> slice:
+        """The rows that are learned."""
+        return slice(0, self.training_rows)
+
+    @property
+    def hold_out(self) -> slice:
+        """The rows that judge."""
+        return slice(self.hold_out_start, self.rows)
+
+    def record(self, times: np.ndarray, truth: np.ndarray) -> Split:
+        """Give the split as the evidence keeps it."""
+        held = truth[self.hold_out]
+        return Split(
+            training=window_of(times[self.training]),
+            gap_rows=self.hold_out_start - self.training_rows,
+            hold_out=window_of(times[self.hold_out]),
+            anomalies=int((held == 1).sum()),
+            normal=int((held == 0).sum()),
+            unlabelled=int((held < 0).sum()),
+            champion_saw=self.champion_saw,
+        )
+
+
+def split(
+    times: np.ndarray, truth: np.ndarray, settings: Tunables, champion_until: datetime | None = None
+) -> Parts | Decision:
+    """Part the rows, or say why they are too few.
+
+    The hold-out is the newest `hold_out_size` rows, grown back in time until it has `hold_out_anomalies` known ones,
+    never more than `hold_out_share` of all rows. A champion must not have learned any of them: so it shrinks from its
+    old end where the champion's training reaches into it. Where what is left could not judge, and all of it could, it
+    stays whole, and `champion_saw` tells.
+
+    Args:
+        times: (n,) datetime64[us], UTC, ascending.
+        truth: (n,) 1 for an anomaly, 0 for none, -1 where that is not known.
+        settings: sizes and shares.
+        champion_until: when the newest event that the champion was trained on happened; None where that is not known.
+    """
+    rows = len(truth)
+    if rows < settings.minimum_rows:
+        return insufficient(f"There are {rows:,} events, and a retrain needs {settings.minimum_rows:,} at least")
+    start = rows - hold_out_rows(truth, settings)
+    saw = 0
+    if champion_until is not None:
+        unseen = int(np.searchsorted(times, naive(champion_until), side="right"))
+        if judges(truth[max(start, unseen) :], settings) or not judges(truth[start:], settings):
+            start = min(max(start, unseen), rows - 1)
+        saw = max(0, unseen - start)
+    training = start - settings.forest_window
+    if training < settings.forest_window:
+        return insufficient(
+            f"Of {rows:,} events {rows - start:,} are held out and {settings.forest_window:,} lie between, which "
+            f"leaves {max(0, training):,} to train on, and a forest needs one window of {settings.forest_window:,} "
+            f"({value_name('forest_window')})"
+        )
+    return Parts(rows, training, start, saw)
+
+
+def hold_out_rows(truth: np.ndarray, settings: Tunables) -> int:
+    """Give the size of the hold-out, counted from the newest row."""
+    most = max(1, int(settings.hold_out_share * len(truth)))
+    newest_first = np.flatnonzero(truth[::-1][:most] == 1)
+    if len(newest_first) < settings.hold_out_anomalies:
+        return most if len(newest_first) else min(most, settings.hold_out_size)
+    return min(most, max(settings.hold_out_size, int(newest_first[settings.hold_out_anomalies - 1]) + 1))
+
+
+def judges(truth: np.ndarray, settings: Tunables) -> bool:
+    """Say whether rows can judge: they have enough known anomalies, and others to tell them from."""
+    return int((truth == 1).sum()) >= settings.hold_out_anomalies and bool((truth == 0).any())
+
+
+def insufficient(why: str) -> Decision:
+    """Decide that nothing is trained."""
+    return Decision(Verdict.INSUFFICIENT_DATA, Reason.INSUFFICIENT_DATA, f"{why}; nothing was trained.")
+
+
+def naive(moment: datetime) -> np.datetime64:
+    """Give a moment as numpy keeps it."""
+    return np.datetime64(moment.astimezone(UTC).replace(tzinfo=None), "us")
+
+
+def window_of(times: np.ndarray) -> Window:
+    """Give where at least one row lies in time."""
+    first, last = (moment.replace(tzinfo=UTC) for moment in times[[0, -1]].astype("datetime64[us]").tolist())
+    return Window(first=first, last=last, rows=len(times))
