@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from retraining_operator import names
-from retraining_operator.contract import DATABASE_URL, REDIS_URL, ExitCode, Tunables, environment_name
+from retraining_operator.contract import DATABASE_URL, REDIS_URL, SIGNING_KEY, ExitCode, Tunables, environment_name
 from retraining_operator.request import Manifest, RetrainRequest
 from retraining_operator.settings import SecretKey, Settings
 
@@ -132,10 +132,12 @@ def build_environment(request: RetrainRequest, settings: Settings) -> list[Manif
         "run_id": request.uid,
         "request": request.key,
         "reason": request.spec.reason,
+        "image": settings.job.image,
         **tunables_of(request, settings).model_dump(mode="json"),
     }
     values = [{"name": environment_name(field), "value": literal(str(value))} for field, value in fields.items()]
-    return [*values, from_secret(DATABASE_URL, settings.database), from_secret(REDIS_URL, settings.redis)]
+    secrets = {DATABASE_URL: settings.database, REDIS_URL: settings.redis, SIGNING_KEY: settings.signing}
+    return [*values, *(from_secret(variable, secret) for variable, secret in secrets.items() if secret)]
 
 
 def literal(value: str) -> str:

@@ -92,6 +92,7 @@ class Settings(BaseSettings):
     kafka: Kafka
     redis: SecretKey
     database: SecretKey
+    signing: SecretKey | None = None
     triggers: Triggers = Triggers()
     job: JobSettings
     trainer: Trainer = Trainer()

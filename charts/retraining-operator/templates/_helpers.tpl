@@ -38,6 +38,9 @@ namespace: {{ .Release.Namespace }}
 kafka: {{- toYaml .Values.kafka | nindent 2 }}
 redis: {{- include "retraining.secret" (dict "root" . "store" "redis") | nindent 2 }}
 database: {{- include "retraining.secret" (dict "root" . "store" "database") | nindent 2 }}
+{{- with .Values.signing }}{{ if .existingSecret }}
+signing: {name: {{ .existingSecret }}, key: {{ .existingSecretKey }}}
+{{- end }}{{ end }}
 triggers: {{- toYaml .Values.triggers | nindent 2 }}
 job:
   image: {{ include "retraining.image" (dict "root" . "image" .Values.jobImage) }}

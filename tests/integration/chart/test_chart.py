@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from retraining_operator.settings import read_settings
+from retraining_operator.settings import SecretKey, read_settings
 from tests.system import environment
 from tests.system.environment import ROOT
 from tests.system.kubectl import CommandError, run
@@ -65,6 +65,15 @@ def test_operator_reads_the_rendered_configuration(tmp_path: Path) -> None:
     assert (settings.database.name, settings.database.key) == ("mine", "url")
     assert settings.job.service_account_name == "retraining-retraining-operator-job"
     assert settings.job.image == "retraining-job:0.1.0"
+    assert settings.signing is None
+
+
+def test_signing_key_is_named_to_the_operator_and_not_held_by_it(tmp_path: Path) -> None:
+    config = tmp_path / "config.yaml"
+    documents = rendered(*NEEDED, "--set=signing.existingSecret=mine")
+    config.write_text(one(documents, "ConfigMap")["data"]["config.yaml"])
+    assert read_settings(config).signing == SecretKey(name="mine", key="key")
+    assert len(documents) == len(rendered(*NEEDED))
 
 
 def test_url_stands_in_a_secret_alone() -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from retraining_operator.manifest import ImpossibleRequest, build_job, literal
 from retraining_operator.request import read_request
-from retraining_operator.settings import Settings
+from retraining_operator.settings import SecretKey, Settings
 
 GOLDEN = Path(__file__).parent / "data" / "job.json"
 Build = Callable[..., dict[str, Any]]
@@ -83,6 +83,15 @@ def test_reason_cannot_read_a_secret_out(settings: Settings, request_body: Build
     manifest = build_job(read_request(request_body(spec={"reason": "$(DATABASE_URL)"})), settings)
     assert environment(manifest)["RETRAIN_REASON"] == "$$(DATABASE_URL)"
     assert literal("5$ and $$") == "5$$ and $$$$"
+
+
+def test_signing_key_comes_from_its_secret_where_one_is_named(settings: Settings, request_body: Build) -> None:
+    request = read_request(request_body())
+    assert "SIGNING_KEY" not in environment(build_job(request, settings))
+    signing = settings.model_copy(update={"signing": SecretKey(name="mine", key="hmac")})
+    [container] = build_job(request, signing)["spec"]["template"]["spec"]["containers"]
+    [variable] = [variable for variable in container["env"] if variable["name"] == "SIGNING_KEY"]
+    assert variable["valueFrom"] == {"secretKeyRef": {"name": "mine", "key": "hmac"}}
 
 
 def test_same_request_gives_the_same_manifest(settings: Settings, request_body: Build) -> None:
