@@ -8,7 +8,9 @@ and this is the one place to change it. Readers need a class with these attribut
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+
+import numpy as np
 
 
 class StandardAbsoluteDeviation:
@@ -26,12 +28,19 @@ class StandardAbsoluteDeviation:
     def learn_one(self, features: Mapping[str, float]) -> None:
         """Take one event into account; one without the feature changes nothing."""
         value = features.get(self.feature)
-        if value is None or not math.isfinite(value):
-            return
-        self.count += 1
-        difference = value - self.mean
-        self.mean += difference / self.count
-        self.squares += difference * (value - self.mean)
+        if value is not None:
+            self.learn_values((value,))
+
+    def learn_values(self, values: Iterable[float]) -> None:
+        """Take many events' values of the feature into account, in their order; what is not finite changes nothing."""
+        count, mean, squares = self.count, self.mean, self.squares
+        for value in values:
+            if math.isfinite(value):
+                count += 1
+                difference = value - mean
+                mean += difference / count
+                squares += difference * (value - mean)
+        self.count, self.mean, self.squares = count, mean, squares
 
     def score_one(self, features: Mapping[str, float]) -> float:
         """Score one event: 0 where too little is known."""
@@ -43,3 +52,16 @@ class StandardAbsoluteDeviation:
             return 0.0
         deviation = math.sqrt(self.squares / (self.count - 1))
         return min(distance / (3.0 * deviation), 1.0) if deviation > 0.0 else 1.0
+
+    def scores(self, values: np.ndarray) -> np.ndarray:
+        """Score many events by their values of the feature, NaN where one has not got it: as `score_one` on each."""
+        scores = np.zeros(len(values))
+        if self.count < 2:
+            return scores
+        deviation = math.sqrt(self.squares / (self.count - 1))
+        with np.errstate(over="ignore", invalid="ignore"):
+            distance = np.abs(values - self.mean)
+            ratio = distance / (3.0 * deviation) if deviation > 0.0 else np.ones(len(values))
+        away = np.isfinite(values) & (distance != 0.0)
+        scores[away] = np.minimum(ratio, 1.0)[away]
+        return scores

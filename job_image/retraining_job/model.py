@@ -9,18 +9,26 @@ from __future__ import annotations
 import io
 import pickle
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
+from itertools import zip_longest
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from river.anomaly import HalfSpaceTrees
+import numpy as np
 
 from retraining_job.collector import collector_off
 from retraining_job.contract import Tunables, environment_name, value_name
 from retraining_job.deviation import StandardAbsoluteDeviation
+from retraining_job.emitter import emitted
+from retraining_job.nodes import event_of, nodes_of
+from retraining_job.rivers import half_space_trees
+from retraining_job.trees import ArrayForest
+
+if TYPE_CHECKING:
+    from river.anomaly import HalfSpaceTrees
 
 FOREST_GLOBALS = frozenset(
     {
@@ -46,7 +54,8 @@ class UnreadableModel(Exception):
 class Model:
     """A forest and a deviation score."""
 
-    hst: HalfSpaceTrees
+    hst: ArrayForest | HalfSpaceTrees
+    """In arrays where we made it; river's own where it was read from a pickle, or where plain river had to train it."""
     sad: StandardAbsoluteDeviation
 
 
@@ -55,7 +64,58 @@ def dumped(model: Model, deviation_class: str) -> bytes:
     with collector_off(), standing_in(deviation_class) as named:
         sad = named.__new__(named)
         vars(sad).update(vars(model.sad))
+        if isinstance(model.hst, ArrayForest):
+            return emitted(model.hst, sad)
         return pickle.dumps({"hst": model.hst, "sad": sad})
+
+
+def hst_scores(model: Model, names: Sequence[str], matrix: np.ndarray) -> np.ndarray:
+    """Score events by the forest alone, which learns nothing from it: (events,).
+
+    Args:
+        model: either kind.
+        names: the features of the columns, in any order; the forest takes those that it knows.
+        matrix: (events, features), raw; NaN where an event has not the feature.
+    """
+    if isinstance(model.hst, ArrayForest):
+        return model.hst.scores(in_columns(model.hst.names, names, matrix))
+    scores = (model.hst.score_one(event_of(names, row)) for row in matrix)  # type: ignore[no-untyped-call]
+    return np.fromiter(scores, np.float64, len(matrix))
+
+
+def sad_scores(model: Model, names: Sequence[str], matrix: np.ndarray) -> np.ndarray:
+    """Score events by the deviation alone: (events,); arguments as for `hst_scores`."""
+    return model.sad.scores(in_columns([model.sad.feature], names, matrix)[:, 0])
+
+
+def in_columns(wanted: Sequence[str], names: Sequence[str], matrix: np.ndarray) -> np.ndarray:
+    """Arrange columns anew, by their names: NaN where there is none of a name."""
+    if tuple(wanted) == tuple(names):
+        return matrix
+    places = {name: column for column, name in enumerate(names)}
+    arranged = np.full((len(matrix), len(wanted)), np.nan)
+    for column, name in enumerate(wanted):
+        if name in places:
+            arranged[:, column] = matrix[:, places[name]]
+    return arranged
+
+
+def feature_names(model: Model) -> tuple[str, ...]:
+    """Give the features that the forest splits, sorted; none where it has not learned anything yet."""
+    if isinstance(model.hst, ArrayForest):
+        return model.hst.names
+    return tuple(sorted(map(str, model.hst.limits)))  # river asks for each feature's limits, which keeps it there
+
+
+def identical(one: Model, other: Model) -> bool:
+    """Tell whether two models score every event the same and will go on doing so: trees, masses and deviation."""
+    if vars(one.sad) != vars(other.sad):
+        return False
+    shapes = [(hst.n_trees, hst.height, hst.window_size, hst.counter) for hst in (one.hst, other.hst)]
+    if shapes[0] != shapes[1]:
+        return False
+    pairs = zip_longest(nodes_of(one.hst), nodes_of(other.hst))
+    return all(ours == theirs for ours, theirs in pairs)
 
 
 @contextmanager
@@ -97,6 +157,7 @@ class ModelUnpickler(pickle.Unpickler):
         if full_name in self.deviation_classes:
             return StandardAbsoluteDeviation
         if full_name in FOREST_GLOBALS:
+            half_space_trees()  # loads what the names stand for, and not the whole of river
             return super().find_class(module, name)
         if module.partition(".")[0] == "river":
             raise UnreadableModel(
@@ -130,11 +191,12 @@ def checked(content: object) -> Model:
     if not isinstance(content, dict) or set(content) != {"hst", "sad"}:
         raise UnreadableModel('it is no dictionary of "hst" and "sad"')
     hst, sad = content["hst"], content["sad"]
-    if not isinstance(hst, HalfSpaceTrees):
+    forest_class = half_space_trees()
+    if not isinstance(hst, forest_class):
         raise UnreadableModel('its "hst" is no river.anomaly.HalfSpaceTrees')
     if not isinstance(sad, StandardAbsoluteDeviation):
         raise UnreadableModel('its "sad" is no deviation score')
-    for part, new in ((hst, HalfSpaceTrees()), (sad, StandardAbsoluteDeviation())):
+    for part, new in ((hst, forest_class()), (sad, StandardAbsoluteDeviation())):
         if missing := sorted(set(vars(new)) - set(vars(part))):
             raise UnreadableModel(f"its {type(part).__name__} lacks {', '.join(missing)}")
     if len(hst.trees) not in {0, hst.n_trees} or not 0 <= hst.height <= 64:  # what bounds the work of one score
