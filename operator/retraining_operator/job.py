@@ -16,6 +16,7 @@ class Job:
     name: str
     uid: str
     request_uid: str
+    task: names.Task
     resource_version: int
     active: int
     ready: int
@@ -42,6 +43,7 @@ def read_job(body: Mapping[str, Any]) -> Job | None:
     request_uid = owner_uid(body)
     if request_uid is None:
         return None
+    labels = body["metadata"].get("labels") or {}
     status = body.get("status") or {}
     end = next(
         (
@@ -55,6 +57,7 @@ def read_job(body: Mapping[str, Any]) -> Job | None:
         name=body["metadata"]["name"],
         uid=body["metadata"]["uid"],
         request_uid=request_uid,
+        task=names.Task.DECIDE if labels.get(names.LABEL_TASK) == names.Task.DECIDE else names.Task.TRAIN,
         resource_version=int(body["metadata"]["resourceVersion"]),
         active=status.get("active") or 0,
         ready=status.get("ready") or 0,

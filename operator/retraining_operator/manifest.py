@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from retraining_operator import names
 from retraining_operator.contract import DATABASE_URL, REDIS_URL, SIGNING_KEY, ExitCode, Tunables, environment_name
+from retraining_operator.names import Task
 from retraining_operator.request import Manifest, RetrainRequest
 from retraining_operator.settings import SecretKey, Settings
 
@@ -49,6 +50,7 @@ def build_job(request: RetrainRequest, settings: Settings) -> Manifest:
         names.LABEL_COMPONENT: names.TRAINER_CONTAINER,
         names.LABEL_REQUEST: request.name,
         names.LABEL_REQUEST_UID: request.uid,
+        names.LABEL_TASK: Task.TRAIN,
     }
     return {
         "apiVersion": "batch/v1",
@@ -115,6 +117,7 @@ def build_container(request: RetrainRequest, settings: Settings) -> Manifest:
         "name": names.TRAINER_CONTAINER,
         "image": settings.job.image,
         "imagePullPolicy": settings.job.image_pull_policy,
+        "args": [Task.TRAIN],
         "env": build_environment(request, settings),
         "resources": copy.deepcopy(request.spec.resources or settings.job.resources),
         "terminationMessagePolicy": "File",

@@ -11,6 +11,7 @@ from datetime import datetime
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from retraining_operator.job import Job
+from retraining_operator.names import Task
 from retraining_operator.outcome import Outcome
 from retraining_operator.request import RetrainRequest
 from retraining_operator.trigger import Malformed
@@ -93,7 +94,7 @@ class Metrics:
     def standing(self, view: View) -> None:
         """Set how many requests wait and how many run."""
         unfinished = [request for request in view.requests.values() if not request.finished]
-        running = sum(request.uid in view.jobs for request in unfinished)
+        running = sum(request.uid in view.jobs[Task.TRAIN] for request in unfinished)
         self._requests.labels("running").set(running)
         self._requests.labels("waiting").set(len(unfinished) - running)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from enum import StrEnum
 
 GROUP = "retraining.dev"
 VERSION = "v1alpha1"
@@ -20,7 +21,17 @@ LABEL_COMPONENT = "app.kubernetes.io/component"
 LABEL_REQUEST = "retraining.dev/request"
 """On Jobs and pods: the RetrainRequest's name, at most 63 characters by the CRD's own rule."""
 LABEL_REQUEST_UID = "retraining.dev/request-uid"
+LABEL_TASK = "retraining.dev/task"
+"""On Jobs and pods: which of its request's Jobs it is."""
 TRAINER_CONTAINER = "trainer"
+
+
+class Task(StrEnum):
+    """What a Job is for: the trainer's command. A request has at most one Job for each."""
+
+    TRAIN = "train"
+    DECIDE = "decide"
+
 
 TOPIC_CHARACTERS = 30
 REQUEST_CHARACTERS = 46
@@ -37,10 +48,13 @@ def request_name(topic: str, partition: int, offset: int, timestamp_ms: int) -> 
     return f"{slug}-{partition}-{offset}-{digest(f'{topic}/{partition}/{offset}/{timestamp_ms}', 8)}"
 
 
-def job_name(request: str, uid: str) -> str:
-    """Name the one Job of a RetrainRequest; the uid makes a request that was deleted and made again a new run."""
+def job_name(request: str, uid: str, task: Task = Task.TRAIN) -> str:
+    """Name a RetrainRequest's one Job for a task.
+
+    The uid makes a request that was deleted and made again a new run.
+    """
     slug = re.sub(r"[^a-z0-9]+", "-", request.lower())[:REQUEST_CHARACTERS].strip("-")
-    return f"{slug}-{digest(uid, 12)}"
+    return f"{slug}-{digest(uid if task is Task.TRAIN else f'{uid}/{task}', 12)}"
 
 
 def digest(text: str, characters: int) -> str:

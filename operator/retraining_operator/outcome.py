@@ -33,6 +33,7 @@ class Outcome:
 class Attempt:
     """One pod's end."""
 
+    job_uid: str
     finished_at: str
     exit_code: int | None
     reason: str
@@ -41,10 +42,13 @@ class Attempt:
 
 def read_attempt(pod: Mapping[str, Any]) -> Attempt | None:
     """Read how a pod's trainer ended; None while it has not."""
+    owners = pod["metadata"].get("ownerReferences") or ()
+    job_uid = next((owner["uid"] for owner in owners if owner.get("controller")), "")
     for status in (pod.get("status") or {}).get("containerStatuses") or ():
         end = (status.get("state") or {}).get("terminated")
         if status["name"] == names.TRAINER_CONTAINER and end:
             return Attempt(
+                job_uid=job_uid,
                 finished_at=end.get("finishedAt") or "",
                 exit_code=end.get("exitCode"),
                 reason=end.get("reason") or "",
@@ -54,11 +58,12 @@ def read_attempt(pod: Mapping[str, Any]) -> Attempt | None:
 
 
 def read_outcome(job: Job, attempts: Iterable[Attempt]) -> Outcome:
-    """Read how a finished Job ended.
+    """Read how a finished Job ended, from those of its request's pods that are its own.
 
     A verdict counts whatever became of the Job afterwards: its model may be live and its row is written.
     """
-    attempts = sorted(attempts, key=lambda attempt: attempt.finished_at)
+    own = (attempt for attempt in attempts if attempt.job_uid == job.uid)
+    attempts = sorted(own, key=lambda attempt: attempt.finished_at)
     verdicts = [result for attempt in attempts if (result := read_result(attempt.document)) and result.verdict]
     if verdicts:
         return Outcome(str(verdicts[-1].verdict), verdicts[-1].message, verdicts[-1])

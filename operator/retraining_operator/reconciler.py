@@ -25,6 +25,7 @@ from retraining_operator.context import Context
 from retraining_operator.events import Narrator
 from retraining_operator.job import owner_uid
 from retraining_operator.manifest import ImpossibleRequest, build_job
+from retraining_operator.names import Task
 from retraining_operator.outcome import Outcome, read_outcome
 from retraining_operator.plan import ArmTtl, Conclude, Launch, Miss, Report, Settle, Step, plan
 from retraining_operator.reason import Reason
@@ -83,7 +84,9 @@ class Reconciler:
         """Make one pass; give the longest time to wait before what failed is tried again, 0 where nothing did."""
         self._view.changed.clear()
         view = self._view
-        steps = plan(view.requests.values(), view.jobs, self._settings.triggers.max_concurrent, self._clock())
+        steps = plan(
+            view.requests.values(), view.jobs[Task.TRAIN], self._settings.triggers.max_concurrent, self._clock()
+        )
         pauses = await asyncio.gather(*(self._attempt(step) for step in steps))
         self._metrics.standing(self._view)
         return max(pauses, default=0.0)

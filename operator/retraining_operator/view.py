@@ -13,16 +13,17 @@ from typing import Any
 
 from retraining_operator import names
 from retraining_operator.job import Job, read_job
+from retraining_operator.names import Task
 from retraining_operator.outcome import Attempt, read_attempt
 from retraining_operator.request import RetrainRequest, read_request
 
 
 class View:
-    """Requests and Jobs by the request's uid."""
+    """Requests, and for each task their Jobs, by the request's uid."""
 
     def __init__(self) -> None:
         self.requests: dict[str, RetrainRequest] = {}
-        self.jobs: dict[str, Job] = {}
+        self.jobs: dict[Task, dict[str, Job]] = {task: {} for task in Task}
         self.attempts: dict[str, dict[str, Attempt]] = {}
         """How pods ended, by their own uid as well: a pod may be gone before its Job is finished."""
         self.settled: dict[str, int] = {}
@@ -44,9 +45,10 @@ class View:
         job = read_job(body)
         if job is None:
             return
-        known = self.jobs.get(job.request_uid)
+        jobs = self.jobs[job.task]
+        known = jobs.get(job.request_uid)
         if known is None or job.resource_version > known.resource_version:
-            self.jobs[job.request_uid] = job
+            jobs[job.request_uid] = job
             self.changed.set()
 
     def see_pod(self, body: Mapping[str, Any]) -> None:
@@ -70,5 +72,5 @@ class View:
     def forget_job(self, body: Mapping[str, Any]) -> None:
         """Take out a Job that is gone."""
         job = read_job(body)
-        if job and self.jobs.pop(job.request_uid, None):
+        if job and self.jobs[job.task].pop(job.request_uid, None):
             self.changed.set()

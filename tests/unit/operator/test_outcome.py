@@ -21,9 +21,17 @@ def document(now: datetime, **fields: Any) -> str:
     ).document()
 
 
-def pod(code: int, message: str = "", reason: str = "Error", at: str = "2026-03-01T11:04:00Z") -> Attempt:
+def pod(
+    code: int,
+    message: str = "",
+    reason: str = "Error",
+    at: str = "2026-03-01T11:04:00Z",
+    job: str = "job-of-first",
+) -> Attempt:
     end = {"exitCode": code, "reason": reason, "message": message, "finishedAt": at}
-    attempt = read_attempt({"status": {"containerStatuses": [{"name": "trainer", "state": {"terminated": end}}]}})
+    owner = {"controller": True, "uid": f"uid-of-{job}"}
+    status = {"containerStatuses": [{"name": "trainer", "state": {"terminated": end}}]}
+    attempt = read_attempt({"metadata": {"ownerReferences": [owner]}, "status": status})
     assert attempt is not None
     return attempt
 
@@ -44,7 +52,7 @@ def finished_job(body: dict[str, Any]) -> Job:
     ids=["no container yet", "it still runs", "another container ended"],
 )
 def test_pod_whose_trainer_has_not_ended_tells_nothing(status: dict[str, Any]) -> None:
-    assert read_attempt({"status": status}) is None
+    assert read_attempt({"metadata": {}, "status": status}) is None
 
 
 def test_verdict_comes_from_the_result_document(job_body: Build, request_body: Build, now: datetime) -> None:
@@ -58,6 +66,11 @@ def test_verdict_comes_from_the_result_document(job_body: Build, request_body: B
         ("Promoted", "True", "Promoted"),
     ]
     assert (status["version"], status["championVersion"], status["samples"], status["attempts"]) == (4, 3, 600, 1)
+
+
+def test_pods_of_the_request_s_other_job_tell_nothing(job_body: Build, now: datetime) -> None:
+    other = pod(0, document(now, verdict="Promoted", promoted=True), job="decision-of-first")
+    assert read_outcome(finished_job(job_body(end="Complete")), [other]).reason == "ResultLost"
 
 
 def test_kept_is_a_success_that_promoted_nothing(job_body: Build, request_body: Build, now: datetime) -> None:
