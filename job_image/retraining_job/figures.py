@@ -12,7 +12,7 @@ import numpy as np
 
 from retraining_job.contract import Figures, PartFigures, Tunables
 from retraining_job.evidence import Curve, ScoreHistogram
-from retraining_job.scores import Scores
+from retraining_job.scores import Scores, ranked
 
 CURVE_POINTS = 200
 HISTOGRAM_BINS = 40
@@ -110,12 +110,12 @@ def matching_threshold(scores: np.ndarray, alerts: int) -> float:
 
 def figures_of(truth: np.ndarray, scores: Scores, settings: Tunables, threshold: float) -> Figures:
     """Give all figures of one contender."""
-    mixture = scores.mixture(settings.forest_weight, settings.deviation_weight)
+    mixture = ranked(scores.mixture(settings.forest_weight, settings.deviation_weight))
     return Figures(
         precision=rounded(accuracy(truth, mixture, threshold)),
         mixture=part_figures(truth, mixture, settings, threshold),
-        hst=part_figures(truth, scores.hst, settings, threshold),
-        sad=part_figures(truth, scores.sad, settings, threshold),
+        hst=part_figures(truth, ranked(scores.hst), settings, threshold),
+        sad=part_figures(truth, ranked(scores.sad), settings, threshold),
     )
 
 

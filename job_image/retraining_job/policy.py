@@ -172,8 +172,8 @@ def first_model(evidence: Evidence, settings: Tunables) -> Decision:
         return Decision(Verdict.NO_CHAMPION, Reason.NO_CHAMPION, message, promotes=True)
     chance = split.anomalies / (split.anomalies + split.normal)
     said = (
-        f"{none}. {on_held_out(evidence)}, the challenger's average precision is {figures.average_precision or 0.0:.4f}, "
-        f"with 95 % confidence above {lower:.4f}; chance has {chance:.4f}."
+        f"{none}. {on_held_out(evidence)}, the challenger's average precision is "
+        f"{figures.average_precision or 0.0:.4f}, with 95 % confidence above {lower:.4f}; chance has {chance:.4f}."
     )
     if lower > chance:
         return Decision(Verdict.NO_CHAMPION, Reason.NO_CHAMPION, f"{said} {alerts}", promotes=True)

@@ -35,3 +35,8 @@ class Scores:
             if len(values) and (values == values[0]).all():
                 return f"its {name} is {values[0]:.6g} for every one of {len(values):,} events"
         return ""
+
+
+def ranked(scores: np.ndarray) -> np.ndarray:
+    """Put what is no finite number below everything else, so that scores can be sorted and compared."""
+    return np.where(np.isfinite(scores), scores, -np.inf)
