@@ -1,0 +1,159 @@
+"""Evidence of made-up runs, for the tests of the report: curves, histograms and figures are computed from scores."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import numpy as np
+
+from retraining_job.contract import Figures, PartFigures, Policy, Tunables, Window
+from retraining_job.evidence import (
+    Comparison,
+    Contender,
+    Curve,
+    Evidence,
+    FeatureRecord,
+    Period,
+    Provenance,
+    ScoreHistogram,
+    Split,
+)
+
+START = datetime(2026, 11, 2, 6, 30, tzinfo=UTC)
+END = datetime(2026, 11, 23, 14, 5, tzinfo=UTC)
+HELD_OUT = datetime(2026, 11, 21, 9, 10, tzinfo=UTC)
+EDGES = np.linspace(0.0, 1.0, 51)
+THRESHOLD = 0.7
+
+
+def scores(truth: np.ndarray, gap: float, seed: int) -> np.ndarray:
+    random = np.random.default_rng(seed)
+    return np.clip(random.normal(0.55, 0.07, truth.size) + gap * truth, 0.0, 1.0)
+
+
+def contender(truth: np.ndarray, scored: np.ndarray, **others: Any) -> Contender:
+    order = np.argsort(-scored)
+    hits = np.cumsum(truth[order])
+    recall, precision = hits / truth.sum(), hits / np.arange(1, truth.size + 1)
+    shown = np.unique(np.geomspace(1, truth.size, 120).astype(int)) - 1
+    average = float(np.sum(precision * truth[order]) / truth.sum())
+    above, budget = scored > THRESHOLD, truth.size // 100 - 1
+    mixture = PartFigures(
+        average_precision=average,
+        roc_auc=0.95,
+        budget_precision=float(precision[budget]),
+        budget_recall=float(recall[budget]),
+        alert_rate=float(above.mean()),
+    )
+    hst = PartFigures(average_precision=average * 0.9, roc_auc=0.93, alert_rate=0.31)
+    return Contender(
+        figures=Figures(precision=0.97, mixture=mixture, hst=hst, sad=PartFigures(average_precision=0.4, roc_auc=0.8)),
+        fingerprint="9f2c" * 16,
+        trained=Window(first=START, last=HELD_OUT, rows=44_750),
+        threshold_precision=float(truth[above].mean()),
+        threshold_recall=float(truth[above].sum() / truth.sum()),
+        curve=Curve(recall=recall[shown].tolist(), precision=precision[shown].tolist()),
+        histogram=ScoreHistogram(
+            edges=EDGES.tolist(),
+            anomalies=np.histogram(scored[truth == 1], EDGES)[0].tolist(),
+            normal=np.histogram(scored[truth == 0], EDGES)[0].tolist(),
+        ),
+        **others,
+    )
+
+
+def features(count: int) -> list[FeatureRecord]:
+    named = [FeatureRecord(name=f"feature_{index:03}", scaling="linear", low=0.0, high=87.25) for index in range(count)]
+    named[0] = FeatureRecord(name="amount", scaling="log", low=0.5, high=25_691.16, note="heavy tail: log1p")
+    named[1] = FeatureRecord(name="country", scaling="left out", unusable=44_750, note="no finite number in any row")
+    named[2] = FeatureRecord(name="velocity", scaling="linear", low=0, high=31, missing=120)
+    return named
+
+
+def judged(**changes: Any) -> Evidence:
+    """Give the evidence of a run that promoted its challenger, with fields changed as a test needs them."""
+    truth = (np.random.default_rng(1).random(4640) < 0.012).astype(np.int8)
+    anomalies = int(truth.sum())
+    periods = [
+        Period(
+            first=HELD_OUT + index * (END - HELD_OUT) / 10,
+            last=HELD_OUT + (index + 1) * (END - HELD_OUT) / 10 - timedelta(seconds=30),
+            rows=500,
+            anomalies=0 if index == 6 else 6,
+            champion_average_precision=None if index == 6 else 0.6 + 0.02 * (index % 3) - 0.02 * index,
+            challenger_average_precision=None if index == 6 else 0.82 + 0.03 * (index % 4),
+            champion_alert_rate=0.021 + 0.002 * index,
+            challenger_alert_rate=0.024 - 0.001 * (index % 2),
+        )
+        for index in range(10)
+    ]
+    values: dict[str, Any] = {
+        "provenance": Provenance(
+            run_id="rtr-drift-alerts-0-1184-5c1f2b",
+            request="fraud/drift-alerts-0-1184",
+            trigger_reason="PSI of amount is 0.31, above 0.25",
+            image="registry.example.org/retraining-job:0.2.0",
+            judged_at=END + timedelta(minutes=3),
+            river="0.26.1",
+            python="3.11.2",
+            numpy="2.4.0",
+            preset="recommended",
+            source="scored_events",
+            window=Window(first=START, last=END, rows=50_000),
+            checksum="3b1d9e0c52aa4f7e" * 4,
+            seed=42,
+            settings=Tunables(rows=20_000).model_dump(mode="json"),
+        ),
+        "split": Split(
+            training=Window(first=START, last=HELD_OUT - timedelta(hours=2), rows=44_750),
+            gap_rows=250,
+            hold_out=Window(first=HELD_OUT, last=END, rows=5000),
+            anomalies=anomalies,
+            normal=4640 - anomalies,
+            unlabelled=360,
+        ),
+        "features": features(11),
+        "threshold": THRESHOLD,
+        "threshold_source": "setting",
+        "policy": Policy.NON_INFERIOR,
+        "margin": 0.05,
+        "challenger": contender(truth, scores(truth, 0.24, 2), matching_threshold=0.713),
+        "champion": contender(truth, scores(truth, 0.17, 3), version=12),
+        "comparison": Comparison(difference=0.431, lower=0.351, upper=0.512, confidence=0.95, draws=1000, seed=42),
+        "periods": periods,
+        "notes": ["The champion's manifest says that it was trained on rows older than the hold-out."],
+        "verdict": "Promoted",
+        "reason": "not_inferior",
+        "message": "The challenger's average precision on 5,000 held-out rows is 0.881, the champion's (version 12) is "
+        "0.450; with 95 % confidence it is worse by no more than the margin of 0.05. It raises alerts for 2.8 % of the "
+        "events, the champion for 2.1 %.",
+        "promoted": True,
+    }
+    return Evidence(**(values | changes))
+
+
+def without_truth(**changes: Any) -> Evidence:
+    """Give the evidence of a run whose hold-out has no label at all."""
+    whole = judged()
+    rate = PartFigures(alert_rate=0.02)
+    bare = {"figures": Figures(mixture=rate), "curve": None, "histogram": None}
+    bare |= {"threshold_precision": None, "threshold_recall": None}
+    assert whole.split is not None
+    assert whole.champion is not None
+    return whole.model_copy(
+        update={
+            "split": whole.split.model_copy(update={"anomalies": 0, "normal": 0, "unlabelled": 5000}),
+            "challenger": whole.challenger.model_copy(update=bare),
+            "champion": whole.champion.model_copy(update=bare),
+            "comparison": None,
+            "periods": [
+                one.model_copy(update={"champion_average_precision": None, "challenger_average_precision": None})
+                for one in whole.periods
+            ],
+            "verdict": "Inconclusive",
+            "reason": "no_truth",
+            "promoted": False,
+            **changes,
+        }
+    )
