@@ -111,6 +111,8 @@ def identical(one: Model, other: Model) -> bool:
     """Tell whether two models score every event the same and will go on doing so: trees, masses and deviation."""
     if vars(one.sad) != vars(other.sad):
         return False
+    if isinstance(one.hst, ArrayForest) and isinstance(other.hst, ArrayForest):
+        return one.hst.equals(other.hst)
     shapes = [(hst.n_trees, hst.height, hst.window_size, hst.counter) for hst in (one.hst, other.hst)]
     if shapes[0] != shapes[1]:
         return False

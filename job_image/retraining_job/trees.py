@@ -129,6 +129,14 @@ class ArrayForest:
         """Score one event; features that the trees do not know count for nothing."""
         return float(self.scores(matrix_of([features], self.names))[0])
 
+    def equals(self, other: ArrayForest) -> bool:
+        """Tell whether both have the same trees and masses and are at the same place of a window."""
+        mine, theirs = (
+            (one.names, one.features.shape, one.window_size, one.counter, one.first_window) for one in (self, other)
+        )
+        arrays = ("features", "thresholds", "l_mass", "r_mass")
+        return mine == theirs and all(np.array_equal(getattr(self, name), getattr(other, name)) for name in arrays)
+
     def _count(self, rows: np.ndarray) -> None:
         """Add the rows of one window to its masses.
 

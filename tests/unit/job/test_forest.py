@@ -1,7 +1,5 @@
 """The shortened training against river's own, bit for bit."""
 
-import itertools
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -62,13 +60,6 @@ def test_forest_is_rivers_own(events: list[Features], shape: dict[str, int], mor
         ours.learn_one(features)
         rivers.learn_one(features)
     assert state(ours) == state(rivers)
-
-
-def test_forest_of_full_size_is_rivers_own() -> None:
-    values = itertools.cycle(math.sin(i) / 2 + 0.5 for i in range(9_973))
-    events = [{f"feature_{i}": next(values) for i in range(11)} for _ in range(1_120)]
-    shape = {"n_trees": 25, "height": 15, "window_size": 250, "seed": 42}
-    assert state(learned_forest(events, **shape)) == state(plainly_learned(events, **shape))
 
 
 def test_what_leaves_no_trace_is_left_out() -> None:

@@ -1,0 +1,84 @@
+"""Small forests and events for tests of the fast way, and river's own beside them."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from hypothesis import strategies as st
+from river.anomaly import HalfSpaceTrees
+
+from retraining_job.collector import collector_off
+from retraining_job.features import Features
+from retraining_job.trees import ArrayForest, depth_first, matrix_of
+
+NAMES = ["amount", "hour", "risk", "zeta"]
+VALUES = st.floats(-0.5, 1.5)
+COMPLETE = st.fixed_dictionaries(dict.fromkeys(NAMES, VALUES))
+WITH_GAPS = st.dictionaries(st.sampled_from(NAMES), VALUES)
+SHAPES = st.fixed_dictionaries(
+    {
+        "n_trees": st.integers(1, 4),
+        "height": st.integers(1, 6),
+        "window_size": st.integers(1, 12),
+        "seed": st.integers(0, 2**70),
+    }
+)
+EVENTS = st.lists(COMPLETE, min_size=1, max_size=50) | st.builds(
+    lambda first, others: [first, *others], COMPLETE, st.lists(WITH_GAPS, max_size=50)
+)
+"""The first event has all features, for its features are those of the trees."""
+
+
+def plainly_learned(events: Sequence[Features], **shape: int) -> HalfSpaceTrees:
+    """Give river's forest that has learned the events one by one."""
+    forest = HalfSpaceTrees(**shape)
+    with collector_off():
+        for features in events:
+            forest.learn_one(features)
+    return forest
+
+
+def learned_in_arrays(events: Sequence[Features], **shape: int) -> ArrayForest:
+    """Give ours that has learned them at once."""
+    forest = ArrayForest.grown(NAMES, **shape)
+    forest.learn(matrix_of(events, NAMES))
+    return forest
+
+
+def content(forest: HalfSpaceTrees) -> dict[str, Any]:
+    """Everything that river's forest is: nodes in order with their types, settings, counters and the generator."""
+    with collector_off():
+        nodes = [list(tree.iter_dfs()) for tree in forest.trees]
+        assert all(
+            mine is listed
+            for tree, flat in zip(nodes, forest._tree_nodes, strict=True)
+            for mine, listed in zip(tree, flat, strict=True)
+        )
+        parts = [
+            (type(node), getattr(node, "feature", None), getattr(node, "threshold", None), node.l_mass, node.r_mass)
+            for tree in nodes
+            for node in tree
+        ]
+    own = ("n_trees", "height", "window_size", "seed", "counter", "_first_window")
+    return {"nodes": parts, "rng": forest.rng.getstate(), "limits": dict(forest.limits)} | {
+        name: getattr(forest, name) for name in own
+    }
+
+
+def agree(ours: ArrayForest, rivers: HalfSpaceTrees) -> bool:
+    """Tell whether a forest in arrays is river's to the last bit: trees, masses, counters, generator."""
+    order = np.argsort(depth_first(ours.height + 1))
+    with collector_off():
+        masses = [[(node.l_mass, node.r_mass) for node in tree] for tree in rivers._tree_nodes]
+        splits = [
+            [(node.feature, node.threshold) for node in tree if hasattr(node, "feature")] for tree in rivers._tree_nodes
+        ]
+    inner = order[order < ours.features.shape[1]]
+    return (
+        np.array_equal(np.stack([ours.l_mass[:, order], ours.r_mass[:, order]], axis=2), masses)
+        and [[ours.names[index] for index in tree] for tree in ours.features[:, inner]]
+        == [[name for name, _ in tree] for tree in splits]
+        and ours.thresholds[:, inner].tolist() == [[threshold for _, threshold in tree] for tree in splits]
+        and (ours.counter, ours.first_window, ours.rng_state)
+        == (rivers.counter, rivers._first_window, rivers.rng.getstate())
+    )

@@ -1,0 +1,54 @@
+"""One forest as large as the old service's: plain river's, and every other way to it, bit for bit."""
+
+import itertools
+import math
+import pickle
+
+import pytest
+from river.anomaly import HalfSpaceTrees
+
+from retraining_job.collector import collector_off
+from retraining_job.deviation import StandardAbsoluteDeviation
+from retraining_job.emitter import emitted
+from retraining_job.model import Model, identical
+from retraining_job.state import model_of, state_text
+from retraining_job.trees import ArrayForest, matrix_of
+from tests.unit.job.forests import agree, plainly_learned
+
+SHAPE = {"n_trees": 25, "height": 15, "window_size": 250, "seed": 42}
+NAMES = [f"feature_{i:02}" for i in range(11)]
+VALUES = itertools.cycle(math.sin(i) / 2 + 0.5 for i in range(9_973))
+EVENTS = [{name: next(VALUES) for name in NAMES} for _ in range(1_120)]
+PROBES = EVENTS[::10]
+
+
+@pytest.fixture(scope="module")
+def rivers() -> HalfSpaceTrees:
+    return plainly_learned(EVENTS, **SHAPE)
+
+
+@pytest.fixture(scope="module")
+def arrays() -> ArrayForest:
+    forest = ArrayForest.grown(NAMES, **SHAPE)
+    forest.learn(matrix_of(EVENTS, NAMES))
+    return forest
+
+
+def test_arrays_are_rivers_own(arrays: ArrayForest, rivers: HalfSpaceTrees) -> None:
+    assert agree(arrays, rivers)
+    scores = arrays.scores(matrix_of(PROBES, NAMES)).tolist()
+    assert scores == [rivers.score_one(features) for features in PROBES]
+    assert len(set(scores)) > 50
+
+
+def test_reader_gets_rivers_own(arrays: ArrayForest) -> None:
+    with collector_off():
+        read: HalfSpaceTrees = pickle.loads(emitted(arrays, None))["hst"]  # noqa: S301
+        assert agree(arrays, read)
+
+
+def test_state_gives_the_same_again(arrays: ArrayForest) -> None:
+    model = Model(arrays, StandardAbsoluteDeviation())
+    text = state_text(model) or ""
+    assert len(text) < 60_000
+    assert identical(model_of(text), model)

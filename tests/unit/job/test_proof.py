@@ -1,0 +1,163 @@
+"""The fast way proves itself before it is used, and plain river takes over where it cannot."""
+
+import logging
+import pickle
+import random
+import re
+
+import numpy as np
+import pytest
+import river.anomaly.hst
+import river.tree.padded
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from retraining_job import emitter, proof, rivers, trees
+from retraining_job.features import Features
+from retraining_job.forest import learned, learned_rows
+from retraining_job.proof import prove
+from retraining_job.trees import ArrayForest, matrix_of
+from tests.unit.job.forests import EVENTS, NAMES, SHAPES, WITH_GAPS, agree, content, plainly_learned
+
+SHAPE = {"n_trees": 2, "height": 3, "window_size": 10, "seed": 42}
+SOME = [{name: (i * place % 7) / 7 for place, name in enumerate(NAMES, 1)} for i in range(45)]
+
+
+def test_installed_river_is_the_one_that_is_mirrored() -> None:
+    assert prove() is None
+
+
+def padding_changes(monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = river.tree.padded.make_padded_tree
+    monkeypatch.setattr(
+        river.anomaly.hst,
+        "make_padded_tree",
+        lambda padding, **rest: plain(padding=padding + 0.01, **rest),
+    )
+
+
+def scoring_changes(monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = river.anomaly.hst.HalfSpaceTrees.score_one
+    monkeypatch.setattr(river.anomaly.hst.HalfSpaceTrees, "score_one", lambda self, x: plain(self, x) / 2)
+
+
+def masses_change(monkeypatch: pytest.MonkeyPatch) -> None:
+    def walk(root: object, _x: Features, height: int) -> None:  # always to the right
+        for _ in range(height):
+            root.l_mass += 1  # type: ignore[attr-defined]
+            root = root.children[1]  # type: ignore[attr-defined]
+        root.l_mass += 1  # type: ignore[attr-defined]
+
+    monkeypatch.setattr(river.anomaly.hst, "_walk_learn", walk)
+
+
+def generator_changes(monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = river.anomaly.hst.HalfSpaceTrees.learn_one
+
+    def learn_one(self: object, x: Features) -> None:
+        plain(self, x)
+        self.rng.random()  # type: ignore[attr-defined]
+
+    monkeypatch.setattr(river.anomaly.hst.HalfSpaceTrees, "learn_one", learn_one)
+
+
+def attribute_comes(monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = river.anomaly.hst.HalfSpaceTrees.__init__
+
+    def init(self: object, **rest: object) -> None:
+        plain(self, **rest)
+        self.news = 1  # type: ignore[attr-defined]
+
+    monkeypatch.setattr(river.anomaly.hst.HalfSpaceTrees, "__init__", init)
+
+
+def node_attribute_comes(monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = river.tree.padded.PaddedLeaf.__init__
+    monkeypatch.setattr(river.tree.padded.PaddedLeaf, "__init__", lambda self, **rest: plain(self, news=1, **rest))
+
+
+def classes_move(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(river.tree.padded, "PaddedLeaf")
+
+
+def forest_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(proof, "half_space_trees", lambda: rivers.import_module("river.anomaly.nowhere"))
+
+
+def generators_part(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(random.Random, "choices", lambda _, population, **_weights: [population[0]])
+
+
+@pytest.mark.parametrize(
+    ("change", "doubt"),
+    [
+        pytest.param(padding_changes, "in its nodes", id="another padding"),
+        pytest.param(masses_change, "in its nodes", id="other paths"),
+        pytest.param(scoring_changes, "in its scores", id="other scores"),
+        pytest.param(generator_changes, "in its random generator", id="one draw more"),
+        pytest.param(generators_part, "in its nodes", id="another Python"),
+        pytest.param(attribute_comes, "in what its pickle holds", id="a new attribute of the forest"),
+        pytest.param(node_attribute_comes, "in the nodes that its pickle holds", id="a new attribute of the nodes"),
+        pytest.param(classes_move, r"failed \(.*PaddedLeaf", id="a class is elsewhere"),
+        pytest.param(forest_is_gone, r"failed \(ModuleNotFoundError", id="no such module"),
+    ],
+)
+def test_another_river_is_noticed(change: object, doubt: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    change(monkeypatch)  # type: ignore[operator]
+    assert re.search(doubt, str(prove()))
+
+
+def test_wrong_pickle_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(emitter, "masses", lambda _forest, _first_node: b"")
+    assert "in the nodes that its pickle holds" in str(prove())
+
+
+@pytest.mark.parametrize("change", [None, padding_changes])
+def test_fast_where_proved_and_plain_with_a_warning_where_not(
+    change: object, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    if change:
+        change(monkeypatch)  # type: ignore[operator]
+    forests = [learned(SOME, **SHAPE), learned_rows(NAMES, matrix_of(SOME, NAMES), **SHAPE)]
+    assert [isinstance(forest, ArrayForest) for forest in forests] == [not change] * 2
+    warnings = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+    if not change:
+        assert not warnings
+        return
+    assert len(warnings) == 2
+    assert "Plain river is used" in warnings[0]
+    assert "differs from that of the installed river in its nodes." in warnings[0]
+    for forest in forests:  # and what it gives is that river's own
+        assert content(forest) == content(plainly_learned(SOME, **SHAPE))  # type: ignore[arg-type]
+
+
+@settings(deadline=None)
+@given(events=EVENTS | st.lists(WITH_GAPS.filter(bool), max_size=5), shape=SHAPES)
+def test_both_ways_give_the_same(events: list[Features], shape: dict[str, int]) -> None:
+    plain, fast = (learned(events, **shape, proof=proof) for proof in (lambda: "it is a test", lambda: None))
+    rivers_own = plainly_learned(events, **shape)
+    assert content(plain) == content(rivers_own)  # type: ignore[arg-type]
+    if events:
+        assert agree(fast, rivers_own)  # type: ignore[arg-type]
+    else:
+        assert content(fast) == content(rivers_own)  # type: ignore[arg-type]
+
+
+@settings(deadline=None)
+@given(events=EVENTS, shape=SHAPES)
+def test_both_ways_write_the_scaling_into_the_trees(events: list[Features], shape: dict[str, int]) -> None:
+    def unscale(name: str, thresholds: np.ndarray) -> np.ndarray:
+        return np.sqrt(thresholds) * (1.0 + NAMES.index(name))
+
+    plain, fast = (
+        learned_rows(NAMES, matrix_of(events, NAMES), unscale=unscale, proof=proof, **shape)
+        for proof in (lambda: "it is a test", lambda: None)
+    )
+    assert agree(fast, plain)  # type: ignore[arg-type]
+    read = pickle.loads(emitter.emitted(fast, None))["hst"]  # type: ignore[arg-type]  # noqa: S301
+    assert content(read) == content(plain)  # type: ignore[arg-type]
+
+
+def test_proof_would_see_another_padding_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trees, "PADDING", 0.150001)
+    assert "in its nodes" in str(prove())

@@ -1,0 +1,51 @@
+"""River's forest without the rest of river."""
+
+import subprocess
+import sys
+
+LIGHT = """
+import sys
+from retraining_job.rivers import half_space_trees
+from retraining_job.proof import prove
+import retraining_job.model, retraining_job.forest, retraining_job.state
+assert not [name for name in sys.modules if name.split(".")[0] == "river"], "river is loaded before it is needed"
+forest = half_space_trees()
+assert prove() is None
+assert not {"river.anomaly", "river.tree", "river.stats", "scipy.stats"} & set(sys.modules), "all of river is loaded"
+
+import pickle
+made = forest(n_trees=1, height=2, window_size=3, seed=1)
+made.learn_one({"amount": 0.5})
+blob = pickle.dumps(made)
+import river.anomaly, river.tree
+from river.anomaly import GaussianScorer, HalfSpaceTrees, hst
+from river.tree import HoeffdingTreeClassifier, base, padded
+assert HalfSpaceTrees is forest is hst.HalfSpaceTrees
+assert type(pickle.loads(blob)) is forest
+HoeffdingTreeClassifier().learn_one({"amount": 0.5}, True)
+"""
+
+MOVED = """
+import sys
+import retraining_job.rivers as rivers
+class Finder:
+    def find_spec(self, name, path=None, target=None):
+        if name == "river.anomaly.hst" and "river.anomaly.gaussian" not in sys.modules:
+            raise ImportError("another release needs its packages whole")
+sys.meta_path.insert(0, Finder())
+assert rivers.half_space_trees().__module__ == "river.anomaly.hst"
+assert "river.anomaly" in sys.modules
+"""
+
+
+def run(code: str) -> None:
+    outcome = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert outcome.returncode == 0, outcome.stderr
+
+
+def test_only_what_the_forest_needs_is_loaded_and_the_rest_can_be_later() -> None:
+    run(LIGHT)
+
+
+def test_usual_import_takes_over_where_the_short_way_fails() -> None:
+    run(MOVED)

@@ -1,0 +1,206 @@
+"""The compact state: exactly the model again, and nothing else whatever it is given."""
+
+import base64
+import json
+import zlib
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from retraining_job import state
+from retraining_job.deviation import StandardAbsoluteDeviation
+from retraining_job.features import Features
+from retraining_job.model import DEFAULT_DEVIATION_CLASS, Model, UnreadableModel, dumped, identical
+from retraining_job.scaling import FeatureScaling, unscale_of
+from retraining_job.state import fingerprint, model_of, state_text
+from retraining_job.trees import ArrayForest, matrix_of
+from tests.unit.job.forests import EVENTS, NAMES, SHAPES, WITH_GAPS, plainly_learned
+
+SHAPE = {"n_trees": 3, "height": 4, "window_size": 10, "seed": 42}
+SOME = [{name: (i * place % 7) / 7 for place, name in enumerate(NAMES, 1)} for i in range(45)]
+FINITE = st.floats(allow_nan=False, allow_infinity=False)
+SCALINGS = [
+    FeatureScaling("amount", "log", 0.1, 91234.56789, 17.3, 0.1 + 0.2),
+    FeatureScaling("hour", "linear", -1 / 3, 23.0),
+    FeatureScaling("risk", "none", 0.0, 1.0),
+    FeatureScaling("zeta", "linear", 1e-300, 1e300),
+]
+
+
+def model(events: list[Features] = SOME, scalings: list[FeatureScaling] | None = None, **shape: int) -> Model:
+    forest = ArrayForest.grown(NAMES, **SHAPE | shape, unscale=unscale_of(scalings) if scalings else None)
+    forest.learn(matrix_of(events, NAMES))
+    sad = StandardAbsoluteDeviation("amount")
+    sad.learn_values([0.1, 0.2, 0.7])
+    return Model(forest, sad)
+
+
+def text(**changes: Any) -> str:
+    """Give a state with other fields than it has."""
+    return json.dumps(json.loads(state_text(model()) or "") | changes)
+
+
+def packed(rows: list[list[int]]) -> str:
+    return base64.b64encode(zlib.compress(np.array(rows, "<u4").tobytes())).decode()
+
+
+@settings(deadline=None)
+@given(events=EVENTS, shape=SHAPES, more=st.lists(WITH_GAPS, max_size=15), scaled=st.booleans())
+def test_model_is_made_again_exactly(
+    events: list[Features], shape: dict[str, int], more: list[Features], scaled: bool
+) -> None:
+    scalings = SCALINGS if scaled else []
+    before = model(events, scalings, **shape)
+    after = model_of(state_text(before, scalings) or "")
+    assert identical(after, before)
+    assert dumped(after, DEFAULT_DEVIATION_CLASS) == dumped(before, DEFAULT_DEVIATION_CLASS)
+    rows = matrix_of([*events, *more], NAMES)
+    for one in (before, after):
+        one.hst.learn(rows)  # type: ignore[union-attr]
+    assert identical(after, before)
+
+
+@given(mean=FINITE, squares=FINITE.map(abs), count=st.integers(0, 2**60), low=FINITE, high=FINITE)
+@example(mean=5e-324, squares=1.7976931348623157e308, count=0, low=-0.0, high=2.2250738585072011e-308)
+def test_numbers_are_kept_to_the_last_bit(mean: float, squares: float, count: int, low: float, high: float) -> None:
+    before = model()
+    before.sad.mean, before.sad.squares, before.sad.count = mean, squares, count
+    scalings = [FeatureScaling(name, "log", low, high, mean, squares) for name in NAMES]
+    written = state_text(before, scalings) or ""
+    read = state.state_of(written)
+    assert repr(read.scalings) == repr(scalings)
+    assert repr((read.sad.mean, read.sad.squares, read.sad.count)) == repr((mean, squares, count))
+
+
+def test_state_is_small_and_holds_no_pickle() -> None:
+    generator = np.random.default_rng(1)
+    forest = ArrayForest.grown(NAMES, n_trees=25, height=10, window_size=250, seed=42)
+    forest.learn(generator.random((1_100, len(NAMES))))
+    assert len(state_text(Model(forest, StandardAbsoluteDeviation())) or "") < 40_000
+
+
+def test_fingerprint_says_what_the_model_is() -> None:
+    own = fingerprint(text())
+    assert own == fingerprint(text()) == fingerprint(text(river="0.26.99"))
+    assert len(own) == 64
+    repacked = base64.b64encode(zlib.compress(zlib.decompress(base64.b64decode(json.loads(text())["leaves"])), 0))
+    assert own == fingerprint(text(leaves=repacked.decode()))  # another zlib
+    for other in (
+        text(seed=43),
+        text(sad=json.loads(text())["sad"] | {"count": 4}),
+        state_text(model(SOME[1:])) or "",
+        state_text(model(scalings=SCALINGS), SCALINGS) or "",
+    ):
+        assert fingerprint(other) != own
+
+
+def test_plain_rivers_forest_has_no_state() -> None:
+    assert state_text(Model(plainly_learned(SOME, **SHAPE), StandardAbsoluteDeviation())) is None
+
+
+def test_model_beyond_what_is_read_has_no_state_and_says_so(caplog: pytest.LogCaptureFixture) -> None:
+    forest = ArrayForest.grown(["a\ud800"], **SHAPE)
+    assert state_text(Model(forest, StandardAbsoluteDeviation())) is None
+    assert "its pickle alone can be read, since names.0" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        pytest.param({"format": 2}, "format: input should be 1", id="another format"),
+        pytest.param({"river": "0.25.1"}, r"written with river 0\.25\.1, and this trainer has river", id="other river"),
+        pytest.param({"river": "no"}, "river: ", id="no release"),
+        pytest.param({"seed": -1}, "seed: ", id="a negative seed"),
+        pytest.param({"seed": "42"}, "seed: ", id="a text for a number"),
+        pytest.param({"n_trees": 0}, "n_trees: ", id="no trees"),
+        pytest.param({"n_trees": 1000, "height": 20}, "more than 16,777,216 nodes", id="too large a forest"),
+        pytest.param({"height": 10**9}, "height: ", id="a bomb"),
+        pytest.param({"names": []}, "names: ", id="no features"),
+        pytest.param({"names": NAMES[::-1]}, "names are not sorted", id="features in another order"),
+        pytest.param({"names": ["a", "a"]}, "names are not sorted, or one comes twice", id="a feature twice"),
+        pytest.param({"counter": 10}, "counter is beyond its window", id="a full window"),
+        pytest.param({"counter": 4}, "do not add up", id="an event too few"),
+        pytest.param({"first_window": True}, "do not add up", id="masses of a window that was not"),
+        pytest.param({"first_window": 0}, "first_window: ", id="a number for a truth"),
+        pytest.param({"seed": float("nan")}, "seed: ", id="not a number"),
+        pytest.param({"more": 1}, "more: ", id="a field too many"),
+        pytest.param({"scalings": [1]}, r"scalings\.0: ", id="no scaling"),
+        pytest.param(
+            {"scalings": [{"name": "amount", "kind": "linear", "low": 0.0, "high": 1.0}]},
+            "not those of its names",
+            id="scalings too few",
+        ),
+        pytest.param(
+            {"scalings": [{"name": n, "kind": "linear", "low": 0.0, "high": float("inf")} for n in NAMES]},
+            r"scalings\.0\.high: input should be a finite",
+            id="endless scalings",
+        ),
+        pytest.param(
+            {"scalings": [{"name": n, "kind": "log", "low": 0.0, "high": 1.0, "unit": 0.0} for n in NAMES]},
+            "no finite numbers",
+            id="scalings by nothing",
+        ),
+        pytest.param({"sad": {}}, r"sad\.feature: ", id="no deviation"),
+        pytest.param(
+            {"sad": {"feature": "amount", "count": 3, "mean": float("inf"), "squares": 0.0}},
+            r"sad\.mean: ",
+            id="an endless mean",
+        ),
+        pytest.param({"leaves": "?"}, "cannot be unpacked", id="no base64"),
+        pytest.param({"leaves": "AAAA"}, "cannot be unpacked", id="no zlib"),
+        pytest.param({"leaves": packed([[1], [1]])}, "not whole", id="two rows"),
+        pytest.param({"leaves": packed([[0] * 49] * 3)}, "more than its trees have leaves", id="too many leaves"),
+        pytest.param({"leaves": packed([[47, 1], [1, 1], [1, 1]])}, "no such forest", id="a leaf beyond the last"),
+        pytest.param({"leaves": packed([[2, 0], [1, 1], [1, 1]])}, "no such forest", id="a leaf twice"),
+        pytest.param({"leaves": packed([[0], [2**32 - 1], [0]])}, "no such forest", id="more events than a window"),
+        pytest.param({"leaves": packed([[], [], []])}, "do not add up", id="no leaves"),
+    ],
+)
+def test_forged_state_is_refused_with_what_is_wrong(changes: dict[str, Any], problem: str) -> None:
+    with pytest.raises(UnreadableModel, match=problem):
+        model_of(text(**changes))
+
+
+def test_packed_bomb_is_not_unpacked() -> None:
+    bomb = base64.b64encode(zlib.compress(bytes(50_000_000), 9)).decode()
+    with pytest.raises(UnreadableModel, match="more than its trees have leaves"):
+        model_of(text(leaves=bomb))
+
+
+def test_long_text_is_not_parsed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(state, "TEXT_LIMIT", 100)
+    with pytest.raises(UnreadableModel, match="no more than 100 are read"):
+        model_of(text())
+
+
+@pytest.mark.parametrize(
+    "wrong", [b"", b"{", b"[]", b"null", b"\xff\xfe", b"[" * 100_000, b'{"format":1}', b"\x80\x04."]
+)
+def test_what_is_no_state_is_refused(wrong: bytes) -> None:
+    with pytest.raises(UnreadableModel, match="its state is damaged or of another format: "):
+        model_of(wrong)
+
+
+@settings(deadline=None)
+@given(data=st.data())
+def test_damaged_state_is_refused_or_read_but_never_anything_else(data: st.DataObject) -> None:
+    whole = text().encode()
+    damaged = bytearray(whole)
+    for position in data.draw(st.lists(st.integers(0, len(whole) - 1), max_size=3)):
+        damaged[position] = data.draw(st.integers(0, 255))
+    cut = data.draw(st.integers(0, len(whole)))
+    for candidate in (bytes(damaged), bytes(damaged[:cut])):
+        try:
+            model_of(candidate)
+        except UnreadableModel as error:
+            assert str(error)  # noqa: PT017
+
+
+def test_truncated_state_is_refused() -> None:
+    whole = text()
+    for length in (1, len(whole) // 2, len(whole) - 1):
+        with pytest.raises(UnreadableModel):
+            model_of(whole[:length])

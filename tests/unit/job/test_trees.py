@@ -1,0 +1,121 @@
+"""The forest in arrays against river's own, bit for bit."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from retraining_job.features import Features
+from retraining_job.trees import CHUNK_ROWS, ArrayForest, matrix_of
+from tests.unit.job.forests import (
+    EVENTS,
+    NAMES,
+    SHAPES,
+    WITH_GAPS,
+    agree,
+    learned_in_arrays,
+    plainly_learned,
+)
+
+SHAPE = {"n_trees": 3, "height": 4, "window_size": 10, "seed": 42}
+
+
+def made_up(count: int, gaps: float = 0.0) -> list[Features]:
+    generator = np.random.default_rng(7)
+    return [
+        {name: float(generator.random()) for name in NAMES if not i or generator.random() >= gaps} for i in range(count)
+    ]
+
+
+@settings(deadline=None)
+@given(events=EVENTS, shape=SHAPES, more=st.lists(WITH_GAPS, max_size=30), cut=st.integers(0, 30))
+def test_forest_is_rivers_own(events: list[Features], shape: dict[str, int], more: list[Features], cut: int) -> None:
+    ours, rivers = learned_in_arrays(events, **shape), plainly_learned(events, **shape)
+    assert agree(ours, rivers)
+    for part in (more[:cut], more[cut:]):  # what it learns later counts as much as what it learned at once
+        ours.learn(matrix_of(part, NAMES))
+        for features in part:
+            rivers.learn_one(features)
+    assert agree(ours, rivers)
+    probes = [*events, *more]
+    assert ours.scores(matrix_of(probes, NAMES)).tolist() == [rivers.score_one(features) for features in probes]
+
+
+@pytest.mark.parametrize("count", [1, 9, 10, 11, 19, 20, 21, 30, 45])
+@pytest.mark.parametrize("gaps", [0.0, 0.4])
+def test_every_place_in_a_window_is_rivers(count: int, gaps: float) -> None:
+    events = made_up(count, gaps)
+    assert agree(learned_in_arrays(events, **SHAPE), plainly_learned(events, **SHAPE))
+
+
+def test_events_lacking_features_follow_those_before_them_in_the_window() -> None:
+    """The vectorised way cannot take them: where they go depends on the order within the window."""
+    shape = SHAPE | {"window_size": 40}
+    events = made_up(40, 0.7)
+    other_order = [events[0], *reversed(events[1:])]
+    ours, rivers = learned_in_arrays(events, **shape), plainly_learned(events, **shape)
+    assert agree(ours, rivers)
+    assert not agree(learned_in_arrays(other_order, **shape), rivers)
+
+
+def test_large_windows_and_many_rows_go_in_chunks() -> None:
+    events = made_up(2 * CHUNK_ROWS + 300)
+    shape = SHAPE | {"window_size": CHUNK_ROWS + 100}
+    ours, rivers = learned_in_arrays(events, **shape), plainly_learned(events, **shape)
+    assert agree(ours, rivers)
+    assert ours.scores(matrix_of(events, NAMES)).tolist() == [rivers.score_one(features) for features in events]
+
+
+@given(
+    features=st.dictionaries(
+        st.sampled_from([*NAMES, "unknown"]), st.floats() | st.integers(-3, 3) | st.booleans(), max_size=5
+    )
+)
+@example(features=dict.fromkeys(NAMES, math.nan))
+@example(features={})
+def test_any_event_scores_as_in_river(features: Features) -> None:
+    events = made_up(25)
+    ours, rivers = learned_in_arrays(events, **SHAPE), plainly_learned(events, **SHAPE)
+    assert ours.score_one(features) == rivers.score_one(features)
+
+
+def test_first_window_scores_nothing() -> None:
+    events = made_up(9)
+    assert learned_in_arrays(events, **SHAPE).scores(matrix_of(events, NAMES)).tolist() == [0.0] * 9
+
+
+def test_no_event_at_all_is_no_event() -> None:
+    forest = learned_in_arrays(made_up(25), **SHAPE)
+    before = forest.l_mass.copy()
+    forest.learn(np.empty((0, len(NAMES))))
+    assert len(forest.scores(np.empty((0, len(NAMES))))) == 0
+    assert np.array_equal(forest.l_mass, before)
+    assert forest.counter == 5
+
+
+def test_scaling_is_written_into_the_thresholds() -> None:
+    """What sees raw features then scores as what sees scaled ones."""
+    factors = {"amount": 1024.0, "hour": 32.0, "risk": 1.0, "zeta": 0.25}  # powers of two, so that nothing is rounded
+    raw = ArrayForest.grown(NAMES, **SHAPE, unscale=lambda name, thresholds: factors[name] * thresholds)
+    events = matrix_of(made_up(45), NAMES)
+    scaled = ArrayForest.grown(NAMES, **SHAPE)
+    scaled.learn(events)
+    in_raw = events * np.array([factors[name] for name in NAMES])
+    raw.learn(in_raw)
+    assert raw.scores(in_raw).tolist() == scaled.scores(events).tolist()
+    assert len(set(scaled.scores(events).tolist())) > 10
+
+
+def test_trees_need_a_feature() -> None:
+    with pytest.raises(ValueError, match="one feature"):
+        ArrayForest.grown([], **SHAPE)
+
+
+def test_equal_forests_are_told_from_others() -> None:
+    events = made_up(25)
+    assert learned_in_arrays(events, **SHAPE).equals(learned_in_arrays(events, **SHAPE))
+    for other in (SHAPE | {"seed": 43}, SHAPE | {"window_size": 11}, SHAPE | {"n_trees": 2}):
+        assert not learned_in_arrays(events, **SHAPE).equals(learned_in_arrays(events, **other))
+    assert not learned_in_arrays(events, **SHAPE).equals(learned_in_arrays(events[1:], **SHAPE))
