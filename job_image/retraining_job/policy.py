@@ -88,7 +88,8 @@ def non_inferior(evidence: Evidence, settings: Tunables) -> Decision:
     comparison, margin = comparison_of(evidence), settings.margin
     said, asked = compared_in_words(evidence, comparison), f"the margin ({value_name('margin')}) of {margin:g}"
     if comparison.lower >= -margin:
-        message = f"{said} That is worse by no more than {asked}: the challenger is not inferior."
+        how = "It is better" if comparison.lower > 0.0 else f"If it is worse, then by no more than {asked}"
+        message = f"{said} {how}: the challenger is not inferior."
         return Decision(Verdict.PROMOTED, Reason.NOT_INFERIOR, message, promotes=True)
     if comparison.difference < -margin:
         return Decision(
@@ -131,8 +132,9 @@ def alert_rate_guard(evidence: Evidence, settings: Tunables) -> Decision | None:
 
     Too many: more than `alert_rate_factor` times the champion's rate, or times the alert budget where that is more, so
     that a champion that hardly ever speaks does not silence its successors. Too few: less than the champion's rate by
-    the same factor, where the champion has raised `FEW_ALERTS` at least. No comparison with a champion whose own scores
-    are of no use.
+    the same factor, where the champion has raised `FEW_ALERTS` at least; but fewer alerts that still catch the known
+    anomalies are what everybody wishes for, so that is let pass where recall is lower by no more than the margin.
+    There is no comparison with a champion whose own scores are of no use.
     """
     if evidence.champion is None or not evidence.champion.usable:
         return None
@@ -141,7 +143,7 @@ def alert_rate_guard(evidence: Evidence, settings: Tunables) -> Decision | None:
     theirs = mixture(evidence.champion.figures).alert_rate or 0.0
     if mine > factor * max(theirs, settings.alert_budget):
         how = "more"
-    elif mine < theirs / factor and theirs * rows >= FEW_ALERTS:
+    elif mine < theirs / factor and theirs * rows >= FEW_ALERTS and not catches_as_many(evidence):
         how = "fewer"
     else:
         return None
@@ -153,6 +155,18 @@ def alert_rate_guard(evidence: Evidence, settings: Tunables) -> Decision | None:
         f"({value_name('alert_rate_factor')}). {cure}{ranking(evidence)}The champion stays."
     )
     return Decision(Verdict.KEPT, Reason.ALERT_RATE, message)
+
+
+def catches_as_many(evidence: Evidence) -> bool:
+    """Tell whether the challenger's alerts at the live threshold catch about as many known anomalies as the champion's.
+
+    Only where there were enough of them to compare the two at all.
+    """
+    if evidence.champion is None or evidence.comparison is None:
+        return False
+    return (evidence.challenger.threshold_recall or 0.0) >= (
+        (evidence.champion.threshold_recall or 0.0) - evidence.margin
+    )
 
 
 def first_model(evidence: Evidence, settings: Tunables) -> Decision:
@@ -173,7 +187,7 @@ def first_model(evidence: Evidence, settings: Tunables) -> Decision:
     chance = split.anomalies / (split.anomalies + split.normal)
     said = (
         f"{none}. {on_held_out(evidence)}, the challenger's average precision is "
-        f"{figures.average_precision or 0.0:.4f}, with 95 % confidence above {lower:.4f}; chance has {chance:.4f}."
+        f"{figures.average_precision or 0.0:.4f}, with 95% confidence above {lower:.4f}; chance has {chance:.4f}."
     )
     if lower > chance:
         return Decision(Verdict.NO_CHAMPION, Reason.NO_CHAMPION, f"{said} {alerts}", promotes=True)

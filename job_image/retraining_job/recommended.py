@@ -168,7 +168,7 @@ def judge(  # noqa: PLR0913  # everything that decides, most of it by keyword
         comparison=comparison,
         identical=champion is not None and alike(challenger, fingerprint, *champion),
         periods=periods(columns.times[parts.hold_out], truth, mine, theirs, threshold),
-        notes=notes(prepared, record, champion_record, settings),
+        notes=[*notes(prepared, record, settings), *notes_on(challenger_record, champion_record, threshold)],
     )
     decision = policy.decide(evidence, settings)
     said = {"verdict": decision.verdict, "reason": decision.reason, "message": decision.message}
@@ -228,16 +228,9 @@ def periods(
     return found
 
 
-def notes(prepared: Prepared, record: Split, champion: Contender | None, settings: Tunables) -> list[str]:
-    """Say what a reader should know besides."""
+def notes(prepared: Prepared, record: Split, settings: Tunables) -> list[str]:
+    """Say what a reader should know of the events besides."""
     columns, said = prepared.columns, []
-    if champion is not None and champion.trained is None:
-        said.append(
-            "It is not known which events the champion was trained on. If it has learned some of the hold-out, its "
-            "figures flatter it."
-        )
-    if champion is not None and champion.problem:
-        said.append(f"The champion's own scores are of no use: {champion.problem}.")
     if left_out := [record for record in prepared.features if record.scaling == "left out"]:
         names = ", ".join(f"{record.name} ({record.note})" for record in left_out[:10])
         more = f" and {len(left_out) - 10} more" if len(left_out) > 10 else ""
@@ -252,5 +245,24 @@ def notes(prepared: Prepared, record: Split, champion: Contender | None, setting
     if record.unlabelled:
         said.append(
             f"{record.unlabelled:,} of {record.hold_out.rows:,} held-out events have no label and judge nobody."
+        )
+    return said
+
+
+def notes_on(challenger: Contender, champion: Contender | None, threshold: float) -> list[str]:
+    """Say what a reader should know of the contenders besides."""
+    said = []
+    if champion is not None and champion.trained is None:
+        said.append(
+            "It is not known which events the champion was trained on. If it has learned some of the hold-out, its "
+            "figures flatter it."
+        )
+    if champion is not None and champion.problem:
+        said.append(f"The champion's own scores are of no use: {champion.problem}.")
+    rate = policy.mixture(challenger.figures).alert_rate
+    if rate in {0.0, 1.0}:
+        how = "all" if rate else "none"
+        said.append(
+            f"At the threshold of {threshold:g} the challenger raises an alert for {how} of the held-out events."
         )
     return said

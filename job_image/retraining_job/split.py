@@ -57,8 +57,8 @@ def split(
 
     The hold-out is the newest `hold_out_size` rows, grown back in time until it has `hold_out_anomalies` known ones,
     never more than `hold_out_share` of all rows. A champion must not have learned any of them: so it shrinks from its
-    old end where the champion's training reaches into it. Where what is left could not judge, and all of it could, it
-    stays whole, and `champion_saw` tells.
+    old end where the champion's training reaches into it. Where what is left could not judge, it stays whole, and
+    `champion_saw` tells.
 
     Args:
         times: (n,) datetime64[us], UTC, ascending.
@@ -73,8 +73,8 @@ def split(
     saw = 0
     if champion_until is not None:
         unseen = int(np.searchsorted(times, naive(champion_until), side="right"))
-        if judges(truth[max(start, unseen) :], settings) or not judges(truth[start:], settings):
-            start = min(max(start, unseen), rows - 1)
+        if judges(truth[max(start, unseen) :], settings):
+            start = max(start, unseen)
         saw = max(0, unseen - start)
     training = start - settings.forest_window
     if training < settings.forest_window:

@@ -1,0 +1,144 @@
+"""Figures against plain, slow implementations, and by hand where ties decide."""
+
+import json
+import math
+from datetime import UTC, datetime
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from retraining_job import figures
+from retraining_job.contract import Contenders, Reason, Result, Tunables, Verdict, Window
+from retraining_job.scores import Scores
+
+ROWS = st.lists(st.tuples(st.sampled_from([1, 0, 0, -1]), st.integers(-3, 5).map(float)), min_size=1, max_size=60)
+TRUTH = np.array([1, 0, 1, 0, 0, -1])
+SCORES = np.array([0.9, 0.8, 0.7, 0.7, 0.1, 0.95])
+
+
+def columns(rows: list[tuple[int, float]]) -> tuple[np.ndarray, np.ndarray]:
+    truth, scores = zip(*rows, strict=True)
+    return np.array(truth), np.array(scores)
+
+
+@given(ROWS)
+def test_average_precision_is_scikit_learns(rows: list[tuple[int, float]]) -> None:
+    known = [(label, score) for label, score in rows if label >= 0]
+    anomalies = sum(label for label, _ in known)
+    expected, before = 0.0, 0
+    for threshold in sorted({score for _, score in known}, reverse=True):
+        alerts = [label for label, score in known if score >= threshold]
+        if anomalies:
+            expected += (sum(alerts) - before) / anomalies * sum(alerts) / len(alerts)
+        before = sum(alerts)
+    found = figures.average_precision(*columns(rows))
+    assert found == (pytest.approx(expected) if anomalies else None)
+
+
+@given(ROWS)
+def test_roc_auc_is_the_share_of_pairs_in_order(rows: list[tuple[int, float]]) -> None:
+    pairs = [
+        (above > below) + (above == below) / 2
+        for anomaly, above in rows
+        for normal, below in rows
+        if anomaly == 1 and normal == 0
+    ]
+    assert figures.roc_auc(*columns(rows)) == (pytest.approx(sum(pairs) / len(pairs)) if pairs else None)
+
+
+@settings(max_examples=25)
+@given(ROWS, st.floats(0.01, 1.0), st.randoms(use_true_random=False))
+def test_budget_is_what_a_fair_draw_among_equals_gives(rows: list[tuple[int, float]], budget: float, random) -> None:  # type: ignore[no-untyped-def]
+    alerts, drawn = math.ceil(budget * len(rows)), []
+    for _ in range(100):
+        random.shuffle(rows)
+        drawn.append(sum(label == 1 for label, _ in sorted(rows, key=lambda row: -row[1])[:alerts]))
+    anomalies = sum(label == 1 for label, _ in rows)
+    precision, recall = figures.at_budget(*columns(rows), budget)
+    if anomalies:
+        assert recall == pytest.approx(sum(drawn) / len(drawn) / anomalies, abs=0.25)
+        again = figures.at_budget(*columns(rows[::-1]), budget)
+        assert (precision, recall) == pytest.approx(again)  # the order of rows decides nothing
+    else:
+        assert recall is None
+
+
+@pytest.mark.parametrize(
+    ("budget", "precision", "recall"),
+    [
+        pytest.param(2 / 6, 1.0, 0.5, id="one alert falls on an unknown event, which is neither right nor wrong"),
+        pytest.param(4 / 6, 0.5, 0.75, id="the fourth is shared by two that are equal"),
+        pytest.param(1.0, 0.4, 1.0, id="all"),
+    ],
+)
+def test_budget_by_hand(budget: float, precision: float, recall: float) -> None:
+    assert figures.at_budget(TRUTH, SCORES, budget) == pytest.approx((precision, recall))
+
+
+def test_threshold_is_exceeded_and_not_reached() -> None:
+    assert figures.alert_rate(SCORES, 0.7) == pytest.approx(3 / 6)
+    assert figures.accuracy(TRUTH, SCORES, 0.7) == pytest.approx(3 / 5)
+    assert figures.at_threshold(TRUTH, SCORES, 0.7) == pytest.approx((1 / 2, 1 / 2))
+    assert figures.at_threshold(TRUTH, SCORES, 0.95) == (None, 0.0)
+
+
+def test_nothing_is_made_up_without_labels() -> None:
+    unknown = np.full(6, -1)
+    found = figures.figures_of(unknown, Scores(SCORES, SCORES), Tunables(), 0.7)
+    assert found.precision is None
+    assert found.mixture is not None
+    assert (found.mixture.average_precision, found.mixture.roc_auc, found.mixture.budget_recall) == (None, None, None)
+    assert found.mixture.alert_rate == 0.5
+    assert figures.curve(unknown, SCORES) is None
+
+
+@given(st.lists(st.integers(0, 20).map(float), min_size=1, max_size=40), st.integers(0, 40))
+def test_matching_threshold_raises_as_many_alerts(values: list[float], alerts: int) -> None:
+    scores, alerts = np.array(values), min(alerts, len(values))
+    raised = int((scores > figures.matching_threshold(scores, alerts)).sum())
+    at_edge = len(values) == alerts or alerts == 0 or sorted(values)[-alerts] != sorted(values)[-alerts - 1]
+    assert raised == alerts if at_edge else raised < alerts
+
+
+def test_curve_is_thinned_and_keeps_its_ends() -> None:
+    random = np.random.default_rng(1)
+    truth = (random.random(20_000) < 0.1).astype(int)
+    scores = random.normal(truth, 1.0)
+    recall, _ = figures.precision_recall(truth, scores)
+    drawn = figures.curve(truth, scores)
+    assert drawn is not None
+    assert len(recall) > 10_000
+    assert len(drawn.recall) == len(drawn.precision) <= 200
+    assert drawn.recall == sorted(drawn.recall)
+    assert (drawn.recall[0], drawn.recall[-1]) == (round(1 / truth.sum(), 6), 1.0)
+
+
+def test_histograms_share_their_edges() -> None:
+    one, other = np.array([0.0, 0.5, 1.0]), np.array([2.0, 2.0, -np.inf])
+    edges = figures.histogram_edges(one, other)
+    assert (edges[0], edges[-1]) == (0.0, 2.0)
+    counted = figures.histogram(np.array([1, 0, -1]), other, edges)
+    assert (sum(counted.anomalies), sum(counted.normal)) == (1, 1)
+
+
+def test_figures_fit_into_the_result_document() -> None:
+    random = np.random.default_rng(1)
+    truth = (random.random(997) < 0.3).astype(int)
+    one = figures.figures_of(truth, Scores(random.random(997), random.random(997)), Tunables(alert_budget=0.037), 0.7)
+    moment = datetime(2026, 1, 1, 1, 1, 1, 123456, tzinfo=UTC)
+    result = Result(
+        run_id="r" * 63,
+        verdict=Verdict.INSUFFICIENT_DATA,
+        reason=Reason.CHAMPION_SAW_HOLD_OUT,
+        message="m" * 900,
+        n_samples=1_000_000,
+        version=1_000_000,
+        champion_version=1_000_000,
+        window=Window(first=moment, last=moment, rows=1_000_000),
+        figures=Contenders(challenger=one, champion=one),
+        started_at=moment,
+        finished_at=moment,
+    )
+    assert len(json.loads(result.document())["message"]) == 900

@@ -1,0 +1,126 @@
+"""Which rows train and which judge."""
+
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from retraining_job.contract import Reason, Tunables, Verdict
+from retraining_job.decision import Decision
+from retraining_job.split import Parts, split
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+SETTINGS = Tunables(minimum_rows=100, forest_window=50, hold_out_size=200, hold_out_anomalies=3)
+ANOMALY, NORMAL, UNKNOWN = 1, 0, -1
+
+
+def times(rows: int) -> np.ndarray:
+    return np.datetime64("2026-01-01", "us") + np.arange(rows) * np.timedelta64(1, "s")
+
+
+def moment(row: int) -> datetime:
+    return START + timedelta(seconds=row)
+
+
+def truth(rows: int, *anomalies: int) -> np.ndarray:
+    labels = np.zeros(rows, np.int8)
+    labels[list(anomalies)] = ANOMALY
+    return labels
+
+
+def parted(labels: np.ndarray, settings: Tunables = SETTINGS, champion_until: datetime | None = None) -> Parts:
+    parts = split(times(len(labels)), labels, settings, champion_until)
+    assert isinstance(parts, Parts)
+    return parts
+
+
+@pytest.mark.parametrize(
+    ("anomalies", "start"),
+    [
+        pytest.param([2_000, 2_850, 2_900, 2_950], 2_800, id="the newest 200 have enough"),
+        pytest.param([2_000, 2_500, 2_900, 2_950], 2_500, id="it grows back to the third newest"),
+        pytest.param([100, 2_900, 2_950], 2_400, id="and no further than a fifth"),
+        pytest.param([100], 2_800, id="not at all where that finds none"),
+    ],
+)
+def test_hold_out_is_the_newest_and_grows_until_it_can_judge(anomalies: list[int], start: int) -> None:
+    parts = parted(truth(3_000, *anomalies))
+    assert (parts.hold_out, parts.training) == (slice(start, 3_000), slice(0, start - 50))
+
+
+def test_rows_without_a_label_train_and_do_not_judge() -> None:
+    labels = truth(3_000, 2_850, 2_900, 2_950)
+    labels[2_840:2_860] = UNKNOWN  # one of the three is not known any more
+    labels[100:200] = UNKNOWN
+    record = parted(labels).record(times(3_000), labels)
+    assert (record.anomalies, record.unlabelled, record.hold_out.rows) == (2, 20, 600)
+    assert record.training.rows == 3_000 - 600 - 50
+    assert (record.training.first, record.training.last) == (moment(0), moment(2_349))
+    assert (record.hold_out.first, record.hold_out.last) == (moment(2_400), moment(2_999))
+
+
+@pytest.mark.parametrize(
+    ("until", "start", "saw"),
+    [
+        pytest.param(2_749, 2_800, 0, id="it was trained up to the gap: nothing changes"),
+        pytest.param(2_799, 2_800, 0, id="up to the row before the hold-out"),
+        pytest.param(2_840, 2_841, 0, id="into the hold-out: its old end is cut"),
+        pytest.param(2_849, 2_850, 0, id="up to the row before the third newest anomaly"),
+        pytest.param(2_850, 2_800, 51, id="one more, and what is left is too little"),
+        pytest.param(2_999, 2_800, 200, id="it has learned all"),
+    ],
+)
+def test_champion_must_not_have_learned_what_it_is_judged_on(until: int, start: int, saw: int) -> None:
+    parts = parted(truth(3_000, 2_850, 2_900, 2_950), champion_until=moment(until))
+    assert (parts.hold_out_start, parts.champion_saw) == (start, saw)
+    assert parts.training_rows == start - 50
+
+
+def test_nothing_shrinks_where_nothing_can_judge() -> None:
+    parts = parted(np.full(3_000, UNKNOWN, np.int8), champion_until=moment(2_950))
+    assert (parts.hold_out_start, parts.champion_saw) == (2_800, 151)
+
+
+@pytest.mark.parametrize(
+    ("rows", "numbers"),
+    [
+        pytest.param(99, ["99 events", "100 at least"], id="fewer than the minimum"),
+        pytest.param(
+            120, ["Of 120 events 24 are held out", "50 lie between", "leaves 46", "window of 50"], id="too few"
+        ),
+    ],
+)
+def test_too_few_events_are_said_with_numbers(rows: int, numbers: list[str]) -> None:
+    decision = split(times(rows), truth(rows), SETTINGS)
+    assert isinstance(decision, Decision)
+    assert (decision.verdict, decision.reason) == (Verdict.INSUFFICIENT_DATA, Reason.INSUFFICIENT_DATA)
+    assert not decision.promotes
+    for number in numbers:
+        assert number in decision.message
+
+
+@given(
+    labels=st.lists(st.sampled_from([ANOMALY, NORMAL, NORMAL, UNKNOWN]), min_size=1, max_size=400),
+    window=st.integers(1, 40),
+    size=st.integers(1, 500),
+    anomalies=st.integers(1, 50),
+    share=st.floats(0.01, 0.5),
+    until=st.none() | st.integers(-5, 405),
+)
+def test_no_row_does_both(  # noqa: PLR0917
+    labels: list[int], window: int, size: int, anomalies: int, share: float, until: int | None
+) -> None:
+    settings = Tunables(
+        minimum_rows=1, forest_window=window, hold_out_size=size, hold_out_anomalies=anomalies, hold_out_share=share
+    )
+    rows = len(labels)
+    parts = split(times(rows), np.array(labels, np.int8), settings, None if until is None else moment(until))
+    if isinstance(parts, Decision):
+        return
+    assert parts.hold_out.stop == rows
+    assert parts.training_rows == parts.hold_out_start - window >= window
+    assert 1 <= rows - parts.hold_out_start <= max(1, share * rows)
+    learned = 0 if until is None else sum(row <= until for row in range(parts.hold_out_start, rows))
+    assert parts.champion_saw == learned
