@@ -10,6 +10,7 @@ import logging
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
@@ -19,8 +20,9 @@ from retraining_job.audit import check_tables, record, recorded
 from retraining_job.contract import Contenders, Figures, Reason, Result, Verdict, Window
 from retraining_job.errors import AuditPending, RunError
 from retraining_job.events import read_events, window_of
+from retraining_job.manifest import origin_of
 from retraining_job.outcome import Outcome
-from retraining_job.publish import Published, publish, published
+from retraining_job.publish import Parcel, Published, publish, published
 from retraining_job.reference import Decision, Sample
 from retraining_job.retries import patiently
 
@@ -95,32 +97,36 @@ class Retrain:
         One forest fills most of the memory, so the champion is judged and let go before the challenger is trained.
         """
         from retraining_job.model import dumped  # noqa: PLC0415
+        from retraining_job.state import state_text  # noqa: PLC0415
 
+        origin = origin_of(self.settings, n_samples=len(samples), trained=self.window, read=self.window)
         hold_out = samples[: self.settings.hold_out_rows]
         champion, champion_figures = self.judged_champion(hold_out)
         log.info("Training a challenger on %s events.", f"{len(samples):,}")
         with timed("Trained it"):
             model = reference.trained(samples, self.settings)
         challenger_figures = reference.figures(model, hold_out, self.settings.threshold)
-        blob = b""
+        parcel = None
         for _ in range(JUDGEMENTS):
             figures = Contenders(challenger=challenger_figures, champion=champion_figures)
             result = self.judged(figures, champion.version, len(hold_out))
             if result.verdict is not Verdict.PROMOTED:
                 return result
-            if not blob:
+            if not parcel:
                 with timed("Pickled the challenger"):
-                    blob = dumped(model, self.settings.deviation_class)
+                    parcel = Parcel(dumped(model, self.settings.deviation_class), state_text(model), origin)
                 del model
             outcome = patiently(
-                self.settings, partial(publish, self.settings, blob, judged_against=champion.stamp, result=result)
+                self.settings, partial(publish, self.settings, parcel, judged_against=champion.stamp, result=result)
             )
             if isinstance(outcome, Published):
-                log.info("Published the challenger as version %s, %s bytes.", outcome.result.version, f"{len(blob):,}")
+                log.info(
+                    "Published the challenger as version %s, %s bytes.", outcome.result.version, f"{len(parcel.blob):,}"
+                )
                 return outcome.result
             log.warning(
-                "Another run has promoted version %s since version %d was read: judging again.",
-                outcome.version or "(none)",
+                "Another run has promoted %s since version %d was read: judging again.",
+                outcome,
                 champion.version,
             )
             champion, champion_figures = self.judged_champion(hold_out)
@@ -140,7 +146,7 @@ class Retrain:
 
     def judged_champion(self, hold_out: Sequence[Sample]) -> tuple[Champion, Figures | None]:
         """Read the champion and test it; its model is let go at once."""
-        from retraining_job.champion import Champion, read_champion, unreadable  # noqa: PLC0415
+        from retraining_job.champion import read_champion, unreadable  # noqa: PLC0415
 
         with timed("Read the champion"):
             champion = patiently(self.settings, partial(read_champion, self.settings))
@@ -152,7 +158,7 @@ class Retrain:
         except Exception as error:  # noqa: BLE001  # what a forged or foreign model raises is not known
             problem = f"it cannot score an event ({type(error).__name__}: {error})"
             raise unreadable(self.settings, champion.version, problem) from None
-        return Champion(None, champion.version, champion.stamp), figures
+        return replace(champion, model=None), figures
 
     def result(
         self, decision: Decision, champion_version: int | None = None, figures: Contenders | None = None

@@ -1,7 +1,8 @@
-"""Connections to Redis, and its errors as ours. Used by champion and publish."""
+"""Connections to Redis, and its errors as ours. Used by all that reads or writes there."""
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -69,6 +70,14 @@ WRONG_TYPE = (
 )
 
 
+MEMORY_POLICY = (
+    "Redis evicts any key when its memory is full (maxmemory-policy %s), the live model included; "
+    "set it to noeviction, or to one of the volatile policies: what is live never expires."
+)
+
+log = logging.getLogger(__name__)
+
+
 @contextmanager
 def store(url: SecretStr) -> Iterator[redis.Redis]:
     """Give a client that never tries again by itself: whoever calls knows what is safe to repeat.
@@ -83,6 +92,27 @@ def store(url: SecretStr) -> Iterator[redis.Redis]:
             yield client
     except redis.RedisError as error:
         raise understood(error) from None
+
+
+def wrong_type(key: str, kind: bytes) -> BadConfiguration:
+    """Say that a key holds something that is none of ours."""
+    return BadConfiguration(
+        f"The key {key} in Redis holds a {kind.decode(errors='replace')}, which the trainer has not put there; "
+        f"{value_name('model_key')} ({environment_name('model_key')}) and {value_name('version_key')} "
+        f"({environment_name('version_key')}) name the keys of the model and its version, and the others begin with "
+        "the model's. Nothing was changed."
+    )
+
+
+def warn_of_eviction(client: redis.Redis) -> None:
+    """Say so where a full memory may cost the live model."""
+    try:
+        memory = client.info("memory")
+    except redis.exceptions.ResponseError:
+        return  # a user without the right to ask
+    policy = str(memory.get("maxmemory_policy", ""))
+    if memory.get("maxmemory") and policy.startswith("allkeys"):
+        log.warning(MEMORY_POLICY, policy)
 
 
 def connected(url: SecretStr) -> redis.Redis:

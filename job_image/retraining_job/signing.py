@@ -1,0 +1,56 @@
+"""Signatures: how a reader and the trainer know that the live model is one that the trainer has put there.
+
+With a key set (`SIGNING_KEY`), each manifest carries the HMAC-SHA256, in hexadecimal digits, of this one line:
+
+    retraining-model 1 <model key> <version> <pickle_sha256> <state_sha256>
+
+The version is part of it, so that an old model with its old signature cannot be passed off as a new one. Nothing but
+the two checksums and the version is vouched for.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from typing import TYPE_CHECKING
+
+from retraining_job.contract import SIGNING_KEY
+
+if TYPE_CHECKING:
+    from pydantic import SecretStr
+
+    from retraining_job.manifest import Manifest
+
+SETTING = f"signing.existingSecret ({SIGNING_KEY})"
+
+
+class NotSigned(Exception):
+    """A model is not signed with the key that is set; the text says so, as the end of a sentence."""
+
+
+def signature(key: SecretStr, name: str, manifest: Manifest) -> str:
+    """Sign a manifest for the Redis key that its model stands under; empty where no signing key is set."""
+    if not key.get_secret_value():
+        return ""
+    line = f"retraining-model 1 {name} {manifest.version} {manifest.pickle_sha256} {manifest.state_sha256}"
+    return hmac.new(key.get_secret_value().encode(), line.encode(), hashlib.sha256).hexdigest()
+
+
+def signed(key: SecretStr, name: str, manifest: Manifest) -> Manifest:
+    """Give the manifest with its signature."""
+    return manifest.model_copy(update={"signature": signature(key, name, manifest)})
+
+
+def check_signature(key: SecretStr, name: str, manifest: Manifest | None) -> None:
+    """Make sure that a model is signed, where a key is set.
+
+    Raises:
+        NotSigned: it is not, or with another key, or the signature is that of another version.
+    """
+    if not key.get_secret_value():
+        return
+    if manifest is None or not manifest.signature:
+        raise NotSigned(f"it is not signed, and {SETTING} asks for signatures")
+    # As bytes, since compare_digest refuses text beyond ASCII, and a forger may write any.
+    if not hmac.compare_digest(manifest.signature.encode(), signature(key, name, manifest).encode()):
+        raise NotSigned(f"its signature does not fit it, its version and the key of {SETTING}")
