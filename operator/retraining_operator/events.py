@@ -11,11 +11,14 @@ from datetime import UTC, datetime
 
 from retraining_operator import names
 from retraining_operator.cluster import EVENTS, Cluster, ClusterError
-from retraining_operator.contract import Verdict
+from retraining_operator.contract import Verdict, Withheld
+from retraining_operator.reason import Reason
 from retraining_operator.request import Manifest, RetrainRequest
 
 logger = logging.getLogger(__name__)
 
+JUDGED = {*Verdict, *Withheld}
+"""Where the challenger did not go live for one of these, nothing went wrong."""
 NOTE_LIMIT_BYTES = 1000
 """The API server refuses notes of more than 1 kB."""
 
@@ -37,7 +40,8 @@ class Narrator:
 
 def build_event(request: RetrainRequest, condition: Mapping[str, str], instance: str, now: datetime) -> Manifest:
     """Build one Event from a condition; its name makes the same turn of the same request one Event."""
-    warning = condition["status"] == "False" or condition["reason"] == Verdict.UNREADABLE_CHAMPION
+    fails = condition["status"] == "False" and condition["reason"] not in JUDGED
+    warning = fails or condition["reason"] in {Verdict.UNREADABLE_CHAMPION, Reason.DECISION_IGNORED}
     turn = f"{request.uid}/{request.resource_version}/{condition['reason']}"
     return {
         "apiVersion": "events.k8s.io/v1",

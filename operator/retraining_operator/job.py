@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from retraining_operator import names
+from retraining_operator.decision import NoRuling, Ruling, read_ruling
 
 
 @dataclass(frozen=True)
@@ -17,6 +18,8 @@ class Job:
     uid: str
     request_uid: str
     task: names.Task
+    ruling: Ruling | None
+    """What it carries out, where a person has decided."""
     resource_version: int
     active: int
     ready: int
@@ -36,6 +39,14 @@ def owner_uid(body: Mapping[str, Any]) -> str | None:
         if owner.get("controller") and owner["kind"] == names.KIND:
             return str(owner["uid"])
     return None
+
+
+def ruling_of(body: Mapping[str, Any]) -> Ruling | None:
+    """Give the decision that a Job was created for."""
+    try:
+        return read_ruling((body["metadata"].get("annotations") or {})[names.ANNOTATION_DECISION])
+    except (KeyError, NoRuling):
+        return None
 
 
 def read_job(body: Mapping[str, Any]) -> Job | None:
@@ -58,6 +69,7 @@ def read_job(body: Mapping[str, Any]) -> Job | None:
         uid=body["metadata"]["uid"],
         request_uid=request_uid,
         task=names.Task.DECIDE if labels.get(names.LABEL_TASK) == names.Task.DECIDE else names.Task.TRAIN,
+        ruling=ruling_of(body),
         resource_version=int(body["metadata"]["resourceVersion"]),
         active=status.get("active") or 0,
         ready=status.get("ready") or 0,

@@ -1,4 +1,7 @@
-"""The manifest of a RetrainRequest's one Job. Pure: the same request and settings give the same manifest."""
+"""The manifests of a RetrainRequest's Jobs, at most one for each task.
+
+Pure: the same request and settings give the same manifest.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from pydantic import ValidationError
 
 from retraining_operator import names
 from retraining_operator.contract import DATABASE_URL, REDIS_URL, SIGNING_KEY, ExitCode, Tunables, environment_name
+from retraining_operator.decision import Ruling
 from retraining_operator.names import Task
 from retraining_operator.request import Manifest, RetrainRequest
 from retraining_operator.settings import SecretKey, Settings
@@ -37,28 +41,30 @@ def tunables_of(request: RetrainRequest, settings: Settings) -> Tunables:
     return tunables
 
 
-def build_job(request: RetrainRequest, settings: Settings) -> Manifest:
-    """Build the manifest of the request's one Job.
+def build_job(request: RetrainRequest, settings: Settings, ruling: Ruling | None = None) -> Manifest:
+    """Build the manifest of the request's one Job that trains, or of the one that carries a decision out.
 
     Raises:
         ImpossibleRequest: where no Job could fulfil the request.
     """
     job, spec = settings.job, request.spec
+    task = Task.DECIDE if ruling else Task.TRAIN
     labels = {
         **job.labels,
         names.LABEL_MANAGED_BY: names.MANAGED_BY,
         names.LABEL_COMPONENT: names.TRAINER_CONTAINER,
         names.LABEL_REQUEST: request.name,
         names.LABEL_REQUEST_UID: request.uid,
-        names.LABEL_TASK: Task.TRAIN,
+        names.LABEL_TASK: task,
     }
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",
         "metadata": {
-            "name": names.job_name(request.name, request.uid),
+            "name": names.job_name(request.name, request.uid, task),
             "namespace": request.namespace,
             "labels": labels,
+            "annotations": {names.ANNOTATION_DECISION: str(ruling)} if ruling else {},
             "ownerReferences": [
                 {
                     "apiVersion": f"{names.GROUP}/{names.VERSION}",
@@ -88,7 +94,7 @@ def build_job(request: RetrainRequest, settings: Settings) -> Manifest:
                         "runAsNonRoot": True,
                         "seccompProfile": {"type": "RuntimeDefault"},
                     },
-                    "containers": [build_container(request, settings)],
+                    "containers": [build_container(request, settings, ruling)],
                 },
             },
         },
@@ -111,14 +117,14 @@ def on_exit_codes(values: list[int]) -> Manifest:
     return {"containerName": names.TRAINER_CONTAINER, "operator": "In", "values": values}
 
 
-def build_container(request: RetrainRequest, settings: Settings) -> Manifest:
+def build_container(request: RetrainRequest, settings: Settings, ruling: Ruling | None) -> Manifest:
     """Build the trainer's container; it needs no right in the cluster and writes nothing but its result document."""
     return {
         "name": names.TRAINER_CONTAINER,
         "image": settings.job.image,
         "imagePullPolicy": settings.job.image_pull_policy,
-        "args": [Task.TRAIN],
-        "env": build_environment(request, settings),
+        "args": [Task.DECIDE if ruling else Task.TRAIN],
+        "env": build_environment(request, settings, ruling),
         "resources": copy.deepcopy(request.spec.resources or settings.job.resources),
         "terminationMessagePolicy": "File",
         "securityContext": {
@@ -129,13 +135,14 @@ def build_container(request: RetrainRequest, settings: Settings) -> Manifest:
     }
 
 
-def build_environment(request: RetrainRequest, settings: Settings) -> list[Manifest]:
+def build_environment(request: RetrainRequest, settings: Settings, ruling: Ruling | None) -> list[Manifest]:
     """Build the trainer's environment from the contract's names."""
     fields: dict[str, Any] = {
         "run_id": request.uid,
         "request": request.key,
         "reason": request.spec.reason,
         "image": settings.job.image,
+        **({"decision": ruling.decision, "decided_by": ruling.author} if ruling else {}),
         **tunables_of(request, settings).model_dump(mode="json"),
     }
     values = [{"name": environment_name(field), "value": literal(str(value))} for field, value in fields.items()]

@@ -46,9 +46,15 @@ class Metrics:
             ["reason"],
             registry=self.registry,
         )
+        self._decisions = Counter(
+            "retraining_decisions",
+            "Decisions of persons that were carried out or failed, by what became of the challenger.",
+            ["reason"],
+            registry=self.registry,
+        )
         self._requests = Gauge(
             "retraining_requests",
-            "RetrainRequests that are not finished, by state.",
+            "RetrainRequests that are not done with, by state.",
             ["state"],
             registry=self.registry,
         )
@@ -63,7 +69,7 @@ class Metrics:
         )
         for outcome in (ACCEPTED, DUPLICATE, *Malformed):
             self._triggers.labels(outcome)
-        for state in ("waiting", "running"):
+        for state in ("waiting", "running", "awaiting_decision"):
             self._requests.labels(state)
 
     def seed(self, requests: Iterable[RetrainRequest]) -> None:
@@ -78,10 +84,19 @@ class Metrics:
         self._outcomes.labels(outcome.reason).inc()
         if job.started_at and job.finished_at:
             self._duration.observe(max(0.0, seconds(job.finished_at) - seconds(job.started_at)))
-        if outcome.result and outcome.result.promoted:
-            self._promotions.inc()
+        self._count_promotion(outcome)
         if outcome.result and outcome.result.figures:
             self._last.set(outcome.result.finished_at.timestamp())
+
+    def decision_finished(self, outcome: Outcome) -> None:
+        """Count one decision whose outcome is stored."""
+        withheld = outcome.result.withheld if outcome.result else None
+        self._decisions.labels(withheld or outcome.reason).inc()
+        self._count_promotion(outcome)
+
+    def _count_promotion(self, outcome: Outcome) -> None:
+        if outcome.result and outcome.result.promoted:
+            self._promotions.inc()
 
     def trigger_handled(self, outcome: str) -> None:
         """Count one record."""
@@ -92,11 +107,12 @@ class Metrics:
         self._lag.labels(topic, str(partition)).set(records)
 
     def standing(self, view: View) -> None:
-        """Set how many requests wait and how many run."""
+        """Set how many requests wait, run, or await a person's decision."""
         unfinished = [request for request in view.requests.values() if not request.finished]
         running = sum(request.uid in view.jobs[Task.TRAIN] for request in unfinished)
         self._requests.labels("running").set(running)
         self._requests.labels("waiting").set(len(unfinished) - running)
+        self._requests.labels("awaiting_decision").set(sum(request.awaiting for request in view.requests.values()))
 
 
 def seconds(timestamp: str) -> float:

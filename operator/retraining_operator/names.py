@@ -23,6 +23,8 @@ LABEL_REQUEST = "retraining.dev/request"
 LABEL_REQUEST_UID = "retraining.dev/request-uid"
 LABEL_TASK = "retraining.dev/task"
 """On Jobs and pods: which of its request's Jobs it is."""
+ANNOTATION_DECISION = "retraining.dev/decision"
+"""On a RetrainRequest: a person's word on its challenger. On the Job that carries it out: the word that it took."""
 TRAINER_CONTAINER = "trainer"
 
 

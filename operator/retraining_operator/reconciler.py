@@ -21,16 +21,18 @@ from retraining_operator.cluster import (
     Gone,
     Refused,
 )
+from retraining_operator.conditions import Status, news
 from retraining_operator.context import Context
+from retraining_operator.decision import Ruling
 from retraining_operator.events import Narrator
 from retraining_operator.job import owner_uid
 from retraining_operator.manifest import ImpossibleRequest, build_job
 from retraining_operator.names import Task
 from retraining_operator.outcome import Outcome, read_outcome
-from retraining_operator.plan import ArmTtl, Conclude, Launch, Miss, Report, Settle, Step, plan
+from retraining_operator.plan import ArmTtl, Conclude, Decide, Ignore, Launch, Miss, Report, Settle, Step, plan
 from retraining_operator.reason import Reason
 from retraining_operator.request import RetrainRequest
-from retraining_operator.status import Status, finished, waiting
+from retraining_operator.status import awaiting, deleted, ended, waiting
 
 logger = logging.getLogger(__name__)
 
@@ -84,9 +86,7 @@ class Reconciler:
         """Make one pass; give the longest time to wait before what failed is tried again, 0 where nothing did."""
         self._view.changed.clear()
         view = self._view
-        steps = plan(
-            view.requests.values(), view.jobs[Task.TRAIN], self._settings.triggers.max_concurrent, self._clock()
-        )
+        steps = plan(view.requests.values(), view.jobs, self._settings.triggers.max_concurrent, self._clock())
         pauses = await asyncio.gather(*(self._attempt(step) for step in steps))
         self._metrics.standing(self._view)
         return max(pauses, default=0.0)
@@ -112,76 +112,86 @@ class Reconciler:
         match step:
             case Launch(request):
                 await self._launch(request)
+            case Decide(request, ruling):
+                await self._launch(request, ruling)
+            case Ignore(request, message):
+                await self._ignore(request, message)
             case Report(request, status):
                 await self._write(request, status)
             case Conclude(request, job):
                 for pod in await self._cluster.list_pods(request.uid):  # the watch may lag behind the Job's
                     self._view.see_pod(pod)
                 outcome = read_outcome(job, self._view.attempts.get(request.uid, {}).values())
-                await self._write(request, finished(request, outcome, self._clock(), job))
-                self._metrics.run_finished(outcome, job)
-            case Miss(request):
-                await self._miss(request)
+                await self._write(request, ended(request, job.task, outcome, self._clock(), job))
+                if job.task is Task.TRAIN:
+                    self._metrics.run_finished(outcome, job)
+                else:
+                    self._metrics.decision_finished(outcome)
+            case Miss(request, task):
+                await self._miss(request, task)
             case ArmTtl(_, job):
-                job_settings = self._settings.job
-                succeeded = job.end == "Complete"
-                seconds = (
-                    job_settings.ttl_seconds_after_success if succeeded else job_settings.ttl_seconds_after_failure
-                )
+                seconds = self._settings.job.ttl_seconds(succeeded=job.end == "Complete")
                 self._view.see_job(await self._cluster.arm_ttl(job.name, seconds))
             case Settle(request):
                 self._view.settle(request)
 
-    async def _launch(self, request: RetrainRequest) -> None:
-        """Create the request's Job; a Job of that name that is the request's own is the one we wanted."""
+    async def _launch(self, request: RetrainRequest, ruling: Ruling | None = None) -> None:
+        """Create the request's Job for a task; a Job of that name that is the request's own is the one we wanted."""
+        task = Task.DECIDE if ruling else Task.TRAIN
         try:
-            manifest = build_job(request, self._settings)
+            manifest = build_job(request, self._settings, ruling)
             body = await self._cluster.create(JOBS, manifest)
         except ImpossibleRequest as error:
-            await self._write(request, finished(request, Outcome(Reason.INVALID_REQUEST, str(error)), self._clock()))
+            await self._end(request, task, Reason.INVALID_REQUEST, str(error))
         except AlreadyExists:
-            await self._adopt(request, manifest["metadata"]["name"])
+            await self._adopt(request, task, manifest["metadata"]["name"])
         except Forbidden as error:
             message = f"The API server does not let the Job be created at present: {error}"
-            await self._write(request, waiting(request, Reason.JOB_REFUSED_FOR_NOW, message, self._clock()))
+            hold = waiting if task is Task.TRAIN else awaiting
+            await self._write(request, hold(request, Reason.JOB_REFUSED_FOR_NOW, message, self._clock()))
             raise
         except (Conflict, Gone):
             raise
         except Refused as error:
-            message = f"The API server refuses the Job: {error}"
-            await self._write(request, finished(request, Outcome(Reason.JOB_REFUSED, message), self._clock()))
+            await self._end(request, task, Reason.JOB_REFUSED, f"The API server refuses the Job: {error}")
         else:
             self._view.see_job(body)
             logger.info("%s: created the Job %s.", request.key, body["metadata"]["name"])
 
-    async def _adopt(self, request: RetrainRequest, name: str) -> None:
+    async def _adopt(self, request: RetrainRequest, task: Task, name: str) -> None:
         body = await self._cluster.read(JOBS, name)
         if owner_uid(body) == request.uid:
             self._view.see_job(body)
             logger.info("%s: its Job %s exists already.", request.key, name)
         else:
             message = f"A Job named {name} exists that is not this request's; delete it and apply the request anew."
-            await self._write(request, finished(request, Outcome(Reason.JOB_NAME_TAKEN, message), self._clock()))
+            await self._end(request, task, Reason.JOB_NAME_TAKEN, message)
 
-    async def _miss(self, request: RetrainRequest) -> None:
+    async def _miss(self, request: RetrainRequest, task: Task) -> None:
         """Look for a Job that the status names: the API server's word counts, not the view's."""
-        name = request.status["jobName"]
+        name = request.status["jobName" if task is Task.TRAIN else "decisionJobName"]
         try:
             self._view.see_job(await self._cluster.read(JOBS, name))
         except Gone:
-            message = (
-                f"The Job {name} was deleted before its outcome was known. It is not started again; "
-                "apply a new RetrainRequest if the retrain is still wanted."
-            )
-            await self._write(request, finished(request, Outcome(Reason.JOB_DELETED, message), self._clock()))
+            await self._end(request, task, Reason.JOB_DELETED, deleted(request, task, name))
+
+    async def _ignore(self, request: RetrainRequest, message: str) -> None:
+        """Keep the decision that changes nothing, so that this is said once."""
+        status = {"ignoredDecision": request.decision}
+        self._view.see_request(await self._cluster.patch_status(request.name, request.resource_version, status))
+        logger.warning("%s: %s", request.key, message)
+        await self._narrator.tell(request, {"status": "True", "reason": Reason.DECISION_IGNORED, "message": message})
+
+    async def _end(self, request: RetrainRequest, task: Task, reason: Reason, message: str) -> None:
+        """End a task without a Job that could tell how."""
+        await self._write(request, ended(request, task, Outcome(reason, message), self._clock()))
 
     async def _write(self, request: RetrainRequest, status: Status) -> None:
-        """Write a status; tell it in the log and as an Event where it is another turn and not only another figure."""
+        """Write a status; tell in the log and as an Event what is another turn and not only another figure."""
         self._view.see_request(await self._cluster.patch_status(request.name, request.resource_version, status))
-        succeeded = status["conditions"][0]
-        if (succeeded["reason"], succeeded["message"]) != request.standing:
-            logger.info("%s: %s. %s", request.key, succeeded["reason"], succeeded["message"])
-            await self._narrator.tell(request, succeeded)
+        for condition in news(request, status):
+            logger.info("%s: %s. %s", request.key, condition["reason"], condition["message"])
+            await self._narrator.tell(request, condition)
 
 
 async def seed_until_ready(reconciler: Reconciler, pause_seconds: float = 2.0) -> None:

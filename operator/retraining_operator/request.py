@@ -4,13 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic.alias_generators import to_camel
 
 from retraining_operator import names
-from retraining_operator.contract import OnInconclusive, Policy, Preset, Promotion, Scaling, Tunables
+from retraining_operator.contract import (
+    Decision,
+    OnInconclusive,
+    Policy,
+    Preset,
+    Promotion,
+    Scaling,
+    Tunables,
+    Withheld,
+)
+from retraining_operator.decision import TEXT_LIMIT_CHARACTERS, Ruling
 from retraining_operator.trigger import DEFAULT_REASON, Trigger
 
 Manifest = dict[str, Any]
@@ -74,6 +84,8 @@ class RetrainRequest:
     spec: RequestSpec
     malformed: str | None
     """Why the spec cannot be read; None where it can."""
+    decision: str | None
+    """The annotation with a person's word on the challenger, as it stands there; None where there is none."""
     status: Mapping[str, Any]
 
     @property
@@ -81,21 +93,26 @@ class RetrainRequest:
         """Namespace and name, as every log line names the request."""
         return f"{self.namespace}/{self.name}"
 
-    @property
-    def succeeded(self) -> Mapping[str, str]:
-        """The condition of that type; empty before the first pass."""
+    def condition(self, kind: Literal["Succeeded", "Promoted"]) -> Mapping[str, Any]:
+        """Give one condition; empty before the first pass."""
         conditions = self.status.get("conditions", ())
-        return next((condition for condition in conditions if condition["type"] == "Succeeded"), {})
-
-    @property
-    def standing(self) -> tuple[str | None, str | None]:
-        """Reason and message that were last told."""
-        return self.succeeded.get("reason"), self.succeeded.get("message")
+        return next((condition for condition in conditions if condition["type"] == kind), {})
 
     @property
     def finished(self) -> bool:
         """Whether the outcome stands in the status."""
-        return self.succeeded.get("status", "Unknown") != "Unknown"
+        return self.condition("Succeeded").get("status") in {"True", "False"}
+
+    @property
+    def awaiting(self) -> bool:
+        """Whether its challenger awaits a person's decision, or the Job that carries it out."""
+        return self.finished and self.status.get("withheld") == Withheld.AWAITING_DECISION
+
+    @property
+    def decided(self) -> Ruling | None:
+        """The decision that was taken, as the status keeps it."""
+        taken = self.status.get("decision")
+        return Ruling(Decision(taken), self.status.get("decidedBy", "")) if taken else None
 
     @property
     def arrival(self) -> tuple[str, int, int, str]:
@@ -112,6 +129,7 @@ class RetrainRequest:
 def read_request(body: Mapping[str, Any]) -> RetrainRequest:
     """Read the cluster's object; a spec that cannot be read is kept as the sentence that says why."""
     metadata = body["metadata"]
+    decision = (metadata.get("annotations") or {}).get(names.ANNOTATION_DECISION)
     spec, malformed = RequestSpec(), None
     try:
         spec = RequestSpec.model_validate(body.get("spec") or {})
@@ -126,6 +144,7 @@ def read_request(body: Mapping[str, Any]) -> RetrainRequest:
         created_at=metadata["creationTimestamp"],
         spec=spec,
         malformed=malformed,
+        decision=None if decision is None else decision[:TEXT_LIMIT_CHARACTERS],
         status=dict(body.get("status") or {}),
     )
 

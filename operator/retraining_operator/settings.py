@@ -64,6 +64,10 @@ class JobSettings(Section):
     node_selector: dict[str, str] = Field(default_factory=dict)
     tolerations: tuple[dict[str, Any], ...] = ()
 
+    def ttl_seconds(self, *, succeeded: bool) -> int:
+        """Give how long a finished Job is kept."""
+        return self.ttl_seconds_after_success if succeeded else self.ttl_seconds_after_failure
+
 
 class Trainer(Tunables):
     """The trainer's own settings, written in camel case as in `values.yaml`."""

@@ -1,22 +1,20 @@
-"""The status of a RetrainRequest, rebuilt whole at each pass: conditions, reasons and the run's figures. Pure."""
+"""The status of a RetrainRequest at each turn of its story, the run's figures included. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
-from typing import Any, Literal
+from datetime import datetime
+from typing import Any
 
-from retraining_operator.contract import Result
+from pydantic.alias_generators import to_camel
+
+from retraining_operator import names
+from retraining_operator.conditions import Status, Truth, conditions_of
+from retraining_operator.contract import Result, Withheld
 from retraining_operator.job import Job
 from retraining_operator.outcome import Outcome
 from retraining_operator.reason import Reason
 from retraining_operator.request import RetrainRequest
-
-Status = dict[str, Any]
-Truth = Literal["True", "False", "Unknown"]
-
-MESSAGE_LIMIT_CHARACTERS = 2000
-"""Keeps `kubectl describe` readable, whatever a library's error says."""
 
 
 def waiting(request: RetrainRequest, reason: Reason, message: str, now: datetime) -> Status:
@@ -27,7 +25,7 @@ def waiting(request: RetrainRequest, reason: Reason, message: str, now: datetime
 def launched(request: RetrainRequest, job: Job, now: datetime) -> Status:
     """Build the status of a request whose Job is not finished."""
     # A pod that has ended is not ready any more, a moment before its Job is finished.
-    if job.ready or request.standing[0] == Reason.RUNNING:
+    if job.ready or request.condition("Succeeded").get("reason") == Reason.RUNNING:
         reason, message = Reason.RUNNING, f"The Job {job.name} runs."
     else:
         reason, message = Reason.JOB_CREATED, f"The Job {job.name} is created; its pod is not running yet."
@@ -39,49 +37,97 @@ def launched(request: RetrainRequest, job: Job, now: datetime) -> Status:
 
 def finished(request: RetrainRequest, outcome: Outcome, now: datetime, job: Job | None = None) -> Status:
     """Build the final status: Succeeded is True where the run has a verdict, whichever it is."""
-    reason, message, result = outcome.reason, outcome.message, outcome.result
-    lost = reason == Reason.RESULT_LOST
-    succeeded: Truth = "True" if lost or (result and result.verdict) else "False"
-    promoted: Truth = "Unknown" if lost else "True" if result and result.promoted else "False"
-    status = conditions_of(request, (succeeded, reason, message), (promoted, reason, message), now)
+    result = outcome.result
+    succeeded: Truth = "True" if outcome.reason == Reason.RESULT_LOST or (result and result.verdict) else "False"
+    status = conditions_of(request, (succeeded, outcome.reason, outcome.message), promotion_of(request, outcome), now)
     return status | (facts_of(job) if job else {}) | (figures_of(result) if result else {})
 
 
-def conditions_of(
-    request: RetrainRequest,
-    succeeded: tuple[Truth, str, str],
-    promoted: tuple[Truth, str, str],
-    now: datetime,
-) -> Status:
-    """Build both conditions; a condition keeps its transition time while its status stays the same."""
-    before = {condition["type"]: condition for condition in request.status.get("conditions", ())}
-    return {
-        "observedGeneration": request.generation,
-        "conditions": [
-            condition(kind, values, before.get(kind), request.generation, now)
-            for kind, values in (("Succeeded", succeeded), ("Promoted", promoted))
-        ],
-    }
+def awaiting(request: RetrainRequest, reason: str, message: str, now: datetime) -> Status:
+    """Build the status of a request whose challenger awaits a person's decision."""
+    return conditions_of(request, verdict_of(request), ("Unknown", reason, message), now)
 
 
-def condition(
-    kind: str,
-    values: tuple[Truth, str, str],
-    before: Mapping[str, Any] | None,
-    generation: int,
-    now: datetime,
-) -> dict[str, Any]:
-    """Build one condition."""
-    truth, reason, message = values
-    kept = before["lastTransitionTime"] if before and before["status"] == truth else None
-    return {
-        "type": kind,
-        "status": truth,
-        "reason": str(reason),
-        "message": message[:MESSAGE_LIMIT_CHARACTERS],
-        "lastTransitionTime": kept or timestamp(now),
-        "observedGeneration": generation,
+def deciding(request: RetrainRequest, job: Job, now: datetime) -> Status:
+    """Build the status of a request whose decision is taken and not carried out yet."""
+    message = f'The decision "{job.ruling}" is carried out by the Job {job.name}.'
+    return awaiting(request, Reason.DECIDING, message, now) | ruling_of(job)
+
+
+def decided(request: RetrainRequest, outcome: Outcome, now: datetime, job: Job | None = None) -> Status:
+    """Build the status of a request whose decision is carried out, or for good cannot be.
+
+    How the challenger was judged stays as it was; a null takes a field out of the stored status.
+    """
+    result = outcome.result
+    status = conditions_of(request, verdict_of(request), promotion_of(request, outcome), now)
+    facts = {
+        "withheld": Withheld.REJECTED if result and result.withheld == Withheld.REJECTED else None,
+        "version": result and result.version,
+        "decidedAt": job and job.finished_at,
     }
+    return status | (ruling_of(job) if job else {}) | facts
+
+
+def ended(request: RetrainRequest, task: names.Task, outcome: Outcome, now: datetime, job: Job | None = None) -> Status:
+    """Build the status after the end of one of a request's tasks."""
+    build = finished if task is names.Task.TRAIN else decided
+    return build(request, outcome, now, job)
+
+
+def deleted(request: RetrainRequest, task: names.Task, job: str) -> str:
+    """Say what it means that somebody has deleted a Job."""
+    if task is names.Task.TRAIN:
+        return (
+            f"The Job {job} was deleted before its outcome was known. It is not started again; "
+            "apply a new RetrainRequest if the retrain is still wanted."
+        )
+    return (
+        f"The Job {job} was deleted before its outcome was known, and the decision is not carried out a second time; "
+        f"the row of run {request.uid} in the table retraining_runs says what became of the challenger."
+    )
+
+
+def verdict_of(request: RetrainRequest) -> tuple[Truth, str, str]:
+    """Give the condition Succeeded as it stands."""
+    stands = request.condition("Succeeded")
+    return stands["status"], stands["reason"], stands["message"]
+
+
+def promotion_of(request: RetrainRequest, outcome: Outcome) -> tuple[Truth, str, str]:
+    """Say whether the challenger went live, and if not, what a person can do where one can do something."""
+    result = outcome.result
+    withheld = result.withheld if result else None
+    if outcome.reason == Reason.RESULT_LOST or (outcome.reason == Reason.JOB_DELETED and request.awaiting):
+        return "Unknown", outcome.reason, outcome.message
+    if result and result.promoted:
+        return "True", outcome.reason, outcome.message
+    if withheld == Withheld.AWAITING_DECISION:
+        return "Unknown", withheld, invitation(request)
+    if withheld == Withheld.DRY_RUN:
+        message = "Nothing was published: this was a dry run. Apply a RetrainRequest with dryRun: false to publish."
+        return "False", withheld, message
+    again = " The decision is not carried out again; apply a new RetrainRequest if the model is still wanted."
+    failed = request.awaiting and not (result and result.verdict)
+    return "False", withheld or outcome.reason, outcome.message + again * failed
+
+
+def invitation(request: RetrainRequest) -> str:
+    """Say how a person decides."""
+    return (
+        "The challenger is stored and awaits a decision. To put it live: "
+        f"kubectl --namespace {request.namespace} annotate --overwrite rtr {request.name} "
+        f"{names.ANNOTATION_DECISION}=approve. To keep it out: the same with =reject. "
+        f'To leave a name in the audit trail: {names.ANNOTATION_DECISION}="approve by Jane Doe".'
+    )
+
+
+def ruling_of(job: Job) -> Status:
+    """Give the decision that a Job carries out: the Job's word counts, the annotation may have changed since."""
+    facts = {"decisionJobName": job.name}
+    if job.ruling:
+        facts |= {"decision": str(job.ruling.decision), "decidedBy": job.ruling.author}
+    return {field: value for field, value in facts.items() if value}
 
 
 def facts_of(job: Job) -> Status:
@@ -103,11 +149,12 @@ def figures_of(result: Result) -> Status:
         "championVersion": result.champion_version,
         "samples": result.n_samples,
         "window": result.window and result.window.model_dump(mode="json"),
-        "figures": result.figures and result.figures.model_dump(mode="json", exclude_none=True),
+        "withheld": result.withheld,
+        "figures": result.figures and camel(result.figures.model_dump(mode="json", exclude_none=True)),
     }
     return {field: value for field, value in facts.items() if value is not None}
 
 
-def timestamp(moment: datetime) -> str:
-    """Write a time as Kubernetes does."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+def camel(figures: Mapping[str, Any]) -> dict[str, Any]:
+    """Name figures as Kubernetes names fields."""
+    return {to_camel(name): camel(value) if isinstance(value, dict) else value for name, value in figures.items()}

@@ -42,7 +42,9 @@ def request_body() -> Callable[..., dict[str, Any]]:
         spec: dict[str, Any] | None = None,
         status: dict[str, Any] | None = None,
         version: int = 7,
+        *,
         created: str = "2026-03-01T11:00:00Z",
+        decision: str | None = None,
     ) -> dict[str, Any]:
         return {
             "metadata": {
@@ -52,6 +54,7 @@ def request_body() -> Callable[..., dict[str, Any]]:
                 "generation": 1,
                 "resourceVersion": str(version),
                 "creationTimestamp": created,
+                "annotations": {} if decision is None else {"retraining.dev/decision": decision},
             },
             "spec": spec or {"reason": "by hand"},
             "status": status or {},
@@ -62,7 +65,10 @@ def request_body() -> Callable[..., dict[str, Any]]:
 
 @pytest.fixture
 def job_body() -> Callable[..., dict[str, Any]]:
-    def build(request: str = "first", end: str | None = None, reason: str = "", **status: Any) -> dict[str, Any]:
+    def build(
+        request: str = "first", end: str | None = None, reason: str = "", decision: str | None = None, **status: Any
+    ) -> dict[str, Any]:
+        task = "decision" if decision else "job"
         conditions = [
             {
                 "type": end,
@@ -74,9 +80,11 @@ def job_body() -> Callable[..., dict[str, Any]]:
         ]
         return {
             "metadata": {
-                "name": f"{request}-job",
-                "uid": f"uid-of-job-of-{request}",
+                "name": f"{request}-{task}",
+                "uid": f"uid-of-{task}-of-{request}",
                 "resourceVersion": "9",
+                "labels": {"retraining.dev/task": "decide"} if decision else {},
+                "annotations": {"retraining.dev/decision": decision} if decision else {},
                 "ownerReferences": [{"kind": "RetrainRequest", "uid": f"uid-of-{request}", "controller": True}],
             },
             "spec": {},

@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from retraining_operator.contract import Decision
+from retraining_operator.decision import Ruling
 from retraining_operator.manifest import ImpossibleRequest, build_job, literal
 from retraining_operator.request import read_request
 from retraining_operator.settings import SecretKey, Settings
@@ -21,6 +23,19 @@ def test_manifest_is_the_golden_one(settings: Settings, request_body: Build) -> 
     if os.environ.get("UPDATE_GOLDEN"):
         GOLDEN.write_text(json.dumps(manifest, indent=2) + "\n")
     assert manifest == json.loads(GOLDEN.read_text())
+
+
+def test_job_that_decides_is_another_one_of_the_same_request(settings: Settings, request_body: Build) -> None:
+    request = read_request(request_body())
+    train = build_job(request, settings)
+    decide = build_job(request, settings, Ruling(Decision.APPROVE, "Jane $(REDIS_URL)"))
+    assert decide["metadata"]["name"] != train["metadata"]["name"]
+    assert decide["metadata"]["ownerReferences"] == train["metadata"]["ownerReferences"]
+    assert decide["metadata"]["annotations"] == {"retraining.dev/decision": "approve by Jane $(REDIS_URL)"}
+    [container] = decide["spec"]["template"]["spec"]["containers"]
+    assert container["args"] == ["decide"]
+    added = {"RETRAIN_DECISION": "approve", "RETRAIN_DECIDED_BY": "Jane $$(REDIS_URL)"}
+    assert environment(decide) == environment(train) | added
 
 
 def environment(manifest: dict[str, Any]) -> dict[str, str]:

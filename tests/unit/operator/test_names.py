@@ -5,7 +5,7 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from retraining_operator.names import job_name, request_name
+from retraining_operator.names import Task, job_name, request_name
 
 LABEL = re.compile(r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")
 TOPICS = st.text("abcXYZ019._-", min_size=1, max_size=249)
@@ -37,6 +37,10 @@ def test_job_name_fits_a_label(request: str, uid: object) -> None:
     name = job_name(request, str(uid))
     assert LABEL.match(name)
     assert len(name) <= 63
+
+
+def test_each_task_of_a_request_has_a_job_of_its_own() -> None:
+    assert job_name("first", "uid-1", Task.DECIDE) != job_name("first", "uid-1", Task.TRAIN)
 
 
 def test_a_request_that_was_made_again_gets_a_new_job() -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from retraining_operator.job import Job, read_job
+from retraining_operator.names import Task
 from retraining_operator.plan import ArmTtl, Conclude, Launch, Miss, Report, Settle, plan
 from retraining_operator.reason import Reason
 from retraining_operator.request import read_request
@@ -15,14 +16,14 @@ Build = Callable[..., dict[str, Any]]
 DONE = {"conditions": [{"type": "Succeeded", "status": "True"}]}
 
 
-def jobs(*bodies: dict[str, Any]) -> dict[str, Job]:
-    found = [read_job(body) for body in bodies]
-    return {job.request_uid: job for job in found if job}
+def jobs(*bodies: dict[str, Any]) -> dict[Task, dict[str, Job]]:
+    found = [job for body in bodies if (job := read_job(body))]
+    return {task: {job.request_uid: job for job in found if job.task is task} for task in Task}
 
 
 def test_new_request_is_launched(request_body: Build, now: datetime) -> None:
     request = read_request(request_body())
-    assert plan([request], {}, 2, now) == [Launch(request)]
+    assert plan([request], jobs(), 2, now) == [Launch(request)]
 
 
 def test_oldest_go_first_and_the_rest_wait(request_body: Build, now: datetime) -> None:
@@ -30,7 +31,7 @@ def test_oldest_go_first_and_the_rest_wait(request_body: Build, now: datetime) -
         read_request(request_body(name, created=f"2026-03-01T11:00:0{age}Z"))
         for name, age in (("third", 3), ("first", 1), ("second", 2))
     )
-    steps = plan([third, first, second], {}, 2, now)
+    steps = plan([third, first, second], jobs(), 2, now)
     assert steps[:2] == [Launch(first), Launch(second)]
     assert isinstance(steps[2], Report)
     assert steps[2].status["conditions"][0]["reason"] == Reason.QUEUED
@@ -41,7 +42,7 @@ def test_records_of_one_second_go_in_the_order_of_their_offsets(request_body: Bu
         return {"trigger": {"topic": "t", "partition": 0, "offset": offset, "timestamp": "x", "record": "{}"}}
 
     later, earlier = read_request(request_body("a", of(10))), read_request(request_body("b", of(9)))
-    assert plan([later, earlier], {}, 1, now)[0] == Launch(earlier)
+    assert plan([later, earlier], jobs(), 1, now)[0] == Launch(earlier)
 
 
 def test_running_jobs_take_places(request_body: Build, job_body: Build, now: datetime) -> None:
@@ -59,14 +60,14 @@ def test_finished_jobs_take_none(request_body: Build, job_body: Build, now: date
 def test_suspended_request_waits_and_takes_no_place(request_body: Build, now: datetime) -> None:
     held = read_request(request_body("first", {"suspend": True}))
     free = read_request(request_body("second"))
-    report, launch = plan([held, free], {}, 1, now)
+    report, launch = plan([held, free], jobs(), 1, now)
     assert isinstance(report, Report)
     assert report.status["conditions"][0]["reason"] == Reason.SUSPENDED
     assert launch == Launch(free)
 
 
 def test_spec_that_cannot_be_read_ends_the_request(request_body: Build, now: datetime) -> None:
-    [step] = plan([read_request(request_body(spec={"rows": "many"}))], {}, 2, now)
+    [step] = plan([read_request(request_body(spec={"rows": "many"}))], jobs(), 2, now)
     assert isinstance(step, Report)
     succeeded = step.status["conditions"][0]
     assert (succeeded["status"], succeeded["reason"]) == ("False", Reason.INVALID_REQUEST)
@@ -75,24 +76,24 @@ def test_spec_that_cannot_be_read_ends_the_request(request_body: Build, now: dat
 
 def test_finished_job_is_concluded(request_body: Build, job_body: Build, now: datetime) -> None:
     request, found = read_request(request_body()), jobs(job_body(end="Failed"))
-    assert plan([request], found, 2, now) == [Conclude(request, found[request.uid])]
+    assert plan([request], found, 2, now) == [Conclude(request, found[Task.TRAIN][request.uid])]
 
 
 def test_ttl_is_armed_only_after_the_outcome_is_stored(request_body: Build, job_body: Build, now: datetime) -> None:
     request, found = read_request(request_body(status=DONE)), jobs(job_body(end="Complete"))
-    assert plan([request], found, 2, now) == [ArmTtl(request, found[request.uid])]
+    assert plan([request], found, 2, now) == [ArmTtl(request, found[Task.TRAIN][request.uid])]
 
 
 @pytest.mark.parametrize("armed", [True, False], ids=["its TTL is armed", "its Job is gone"])
 def test_finished_request_is_settled(request_body: Build, job_body: Build, now: datetime, armed: bool) -> None:
     request, body = read_request(request_body(status=DONE)), job_body(end="Complete")
     body["spec"]["ttlSecondsAfterFinished"] = 60
-    assert plan([request], jobs(body) if armed else {}, 2, now) == [Settle(request)]
+    assert plan([request], jobs(body) if armed else jobs(), 2, now) == [Settle(request)]
 
 
 def test_job_that_the_status_names_is_looked_for_and_not_made_again(request_body: Build, now: datetime) -> None:
     request = read_request(request_body(status={"jobName": "first-job"}))
-    assert plan([request], {}, 2, now) == [Miss(request)]
+    assert plan([request], jobs(), 2, now) == [Miss(request, Task.TRAIN)]
 
 
 def test_run_whose_pod_has_just_ended_still_runs(request_body: Build, job_body: Build, now: datetime) -> None:

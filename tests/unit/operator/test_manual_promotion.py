@@ -1,0 +1,207 @@
+"""From a verdict that awaits a person's decision to the end that the decision makes."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+import pytest
+
+from retraining_operator.conditions import Status, news
+from retraining_operator.contract import Decision, Result
+from retraining_operator.decision import Ruling
+from retraining_operator.job import Job, read_job
+from retraining_operator.names import Task
+from retraining_operator.outcome import Outcome
+from retraining_operator.plan import ArmTtl, Conclude, Decide, Ignore, Miss, Report, Settle, Step, plan
+from retraining_operator.reason import Reason
+from retraining_operator.request import RetrainRequest, read_request
+from retraining_operator.status import decided, deleted, finished
+
+Build = Callable[..., dict[str, Any]]
+Ask = Callable[..., RetrainRequest]
+
+
+def outcome(now: datetime, **fields: Any) -> Outcome:
+    result = Result(
+        **{"run_id": "r", "reason": "x", "message": "Said why.", "started_at": now, "finished_at": now, **fields}
+    )
+    return Outcome(str(result.verdict), result.message, result)
+
+
+def promoted(status: Status) -> tuple[str, str]:
+    condition = status["conditions"][1]
+    return condition["status"], condition["reason"]
+
+
+@pytest.fixture
+def awaits(request_body: Build, now: datetime) -> Ask:
+    """Give a request whose challenger awaits a decision."""
+    first = finished(
+        read_request(request_body()), outcome(now, verdict="Promoted", withheld="AwaitingDecision", figures=None), now
+    )
+
+    def build(text: str | None = None, /, spec: dict[str, Any] | None = None, **status: Any) -> RetrainRequest:
+        return read_request(request_body(spec=spec, status=first | status, decision=text))
+
+    return build
+
+
+def step_of(request: RetrainRequest, now: datetime, *bodies: dict[str, Any]) -> Step | None:
+    found = [job for body in bodies if (job := read_job(body))]
+    jobs = {task: {job.request_uid: job for job in found if job.task is task} for task in Task}
+    steps = plan([request], jobs, 2, now)
+    return steps[0] if steps else None
+
+
+def message_of(step: Step | None) -> str:
+    assert isinstance(step, Report)
+    return str(step.status["conditions"][1]["message"])
+
+
+def test_verdict_stands_and_the_promotion_awaits_a_person(awaits: Ask) -> None:
+    request = awaits()
+    assert request.condition("Succeeded")["status"] == "True"
+    condition = request.condition("Promoted")
+    assert (condition["status"], condition["reason"]) == ("Unknown", "AwaitingDecision")
+    assert "kubectl --namespace fraud annotate --overwrite rtr first retraining.dev/decision=approve" in str(condition)
+
+
+def test_request_without_a_decision_waits_and_stays_known(awaits: Ask, job_body: Build, now: datetime) -> None:
+    assert isinstance(step_of(awaits(), now, job_body(end="Complete")), ArmTtl)
+    assert step_of(awaits(), now) is None
+
+
+def test_annotation_starts_the_job_that_decides(awaits: Ask, now: datetime) -> None:
+    request = awaits("approve by Jane Doe")
+    assert step_of(request, now) == Decide(request, Ruling(Decision.APPROVE, "Jane Doe"))
+
+
+def test_annotation_that_is_no_decision_says_what_is_allowed(awaits: Ask, now: datetime) -> None:
+    step = step_of(awaits("yes please"), now)
+    assert "approve or reject" in message_of(step)
+    assert isinstance(step, Report)
+    assert step_of(awaits("yes please", **step.status), now) is None  # said once
+    assert "annotate" in message_of(step_of(awaits(None, **step.status), now))  # and taken back with the annotation
+
+
+def test_suspended_request_takes_no_decision(awaits: Ask, now: datetime) -> None:
+    assert "spec.suspend" in message_of(step_of(awaits("approve", spec={"suspend": True}), now))
+
+
+def test_decision_takes_no_place_and_waits_for_none(
+    awaits: Ask, request_body: Build, job_body: Build, now: datetime
+) -> None:
+    decision = read_job(job_body(decision="approve"))
+    assert decision
+    steps = plan([read_request(request_body("new"))], {Task.TRAIN: {}, Task.DECIDE: {"uid-of-first": decision}}, 1, now)
+    assert [type(step).__name__ for step in steps] == ["Launch"]
+    running = {job.request_uid: job for name in "ab" if (job := read_job(job_body(name)))}
+    [step] = plan([awaits("approve")], {Task.TRAIN: running, Task.DECIDE: {}}, 2, now)
+    assert isinstance(step, Decide)
+
+
+def test_word_that_the_job_took_counts(awaits: Ask, job_body: Build, now: datetime) -> None:
+    step = step_of(awaits("reject by Joe"), now, job_body(decision="approve by Jane Doe"))
+    assert isinstance(step, Report)
+    assert promoted(step.status) == ("Unknown", "Deciding")
+    assert (step.status["decision"], step.status["decidedBy"]) == ("approve", "Jane Doe")
+    assert step_of(awaits("reject by Joe", **step.status), now, job_body(decision="approve by Jane Doe")) is None
+
+
+def test_finished_decision_is_concluded(awaits: Ask, job_body: Build, now: datetime) -> None:
+    step = step_of(awaits("approve"), now, job_body(end="Complete"), job_body(decision="approve", end="Complete"))
+    assert isinstance(step, Conclude)
+    assert step.job.task is Task.DECIDE
+
+
+def test_decision_whose_job_is_gone_is_not_carried_out_twice(awaits: Ask, now: datetime) -> None:
+    request = awaits("approve", decisionJobName="first-decision", decision="approve")
+    assert step_of(request, now) == Miss(request, Task.DECIDE)
+
+
+def decision_job(job_body: Build) -> Job:
+    job = read_job(job_body(decision="approve by Jane Doe", end="Complete"))
+    assert job
+    return job
+
+
+@pytest.mark.parametrize(
+    ("fields", "end"),
+    [
+        pytest.param({"verdict": "Promoted", "promoted": True, "version": 4}, ("True", "Promoted", None, 4), id="yes"),
+        pytest.param({"verdict": "Promoted", "withheld": "Rejected"}, ("False", "Rejected", "Rejected", None), id="no"),
+        pytest.param({"verdict": "Kept", "reason": "expired"}, ("False", "Kept", None, None), id="too late"),
+    ],
+)
+def test_decision_ends_the_wait(
+    awaits: Ask, job_body: Build, now: datetime, fields: dict[str, Any], end: tuple[object, ...]
+) -> None:
+    status = decided(awaits("approve by Jane Doe"), outcome(now, **fields), now, decision_job(job_body))
+    assert (*promoted(status), status["withheld"], status["version"]) == end
+    assert status["conditions"][0] == awaits().condition("Succeeded")
+    assert (status["decidedBy"], status["decidedAt"]) == ("Jane Doe", "2026-03-01T11:05:00Z")
+    request = awaits("approve by Jane Doe", **status)
+    assert isinstance(step_of(request, now, job_body(decision="approve", end="Complete")), ArmTtl)
+    assert step_of(request, now) == Settle(request)
+
+
+def test_decision_that_failed_says_so_and_ends_the_wait(awaits: Ask, job_body: Build, now: datetime) -> None:
+    status = decided(awaits(), Outcome("DependencyAway", "Redis was away."), now, decision_job(job_body))
+    assert promoted(status) == ("False", "DependencyAway")
+    assert "apply a new RetrainRequest" in status["conditions"][1]["message"]
+    assert not awaits(**status).awaiting
+
+
+@pytest.mark.parametrize("reason", [Reason.JOB_DELETED, Reason.RESULT_LOST])
+def test_decision_whose_end_nobody_saw_is_unknown(awaits: Ask, now: datetime, reason: Reason) -> None:
+    status = decided(awaits(), Outcome(reason, deleted(awaits(), Task.DECIDE, "x")), now)
+    assert promoted(status) == ("Unknown", reason)
+    assert not awaits(**status).awaiting
+
+
+@pytest.mark.parametrize("late", ["reject", "approve", "approve by Joe", "nonsense"])
+def test_later_annotation_changes_nothing_and_is_said_once(awaits: Ask, now: datetime, late: str) -> None:
+    taken = {"withheld": None, "decision": "approve", "decidedBy": "Jane Doe"}
+    step = step_of(awaits(late, **taken), now)
+    assert isinstance(step, Ignore)
+    assert "approve by Jane Doe" in step.message
+    told = awaits(late, **taken, ignoredDecision=late)
+    assert step_of(told, now) == Settle(told)
+
+
+def test_annotation_where_nothing_awaits_it_is_said_too(request_body: Build, now: datetime) -> None:
+    kept = finished(read_request(request_body()), outcome(now, verdict="Kept"), now)
+    step = step_of(read_request(request_body(status=kept, decision="approve")), now)
+    assert isinstance(step, Ignore)
+    assert "no challenger awaits" in step.message
+
+
+def test_dry_run_says_that_nothing_was_published(request_body: Build, now: datetime) -> None:
+    status = finished(read_request(request_body()), outcome(now, verdict="Promoted", withheld="DryRun"), now)
+    assert promoted(status) == ("False", "DryRun")
+
+
+def test_both_conditions_are_told_where_they_say_different_things(request_body: Build, now: datetime) -> None:
+    request = read_request(request_body())
+    manual = finished(request, outcome(now, verdict="Promoted", withheld="AwaitingDecision"), now)
+    assert [told["reason"] for told in news(request, manual)] == ["Promoted", "AwaitingDecision"]
+    kept = finished(request, outcome(now, verdict="Kept"), now)
+    assert [told["reason"] for told in news(request, kept)] == ["Kept"]
+    assert news(read_request(request_body(status=kept)), kept) == []
+
+
+@pytest.mark.parametrize("verdict", ["Inconclusive", "Identical", "NoChampion", "UnreadableChampion"])
+def test_verdict_that_promotes_nothing_is_the_reason(request_body: Build, now: datetime, verdict: str) -> None:
+    status = finished(read_request(request_body()), outcome(now, verdict=verdict), now)
+    assert [(c["status"], c["reason"]) for c in status["conditions"]] == [("True", verdict), ("False", verdict)]
+
+
+def test_first_model_is_promoted_without_a_champion(request_body: Build, now: datetime) -> None:
+    status = finished(read_request(request_body()), outcome(now, verdict="NoChampion", promoted=True, version=1), now)
+    assert promoted(status) == ("True", "NoChampion")
+
+
+def test_figures_stand_as_kubernetes_names_fields(request_body: Build, now: datetime) -> None:
+    figures = {"challenger": {"precision": 0.9, "mixture": {"average_precision": 0.5}}}
+    status = finished(read_request(request_body()), outcome(now, verdict="Kept", figures=figures), now)
+    assert status["figures"] == {"challenger": {"precision": 0.9, "mixture": {"averagePrecision": 0.5}}}
