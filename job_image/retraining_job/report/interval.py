@@ -96,6 +96,6 @@ def _rule(evidence: Evidence) -> str:
 
 def _why(evidence: Evidence) -> str:
     if evidence.champion is None:
-        return f"of the champion there are no scores, as {missing_champion(evidence)}."
+        return f"{missing_champion(evidence)}."
     why = absence(evidence)
     return "the run has recorded no comparison." if "recorded" in why else why

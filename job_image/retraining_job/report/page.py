@@ -35,7 +35,9 @@ POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 
 def report(evidence: Evidence) -> str:
     """Draw the evidence of one run as a page of HTML that needs nothing from outside; less than 100 KB."""
-    title = f"{evidence.verdict or 'No verdict'} {chr(0xB7)} run {shortened(evidence.provenance.run_id, 80)}"
+    title = (
+        f"{shortened(evidence.verdict, 40) or 'No verdict'} {chr(0xB7)} run {shortened(evidence.provenance.run_id, 80)}"
+    )
     style = files("retraining_job.report").joinpath("style.css").read_text(encoding="utf-8")
     return "\n".join(
         [
@@ -76,7 +78,7 @@ def _head(evidence: Evidence) -> Markup:
         tag(
             "p",
             tag("span", said.sign, class_="sign", aria_hidden="true"),
-            f" {evidence.verdict or 'No verdict'}",
+            f" {shortened(evidence.verdict, 40) or 'No verdict'}",
             class_=f"badge {said.kind}",
         ),
         *([tag("code", shortened(evidence.reason, 80), class_="reason")] if evidence.reason else []),

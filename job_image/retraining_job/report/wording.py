@@ -65,8 +65,12 @@ def headline(evidence: Evidence) -> Headline:
 def missing_champion(evidence: Evidence) -> str:
     """Say why there are no figures of a champion."""
     if evidence.verdict == Verdict.NO_CHAMPION:
-        return "there was none"
-    return "it cannot be read" if evidence.verdict == Verdict.UNREADABLE_CHAMPION else "it was not judged"
+        return "there was no champion"
+    return (
+        "the champion cannot be read"
+        if evidence.verdict == Verdict.UNREADABLE_CHAMPION
+        else "the champion was not judged"
+    )
 
 
 def at_budget(evidence: Evidence) -> str:

@@ -1,0 +1,61 @@
+"""Reads pages of HTML and the pictures in them back, for the tests of the report."""
+
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+from xml.etree import ElementTree as ET
+
+
+def pictures(page: str) -> list[ET.Element]:
+    """Give every SVG element of a page; each has to be well-formed XML."""
+    return [ET.fromstring(one) for one in re.findall(r"<svg.*?</svg>", page, re.DOTALL)]  # noqa: S314  # our own page
+
+
+class Page(HTMLParser):
+    """Reads a page strictly: every element but `meta` is closed, in order."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.opened: list[str] = []
+        self.attributes: list[tuple[str, str, str]] = []
+        self.feed(page)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.attributes += [(tag, name, value or "") for name, value in attrs]
+        if tag != "meta":
+            self.opened.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.opened.pop() == tag
+
+
+class Picture:
+    """One picture of a page, read back by the labels of its own axes."""
+
+    def __init__(self, page: str, key: str) -> None:
+        (self.root,) = [one for one in pictures(page) if one.get("aria-labelledby", "").startswith(f"{key}-title")]
+        texts = self.root.findall("text")
+        self.across = self._axis([one for one in texts if one.get("text-anchor") == "middle"], "x")
+        self.up = self._axis([one for one in texts if one.get("text-anchor") == "end"], "y")
+
+    def _axis(self, labels: list[ET.Element], along: str) -> list[tuple[float, float]]:
+        found = [(float(one.get(along, "")), re.sub(r"\s*%$", "", one.text or "")) for one in labels]
+        numbers = [(place, text.replace("\N{MINUS SIGN}", "-")) for place, text in found]
+        return [(place, float(text)) for place, text in numbers if re.fullmatch(r"[+-]?[\d.]+", text)]
+
+    def x(self, place: str | None) -> float:
+        return _between(self.across, float(place or ""))
+
+    def y(self, place: str | None) -> float:
+        shifted = [(height - 4, value) for height, value in self.up]  # a label's letters stand above its place
+        return _between(shifted, float(place or ""))
+
+    def of(self, name: str, *classes: str) -> list[ET.Element]:
+        return [one for one in self.root.iter(name) if set(classes) <= set(one.get("class", "").split())]
+
+
+def _between(axis: list[tuple[float, float]], place: float) -> float:
+    (low, one), (high, other) = axis[0], axis[-1]
+    return one + (place - low) / (high - low) * (other - one)

@@ -1,0 +1,267 @@
+from __future__ import annotations
+
+import html
+import re
+from datetime import UTC, datetime
+from importlib.resources import files
+from itertools import pairwise
+from typing import Any
+
+import pytest
+
+from retraining_job.contract import Policy, Reason, Verdict, Withheld
+from retraining_job.evidence import Comparison, Contender, Evidence, FeatureRecord
+from retraining_job.report import report
+from retraining_job.report.drawing import rounded_up, ticks
+from retraining_job.report.markup import tag
+from retraining_job.report.wording import headline, percent, plain, points, signed, span
+from tests.unit.job.judged_runs import THRESHOLD, features, judged, without_truth
+from tests.unit.job.pages import Page, Picture, pictures
+
+HOSTILE = "<script>alert(1)</script><img src=//evil.example/x onerror='alert(2)'>\"&lt;\x00\x1b[31m\u202e"
+BARE = Evidence(
+    provenance=judged().provenance,
+    threshold=THRESHOLD,
+    threshold_source="setting",
+    policy=Policy.NON_INFERIOR,
+    margin=0.05,
+    challenger=Contender(),
+)
+
+
+def made_hostile(value: Any) -> Any:
+    """Replace every text, whatever field it is in, and the settings' names too."""
+    if isinstance(value, dict):
+        return {key: made_hostile(one) for key, one in value.items()} | ({HOSTILE: 1} if "margin" in value else {})
+    if isinstance(value, list):
+        return [made_hostile(one) for one in value]
+    return HOSTILE * 30 if type(value) is str else value
+
+
+HOSTILE_RUN = Evidence.model_validate(made_hostile(judged(notes=["a"] * 100).model_dump()))
+RUNS = {
+    "promoted": judged(),
+    "no champion": judged(champion=None, comparison=None, verdict="NoChampion"),
+    "no truth": without_truth(),
+    "one period": judged(periods=judged().periods[:1]),
+    "no margin": judged(margin=0.0, policy=Policy.SUPERIOR),
+    "hostile": HOSTILE_RUN,
+    "bare": BARE,
+}
+every_run = pytest.mark.parametrize("evidence", RUNS.values(), ids=RUNS)
+
+
+@every_run
+def test_a_page_is_well_formed_and_each_picture_has_words(evidence: Evidence) -> None:
+    page = report(evidence)
+    read = Page(page)
+    assert read.opened == []
+    identifiers = [value for _, name, value in read.attributes if name == "id"]
+    assert len(identifiers) == len(set(identifiers))
+    for picture in pictures(page):
+        if picture.get("aria-hidden") != "true":
+            assert picture.get("role") == "img"
+            assert all(identifier in identifiers for identifier in picture.get("aria-labelledby", "").split())
+            assert all(picture.findtext(name) for name in ("title", "desc"))
+
+
+@every_run
+def test_a_page_needs_nothing_from_outside_and_runs_nothing(evidence: Evidence) -> None:
+    page = report(evidence)
+    read = Page(page).attributes
+    assert not {tag for tag, _, _ in read} & {"script", "link", "img", "iframe", "object", "embed", "a", "base", "form"}
+    assert not [
+        name for _, name, _ in read if name in {"src", "href", "xlink:href", "action", "style"} or name[:2] == "on"
+    ]
+    style = page[page.index("<style>") : page.index("</style>")]
+    assert "url(" not in style
+    assert "@import" not in style
+    assert "default-src 'none'" in page
+
+
+def test_texts_of_the_data_are_shown_and_are_never_markup() -> None:
+    page = report(HOSTILE_RUN)
+    assert "<script" not in page
+    assert "<img" not in page
+    assert page.count("<script>alert(1)</script>") == 0
+    assert html.unescape(page).count("<script>alert(1)</script>") > 30
+    assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e]", page)
+
+
+def test_text_is_escaped_in_content_and_in_attributes_and_can_be_written() -> None:
+    written = tag("p", "a < b & \ud800", tag("b", "c"), class_='"><i>')
+    assert written.encode() == b'<p class="&quot;&gt;&lt;i&gt;">a &lt; b &amp; ?<b>c</b></p>'
+
+
+@pytest.mark.parametrize("evidence", [judged(features=features(1000)), HOSTILE_RUN], ids=["1000 features", "hostile"])
+def test_a_page_stays_small_and_says_what_it_leaves_out(evidence: Evidence) -> None:
+    assert len(report(evidence).encode()) < 100_000
+
+
+def test_features_with_something_to_tell_come_first_and_the_rest_is_counted() -> None:
+    many = features(1000)
+    many[999] = FeatureRecord(name="late", scaling="left out", note="constant")
+    page = report(judged(features=many))
+    assert "1,000 features, 4 of them with something to tell; 940 more are not shown." in page
+    assert page.index(">late<") < page.index(">feature_003<")
+
+
+@pytest.mark.parametrize(
+    ("evidence", "sentence"),
+    [
+        (RUNS["no champion"], "Nothing was compared: there was no champion."),
+        (judged(champion=None, comparison=None, verdict="UnreadableChampion"), "the champion cannot be read."),
+        (RUNS["no truth"], "There is no curve to draw: no event of the hold-out has a label."),
+        (RUNS["no truth"], "There are no scores to draw: no event of the hold-out has a label."),
+        (RUNS["no truth"], "Average precision: no stretch of the hold-out has a figure."),
+        (RUNS["one period"], "The hold-out is one stretch only"),
+        (judged(periods=[]), "The run has recorded no figures over time."),
+        (judged(features=[]), "The run has recorded no features."),
+        (judged(split=None), "The events were not split"),
+        (BARE, "No events were held out to judge on: nothing to draw."),
+        (BARE, "No figures were reached"),
+    ],
+)
+def test_what_is_absent_is_said(evidence: Evidence, sentence: str) -> None:
+    assert sentence in html.unescape(report(evidence))
+
+
+def test_the_curves_and_their_points_stand_where_the_evidence_says() -> None:
+    evidence = judged()
+    picture = Picture(report(evidence), "curves")
+    for role, one, shape, x, y in (
+        ("champion", evidence.champion, "rect", "x", "y"),
+        ("challenger", evidence.challenger, "circle", "cx", "cy"),
+    ):
+        assert one is not None
+        assert one.curve is not None
+        assert one.figures.mixture is not None
+        (line,) = picture.of("polyline", role)
+        drawn = [place.split(",") for place in line.get("points", "").split()]
+        assert [picture.x(place) for place, _ in drawn] == pytest.approx(one.curve.recall, abs=0.001)
+        assert [picture.y(place) for _, place in drawn] == pytest.approx(one.curve.precision, abs=0.001)
+        half = 4 if shape == "rect" else 0
+        marks = {
+            "hollow" in mark.get("class", ""): (
+                picture.x(str(float(mark.get(x, "")) + half)),
+                picture.y(str(float(mark.get(y, "")) + half)),
+            )
+            for mark in picture.of(shape, "marker", role)
+        }
+        assert marks[False] == pytest.approx((one.threshold_recall, one.threshold_precision), abs=0.001)
+        mixture = one.figures.mixture
+        assert marks[True] == pytest.approx((mixture.budget_recall, mixture.budget_precision), abs=0.001)
+
+
+@pytest.mark.parametrize("bounds", [(-0.187, -0.254, -0.121), (0.431, 0.351, 0.512), (0.0, -0.0004, 0.0003)])
+def test_the_interval_stands_where_the_comparison_says(bounds: tuple[float, float, float]) -> None:
+    difference, lower, upper = bounds
+    compared = Comparison(difference=difference, lower=lower, upper=upper, confidence=0.95, draws=1000, seed=42)
+    picture = Picture(report(judged(comparison=compared)), "interval")
+    whisker = picture.of("line", "whisker")[0]
+    near = 0.003 * max(1.0, abs(difference) * 2)
+    assert picture.x(whisker.get("x1")) == pytest.approx(lower, abs=near)
+    assert picture.x(whisker.get("x2")) == pytest.approx(upper, abs=near)
+    assert picture.x(picture.of("circle")[0].get("cx")) == pytest.approx(difference, abs=near)
+    assert picture.x(picture.of("line", "margin")[0].get("x1")) == pytest.approx(-0.05, abs=near)
+    assert picture.x(picture.of("rect", "cleared")[0].get("x")) == pytest.approx(-0.05, abs=near)
+
+
+def test_scores_are_drawn_by_the_share_of_their_class_with_both_thresholds() -> None:
+    evidence = judged()
+    picture = Picture(report(evidence), "spread-challenger")
+    histogram = evidence.challenger.histogram
+    assert histogram is not None
+    (outline,) = picture.of("polyline", "anomalies")
+    filled = [index for index, count in enumerate(histogram.anomalies) if count]
+    corners = [place.split(",") for place in outline.get("points", "").split()]
+    assert len(corners) == 2 * (filled[-1] - filled[0] + 1) + 2
+    assert picture.x(corners[0][0]) == pytest.approx(histogram.edges[filled[0]], abs=0.002)
+    assert picture.x(corners[-1][0]) == pytest.approx(histogram.edges[filled[-1] + 1], abs=0.002)
+    bottom = float(corners[0][1])
+    heights = [bottom - float(y) for _, y in corners[1:-1:2]]
+    counts = histogram.anomalies[filled[0] : filled[-1] + 1]
+    ratios = [(height / max(heights)) ** 2 for height in heights]  # a root scale
+    assert ratios == pytest.approx([count / max(counts) for count in counts], abs=0.01)
+    assert picture.x(picture.of("line", "cut")[0].get("x1")) == pytest.approx(THRESHOLD, abs=0.002)
+    assert picture.x(picture.of("line", "matching")[0].get("x1")) == pytest.approx(0.713, abs=0.002)
+
+
+def test_figures_over_time_are_not_joined_across_what_is_unknown() -> None:
+    evidence = judged()
+    precision, rate = Picture(report(evidence), "course-precision"), Picture(report(evidence), "course-rate")
+    assert [len(line.get("points", "").split()) for line in precision.of("polyline", "challenger")] == [6, 3]
+    assert [len(line.get("points", "").split()) for line in rate.of("polyline", "challenger")] == [10]
+    drawn = [rate.y(str(float(mark.get("y", "")) + 4)) for mark in rate.of("rect", "champion")]
+    assert drawn == pytest.approx([100 * (one.champion_alert_rate or 0) for one in evidence.periods], abs=0.03)
+
+
+def test_the_split_is_drawn_in_proportion_and_a_small_gap_is_still_seen() -> None:
+    training, gap, hold_out = (float(one.get("width", "")) for one in Picture(report(judged()), "split").of("rect"))
+    assert training / hold_out == pytest.approx(44_750 / 5_000, rel=0.01)
+    assert gap == 6
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({}, "The challenger is live."),
+        ({"promoted": None}, "The challenger is fit to be promoted."),
+        ({"promoted": False, "withheld": Withheld.DRY_RUN}, "not promoted: the request was a dry run"),
+        ({"promoted": False, "withheld": Withheld.AWAITING_DECISION}, "awaits a person's decision"),
+        ({"verdict": Verdict.KEPT, "promoted": False}, "The champion stays."),
+        ({"verdict": Verdict.INCONCLUSIVE, "promoted": True}, "the challenger is live, as onInconclusive says"),
+        ({"verdict": Verdict.INCONCLUSIVE, "promoted": False}, "The events do not tell"),
+        ({"verdict": Verdict.NO_CHAMPION}, "live: the first model"),
+        ({"verdict": Verdict.NO_CHAMPION, "reason": Reason.BELOW_FLOOR, "promoted": False}, "not fit to be the first"),
+        ({"verdict": Verdict.UNREADABLE_CHAMPION, "promoted": False}, "cannot be read"),
+        ({"verdict": Verdict.IDENTICAL, "promoted": False}, "to the last bit"),
+        ({"verdict": "", "promoted": None}, "no verdict"),
+    ],
+)
+def test_the_headline_says_the_verdict_and_what_became_of_it(changes: dict[str, Any], words: str) -> None:
+    assert words in headline(judged(**changes)).words
+
+
+def test_numbers_and_dates_are_written_for_people() -> None:
+    thin = "\N{NARROW NO-BREAK SPACE}"
+    assert [percent(value) for value in (0.123, 0.0042, 0.95, 0.0, 1.0, None, float("nan"))] == [
+        *(f"{shown}{thin}%" for shown in ("12.3", "0.42", "95", "0", "100")),
+        *("\N{EN DASH}", "\N{EN DASH}"),
+    ]
+    assert [signed(value) for value in (0.0314, -0.0041, None)] == ["+0.031", "\N{MINUS SIGN}0.004", "\N{EN DASH}"]
+    assert points(-0.012) == f"\N{MINUS SIGN}1.2{thin}pp"
+    assert [plain(value) for value in (0.7, 12_500.4, 1e300, -0.05)] == [
+        "0.7",
+        "12,500",
+        "1e+300",
+        "\N{MINUS SIGN}0.05",
+    ]
+    morning, evening = datetime(2026, 11, 23, 6, 5, tzinfo=UTC), datetime(2026, 11, 23, 18, 0, tzinfo=UTC)
+    assert span(morning, evening) == "23 Nov 2026, 06:05 to 18:00 UTC"
+
+
+@pytest.mark.parametrize(("low", "high"), [(0.0, 1.0), (-0.312, 0.0514), (0.93, 0.931), (-3e-7, 9e9), (5.0, 5.0)])
+def test_ticks_are_few_even_and_inside(low: float, high: float) -> None:
+    found = ticks(low, high)
+    assert all(low - 1e-9 <= tick <= high + 1e-9 for tick in found)
+    assert 1 <= len(found) <= 6
+    steps = [other - one for one, other in pairwise(found)]
+    assert steps == pytest.approx(steps[:1] * len(steps))
+    assert rounded_up(0.039) == pytest.approx(0.04)
+
+
+@pytest.mark.parametrize("theme", [0, 1], ids=["light", "dark"])
+def test_words_and_lines_stand_out_from_the_page(theme: int) -> None:
+    style = files("retraining_job.report").joinpath("style.css").read_text(encoding="utf-8")
+    colours = dict(re.findall(r"--([\w-]+): #(\w{6})", style.split(":root {")[theme + 1]))
+
+    def luminance(name: str) -> float:
+        parts = [int(colours[name][place : place + 2], 16) / 255 for place in (0, 2, 4)]
+        red, green, blue = (one / 12.92 if one <= 0.04045 else ((one + 0.055) / 1.055) ** 2.4 for one in parts)
+        return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+    for name in ("ink", "soft", "champion", "challenger", "good", "plain", "open", "bad"):
+        for ground in ("page", "panel"):
+            light, dark = sorted((luminance(name), luminance(ground)), reverse=True)
+            assert (light + 0.05) / (dark + 0.05) >= 4.5, f"{name} on {ground}"  # WCAG 2.2, 1.4.3
