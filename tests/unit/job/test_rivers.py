@@ -25,6 +25,18 @@ assert type(pickle.loads(blob)) is forest
 HoeffdingTreeClassifier().learn_one({"amount": 0.5}, True)
 """
 
+READING = """
+import sys
+from retraining_job.deviation import StandardAbsoluteDeviation
+from retraining_job.model import DEFAULT_DEVIATION_CLASS, Model, dumped, loaded
+from retraining_job.trees import ArrayForest
+forest = ArrayForest.grown(["amount"], n_trees=1, height=2, window_size=3, seed=1)
+blob = dumped(Model(forest, StandardAbsoluteDeviation()), DEFAULT_DEVIATION_CLASS)
+assert "river" not in sys.modules, "river is loaded to write a model"
+assert type(loaded(blob, DEFAULT_DEVIATION_CLASS).hst).__module__ == "river.anomaly.hst"
+assert not {"river.anomaly", "river.stats", "scipy.stats"} & set(sys.modules), "all of river is loaded"
+"""
+
 MOVED = """
 import sys
 import retraining_job.rivers as rivers
@@ -45,6 +57,10 @@ def run(code: str) -> None:
 
 def test_only_what_the_forest_needs_is_loaded_and_the_rest_can_be_later() -> None:
     run(LIGHT)
+
+
+def test_writing_a_model_needs_no_river_and_reading_one_little_of_it() -> None:
+    run(READING)
 
 
 def test_usual_import_takes_over_where_the_short_way_fails() -> None:

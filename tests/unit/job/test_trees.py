@@ -81,6 +81,15 @@ def test_any_event_scores_as_in_river(features: Features) -> None:
     assert ours.score_one(features) == rivers.score_one(features)
 
 
+def test_value_at_a_threshold_goes_where_it_goes_in_river() -> None:
+    grown = ArrayForest.grown(NAMES, **SHAPE)
+    pairs = zip(grown.features.reshape(-1).tolist(), grown.thresholds.reshape(-1).tolist(), strict=True)
+    events = [dict.fromkeys(NAMES, 0.5) | {NAMES[feature]: threshold} for feature, threshold in pairs]
+    ours, rivers = learned_in_arrays(events, **SHAPE), plainly_learned(events, **SHAPE)
+    assert agree(ours, rivers)
+    assert ours.scores(matrix_of(events, NAMES)).tolist() == [rivers.score_one(features) for features in events]
+
+
 def test_first_window_scores_nothing() -> None:
     events = made_up(9)
     assert learned_in_arrays(events, **SHAPE).scores(matrix_of(events, NAMES)).tolist() == [0.0] * 9
