@@ -79,8 +79,3 @@ def compared(
         draws=DRAWS,
         seed=seed,
     )
-
-
-def lower_bound(truth: np.ndarray, scores: np.ndarray, *, seed: int) -> float:
-    """Bound one contender's average precision from below."""
-    return float(np.quantile(drawn_precisions(truth, [scores], seed=seed)[0], 1.0 - CONFIDENCE))

@@ -106,8 +106,6 @@ class Contender(Record):
     """Whether its scores are finite and not all the same."""
     problem: str = ""
     """Why they are not usable, as the end of a sentence."""
-    average_precision_lower: float | None = None
-    """Of a first challenger that can be judged: one-sided 95 % bound, the true average precision is above it."""
     matching_threshold: float | None = None
     """The challenger's: the threshold at which it raises as many alerts as the champion at the live one."""
     threshold_precision: float | None = None
@@ -149,6 +147,9 @@ class Evidence(Record):
     """`setting`, or the Redis key that it was read from."""
     policy: Policy
     margin: float
+    """By how much average precision may be worse: the setting, or less where the champion is close to chance."""
+    chance: float | None = None
+    """The greatest average precision of the hold-out in 999 random orders; None where nobody can be judged."""
     challenger: Contender
     champion: Contender | None = None
     comparison: Comparison | None = None

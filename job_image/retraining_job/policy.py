@@ -83,32 +83,62 @@ def untested(split: Split, settings: Tunables) -> str:
     return "" if split.normal else f"None of {held} is known to be no anomaly."
 
 
+def margin_beside(champion_precision: float, split: Split, settings: Tunables) -> float:
+    """Give the margin that a challenger of this champion has: the setting, but at most half of what is there to lose.
+
+    What is there to lose is what the champion has above chance, the share of anomalies. A margin wider than that would
+    let a ranking pass that tells nothing (the half is what trials of medicines ask for: FDA, Non-Inferiority Clinical
+    Trials to Establish Effectiveness, 2016).
+    """
+    chance = split.anomalies / (split.anomalies + split.normal)
+    return min(settings.margin, max(0.0, (champion_precision - chance) / 2.0))
+
+
 def non_inferior(evidence: Evidence, settings: Tunables) -> Decision:
     """Promote what is worse by no more than the margin, with confidence; keep out what is worse by more than it."""
-    comparison, margin = comparison_of(evidence), settings.margin
-    said, asked = compared_in_words(evidence, comparison), f"the margin ({value_name('margin')}) of {margin:g}"
-    if comparison.lower >= -margin:
-        how = "It is better" if comparison.lower > 0.0 else f"If it is worse, then by no more than {asked}"
-        message = f"{said} {how}: the challenger is not inferior."
-        return Decision(Verdict.PROMOTED, Reason.NOT_INFERIOR, message, promotes=True)
+    comparison, margin = comparison_of(evidence), evidence.margin
+    said, asked = compared_in_words(evidence, comparison), f"the margin of {margin:.4g} ({value_name('margin')})"
+    if margin < settings.margin:
+        asked = (
+            f"{margin:.4f}, half of what the champion has above chance ({value_name('margin')} is {settings.margin:g})"
+        )
     if comparison.difference < -margin:
         return Decision(
             Verdict.KEPT, Reason.INFERIOR, f"{said} That is worse by more than {asked}: the champion stays."
         )
-    message = f"{said} It may be worse by more than {asked}, or not: these events do not tell."
-    return Decision(Verdict.INCONCLUSIVE, Reason.UNCERTAIN, message)
+    if comparison.lower < -margin:
+        message = f"{said} It may be worse by more than {asked}, or not: these events do not tell."
+        return Decision(Verdict.INCONCLUSIVE, Reason.UNCERTAIN, message)
+    if doubt := by_chance(evidence):
+        return Decision(Verdict.INCONCLUSIVE, Reason.UNCERTAIN, f"{said} {doubt}")
+    how = "It is better" if comparison.lower > 0.0 else f"If it is worse, then by no more than {asked}"
+    message = f"{said} {how}: the challenger is not inferior."
+    return Decision(Verdict.PROMOTED, Reason.NOT_INFERIOR, message, promotes=True)
 
 
 def superior(evidence: Evidence, _settings: Tunables) -> Decision:
     """Promote what is better with confidence; keep out what is not better at all."""
     comparison = comparison_of(evidence)
     said = compared_in_words(evidence, comparison)
-    if comparison.lower > 0.0:
-        return Decision(Verdict.PROMOTED, Reason.SUPERIOR, f"{said} The challenger is better.", promotes=True)
     if comparison.difference <= 0.0:
         return Decision(Verdict.KEPT, Reason.NOT_SUPERIOR, f"{said} It is not better: the champion stays.")
-    message = f"{said} It may be better, or not: these events do not tell."
-    return Decision(Verdict.INCONCLUSIVE, Reason.UNCERTAIN, message)
+    if comparison.lower <= 0.0:
+        message = f"{said} It may be better, or not: these events do not tell."
+        return Decision(Verdict.INCONCLUSIVE, Reason.UNCERTAIN, message)
+    if doubt := by_chance(evidence):
+        return Decision(Verdict.INCONCLUSIVE, Reason.UNCERTAIN, f"{said} {doubt}")
+    return Decision(Verdict.PROMOTED, Reason.SUPERIOR, f"{said} The challenger is better.", promotes=True)
+
+
+def by_chance(evidence: Evidence) -> str:
+    """Say that the challenger ranks no better than chance may; empty where it does."""
+    reached, chance = mixture(evidence.challenger.figures).average_precision or 0.0, evidence.chance
+    if chance is None or reached > chance:
+        return ""
+    return (
+        f"But random orders of these events reach up to {chance:.4f}: the challenger is not shown to rank better than "
+        "chance, or the labels have little to do with the events."
+    )
 
 
 def reference(evidence: Evidence, _settings: Tunables) -> Decision:
@@ -143,7 +173,7 @@ def alert_rate_guard(evidence: Evidence, settings: Tunables) -> Decision | None:
     theirs = mixture(evidence.champion.figures).alert_rate or 0.0
     if mine > factor * max(theirs, settings.alert_budget):
         how = "more"
-    elif mine < theirs / factor and theirs * rows >= FEW_ALERTS and not catches_as_many(evidence):
+    elif mine < theirs / factor and theirs * rows >= FEW_ALERTS and not catches_as_many(evidence, settings):
         how = "fewer"
     else:
         return None
@@ -157,7 +187,7 @@ def alert_rate_guard(evidence: Evidence, settings: Tunables) -> Decision | None:
     return Decision(Verdict.KEPT, Reason.ALERT_RATE, message)
 
 
-def catches_as_many(evidence: Evidence) -> bool:
+def catches_as_many(evidence: Evidence, settings: Tunables) -> bool:
     """Tell whether the challenger's alerts at the live threshold catch about as many known anomalies as the champion's.
 
     Only where there were enough of them to compare the two at all.
@@ -165,7 +195,7 @@ def catches_as_many(evidence: Evidence) -> bool:
     if evidence.champion is None or evidence.comparison is None:
         return False
     return (evidence.challenger.threshold_recall or 0.0) >= (
-        (evidence.champion.threshold_recall or 0.0) - evidence.margin
+        (evidence.champion.threshold_recall or 0.0) - settings.margin
     )
 
 
@@ -176,23 +206,22 @@ def first_model(evidence: Evidence, settings: Tunables) -> Decision:
     if not challenger.usable:
         message = f"{none}, but the challenger's scores are of no use: {challenger.problem}. It does not go live."
         return Decision(Verdict.NO_CHAMPION, Reason.UNUSABLE_SCORES, message)
-    figures, lower = mixture(challenger.figures), challenger.average_precision_lower
+    figures = mixture(challenger.figures)
     alerts = (
         f"At the live threshold of {evidence.threshold:g} it raises an alert for {figures.alert_rate or 0.0:.2%} of "
         "the events."
     )
-    if lower is None:
+    if evidence.chance is None:
         message = f"{none}. {untested(split, settings)} So the challenger may go live untested. {alerts}"
         return Decision(Verdict.NO_CHAMPION, Reason.NO_CHAMPION, message, promotes=True)
-    chance = split.anomalies / (split.anomalies + split.normal)
     said = (
         f"{none}. {on_held_out(evidence)}, the challenger's average precision is "
-        f"{figures.average_precision or 0.0:.4f}, with 95% confidence above {lower:.4f}; chance has {chance:.4f}."
+        f"{figures.average_precision or 0.0:.4f}."
     )
-    if lower > chance:
-        return Decision(Verdict.NO_CHAMPION, Reason.NO_CHAMPION, f"{said} {alerts}", promotes=True)
-    message = f"{said} It is not shown to be better than chance, so it does not go live."
-    return Decision(Verdict.NO_CHAMPION, Reason.BELOW_FLOOR, message)
+    if doubt := by_chance(evidence):
+        return Decision(Verdict.NO_CHAMPION, Reason.BELOW_FLOOR, f"{said} {doubt} It does not go live.")
+    message = f"{said} Random orders of these events reach {evidence.chance:.4f} at most. {alerts}"
+    return Decision(Verdict.NO_CHAMPION, Reason.NO_CHAMPION, message, promotes=True)
 
 
 def compared_in_words(evidence: Evidence, comparison: Comparison) -> str:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from retraining_job import bootstrap, figures, policy
+from retraining_job.chance import chance_limit
 from retraining_job.contract import Reason, Scaling, Tunables, Verdict, value_name
 from retraining_job.decision import Decision
 from retraining_job.evidence import Contender, Evidence, FeatureRecord, Period, Provenance, Split
@@ -139,22 +140,19 @@ def judge(  # noqa: PLR0913  # everything that decides, most of it by keyword
     measure = Measure(truth, settings, threshold, edges)
     facts = Contender(fingerprint=fingerprint, trained=record.training)
     challenger_record = contender(facts, challenger, measure)
-    champion_record, comparison = None, None
+    champion_record, comparison, chance, margin = None, None, None, settings.margin
     seed, judges = settings.forest_seed, not policy.untested(record, settings)
-    if champion is None or theirs is None:
-        if judges and challenger_record.usable:
-            lower = bootstrap.lower_bound(truth, mine, seed=seed)
-            challenger_record = challenger_record.model_copy(update={"average_precision_lower": lower})
-    else:
+    if judges:
+        chance = chance_limit(truth, mine, seed=seed)
+    if champion is not None and theirs is not None:
         champion_record = contender(champion[1], champion[0], measure)
         if challenger_record.usable:
             matching = figures.matching_threshold(mine, int((theirs > threshold).sum()))
             challenger_record = challenger_record.model_copy(update={"matching_threshold": matching})
         if judges:
-            difference = (figures.average_precision(truth, mine) or 0.0) - (
-                figures.average_precision(truth, theirs) or 0.0
-            )
-            comparison = bootstrap.compared(truth, mine, theirs, difference=difference, seed=seed)
+            precisions = [figures.average_precision(truth, scores) or 0.0 for scores in (mine, theirs)]
+            margin = policy.margin_beside(precisions[1], record, settings)
+            comparison = bootstrap.compared(truth, mine, theirs, difference=precisions[0] - precisions[1], seed=seed)
     evidence = Evidence(
         provenance=provenance,
         split=record,
@@ -162,7 +160,8 @@ def judge(  # noqa: PLR0913  # everything that decides, most of it by keyword
         threshold=threshold,
         threshold_source=threshold_source,
         policy=settings.policy,
-        margin=settings.margin,
+        margin=margin,
+        chance=chance,
         challenger=challenger_record,
         champion=champion_record,
         comparison=comparison,

@@ -59,6 +59,7 @@ def evidence(  # noqa: PLR0917
         "threshold_source": "setting",
         "policy": Policy.NON_INFERIOR,
         "margin": 0.05,
+        "chance": 0.06 if anomalies >= 30 and normal else None,
         "challenger": challenger or contender(0.81),
         "champion": champion or contender(0.80),
         "comparison": comparison if anomalies >= 30 and normal else None,
@@ -81,7 +82,17 @@ BETTER = {"policy": Policy.SUPERIOR}
         pytest.param(evidence(-0.051, 0.02), {}, "Inconclusive", "uncertain", id="it may be worse by more"),
         pytest.param(evidence(-0.051, -0.05), {}, "Inconclusive", "uncertain", id="it is worse by the margin, perhaps"),
         pytest.param(evidence(-0.09, -0.051), {}, "Kept", "inferior", id="it is worse by more than the margin"),
-        pytest.param(evidence(-0.09, -0.051), {"margin": 0.1}, "Promoted", "not_inferior", id="a wider margin lets it"),
+        pytest.param(evidence(-0.09, -0.051, margin=0.1), {}, "Promoted", "not_inferior", id="a wider margin lets it"),
+        pytest.param(
+            evidence(-0.001, challenger=contender(0.06)), {}, "Inconclusive", "uncertain", id="chance ranks as well"
+        ),
+        pytest.param(
+            evidence(0.001, challenger=contender(0.06)),
+            BETTER,
+            "Inconclusive",
+            "uncertain",
+            id="superior: so does chance",
+        ),
         pytest.param(evidence(0.001), BETTER, "Promoted", "superior", id="superior: it is better with confidence"),
         pytest.param(evidence(0.0), BETTER, "Inconclusive", "uncertain", id="superior: it is better, perhaps"),
         pytest.param(evidence(-0.02, 0.0), BETTER, "Kept", "not_superior", id="superior: as good is not better"),
@@ -187,20 +198,18 @@ def test_inconclusive_does_not_promote_a_flood_of_alerts() -> None:
     assert (decision.verdict, decision.reason, decision.promotes) == (Verdict.KEPT, Reason.ALERT_RATE, False)
 
 
-def first(lower: float | None, **more: Any) -> Evidence:
-    return evidence(challenger=contender(0.3, average_precision_lower=lower), **more).model_copy(
-        update={"champion": None}
-    )
+def first(average_precision: float, **more: Any) -> Evidence:
+    return evidence(challenger=contender(average_precision), **more).model_copy(update={"champion": None})
 
 
 @pytest.mark.parametrize(
     ("found", "reason", "promotes", "said"),
     [
-        pytest.param(first(0.2), "no_champion", True, "above 0.2000; chance has 0.0123", id="better than chance"),
-        pytest.param(first(0.012), "below_floor", False, "not shown to be better than chance", id="no better"),
-        pytest.param(first(None, anomalies=3), "no_champion", True, "may go live untested", id="nobody can tell"),
+        pytest.param(first(0.0601), "no_champion", True, "reach 0.0600 at most", id="better than chance"),
+        pytest.param(first(0.06), "below_floor", False, "not shown to rank better than chance", id="no better"),
+        pytest.param(first(0.01, anomalies=3), "no_champion", True, "may go live untested", id="nobody can tell"),
         pytest.param(
-            first(None).model_copy(update={"challenger": UNUSABLE}), "unusable_scores", False, "of no use", id="broken"
+            first(0.8).model_copy(update={"challenger": UNUSABLE}), "unusable_scores", False, "of no use", id="broken"
         ),
     ],
 )
@@ -210,13 +219,35 @@ def test_first_model_has_a_floor(found: Evidence, reason: str, promotes: bool, s
     assert said in decision.message
 
 
+@pytest.mark.parametrize(
+    ("champion", "margin"),
+    [
+        pytest.param(0.80, 0.05, id="far above chance, the setting counts"),
+        pytest.param(0.07, 0.03, id="near it, half of what there is to lose"),
+        pytest.param(0.01, 0.0, id="at it, nothing"),
+    ],
+)
+def test_margin_is_at_most_half_of_what_there_is_to_lose(champion: float, margin: float) -> None:
+    split = evidence(anomalies=50, normal=4_950).split
+    assert split is not None
+    assert policy.margin_beside(champion, split, Tunables()) == pytest.approx(margin)
+
+
+def test_smaller_margin_is_explained() -> None:
+    decision = policy.decide(evidence(-0.02, -0.01, margin=0.0211), Tunables())
+    assert (
+        "by no more than 0.0211, half of what the champion has above chance (trainer.margin is 0.05)"
+        in decision.message
+    )
+
+
 def test_message_names_every_number_that_decided() -> None:
     decision = policy.decide(evidence(-0.0123, 0.01), Tunables())
     assert decision.message == (
         "On 5,000 held-out events with 61 known anomalies, the challenger's average precision is 0.8100, that of the "
         "champion (version 7) is 0.8000: a difference of +0.0100, with 95% confidence above -0.0123 and as surely "
-        "below +0.0300. If it is worse, then by no more than the margin (trainer.margin) of 0.05: the challenger is not "
-        "inferior."
+        "below +0.0300. If it is worse, then by no more than the margin of 0.05 (trainer.margin): the challenger is "
+        "not inferior."
     )
 
 
