@@ -40,6 +40,11 @@ class Picture:
         self.across = self._axis([one for one in texts if one.get("text-anchor") == "middle"], "x")
         self.up = self._axis([one for one in texts if one.get("text-anchor") == "end"], "y")
 
+        assert self.across == sorted(self.across)  # more stands to the right
+        assert [value for _, value in sorted(self.up)] == sorted(
+            (value for _, value in self.up), reverse=True
+        )  # and up
+
     def _axis(self, labels: list[ET.Element], along: str) -> list[tuple[float, float]]:
         found = [(float(one.get(along, "")), re.sub(r"\s*%$", "", one.text or "")) for one in labels]
         numbers = [(place, text.replace("\N{MINUS SIGN}", "-")) for place, text in found]

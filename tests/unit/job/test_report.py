@@ -183,6 +183,9 @@ def test_scores_are_drawn_by_the_share_of_their_class_with_both_thresholds() -> 
     counts = histogram.anomalies[filled[0] : filled[-1] + 1]
     ratios = [(height / max(heights)) ** 2 for height in heights]  # a root scale
     assert ratios == pytest.approx([count / max(counts) for count in counts], abs=0.01)
+    label, percents = picture.up[-1]
+    tallest = percents / 100 * (max(heights) / (bottom + 4 - label)) ** 2
+    assert tallest == pytest.approx(max(counts) / sum(counts), rel=0.02)
     assert picture.x(picture.of("line", "cut")[0].get("x1")) == pytest.approx(THRESHOLD, abs=0.002)
     assert picture.x(picture.of("line", "matching")[0].get("x1")) == pytest.approx(0.713, abs=0.002)
 
