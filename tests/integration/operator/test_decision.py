@@ -1,0 +1,170 @@
+"""A person's annotation becomes one Job that decides, whoever else is at it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from retraining_operator.cluster import JOBS, Cluster
+from retraining_operator.context import Context
+from retraining_operator.contract import Decision, Result
+from retraining_operator.decision import Ruling
+from retraining_operator.manifest import build_job
+from retraining_operator.outcome import Outcome
+from retraining_operator.request import read_request
+from retraining_operator.settings import Settings
+from retraining_operator.status import finished
+from tests.integration.operator.conftest import build_reconciler
+from tests.system.kubectl import Kubectl, wait_for
+
+DECISION = "retraining.dev/decision"
+DECIDES = "retraining.dev/task=decide"
+
+
+def result(**fields: Any) -> Result:
+    now = datetime.now(UTC)
+    document = {"run_id": "r", "reason": "x", "message": "Said why.", "started_at": now, "finished_at": now}
+    return Result(**{**document, "verdict": "Promoted", **fields})
+
+
+def annotate(namespace: Kubectl, text: str) -> None:
+    namespace("annotate", "--overwrite", "rtr", "asked", f"{DECISION}={text}")
+
+
+def promoted(namespace: Kubectl) -> tuple[str, str]:
+    conditions = namespace.get("retrainrequest", "asked")["status"]["conditions"]
+    return next((c["status"], c["reason"]) for c in conditions if c["type"] == "Promoted")
+
+
+async def pass_by(context: Context, cluster: Cluster, passes: int = 3) -> None:
+    """Make a few passes, as an operator that has just started would."""
+    reconciler = build_reconciler(context, cluster)
+    await reconciler.seed()
+    for _ in range(passes):
+        await reconciler.reconcile()
+
+
+@pytest.fixture
+async def asked(namespace: Kubectl, cluster: Cluster) -> dict[str, Any]:
+    """Give a request whose challenger awaits a decision."""
+    manifest = {"apiVersion": "retraining.dev/v1alpha1", "kind": "RetrainRequest", "metadata": {"name": "asked"}}
+    namespace.apply({**manifest, "spec": {"promotion": "Manual", "preset": "recommended"}})
+    [body] = namespace.items("retrainrequests")
+    request, verdict = read_request(body), result(withheld="AwaitingDecision")
+    status = finished(request, Outcome("Promoted", "Said why.", verdict), datetime.now(UTC))
+    return await cluster.patch_status("asked", request.resource_version, status)
+
+
+def end(namespace: Kubectl, **fields: Any) -> None:
+    """End the Job that decides as its trainer would: no pod of it ever runs here."""
+    [job] = namespace.items("jobs", DECIDES)
+    name, now = job["metadata"]["name"], datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    wait_for("its start", lambda: namespace.get("job", name).get("status", {}).get("startTime"))
+    done = [{"type": kind, "status": "True", "lastTransitionTime": now} for kind in ("SuccessCriteriaMet", "Complete")]
+    patch_status(
+        namespace, "job", name, {"conditions": done, "completionTime": now, "active": 0, "ready": 0, "succeeded": 1}
+    )
+    owner = {"apiVersion": "batch/v1", "kind": "Job", "name": name, "uid": job["metadata"]["uid"], "controller": True}
+    template = job["spec"]["template"]
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "ended", "ownerReferences": [owner]}}
+    pod["metadata"] |= {"labels": template["metadata"]["labels"]}
+    namespace.apply({**pod, "spec": {**template["spec"], "schedulingGates": [{"name": "test.dev/never"}]}})
+    ended = {"exitCode": 0, "message": result(**fields).document(), "finishedAt": now, "startedAt": now}
+    container = {"name": "trainer", "image": "x", "imageID": "", "ready": False, "restartCount": 0}
+    status = {"phase": "Succeeded", "containerStatuses": [{**container, "state": {"terminated": ended}}]}
+    patch_status(namespace, "pod", "ended", status)
+
+
+def patch_status(namespace: Kubectl, kind: str, name: str, status: dict[str, Any]) -> None:
+    patch = json.dumps({"status": status})
+    namespace("patch", kind, name, "--subresource=status", "--type=merge", "--patch", patch)
+
+
+async def test_annotation_becomes_one_job_whoever_sees_it(
+    namespace: Kubectl, cluster: Cluster, settings: Settings, asked: dict[str, Any]
+) -> None:
+    annotate(namespace, "approve by Jane Doe")
+    await asyncio.gather(*(pass_by(Context(settings), cluster) for _ in range(3)))
+    [job] = namespace.items("jobs")
+    assert job["metadata"]["ownerReferences"][0]["uid"] == asked["metadata"]["uid"]
+    [container] = job["spec"]["template"]["spec"]["containers"]
+    environment = {variable["name"]: variable.get("value") for variable in container["env"]}
+    assert container["args"] == ["decide"]
+    assert (environment["RETRAIN_DECISION"], environment["RETRAIN_DECIDED_BY"]) == ("approve", "Jane Doe")
+    status = namespace.get("retrainrequest", "asked")["status"]
+    assert (status["decision"], status["decidedBy"]) == ("approve", "Jane Doe")
+    assert promoted(namespace) == ("Unknown", "Deciding")
+
+
+@pytest.mark.usefixtures("asked")
+async def test_without_a_decision_no_job_is_created(namespace: Kubectl, cluster: Cluster, context: Context) -> None:
+    await pass_by(context, cluster)
+    annotate(namespace, "perhaps")
+    await pass_by(context, cluster)
+    assert namespace.items("jobs") == []
+    assert promoted(namespace) == ("Unknown", "AwaitingDecision")
+    assert "approve or reject" in namespace("describe", "rtr", "asked")
+
+
+async def test_job_that_was_created_before_a_crash_keeps_its_decision(
+    namespace: Kubectl, cluster: Cluster, context: Context, settings: Settings, asked: dict[str, Any]
+) -> None:
+    manifest = build_job(read_request(asked), settings, Ruling(Decision.APPROVE, "Jane Doe"))
+    annotate(namespace, "reject by Joe")
+    reconciler = build_reconciler(context, cluster)
+    await reconciler.seed()
+    await cluster.create(JOBS, manifest)  # as if the answer had been lost, and the annotation changed since
+    for _ in range(3):
+        await reconciler.reconcile()
+    assert len(namespace.items("jobs")) == 1
+    assert namespace.get("retrainrequest", "asked")["status"]["decidedBy"] == "Jane Doe"
+
+
+async def test_foreign_job_of_that_name_decides_nothing(
+    namespace: Kubectl, cluster: Cluster, context: Context, settings: Settings, asked: dict[str, Any]
+) -> None:
+    manifest = build_job(read_request(asked), settings, Ruling(Decision.APPROVE))
+    del manifest["metadata"]["ownerReferences"]
+    await cluster.create(JOBS, manifest)
+    annotate(namespace, "approve")
+    await pass_by(context, cluster)
+    assert promoted(namespace) == ("False", "JobNameTaken")
+
+
+@pytest.mark.usefixtures("asked")
+async def test_decision_ends_in_the_status_and_a_later_one_is_said_once(
+    namespace: Kubectl, cluster: Cluster, context: Context
+) -> None:
+    annotate(namespace, "approve by Jane Doe")
+    await pass_by(context, cluster)
+    end(namespace, promoted=True, version=3)
+    await pass_by(context, cluster)
+    status = namespace.get("retrainrequest", "asked")["status"]
+    assert promoted(namespace) == ("True", "Promoted")
+    assert status["version"] == 3
+    assert "withheld" not in status
+    [job] = namespace.items("jobs")
+    assert job["spec"]["ttlSecondsAfterFinished"]
+    annotate(namespace, "reject by Joe")
+    await pass_by(context, cluster)
+    await pass_by(context, cluster)
+    events = [event["reason"] for event in namespace.items("events.events.k8s.io")]
+    assert events.count("DecisionIgnored") == 1
+    assert promoted(namespace) == ("True", "Promoted")
+    assert len(namespace.items("jobs")) == 1
+
+
+@pytest.mark.usefixtures("asked")
+async def test_job_that_was_deleted_is_not_created_again(
+    namespace: Kubectl, cluster: Cluster, context: Context
+) -> None:
+    annotate(namespace, "approve")
+    await pass_by(context, cluster)
+    namespace("delete", "jobs", "--all", "--wait=true")
+    await pass_by(Context(context.settings), cluster)
+    assert namespace.items("jobs") == []
+    assert promoted(namespace) == ("Unknown", "JobDeleted")

@@ -1,0 +1,83 @@
+"""The RetrainRequest's schema, as the API server reads it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from retraining_operator.cluster import Cluster
+from retraining_operator.contract import Result
+from retraining_operator.outcome import Outcome
+from retraining_operator.request import read_request
+from retraining_operator.status import finished
+from tests.system.kubectl import CommandError, Kubectl
+
+FULL = {
+    "reason": "all that can be asked for",
+    "preset": "recommended",
+    "rows": 2000,
+    "minimumRows": 600,
+    "holdOutRows": 300,
+    "threshold": "0.8",
+    "policy": "Superior",
+    "margin": "0.02",
+    "onInconclusive": "Promote",
+    "promotion": "Manual",
+    "dryRun": False,
+    "scaling": "None",
+}
+
+
+def apply(namespace: Kubectl, **spec: Any) -> dict[str, Any]:
+    manifest = {"apiVersion": "retraining.dev/v1alpha1", "kind": "RetrainRequest", "metadata": {"name": "full"}}
+    namespace.apply({**manifest, "spec": spec})
+    return namespace.get("rtr", "full")
+
+
+def test_every_field_is_kept_and_read(namespace: Kubectl) -> None:
+    body = apply(namespace, **FULL)
+    assert body["spec"].items() >= FULL.items()
+    request = read_request(body)
+    assert request.malformed is None
+    assert request.spec.tunables()["margin"] == 0.02
+
+
+def test_what_was_asked_for_cannot_be_changed(namespace: Kubectl) -> None:
+    apply(namespace, **FULL)
+    other = {"policy": "NonInferior", "margin": "0.05", "onInconclusive": "Keep", "promotion": "Auto", "dryRun": True}
+    for change in ({name: value} for name, value in other.items()):
+        with pytest.raises(CommandError, match=rf"spec.{next(iter(change))}.* apply a new RetrainRequest"):
+            apply(namespace, **FULL | change)
+    with pytest.raises(CommandError, match="only suspend can be changed"):
+        apply(namespace, **{name: value for name, value in FULL.items() if name != "scaling"})
+
+
+def test_word_that_does_not_exist_is_refused(namespace: Kubectl) -> None:
+    wrong = {"policy": "noninferior", "margin": "5%", "promotion": "manual", "scaling": "log", "preset": "best"}
+    with pytest.raises(CommandError) as refused:
+        apply(namespace, **wrong)
+    assert all(f"spec.{name}" in str(refused.value) for name in wrong)
+
+
+async def test_status_keeps_every_figure(namespace: Kubectl, cluster: Cluster) -> None:
+    request, now = read_request(apply(namespace)), datetime.now(UTC)
+    part = dict.fromkeys(("average_precision", "roc_auc", "budget_precision", "budget_recall", "alert_rate"), 0.5)
+    contender = {"precision": 0.9, "mixture": part, "hst": part, "sad": part}
+    result = Result(
+        run_id="r",
+        verdict="Promoted",
+        withheld="DryRun",
+        reason="not_inferior",
+        message="Said why.",
+        figures={"challenger": contender, "champion": contender},
+        started_at=now,
+        finished_at=now,
+    )
+    status = finished(request, Outcome("Promoted", "Said why.", result), now)
+    stored = await cluster.patch_status(request.name, request.resource_version, status)
+    assert stored["status"] == status
+    shown = namespace("get", "rtr", "full")
+    assert "WITHHELD" in shown
+    assert "DryRun" in shown
