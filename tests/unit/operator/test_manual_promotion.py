@@ -131,6 +131,11 @@ def decision_job(job_body: Build) -> Job:
         pytest.param({"verdict": "Promoted", "promoted": True, "version": 4}, ("True", "Promoted", None, 4), id="yes"),
         pytest.param({"verdict": "Promoted", "withheld": "Rejected"}, ("False", "Rejected", "Rejected", None), id="no"),
         pytest.param({"verdict": "Kept", "reason": "expired"}, ("False", "Kept", None, None), id="too late"),
+        pytest.param(
+            {"verdict": "Promoted", "withheld": "AwaitingDecision"},
+            ("Unknown", "AwaitingDecision", None, None),
+            id="a trainer that did not decide is not asked for ever",
+        ),
     ],
 )
 def test_decision_ends_the_wait(

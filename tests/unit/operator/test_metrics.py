@@ -1,0 +1,41 @@
+"""What the metrics count of decisions; the rest is counted end to end."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from prometheus_client import generate_latest
+
+from retraining_operator.contract import Result
+from retraining_operator.metrics import Metrics
+from retraining_operator.outcome import Outcome
+from retraining_operator.view import View
+
+
+def shown(metrics: Metrics) -> str:
+    return generate_latest(metrics.registry).decode()
+
+
+def test_decision_counts_a_promotion_and_no_second_run(now: datetime) -> None:
+    metrics = Metrics()
+    for fields in ({"promoted": True, "version": 2}, {"withheld": "Rejected"}):
+        result = Result(
+            run_id="r", verdict="Promoted", reason="x", message="y", started_at=now, finished_at=now, **fields
+        )
+        metrics.decision_finished(Outcome("Promoted", "y", result))
+    text = shown(metrics)
+    assert 'retraining_decisions_total{reason="Promoted"} 1.0' in text
+    assert 'retraining_decisions_total{reason="Rejected"} 1.0' in text
+    assert "model_promotions_total 1.0" in text
+    assert "retraining_runs_total 0.0" in text
+
+
+def test_challenger_that_awaits_a_decision_is_seen(request_body: Callable[..., dict[str, Any]]) -> None:
+    metrics, view = Metrics(), View()
+    succeeded = {"type": "Succeeded", "status": "True"}
+    view.see_request(request_body(status={"conditions": [succeeded], "withheld": "AwaitingDecision"}))
+    view.see_request(request_body("second"))
+    metrics.standing(view)
+    text = shown(metrics)
+    assert 'retraining_requests{state="awaiting_decision"} 1.0' in text
+    assert 'retraining_requests{state="waiting"} 1.0' in text
