@@ -1,81 +1,62 @@
-"""The trainer's command line: `python -m retraining_job train`, or `migrate`. Composes all the rest."""
+"""The trainer's command line: `python -m retraining_job COMMAND`. Composes all the rest."""
 
 from __future__ import annotations
 
 import argparse
-import logging
-import os
 import sys
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from pathlib import Path
 
-from retraining_job.contract import ExitCode, environment_name
-from retraining_job.ending import failed, leave
-from retraining_job.errors import RunError
+from retraining_job import commands
+from retraining_job.contract import Decision, Preset
 from retraining_job.logs import configure_logs
-from retraining_job.settings import MigrateSettings, TrainSettings, read_settings
 from retraining_job.signals import end_when_asked
 
-log = logging.getLogger("retraining_job")
+SETTINGS = (
+    "All other settings come from the environment: RETRAIN_ROWS, RETRAIN_POLICY and so on, named as the chart's values "
+    "under trainer; DATABASE_URL, REDIS_URL and SIGNING_KEY."
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Do what the command line asks for, and give the process's exit code."""
-    parser = argparse.ArgumentParser(prog="python -m retraining_job", description="Retrain the live model once.")
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
-    commands.add_parser("train", help="read events, train, judge, publish and record (the default)")
-    commands.add_parser("migrate", help="add to the database's schema what is missing")
-    command = parser.parse_args(arguments).command or "train"
+    options = parser().parse_args(arguments)
     configure_logs("text")
     end_when_asked()
-    return train() if command == "train" else migrate()
+    command = options.command or "train"
+    return int(getattr(commands, command)(options))
 
 
-def train() -> ExitCode:
-    """Retrain once; every end leaves a result document."""
-    started_at = datetime.now(UTC)
-    settings = None
-    try:
-        settings = read_settings(TrainSettings)
-        configure_logs(settings.log_format, run_id=settings.run_id, request=settings.request)
-        log.info("Retraining for %s, because of: %s.", settings.request or settings.run_id, settings.reason)
-        from retraining_job.run import run  # noqa: PLC0415  # a wrong setting is told at once
+def parser() -> argparse.ArgumentParser:
+    """Describe the command line."""
+    top = argparse.ArgumentParser(
+        prog="python -m retraining_job", description="Retrain the live model once, or look after it.", epilog=SETTINGS
+    )
+    # Without a command it trains: the Job's container names none.
+    top.set_defaults(events=None, out=None, champion=None, preset=None)
+    adding = top.add_subparsers(dest="command", metavar="COMMAND")
 
-        result, code = run(settings, started_at), ExitCode.VERDICT
-        log.info("%s (%s). %s", result.verdict, result.reason, result.message)
-    except Exception as error:  # noqa: BLE001  # the outermost place, where even a defect gets its document
-        code = end_badly(error)
-        run_id = settings.run_id if settings else os.environ.get(environment_name("run_id"), "")
-        result = failed(error, run_id, started_at)
-    leave(result)
-    if settings and code is not ExitCode.VERDICT:
-        from retraining_job.run import keep_failure  # noqa: PLC0415
+    train = adding.add_parser("train", help="read events, train, judge, publish and record (the default)")
+    files = train.add_argument_group("without any service")
+    files.add_argument("--events", type=Path, metavar="FILE", help="JSON lines or CSV with scored_events' columns")
+    files.add_argument("--out", type=Path, metavar="DIR", help="where model, state, result and report go")
+    files.add_argument("--champion", type=Path, metavar="FILE", help="the live model: its pickle or its state")
+    train.add_argument("--preset", choices=[str(preset) for preset in Preset])
 
-        keep_failure(settings, result)
-    return code
+    decide = adding.add_parser("decide", help="put a challenger live that awaits a decision, or keep it out")
+    decide.add_argument("--run", dest="run_id", metavar="RUN", help="the run that has left it")
+    decide.add_argument("--decision", choices=[str(decision) for decision in Decision])
+    decide.add_argument("--by", dest="decided_by", metavar="NAME", help="whose decision it is, for the record")
 
+    rollback = adding.add_parser("rollback", help="put a former champion live again, under a new version")
+    rollback.add_argument("--to", type=int, required=True, metavar="VERSION")
 
-def migrate() -> ExitCode:
-    """Bring the database's schema up to date."""
-    try:
-        settings = read_settings(MigrateSettings)
-        configure_logs(settings.log_format)
-        from retraining_job.retries import patiently  # noqa: PLC0415
-        from retraining_job.schema import migrate as add_what_is_missing  # noqa: PLC0415
-
-        patiently(settings, lambda: add_what_is_missing(settings))
-    except Exception as error:  # noqa: BLE001
-        return end_badly(error)
-    return ExitCode.VERDICT
-
-
-def end_badly(error: Exception) -> ExitCode:
-    """Say what went wrong, with a traceback only where it is our fault, and give the exit code."""
-    if isinstance(error, RunError):
-        log.error("%s: %s", error.failure, error)
-        return error.exit_code
-    log.error("The trainer has a defect.", exc_info=error)
-    return ExitCode.INTERNAL_ERROR
+    adding.add_parser("history", help="list the versions that there are to go back to")
+    adding.add_parser("sign", help="sign what is live, once somebody has made sure of it")
+    report = adding.add_parser("report", help="print the report of a judged run, a page of HTML")
+    report.add_argument("run", metavar="RUN", help="the run's id, or the name of its RetrainRequest")
+    adding.add_parser("migrate", help="add to the database's schema what is missing")
+    return top
 
 
 if __name__ == "__main__":

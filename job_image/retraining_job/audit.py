@@ -13,19 +13,26 @@ from psycopg2.extras import Json, RealDictCursor
 
 from retraining_job.contract import Contenders, Reason, Result, Verdict, Window, Withheld
 from retraining_job.database import database
+from retraining_job.errors import BadConfiguration, BadData
 from retraining_job.tables import Tables, tables_of
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection  # noqa: N812
 
     from retraining_job.outcome import Outcome
-    from retraining_job.settings import TrainSettings
+    from retraining_job.settings import MigrateSettings, TrainSettings
 
 AUDIT_LOCK = 7_385_001
 """Number of the advisory lock under which rows are written; any number will do that others do not use."""
 
 LAST_VERSION = "SELECT coalesce(max(version::text::bigint), 0) FROM {} WHERE version::text ~ '^[0-9]{{1,18}}$'"
 """Versions are texts in some installations."""
+
+REPORT = """
+    SELECT report FROM retraining_runs
+    WHERE run_id = %(run)s OR request = %(run)s OR request LIKE '%%/' || %(run)s
+    ORDER BY run_id = %(run)s DESC, finished_at DESC LIMIT 1
+"""
 
 log = logging.getLogger(__name__)
 
@@ -78,12 +85,31 @@ def last_version(settings: TrainSettings) -> int:
     return found
 
 
+def report_of(settings: MigrateSettings, run: str) -> str:
+    """Give the report of a run, by its id or by the name of its RetrainRequest, of which the newest counts.
+
+    Raises:
+        BadData: there is no such run, or it has left no report.
+    """
+    with database(settings.database_url) as connection:
+        if "report" not in tables_of(connection).run_columns:
+            raise BadConfiguration('The database keeps no reports: run "python -m retraining_job migrate" to let it.')
+        with connection.cursor() as cursor:
+            cursor.execute(REPORT, {"run": run})
+            row = cursor.fetchone()
+    if row is None:
+        raise BadData(f"There is no run {run} in retraining_runs.")
+    if row[0] is None:
+        raise BadData(f"The run {run} has left no report: only runs of the recommended preset that were judged do.")
+    return str(row[0])
+
+
 def announce(settings: TrainSettings, outcome: Outcome) -> None:
     """Write down what is about to be published: its evidence must be there even if the run dies right after."""
     with database(settings.database_url) as connection:
         tables = tables_of(connection)
-        row = row_of(settings, outcome) | {"verdict": None, "version": None, "promoted": False}
-        lock(connection)
+        nothing_yet = {"verdict": None, "version": None, "promoted": False, "reason": Reason.ANNOUNCED}
+        row = row_of(settings, outcome) | nothing_yet
         upsert_run(connection, tables, row)
 
 
@@ -138,7 +164,11 @@ def insert_version(connection: Connection, tables: Tables, settings: TrainSettin
 
 
 def upsert_run(connection: Connection, tables: Tables, row: dict[str, Any]) -> None:
-    """Write the run's row; a failure gives way to a verdict, and every verdict to the one that has published."""
+    """Write the run's row.
+
+    A failure gives way to a verdict, every verdict to the one that has published, and one that awaits a person's
+    decision to what was decided.
+    """
     row = {name: value for name, value in row.items() if name in tables.run_columns}
     if not row:
         return
@@ -149,6 +179,11 @@ def upsert_run(connection: Connection, tables: Tables, row: dict[str, Any]) -> N
         f"INSERT INTO retraining_runs AS kept ({names}) VALUES ({values}) "  # noqa: S608  # names of our own
         f"ON CONFLICT (run_id) DO UPDATE SET {changes} "
         "WHERE kept.verdict IS NULL OR kept.version IS NULL AND EXCLUDED.version IS NOT NULL"
+        + (
+            f" OR kept.withheld = '{Withheld.AWAITING_DECISION}' AND EXCLUDED.verdict IS NOT NULL"
+            if "withheld" in row
+            else ""
+        )
     )
     with connection.cursor() as cursor:
         cursor.execute(statement, row)

@@ -6,6 +6,7 @@ import logging
 import sys
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Literal, TypeVar
 
 Item = TypeVar("Item")
@@ -14,6 +15,8 @@ TIME_FORMAT = "%Y-%m-%dT%H:%M:%SZ"
 
 PROGRESS_SECONDS = 3.0
 """A person who watches should never wonder for longer whether a step is alive."""
+
+log = logging.getLogger(__name__)
 
 
 class PlainFormatter(logging.Formatter):
@@ -60,3 +63,11 @@ def with_progress(items: Iterable[Item], log: logging.Logger, text: str) -> Iter
         if time.monotonic() - last >= PROGRESS_SECONDS:
             last = time.monotonic()
             log.info(text, f"{number:,}")
+
+
+@contextmanager
+def timed(text: str) -> Iterator[None]:
+    """Log what was done and how long it took."""
+    start = time.monotonic()
+    yield
+    log.info("%s in %.1f s.", text, time.monotonic() - start)

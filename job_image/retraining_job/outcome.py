@@ -1,4 +1,4 @@
-"""A run's outcome: its result, and what the audit trail keeps beside it. Made by `run`, written by `audit`."""
+"""A run's outcome: its result, and what the audit trail keeps beside it. Made by `retrain`, written by `audit`."""
 
 from __future__ import annotations
 
@@ -23,3 +23,15 @@ class Outcome:
     """Who approved or rejected the challenger, where a person did and said so."""
     restored_from: int | None = None
     """The version that a rollback put live again."""
+
+
+def outcome_of(result: Result, evidence: Evidence | None) -> Outcome:
+    """Put a result and its evidence together, and draw the report."""
+    if evidence is None:
+        return Outcome(result)
+    from retraining_job.report import report  # noqa: PLC0415  # not every run has evidence
+
+    told = evidence.model_copy(
+        update={"promoted": result.promoted, "withheld": result.withheld, "message": result.message}
+    )
+    return Outcome(result, told, report(told))

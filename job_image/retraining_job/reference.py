@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from retraining_job.contract import Figures, Reason, Tunables, Verdict
+from retraining_job.decision import Decision
 from retraining_job.deviation import StandardAbsoluteDeviation
 from retraining_job.features import Features, features_of, is_anomaly
 from retraining_job.logs import with_progress
@@ -33,15 +33,6 @@ class Sample(NamedTuple):
     is_anomaly: bool
 
 
-@dataclass(frozen=True)
-class Decision:
-    """What becomes of the challenger, and why."""
-
-    verdict: Verdict
-    reason: Reason
-    message: str
-
-
 def samples_of(events: Sequence[Event]) -> list[Sample]:
     """Give the events, newest first, as samples in the order they are learned in."""
     return [
@@ -60,14 +51,14 @@ def enough(n_samples: int, minimum: int) -> Decision | None:
 
 def trained(samples: Sequence[Sample], settings: Tunables) -> Model:
     """Train a challenger on all samples in their order."""
-    from retraining_job.forest import learned_forest  # noqa: PLC0415  # river takes two seconds: only who trains pays
+    from retraining_job.forest import learned  # noqa: PLC0415  # only who trains pays for it
     from retraining_job.model import Model  # noqa: PLC0415
 
     features = [sample.features for sample in samples]
     deviation = StandardAbsoluteDeviation(settings.deviation_feature)
     for one in features:
         deviation.learn_one(one)
-    forest = learned_forest(
+    forest = learned(
         features,
         n_trees=settings.forest_trees,
         height=settings.forest_height,
@@ -79,7 +70,7 @@ def trained(samples: Sequence[Sample], settings: Tunables) -> Model:
 
 def score(model: Model, features: Features) -> float:
     """Score one event as the live service does."""
-    forest = model.hst.score_one(features)  # type: ignore[no-untyped-call]
+    forest = model.hst.score_one(features)
     return float(FOREST_WEIGHT * forest + DEVIATION_WEIGHT * model.sad.score_one(features))
 
 
@@ -95,14 +86,16 @@ def judge(challenger: Figures, champion: Figures | None, *, champion_version: in
     mine = challenger.precision or 0.0
     if champion is None:
         message = f"There is no live model to beat; the challenger's precision {on} is {mine:.4f}."
-        return Decision(Verdict.PROMOTED, Reason.NO_CHAMPION, message)
+        return Decision(Verdict.PROMOTED, Reason.NO_CHAMPION, message, promotes=True)
     theirs = champion.precision or 0.0
     compared = (
         f"The challenger's precision {on} is {mine:.4f}, "
         f"that of the champion, version {champion_version}, is {theirs:.4f}"
     )
     if mine > theirs:
-        return Decision(Verdict.PROMOTED, Reason.HIGHER_PRECISION, f"{compared}: the challenger wins.")
+        message = f"{compared}: the challenger wins."
+        return Decision(Verdict.PROMOTED, Reason.HIGHER_PRECISION, message, promotes=True)
     if mine == theirs:
-        return Decision(Verdict.PROMOTED, Reason.EQUAL_PRECISION, f"{compared}: a tie goes to the challenger.")
+        message = f"{compared}: a tie goes to the challenger."
+        return Decision(Verdict.PROMOTED, Reason.EQUAL_PRECISION, message, promotes=True)
     return Decision(Verdict.KEPT, Reason.LOWER_PRECISION, f"{compared}: the champion stays.")

@@ -6,7 +6,7 @@ that names the setting as it stands in the environment and, where it has one, in
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import uuid4
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
@@ -89,14 +89,14 @@ class OperateSettings(TrainSettings):
 Settings = TypeVar("Settings", bound=RunSettings)
 
 
-def read_settings(kind: type[Settings]) -> Settings:
-    """Read the settings from the environment.
+def read_settings(kind: type[Settings], **given: Any) -> Settings:
+    """Read the settings from the environment; what is given besides wins.
 
     Raises:
         BadConfiguration: one sentence for each setting that is missing or wrong.
     """
     try:
-        return kind()
+        return kind(**given)
     except ValidationError as error:
         details = error.errors(include_input=False, include_url=False)
         raise BadConfiguration(" ".join(sentence(detail) for detail in details)) from None

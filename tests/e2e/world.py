@@ -103,6 +103,10 @@ class World:
         status: Request = self.kubectl.get("retrainrequest", name)["status"]
         return status
 
+    def wait_for_truth(self, name: str, kind: str, status: str, seconds: float = 60) -> None:
+        """Wait until a condition of a request is True, False or Unknown."""
+        wait_for(f"{kind}={status} of {name}", lambda: self.condition(name, kind).get("status") == status, seconds)
+
     def wait_for_reason(self, name: str, reason: str, seconds: float = 60) -> None:
         """Wait until a request stands somewhere."""
         wait_for(f"{name} at {reason}", lambda: self.condition(name).get("reason") == reason, seconds)

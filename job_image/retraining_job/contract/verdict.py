@@ -105,6 +105,8 @@ class Reason(StrEnum):
     """Kept: nobody decided in time."""
     ROLLBACK = "rollback"
     """Restored by a person."""
+    ANNOUNCED = "announced"
+    """No verdict yet: the run is about to publish its challenger, or died doing so."""
     UNKNOWN = "unknown"
     """The row that said why is gone."""
 

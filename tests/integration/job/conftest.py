@@ -171,8 +171,11 @@ class World:
 
     @property
     def runs(self):
-        """The rows of `retraining_runs`."""
-        return self.sql("SELECT run_id, verdict, reason, version FROM retraining_runs ORDER BY finished_at")
+        """The rows of `retraining_runs`, but for those that a dead run has only announced."""
+        return self.sql(
+            "SELECT run_id, verdict, reason, version FROM retraining_runs WHERE reason <> 'announced'"
+            " ORDER BY finished_at"
+        )
 
     @property
     def staged(self):

@@ -11,12 +11,19 @@ import traceback
 
 import redis  # noqa: F401  # what a trainer would load
 
-import retraining_job.champion
-import retraining_job.forest
-import retraining_job.publish
-import retraining_job.run
-import retraining_job.schema  # noqa: F401
+import retraining_job.decide
+import retraining_job.parcel
+import retraining_job.recommended_contest
+import retraining_job.reference_contest
+import retraining_job.report
+import retraining_job.restore
+import retraining_job.retrain
+import retraining_job.schema
+import retraining_job.table_columns  # noqa: F401
 from retraining_job.__main__ import main
+from retraining_job.proof import prove
+
+prove()  # loads river
 
 
 def start(order):

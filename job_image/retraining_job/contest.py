@@ -1,0 +1,85 @@
+"""One preset at work on one run: from events to a judgement. What `run` drives, whichever the preset is.
+
+A contest reads the events, lets the champion score the hold-out, trains a challenger and judges the two. It touches
+neither Redis nor the database's audit trail.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from retraining_job.contract import Contenders, Preset, Window
+
+if TYPE_CHECKING:
+    from retraining_job.champion import Champion
+    from retraining_job.decision import Decision
+    from retraining_job.evidence import Evidence
+    from retraining_job.model import Model
+    from retraining_job.scaling import FeatureScaling
+    from retraining_job.settings import RunSettings
+    from retraining_job.source import Source
+    from retraining_job.threshold import Threshold
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """How the challenger was judged against the champion of one version."""
+
+    decision: Decision
+    figures: Contenders | None = None
+    evidence: Evidence | None = None
+
+    @property
+    def thresholds(self) -> dict[str, float | None]:
+        """Give what readers should know of thresholds: the one judged at, and the one that keeps the alert rate."""
+        if self.evidence is None:
+            return {}
+        matching = self.evidence.challenger.matching_threshold
+        return {"threshold": self.evidence.threshold, "matching_threshold": matching}
+
+
+class Contest(Protocol):
+    """The steps of one preset, in the order in which they are called; `meet` and `judge` may come again."""
+
+    n_samples: int
+    """Events read."""
+    window: Window | None
+    """Where they lie in time; None where there are none."""
+    trained: Window | None
+    """The events that the challenger was trained on; None before `train`."""
+    features: list[str]
+    """The names of the features that its trees split."""
+    scalings: Sequence[FeatureScaling]
+    """Those that were written into its trees, one for each of its features; none where they split raw values."""
+
+    def read(self, source: Source) -> None:
+        """Read the events; called again from the start where the source was away."""
+
+    def hopeless(self) -> Decision | None:
+        """Say why no challenger can be trained on these events, if that is so."""
+
+    def meet(self, champion: Champion) -> None:
+        """Let the champion score the hold-out; afterwards its model is needed no more.
+
+        Raises:
+            UnreadableModel: it cannot score these events.
+        """
+
+    def train(self) -> Model:
+        """Train the challenger, and let it score the hold-out."""
+
+    def judge(self, threshold: Threshold) -> Judgement:
+        """Judge challenger against champion."""
+
+
+def contest_of(settings: RunSettings) -> Contest:
+    """Give the contest of the preset that the settings name; only its own code is loaded."""
+    if settings.preset is Preset.REFERENCE:
+        from retraining_job.reference_contest import ReferenceContest  # noqa: PLC0415
+
+        return ReferenceContest(settings)
+    from retraining_job.recommended_contest import RecommendedContest  # noqa: PLC0415
+
+    return RecommendedContest(settings)

@@ -1,0 +1,29 @@
+"""A trained challenger, packed for its readers and for the next trainer. Driven by `retrain` and `offline`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from retraining_job.manifest import origin_of
+from retraining_job.model import dumped
+from retraining_job.publish import Parcel
+from retraining_job.state import fingerprint, state_text
+
+if TYPE_CHECKING:
+    from retraining_job.contest import Contest
+    from retraining_job.model import Model
+    from retraining_job.settings import RunSettings
+
+
+def parcel_of(model: Model, contest: Contest, settings: RunSettings) -> Parcel:
+    """Pack a contest's challenger."""
+    state = state_text(model, contest.scalings)
+    origin = origin_of(
+        settings,
+        n_samples=contest.trained.rows if contest.trained else 0,
+        trained=contest.trained,
+        read=contest.window,
+        features=contest.features,
+        fingerprint=fingerprint(state) if state else "",
+    )
+    return Parcel(dumped(model, settings.deviation_class), state, origin)

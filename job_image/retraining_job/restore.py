@@ -1,0 +1,30 @@
+"""A rollback, done and recorded. Driven by the command `rollback`; what is done in Redis is in `rollback`."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from retraining_job.audit import check_tables, last_version
+from retraining_job.contract import Result, Verdict
+from retraining_job.outcome import Outcome
+from retraining_job.retries import patiently
+from retraining_job.rollback import rollback
+from retraining_job.run import keep
+
+if TYPE_CHECKING:
+    from retraining_job.settings import TrainSettings
+
+
+def restore(settings: TrainSettings, to: int) -> Result:
+    """Put a kept version live again, under a version of its own with a row of its own.
+
+    Raises:
+        RunError: it could not be done, or not be recorded.
+    """
+    patiently(settings, partial(check_tables, settings))
+    floor = patiently(settings, partial(last_version, settings))
+    done = patiently(settings, partial(rollback, settings, to, floor=floor))
+    result = done.model_copy(update={"verdict": Verdict.RESTORED})
+    keep(settings, Outcome(result, restored_from=to))
+    return result

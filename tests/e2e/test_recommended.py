@@ -1,0 +1,67 @@
+"""The recommended preset on the cluster: what it promotes and keeps, and what a person has to say about it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import pytest
+
+from tests.e2e.world import World
+from tests.system import shuttle
+
+RECOMMENDED = {"preset": "recommended"}
+RAW = RECOMMENDED | {"scaling": "None"}
+DECISION = "retraining.dev/decision"
+
+
+def shuttle_rows() -> Iterator[tuple[object, ...]]:
+    """Give Shuttle with its first reading as the amount, whose deviation is scored."""
+    for row in shuttle.rows():
+        *columns, features = row
+        yield *columns, json.dumps({**json.loads(str(features)), "amount": columns[1]})
+
+
+@pytest.fixture
+def shuttle_world(world: World) -> World:
+    world.load(shuttle_rows())
+    return world
+
+
+def test_scaled_challenger_replaces_the_raw_champion_and_the_reverse_is_kept_out(shuttle_world: World) -> None:
+    world = shuttle_world
+    first = world.wait_for_end(world.apply("raw", **RAW))
+    assert (first["verdict"], first["version"]) == ("NoChampion", 1)
+    second = world.wait_for_end(world.apply("scaled", **RECOMMENDED))
+    assert (second["verdict"], second["version"], second["championVersion"]) == ("Promoted", 2, 1)
+    figures = {name: second["figures"][name]["mixture"]["average_precision"] for name in ("champion", "challenger")}
+    assert figures["challenger"] > figures["champion"]
+    again = world.wait_for_end(world.apply("raw-again", **RAW))
+    assert again["verdict"] == "Kept"
+    assert world.condition("raw-again", "Promoted")["status"] == "False"
+    assert world.redis.run("GET", "model_version") == "2"
+    [[page]] = world.postgres.rows("SELECT report FROM retraining_runs WHERE request LIKE '%/raw-again'")
+    assert "<svg" in page
+
+
+def test_dry_run_judges_and_publishes_nothing(shuttle_world: World) -> None:
+    world = shuttle_world
+    status = world.wait_for_end(world.apply("dry", dryRun=True, **RECOMMENDED))
+    assert (status["verdict"], status["withheld"]) == ("NoChampion", "DryRun")
+    assert world.condition("dry", "Promoted")["reason"] == "DryRun"
+    assert world.redis.run("KEYS", "*") == ""
+
+
+@pytest.mark.parametrize(("word", "live"), [("approve", "1"), ("reject", "")])
+def test_person_decides_where_promotion_is_manual(shuttle_world: World, word: str, live: str) -> None:
+    world = shuttle_world
+    status = world.wait_for_end(world.apply("asked", promotion="Manual", **RECOMMENDED))
+    assert (status["verdict"], status["withheld"]) == ("NoChampion", "AwaitingDecision")
+    assert world.condition("asked", "Promoted")["status"] == "Unknown"
+    assert world.redis.run("GET", "model_version") == ""
+    world.kubectl("annotate", "rtr", "asked", f"{DECISION}={word} by Jane Doe")
+    truth = {"approve": "True", "reject": "False"}[word]
+    world.wait_for_truth("asked", "Promoted", truth)
+    assert world.redis.run("GET", "model_version") == live
+    [[by]] = world.postgres.rows("SELECT decided_by FROM retraining_runs")
+    assert by == "Jane Doe"
