@@ -6,6 +6,7 @@ neither, the tests are left out; with `CI` set that is a failure instead.
 
 import base64
 import os
+import random
 import re
 import secrets
 import subprocess
@@ -30,7 +31,8 @@ def forwarded(service: str, port: int) -> Iterator[str]:
     if not (CLUSTER / "kubeconfig").exists():
         reason = f"There is no {service}: neither TEST_*_URL is set nor is the test cluster up."
         pytest.fail(reason) if os.environ.get("CI") else pytest.skip(reason)
-    command = [*KUBECTL, "port-forward", f"service/{service}", f":{port}"]
+    target = service if "/" in service else f"service/{service}"
+    command = [*KUBECTL, "port-forward", target, f":{port}"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
             match = FORWARDING.match(process.stdout.readline())
@@ -64,6 +66,35 @@ def redis_url() -> Iterator[str]:
         return
     with forwarded("redis", 6379) as address:
         yield f"redis://{address}/0"
+
+
+@pytest.fixture(scope="session")
+def own_redis_server() -> Iterator[str]:
+    """A Redis beside the shared one, whose memory and role a test may change; it ends with the tests."""
+    port = random.randint(20_000, 30_000)  # noqa: S311  # two tests at once may each have one
+    serve = f"""
+        redis-server --port {port} --protected-mode no --save '' --dir /tmp >/dev/null &
+        until redis-cli -p {port} ping 2>/dev/null; do sleep 0.05; done
+        cat >/dev/null
+        kill $!
+    """
+    command = [*KUBECTL, "exec", "--stdin", "redis-0", "--", "sh", "-c", serve]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert b"PONG" in process.stdout.readline()
+        with forwarded("pod/redis-0", port) as address:
+            yield f"redis://{address}/0"
+        process.stdin.close()
+
+
+@pytest.fixture
+def own_redis(own_redis_server: str) -> Iterator[redis.Redis]:
+    """A client of it, for one test; afterwards it is as it was."""
+    with redis.Redis.from_url(own_redis_server) as client:
+        yield client
+        client.replicaof("NO", "ONE")
+        client.config_set("maxmemory", 0)
+        client.config_set("maxmemory-policy", "noeviction")
+        client.flushall()
 
 
 @pytest.fixture(scope="session")

@@ -65,7 +65,7 @@ class Tunables(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    preset: Preset = Preset.REFERENCE
+    preset: Preset = Preset.RECOMMENDED
     events_table: str = Field(default="scored_events", pattern=r"^[A-Za-z_][\w$]*(\.[A-Za-z_][\w$]*)?$")
     """Table or view the events come from, optionally with its schema."""
     truth_column: str = Field(default="anomaly_label", pattern=r"^[A-Za-z_][\w$]*$")

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from retraining_job.evidence import Contender, Evidence
 from retraining_job.report.drawing import (
     LEFT,
     RIGHT,
+    Point,
     Scale,
     horizontal_axis,
     line,
@@ -79,10 +82,14 @@ def _line(evidence: Evidence, one: Contender) -> Markup:
     curve = one.curve
     if curve is None:
         return Markup("")
-    values = zip(curve.recall, curve.precision, strict=True)
-    return path(
-        ((RECALL(recall), PRECISION(precision)) for recall, precision in values), f"{role_of(evidence, one)} curve"
-    )
+    places = [_place(point) for point in zip(curve.recall, curve.precision, strict=True)]
+    return path(_steps(places), f"{role_of(evidence, one)} curve")
+
+
+def _steps(places: list[Point]) -> list[Point]:
+    """Go down before going on: recall waits for the next anomaly, and the area under steps is the average precision."""
+    corners = [corner for one, other in pairwise(places) for corner in ((one[0], other[1]), other)]
+    return [*places[:1], *corners]
 
 
 def _points(evidence: Evidence, one: Contender) -> Markup:
@@ -94,7 +101,7 @@ def _points(evidence: Evidence, one: Contender) -> Markup:
     )
 
 
-def _place(point: tuple[float, float]) -> tuple[float, float]:
+def _place(point: tuple[float, float]) -> Point:
     return RECALL(point[0]), PRECISION(point[1])
 
 

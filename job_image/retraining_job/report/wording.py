@@ -25,7 +25,7 @@ class Headline(NamedTuple):
 
 
 WITHHELD = {
-    Withheld.DRY_RUN: "The challenger is fit, and was not promoted: the request was a dry run.",
+    Withheld.DRY_RUN: "The challenger is fit, and was not promoted, as this was a dry run.",
     Withheld.AWAITING_DECISION: "The challenger is fit, and awaits a person's decision.",
     Withheld.REJECTED: "The challenger was fit, and a person has rejected it.",
 }

@@ -1,0 +1,275 @@
+"""Events as columns: what the `recommended` preset learns and judges from. Filled chunk by chunk. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from itertools import repeat
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from retraining_job.errors import BadData
+from retraining_job.events import in_utc
+from retraining_job.features import parsed
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from retraining_job.events import Event
+
+NAMES_LIMIT = 1_000
+"""More different features than this are no features: someone writes data into their names."""
+
+COLUMN_FEATURES = ("amount", "amount_vs_user_avg")
+"""The features that an event has in columns of their own, for where its others were not kept."""
+
+MISSING, UNUSABLE = np.nan, np.inf
+"""How a column being filled marks a row without the feature, and one where it is no finite number."""
+
+CHUNK_LIMIT = 10_000
+"""The most events that are taken at once."""
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Events, oldest to newest.
+
+    Events of the same time are ordered by what is in them, so that the order does not depend on how they were stored.
+    """
+
+    times: NDArray[np.datetime64]
+    """(n,) datetime64[us], UTC."""
+    names: tuple[str, ...]
+    """The features that occur, sorted."""
+    features: NDArray[np.float64]
+    """(n, names), column by column in memory; NaN where the event has no such feature or no finite number for it."""
+    truth: NDArray[np.int8]
+    """(n,) 1 anomaly, 0 none, -1 unknown."""
+    missing: NDArray[np.int64]
+    """(names,) events without the feature."""
+    unusable: NDArray[np.int64]
+    """(names,) events that have it, and no finite number for it."""
+    neutral: int
+    """Events whose features were not kept: they have `amount` and `amount_vs_user_avg` from the events' own columns,
+    where other events have these features too, or none has any."""
+    checksum: str
+    """SHA-256 over all of the above, as hexadecimal digits."""
+
+
+def columns_of(chunks: Iterable[Sequence[Event]], rows: int) -> Columns:
+    """Give the newest `rows` events as columns; the events may come in any order.
+
+    Raises:
+        BadData: the events have too many different features.
+    """
+    gathering = Gathering(rows)
+    for chunk in chunks:
+        for start in range(0, len(chunk), CHUNK_LIMIT):
+            add_events(gathering, chunk[start : start + CHUNK_LIMIT])
+    return gathering.columns()
+
+
+def add_events(gathering: Gathering, events: Sequence[Event]) -> None:
+    """Take some events."""
+    gathering.add(
+        times_of(events),
+        [truth_of(event.anomaly_label) for event in events],
+        [event.features_json for event in events],
+        lambda number: (events[number].amount, events[number].amount_vs_user_avg),
+    )
+
+
+class Gathering:
+    """Columns being filled: one array for each feature, with room for the rows that are asked for and some to spare.
+
+    The arrays' memory is taken up only as far as they are filled, and in the end each is let go as it is brought into
+    order, so that the rows are never held twice. A feature that turns up late costs a column, no copy of the others.
+    """
+
+    def __init__(self, rows: int) -> None:
+        self.rows = rows
+        self.capacity = rows + max(rows // 4, CHUNK_LIMIT)
+        self.filled = 0
+        self.times = np.empty(self.capacity, np.int64)
+        self.truth = np.empty(self.capacity, np.int8)
+        self.neutral = np.empty(self.capacity, np.bool_)
+        self.features: dict[str, NDArray[np.float64]] = {}
+
+    def add(
+        self,
+        times: NDArray[np.int64],
+        truth: Sequence[int],
+        texts: Sequence[str | None],
+        own: Callable[[int], Sequence[object]],
+    ) -> None:
+        """Take some events, at most `CHUNK_LIMIT`.
+
+        Args:
+            times: microseconds since 1970.
+            truth: 1, 0 or -1.
+            texts: `features_json` as text.
+            own: gives the values of `COLUMN_FEATURES` of one of these events by its place.
+
+        Raises:
+            BadData: there are too many different features by now.
+        """
+        if self.filled + len(texts) > self.capacity:
+            self._forget()
+        rows = slice(self.filled, self.filled + len(texts))
+        kept = objects(texts)
+        neutral = [number for number, one in enumerate(kept) if not one]
+        self.times[rows], self.truth[rows], self.neutral[rows] = times, truth, False
+        names = set().union(*set(map(tuple, kept)))  # few different tuples of names: quicker than many dictionaries
+        for name in sorted(names.union(COLUMN_FEATURES if neutral else ()).difference(self.features)):
+            self._make_room(name)
+        for name, column in self.features.items():
+            column[rows] = (
+                numbers(list(map(dict.get, kept, repeat(name), repeat(ABSENT)))) if name in names else MISSING
+            )
+        for number in neutral:
+            place = self.filled + number
+            self.neutral[place] = True
+            for name, value in zip(COLUMN_FEATURES, own(number), strict=True):
+                self.features[name][place] = number_of(value)
+        self.filled = rows.stop
+
+    def _make_room(self, name: str) -> None:
+        if len(self.features) >= NAMES_LIMIT:
+            raise BadData(
+                f"The events have more than {NAMES_LIMIT:,} different features, {shortened(name)} among them: "
+                "features_json must hold the same names in every event, and what differs as their values."
+            )
+        self.features[name] = np.empty(self.capacity)
+        self.features[name][: self.filled] = MISSING
+
+    def _forget(self) -> None:
+        """Keep only as many of the newest rows as are asked for."""
+        order = self._order()
+        columns: list[NDArray[Any]] = [self.times, self.truth, self.neutral, *self.features.values()]
+        for column in columns:
+            column[: len(order)] = column[order]
+        self.filled = len(order)
+
+    def _order(self) -> NDArray[np.intp]:
+        """Say where the newest rows are, oldest to newest, with ties in time broken by all that is in the rows."""
+        times = self.times[: self.filled]
+        order = np.argsort(times, kind="stable")
+        same = np.diff(times[order]) == 0
+        tied = np.append(same, False) | np.insert(same, 0, False)
+        if same.any():
+            some = order[tied]
+            features = (self.features[name] for name in sorted(self.features))
+            for key in (self.neutral, self.truth, *features, self.times):  # by the last of them first of all
+                some = some[np.argsort(key[some], kind="stable")]
+            order[tied] = some
+        return order[-self.rows :]
+
+    def columns(self) -> Columns:
+        """Give what was gathered, in order; nothing is left here."""
+        order = self._order()
+        times, truth, neutral = self.times[order], self.truth[order], self.neutral[order]
+        # Column by column in memory, so that it takes memory up no faster than the columns give theirs back.
+        features = np.empty((len(order), len(self.features)), order="F")
+        names: list[str] = []
+        missing: list[int] = []
+        unusable: list[int] = []
+        for name in sorted(self.features):
+            column = features[:, len(names)]
+            np.take(self.features.pop(name), order, out=column, mode="clip")  # any other mode makes a copy first
+            lacks, bad = np.isnan(column), np.isinf(column)
+            if (lacks | neutral).all() and not neutral.all():
+                continue  # no event has it among its own features: the next one takes its place
+            names.append(name)
+            missing.append(int(lacks.sum()))
+            unusable.append(int(bad.sum()))
+            column[bad] = np.nan
+        features = features[:, : len(names)]
+        checksum = hashlib.sha256(json.dumps([names, missing, unusable, int(neutral.sum())]).encode())
+        for values in (times, truth, features.T):
+            checksum.update(memoryview(np.ascontiguousarray(values)))  # type: ignore[arg-type]  # numpy's array is a buffer
+        return Columns(
+            times=times.view("datetime64[us]"),
+            names=tuple(names),
+            features=features,
+            truth=truth,
+            missing=np.array(missing, np.int64),
+            unusable=np.array(unusable, np.int64),
+            neutral=int(neutral.sum()),
+            checksum=checksum.hexdigest(),
+        )
+
+
+ABSENT: Any = object()
+"""Stands for a feature that an event does not have."""
+
+NUMBERS = {int, float, bool}
+
+
+def objects(texts: Sequence[str | None]) -> list[dict[str, object]]:
+    """Read the JSON objects; an empty one stands where there is none, or something else."""
+    try:  # at once, which halves the time; a column of JSON cannot hold what is JSON only together with its neighbours
+        values = json.loads(f"[{','.join(text or 'null' for text in texts)}]")
+    except (ValueError, RecursionError):
+        values = []
+    if len(values) != len(texts):
+        return [parsed(text) or {} for text in texts]
+    return [value if isinstance(value, dict) else {} for value in values]
+
+
+def numbers(values: list[object]) -> NDArray[np.float64]:
+    """Make an array of a feature's values."""
+    if NUMBERS.issuperset(map(type, values)):
+        try:
+            column = np.array(values, np.float64)
+        except OverflowError:  # a whole number beyond all floats
+            pass
+        else:
+            column[~np.isfinite(column)] = UNUSABLE
+            column += 0.0  # makes -0.0, which PostgreSQL's jsonb does not know, 0.0
+            return column
+    return np.array([number_of(value) for value in values])
+
+
+def number_of(value: object) -> float:
+    """Make a value a finite number, or a mark."""
+    if value is ABSENT:
+        return MISSING
+    if not isinstance(value, (int, float, Decimal)):
+        return UNUSABLE
+    try:
+        number = float(value) + 0.0
+    except (OverflowError, ValueError):
+        return UNUSABLE
+    return number if math.isfinite(number) else UNUSABLE
+
+
+def truth_of(label: object) -> int:
+    """Read a label: 1 for an anomaly, 0 for none, -1 where it does not tell."""
+    if isinstance(label, str):
+        word = label.strip().lower()
+        if word in {"t", "true", "yes"}:
+            return 1
+        if word in {"f", "false", "no"}:
+            return 0
+        try:
+            label = float(word)
+        except ValueError:
+            return -1
+    number = number_of(label)
+    return -1 if number == UNUSABLE else int(number != 0)
+
+
+def times_of(events: Sequence[Event]) -> NDArray[np.int64]:
+    """Give the events' times in microseconds since 1970; times without a zone are taken as UTC."""
+    times = [in_utc(event.timestamp).replace(tzinfo=None) for event in events]
+    return np.array(times, "datetime64[us]").view(np.int64)
+
+
+def shortened(name: str) -> str:
+    """Give a name as it may stand in a sentence."""
+    return repr(name if len(name) <= 40 else f"{name[:40]}...")

@@ -1,0 +1,110 @@
+"""The trainer's own champion is rebuilt from its state; whatever of it is missing, damaged or forged is told apart."""
+
+import json
+
+import pytest
+
+from retraining_job.champion import UnreadableChampion
+from retraining_job.live import STATE_LIMIT_BYTES
+from retraining_job.manifest import MANIFEST_LIMIT_BYTES
+from retraining_job.publish import Parcel
+from tests.integration.job.shelf import Shelf, model_of_seed, score
+
+
+@pytest.fixture
+def shelf(redis_url, key_prefix):
+    shelf = Shelf(redis_url, f"{key_prefix}active_model", f"{key_prefix}model_version")
+    yield shelf
+    shelf.redis.close()
+
+
+def test_pickle_of_our_own_is_never_parsed(shelf):
+    parcel = shelf.parcel(seed=5, features=["amount", "hour_of_day"])
+    shelf.publish(parcel=Parcel(b"no pickle at all", parcel.state, parcel.origin))
+    champion = shelf.champion()
+    assert score(champion.model) == score(model_of_seed(5))
+    assert (champion.version, champion.highest, champion.manifest.features) == (1, 1, ["amount", "hour_of_day"])
+
+
+def test_highest_version_is_that_of_the_history_where_somebody_has_counted_back(shelf):
+    for number in range(1, 4):
+        shelf.publish(f"run-{number}", seed=number)
+    shelf.put_foreign(version=1)
+    assert (shelf.champion().version, shelf.champion().highest) == (1, 3)
+
+
+def test_epoch_goes_on_where_redis_has_lost_it(shelf):
+    shelf.publish("run-1")
+    shelf.publish("run-2", seed=2)
+    shelf.redis.delete(shelf.keys.epoch)
+    shelf.publish("run-3", seed=3)
+    assert (shelf.meta["epoch"], shelf.redis.get(shelf.keys.epoch)) == (3, b"3")
+
+
+def cut(shelf):
+    shelf.redis.set(shelf.keys.model, shelf.redis.getrange(shelf.keys.model, 0, -21))
+
+
+def change_a_byte(shelf):
+    shelf.redis.setrange(shelf.keys.model, 100, b"?")
+
+
+def change_the_manifest(**fields):
+    def change(shelf):
+        shelf.redis.set(shelf.keys.meta, json.dumps({**shelf.meta, **fields}))
+
+    return change
+
+
+def put(key, content):
+    def change(shelf):
+        shelf.redis.set(getattr(shelf.keys, key), content)
+
+    return change
+
+
+def drop(key):
+    return lambda shelf: shelf.redis.delete(getattr(shelf.keys, key))
+
+
+@pytest.mark.parametrize(
+    ("harm", "says"),
+    [
+        pytest.param(cut, r"bytes and its manifest says .* rollback", id="a cut pickle"),
+        pytest.param(change_a_byte, "not those that its manifest has the SHA-256 of", id="another pickle"),
+        pytest.param(drop("model"), r"evicted the model.*rollback --to 2.*begin anew", id="no pickle"),
+        pytest.param(put("meta", "{"), r"meta is damaged \(Invalid JSON.* Delete", id="a manifest that is no JSON"),
+        pytest.param(put("meta", "{}"), r"meta is damaged \(version: Field required", id="another document"),
+        pytest.param(put("meta", b"\xff\x00"), "meta is damaged", id="a manifest of no text"),
+        pytest.param(put("meta", b" " * MANIFEST_LIMIT_BYTES), "1,048,576 bytes or more", id="a large manifest"),
+        pytest.param(drop("version"), r"is gone; its manifest says 2\. Set .*model_version to 2\.", id="no version"),
+        pytest.param(put("version", "two"), "no whole number but b'two'", id="a version in words"),
+        pytest.param(drop("state"), r"state is gone\. .*to have the pickle read instead", id="no state"),
+        pytest.param(put("state", "{}"), "state is not the one that its manifest", id="another state"),
+        pytest.param(put("state", b"0" * (STATE_LIMIT_BYTES + 1)), "4,194,305 bytes, more than", id="a large state"),
+        pytest.param(change_the_manifest(state_sha256="0"), "state is not the one", id="a forged manifest"),
+    ],
+)
+def test_harm_is_told_and_the_champion_stays(shelf, harm, says):
+    shelf.publish("run-1")
+    shelf.publish("run-2", seed=2)
+    harm(shelf)
+    before = shelf.picture()
+    with pytest.raises(UnreadableChampion, match=says) as caught:
+        shelf.champion()
+    assert str(caught.value).endswith(".")
+    assert shelf.picture() == before
+
+
+def test_state_that_fits_its_checksum_and_is_none_is_told(shelf):
+    parcel = shelf.parcel()
+    shelf.publish(parcel=Parcel(parcel.blob, '{"format": 1}', parcel.origin))
+    with pytest.raises(UnreadableChampion, match=r"version 1, cannot be judged: .*state.* It stays live"):
+        shelf.champion()
+
+
+def test_large_pickle_is_not_read(shelf):
+    parcel = shelf.parcel()
+    shelf.publish(parcel=Parcel(b"x" * (1 << 20) + b"x", parcel.state, parcel.origin))
+    with pytest.raises(UnreadableChampion, match=r"1,048,577 bytes, and no more than 1,048,576.*modelLimitMebibytes"):
+        shelf.champion(model_limit_mebibytes=1)

@@ -1,0 +1,299 @@
+"""Promotion in one step: all of it or nothing, one winner, and the former champion kept."""
+
+import hashlib
+import json
+import logging
+import secrets
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from retraining_job import publish as publishing
+from retraining_job.errors import BadConfiguration, DependencyAway
+from retraining_job.live import STATE_LIMIT_BYTES
+from retraining_job.publish import Overtaken, Parcel, Published
+from tests.integration.job.shelf import Shelf, model_of_seed, score
+from tests.integration.job.test_failures import with_password
+
+
+@pytest.fixture
+def shelf(redis_url, key_prefix):
+    shelf = Shelf(redis_url, f"{key_prefix}active_model", f"{key_prefix}model_version")
+    yield shelf
+    shelf.redis.close()
+
+
+@pytest.fixture
+def own_shelf(own_redis, own_redis_server):
+    """A live model with a predecessor, on a Redis whose memory and role the test may change."""
+    assert own_redis.ping()
+    shelf = Shelf(own_redis_server)
+    shelf.publish("run-1")
+    shelf.publish("run-2", seed=2)
+    yield shelf
+    shelf.redis.close()
+
+
+def sha256(content):
+    return hashlib.sha256(content).hexdigest()
+
+
+def test_first_promotion_fills_every_key(shelf):
+    with shelf.redis.pubsub() as listener:
+        listener.subscribe(shelf.keys.changes)
+        listener.get_message(timeout=5)
+        parcel = shelf.parcel(matching_threshold=0.61)
+        outcome = shelf.publish(parcel=parcel)
+        notice = json.loads(listener.get_message(timeout=5)["data"])
+    assert isinstance(outcome, Published)
+    assert shelf.redis.mget(shelf.keys.model, shelf.keys.version, shelf.keys.state, shelf.keys.epoch) == [
+        parcel.blob,
+        b"1",
+        parcel.state.encode(),
+        b"1",
+    ]
+    wanted = {
+        "version": 1,
+        "epoch": 1,
+        "run_id": "run-1",
+        "matching_threshold": 0.61,
+        "pickle_sha256": sha256(parcel.blob),
+        "pickle_bytes": len(parcel.blob),
+        "state_sha256": sha256(parcel.state.encode()),
+        "deviation_class": "retraining_job.deviation.StandardAbsoluteDeviation",
+    }
+    assert {name: shelf.meta[name] for name in wanted} == wanted
+    assert notice == {"version": 1, "epoch": 1, "run_id": "run-1", "what": "promoted"}
+    assert not shelf.history
+    assert not shelf.staged
+    assert shelf.redis.ttl(shelf.keys.model) == -1, "the upload's end must not go live with it"
+
+
+def test_former_champion_is_kept_as_its_state(shelf):
+    shelf.publish("run-1", seed=1)
+    first, parcel = shelf.meta, shelf.parcel(1)
+    shelf.publish("run-2", seed=2)
+    assert shelf.history == {1: {"manifest": first, "state": parcel.state}}
+    assert (shelf.meta["version"], shelf.meta["epoch"]) == (2, 2)
+    assert not list(shelf.redis.scan_iter(f"{shelf.keys.history}:*")), "with a state, no pickle is kept"
+
+
+def test_foreign_champion_is_kept_as_its_pickle(shelf):
+    blob = shelf.put_foreign(seed=1, version=7)
+    shelf.publish(seed=2)
+    assert shelf.history == {7: {"manifest": None, "state": None}}
+    assert shelf.redis.get(shelf.keys.kept_pickle(7)) == blob
+    assert shelf.meta["version"] == 8
+
+
+def test_manifest_of_a_version_that_was_replaced_by_somebody_else_is_not_taken_for_theirs(shelf):
+    shelf.publish("run-1", seed=1)
+    blob = shelf.put_foreign(seed=2, version=2)
+    champion = shelf.champion()
+    assert champion.manifest is None
+    assert score(champion.model) == score(model_of_seed(2))
+    shelf.publish("run-3", seed=3)
+    assert shelf.history == {2: {"manifest": None, "state": None}}
+    assert shelf.redis.get(shelf.keys.kept_pickle(2)) == blob
+    assert (shelf.meta["version"], shelf.meta["epoch"]) == (3, 2)
+
+
+def test_history_keeps_the_newest(shelf):
+    shelf.put_foreign(version=7)
+    for number in range(8, 13):
+        shelf.publish(f"run-{number}", seed=number, history_versions=3)
+        assert shelf.history.keys() == set(range(max(7, number - 3), number))
+    assert not shelf.redis.exists(shelf.keys.kept_pickle(7)), "its pickle goes with it"
+
+
+def test_model_without_a_state_leaves_none_of_its_predecessor(shelf):
+    shelf.publish("run-1", seed=1)
+    blob = shelf.parcel(2).blob
+    shelf.publish("run-2", parcel=Parcel(blob, None, shelf.parcel().origin))
+    assert not shelf.redis.exists(shelf.keys.state)
+    assert score(shelf.champion().model) == score(model_of_seed(2))
+    shelf.publish("run-3", seed=3)
+    assert shelf.history[2]["manifest"]["run_id"] == "run-2"
+    assert shelf.redis.get(shelf.keys.kept_pickle(2)) == blob
+
+
+def test_state_that_could_not_be_read_again_is_not_published(shelf):
+    parcel = shelf.parcel()
+    shelf.publish(parcel=Parcel(parcel.blob, "x" * (STATE_LIMIT_BYTES + 1), parcel.origin))
+    assert not shelf.redis.exists(shelf.keys.state)
+    assert score(shelf.champion().model) == score(model_of_seed(1))
+
+
+@pytest.mark.parametrize("key", ["version", "epoch"])
+def test_overtaken_run_learns_by_whom_and_changes_nothing(shelf, key):
+    shelf.publish("run-1")
+    seen = shelf.champion()
+    shelf.publish("run-2", seed=2)
+    if key == "epoch":  # as after a change that left the number as it was
+        shelf.redis.set(shelf.keys.version, seen.version)
+    before = shelf.picture()
+    outcome = shelf.publish("run-3", seed=3, champion=seen)
+    assert outcome == (Overtaken("2", "run-2") if key == "version" else Overtaken("1", ""))
+    assert str(outcome) == ("version 2 of run run-2" if key == "version" else "version 1")
+    assert shelf.picture() == before
+
+
+def test_same_run_again_changes_nothing(shelf):
+    first = shelf.publish("run-1")
+    before = shelf.picture()
+    assert shelf.publish("run-1", seed=2) == first
+    assert shelf.picture() == before
+
+
+def test_eight_at_once_have_one_winner_and_readers_see_whole_models(shelf):
+    shelf.publish("run-0", seed=0)
+    parcels = [shelf.parcel(seed) for seed in range(8)]
+    torn, seen, done = [], set(), threading.Event()
+
+    def read():
+        while not done.is_set():
+            version, model, meta, state = shelf.redis.mget(
+                shelf.keys.version, shelf.keys.model, shelf.keys.meta, shelf.keys.state
+            )
+            meta = json.loads(meta)
+            whole = meta["version"], meta["pickle_sha256"], meta["state_sha256"]
+            seen.add(int(version))
+            if whole != (int(version), sha256(model), sha256(state)):
+                torn.append(version)
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    with ThreadPoolExecutor(8) as pool:
+        for turn in range(2, 12):
+            champion = shelf.champion()
+            outcomes = list(
+                pool.map(
+                    lambda number, turn=turn, champion=champion: shelf.publish(
+                        f"run-{turn}-{number}", parcel=parcels[number], champion=champion
+                    ),
+                    range(8),
+                )
+            )
+            [winner] = [outcome.result for outcome in outcomes if isinstance(outcome, Published)]
+            assert outcomes.count(Overtaken(str(turn), winner.run_id)) == 7
+            assert (winner.version, shelf.meta["run_id"]) == (turn, winner.run_id)
+    done.set()
+    reader.join()
+    assert not torn
+    assert len(seen) > 1
+    assert (shelf.meta["version"], shelf.meta["epoch"]) == (11, 11)
+    assert shelf.history.keys() == set(range(6, 11))
+    assert not shelf.staged
+
+
+@pytest.mark.parametrize("key", ["model", "version", "meta", "state", "epoch", "history", "run", "challenger"])
+def test_another_type_under_a_key_is_named_and_stays(shelf, key):
+    shelf.publish("run-1")
+    champion = shelf.champion()
+    name = getattr(shelf.keys, key)
+    name = name if isinstance(name, str) else name("run-2")
+    shelf.redis.unlink(name)
+    shelf.redis.rpush(name, "something else")
+    before = shelf.picture()
+    with pytest.raises(BadConfiguration, match=f"The key {name} in Redis holds a list") as caught:
+        shelf.publish("run-2", seed=2, champion=champion)
+    assert "trainer.modelKey (RETRAIN_MODEL_KEY)" in str(caught.value)
+    assert shelf.picture() == before
+    if key not in {"run", "challenger"}:
+        with pytest.raises(BadConfiguration, match=f"The key {name} in Redis holds a list"):
+            shelf.champion()
+
+
+@pytest.mark.parametrize("right", ["rename", "persist", "hset", "unlink"])
+def test_user_who_may_not_do_all_of_it_does_nothing(shelf, right):
+    shelf.publish("run-1")
+    before = shelf.picture()
+    user, password = f"test_{secrets.token_hex(4)}", secrets.token_hex(12)
+    commands = ["+@all", f"-{right}"]
+    shelf.redis.acl_setuser(user, enabled=True, passwords=[f"+{password}"], keys=["*"], commands=commands)
+    try:
+        with pytest.raises(BadConfiguration, match=f"does not let .*(?i:{right})"):
+            shelf.publish("run-2", seed=2, REDIS_URL=with_password(shelf.url, password, user))
+    finally:
+        shelf.redis.acl_deluser(user)
+    left = {name: value for name, value in shelf.picture().items() if name not in shelf.staged}
+    assert left == before
+    assert len(shelf.staged) == (right == "unlink"), "what cannot be taken away vanishes by itself"
+
+
+def test_user_who_may_not_tell_others_promotes_all_the_same(shelf):
+    user, password = f"test_{secrets.token_hex(4)}", secrets.token_hex(12)
+    shelf.redis.acl_setuser(user, enabled=True, passwords=[f"+{password}"], keys=["*"], commands=["+@all"])
+    try:
+        outcome = shelf.publish(REDIS_URL=with_password(shelf.url, password, user))
+    finally:
+        shelf.redis.acl_deluser(user)
+    assert isinstance(outcome, Published)
+
+
+def fill(redis, policy="noeviction"):
+    """Leave no memory for anything more."""
+    redis.config_set("maxmemory-policy", policy)
+    redis.config_set("maxmemory", 1)
+
+
+def test_full_memory_refuses_the_upload(own_shelf, own_redis):
+    champion = own_shelf.champion()
+    before = own_shelf.picture()
+    fill(own_redis)
+    with pytest.raises(DependencyAway, match="memory limit and takes no new model; the live one is untouched"):
+        own_shelf.publish("run-3", seed=3, champion=champion)
+    own_redis.config_set("maxmemory", 0)
+    assert own_shelf.picture() == before
+
+
+def test_memory_that_is_full_after_the_upload_leaves_nothing_half_done(own_shelf, own_redis, monkeypatch):
+    champion = own_shelf.champion()
+    before = own_shelf.picture()
+    script = publishing.script()
+
+    def full_now():
+        fill(own_redis)
+        return script
+
+    monkeypatch.setattr(publishing, "script", full_now)
+    with pytest.raises(DependencyAway, match="memory limit"):
+        own_shelf.publish("run-3", seed=3, champion=champion)
+    own_redis.config_set("maxmemory", 0)
+    assert own_shelf.picture() == before, "the upload is gone, too"
+
+
+def test_upload_that_redis_has_evicted_is_another_try(own_shelf, own_redis, monkeypatch):
+    champion = own_shelf.champion()
+    own_redis.unlink(*own_redis.scan_iter("*:run:*"))
+    before = own_shelf.picture()
+    script = publishing.script()
+
+    def evicting():
+        fill(own_redis, "volatile-lru")
+        return script
+
+    monkeypatch.setattr(publishing, "script", evicting)
+    with pytest.raises(DependencyAway, match=r"Redis dropped the uploaded model|memory limit"):
+        own_shelf.publish("run-3", seed=3, champion=champion)
+    own_redis.config_set("maxmemory", 0)
+    assert own_shelf.picture() == before
+
+
+def test_policy_that_may_cost_the_live_model_is_told(own_shelf, own_redis, caplog):
+    own_redis.config_set("maxmemory-policy", "allkeys-lru")
+    own_redis.config_set("maxmemory", 1 << 30)
+    with caplog.at_level(logging.WARNING):
+        own_shelf.publish("run-3", seed=3)
+    assert "maxmemory-policy allkeys-lru" in caplog.text
+
+
+def test_read_only_replica_is_told_apart(own_shelf, own_redis):
+    champion = own_shelf.champion()
+    before = own_shelf.picture()
+    own_redis.replicaof("127.0.0.1", 1)
+    with pytest.raises(DependencyAway, match="read-only replica; it must be the primary"):
+        own_shelf.publish("run-3", seed=3, champion=champion)
+    own_redis.replicaof("NO", "ONE")
+    assert own_shelf.picture() == before

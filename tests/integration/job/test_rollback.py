@@ -1,0 +1,186 @@
+"""The way back: a former champion under a new number, or a clear word why not."""
+
+import json
+
+import pytest
+
+from retraining_job import rollback as rolling
+from retraining_job.champion import UnreadableChampion
+from retraining_job.history import history, table
+from retraining_job.publish import Parcel
+from retraining_job.rollback import NoWayBack, rollback
+from tests.integration.job.shelf import Shelf, model_of_seed, score
+
+
+@pytest.fixture
+def shelf(redis_url, key_prefix):
+    """Four champions, one after the other, the first not ours; four is live."""
+    shelf = Shelf(redis_url, f"{key_prefix}active_model", f"{key_prefix}model_version")
+    shelf.put_foreign(seed=1, version=1)
+    for number in range(2, 5):
+        shelf.publish(f"run-{number}", seed=number)
+    yield shelf
+    shelf.redis.close()
+
+
+def roll_back(shelf, to, run_id="back", floor=0, **settings):
+    return rollback(shelf.settings(run_id, **settings), to, floor=floor)
+
+
+def test_former_champion_goes_live_under_a_number_of_its_own(shelf):
+    blob = shelf.parcel(2).blob
+    result = roll_back(shelf, 2)
+    assert (result.promoted, result.verdict, result.reason) == (True, None, "rollback")
+    assert (result.version, result.champion_version) == (5, 4)
+    assert result.message == "Version 2 is live again, as version 5; before, version 4 was."
+    assert shelf.redis.get(shelf.keys.model) == blob, "the pickle is that of then, to the last byte"
+    wanted = {"version": 5, "epoch": 4, "run_id": "back", "restored_from": 2, "n_samples": None}
+    assert {name: shelf.meta.get(name) for name in wanted} == wanted
+    assert score(shelf.champion().model) == score(model_of_seed(2))
+    assert shelf.history.keys() == {1, 2, 3, 4}
+
+
+def test_second_start_of_a_rollback_finds_what_the_first_did(shelf):
+    first = roll_back(shelf, 2)
+    before = shelf.picture()
+    assert roll_back(shelf, 2) == first
+    assert shelf.picture() == before
+
+
+def test_foreign_champion_comes_back_as_it_was(shelf):
+    blob = shelf.redis.get(shelf.keys.kept_pickle(1))
+    roll_back(shelf, 1)
+    assert shelf.redis.get(shelf.keys.model) == blob
+    assert score(shelf.champion().model) == score(model_of_seed(1))
+    assert shelf.meta["restored_from"] == 1
+
+
+def test_there_and_back_again(shelf):
+    roll_back(shelf, 2, "back-1")
+    roll_back(shelf, 4, "back-2")
+    assert (shelf.meta["version"], shelf.meta["restored_from"]) == (6, 4)
+    assert score(shelf.champion().model) == score(model_of_seed(4))
+    assert shelf.history[5]["manifest"]["restored_from"] == 2
+
+
+@pytest.mark.parametrize("floor", [0, 9])
+def test_number_is_never_used_twice(shelf, floor):
+    shelf.redis.set(shelf.keys.version, 3)  # as a person may who wants to go back
+    assert roll_back(shelf, 2, floor=floor).version == max(4, floor) + 1
+
+
+def test_notice_says_what_happened(shelf):
+    with shelf.redis.pubsub() as listener:
+        listener.subscribe(shelf.keys.changes)
+        listener.get_message(timeout=5)
+        roll_back(shelf, 3)
+        notice = json.loads(listener.get_message(timeout=5)["data"])
+    assert notice == {"version": 5, "epoch": 4, "run_id": "back", "what": "restored"}
+
+
+def test_model_that_redis_has_lost_is_put_back_from_its_state(shelf):
+    shelf.redis.delete(shelf.keys.model)
+    with pytest.raises(UnreadableChampion, match="rollback --to 4"):
+        shelf.champion()
+    roll_back(shelf, 4)
+    assert score(shelf.champion().model) == score(model_of_seed(4))
+    assert shelf.meta["version"] == 5
+
+
+def drop_pickle(shelf):
+    shelf.redis.delete(shelf.keys.kept_pickle(1))
+
+
+def change_entry(version, **fields):
+    def change(shelf):
+        entry = json.dumps({**shelf.history[version], **fields})
+        shelf.redis.hset(shelf.keys.history, version, entry)
+
+    return change
+
+
+def swap_entries(shelf):
+    shelf.redis.hset(shelf.keys.history, 2, json.dumps(shelf.history[3]))
+
+
+@pytest.mark.parametrize(
+    ("harm", "to", "says"),
+    [
+        pytest.param(None, 4, "Version 4 is live: there is nothing to go back to.", id="the live one"),
+        pytest.param(None, 9, "Version 9 is not kept; there are: 1, 2, 3.", id="none such"),
+        pytest.param(drop_pickle, 1, "history:1, is gone", id="no pickle"),
+        pytest.param(change_entry(2, state="{}"), 2, "state that is kept of version 2 is damaged", id="another state"),
+        pytest.param(change_entry(2, manifest=7), 2, "version 2 cannot be read", id="a manifest that is none"),
+        pytest.param(change_entry(2, manifest=None), 2, "version 2 is damaged", id="a state without a manifest"),
+        pytest.param(swap_entries, 2, "kept as version 2 is version 3", id="another version"),
+    ],
+)
+def test_what_cannot_be_restored_is_told_and_changes_nothing(shelf, harm, to, says):
+    if harm:
+        harm(shelf)
+    before = shelf.picture()
+    with pytest.raises(NoWayBack, match=says):
+        roll_back(shelf, to)
+    assert shelf.picture() == before
+
+
+def test_nothing_to_go_back_to(shelf):
+    shelf.redis.delete(shelf.keys.history)
+    with pytest.raises(NoWayBack, match="There is no former champion"):
+        roll_back(shelf, 2)
+
+
+def test_state_that_gives_another_model_is_not_restored(shelf):
+    entry = shelf.history[2]
+    change_entry(2, manifest={**entry["manifest"], "pickle_sha256": "0"})(shelf)
+    with pytest.raises(NoWayBack, match="does not give the model of then"):
+        roll_back(shelf, 2)
+
+
+@pytest.mark.parametrize("name", ["image", "river", "python", "deviation_class"])
+def test_model_of_another_program_is_restored_with_a_warning(shelf, caplog, name):
+    entry = shelf.history[2]
+    change_entry(2, manifest={**entry["manifest"], "pickle_sha256": "0", name: "another"})(shelf)
+    roll_back(shelf, 2)
+    assert f"written by another {name.replace('_', ' ')};" in caplog.text
+    assert score(shelf.champion().model) == score(model_of_seed(2))
+
+
+def test_model_that_goes_live_meanwhile_wins(shelf, monkeypatch):
+    rebuild = rolling.rebuilt_pickle
+
+    def overtaken(settings, state):
+        shelf.publish("run-5", seed=5)
+        return rebuild(settings, state)
+
+    monkeypatch.setattr(rolling, "rebuilt_pickle", overtaken)
+    with pytest.raises(NoWayBack, match="Meanwhile version 5 of run run-5 went live"):
+        roll_back(shelf, 2)
+    assert score(shelf.champion().model) == score(model_of_seed(5))
+    assert not shelf.staged
+
+
+def test_history_names_each_version_and_whether_it_can_come_back(shelf):
+    roll_back(shelf, 3)
+    change_entry(2, manifest=7)(shelf)
+    versions = history(shelf.settings())
+    assert [version.number for version in versions] == [5, 4, 3, 2, 1]
+    lines = table(versions).splitlines()
+    assert lines[0].split() == ["VERSION", "PUBLISHED", "RUN", "PRESET", "EVENTS", "NOTE"]
+    assert lines[1].startswith("5 ")
+    assert lines[1].endswith("live, restored from 3")
+    assert "run-4" in lines[2]
+    assert lines[4].endswith("damaged: cannot be restored")
+    assert lines[5].endswith("put there by somebody else")
+
+
+def test_pickle_of_ours_without_a_state_comes_back(shelf):
+    parcel = shelf.parcel(7)
+    shelf.publish("run-5", parcel=Parcel(parcel.blob, None, parcel.origin))
+    shelf.publish("run-6", seed=8)
+    shelf.redis.setrange(shelf.keys.kept_pickle(5), 100, b"?")
+    with pytest.raises(NoWayBack, match="history:5, is damaged"):
+        roll_back(shelf, 5)
+    shelf.redis.set(shelf.keys.kept_pickle(5), parcel.blob)
+    roll_back(shelf, 5)
+    assert score(shelf.champion().model) == score(model_of_seed(7))

@@ -1,0 +1,258 @@
+"""The page docs/quality.md: every scenario on every seed, counted, and the mixture by its settings. Uses all cores."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from statistics import median
+from textwrap import fill
+
+import numpy as np
+
+from retraining_job import recommended
+from retraining_job.contract import Figures, Preset, Tunables, Verdict
+from retraining_job.decision import Decision
+from retraining_job.evidence import Evidence
+from retraining_job.figures import alert_rate, average_precision
+from tests.quality.scenarios import (
+    HOLD_OUT,
+    MENDED,
+    MENDED_SCENARIOS,
+    ROWS,
+    SCENARIOS,
+    Scenario,
+    as_they_are,
+    events_of,
+    played,
+    ready,
+)
+
+HEIGHTS = (15, 12, 8, 4)
+WEIGHTS = ((0.7, 0.3), (0.9, 0.1), (1.0, 0.0))
+Table = list[list[str]]
+Outcomes = Sequence[tuple[Decision, Evidence]]
+
+PAGE = """\
+# What the verdicts are worth
+
+Made by `python -m tests.quality` (two minutes on two cores) on made-up streams: {seeds} for each row below, {rows:,}
+events each, about {frauds:.0f} frauds among the newest {hold_out:,}, which judge. The streams drift and are described
+in `tests/quality/stream.py`; the pairs of champion and challenger in `tests/quality/scenarios.py`. Both are really
+trained, by the code that runs in the Job. A fault is put into the rows that one of them is trained on, never into those
+that judge. Policy `NonInferior` with its defaults: margin 0.05, 30 known anomalies, alert rate within a factor of 3.
+
+Figures are medians of average precision, champion → challenger: of the score that the live service uses (mixture) and
+of its parts, the forest (`hst`) and the deviation score (`sad`).
+
+## Default settings
+
+25 trees, height 15, window 250, weights 0.7 and 0.3, as the old service has them.
+
+{default}
+
+## With settings that let the forest decide
+
+`forestHeight: {height}`, `forestWeight: {forest_weight}`, `deviationWeight: {deviation_weight}`.
+
+{mended}
+
+## How to read this
+
+- Nothing was promoted where the events do not tell: no labels, too few known frauds, labels that are other events'.
+  Shuffled labels put both at chance, where neither is inferior to the other; so a challenger must also rank better than
+  999 random orders of the same events do, and the margin is never wider than half of what the champion has above
+  chance.
+- A broken feed and misread features are seen at any settings. The raw recipe is seen for certain only where the forest
+  decides the order: at the default settings its forest loses more than half of its average precision, and the mixture,
+  which is what goes live and what is judged, shows a part of that.
+- `same` is a retrain in which nothing is wrong. Where it is not promoted, the champion stays, and nothing is lost.
+
+## The mixture, and what mends it
+
+{spread}
+
+So in `0.7 * hst + 0.3 * sad` the deviation score decides the order, however good the forest is. A lower forest, or more
+weight on it, gives the order back to the forest. Average precision and the share of events above the threshold 0.7, of
+healthy models on the same {few} streams:
+
+{mixture}
+
+The defaults stay as the old service's, since every reader's threshold hangs on them: the level of the scores moves with
+each of these settings, as the alert rates show. Who changes them sets the threshold anew; the run's report names the
+one that keeps the alert rate. Where the level has moved too far, the alert-rate guard keeps the champion until then.
+The weights are the live service's: set them here as they are there, or the wrong score is judged.
+
+## What cannot be detected
+
+{limits}
+"""
+
+
+def page(seeds: int) -> str:
+    """Play everything and write the page."""
+    with ProcessPoolExecutor() as pool:
+        default = outcomes(pool, SCENARIOS, seeds)
+        mended = outcomes(pool, MENDED_SCENARIOS, seeds)
+        few = min(seeds, 12)
+        mixtures = list(pool.map(mixture_figures, range(1, few + 1)))
+    return PAGE.format(
+        seeds=seeds,
+        few=few,
+        rows=ROWS,
+        hold_out=HOLD_OUT,
+        frauds=median(anomalies(evidence) for _, evidence in default["same"]),
+        height=MENDED["forest_height"],
+        forest_weight=MENDED["forest_weight"],
+        deviation_weight=MENDED["deviation_weight"],
+        default=markdown(verdict_rows(SCENARIOS, default)),
+        mended=markdown(verdict_rows(MENDED_SCENARIOS, mended)),
+        spread=spread_sentence([spreads for spreads, _ in mixtures]),
+        mixture=markdown(mixture_rows([figures for _, figures in mixtures])),
+        limits=limits(default, mended),
+    )
+
+
+def outcomes(pool: ProcessPoolExecutor, scenarios: Iterable[Scenario], seeds: int) -> dict[str, Outcomes]:
+    """Play each scenario on each seed."""
+    return {
+        scenario.name: list(pool.map(played, [scenario] * seeds, range(1, seeds + 1), chunksize=2))
+        for scenario in scenarios
+    }
+
+
+def verdict_rows(scenarios: Iterable[Scenario], found: dict[str, Outcomes]) -> Table:
+    """Count verdicts and take the medians of the figures."""
+    rows = [["scenario", "champion", "challenger", "promoted", "reasons", "mixture", "`hst`", "`sad`"]]
+    for scenario in scenarios:
+        played_out = found[scenario.name]
+        promoted = sum(decision.promotes for decision, _ in played_out) / len(played_out)
+        reasons = Counter(f"{decision.verdict} `{decision.reason}`" for decision, _ in played_out)
+        rows.append(
+            [
+                scenario.name,
+                scenario.champion,
+                scenario.challenger,
+                f"{promoted:.0%}",
+                ", ".join(f"{count} {reason}" for reason, count in reasons.most_common()),
+                *(change(played_out, part) for part in ("mixture", "hst", "sad")),
+            ]
+        )
+    return rows
+
+
+def change(found: Outcomes, part: str) -> str:
+    """Give the medians of average precision of one part, champion's and challenger's."""
+    figures = [[evidence.champion.figures, evidence.challenger.figures] for _, evidence in found if evidence.champion]
+    values = [[precision(one, part) for one in both] for both in figures]
+    known = [[value for value in both if value is not None] for both in values]
+    if not all(len(both) == 2 for both in known):
+        return "unknown"
+    before, after = (median(both[side] for both in known) for side in (0, 1))
+    return f"{before:.3f} → {after:.3f}"
+
+
+def precision(figures: Figures, part: str) -> float | None:
+    """Give the average precision of a part."""
+    value: float | None = getattr(figures, part).average_precision
+    return value
+
+
+def anomalies(evidence: Evidence) -> int:
+    """Give the known anomalies that judged."""
+    return evidence.split.anomalies if evidence.split else 0
+
+
+def mixture_figures(seed: int) -> tuple[list[float], list[tuple[float, float]]]:
+    """Give how far the scores of the two parts spread at each height, and average precision and alert rate of mixtures.
+
+    Heights by weights; the spreads are those of the forests in turn, then that of the deviation score.
+    """
+    spreads, found = [], []
+    for height in HEIGHTS:
+        settings = Tunables(preset=Preset.RECOMMENDED, forest_height=height)
+        prepared = ready(events_of(seed, ROWS, as_they_are), settings)
+        scores, truth = recommended.scores_of(recommended.trained(prepared, settings), prepared), prepared.held_truth
+        spreads.append(spread(scores.hst))
+        for weights in WEIGHTS:
+            mixed = scores.mixture(*weights)
+            found.append((average_precision(truth, mixed) or 0.0, alert_rate(mixed, settings.threshold)))
+    return [*spreads, spread(scores.sad)], found
+
+
+def spread(scores: np.ndarray) -> float:
+    """Give the distance between the first and the last percentile."""
+    low, high = np.quantile(scores, [0.01, 0.99])
+    return float(high - low)
+
+
+def spread_sentence(found: Sequence[Sequence[float]]) -> str:
+    """Say how far the scores of each part spread."""
+    *forests, deviation = (median(values) for values in zip(*found, strict=True))
+    lower = ", ".join(f"{value:.2f} at {height}" for height, value in zip(HEIGHTS[1:], forests[1:], strict=True))
+    return fill(
+        f"At height {HEIGHTS[0]} the forest's scores lie close together: from the first to the last percentile they "
+        f"spread over {forests[0]:.2f} ({lower}). Those of the deviation score spread over {deviation:.2f}.",
+        120,
+    )
+
+
+def mixture_rows(found: Sequence[Sequence[tuple[float, float]]]) -> Table:
+    """Give the medians of all mixtures."""
+    titles = [f"{forest:g} * hst + {deviation:g} * sad" for forest, deviation in WEIGHTS]
+    rows = [["`forestHeight`", *(f"`{title}`" for title in titles)]]
+    columns = [(median(one[0] for one in same), median(one[1] for one in same)) for same in zip(*found, strict=True)]
+    for place, height in enumerate(HEIGHTS):
+        cells = columns[place * len(WEIGHTS) : (place + 1) * len(WEIGHTS)]
+        rows.append([str(height), *(f"{reached:.3f}, alerts {alerts:.1%}" for reached, alerts in cells)])
+    return rows
+
+
+def limits(default: dict[str, Outcomes], mended: dict[str, Outcomes]) -> str:
+    """Say what these sizes cannot tell."""
+    weak, strong = default["worse: the raw recipe"], mended["worse: the raw recipe"]
+    kept = sum(decision.verdict is Verdict.KEPT for decision, _ in weak)
+    said = [
+        f"With about {median(anomalies(evidence) for _, evidence in weak):.0f} frauds in the hold-out, the lower bound "
+        f"of a difference between two recipes lies about {reach(weak):.3f} below the difference itself "
+        f"({reach(strong):.3f} where the forest decides), between two runs of the same recipe "
+        f"{reach(default['same']):.3f}. A loss of less than the margin is meant to pass; one that is a little larger "
+        "is `Inconclusive` as often as not.",
+        f"Of {len(weak)} raw challengers at the default settings {kept} were recognised as inferior, the others were "
+        f"not told apart with confidence: the median difference of the mixture is {change_of(weak):+.3f}, that of the "
+        f"forest alone {part_change(weak, 'hst'):+.3f}.",
+        "The bootstrap knows the chance in which events came, not the chance in training: two seeds of one recipe "
+        "differ as well. That is what the margin is for.",
+        "Features that are mixed up among events, each with its usual values, hardly change a forest of half-spaces, "
+        "which sees little of how features hang together. No rule on its scores finds that.",
+        "Frauds that nobody has labelled count as unknown, or as normal where they are labelled so.",
+    ]
+    return "\n".join(fill(sentence, 120, initial_indent="- ", subsequent_indent="  ") for sentence in said)
+
+
+def reach(found: Outcomes) -> float:
+    """Give how far the lower bound lies below the difference."""
+    return median(
+        evidence.comparison.difference - evidence.comparison.lower for _, evidence in found if evidence.comparison
+    )
+
+
+def change_of(found: Outcomes) -> float:
+    """Give the difference that decides."""
+    return median(evidence.comparison.difference for _, evidence in found if evidence.comparison)
+
+
+def part_change(found: Outcomes, part: str) -> float:
+    """Give the difference of one part's average precision."""
+    return median(
+        (precision(evidence.challenger.figures, part) or 0.0) - (precision(evidence.champion.figures, part) or 0.0)
+        for _, evidence in found
+        if evidence.champion
+    )
+
+
+def markdown(rows: Table) -> str:
+    """Lay out a table."""
+    title, *body = rows
+    lines = [title, ["---"] * len(title), *body]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)

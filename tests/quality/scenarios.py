@@ -1,0 +1,201 @@
+"""What may happen to a live model, as pairs of champion and challenger that are really trained. Driven by `table`.
+
+Both contenders go the way they go in production: `retraining_job.recommended` parts the rows, trains on the older ones
+and judges on the newest. A fault is put into the rows that one of them is trained on, never into those that judge.
+"""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+
+from retraining_job import recommended
+from retraining_job.columns import Columns
+from retraining_job.contract import Preset, Scaling, Tunables
+from retraining_job.decision import Decision
+from retraining_job.evidence import Contender, Evidence, Provenance
+from retraining_job.recommended import Prepared
+from retraining_job.split import window_of
+from tests.quality.stream import NAMES, stream
+
+ROWS = 50_000
+HOLD_OUT = 5_000
+LATER = 2_000
+"""How many events a healthy champion is older than its challenger."""
+FEW = 12
+
+Features = Callable[[np.ndarray], np.ndarray]
+Truth = Callable[[np.ndarray, np.random.Generator], np.ndarray]
+
+MENDED: dict[str, Any] = {"forest_height": 4, "forest_weight": 0.9, "deviation_weight": 0.1}
+"""Settings that let the forest decide the order."""
+OLD_RECIPE: dict[str, Any] = {"scaling": Scaling.NONE}
+
+
+def as_they_are(values: np.ndarray, _random: np.random.Generator | None = None) -> np.ndarray:
+    """Change nothing."""
+    return values
+
+
+def in_cents(features: np.ndarray) -> np.ndarray:
+    """Give amounts in another unit: the feed's format was changed."""
+    changed = features.copy()
+    changed[:, NAMES.index("amount")] *= 100.0
+    return changed
+
+
+def misnamed(features: np.ndarray) -> np.ndarray:
+    """Give every feature under its neighbour's name: a table's columns were read in the wrong order."""
+    return np.roll(features, 1, axis=1)
+
+
+def shuffled(truth: np.ndarray, random: np.random.Generator) -> np.ndarray:
+    """Give each event the label of another one: labels were joined by the wrong key."""
+    return random.permutation(truth)
+
+
+def unknown(truth: np.ndarray, _random: np.random.Generator) -> np.ndarray:
+    """Know nothing: labels have not come in yet."""
+    return np.full_like(truth, -1)
+
+
+def few_known(truth: np.ndarray, _random: np.random.Generator) -> np.ndarray:
+    """Know a dozen of the newest frauds alone."""
+    known = np.where(truth == 1, -1, truth)
+    known[np.flatnonzero(truth == 1)[-FEW:]] = 1
+    return known
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """A champion, a challenger, and what is known of the events."""
+
+    name: str
+    champion: str
+    """What the champion was trained on, in words."""
+    challenger: str
+    champion_rows: int = ROWS - LATER
+    """How many events there were when the champion was trained."""
+    champion_features: Features = as_they_are
+    challenger_features: Features = as_they_are
+    truth: Truth = as_they_are
+    settings: dict[str, Any] = field(default_factory=dict)
+    champion_settings: dict[str, Any] = field(default_factory=dict)
+    challenger_settings: dict[str, Any] = field(default_factory=dict)
+
+
+HEALTHY = "healthy"
+OLDER = "healthy, 2,000 events older"
+SCENARIOS = (
+    Scenario("better: a repaired feed", "amounts in cents in its training rows", HEALTHY, champion_features=in_cents),
+    Scenario("better: the scaled recipe", "raw features, as the old service's", HEALTHY, champion_settings=OLD_RECIPE),
+    Scenario("worse: a broken feed", OLDER, "amounts in cents in its training rows", challenger_features=in_cents),
+    Scenario("worse: the raw recipe", OLDER, "raw features, as the old service's", challenger_settings=OLD_RECIPE),
+    Scenario("broken features", OLDER, "each feature under its neighbour's name", challenger_features=misnamed),
+    Scenario("same", OLDER, HEALTHY),
+    Scenario("shuffled labels", OLDER, "healthy, but the labels are other events'", truth=shuffled),
+    Scenario("no labels", OLDER, "healthy, but no label is known", truth=unknown),
+    Scenario("few frauds", OLDER, f"healthy, but only {FEW} frauds are known", truth=few_known),
+)
+MENDED_SCENARIOS = (
+    Scenario(
+        "better: the scaled recipe",
+        "raw features, as the old service's",
+        HEALTHY,
+        settings=MENDED,
+        champion_settings=OLD_RECIPE,
+    ),
+    Scenario(
+        "better: after the drift",
+        "healthy, on the oldest fifth of the events",
+        HEALTHY,
+        champion_rows=ROWS // 5,
+        settings=MENDED,
+    ),
+    Scenario(
+        "worse: the raw recipe",
+        OLDER,
+        "raw features, as the old service's",
+        settings=MENDED,
+        challenger_settings=OLD_RECIPE,
+    ),
+    Scenario(
+        "broken features",
+        OLDER,
+        "each feature under its neighbour's name",
+        challenger_features=misnamed,
+        settings=MENDED,
+    ),
+    Scenario("same", OLDER, HEALTHY, settings=MENDED),
+)
+
+
+def played(scenario: Scenario, seed: int) -> tuple[Decision, Evidence]:
+    """Train both contenders on the stream of that seed, and judge."""
+    shared = Tunables(preset=Preset.RECOMMENDED).model_copy(update=scenario.settings)
+    theirs = shared.model_copy(update=scenario.champion_settings)
+    before = ready(events_of(seed, scenario.champion_rows, scenario.champion_features), theirs)
+    champion = recommended.trained(before, theirs)
+    trained = before.parts.record(before.columns.times, before.columns.truth).training
+
+    ours = shared.model_copy(update=scenario.challenger_settings)
+    events = events_of(seed, ROWS, scenario.challenger_features)
+    events = replace(events, truth=scenario.truth(events.truth, np.random.default_rng(seed)))
+    now = ready(events, ours, trained.last)
+    challenger = recommended.trained(now, ours)
+    return recommended.judge(
+        now,
+        recommended.scores_of(challenger, now),
+        (recommended.scores_of(champion, now), Contender(version=1, trained=trained)),
+        ours,
+        threshold=ours.threshold,
+        threshold_source="setting",
+        provenance=provenance(events, ours),
+    )
+
+
+def ready(events: Columns, settings: Tunables, champion_until: datetime | None = None) -> Prepared:
+    """Prepare events, which are enough."""
+    prepared = recommended.prepared(events, settings, champion_until)
+    if isinstance(prepared, Decision):
+        raise TypeError(prepared.message)
+    return prepared
+
+
+def events_of(seed: int, rows: int, changed: Features) -> Columns:
+    """Give the oldest rows of a stream as the trainer reads them, changed but for the newest, which judge."""
+    made = stream(seed, ROWS)
+    features, none = made.features[:rows], np.zeros(len(NAMES), np.int64)
+    features = np.concatenate([changed(features[:-HOLD_OUT]), features[-HOLD_OUT:]])
+    return Columns(
+        times=made.times[:rows],
+        names=NAMES,
+        features=np.asfortranarray(features),
+        truth=made.truth[:rows],
+        missing=none,
+        unusable=none,
+        neutral=0,
+        checksum="",
+    )
+
+
+def provenance(events: Columns, settings: Tunables) -> Provenance:
+    """Say as much as a judgement asks for."""
+    return Provenance(
+        run_id="quality",
+        river=version("river"),
+        python=platform.python_version(),
+        numpy=version("numpy"),
+        preset=Preset.RECOMMENDED,
+        source="tests.quality.stream",
+        window=window_of(events.times),
+        checksum=events.checksum,
+        seed=settings.forest_seed,
+        settings={},
+    )

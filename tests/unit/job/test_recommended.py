@@ -1,0 +1,241 @@
+"""The `recommended` preset, whole: real forests, small ones, on a made-up stream."""
+
+import json
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import numpy as np
+import pytest
+from river.anomaly import HalfSpaceTrees
+
+from retraining_job import recommended
+from retraining_job.columns import Columns
+from retraining_job.contract import Preset, Reason, Scaling, Tunables, Verdict
+from retraining_job.decision import Decision
+from retraining_job.deviation import StandardAbsoluteDeviation
+from retraining_job.evidence import Contender, Evidence
+from retraining_job.model import Model
+from retraining_job.recommended import Prepared
+from retraining_job.scores import Scores
+from tests.quality.scenarios import provenance
+from tests.quality.stream import NAMES, lines, stream
+
+ROWS = 8_000
+SETTINGS = Tunables(
+    preset=Preset.RECOMMENDED,
+    forest_trees=25,
+    forest_height=5,
+    forest_window=100,
+    forest_weight=1.0,
+    deviation_weight=0.0,
+    hold_out_anomalies=15,
+)
+
+
+def columns(rows: int = ROWS, seed: int = 1) -> Columns:
+    made, none = stream(seed, rows), np.zeros(len(NAMES), np.int64)
+    return Columns(made.times, NAMES, np.asfortranarray(made.features), made.truth, none, none, 0, "0" * 64)
+
+
+def ready(events: Columns, settings: Tunables = SETTINGS, until: datetime | None = None) -> Prepared:
+    prepared = recommended.prepared(events, settings, until)
+    assert isinstance(prepared, Prepared)
+    return prepared
+
+
+def judged(
+    prepared: Prepared,
+    challenger: Scores,
+    champion: tuple[Scores, Contender] | None,
+    settings: Tunables = SETTINGS,
+    **more: str,
+) -> tuple[Decision, Evidence]:
+    return recommended.judge(
+        prepared,
+        challenger,
+        champion,
+        settings,
+        threshold=0.7,
+        threshold_source="setting",
+        provenance=provenance(prepared.columns, settings),
+        **more,
+    )
+
+
+@pytest.fixture(scope="module")
+def prepared() -> Prepared:
+    return ready(columns())
+
+
+@pytest.fixture(scope="module")
+def healthy(prepared: Prepared) -> Scores:
+    return recommended.scores_of(recommended.trained(prepared, SETTINGS), prepared)
+
+
+@pytest.fixture(scope="module")
+def raw(prepared: Prepared) -> Scores:
+    settings = SETTINGS.model_copy(update={"scaling": Scaling.NONE})
+    return recommended.scores_of(recommended.trained(ready(prepared.columns, settings), settings), prepared)
+
+
+def test_model_takes_raw_features_and_scores_as_river_does_on_scaled_ones(prepared: Prepared) -> None:
+    settings = SETTINGS.model_copy(update={"scaling": Scaling.LINEAR})
+    linear = ready(prepared.columns, settings)
+    model = recommended.trained(linear, settings)
+    low, high = (np.array([getattr(scaling, end) for scaling in linear.scalings]) for end in ("low", "high"))
+    scaled = (prepared.columns.features - low) / (high - low)
+    river = HalfSpaceTrees(n_trees=25, height=5, window_size=100, seed=42)
+    for row in scaled[linear.parts.training].tolist():
+        river.learn_one(dict(zip(NAMES, row, strict=True)))
+    expected = [river.score_one(dict(zip(NAMES, row, strict=True))) for row in scaled[linear.parts.hold_out].tolist()]
+    assert recommended.scores_of(model, linear).hst == pytest.approx(expected, abs=1e-12)
+
+
+def test_nothing_is_learned_from_the_hold_out(prepared: Prepared, healthy: Scores) -> None:
+    features = prepared.columns.features.copy()
+    features[prepared.parts.training_rows :] *= 1_000.0
+    other = ready(replace(prepared.columns, features=features))
+    assert other.scalings == prepared.scalings
+    again = recommended.scores_of(recommended.trained(other, SETTINGS), prepared)
+    assert np.array_equal(again.hst, healthy.hst)
+    assert np.array_equal(again.sad, healthy.sad)
+
+
+def test_deviation_learns_its_feature_raw_from_the_training_rows_alone(prepared: Prepared) -> None:
+    model = recommended.trained(prepared, SETTINGS)
+    amounts = prepared.columns.features[prepared.parts.training, NAMES.index("amount")]
+    assert (model.sad.feature, model.sad.count) == ("amount", prepared.parts.training_rows)
+    assert model.sad.mean == pytest.approx(amounts.mean())
+
+
+def test_better_recipe_replaces_a_raw_champion_and_not_the_other_way(
+    prepared: Prepared, healthy: Scores, raw: Scores
+) -> None:
+    facts = Contender(version=7, trained=prepared.parts.record(prepared.columns.times, prepared.columns.truth).training)
+    won, evidence = judged(prepared, healthy, (raw, facts))
+    lost, _ = judged(prepared, raw, (healthy, facts))
+    assert (won.verdict, won.reason, won.promotes) == (Verdict.PROMOTED, Reason.NOT_INFERIOR, True)
+    assert (lost.verdict, lost.reason, lost.promotes) == (Verdict.KEPT, Reason.INFERIOR, False)
+    assert evidence.comparison is not None
+    assert evidence.comparison.lower > 0.0
+    assert (evidence.verdict, evidence.reason, evidence.message) == (won.verdict, won.reason, won.message)
+    assert evidence.champion is not None
+    assert evidence.champion.version == 7
+    assert evidence.challenger.histogram is not None
+    assert evidence.champion.histogram is not None
+    assert evidence.challenger.histogram.edges == evidence.champion.histogram.edges
+    assert sum(period.rows for period in evidence.periods) == len(healthy.hst)
+    assert len(evidence.periods) == 10
+    assert Evidence.model_validate_json(evidence.model_dump_json()) == evidence
+
+
+def test_same_run_gives_the_same_evidence(prepared: Prepared, healthy: Scores, raw: Scores) -> None:
+    again = recommended.scores_of(recommended.trained(prepared, SETTINGS), prepared)
+    assert judged(prepared, healthy, (raw, Contender())) == judged(prepared, again, (raw, Contender()))
+
+
+def test_challenger_that_is_the_champion_again_is_identical(prepared: Prepared, healthy: Scores, raw: Scores) -> None:
+    for champion, print_ in ((healthy, ""), (raw, "f" * 64)):
+        decision, _ = judged(prepared, healthy, (champion, Contender(fingerprint=print_)), fingerprint="f" * 64)
+        assert (decision.verdict, decision.promotes) == (Verdict.IDENTICAL, False)
+
+
+def test_champion_of_unknown_training_is_judged_and_noted(prepared: Prepared, healthy: Scores, raw: Scores) -> None:
+    decision, evidence = judged(prepared, healthy, (raw, Contender(version=7)))
+    assert decision.promotes
+    assert "not known which events the champion was trained on" in decision.message
+    assert any("not known which events" in note for note in evidence.notes)
+
+
+def test_champion_that_has_learned_the_hold_out_is_not_compared(healthy: Scores, raw: Scores) -> None:
+    prepared = ready(columns(), until=datetime(2100, 1, 1, tzinfo=UTC))
+    decision, _ = judged(prepared, healthy, (raw, Contender(version=7)))
+    assert (decision.verdict, decision.reason) == (Verdict.INCONCLUSIVE, Reason.CHAMPION_SAW_HOLD_OUT)
+
+
+def test_first_model_goes_live_where_it_beats_chance_and_no_other_does(prepared: Prepared, healthy: Scores) -> None:
+    decision, evidence = judged(prepared, healthy, None)
+    assert (decision.verdict, decision.reason, decision.promotes) == (Verdict.NO_CHAMPION, Reason.NO_CHAMPION, True)
+    assert evidence.champion is None
+    random = np.random.default_rng(1)
+    noise = Scores(random.random(len(healthy.hst)), healthy.sad * 0.0)
+    decision, _ = judged(prepared, noise, None)
+    assert (decision.reason, decision.promotes) == (Reason.BELOW_FLOOR, False)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_labels_of_other_events_promote_nobody(prepared: Prepared, healthy: Scores, raw: Scores, seed: int) -> None:
+    labels, held = prepared.columns.truth.copy(), prepared.parts.hold_out
+    labels[held] = np.random.default_rng(seed).permutation(labels[held])
+    shuffled = replace(prepared, columns=replace(prepared.columns, truth=labels))
+    for challenger, champion in ((healthy, (raw, Contender())), (raw, (healthy, Contender())), (healthy, None)):
+        assert not judged(shuffled, challenger, champion)[0].promotes
+
+
+def test_no_labels_tell_nothing(prepared: Prepared, healthy: Scores, raw: Scores) -> None:
+    blind = replace(prepared, columns=replace(prepared.columns, truth=np.full(ROWS, -1, np.int8)))
+    decision, evidence = judged(blind, healthy, (raw, Contender()))
+    assert (decision.verdict, decision.reason) == (Verdict.INCONCLUSIVE, Reason.NO_TRUTH)
+    assert evidence.comparison is None
+    assert evidence.challenger.figures.precision is None
+    assert judged(blind, healthy, None)[0].promotes  # a first model goes live untested, and says so
+
+
+@pytest.mark.parametrize("broken", [np.nan, np.inf])
+def test_scores_that_are_no_numbers_are_refused(
+    prepared: Prepared, healthy: Scores, raw: Scores, broken: float
+) -> None:
+    hst = healthy.hst.copy()
+    hst[17] = broken
+    decision, evidence = judged(prepared, Scores(hst, healthy.sad), (raw, Contender()))
+    assert (decision.verdict, decision.reason) == (Verdict.KEPT, Reason.UNUSABLE_SCORES)
+    assert "no finite number for 1 of 1,600 events" in decision.message
+    assert Evidence.model_validate_json(evidence.model_dump_json()).reason == Reason.UNUSABLE_SCORES
+    dead = Scores(np.ones_like(hst), healthy.sad)
+    assert judged(prepared, dead, (raw, Contender()))[0].reason is Reason.UNUSABLE_SCORES
+    decision, evidence = judged(prepared, healthy, (Scores(hst * np.nan, healthy.sad), Contender()))
+    assert decision.promotes  # over a champion whose scores nobody can use
+    assert any("champion's own scores are of no use" in note for note in evidence.notes)
+
+
+def test_features_that_cannot_be_used_are_left_out_and_reported() -> None:
+    events = columns()
+    features = events.features.copy()
+    features[:, 1], features[:4_000, 2] = 7.0, np.nan
+    prepared = ready(replace(events, features=features))
+    model = recommended.trained(prepared, SETTINGS)
+    assert [scaling.name for scaling in prepared.scalings] == [name for name in NAMES if name not in NAMES[1:3]]
+    decision, evidence = judged(prepared, recommended.scores_of(model, prepared), None)
+    assert decision.promotes
+    assert any(NAMES[1] in note and NAMES[2] in note for note in evidence.notes)
+    only_amount = replace(events, features=events.features[:, :1], names=NAMES[:1], unusable=events.unusable[:1])
+    constant = recommended.prepared(replace(only_amount, features=np.ones((ROWS, 1))), SETTINGS)
+    assert isinstance(constant, Decision)
+    assert constant.verdict is Verdict.INSUFFICIENT_DATA
+    assert "amount: it is 1 in every training row" in constant.message
+
+
+def test_missing_deviation_feature_is_noted(prepared: Prepared) -> None:
+    settings = SETTINGS.model_copy(update={"deviation_feature": "price"})
+    model = recommended.trained(prepared, settings)
+    assert model.sad.count == 0
+    _, evidence = judged(prepared, recommended.scores_of(model, prepared), None, settings)
+    assert any("No event has the feature price" in note for note in evidence.notes)
+
+
+def test_foreign_champion_is_scored_on_raw_features(prepared: Prepared) -> None:
+    river = HalfSpaceTrees(n_trees=3, height=4, window_size=50, seed=1)
+    for row in prepared.columns.features[:120].tolist():
+        river.learn_one(dict(zip(NAMES, row, strict=True)))
+    scores = recommended.scores_of(Model(river, StandardAbsoluteDeviation()), prepared)
+    row = dict(zip(NAMES, prepared.columns.features[prepared.parts.hold_out][5].tolist(), strict=True))
+    assert scores.hst[5] == river.score_one(row)
+
+
+def test_stream_has_the_columns_of_scored_events_and_is_repeatable() -> None:
+    first, again = list(lines(3, 50)), list(lines(3, 50))
+    assert first == again != list(lines(4, 50))
+    event = json.loads(first[0])
+    assert event["features_json"]["amount"] == event["amount"]
+    assert sorted(event["features_json"]) == list(NAMES)
+    assert {"timestamp", "anomaly_score", "is_anomaly", "anomaly_label", "amount_vs_user_avg"} < set(event)
