@@ -34,7 +34,7 @@ def test_scaled_challenger_replaces_the_raw_champion_and_the_reverse_is_kept_out
     assert (first["verdict"], first["version"]) == ("NoChampion", 1)
     second = world.wait_for_end(world.apply("scaled", **RECOMMENDED))
     assert (second["verdict"], second["version"], second["championVersion"]) == ("Promoted", 2, 1)
-    figures = {name: second["figures"][name]["mixture"]["average_precision"] for name in ("champion", "challenger")}
+    figures = {name: second["figures"][name]["mixture"]["averagePrecision"] for name in ("champion", "challenger")}
     assert figures["challenger"] > figures["champion"]
     again = world.wait_for_end(world.apply("raw-again", **RAW))
     assert again["verdict"] == "Kept"

@@ -84,8 +84,8 @@ class World:
         return {item["metadata"]["name"]: item for item in self.kubectl.items("retrainrequests")}
 
     def jobs(self, request: str) -> list[dict[str, Any]]:
-        """Give the Jobs of one request."""
-        return self.kubectl.items("jobs", f"retraining.dev/request={request}")
+        """Give the Jobs that retrain for one request; one that carries out a decision is not among them."""
+        return self.kubectl.items("jobs", f"retraining.dev/request={request},retraining.dev/task=train")
 
     def wait_for_requests(self, count: int, seconds: float = 60) -> list[str]:
         """Wait until there are so many requests; give their names in order of arrival."""

@@ -33,7 +33,8 @@ def traces(world, run):
     rows = (
         world.sql("SELECT * FROM retraining_runs") if world.sql("SELECT to_regclass('retraining_runs')")[0][0] else []
     )
-    kept = [world.redis.get(key) for key in world.redis.scan_iter(f"{world.model_key}*")]
+    keys = list(world.redis.scan_iter(f"{world.model_key}*"))
+    kept = [world.redis.hgetall(key) if world.redis.type(key) == b"hash" else world.redis.get(key) for key in keys]
     return f"{run.log} {run.document.read_text()} {rows} {kept}"
 
 

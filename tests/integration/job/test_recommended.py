@@ -1,0 +1,248 @@
+"""The recommended preset with real services: what it leaves in Redis and the database, and what its commands do."""
+
+import json
+import random
+
+import pytest
+
+RECOMMENDED = {
+    "preset": "recommended",
+    "forest_trees": 10,
+    "forest_height": 6,
+    "forest_weight": 1,
+    "deviation_weight": 0,
+    "hold_out_anomalies": 10,
+    "alert_rate_factor": 1_000,
+}
+"""A small forest that has the say alone, and no guard of the alert rate, which another forest of this size trips."""
+
+EVERY = 50
+"""One event in so many is an anomaly."""
+
+
+def features(number):
+    """Normal events in a cloud, anomalies outside of it; in units that need scaling."""
+    source = random.Random(number)  # noqa: S311  # made-up data
+    middle = 6.5 if number % EVERY == 0 else 5.0
+    return {
+        "amount": 100.0 * (middle + source.uniform(-1, 1)),
+        "hour_of_day": middle + source.uniform(-1, 1),
+        "risk": (middle + source.uniform(-1, 1)) / 10.0,
+    }
+
+
+@pytest.fixture
+def judged_world(bare_world):
+    """A world with events that can be told apart."""
+    assert bare_world.migrate().code == 0
+    bare_world.seed(3_000, label=lambda number: int(number % EVERY == 0), features=features)
+    return bare_world
+
+
+def judge(world, run_id, **settings):
+    run = world.train(run_id, **{**RECOMMENDED, **settings})
+    assert run.code == 0, run.log
+    return run
+
+
+def evidence(world, run_id):
+    [[found]] = world.sql("SELECT evidence FROM retraining_runs WHERE run_id = %s", run_id)
+    return found
+
+
+def test_first_model_then_a_better_one_then_a_worse_one(judged_world):
+    world = judged_world
+    first = judge(world, "raw", scaling="None")
+    assert (first.result.verdict, first.result.version) == ("NoChampion", 1)
+    second = judge(world, "scaled")
+    assert (second.result.verdict, second.result.reason, second.result.version) == ("Promoted", "not_inferior", 2)
+    third = judge(world, "raw-again", scaling="None")
+    assert (third.result.verdict, third.result.promoted) == ("Kept", False)
+    assert third.result.figures.champion == second.result.figures.challenger
+    assert world.version == b"2"
+    assert [row[0] for row in world.versions] == [1, 2]
+
+
+def test_evidence_tells_where_everything_comes_from(judged_world):
+    world = judged_world
+    judge(world, "run-1", scaling="None")
+    judge(world, "run-2", image="retraining-job:1.2.3", threshold=0.8)
+    found = evidence(world, "run-2")
+    provenance, split = found["provenance"], found["split"]
+    assert (provenance["image"], provenance["seed"], provenance["window"]["rows"]) == (
+        "retraining-job:1.2.3",
+        42,
+        3_000,
+    )
+    assert (provenance["request"], provenance["trigger_reason"]) == ("retraining/demo", "drift_detected")
+    assert provenance["settings"]["threshold"] == 0.8
+    assert len(provenance["checksum"]) == 64
+    assert provenance["checksum"] == evidence(world, "run-1")["provenance"]["checksum"]
+    assert split["training"]["rows"] + split["gap_rows"] + split["hold_out"]["rows"] == 3_000
+    assert found["champion"]["version"] == 1
+    assert found["champion"]["trained"] == split["training"]  # its window is in its manifest
+    assert found["comparison"]["lower"] <= found["comparison"]["difference"] <= found["comparison"]["upper"]
+    meta = json.loads(world.redis.get(f"{world.model_key}:meta"))
+    assert (meta["version"], meta["run_id"], meta["threshold"]) == (2, "run-2", 0.8)
+    assert meta["matching_threshold"] == found["challenger"]["matching_threshold"]
+    changed = judge(world, "run-3", rows=2_999)
+    assert changed.code == 0
+    assert evidence(world, "run-3")["provenance"]["checksum"] != provenance["checksum"]
+
+
+def test_report_comes_out_by_run_and_by_request(judged_world):
+    world = judged_world
+    judge(world, "run-1")
+    for name in ("run-1", "demo", "retraining/demo"):
+        printed = world.start(arguments=("report", name)).wait()
+        assert printed.code == 0, printed.log
+        assert "<svg" in printed.log
+        assert "run-1" in printed.log
+    missing = world.start(arguments=("report", "nobody")).wait()
+    assert missing.code == 65
+    assert "There is no run nobody" in missing.log
+
+
+def test_threshold_is_the_live_services_where_it_is_in_redis(judged_world):
+    world = judged_world
+    key = f"{world.model_key}:threshold"
+    world.redis.set(key, "0.55")
+    judge(world, "run-1", threshold_key=key, dry_run=True)
+    assert (evidence(world, "run-1")["threshold"], evidence(world, "run-1")["threshold_source"]) == (0.55, key)
+    world.redis.set(key, "high")
+    run = judge(world, "run-2", threshold_key=key, dry_run=True)
+    assert evidence(world, "run-2")["threshold"] == 0.7
+    assert "instead of a threshold from 0 to 1" in run.log
+
+
+def test_same_events_give_the_champion_again(judged_world):
+    world = judged_world
+    judge(world, "run-1")
+    again = judge(world, "run-2")
+    assert (again.result.verdict, again.result.promoted) == ("Identical", False)
+    assert world.version == b"1"
+
+
+def test_without_labels_nothing_is_replaced(judged_world):
+    world = judged_world
+    judge(world, "run-1", scaling="None")
+    world.sql("UPDATE scored_events SET anomaly_label = NULL")
+    run = judge(world, "run-2")
+    assert (run.result.verdict, run.result.reason) == ("Inconclusive", "no_truth")
+    assert world.version == b"1"
+    promoted = judge(world, "run-3", on_inconclusive="Promote")
+    assert (promoted.result.verdict, promoted.result.version) == ("Inconclusive", 2)
+
+
+def test_champion_that_has_seen_the_hold_out_is_not_judged_on_it(judged_world):
+    world = judged_world
+    judge(world, "run-1", preset="reference")
+    run = judge(world, "run-2")
+    assert (run.result.verdict, run.result.reason) == ("Inconclusive", "champion_saw_hold_out")
+    world.sql("UPDATE scored_events SET timestamp = timestamp + interval '3 days'")
+    assert judge(world, "run-3").result.reason != "champion_saw_hold_out"
+
+
+def test_champion_of_other_features_is_unreadable(judged_world):
+    world = judged_world
+    judge(world, "run-1")
+    world.sql(
+        "UPDATE scored_events SET features_json = '{\"voltage\": 1.5}'::jsonb || jsonb_build_object('ampere', amount)"
+    )
+    run = judge(world, "run-2")
+    assert run.result.verdict == "UnreadableChampion"
+    assert "no event has any of these" in run.result.message
+    assert world.version == b"1"
+
+
+@pytest.mark.parametrize("preset", ["recommended", "reference"])
+def test_dry_run_leaves_no_trace_in_redis(judged_world, preset):
+    run = judge(judged_world, "run-1", preset=preset, dry_run=True)
+    assert (run.result.withheld, run.result.promoted, run.result.version) == ("DryRun", False, None)
+    assert not list(judged_world.redis.scan_iter(f"{judged_world.model_key}*"))
+    assert judged_world.versions == []
+    assert len(judged_world.runs) == 1
+
+
+def decide(world, word, run_id="run-1", **more):
+    return world.start(run_id, arguments=("decide",), decision=word, decided_by="Jane Doe", **more).wait()
+
+
+def test_approved_challenger_goes_live_once(judged_world):
+    world = judged_world
+    run = judge(world, "run-1", promotion="Manual")
+    assert (run.result.withheld, world.version) == ("AwaitingDecision", None)
+    for _ in range(2):
+        decided = decide(world, "approve")
+        assert (decided.code, decided.result.promoted, decided.result.version) == (0, True, 1), decided.log
+    assert world.version == b"1"
+    assert [row[0] for row in world.versions] == [1]
+    assert world.sql("SELECT verdict, version, withheld, decided_by, promoted FROM retraining_runs") == [
+        ("NoChampion", 1, None, "Jane Doe", True)
+    ]
+    assert json.loads(world.redis.get(f"{world.model_key}:meta"))["approved_by"] == "Jane Doe"
+    assert evidence(world, "run-1")["split"]
+
+
+def test_rejected_challenger_stays_out(judged_world):
+    world = judged_world
+    judge(world, "run-1", promotion="Manual")
+    rejected = decide(world, "reject")
+    assert (rejected.result.withheld, rejected.result.reason) == ("Rejected", "rejected"), rejected.log
+    too_late = decide(world, "approve")
+    assert too_late.result.withheld == "Rejected"
+    assert world.version is None
+    assert world.sql("SELECT withheld, decided_by FROM retraining_runs") == [("Rejected", "Jane Doe")]
+
+
+def test_challenger_that_was_overtaken_while_it_waited_stays_out(judged_world):
+    world = judged_world
+    judge(world, "run-1", promotion="Manual")
+    judge(world, "run-2", scaling="None")
+    decided = decide(world, "approve")
+    assert (decided.code, decided.result.reason, decided.result.promoted) == (0, "overtaken", False), decided.log
+    assert "version 1 of run run-2" in decided.result.message
+    assert world.version == b"1"
+
+
+def test_nothing_awaits_a_decision(judged_world):
+    decided = decide(judged_world, "approve", run_id="nobody")
+    assert (decided.code, decided.result.reason) == (0, "expired"), decided.log
+    assert "There is no challenger of this run to approve" in decided.result.message
+
+
+def test_way_back_has_a_version_and_a_row_of_its_own(judged_world):
+    world = judged_world
+    judge(world, "raw", scaling="None")
+    first = world.model
+    judge(world, "scaled")
+    back = world.start("back", arguments=("rollback", "--to", "1")).wait()
+    assert (back.code, back.result.verdict, back.result.version) == (0, "Restored", 3), back.log
+    assert world.version == b"3"
+    event = {"amount": 500.0, "hour_of_day": 5.0, "risk": 0.5}
+    assert world.model["hst"].score_one(event) == first["hst"].score_one(event)
+    assert [row[0] for row in world.versions] == [1, 2, 3]
+    assert world.sql("SELECT restored_from, reason FROM retraining_runs WHERE run_id = 'back'") == [(1, "rollback")]
+    listed = world.start(arguments=("history",)).wait()
+    assert [line.split()[0] for line in listed.log.splitlines()] == ["VERSION", "3", "2", "1"]
+    unknown = world.start("no-way", arguments=("rollback", "--to", "9")).wait()
+    assert unknown.code == 78
+    assert "there are: 1, 2" in unknown.log
+
+
+def test_signed_champion_is_believed_and_no_other(judged_world):
+    world = judged_world
+    key = {"SIGNING_KEY": "a key that nobody guesses"}
+
+    def run(run_id, environment, **settings):
+        fields = {**RECOMMENDED, **settings}
+        return world.start(run_id, environment=environment, **fields).wait()
+
+    assert run("run-1", key, scaling="None").result.version == 1
+    assert run("run-2", key).result.version == 2
+    other = run("run-3", {"SIGNING_KEY": "another key of somebody else"}, scaling="None")
+    assert other.result.verdict == "UnreadableChampion", other.log
+    assert world.version == b"2"
+    short = run("run-4", {"SIGNING_KEY": "short"})
+    assert short.code == 78
+    assert "signing.existingSecret (SIGNING_KEY) is wrong" in short.log
