@@ -123,7 +123,7 @@ def build_container(request: RetrainRequest, settings: Settings, ruling: Ruling 
         "name": names.TRAINER_CONTAINER,
         "image": settings.job.image,
         "imagePullPolicy": settings.job.image_pull_policy,
-        "args": [Task.DECIDE if ruling else Task.TRAIN],
+        "args": arguments_of(request, ruling),
         "env": build_environment(request, settings, ruling),
         "resources": copy.deepcopy(request.spec.resources or settings.job.resources),
         "terminationMessagePolicy": "File",
@@ -133,6 +133,15 @@ def build_container(request: RetrainRequest, settings: Settings, ruling: Ruling 
             "capabilities": {"drop": ["ALL"]},
         },
     }
+
+
+def arguments_of(request: RetrainRequest, ruling: Ruling | None) -> list[str]:
+    """Name what the trainer's program is to do."""
+    if ruling:
+        return [Task.DECIDE]
+    if request.spec.rollback_to is not None:
+        return ["rollback", "--to", str(request.spec.rollback_to)]
+    return [Task.TRAIN]
 
 
 def build_environment(request: RetrainRequest, settings: Settings, ruling: Ruling | None) -> list[Manifest]:

@@ -57,6 +57,8 @@ class RequestSpec(BaseModel):
     promotion: Promotion | None = None
     dry_run: bool | None = None
     scaling: Scaling | None = None
+    rollback_to: int | None = None
+    """A former version that the Job is to put live again instead of training."""
     deadline_seconds: int | None = None
     retries: int | None = None
     resources: dict[str, dict[str, str | int]] | None = None

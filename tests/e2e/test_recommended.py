@@ -28,7 +28,9 @@ def shuttle_world(world: World) -> World:
     return world
 
 
-def test_scaled_challenger_replaces_the_raw_champion_and_the_reverse_is_kept_out(shuttle_world: World) -> None:
+def test_scaled_challenger_replaces_the_raw_champion_the_reverse_is_kept_out_and_there_is_a_way_back(
+    shuttle_world: World,
+) -> None:
     world = shuttle_world
     first = world.wait_for_end(world.apply("raw", **RAW))
     assert (first["verdict"], first["version"]) == ("NoChampion", 1)
@@ -39,7 +41,11 @@ def test_scaled_challenger_replaces_the_raw_champion_and_the_reverse_is_kept_out
     again = world.wait_for_end(world.apply("raw-again", **RAW))
     assert again["verdict"] == "Kept"
     assert world.condition("raw-again", "Promoted")["status"] == "False"
-    assert world.redis.run("GET", "model_version") == "2"
+    back = world.wait_for_end(world.apply("back", rollbackTo=1, reason="the scaled one floods us"))
+    assert (back["verdict"], back["version"], back["championVersion"]) == ("Restored", 3, 2)
+    assert world.redis.run("GET", "model_version") == "3"
+    nowhere = world.wait_for_end(world.apply("nowhere", rollbackTo=99))
+    assert "Version 99 is not kept" in nowhere["conditions"][0]["message"]
     [[page]] = world.postgres.rows("SELECT report FROM retraining_runs WHERE request LIKE '%/raw-again'")
     assert "<svg" in page
 

@@ -27,6 +27,7 @@ FULL = {
     "promotion": "Manual",
     "dryRun": False,
     "scaling": "None",
+    "rollbackTo": 3,
 }
 
 

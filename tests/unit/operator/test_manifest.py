@@ -43,6 +43,12 @@ def environment(manifest: dict[str, Any]) -> dict[str, str]:
     return {variable["name"]: variable.get("value", "") for variable in container["env"]}
 
 
+def test_way_back_is_a_job_that_trains_nothing(settings: Settings, request_body: Build) -> None:
+    manifest = build_job(read_request(request_body(spec={"rollbackTo": 3})), settings)
+    [container] = manifest["spec"]["template"]["spec"]["containers"]
+    assert container["args"] == ["rollback", "--to", "3"]
+
+
 def test_request_wins_over_the_settings(settings: Settings, request_body: Build) -> None:
     spec = {
         "reason": "why not",
