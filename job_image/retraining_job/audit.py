@@ -7,6 +7,7 @@ rows where the schema is migrated, the version and its time where it is not.
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from psycopg2.extras import Json, RealDictCursor
@@ -37,8 +38,18 @@ REPORT = """
 log = logging.getLogger(__name__)
 
 
-def check_tables(settings: TrainSettings) -> Tables:
-    """Look what there is to write to, before any work is done for it.
+@dataclass(frozen=True)
+class Trail:
+    """What the audit trail knows before a run does anything."""
+
+    finished: Result | None
+    """The verdict that an earlier start of this run has recorded."""
+    last_version: int
+    """The highest version ever recorded: no later one may be less, even where Redis was emptied. 0 for none."""
+
+
+def read_trail(settings: TrainSettings) -> Trail:
+    """Look what is recorded, and what there is to write to, before any work is done for it.
 
     Raises:
         BadConfiguration: there is no table `model_versions`, or not with the old service's columns.
@@ -46,42 +57,37 @@ def check_tables(settings: TrainSettings) -> Tables:
     """
     with database(settings.database_url) as connection:
         tables = tables_of(connection)
+        trail = Trail(recorded(connection, tables, settings.run_id), last_version(connection, tables))
     if not tables.run_columns:
         log.warning(
             "The database has no table retraining_runs, so only promotions are recorded, in model_versions. "
             'Run "python -m retraining_job migrate" to add it.'
         )
-    return tables
+    return trail
 
 
-def recorded(settings: TrainSettings) -> Result | None:
-    """Find the verdict that an earlier start of this run has recorded."""
-    with database(settings.database_url) as connection:
-        tables = tables_of(connection)
-        with connection.cursor(cursor_factory=RealDictCursor) as cursor:
-            if tables.run_columns:
-                cursor.execute(
-                    "SELECT * FROM retraining_runs WHERE run_id = %s AND verdict IS NOT NULL", [settings.run_id]
-                )
-                if row := cursor.fetchone():
-                    return result_of(row)
-            if tables.has_run_id:
-                cursor.execute("SELECT * FROM model_versions WHERE run_id = %s", [settings.run_id])
-                if row := cursor.fetchone():
-                    return result_of_version(row)
+def recorded(connection: Connection, tables: Tables, run_id: str) -> Result | None:
+    """Find the verdict of a run."""
+    with connection.cursor(cursor_factory=RealDictCursor) as cursor:
+        if tables.run_columns:
+            cursor.execute("SELECT * FROM retraining_runs WHERE run_id = %s AND verdict IS NOT NULL", [run_id])
+            if row := cursor.fetchone():
+                return result_of(row)
+        if tables.has_run_id:
+            cursor.execute("SELECT * FROM model_versions WHERE run_id = %s", [run_id])
+            if row := cursor.fetchone():
+                return result_of_version(row)
     return None
 
 
-def last_version(settings: TrainSettings) -> int:
-    """Give the highest version that was ever recorded: no later one may be less, even where Redis was emptied."""
-    with database(settings.database_url) as connection:
-        tables = tables_of(connection)
-        with connection.cursor() as cursor:
-            found = 0
-            for table in ["model_versions", *(["retraining_runs"] if tables.run_columns else [])]:
-                cursor.execute(LAST_VERSION.format(table))
-                [version] = cursor.fetchone() or [0]
-                found = max(found, int(version))
+def last_version(connection: Connection, tables: Tables) -> int:
+    """Give the highest version in either table."""
+    found = 0
+    with connection.cursor() as cursor:
+        for table in ["model_versions", *(["retraining_runs"] if tables.run_columns else [])]:
+            cursor.execute(LAST_VERSION.format(table))
+            [version] = cursor.fetchone() or [0]
+            found = max(found, int(version))
     return found
 
 

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
-from retraining_job.audit import check_tables, last_version, recorded
+from retraining_job.audit import read_trail
 from retraining_job.challenger import Expired, Rejected
 from retraining_job.challenger import decide as carry_out
 from retraining_job.contract import Reason, Result, Verdict, Withheld
@@ -31,10 +31,9 @@ def decide(settings: DecideSettings, started_at: datetime) -> Result:
     Raises:
         RunError: it could not be done, or not be recorded.
     """
-    patiently(settings, partial(check_tables, settings))
-    floor = patiently(settings, partial(last_version, settings))
-    end = patiently(settings, partial(carry_out, settings, floor=floor))
-    judged = patiently(settings, partial(recorded, settings)) or unknown(settings, started_at)
+    trail = patiently(settings, partial(read_trail, settings))
+    end = patiently(settings, partial(carry_out, settings, floor=trail.last_version))
+    judged = trail.finished or unknown(settings, started_at)
     result = result_of(end, settings, judged)
     keep(settings, Outcome(result, decided_by=settings.decided_by or None))
     return result

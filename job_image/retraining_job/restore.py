@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from retraining_job.audit import check_tables, last_version
+from retraining_job.audit import read_trail
 from retraining_job.contract import Result, Verdict
 from retraining_job.outcome import Outcome
 from retraining_job.retries import patiently
@@ -22,9 +22,8 @@ def restore(settings: TrainSettings, to: int) -> Result:
     Raises:
         RunError: it could not be done, or not be recorded.
     """
-    patiently(settings, partial(check_tables, settings))
-    floor = patiently(settings, partial(last_version, settings))
-    done = patiently(settings, partial(rollback, settings, to, floor=floor))
+    trail = patiently(settings, partial(read_trail, settings))
+    done = patiently(settings, partial(rollback, settings, to, floor=trail.last_version))
     result = done.model_copy(update={"verdict": Verdict.RESTORED})
     keep(settings, Outcome(result, restored_from=to))
     return result

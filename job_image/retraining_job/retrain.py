@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
-from retraining_job.audit import announce, last_version
+from retraining_job.audit import announce
 from retraining_job.challenger import store_challenger
 from retraining_job.champion import Champion, UnreadableChampion, read_champion, unreadable
 from retraining_job.contest import Judgement, contest_of
@@ -39,9 +39,11 @@ log = logging.getLogger(__name__)
 class Retrain:
     """One retrain."""
 
-    def __init__(self, settings: TrainSettings, started_at: datetime) -> None:
+    def __init__(self, settings: TrainSettings, started_at: datetime, *, floor: int) -> None:
         self.settings = settings
         self.started_at = started_at
+        self.floor = floor
+        """The highest version that the audit trail knows."""
         self.contest = contest_of(settings)
         self.parcel: Parcel | None = None
 
@@ -109,8 +111,7 @@ class Retrain:
             self.contest.meet(champion)
         except UnreadableModel as error:
             raise unreadable(self.settings, champion.version, str(error)) from None
-        floor = patiently(self.settings, partial(last_version, self.settings))
-        return replace(champion, model=None, highest=max(champion.highest, floor))
+        return replace(champion, model=None, highest=max(champion.highest, self.floor))
 
     def promote(self, model: Model, judgement: Judgement, champion: Champion) -> Outcome | None:
         """Publish the challenger; None where another run was quicker."""

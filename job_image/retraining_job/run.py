@@ -10,7 +10,7 @@ import logging
 from functools import partial
 from typing import TYPE_CHECKING
 
-from retraining_job.audit import check_tables, record, recorded
+from retraining_job.audit import read_trail, record
 from retraining_job.errors import AuditPending, RunError
 from retraining_job.outcome import Outcome
 from retraining_job.publish import published
@@ -31,26 +31,17 @@ def run(settings: TrainSettings, started_at: datetime) -> Result:
     Raises:
         RunError: there is no verdict, or it could not be recorded.
     """
-    outcome = finished_before(settings) or retrained(settings, started_at)
+    trail = patiently(settings, partial(read_trail, settings))
+    result = patiently(settings, partial(published, settings)) or trail.finished
+    if result:
+        log.info("This run has ended before: %s (%s). Only what is missing is done.", result.verdict, result.reason)
+        outcome = Outcome(result)
+    else:
+        from retraining_job.retrain import Retrain  # noqa: PLC0415  # a run that has ended before needs none of it
+
+        outcome = Retrain(settings, started_at, floor=trail.last_version).outcome()
     keep(settings, outcome)
     return outcome.result
-
-
-def finished_before(settings: TrainSettings) -> Outcome | None:
-    """Find how this run ended at an earlier start, if it did: in Redis where it published, else in the database."""
-    patiently(settings, partial(check_tables, settings))
-    result = patiently(settings, partial(published, settings)) or patiently(settings, partial(recorded, settings))
-    if result is None:
-        return None
-    log.info("This run has ended before: %s (%s). Only what is missing is done now.", result.verdict, result.reason)
-    return Outcome(result)
-
-
-def retrained(settings: TrainSettings, started_at: datetime) -> Outcome:
-    """Retrain."""
-    from retraining_job.retrain import Retrain  # noqa: PLC0415  # a run that has ended before needs none of it
-
-    return Retrain(settings, started_at).outcome()
 
 
 def keep(settings: TrainSettings, outcome: Outcome) -> None:
