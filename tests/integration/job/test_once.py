@@ -1,5 +1,6 @@
 """A run has one effect, however often it is started, wherever it dies, and whoever runs beside it."""
 
+import itertools
 import queue
 import time
 
@@ -53,18 +54,24 @@ def test_killed_between_publishing_and_recording(world):
     assert_one_effect(world)
 
 
-def test_killed_at_every_message_it_sends_or_gets(world, through_proxy):
-    """The trainer is killed when the n-th message is on its way, for every n until a run gets through."""
+def test_killed_at_every_message_it_sends(world, through_proxy):
+    """The trainer is killed before its n-th message arrives, for every n until a run gets through.
+
+    What it gets changes nothing in the world: to die before the next message it sends is to die at an answer.
+    """
     number, through = 0, False
     while not through:
         number += 1
         run_id = f"run-{number}"
         started = queue.SimpleQueue()
 
-        def kill_at_the_last(chunk, last=number, started=started):
-            if chunk.number == last:
+        sent = itertools.count(1)
+
+        def kill_at_the_last(chunk, last=number, started=started, sent=sent):
+            place = next(sent) if chunk.to_server else 0
+            if place == last:
                 started.get().kill()
-            if chunk.number >= last:
+            if place >= last:
                 raise ConnectionAbortedError
 
         with through_proxy(kill_at_the_last) as environment:
