@@ -15,7 +15,7 @@ endif
 export PYTHONDONTWRITEBYTECODE := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo demo-down test verify unit integration e2e system golden lock
+.PHONY: help demo demo-down test verify unit integration e2e bench quality system golden lock
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -55,6 +55,12 @@ integration: system $(VENV)/ready ## run the tests against real Kafka, Redis, Po
 
 e2e: system $(VENV)/ready ## run the tests that use kubectl and Helm alone
 	@$(PYTHON) -m pytest tests/e2e
+
+bench: system $(VENV)/ready ## measure the trainer, as ratios within one run
+	@$(PYTHON) -m tests.bench
+
+quality: $(VENV)/ready ## write docs/quality.md anew: what the verdicts are worth
+	@$(PYTHON) -m tests.quality
 
 system: ## bring up the cluster, the images and the services
 	@python3 -m tests.cluster up

@@ -41,7 +41,8 @@ def precision_recall(truth: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray,
     if not positive.any():
         return np.empty(0), np.empty(0)
     order = np.argsort(-scores, kind="stable")
-    ends = np.append(np.flatnonzero(np.diff(scores[order])), len(order) - 1)
+    descending = scores[order]
+    ends = np.append(np.flatnonzero(descending[1:] != descending[:-1]), len(order) - 1)
     true_alerts = np.cumsum(positive[order])[ends]
     return true_alerts / true_alerts[-1], true_alerts / (ends + 1)
 

@@ -70,4 +70,4 @@ def timed(text: str) -> Iterator[None]:
     """Log what was done and how long it took."""
     start = time.monotonic()
     yield
-    log.info("%s in %.1f s.", text, time.monotonic() - start)
+    log.info("%s in %.2f s.", text, time.monotonic() - start)

@@ -117,7 +117,8 @@ class Retrain:
         """Publish the challenger; None where another run was quicker."""
         parcel = self.packed(model, judgement)
         outcome = self.outcome_of(judgement, champion.version, version=champion.highest + 1)
-        patiently(self.settings, partial(announce, self.settings, outcome))
+        with timed("Announced it to the audit trail"):
+            patiently(self.settings, partial(announce, self.settings, outcome))
         going_live = partial(publish, self.settings, parcel, judged_against=champion.stamp, result=outcome.result)
         with timed("Took it to Redis"):
             published = patiently(self.settings, going_live)

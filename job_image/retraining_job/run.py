@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from retraining_job.audit import read_trail, record
 from retraining_job.errors import AuditPending, RunError
+from retraining_job.logs import timed
 from retraining_job.outcome import Outcome
 from retraining_job.publish import published
 from retraining_job.retries import patiently
@@ -31,7 +32,8 @@ def run(settings: TrainSettings, started_at: datetime) -> Result:
     Raises:
         RunError: there is no verdict, or it could not be recorded.
     """
-    trail = patiently(settings, partial(read_trail, settings))
+    with timed("Asked the audit trail"):
+        trail = patiently(settings, partial(read_trail, settings))
     result = patiently(settings, partial(published, settings)) or trail.finished
     if result:
         log.info("This run has ended before: %s (%s). Only what is missing is done.", result.verdict, result.reason)
@@ -53,13 +55,13 @@ def keep(settings: TrainSettings, outcome: Outcome) -> None:
     """
     result = outcome.result
     try:
-        patiently(settings, partial(record, settings, outcome))
+        with timed("Recorded the run"):
+            patiently(settings, partial(record, settings, outcome))
     except RunError as error:
         if result.promoted:
             text = f"The model is live as version {result.version}, but its audit row is not written yet. {error}"
             raise AuditPending(text, result) from None
         raise
-    log.info("Recorded the run.")
 
 
 def keep_failure(settings: TrainSettings, result: Result) -> None:

@@ -1,7 +1,8 @@
 """Which rows train and which judge, oldest to newest: training, a gap of one window, hold-out. Pure; for `recommended`.
 
 Nothing is drawn at random: what is judged on comes after what was learned, as it does when the model is live. The gap
-keeps the newest training window and the hold-out apart, so that what hangs together in time is not on both sides.
+keeps the newest training window and the hold-out apart, so that what hangs together in time is not on both sides; where
+events are few it gives way to the one window that a forest needs.
 """
 
 from __future__ import annotations
@@ -76,13 +77,13 @@ def split(
         if judges(truth[max(start, unseen) :], settings):
             start = max(start, unseen)
         saw = max(0, unseen - start)
-    training = start - settings.forest_window
-    if training < settings.forest_window:
+    window = settings.forest_window
+    if start < window:
         return insufficient(
-            f"Of {rows:,} events {rows - start:,} are held out and {settings.forest_window:,} lie between, which "
-            f"leaves {max(0, training):,} to train on, and a forest needs one window of {settings.forest_window:,} "
-            f"({value_name('forest_window')})"
+            f"Of {rows:,} events {rows - start:,} are held out, which leaves {start:,} to train on, and a forest needs "
+            f"one window of {window:,} ({value_name('forest_window')})"
         )
+    training = max(start - window, window)  # few events: rather a narrower gap than no forest
     return Parts(rows, training, start, saw)
 
 

@@ -4,58 +4,27 @@ Where these are not set, the services of the test cluster are used, through `kub
 neither, the tests are left out; with `CI` set that is a failure instead.
 """
 
-import base64
 import os
 import random
-import re
 import secrets
 import subprocess
-import threading
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
-from pathlib import Path
-from urllib.parse import urlsplit, urlunsplit
+from contextlib import AbstractContextManager, closing
 
 import psycopg2
 import pytest
 import redis
 
-CLUSTER = Path(__file__).parents[2] / ".cluster"
-KUBECTL = (CLUSTER / "bin" / "kubectl", "--kubeconfig", CLUSTER / "kubeconfig", "--namespace", "retraining")
-FORWARDING = re.compile(r"Forwarding from (127\.0\.0\.1:\d+)")
+from tests.system import forwarding
+from tests.system.forwarding import KUBECTL, at, secret
 
 
-@contextmanager
-def forwarded(service: str, port: int) -> Iterator[str]:
-    """Give the address under which a service of the test cluster is reached from here."""
-    if not (CLUSTER / "kubeconfig").exists():
+def forwarded(service: str, port: int) -> AbstractContextManager[str]:
+    """Give the address under which a service is reached from here, or leave the test out."""
+    if not forwarding.is_there():
         reason = f"There is no {service}: neither TEST_*_URL is set nor is the test cluster up."
         pytest.fail(reason) if os.environ.get("CI") else pytest.skip(reason)
-    target = service if "/" in service else f"service/{service}"
-    command = [*KUBECTL, "port-forward", target, f":{port}"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            match = FORWARDING.match(process.stdout.readline())
-            assert match, f"kubectl port-forward to {service} did not start"
-            # It writes a line for each connection, and would stand still once nobody takes them.
-            threading.Thread(target=process.stdout.read, daemon=True).start()
-            yield match.group(1)
-        finally:
-            process.terminate()
-
-
-def secret(name: str, key: str) -> str:
-    """Read a Secret of the test cluster."""
-    command = [*KUBECTL, "get", "secret", name, "--output", f"jsonpath={{.data.{key}}}"]
-    return base64.b64decode(subprocess.run(command, check=True, capture_output=True).stdout).decode()
-
-
-def at(url: str, *, address: str | None = None, path: str | None = None) -> str:
-    """Give a URL with another address or path, the user and the password unchanged."""
-    parts = urlsplit(url)
-    login, _, own_address = parts.netloc.rpartition("@")
-    netloc = f"{login}@{address or own_address}" if login else address or own_address
-    return urlunsplit(parts._replace(netloc=netloc, path=parts.path if path is None else f"/{path}"))
+    return forwarding.forwarded(service, port)
 
 
 @pytest.fixture(scope="session")

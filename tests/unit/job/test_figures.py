@@ -84,6 +84,13 @@ def test_threshold_is_exceeded_and_not_reached() -> None:
     assert figures.at_threshold(TRUTH, SCORES, 0.95) == (None, 0.0)
 
 
+def test_scores_of_no_use_are_one_group_below_the_others() -> None:
+    useless = np.full(4, -np.inf)
+    assert figures.average_precision(np.array([1, 0, 0, 0]), useless) == 0.25
+    useless[1] = 0.5
+    assert figures.precision_recall(np.array([1, 0, 0, 0]), useless)[0].tolist() == [0.0, 1.0]
+
+
 def test_nothing_is_made_up_without_labels() -> None:
     unknown = np.full(6, -1)
     found = figures.figures_of(unknown, Scores(SCORES, SCORES), Tunables(), 0.7)

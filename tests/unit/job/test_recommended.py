@@ -73,9 +73,10 @@ def healthy(prepared: Prepared) -> Scores:
 
 
 @pytest.fixture(scope="module")
-def raw(prepared: Prepared) -> Scores:
-    settings = SETTINGS.model_copy(update={"scaling": Scaling.NONE})
-    return recommended.scores_of(recommended.trained(ready(prepared.columns, settings), settings), prepared)
+def misled(prepared: Prepared) -> Scores:
+    """Give the scores of a model that learned every feature under its neighbour's name."""
+    other = ready(replace(prepared.columns, features=np.roll(prepared.columns.features, 1, axis=1)))
+    return recommended.scores_of(recommended.trained(other, SETTINGS), prepared)
 
 
 def test_model_takes_raw_features_and_scores_as_river_does_on_scaled_ones(prepared: Prepared) -> None:
@@ -108,12 +109,12 @@ def test_deviation_learns_its_feature_raw_from_the_training_rows_alone(prepared:
     assert model.sad.mean == pytest.approx(amounts.mean())
 
 
-def test_better_recipe_replaces_a_raw_champion_and_not_the_other_way(
-    prepared: Prepared, healthy: Scores, raw: Scores
+def test_better_model_replaces_a_worse_one_and_not_the_other_way(
+    prepared: Prepared, healthy: Scores, misled: Scores
 ) -> None:
     facts = Contender(version=7, trained=prepared.parts.record(prepared.columns.times, prepared.columns.truth).training)
-    won, evidence = judged(prepared, healthy, (raw, facts))
-    lost, _ = judged(prepared, raw, (healthy, facts))
+    won, evidence = judged(prepared, healthy, (misled, facts))
+    lost, _ = judged(prepared, misled, (healthy, facts))
     assert (won.verdict, won.reason, won.promotes) == (Verdict.PROMOTED, Reason.NOT_INFERIOR, True)
     assert (lost.verdict, lost.reason, lost.promotes) == (Verdict.KEPT, Reason.INFERIOR, False)
     assert evidence.comparison is not None
@@ -129,27 +130,29 @@ def test_better_recipe_replaces_a_raw_champion_and_not_the_other_way(
     assert Evidence.model_validate_json(evidence.model_dump_json()) == evidence
 
 
-def test_same_run_gives_the_same_evidence(prepared: Prepared, healthy: Scores, raw: Scores) -> None:
+def test_same_run_gives_the_same_evidence(prepared: Prepared, healthy: Scores, misled: Scores) -> None:
     again = recommended.scores_of(recommended.trained(prepared, SETTINGS), prepared)
-    assert judged(prepared, healthy, (raw, Contender())) == judged(prepared, again, (raw, Contender()))
+    assert judged(prepared, healthy, (misled, Contender())) == judged(prepared, again, (misled, Contender()))
 
 
-def test_challenger_that_is_the_champion_again_is_identical(prepared: Prepared, healthy: Scores, raw: Scores) -> None:
-    for champion, print_ in ((healthy, ""), (raw, "f" * 64)):
+def test_challenger_that_is_the_champion_again_is_identical(
+    prepared: Prepared, healthy: Scores, misled: Scores
+) -> None:
+    for champion, print_ in ((healthy, ""), (misled, "f" * 64)):
         decision, _ = judged(prepared, healthy, (champion, Contender(fingerprint=print_)), fingerprint="f" * 64)
         assert (decision.verdict, decision.promotes) == (Verdict.IDENTICAL, False)
 
 
-def test_champion_of_unknown_training_is_judged_and_noted(prepared: Prepared, healthy: Scores, raw: Scores) -> None:
-    decision, evidence = judged(prepared, healthy, (raw, Contender(version=7)))
+def test_champion_of_unknown_training_is_judged_and_noted(prepared: Prepared, healthy: Scores, misled: Scores) -> None:
+    decision, evidence = judged(prepared, healthy, (misled, Contender(version=7)))
     assert decision.promotes
     assert "not known which events the champion was trained on" in decision.message
     assert any("not known which events" in note for note in evidence.notes)
 
 
-def test_champion_that_has_learned_the_hold_out_is_not_compared(healthy: Scores, raw: Scores) -> None:
+def test_champion_that_has_learned_the_hold_out_is_not_compared(healthy: Scores, misled: Scores) -> None:
     prepared = ready(columns(), until=datetime(2100, 1, 1, tzinfo=UTC))
-    decision, _ = judged(prepared, healthy, (raw, Contender(version=7)))
+    decision, _ = judged(prepared, healthy, (misled, Contender(version=7)))
     assert (decision.verdict, decision.reason) == (Verdict.INCONCLUSIVE, Reason.CHAMPION_SAW_HOLD_OUT)
 
 
@@ -164,17 +167,17 @@ def test_first_model_goes_live_where_it_beats_chance_and_no_other_does(prepared:
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_labels_of_other_events_promote_nobody(prepared: Prepared, healthy: Scores, raw: Scores, seed: int) -> None:
+def test_labels_of_other_events_promote_nobody(prepared: Prepared, healthy: Scores, misled: Scores, seed: int) -> None:
     labels, held = prepared.columns.truth.copy(), prepared.parts.hold_out
     labels[held] = np.random.default_rng(seed).permutation(labels[held])
     shuffled = replace(prepared, columns=replace(prepared.columns, truth=labels))
-    for challenger, champion in ((healthy, (raw, Contender())), (raw, (healthy, Contender())), (healthy, None)):
+    for challenger, champion in ((healthy, (misled, Contender())), (misled, (healthy, Contender())), (healthy, None)):
         assert not judged(shuffled, challenger, champion)[0].promotes
 
 
-def test_no_labels_tell_nothing(prepared: Prepared, healthy: Scores, raw: Scores) -> None:
+def test_no_labels_tell_nothing(prepared: Prepared, healthy: Scores, misled: Scores) -> None:
     blind = replace(prepared, columns=replace(prepared.columns, truth=np.full(ROWS, -1, np.int8)))
-    decision, evidence = judged(blind, healthy, (raw, Contender()))
+    decision, evidence = judged(blind, healthy, (misled, Contender()))
     assert (decision.verdict, decision.reason) == (Verdict.INCONCLUSIVE, Reason.NO_TRUTH)
     assert evidence.comparison is None
     assert evidence.challenger.figures.precision is None
@@ -183,16 +186,16 @@ def test_no_labels_tell_nothing(prepared: Prepared, healthy: Scores, raw: Scores
 
 @pytest.mark.parametrize("broken", [np.nan, np.inf])
 def test_scores_that_are_no_numbers_are_refused(
-    prepared: Prepared, healthy: Scores, raw: Scores, broken: float
+    prepared: Prepared, healthy: Scores, misled: Scores, broken: float
 ) -> None:
     hst = healthy.hst.copy()
     hst[17] = broken
-    decision, evidence = judged(prepared, Scores(hst, healthy.sad), (raw, Contender()))
+    decision, evidence = judged(prepared, Scores(hst, healthy.sad), (misled, Contender()))
     assert (decision.verdict, decision.reason) == (Verdict.KEPT, Reason.UNUSABLE_SCORES)
     assert "no finite number for 1 of 1,600 events" in decision.message
     assert Evidence.model_validate_json(evidence.model_dump_json()).reason == Reason.UNUSABLE_SCORES
     dead = Scores(np.ones_like(hst), healthy.sad)
-    assert judged(prepared, dead, (raw, Contender()))[0].reason is Reason.UNUSABLE_SCORES
+    assert judged(prepared, dead, (misled, Contender()))[0].reason is Reason.UNUSABLE_SCORES
     decision, evidence = judged(prepared, healthy, (Scores(hst * np.nan, healthy.sad), Contender()))
     assert decision.promotes  # over a champion whose scores nobody can use
     assert any("champion's own scores are of no use" in note for note in evidence.notes)

@@ -84,21 +84,25 @@ def test_nothing_shrinks_where_nothing_can_judge() -> None:
 
 
 @pytest.mark.parametrize(
-    ("rows", "numbers"),
+    ("rows", "window", "numbers"),
     [
-        pytest.param(99, ["99 events", "100 at least"], id="fewer than the minimum"),
-        pytest.param(
-            120, ["Of 120 events 24 are held out", "50 lie between", "leaves 46", "window of 50"], id="too few"
-        ),
+        pytest.param(99, 50, ["99 events", "100 at least"], id="fewer than the minimum"),
+        pytest.param(120, 97, ["Of 120 events 24 are held out", "leaves 96", "window of 97"], id="no whole window"),
     ],
 )
-def test_too_few_events_are_said_with_numbers(rows: int, numbers: list[str]) -> None:
-    decision = split(times(rows), truth(rows), SETTINGS)
+def test_too_few_events_are_said_with_numbers(rows: int, window: int, numbers: list[str]) -> None:
+    decision = split(times(rows), truth(rows), SETTINGS.model_copy(update={"forest_window": window}))
     assert isinstance(decision, Decision)
     assert (decision.verdict, decision.reason) == (Verdict.INSUFFICIENT_DATA, Reason.INSUFFICIENT_DATA)
     assert not decision.promotes
     for number in numbers:
         assert number in decision.message
+
+
+@pytest.mark.parametrize(("window", "training"), [(40, 56), (48, 48), (90, 90), (96, 96)])
+def test_gap_gives_way_to_the_one_window_that_a_forest_needs(window: int, training: int) -> None:
+    parts = parted(truth(120), SETTINGS.model_copy(update={"forest_window": window}))
+    assert (parts.training_rows, parts.hold_out_start) == (training, 96)
 
 
 @given(
@@ -120,7 +124,8 @@ def test_no_row_does_both(  # noqa: PLR0917
     if isinstance(parts, Decision):
         return
     assert parts.hold_out.stop == rows
-    assert parts.training_rows == parts.hold_out_start - window >= window
+    assert window <= parts.training_rows <= parts.hold_out_start
+    assert parts.hold_out_start - parts.training_rows == min(window, parts.hold_out_start - window)
     assert 1 <= rows - parts.hold_out_start <= max(1, share * rows)
     learned = 0 if until is None else sum(row <= until for row in range(parts.hold_out_start, rows))
     assert parts.champion_saw == learned

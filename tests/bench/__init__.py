@@ -1,0 +1,1 @@
+"""What the trainer costs, as ratios within one run: `make bench`. Figures, never assertions."""

@@ -1,0 +1,83 @@
+"""One side of the comparison with river: `python -m tests.bench.forest river|ours EVENTS PICKLE`. Run by `__main__`.
+
+Both are given the same events: 11 features in [0, 1], oldest to newest, the newest 5,000 held out.
+"""
+
+from __future__ import annotations
+
+import pickle
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from retraining_job.trees import Shape
+from tests.bench.child import Clock
+
+NAMES = tuple(f"feature_{number:02d}" for number in range(11))
+HELD_OUT = 5_000
+SHAPE: Shape = {"n_trees": 25, "height": 15, "window_size": 250, "seed": 42}
+
+
+def made_up(rows: int) -> np.ndarray:
+    """Make events up: (rows, 11)."""
+    return np.random.default_rng(1).beta(2.0, 5.0, (rows, len(NAMES)))
+
+
+def river(matrix: np.ndarray, path: Path) -> None:
+    """Plain river, as its users drive it."""
+    clock = Clock()
+    with clock.step("import"):
+        from river.anomaly import HalfSpaceTrees  # noqa: PLC0415
+    events = [dict(zip(NAMES, row, strict=True)) for row in matrix.tolist()]
+    forest = HalfSpaceTrees(**SHAPE)
+    with clock.step("build"):
+        forest.learn_one(events[0])  # type: ignore[no-untyped-call]
+    with clock.step("train"):
+        for event in events[1:-HELD_OUT]:
+            forest.learn_one(event)  # type: ignore[no-untyped-call]
+    with clock.step("judge"):
+        scores = [forest.score_one(event) for event in events[-HELD_OUT:]]  # type: ignore[no-untyped-call]
+    with clock.step("emit"):
+        path.write_bytes(pickle.dumps({"hst": forest, "sad": None}))
+    clock.leave(megabytes=path.stat().st_size / 1e6, checksum=sum(scores))
+
+
+def ours(matrix: np.ndarray, path: Path) -> None:
+    """The trainer's own way to the same forest, its proof included."""
+    clock = Clock()
+    with clock.step("import"):
+        from retraining_job.deviation import StandardAbsoluteDeviation  # noqa: PLC0415
+        from retraining_job.emitter import emitted  # noqa: PLC0415
+        from retraining_job.proof import prove  # noqa: PLC0415
+        from retraining_job.trees import ArrayForest  # noqa: PLC0415
+    with clock.step("build"):
+        if doubt := prove():
+            raise RuntimeError(doubt)
+        forest = ArrayForest.grown(NAMES, **SHAPE)
+    with clock.step("train"):
+        forest.learn(matrix[:-HELD_OUT])
+    with clock.step("judge"):
+        scores = forest.scores(matrix[-HELD_OUT:])
+    with clock.step("emit"):
+        path.write_bytes(emitted(forest, StandardAbsoluteDeviation()))
+    clock.leave(megabytes=path.stat().st_size / 1e6, checksum=float(sum(scores.tolist())))
+
+
+def load(path: Path) -> None:
+    """What a reader waits for."""
+    clock = Clock()
+    import river.anomaly  # noqa: F401, PLC0415  # a reader has it loaded
+
+    content = path.read_bytes()
+    with clock.step("load"):
+        pickle.loads(content)  # noqa: S301  # written a moment ago
+    clock.leave()
+
+
+if __name__ == "__main__":
+    side, events, name = sys.argv[1:]
+    if side == "load":
+        load(Path(name))
+    else:
+        {"river": river, "ours": ours}[side](made_up(int(events)), Path(name))

@@ -1,0 +1,65 @@
+"""From made-up rows to scores, without Redis: `python -m tests.bench.rows select|ours URL TABLE ROWS`."""
+
+from __future__ import annotations
+
+import sys
+
+from pydantic import SecretStr
+
+from tests.bench.child import Clock
+
+TABLE = """
+    CREATE TABLE {name} ("timestamp" timestamptz, amount float8, anomaly_score float8, is_anomaly boolean,
+        anomaly_label integer, amount_vs_user_avg float8, features_json jsonb);
+    INSERT INTO {name} SELECT
+        timestamptz '2026-01-01' + n * interval '1 second', a, random(), false, label, random(),
+        jsonb_build_object('amount', a, 'amount_vs_user_avg', random(), 'amount_zscore', random() + label,
+            'tx_velocity_ratio', random() + label, 'is_high_risk_merchant', round(random()), 'is_odd_hour', 0.0,
+            'location_match', random(), 'device_known', random(), 'risk_score_raw', random() + label,
+            'hour_of_day', n % 24, 'day_of_week', n % 7)
+    FROM (SELECT n, random() * 100 AS a, (n % 80 = 0)::int AS label FROM generate_series(1, {rows}) AS n) AS made;
+    CREATE INDEX ON {name} ("timestamp" DESC);
+    ANALYZE {name};
+"""
+SELECT = (
+    'SELECT "timestamp", amount, anomaly_score, is_anomaly, anomaly_label, amount_vs_user_avg, features_json::text'
+    ' FROM {name} ORDER BY "timestamp" DESC LIMIT {rows}'
+)
+
+
+def plain_select(url: str, name: str, rows: int) -> None:
+    """Read the rows as anybody would."""
+    import psycopg2  # noqa: PLC0415
+
+    clock = Clock()
+    with clock.step("read"):
+        connection = psycopg2.connect(url)
+        cursor = connection.cursor()
+        cursor.execute(SELECT.format(name=name, rows=rows))
+        found = cursor.fetchall()
+    clock.leave(rows=len(found))
+
+
+def judged(url: str, name: str, rows: int) -> None:
+    """Read, train and judge as the recommended preset does."""
+    from retraining_job import recommended  # noqa: PLC0415
+    from retraining_job.contract import Tunables  # noqa: PLC0415
+    from retraining_job.recommended import Prepared  # noqa: PLC0415
+    from retraining_job.table_columns import read_columns  # noqa: PLC0415
+
+    clock, settings = Clock(), Tunables(rows=rows)
+    with clock.step("read"):
+        columns = read_columns(SecretStr(url), name, rows)
+    with clock.step("train"):
+        prepared = recommended.prepared(columns, settings)
+        if not isinstance(prepared, Prepared):
+            raise TypeError(prepared.message)
+        model = recommended.trained(prepared, settings)
+    with clock.step("judge"):
+        recommended.scores_of(model, prepared)
+    clock.leave(rows=len(columns.truth))
+
+
+if __name__ == "__main__":
+    side, address, table, count = sys.argv[1:]
+    {"select": plain_select, "ours": judged}[side](address, table, int(count))
