@@ -195,5 +195,5 @@ def test_rows_are_not_held_twice():
     def peak(rows):
         return int(subprocess.check_output([sys.executable, "-c", MEMORY, str(rows)]))
 
-    small, large = peak(1_000), peak(51_000)
-    assert large - small < 1.35 * 50_000 * 100 * 8
+    small, large = peak(1_000), peak(21_000)
+    assert large - small < 1.35 * 20_000 * 100 * 8
