@@ -79,8 +79,8 @@ healthy models on the same {few} streams:
 {mixture}
 
 The defaults stay as the old service's, since every reader's threshold hangs on them: the level of the scores moves with
-each of these settings, as the alert rates show. Who changes them sets the threshold anew; the run's report names the
-one that keeps the alert rate. Where the level has moved too far, the alert-rate guard keeps the champion until then.
+each of these settings, as the alert rates show. Who changes them sets the threshold anew; each run's evidence names
+the one that keeps the alert rate. Where the level has moved too far, the alert-rate guard keeps the champion until then.
 The weights are the live service's: set them here as they are there, or the wrong score is judged.
 
 ## What cannot be detected
@@ -222,9 +222,9 @@ def limits(default: dict[str, Outcomes], mended: dict[str, Outcomes]) -> str:
         f"not told apart with confidence: the median difference of the mixture is {change_of(weak):+.3f}, that of the "
         f"forest alone {part_change(weak, 'hst'):+.3f}.",
         "The bootstrap knows the chance in which events came, not the chance in training: two seeds of one recipe "
-        "differ as well. That is what the margin is for.",
-        "Features that are mixed up among events, each with its usual values, hardly change a forest of half-spaces, "
-        "which sees little of how features hang together. No rule on its scores finds that.",
+        "differ as well (`same, another seed`). That is what the margin is for.",
+        "Features that are mixed up among events, each with its usual values, do a forest of half-spaces no harm "
+        "(`mixed-up features`): it sees little of how they hang together. No rule on its scores finds that.",
         "Frauds that nobody has labelled count as unknown, or as normal where they are labelled so.",
     ]
     return "\n".join(fill(sentence, 120, initial_indent="- ", subsequent_indent="  ") for sentence in said)

@@ -55,6 +55,11 @@ def misnamed(features: np.ndarray) -> np.ndarray:
     return np.roll(features, 1, axis=1)
 
 
+def mixed_up(features: np.ndarray) -> np.ndarray:
+    """Give each event every feature of another one: the values are the usual ones, what hangs together is lost."""
+    return np.random.default_rng(1).permuted(features, axis=0)
+
+
 def shuffled(truth: np.ndarray, random: np.random.Generator) -> np.ndarray:
     """Give each event the label of another one: labels were joined by the wrong key."""
     return random.permutation(truth)
@@ -98,7 +103,9 @@ SCENARIOS = (
     Scenario("worse: a broken feed", OLDER, "amounts in cents in its training rows", challenger_features=in_cents),
     Scenario("worse: the raw recipe", OLDER, "raw features, as the old service's", challenger_settings=OLD_RECIPE),
     Scenario("broken features", OLDER, "each feature under its neighbour's name", challenger_features=misnamed),
+    Scenario("mixed-up features", OLDER, "each feature from another event", challenger_features=mixed_up),
     Scenario("same", OLDER, HEALTHY),
+    Scenario("same, another seed", OLDER, "healthy, other trees", challenger_settings={"forest_seed": 43}),
     Scenario("shuffled labels", OLDER, "healthy, but the labels are other events'", truth=shuffled),
     Scenario("no labels", OLDER, "healthy, but no label is known", truth=unknown),
     Scenario("few frauds", OLDER, f"healthy, but only {FEW} frauds are known", truth=few_known),
@@ -133,6 +140,9 @@ MENDED_SCENARIOS = (
         settings=MENDED,
     ),
     Scenario("same", OLDER, HEALTHY, settings=MENDED),
+    Scenario(
+        "same, another seed", OLDER, "healthy, other trees", settings=MENDED, challenger_settings={"forest_seed": 43}
+    ),
 )
 
 
