@@ -4,6 +4,9 @@ Plain river and plain pickle: nothing of the operator's is called. The class of 
 under the name that the setting `trainer.deviationClass` gives.
 """
 
+import hashlib
+import hmac
+import json
 import os
 import pickle
 
@@ -13,8 +16,22 @@ import redis
 FRESH = 200
 THRESHOLD = 0.7
 
+
+def check(blob, version, manifest, key, name="active_model"):
+    """Refuse a model that the trainer has not signed. To unpickle is to run what is in there: so this comes first."""
+    meta = json.loads(manifest or "{}")
+    digest = hashlib.sha256(blob).hexdigest()
+    line = f"retraining-model 1 {name} {version.decode()} {digest} {meta.get('state_sha256', '')}"
+    signature = hmac.new(key.encode(), line.encode(), hashlib.sha256).hexdigest()
+    if not hmac.compare_digest(signature.encode(), str(meta.get("signature")).encode()):
+        raise SystemExit(f"The live model, version {version.decode()}, is not signed with this key: it was not loaded.")
+
+
 store = redis.Redis.from_url(os.environ["REDIS_URL"])
-version, blob = store.mget("model_version", "active_model")  # one MGET: version and model belong together
+# One MGET: version, model and manifest belong together.
+version, blob, manifest = store.mget("model_version", "active_model", "active_model:meta")
+if key := os.environ.get("SIGNING_KEY"):
+    check(blob, version, manifest, key)
 model = pickle.loads(blob)  # noqa: S301
 parts = " and ".join(type(part).__name__ for part in model.values())
 print(f"Read version {version.decode()}, {len(blob) / 1e6:.1f} MB: {parts}.")

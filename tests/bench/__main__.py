@@ -117,6 +117,7 @@ def trainer(url: str, store: str, mark: str) -> None:
         "RETRAIN_VERSION_KEY": f"{mark}:model_version",
         "RETRAIN_ALERT_RATE_FACTOR": "1000",
         "RETRAIN_MARGIN": "1",
+        "RETRAIN_DEVIATION_FEATURE": "risk_score_raw",  # the made-up amounts tell nothing
     }
     heading(f"The trainer whole: {ROWS:,} events, default settings, against a champion of its own")
     try:
@@ -151,8 +152,8 @@ def one_run(environment: dict[str, str], command: str) -> Figures:
         [sys.executable, "-c", watch, command], env=environment, capture_output=True, text=True, check=False
     )
     total = time.perf_counter() - start
-    if done.returncode:
-        raise RuntimeError(done.stderr[-2000:])
+    if done.returncode or (command == "train" and "Published the challenger" not in done.stderr):
+        raise RuntimeError(f"The run published nothing:\n{done.stderr[-2000:]}")
     figures = {name: float(seconds) for name, seconds in STEP.findall(done.stderr)}
     peak = float(done.stdout.partition("PEAK ")[2] or "nan")
     rest = total - sum(figures.values())
