@@ -74,6 +74,10 @@ class Keys:
         """Name the key of a challenger that awaits a decision."""
         return f"{self.model}:challenger:{run_id}"
 
+    def former(self, run_id: str) -> str:
+        """Name the key under which the former pickle waits to be freed."""
+        return f"{self.model}:staging:{run_id}:former"
+
     def staging(self, run_id: str) -> str:
         """Make up a name for an upload that no other has."""
         return f"{self.model}:staging:{run_id}:{secrets.token_hex(8)}"

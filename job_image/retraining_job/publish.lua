@@ -1,8 +1,8 @@
 -- Puts a staged model live in one atomic step, if the live one is still the one it was judged against.
--- KEYS: model, version, meta, state, epoch, history, run, challenger, staging.
+-- KEYS: model, version, meta, state, epoch, history, run, challenger, staging, former.
 -- ARGV: version and epoch judged against; new version, epoch, manifest, state ('' for none), result document, its
 --       lifetime in s; former champions to keep; channel and notice.
-local MODEL, VERSION, META, STATE, EPOCH, HISTORY, RUN, CHALLENGER, STAGING = unpack(KEYS)
+local MODEL, VERSION, META, STATE, EPOCH, HISTORY, RUN, CHALLENGER, STAGING, FORMER = unpack(KEYS)
 
 for _, key in ipairs(KEYS) do
     local kind = redis.call('TYPE', key).ok
@@ -55,6 +55,11 @@ if has_model or state then
         plan('HDEL', HISTORY, versions[place])
         plan('UNLINK', HISTORY .. ':' .. versions[place])
     end
+end
+if has_model and state then
+    -- Redis frees a value of one piece at once, which for a pickle takes longer than all the rest: so not in here.
+    plan('RENAME', MODEL, FORMER)
+    plan('EXPIRE', FORMER, 60)
 end
 plan('UNLINK', MODEL)
 plan('RENAME', STAGING, MODEL)

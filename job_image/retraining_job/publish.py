@@ -88,7 +88,8 @@ def publish(settings: TrainSettings, parcel: Parcel, *, judged_against: Stamp, r
     manifest = manifest_of(settings, parcel, judged_against, result)
     staging = keys.staging(settings.run_id)
     names = [keys.model, keys.version, keys.meta, keys.state, keys.epoch, keys.history]
-    names += [keys.run(settings.run_id), keys.challenger(settings.run_id), staging]
+    former = keys.former(settings.run_id)
+    names += [keys.run(settings.run_id), keys.challenger(settings.run_id), staging, former]
     arguments: list[bytes | str | int] = [judged_against.version, judged_against.epoch]
     arguments += [manifest.version, manifest.epoch, manifest.text(), parcel.state or "", result.document(), RUN_SECONDS]
     arguments += [settings.history_versions, keys.changes, notice(manifest)]
@@ -103,6 +104,9 @@ def publish(settings: TrainSettings, parcel: Parcel, *, judged_against: Stamp, r
             raise
         if outcome in {b"wrong", b"forbidden"}:
             client.unlink(staging)
+        if outcome == b"published":
+            with suppress(redis.RedisError):  # it vanishes by itself
+                client.unlink(former)
     if outcome == b"published":
         return Published(Result.model_validate_json(text))
     if outcome == b"overtaken":

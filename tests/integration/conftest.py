@@ -39,7 +39,7 @@ def redis_url() -> Iterator[str]:
 @pytest.fixture(scope="session")
 def own_redis_server() -> Iterator[str]:
     """A Redis beside the shared one, whose memory and role a test may change; it ends with the tests."""
-    port = 20_000 + secrets.randbelow(10_000)  # noqa: S311  # two tests at once may each have one
+    port = 20_000 + secrets.randbelow(10_000)  # two tests at once may each have one
     serve = f"""
         redis-server --port {port} --protected-mode no --save '' --dir /tmp >/dev/null &
         until redis-cli -p {port} ping 2>/dev/null; do sleep 0.05; done

@@ -124,7 +124,7 @@ def test_what_is_not_there_or_not_whole_is_not_signed(shelf):
     with pytest.raises(BadConfiguration, match="no key to sign with"):
         sign(shelf.settings(SIGNING_KEY=""))
     shelf.redis.setrange(shelf.keys.model, 100, b"?")
-    with pytest.raises(BadData, match="damaged or was replaced.*It was not signed"):
+    with pytest.raises(BadData, match=r"damaged or was replaced.*It was not signed"):
         sign(shelf.settings())
     shelf.redis.delete(shelf.keys.model, shelf.keys.meta)
     with pytest.raises(BadData, match="There is no live model"):
