@@ -38,6 +38,11 @@ def test_one_draw_of_everything_is_the_figure_itself() -> None:
     assert drawn.tolist() == [[0.25] * 50, [1.0] * 50]
 
 
+def test_equal_scores_raise_their_alerts_together() -> None:
+    truth, equal = np.array([1, 1, 1, 0, 0, 0]), np.full(6, 0.5)
+    assert drawn_precisions(truth, [equal], seed=3, draws=50).tolist() == [[0.5] * 50]
+
+
 def test_equal_contenders_differ_by_nothing() -> None:
     truth, one, _ = hold_out(500, 30, gain=0.0)
     comparison = compared(truth, one, one, difference=0.0, seed=42)
