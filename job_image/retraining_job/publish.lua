@@ -53,7 +53,7 @@ if has_model or state then
     table.sort(versions, function(a, b) return (tonumber(a) or -1) > (tonumber(b) or -1) end)
     for place = tonumber(ARGV[9]) + 1, #versions do
         plan('HDEL', HISTORY, versions[place])
-        plan('UNLINK', HISTORY .. ':' .. versions[place])
+        plan('EXPIRE', HISTORY .. ':' .. versions[place], 1)  -- to be freed later, as below
     end
 end
 if has_model and state then
