@@ -63,7 +63,7 @@ def train_offline(options: Options) -> ExitCode:
         return train(settings, Files(options.events, options.out, options.champion), started_at)
 
     def write(result: Result) -> None:
-        (options.out / "result.json").write_text(result.document() + "\n")
+        (options.out / "result.json").write_text(result.document() + "\n", encoding="utf-8")
         log.info("The results are in %s.", options.out)
 
     return concluded(RunSettings, retrain, options, write)

@@ -60,7 +60,7 @@ def train(settings: RunSettings, files: Files, started_at: datetime) -> Result:
     judgement = Judgement(hopeless) if hopeless else compete(contest, settings, files)
     outcome = outcome_of(result_of(judgement, contest, settings, started_at), judgement.evidence)
     if outcome.report:
-        (files.out / "report.html").write_text(outcome.report)
+        (files.out / "report.html").write_text(outcome.report, encoding="utf-8")
     return outcome.result
 
 
@@ -77,7 +77,7 @@ def compete(contest: Contest, settings: RunSettings, files: Files) -> Judgement:
     parcel = parcel_of(model, contest, settings)
     (files.out / "active_model.pkl").write_bytes(parcel.blob)
     if parcel.state:
-        (files.out / "state.json").write_text(parcel.state)
+        (files.out / "state.json").write_text(parcel.state, encoding="utf-8")
     return judgement
 
 
