@@ -119,7 +119,7 @@ MENDED_SCENARIOS = (
         champion_settings=OLD_RECIPE,
     ),
     Scenario(
-        "better: after the drift",
+        "after the drift",
         "healthy, on the oldest fifth of the events",
         HEALTHY,
         champion_rows=ROWS // 5,
