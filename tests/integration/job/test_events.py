@@ -96,14 +96,15 @@ def test_truth_comes_from_the_column_that_is_named(table, url, kind):
     table.sql(f"ALTER TABLE scored_events ADD chargeback {kind}")
     fill(table, [(f"2026-01-0{number}Z", 1, 0, '{"a": 1}') for number in (1, 2, 3)])
     for number, value in ((1, "1"), (2, "0")):
-        table.sql(f"UPDATE scored_events SET chargeback = %s WHERE extract(day FROM timestamp) = {number}", value)
+        table.sql("UPDATE scored_events SET chargeback = %s WHERE extract(day FROM timestamp) = %s", value, number)
     assert read_columns(url, "scored_events", 10, "chargeback").truth.tolist() == [1, 0, -1]
     by_query = columns_of(event_chunks(url, "scored_events", 10, "chargeback"), 10)
     assert by_query.truth.tolist() == [1, 0, -1]
 
 
+@pytest.mark.usefixtures("table")
 @pytest.mark.parametrize("read", READERS)
-def test_truth_column_that_is_not_there_names_the_setting(table, url, read):
+def test_truth_column_that_is_not_there_names_the_setting(url, read):
     with pytest.raises(BadConfiguration, match=r'"chargeback" does not exist.*trainer\.truthColumn'):
         read(url, "scored_events", 10, "chargeback")
 
