@@ -20,7 +20,7 @@ from retraining_job.scores import Scores
 from tests.quality.scenarios import provenance
 from tests.quality.stream import NAMES, lines, stream
 
-ROWS = 8_000
+ROWS = 8_070
 SETTINGS = Tunables(
     preset=Preset.RECOMMENDED,
     forest_trees=25,
@@ -192,7 +192,7 @@ def test_scores_that_are_no_numbers_are_refused(
     hst[17] = broken
     decision, evidence = judged(prepared, Scores(hst, healthy.sad), (misled, Contender()))
     assert (decision.verdict, decision.reason) == (Verdict.KEPT, Reason.UNUSABLE_SCORES)
-    assert "no finite number for 1 of 1,600 events" in decision.message
+    assert "no finite number for 1 of 1,614 events" in decision.message
     assert Evidence.model_validate_json(evidence.model_dump_json()).reason == Reason.UNUSABLE_SCORES
     dead = Scores(np.ones_like(hst), healthy.sad)
     assert judged(prepared, dead, (misled, Contender()))[0].reason is Reason.UNUSABLE_SCORES
