@@ -26,6 +26,7 @@ from retraining_operator.handlers import build_registry, build_settings
 from retraining_operator.intake import Intake
 from retraining_operator.reconciler import Reconciler, seed_until_ready
 from retraining_operator.settings import Settings, SettingsError, read_settings
+from retraining_operator.worker import Worker
 
 DEFAULT_CONFIG = Path("/etc/retraining-operator/config.yaml")
 EXIT_FAILED = 1
@@ -64,7 +65,8 @@ async def operate(settings: Settings) -> None:
     context = Context(settings)
     async with connect(settings.namespace) as cluster:
         narrator = Narrator(cluster, platform.node())
-        reconciler = Reconciler(context, cluster, narrator, lambda: datetime.now(UTC))
+        worker = Worker(context, cluster, narrator, now)
+        reconciler = Reconciler(context, cluster, worker, now)
         intake = Intake(cluster, context.view, context.metrics)
         consumer = Consumer(settings.kafka, intake.accept, context.metrics)
         seeded = asyncio.Event()
@@ -88,6 +90,11 @@ async def operate(settings: Settings) -> None:
 
         app = http.build_app(context.metrics.registry, alive, ready)
         await run_until_stopped(context.stopping, http.serve(app, settings.http_port), reconcile())
+
+
+def now() -> datetime:
+    """Give the time."""
+    return datetime.now(UTC)
 
 
 async def watch(context: Context) -> None:

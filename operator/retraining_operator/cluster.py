@@ -165,16 +165,45 @@ class Cluster:
 
     async def arm_ttl(self, job: str, seconds: int) -> Manifest:
         """Let Kubernetes delete a finished Job after some seconds."""
+        return await self._patch_job(job, {"spec": {"ttlSecondsAfterFinished": seconds}})
+
+    async def end_job(self, job: str, replaced_by: str) -> Manifest:
+        """Let Kubernetes end a running Job for a newer request; what its pod has done by then stands."""
+        annotations = {names.ANNOTATION_REPLACED_BY: replaced_by}
+        return await self._patch_job(
+            job, {"metadata": {"annotations": annotations}, "spec": {"activeDeadlineSeconds": 1}}
+        )
+
+    async def _patch_job(self, job: str, change: Manifest) -> Manifest:
         call = self._objects.patch_namespaced_custom_object(
             *JOBS[:2],
             self.namespace,
             JOBS.plural,
             job,
-            {"spec": {"ttlSecondsAfterFinished": seconds}},
+            change,
             _content_type=MERGE_PATCH,
             _request_timeout=CALL_TIMEOUT_SECONDS,
         )
         return cast("Manifest", await answer_of(call))
+
+    async def delete_request(self, name: str, uid: str, resource_version: int) -> None:
+        """Delete a RetrainRequest, and with it what it owns.
+
+        Raises:
+            Conflict: where it is another one, or has changed.
+            Gone: where it is not there.
+        """
+        call = self._objects.delete_namespaced_custom_object(
+            *REQUESTS[:2],
+            self.namespace,
+            REQUESTS.plural,
+            name,
+            body=client.V1DeleteOptions(
+                preconditions=client.V1Preconditions(uid=uid, resource_version=str(resource_version))
+            ),
+            _request_timeout=CALL_TIMEOUT_SECONDS,
+        )
+        await answer_of(call)
 
     async def list_pods(self, request_uid: str) -> list[Manifest]:
         """List the pods of one RetrainRequest."""

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Literal
 
+from retraining_operator.reason import Reason
 from retraining_operator.request import RetrainRequest
 
 Status = dict[str, Any]
@@ -60,6 +61,8 @@ def timestamp(moment: datetime) -> str:
 def news(request: RetrainRequest, status: Status) -> list[Mapping[str, str]]:
     """Give the conditions that tell another turn and not only another figure; what both say is told once."""
     succeeded, promoted = status["conditions"]
+    if succeeded["reason"] == Reason.LAUNCHING:
+        return []  # a note for the operator itself; its Job is the news
     told = [succeeded] if said(succeeded) != said(request.condition("Succeeded")) else []
     if succeeded["status"] != "Unknown" and said(promoted) not in (
         said(succeeded),

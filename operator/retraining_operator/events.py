@@ -17,8 +17,9 @@ from retraining_operator.request import Manifest, RetrainRequest
 
 logger = logging.getLogger(__name__)
 
-JUDGED = {*Verdict, *Withheld}
+AS_MEANT = {*Verdict, *Withheld, Reason.MERGED, Reason.REPLACED, Reason.FORBIDDEN}
 """Where the challenger did not go live for one of these, nothing went wrong."""
+LOUD = {Verdict.UNREADABLE_CHAMPION, Reason.DECISION_IGNORED, Reason.BREAKER_OPEN}
 NOTE_LIMIT_BYTES = 1000
 """The API server refuses notes of more than 1 kB."""
 
@@ -40,8 +41,8 @@ class Narrator:
 
 def build_event(request: RetrainRequest, condition: Mapping[str, str], instance: str, now: datetime) -> Manifest:
     """Build one Event from a condition; its name makes the same turn of the same request one Event."""
-    fails = condition["status"] == "False" and condition["reason"] not in JUDGED
-    warning = fails or condition["reason"] in {Verdict.UNREADABLE_CHAMPION, Reason.DECISION_IGNORED}
+    fails = condition["status"] == "False" and condition["reason"] not in AS_MEANT
+    warning = fails or condition["reason"] in LOUD
     turn = f"{request.uid}/{request.resource_version}/{condition['reason']}"
     return {
         "apiVersion": "events.k8s.io/v1",

@@ -31,6 +31,8 @@ class Job:
     end_reason: str
     end_message: str
     has_ttl: bool
+    replaced_by: str
+    """The newer request for which it was ended; empty where it was not."""
 
 
 def owner_uid(body: Mapping[str, Any]) -> str | None:
@@ -81,4 +83,5 @@ def read_job(body: Mapping[str, Any]) -> Job | None:
         end_reason=end.get("reason", "") if end else "",
         end_message=end.get("message", "") if end else "",
         has_ttl=body["spec"].get("ttlSecondsAfterFinished") is not None,
+        replaced_by=(body["metadata"].get("annotations") or {}).get(names.ANNOTATION_REPLACED_BY, ""),
     )

@@ -5,14 +5,17 @@ They are fed from finished Jobs, so the trainer's figures are here too and not i
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import Counter as Counted
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from retraining_operator.conditions import Status
 from retraining_operator.job import Job
 from retraining_operator.names import Task
 from retraining_operator.outcome import Outcome
+from retraining_operator.reason import Reason
 from retraining_operator.request import RetrainRequest
 from retraining_operator.trigger import Malformed
 from retraining_operator.view import View
@@ -20,6 +23,15 @@ from retraining_operator.view import View
 DURATION_BUCKETS_SECONDS = (5, 10, 30, 60, 120, 300, 600)
 ACCEPTED = "accepted"
 DUPLICATE = "duplicate"
+HOLDING = (
+    Reason.SUSPENDED,
+    Reason.PAUSED,
+    Reason.BREAKER_OPEN,
+    Reason.BUDGET_SPENT,
+    Reason.COOLDOWN,
+    Reason.QUEUED,
+)
+SUPPRESSING = (Reason.MERGED, Reason.REPLACED, Reason.FORBIDDEN)
 
 
 class Metrics:
@@ -58,6 +70,18 @@ class Metrics:
             ["state"],
             registry=self.registry,
         )
+        self._held = Gauge(
+            "retraining_requests_held",
+            "RetrainRequests that wait, by the reason that holds them back.",
+            ["reason"],
+            registry=self.registry,
+        )
+        self._suppressed = Counter(
+            "retraining_suppressed",
+            "RetrainRequests that will never have a Job of their own, by reason.",
+            ["reason"],
+            registry=self.registry,
+        )
         self._triggers = Counter(
             "retraining_triggers", "Kafka records handled, by outcome.", ["outcome"], registry=self.registry
         )
@@ -69,6 +93,8 @@ class Metrics:
         )
         for outcome in (ACCEPTED, DUPLICATE, *Malformed):
             self._triggers.labels(outcome)
+        for reason in SUPPRESSING:
+            self._suppressed.labels(reason)
         for state in ("waiting", "running", "awaiting_decision"):
             self._requests.labels(state)
 
@@ -106,8 +132,16 @@ class Metrics:
         """Set how many records of a partition are not handled yet."""
         self._lag.labels(topic, str(partition)).set(records)
 
-    def standing(self, view: View) -> None:
-        """Set how many requests wait, run, or await a person's decision."""
+    def reported(self, status: Status) -> None:
+        """Count a request whose stored status says that it was merged or refused."""
+        reason = status["conditions"][0]["reason"]
+        if reason in SUPPRESSING:
+            self._suppressed.labels(reason).inc()
+
+    def standing(self, view: View, held: Mapping[str, Reason]) -> None:
+        """Set how many requests wait and why, run, or await a person's decision."""
+        for reason, count in (dict.fromkeys(HOLDING, 0) | Counted(held.values())).items():
+            self._held.labels(reason).set(count)
         unfinished = [request for request in view.requests.values() if not request.finished]
         running = sum(request.uid in view.jobs[Task.TRAIN] for request in unfinished)
         self._requests.labels("running").set(running)

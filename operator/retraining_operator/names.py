@@ -25,6 +25,8 @@ LABEL_TASK = "retraining.dev/task"
 """On Jobs and pods: which of its request's Jobs it is."""
 ANNOTATION_DECISION = "retraining.dev/decision"
 """On a RetrainRequest: a person's word on its challenger. On the Job that carries it out: the word that it took."""
+ANNOTATION_REPLACED_BY = "retraining.dev/replaced-by"
+"""On a Job that is ended for a newer request: that request's name."""
 TRAINER_CONTAINER = "trainer"
 
 

@@ -84,6 +84,9 @@ def failed(job: Job, attempts: Sequence[Attempt]) -> Outcome:
     tries = f"The Job {job.name} gave up after {job.failed} failed pod(s)."
     last = attempts[-1] if attempts else None
     result = read_result(last.document) if last else None
+    if job.replaced_by:
+        message = f"The newer request {job.replaced_by} has replaced it (triggers.concurrencyPolicy: Replace)."
+        return Outcome(Reason.REPLACED, message, result)
     if job.end_reason == "DeadlineExceeded":
         return Outcome(
             Reason.DEADLINE_EXCEEDED,

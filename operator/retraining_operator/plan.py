@@ -6,135 +6,131 @@ process died is simply planned again.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import islice
 
 from retraining_operator import names
+from retraining_operator.admission import Admission, Allow, Wait
 from retraining_operator.conditions import Status
 from retraining_operator.contract import Withheld
-from retraining_operator.decision import NoRuling, Ruling, read_ruling
+from retraining_operator.decision import NoRuling, read_ruling
 from retraining_operator.job import Job
 from retraining_operator.names import Task
 from retraining_operator.outcome import Outcome
+from retraining_operator.past import Past, merged_of, taken_in
+from retraining_operator.policy import admit_all
 from retraining_operator.reason import Reason
 from retraining_operator.request import RetrainRequest
-from retraining_operator.status import awaiting, deciding, finished, invitation, launched, waiting
+from retraining_operator.settings import ConcurrencyPolicy, Triggers
+from retraining_operator.standing import could_start, running_since, standing
+from retraining_operator.status import awaiting, deciding, finished, invitation, launched, unlaunched, waiting
+from retraining_operator.steps import ArmTtl, Conclude, Decide, Ignore, Launch, Miss, Replace, Report, Settle, Step
 
-
-@dataclass(frozen=True)
-class Launch:
-    """Create the request's Job."""
-
-    request: RetrainRequest
-
-
-@dataclass(frozen=True)
-class Decide:
-    """Create the Job that carries a person's decision out."""
-
-    request: RetrainRequest
-    ruling: Ruling
-
-
-@dataclass(frozen=True)
-class Ignore:
-    """Say that a decision came when none was awaited."""
-
-    request: RetrainRequest
-    message: str
-
-
-@dataclass(frozen=True)
-class Report:
-    """Write the request's status."""
-
-    request: RetrainRequest
-    status: Status
-
-
-@dataclass(frozen=True)
-class Conclude:
-    """Read how the finished Job ended and store the outcome."""
-
-    request: RetrainRequest
-    job: Job
-
-
-@dataclass(frozen=True)
-class Miss:
-    """Look for a Job that the status names and the view does not hold."""
-
-    request: RetrainRequest
-    task: Task
-
-
-@dataclass(frozen=True)
-class ArmTtl:
-    """Let Kubernetes delete the Job, now that its outcome is stored."""
-
-    request: RetrainRequest
-    job: Job
-
-
-@dataclass(frozen=True)
-class Settle:
-    """Nothing is left to do for this request."""
-
-    request: RetrainRequest
-
-
-Step = Launch | Decide | Ignore | Report | Conclude | Miss | ArmTtl | Settle
 Jobs = Mapping[Task, Mapping[str, Job]]
 
 
-def plan(requests: Iterable[RetrainRequest], jobs: Jobs, max_concurrent: int, now: datetime) -> list[Step]:
+@dataclass(frozen=True)
+class Gathered:
+    """What is known when a plan is made."""
+
+    requests: Collection[RetrainRequest]
+    """Those that are not settled."""
+    jobs: Jobs
+    """Of each task, by the uid of their request."""
+    past: Sequence[Past] = ()
+    """What is kept of finished requests."""
+    launching: Set[str] = frozenset()
+    """Uids of those that are being launched at this moment, though nothing shows it yet."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to do now, and when to look again though nothing has changed."""
+
+    steps: list[Step]
+    wake_at: datetime | None = None
+    held: Mapping[str, Reason] = field(default_factory=dict)
+    """Why requests wait, by their names."""
+
+
+def plan(gathered: Gathered, triggers: Triggers, now: datetime) -> Plan:
     """Plan one step at most for each request, the oldest first.
 
     Args:
-        requests: those that are not settled.
-        jobs: of each task, by the uid of their request.
-        max_concurrent: how many retrains may run at once; a decision takes no place.
+        gathered: what is known.
+        triggers: the policy; it is asked once for each request that could start.
         now: the time that new conditions carry.
     """
-    retrains, decisions = jobs[Task.TRAIN], jobs[Task.DECIDE]
-    free = max_concurrent - sum(job.end is None for job in retrains.values())
+    retrains, decisions = gathered.jobs[Task.TRAIN], gathered.jobs[Task.DECIDE]
+    ordered = sorted(gathered.requests, key=lambda request: request.arrival)
+    candidates = [
+        request for request in ordered if could_start(request, retrains) and request.uid not in gathered.launching
+    ]
+    found = standing(triggers, now, running_since(ordered, retrains, gathered.launching, now), gathered.past)
+    admissions = admit_all(candidates, found)
+    taken = taken_in(gathered.past)
     steps: list[Step] = []
-    for request in sorted(requests, key=lambda request: request.arrival):
+    for request in ordered:
         job, decision = retrains.get(request.uid), decisions.get(request.uid)
-        candidates = (
-            after_verdict(request, job, decision, now)
-            if request.finished
-            else before_verdict(request, job, free, max_concurrent, now)
-        )
-        step = next(candidates, None)
-        free -= isinstance(step, Launch)
-        if step is not None:
-            steps.append(step)
-    return steps
+        if request.finished:
+            chosen = after_verdict(request, job, decision, now)
+        elif admission := admissions.get(request.uid):
+            chosen = before_job(request, admission, taken.get(request.name, ()), now)
+        else:
+            chosen = before_verdict(request, job, now)
+        steps += islice(chosen, 1)
+    waits = [(request, answer) for request in candidates if isinstance(answer := admissions[request.uid], Wait)]
+    return Plan(
+        steps=steps + replacements(ordered, retrains, waits, triggers),
+        wake_at=min((wait.until for _, wait in waits if wait.until), default=None),
+        held={request.name: wait.reason for request, wait in waits},
+    )
 
 
-def before_verdict(
-    request: RetrainRequest, job: Job | None, free: int, max_concurrent: int, now: datetime
-) -> Iterator[Step]:
-    """Give the steps towards a request's outcome, the next one first."""
+def replacements(
+    requests: Iterable[RetrainRequest],
+    jobs: Mapping[str, Job],
+    waits: Sequence[tuple[RetrainRequest, Wait]],
+    triggers: Triggers,
+) -> list[Step]:
+    """End as many running retrains, the oldest first, as newer requests wait for their places."""
+    if triggers.concurrency_policy is not ConcurrencyPolicy.REPLACE:
+        return []
+    replacing = [request for request, wait in waits if wait.reason is Reason.QUEUED]
+    running = [
+        (request, job)
+        for request in requests
+        if (job := jobs.get(request.uid)) and job.end is None and request.spec.rollback_to is None
+    ]
+    pairs = zip(running, replacing, strict=False)
+    return [Replace(request, job, by) for (request, job), by in pairs if not job.replaced_by]
+
+
+def before_job(request: RetrainRequest, admission: Admission, taken: Sequence[Past], now: datetime) -> Iterator[Step]:
+    """Give the steps of a request that could start, the next one first."""
+    if isinstance(admission, Allow):
+        yield Launch(request)
+    elif isinstance(admission, Wait):
+        yield from report(request, waiting(request, admission.reason, admission.message, now) | merged_of(taken))
+    else:
+        yield from report(request, unlaunched(request, admission, now))
+
+
+def before_verdict(request: RetrainRequest, job: Job | None, now: datetime) -> Iterator[Step]:
+    """Give the steps towards the outcome of a request that has begun, the next one first."""
     if job and job.end:
         yield Conclude(request, job)
     elif job:
         yield from report(request, launched(request, job, now))
     elif request.malformed:
         yield from report(request, finished(request, Outcome(Reason.INVALID_REQUEST, request.malformed), now))
+    elif request.launching:
+        yield Launch(request)
     elif request.status.get("jobName"):
         yield Miss(request, Task.TRAIN)
-    elif request.spec.suspend:
-        message = "spec.suspend is true; set it to false to let the Job start."
-        yield from report(request, waiting(request, Reason.SUSPENDED, message, now))
-    elif free > 0:
-        yield Launch(request)
-    else:
-        message = f"It waits for a place: at most {max_concurrent} retrains run at once (triggers.maxConcurrent)."
-        yield from report(request, waiting(request, Reason.QUEUED, message, now))
 
 
 def after_verdict(request: RetrainRequest, job: Job | None, decision: Job | None, now: datetime) -> Iterator[Step]:

@@ -1,60 +1,55 @@
-"""The loop between what is known and what is done: wait for a change, plan, carry the steps out.
+"""The loop between what is known and what is done: wait for a change, plan, let the steps be carried out.
 
-One loop, one pass at a time: the concurrency limit needs no lock. A step that fails is planned again after a pause.
+Each request has one step under way at most, and no step waits for another's: a hanging call holds up its own request
+alone. A step that fails is planned again after a pause.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable
 from datetime import datetime
 
-from retraining_operator.cluster import (
-    JOBS,
-    AlreadyExists,
-    Cluster,
-    ClusterAway,
-    ClusterError,
-    Conflict,
-    Forbidden,
-    Gone,
-    Refused,
-)
-from retraining_operator.conditions import Status, news
+from retraining_operator.cluster import Cluster, ClusterAway, ClusterError, Conflict, Forbidden, Gone
 from retraining_operator.context import Context
-from retraining_operator.decision import Ruling
-from retraining_operator.events import Narrator
-from retraining_operator.job import owner_uid
-from retraining_operator.manifest import ImpossibleRequest, build_job
-from retraining_operator.names import Task
-from retraining_operator.outcome import Outcome, read_outcome
-from retraining_operator.plan import ArmTtl, Conclude, Decide, Ignore, Launch, Miss, Report, Settle, Step, plan
-from retraining_operator.reason import Reason
-from retraining_operator.request import RetrainRequest
-from retraining_operator.status import awaiting, deleted, ended, waiting
+from retraining_operator.plan import Gathered, plan
+from retraining_operator.prune import prunable
+from retraining_operator.steps import Launch, Settle, Step
+from retraining_operator.worker import Worker
 
 logger = logging.getLogger(__name__)
 
 PARALLEL_STEPS = 16
-"""A burst of requests gets its Jobs in parallel, and one hanging call does not hold up the rest."""
-PAUSE_SECONDS = (0.5, 1, 2, 5, 10)
-"""How long to wait after the first, second, ... pass in a row in which the API server was away."""
+"""A burst of requests gets its Jobs in parallel, and the API server is not flooded."""
+PAUSES_SECONDS = (0.5, 1, 2, 5, 10)
+"""How long to wait after the first, second, ... failure in a row of one request's steps."""
 REFUSED_PAUSE_SECONDS = 30
 """How long to wait before asking again for what a quota or a missing right has refused."""
+PLANNING_SHARE = 0.2
+"""The most of its time that the loop spends on plans: with thousands of requests a plan takes milliseconds."""
 
 
 class Reconciler:
-    """Carries out what `plan` decides."""
+    """Has carried out what `plan` decides."""
 
-    def __init__(self, context: Context, cluster: Cluster, narrator: Narrator, clock: Callable[[], datetime]) -> None:
+    def __init__(self, context: Context, cluster: Cluster, worker: Worker, clock: Callable[[], datetime]) -> None:
         self._settings = context.settings
         self._view = context.view
         self._metrics = context.metrics
         self._cluster = cluster
-        self._narrator = narrator
+        self._worker = worker
         self._clock = clock
         self._places = asyncio.Semaphore(PARALLEL_STEPS)
+        self._busy: dict[str, Step] = {}
+        """Steps under way, by the uid of their request."""
+        self._failures: dict[str, int] = {}
+        self._pauses: dict[str, float] = {}
+        """When to try again what has failed, by the uid of its request and the monotonic clock."""
+        self._pruning: asyncio.Task[None] | None = None
+        self.planned_at = time.monotonic()
+        """When the loop last came by."""
 
     async def seed(self) -> None:
         """Fill the view before anything is decided: what ran before this process started counts.
@@ -71,127 +66,85 @@ class Reconciler:
         logger.info("Found %d RetrainRequests and %d Jobs.", len(requests), len(jobs))
 
     async def run(self) -> None:
-        """Pass after pass, for ever."""
-        failures = 0
-        while True:
-            pause = await self.reconcile()
-            failures = failures + 1 if pause else 0
-            timeout = min(pause, PAUSE_SECONDS[min(failures, len(PAUSE_SECONDS)) - 1]) if pause else None
-            try:
-                await asyncio.wait_for(self._view.changed.wait(), timeout)
-            except TimeoutError:
-                logger.debug("Trying again what failed before.")
+        """Plan at each change, for ever."""
+        async with asyncio.TaskGroup() as group:
+            while True:
+                began = time.monotonic()
+                self._view.changed.clear()
+                timeout = self.dispatch(group)
+                self.planned_at = time.monotonic()
+                await asyncio.sleep((self.planned_at - began) * (1 / PLANNING_SHARE - 1))
+                try:
+                    await asyncio.wait_for(self._view.changed.wait(), timeout)
+                except TimeoutError:
+                    logger.debug("Looking again at what waits for its time.")
 
-    async def reconcile(self) -> float:
-        """Make one pass; give the longest time to wait before what failed is tried again, 0 where nothing did."""
-        self._view.changed.clear()
-        view = self._view
-        steps = plan(view.requests.values(), view.jobs, self._settings.triggers.max_concurrent, self._clock())
-        pauses = await asyncio.gather(*(self._attempt(step) for step in steps))
-        self._metrics.standing(self._view)
-        return max(pauses, default=0.0)
+    def dispatch(self, group: asyncio.TaskGroup) -> float | None:
+        """Plan once and start the steps; give in how many seconds to look again, None for not before a change."""
+        view, now = self._view, self._clock()
+        launching = {uid for uid, step in self._busy.items() if isinstance(step, Launch)}
+        gathered = Gathered(list(view.requests.values()), view.jobs, view.past(), launching)
+        found = plan(gathered, self._settings.triggers, now)
+        ready = time.monotonic()
+        for step in found.steps:
+            uid = step.request.uid
+            if isinstance(step, Settle):
+                view.settle(step.request)
+            elif uid not in self._busy and self._pauses.get(uid, 0) <= ready:
+                self._busy[uid] = step
+                group.create_task(self._attempt(step))
+        self._prune(group, now)
+        self._metrics.standing(view, found.held)
+        waits = [until - ready for uid, until in self._pauses.items() if until > ready and uid in view.requests]
+        if found.wake_at:
+            waits.append(max(0.1, (found.wake_at - now).total_seconds()))
+        return min(waits, default=None)
 
-    async def _attempt(self, step: Step) -> float:
+    async def _attempt(self, step: Step) -> None:
+        """Carry out a step; where it fails, its request has a pause."""
         request = step.request
+        pause = 0.0
         try:
             async with self._places:
-                await self._act(step)
+                await self._worker.carry_out(step)
         except Conflict:
-            return 0.0  # it has changed meanwhile: the watch brings the newer one, and with it the next pass
+            logger.debug("%s: it has changed meanwhile; the watch brings the newer one.", request.key)
         except Gone:
             self._view.forget_request(request.uid)
         except ClusterAway as error:
-            logger.warning("%s: %s It is tried again.", request.key, error)
-            return PAUSE_SECONDS[-1]
+            pause = self._pause(request.uid)
+            logger.warning("%s: %s Trying again in %.1f s.", request.key, error, pause)
         except Forbidden as error:
+            pause = REFUSED_PAUSE_SECONDS
             logger.warning("%s: the API server refused it for now: %s", request.key, error)
-            return REFUSED_PAUSE_SECONDS
-        return 0.0
-
-    async def _act(self, step: Step) -> None:
-        match step:
-            case Launch(request):
-                await self._launch(request)
-            case Decide(request, ruling):
-                await self._launch(request, ruling)
-            case Ignore(request, message):
-                await self._ignore(request, message)
-            case Report(request, status):
-                await self._write(request, status)
-            case Conclude(request, job):
-                for pod in await self._cluster.list_pods(request.uid):  # the watch may lag behind the Job's
-                    self._view.see_pod(pod)
-                outcome = read_outcome(job, self._view.attempts.get(request.uid, {}).values())
-                await self._write(request, ended(request, job.task, outcome, self._clock(), job))
-                if job.task is Task.TRAIN:
-                    self._metrics.run_finished(outcome, job)
-                else:
-                    self._metrics.decision_finished(outcome)
-            case Miss(request, task):
-                await self._miss(request, task)
-            case ArmTtl(_, job):
-                seconds = self._settings.job.ttl_seconds(succeeded=job.end == "Complete")
-                self._view.see_job(await self._cluster.arm_ttl(job.name, seconds))
-            case Settle(request):
-                self._view.settle(request)
-
-    async def _launch(self, request: RetrainRequest, ruling: Ruling | None = None) -> None:
-        """Create the request's Job for a task; a Job of that name that is the request's own is the one we wanted."""
-        task = Task.DECIDE if ruling else Task.TRAIN
-        try:
-            manifest = build_job(request, self._settings, ruling)
-            body = await self._cluster.create(JOBS, manifest)
-        except ImpossibleRequest as error:
-            await self._end(request, task, Reason.INVALID_REQUEST, str(error))
-        except AlreadyExists:
-            await self._adopt(request, task, manifest["metadata"]["name"])
-        except Forbidden as error:
-            message = f"The API server does not let the Job be created at present: {error}"
-            hold = waiting if task is Task.TRAIN else awaiting
-            await self._write(request, hold(request, Reason.JOB_REFUSED_FOR_NOW, message, self._clock()))
-            raise
-        except (Conflict, Gone):
-            raise
-        except Refused as error:
-            await self._end(request, task, Reason.JOB_REFUSED, f"The API server refuses the Job: {error}")
+        except Exception:  # one request must not end what is done for all the others
+            pause = REFUSED_PAUSE_SECONDS
+            logger.exception(
+                "%s: the step %s failed; this is a fault of the operator.", request.key, type(step).__name__
+            )
+        finally:
+            del self._busy[request.uid]
+            self._view.changed.set()
+        if pause:
+            self._pauses[request.uid] = time.monotonic() + pause
         else:
-            self._view.see_job(body)
-            logger.info("%s: created the Job %s.", request.key, body["metadata"]["name"])
+            self._failures.pop(request.uid, None)
+            self._pauses.pop(request.uid, None)
 
-    async def _adopt(self, request: RetrainRequest, task: Task, name: str) -> None:
-        body = await self._cluster.read(JOBS, name)
-        if owner_uid(body) == request.uid:
-            self._view.see_job(body)
-            logger.info("%s: its Job %s exists already.", request.key, name)
-        else:
-            message = f"A Job named {name} exists that is not this request's; delete it and apply the request anew."
-            await self._end(request, task, Reason.JOB_NAME_TAKEN, message)
+    def _pause(self, uid: str) -> float:
+        """Give a pause that grows with each failure in a row."""
+        failures = self._failures.get(uid, 0)
+        self._failures[uid] = failures + 1
+        return PAUSES_SECONDS[min(failures, len(PAUSES_SECONDS) - 1)]
 
-    async def _miss(self, request: RetrainRequest, task: Task) -> None:
-        """Look for a Job that the status names: the API server's word counts, not the view's."""
-        name = request.status["jobName" if task is Task.TRAIN else "decisionJobName"]
-        try:
-            self._view.see_job(await self._cluster.read(JOBS, name))
-        except Gone:
-            await self._end(request, task, Reason.JOB_DELETED, deleted(request, task, name))
-
-    async def _ignore(self, request: RetrainRequest, message: str) -> None:
-        """Keep the decision that changes nothing, so that this is said once."""
-        status = {"ignoredDecision": request.decision}
-        self._view.see_request(await self._cluster.patch_status(request.name, request.resource_version, status))
-        logger.warning("%s: %s", request.key, message)
-        await self._narrator.tell(request, {"status": "True", "reason": Reason.DECISION_IGNORED, "message": message})
-
-    async def _end(self, request: RetrainRequest, task: Task, reason: Reason, message: str) -> None:
-        """End a task without a Job that could tell how."""
-        await self._write(request, ended(request, task, Outcome(reason, message), self._clock()))
-
-    async def _write(self, request: RetrainRequest, status: Status) -> None:
-        """Write a status; tell in the log and as an Event what is another turn and not only another figure."""
-        self._view.see_request(await self._cluster.patch_status(request.name, request.resource_version, status))
-        for condition in news(request, status):
-            logger.info("%s: %s. %s", request.key, condition["reason"], condition["message"])
-            await self._narrator.tell(request, condition)
+    def _prune(self, group: asyncio.TaskGroup, now: datetime) -> None:
+        """Start to delete what is kept no longer."""
+        if self._pruning and not self._pruning.done():
+            return
+        view, settings = self._view, self._settings
+        busy = {request.name for request in view.requests.values() if not request.finished}
+        if chosen := prunable(view.settled.values(), settings.retention, settings.triggers, busy, now):
+            self._pruning = group.create_task(self._worker.prune(chosen))
 
 
 async def seed_until_ready(reconciler: Reconciler, pause_seconds: float = 2.0) -> None:

@@ -21,6 +21,7 @@ from retraining_operator.contract import (
     Withheld,
 )
 from retraining_operator.decision import TEXT_LIMIT_CHARACTERS, Ruling
+from retraining_operator.reason import Reason
 from retraining_operator.trigger import DEFAULT_REASON, Trigger
 
 Manifest = dict[str, Any]
@@ -95,7 +96,7 @@ class RetrainRequest:
         """Namespace and name, as every log line names the request."""
         return f"{self.namespace}/{self.name}"
 
-    def condition(self, kind: Literal["Succeeded", "Promoted"]) -> Mapping[str, Any]:
+    def condition(self, kind: Literal["Succeeded", "Promoted", "Recorded"]) -> Mapping[str, Any]:
         """Give one condition; empty before the first pass."""
         conditions = self.status.get("conditions", ())
         return next((condition for condition in conditions if condition["type"] == kind), {})
@@ -104,6 +105,11 @@ class RetrainRequest:
     def finished(self) -> bool:
         """Whether the outcome stands in the status."""
         return self.condition("Succeeded").get("status") in {"True", "False"}
+
+    @property
+    def launching(self) -> bool:
+        """Whether its Job is about to be created, or has been a moment ago."""
+        return self.condition("Succeeded").get("reason") == Reason.LAUNCHING
 
     @property
     def awaiting(self) -> bool:

@@ -6,6 +6,7 @@ renders from those values; an environment variable such as `KAFKA__TOPIC` wins o
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Any, Literal
 
@@ -75,10 +76,32 @@ class Trainer(Tunables):
     model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True)
 
 
+class ConcurrencyPolicy(StrEnum):
+    """What becomes of a request that finds all places taken."""
+
+    QUEUE = "Queue"
+    FORBID = "Forbid"
+    REPLACE = "Replace"
+
+
 class Triggers(Section):
-    """How many retrains may run at once."""
+    """What may start when."""
 
     max_concurrent: int = Field(default=2, ge=1)
+    concurrency_policy: ConcurrencyPolicy = ConcurrencyPolicy.QUEUE
+    cooldown_seconds: int = Field(default=0, ge=0)
+    coalesce: bool = False
+    max_runs_per_day: int = Field(default=0, ge=0)
+    breaker_failures: int = Field(default=0, ge=0)
+    breaker_reset_seconds: int = Field(default=1800, ge=1)
+    paused: bool = False
+
+
+class Retention(Section):
+    """How long finished RetrainRequests are kept; their outcomes stay in the database."""
+
+    max_count: int = Field(default=1000, ge=1)
+    max_age_days: int = Field(default=30, ge=1, le=36_500)
 
 
 class Settings(BaseSettings):
@@ -98,6 +121,7 @@ class Settings(BaseSettings):
     database: SecretKey
     signing: SecretKey | None = None
     triggers: Triggers = Triggers()
+    retention: Retention = Retention()
     job: JobSettings
     trainer: Trainer = Trainer()
     log_format: Literal["text", "json"] = "text"

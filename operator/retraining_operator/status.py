@@ -9,6 +9,7 @@ from typing import Any
 from pydantic.alias_generators import to_camel
 
 from retraining_operator import names
+from retraining_operator.admission import Merge, Refuse
 from retraining_operator.conditions import Status, Truth, conditions_of
 from retraining_operator.contract import Result, Withheld
 from retraining_operator.job import Job
@@ -19,7 +20,25 @@ from retraining_operator.request import RetrainRequest
 
 def waiting(request: RetrainRequest, reason: Reason, message: str, now: datetime) -> Status:
     """Build the status of a request whose Job is not created yet."""
-    return conditions_of(request, ("Unknown", reason, message), ("Unknown", reason, "The run has no verdict yet."), now)
+    status = conditions_of(
+        request, ("Unknown", reason, message), ("Unknown", reason, "The run has no verdict yet."), now
+    )
+    return status | ({"jobName": None} if request.status.get("jobName") else {})
+
+
+def launching(request: RetrainRequest, job: str, now: datetime) -> Status:
+    """Build the status that says what is about to be done, before it is done.
+
+    It is written at the resource version that was decided upon: of two operators that decide differently at once, one
+    is refused.
+    """
+    return waiting(request, Reason.LAUNCHING, f"The Job {job} is being created.", now) | {"jobName": job}
+
+
+def unlaunched(request: RetrainRequest, admission: Merge | Refuse, now: datetime) -> Status:
+    """Build the final status of a request that will have no Job."""
+    status = finished(request, Outcome(admission.reason, admission.message), now)
+    return status | ({"mergedInto": admission.into.name} if isinstance(admission, Merge) else {})
 
 
 def launched(request: RetrainRequest, job: Job, now: datetime) -> Status:

@@ -15,6 +15,7 @@ from retraining_operator import names
 from retraining_operator.job import Job, read_job
 from retraining_operator.names import Task
 from retraining_operator.outcome import Attempt, read_attempt
+from retraining_operator.past import Past, past_of
 from retraining_operator.request import RetrainRequest, read_request
 
 
@@ -26,16 +27,16 @@ class View:
         self.jobs: dict[Task, dict[str, Job]] = {task: {} for task in Task}
         self.attempts: dict[str, dict[str, Attempt]] = {}
         """How pods ended, by their own uid as well: a pod may be gone before its Job is finished."""
-        self.settled: dict[str, int] = {}
-        """Resource versions of finished requests: a late word of an older version must not bring one back."""
+        self.settled: dict[str, Past] = {}
+        """Finished requests; their resource versions keep a late word of an older one from bringing them back."""
         self.changed = asyncio.Event()
 
     def see_request(self, body: Mapping[str, Any]) -> None:
         """Take in a request that was listed, watched or written."""
         request = read_request(body)
         known = self.requests.get(request.uid)
-        version = self.settled.get(request.uid, known.resource_version if known else -1)
-        if request.resource_version > version:
+        newest = self.settled.get(request.uid) or known
+        if newest is None or request.resource_version > newest.resource_version:
             self.settled.pop(request.uid, None)
             self.requests[request.uid] = request
             self.changed.set()
@@ -59,10 +60,14 @@ class View:
             self.attempts.setdefault(request_uid, {})[body["metadata"]["uid"]] = attempt
 
     def settle(self, request: RetrainRequest) -> None:
-        """Keep no more of a finished request than its version."""
+        """Keep no more of a finished request than its past."""
         self.attempts.pop(request.uid, None)
-        self.settled[request.uid] = request.resource_version
+        self.settled[request.uid] = past_of(request)
         self.requests.pop(request.uid, None)
+
+    def past(self) -> list[Past]:
+        """Give what is kept of all finished requests."""
+        return [*self.settled.values(), *(past_of(request) for request in self.requests.values() if request.finished)]
 
     def forget_request(self, uid: str) -> None:
         """Take out a request that is gone."""

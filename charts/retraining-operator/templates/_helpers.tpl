@@ -42,6 +42,7 @@ database: {{- include "retraining.secret" (dict "root" . "store" "database") | n
 signing: {name: {{ .existingSecret }}, key: {{ .existingSecretKey }}}
 {{- end }}{{ end }}
 triggers: {{- toYaml .Values.triggers | nindent 2 }}
+retention: {{- toYaml .Values.retention | nindent 2 }}
 job:
   image: {{ include "retraining.image" (dict "root" . "image" .Values.jobImage) }}
   imagePullPolicy: {{ .Values.jobImage.pullPolicy }}

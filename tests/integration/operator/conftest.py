@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import socket
@@ -17,6 +18,7 @@ from retraining_operator.context import Context
 from retraining_operator.events import Narrator
 from retraining_operator.reconciler import Reconciler
 from retraining_operator.settings import Settings
+from retraining_operator.worker import Worker
 from tests.system import environment
 from tests.system.environment import ROOT, STATE
 from tests.system.kubectl import Kubectl, wait_for
@@ -77,7 +79,17 @@ def context(settings: Settings) -> Context:
 
 def build_reconciler(context: Context, cluster: Cluster) -> Reconciler:
     """Compose a reconciler as `__main__` does."""
-    return Reconciler(context, cluster, Narrator(cluster, "test"), lambda: datetime.now(UTC))
+
+    def now() -> datetime:
+        return datetime.now(UTC)
+
+    return Reconciler(context, cluster, Worker(context, cluster, Narrator(cluster, "test"), now), now)
+
+
+async def reconcile(reconciler: Reconciler) -> None:
+    """Plan once and wait until every step is done."""
+    async with asyncio.TaskGroup() as group:
+        reconciler.dispatch(group)
 
 
 @pytest.fixture(scope="session")

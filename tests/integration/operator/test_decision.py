@@ -18,7 +18,7 @@ from retraining_operator.outcome import Outcome
 from retraining_operator.request import read_request
 from retraining_operator.settings import Settings
 from retraining_operator.status import finished
-from tests.integration.operator.conftest import build_reconciler
+from tests.integration.operator.conftest import build_reconciler, reconcile
 from tests.system.kubectl import Kubectl, wait_for
 
 DECISION = "retraining.dev/decision"
@@ -45,7 +45,7 @@ async def pass_by(context: Context, cluster: Cluster, passes: int = 3) -> None:
     reconciler = build_reconciler(context, cluster)
     await reconciler.seed()
     for _ in range(passes):
-        await reconciler.reconcile()
+        await reconcile(reconciler)
 
 
 @pytest.fixture
@@ -119,7 +119,7 @@ async def test_job_that_was_created_before_a_crash_keeps_its_decision(
     await reconciler.seed()
     await cluster.create(JOBS, manifest)  # as if the answer had been lost, and the annotation changed since
     for _ in range(3):
-        await reconciler.reconcile()
+        await reconcile(reconciler)
     assert len(namespace.items("jobs")) == 1
     assert namespace.get("retrainrequest", "asked")["status"]["decidedBy"] == "Jane Doe"
 

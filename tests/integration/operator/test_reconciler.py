@@ -7,7 +7,7 @@ from retraining_operator.context import Context
 from retraining_operator.manifest import build_job
 from retraining_operator.request import read_request
 from retraining_operator.settings import Settings
-from tests.integration.operator.conftest import build_reconciler
+from tests.integration.operator.conftest import build_reconciler, reconcile
 from tests.system.kubectl import Kubectl, wait_for
 
 MANIFEST = {"apiVersion": "retraining.dev/v1alpha1", "kind": "RetrainRequest"}
@@ -27,7 +27,7 @@ async def settle(context: Context, cluster: Cluster, passes: int = 3) -> None:
     reconciler = build_reconciler(context, cluster)
     await reconciler.seed()
     for _ in range(passes):
-        await reconciler.reconcile()
+        await reconcile(reconciler)
 
 
 async def test_as_many_jobs_as_may_run_at_once(namespace: Kubectl, cluster: Cluster, context: Context) -> None:
@@ -56,7 +56,7 @@ async def test_job_made_before_a_crash_is_adopted(
     await reconciler.seed()
     await cluster.create(JOBS, build_job(read_request(body), settings))  # as if the answer had been lost
     for _ in range(3):
-        await reconciler.reconcile()
+        await reconcile(reconciler)
     assert len(namespace.items("jobs")) == 1
     assert reason(namespace, "a") == "JobCreated"
 
@@ -83,7 +83,7 @@ async def test_late_word_of_an_old_version_changes_nothing(
     stale.view.see_request(old)  # this operator knows neither the status nor the Job
     reconciler = build_reconciler(stale, cluster)
     for _ in range(3):
-        await reconciler.reconcile()
+        await reconcile(reconciler)
     assert len(namespace.items("jobs")) == 1
     assert reason(namespace, "a") == "JobCreated"
 

@@ -12,10 +12,12 @@ from retraining_operator.decision import Ruling
 from retraining_operator.job import Job, read_job
 from retraining_operator.names import Task
 from retraining_operator.outcome import Outcome
-from retraining_operator.plan import ArmTtl, Conclude, Decide, Ignore, Miss, Report, Settle, Step, plan
+from retraining_operator.plan import Gathered, plan
 from retraining_operator.reason import Reason
 from retraining_operator.request import RetrainRequest, read_request
+from retraining_operator.settings import Triggers
 from retraining_operator.status import decided, deleted, finished
+from retraining_operator.steps import ArmTtl, Conclude, Decide, Ignore, Miss, Report, Settle, Step
 
 Build = Callable[..., dict[str, Any]]
 Ask = Callable[..., RetrainRequest]
@@ -49,7 +51,7 @@ def awaits(request_body: Build, now: datetime) -> Ask:
 def step_of(request: RetrainRequest, now: datetime, *bodies: dict[str, Any]) -> Step | None:
     found = [job for body in bodies if (job := read_job(body))]
     jobs = {task: {job.request_uid: job for job in found if job.task is task} for task in Task}
-    steps = plan([request], jobs, 2, now)
+    steps = plan(Gathered([request], jobs), Triggers(max_concurrent=2), now).steps
     return steps[0] if steps else None
 
 
@@ -93,10 +95,12 @@ def test_decision_takes_no_place_and_waits_for_none(
 ) -> None:
     decision = read_job(job_body(decision="approve"))
     assert decision
-    steps = plan([read_request(request_body("new"))], {Task.TRAIN: {}, Task.DECIDE: {"uid-of-first": decision}}, 1, now)
+    found = {Task.TRAIN: {}, Task.DECIDE: {"uid-of-first": decision}}
+    steps = plan(Gathered([read_request(request_body("new"))], found), Triggers(max_concurrent=1), now).steps
     assert [type(step).__name__ for step in steps] == ["Launch"]
     running = {job.request_uid: job for name in "ab" if (job := read_job(job_body(name)))}
-    [step] = plan([awaits("approve")], {Task.TRAIN: running, Task.DECIDE: {}}, 2, now)
+    gathered = Gathered([awaits("approve")], {Task.TRAIN: running, Task.DECIDE: {}})
+    [step] = plan(gathered, Triggers(max_concurrent=2), now).steps
     assert isinstance(step, Decide)
 
 

@@ -9,6 +9,7 @@ from prometheus_client import generate_latest
 from retraining_operator.contract import Result
 from retraining_operator.metrics import Metrics
 from retraining_operator.outcome import Outcome
+from retraining_operator.reason import Reason
 from retraining_operator.view import View
 
 
@@ -35,7 +36,16 @@ def test_challenger_that_awaits_a_decision_is_seen(request_body: Callable[..., d
     succeeded = {"type": "Succeeded", "status": "True"}
     view.see_request(request_body(status={"conditions": [succeeded], "withheld": "AwaitingDecision"}))
     view.see_request(request_body("second"))
-    metrics.standing(view)
+    metrics.standing(view, {})
     text = shown(metrics)
     assert 'retraining_requests{state="awaiting_decision"} 1.0' in text
     assert 'retraining_requests{state="waiting"} 1.0' in text
+
+
+def test_reason_of_what_waits_is_a_figure(request_body: Callable[..., dict[str, Any]]) -> None:
+    metrics, view = Metrics(), View()
+    view.see_request(request_body())
+    metrics.standing(view, {"first": Reason.COOLDOWN})
+    assert metrics.registry.get_sample_value("retraining_requests_held", {"reason": "Cooldown"}) == 1
+    metrics.standing(view, {})
+    assert metrics.registry.get_sample_value("retraining_requests_held", {"reason": "Cooldown"}) == 0

@@ -8,11 +8,20 @@ import pytest
 
 from retraining_operator.job import Job, read_job
 from retraining_operator.names import Task
-from retraining_operator.plan import ArmTtl, Conclude, Launch, Miss, Report, Settle, plan
+from retraining_operator.plan import Gathered, Jobs, plan
 from retraining_operator.reason import Reason
-from retraining_operator.request import read_request
+from retraining_operator.request import RetrainRequest, read_request
+from retraining_operator.settings import Triggers
+from retraining_operator.status import launching
+from retraining_operator.steps import ArmTtl, Conclude, Launch, Miss, Report, Settle, Step
 
 Build = Callable[..., dict[str, Any]]
+
+
+def steps(requests: list[RetrainRequest], found: Jobs, max_concurrent: int, now: datetime) -> list[Step]:
+    return plan(Gathered(requests, found), Triggers(max_concurrent=max_concurrent), now).steps
+
+
 DONE = {"conditions": [{"type": "Succeeded", "status": "True"}]}
 
 
@@ -23,7 +32,7 @@ def jobs(*bodies: dict[str, Any]) -> dict[Task, dict[str, Job]]:
 
 def test_new_request_is_launched(request_body: Build, now: datetime) -> None:
     request = read_request(request_body())
-    assert plan([request], jobs(), 2, now) == [Launch(request)]
+    assert steps([request], jobs(), 2, now) == [Launch(request)]
 
 
 def test_oldest_go_first_and_the_rest_wait(request_body: Build, now: datetime) -> None:
@@ -31,10 +40,10 @@ def test_oldest_go_first_and_the_rest_wait(request_body: Build, now: datetime) -
         read_request(request_body(name, created=f"2026-03-01T11:00:0{age}Z"))
         for name, age in (("third", 3), ("first", 1), ("second", 2))
     )
-    steps = plan([third, first, second], jobs(), 2, now)
-    assert steps[:2] == [Launch(first), Launch(second)]
-    assert isinstance(steps[2], Report)
-    assert steps[2].status["conditions"][0]["reason"] == Reason.QUEUED
+    found = steps([third, first, second], jobs(), 2, now)
+    assert found[:2] == [Launch(first), Launch(second)]
+    assert isinstance(found[2], Report)
+    assert found[2].status["conditions"][0]["reason"] == Reason.QUEUED
 
 
 def test_records_of_one_second_go_in_the_order_of_their_offsets(request_body: Build, now: datetime) -> None:
@@ -42,32 +51,32 @@ def test_records_of_one_second_go_in_the_order_of_their_offsets(request_body: Bu
         return {"trigger": {"topic": "t", "partition": 0, "offset": offset, "timestamp": "x", "record": "{}"}}
 
     later, earlier = read_request(request_body("a", of(10))), read_request(request_body("b", of(9)))
-    assert plan([later, earlier], jobs(), 1, now)[0] == Launch(earlier)
+    assert steps([later, earlier], jobs(), 1, now)[0] == Launch(earlier)
 
 
 def test_running_jobs_take_places(request_body: Build, job_body: Build, now: datetime) -> None:
     waiting = read_request(request_body("second"))
     running = jobs(job_body("first", active=1), job_body("third", active=1))
-    [step] = plan([waiting], running, 2, now)
+    [step] = steps([waiting], running, 2, now)
     assert isinstance(step, Report)
 
 
 def test_finished_jobs_take_none(request_body: Build, job_body: Build, now: datetime) -> None:
     waiting = read_request(request_body("second"))
-    assert plan([waiting], jobs(job_body("first", end="Complete")), 1, now) == [Launch(waiting)]
+    assert steps([waiting], jobs(job_body("first", end="Complete")), 1, now) == [Launch(waiting)]
 
 
 def test_suspended_request_waits_and_takes_no_place(request_body: Build, now: datetime) -> None:
     held = read_request(request_body("first", {"suspend": True}))
     free = read_request(request_body("second"))
-    report, launch = plan([held, free], jobs(), 1, now)
+    report, launch = steps([held, free], jobs(), 1, now)
     assert isinstance(report, Report)
     assert report.status["conditions"][0]["reason"] == Reason.SUSPENDED
     assert launch == Launch(free)
 
 
 def test_spec_that_cannot_be_read_ends_the_request(request_body: Build, now: datetime) -> None:
-    [step] = plan([read_request(request_body(spec={"rows": "many"}))], jobs(), 2, now)
+    [step] = steps([read_request(request_body(spec={"rows": "many"}))], jobs(), 2, now)
     assert isinstance(step, Report)
     succeeded = step.status["conditions"][0]
     assert (succeeded["status"], succeeded["reason"]) == ("False", Reason.INVALID_REQUEST)
@@ -76,36 +85,58 @@ def test_spec_that_cannot_be_read_ends_the_request(request_body: Build, now: dat
 
 def test_finished_job_is_concluded(request_body: Build, job_body: Build, now: datetime) -> None:
     request, found = read_request(request_body()), jobs(job_body(end="Failed"))
-    assert plan([request], found, 2, now) == [Conclude(request, found[Task.TRAIN][request.uid])]
+    assert steps([request], found, 2, now) == [Conclude(request, found[Task.TRAIN][request.uid])]
 
 
 def test_ttl_is_armed_only_after_the_outcome_is_stored(request_body: Build, job_body: Build, now: datetime) -> None:
     request, found = read_request(request_body(status=DONE)), jobs(job_body(end="Complete"))
-    assert plan([request], found, 2, now) == [ArmTtl(request, found[Task.TRAIN][request.uid])]
+    assert steps([request], found, 2, now) == [ArmTtl(request, found[Task.TRAIN][request.uid])]
 
 
 @pytest.mark.parametrize("armed", [True, False], ids=["its TTL is armed", "its Job is gone"])
 def test_finished_request_is_settled(request_body: Build, job_body: Build, now: datetime, armed: bool) -> None:
     request, body = read_request(request_body(status=DONE)), job_body(end="Complete")
     body["spec"]["ttlSecondsAfterFinished"] = 60
-    assert plan([request], jobs(body) if armed else jobs(), 2, now) == [Settle(request)]
+    assert steps([request], jobs(body) if armed else jobs(), 2, now) == [Settle(request)]
 
 
 def test_job_that_the_status_names_is_looked_for_and_not_made_again(request_body: Build, now: datetime) -> None:
     request = read_request(request_body(status={"jobName": "first-job"}))
-    assert plan([request], jobs(), 2, now) == [Miss(request, Task.TRAIN)]
+    assert steps([request], jobs(), 2, now) == [Miss(request, Task.TRAIN)]
 
 
 def test_run_whose_pod_has_just_ended_still_runs(request_body: Build, job_body: Build, now: datetime) -> None:
-    [first] = plan([read_request(request_body())], jobs(job_body(active=1, ready=1)), 2, now)
+    [first] = steps([read_request(request_body())], jobs(job_body(active=1, ready=1)), 2, now)
     assert isinstance(first, Report)
-    [second] = plan([read_request(request_body(status=first.status))], jobs(job_body(succeeded=1, failed=1)), 2, now)
+    [second] = steps([read_request(request_body(status=first.status))], jobs(job_body(succeeded=1, failed=1)), 2, now)
     assert isinstance(second, Report)
     assert second.status["conditions"] == first.status["conditions"]
 
 
 def test_status_that_says_nothing_new_is_not_written(request_body: Build, job_body: Build, now: datetime) -> None:
     running = jobs(job_body(active=1, ready=1))
-    [first] = plan([read_request(request_body())], running, 2, now)
+    [first] = steps([read_request(request_body())], running, 2, now)
     assert isinstance(first, Report)
-    assert plan([read_request(request_body(status=first.status))], running, 2, now.replace(hour=13)) == []
+    assert steps([read_request(request_body(status=first.status))], running, 2, now.replace(hour=13)) == []
+
+
+def test_launch_that_was_begun_is_finished(request_body: Build, now: datetime) -> None:
+    request = read_request(request_body())
+    begun = read_request(request_body(status=launching(request, "first-job", now)))
+    assert steps([begun], jobs(), 2, now) == [Launch(begun)]
+
+
+def test_launch_that_was_begun_takes_a_place(request_body: Build, now: datetime) -> None:
+    request = read_request(request_body())
+    begun = read_request(request_body(status=launching(request, "first-job", now)))
+    launch, report = steps([begun, read_request(request_body("second"))], jobs(), 1, now)
+    assert launch == Launch(begun)
+    assert isinstance(report, Report)
+
+
+def test_launch_under_way_takes_a_place_before_anything_shows_it(request_body: Build, now: datetime) -> None:
+    first, second = read_request(request_body()), read_request(request_body("second"))
+    found = plan(Gathered([first, second], jobs(), launching={first.uid}), Triggers(max_concurrent=1), now)
+    [report] = found.steps
+    assert isinstance(report, Report)
+    assert report.request == second

@@ -1,0 +1,158 @@
+"""The trigger policy: whether a request may start now, waits, is merged into another, or is refused. Pure; see `plan`.
+
+All of it is neutral by default, so that one trigger is one retrain. Nothing is remembered: what a rule needs follows
+from the requests and Jobs in the cluster, so a restart or another setting changes nothing about what waits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from retraining_operator.admission import Admission, Allow, Merge, Refuse, Wait
+from retraining_operator.reason import Reason
+from retraining_operator.request import RetrainRequest
+from retraining_operator.settings import ConcurrencyPolicy
+from retraining_operator.standing import DAY, Standing
+
+
+def admit_all(candidates: Sequence[RetrainRequest], found: Standing) -> dict[str, Admission]:
+    """Ask about each request in order; what one gets, the next one finds. The answers are keyed by uid."""
+    willing = [request for request in candidates if not request.spec.suspend and request.spec.rollback_to is None]
+    places = {request.uid: place for place, request in enumerate(willing, 1)}
+    admissions: dict[str, Admission] = {}
+    for request in candidates:
+        newer = len(willing) - places.get(request.uid, len(willing))
+        answer = admit(request, replace(found, newer=newer, newest=willing[-1].name if willing else ""))
+        admissions[request.uid] = answer
+        found = found.after(request, answer)
+    return admissions
+
+
+def admit(request: RetrainRequest, found: Standing) -> Admission:
+    """Decide about one request; the first rule that objects counts."""
+    objection = next((answer for rule in RULES if (answer := rule(request, found))), None)
+    if isinstance(objection, Wait) and found.triggers.coalesce and not request.spec.suspend:
+        older = next((waits for waits in found.waiting if mergeable(request, waits)), None)
+        return Merge(older) if older else objection
+    return objection or Allow()
+
+
+def suspended(request: RetrainRequest, _: Standing) -> Wait | None:
+    """Hold back one request, as its author asks."""
+    if not request.spec.suspend:
+        return None
+    return Wait(Reason.SUSPENDED, "spec.suspend is true; set it to false to let the Job start.")
+
+
+def paused(_: RetrainRequest, found: Standing) -> Wait | None:
+    """Hold back all."""
+    if not found.triggers.paused:
+        return None
+    return Wait(Reason.PAUSED, "All retrains are paused (triggers.paused); they start in order once it is false.")
+
+
+def urgent(request: RetrainRequest, _: Standing) -> Allow | None:
+    """Let the way back pass: whoever asks for a former version does not wait for retrains."""
+    return Allow() if request.spec.rollback_to is not None else None
+
+
+def superseded(_: RetrainRequest, found: Standing) -> Refuse | None:
+    """Refuse what newer requests replace before it has started."""
+    replacing = found.triggers.concurrency_policy is ConcurrencyPolicy.REPLACE
+    if not replacing or found.newer < found.triggers.max_concurrent:
+        return None
+    return Refuse(
+        Reason.REPLACED,
+        f"The newer request {found.newest} replaces it (triggers.concurrencyPolicy: Replace).",
+    )
+
+
+def breaker(_: RetrainRequest, found: Standing) -> Wait | None:
+    """Hold back after failures in a row; when the time is over, let one through as a trial."""
+    limit = found.triggers.breaker_failures
+    failures = found.ends[-limit:] if limit else ()
+    if not failures or len(failures) < limit or not all(run.failed for run in failures):
+        return None
+    last = failures[-1]
+    until = last.ended_at + timedelta(seconds=found.triggers.breaker_reset_seconds)
+    failed = f"The last {limit} retrains failed (triggers.breakerFailures), the latest, {last.name}, with {last.reason}"
+    if found.now < until:
+        return Wait(Reason.BREAKER_OPEN, f"{failed}. The next is tried at {clock(until)}.", until)
+    if found.running:
+        return Wait(Reason.BREAKER_OPEN, f"{failed}. A trial runs; its success lets the others start.")
+    return None
+
+
+def budget(_: RetrainRequest, found: Standing) -> Wait | None:
+    """Hold back what a day has no room for."""
+    limit = found.triggers.max_runs_per_day
+    if not limit or len(found.starts) < limit:
+        return None
+    until = found.starts[-limit] + DAY
+    message = (
+        f"{len(found.starts)} retrains started within 24 hours, and {limit} may (triggers.maxRunsPerDay). "
+        f"The next may start at {clock(until)}."
+    )
+    return Wait(Reason.BUDGET_SPENT, message, until)
+
+
+def cooldown(_: RetrainRequest, found: Standing) -> Wait | None:
+    """Hold back for a while after a retrain has ended."""
+    seconds = found.triggers.cooldown_seconds
+    if not seconds or not found.ends:
+        return None
+    last = found.ends[-1]
+    until = last.ended_at + timedelta(seconds=seconds)
+    if found.now >= until:
+        return None
+    message = (
+        f"The last retrain, {last.name}, ended at {clock(last.ended_at)}. "
+        f"The next may start at {clock(until)} (triggers.cooldownSeconds: {seconds:,})."
+    )
+    return Wait(Reason.COOLDOWN, message, until)
+
+
+def concurrency(_: RetrainRequest, found: Standing) -> Wait | Refuse | None:
+    """Let so many run at once and no more."""
+    limit, policy = found.triggers.max_concurrent, found.triggers.concurrency_policy
+    if found.running < limit:
+        return None
+    if policy is ConcurrencyPolicy.FORBID:
+        message = (
+            f"{found.running} retrains ran when it came, and {limit} may (triggers.maxConcurrent, concurrencyPolicy: "
+            "Forbid), so it does not run. Apply a new RetrainRequest if it is still wanted."
+        )
+        return Refuse(Reason.FORBIDDEN, message)
+    if policy is ConcurrencyPolicy.REPLACE:
+        return Wait(Reason.QUEUED, "It replaces a running retrain and starts as soon as that one has stopped.")
+    return Wait(Reason.QUEUED, f"It waits for a place: at most {limit} retrains run at once (triggers.maxConcurrent).")
+
+
+RULES: tuple[Callable[[RetrainRequest, Standing], Admission | None], ...] = (
+    suspended,
+    paused,
+    urgent,
+    superseded,
+    breaker,
+    budget,
+    cooldown,
+    concurrency,
+)
+"""In the order in which they are asked; `urgent` ends the questions for those whom the later ones do not concern."""
+
+
+def mergeable(request: RetrainRequest, older: RetrainRequest) -> bool:
+    """Tell whether two requests ask for the same retrain, whatever made them ask."""
+    return asked(request) == asked(older) and request.spec.rollback_to is None
+
+
+def asked(request: RetrainRequest) -> object:
+    """Give what a request asks for, without why."""
+    return request.spec.model_copy(update={"reason": "", "trigger": None})
+
+
+def clock(moment: datetime) -> str:
+    """Write a time for people."""
+    return f"{moment:%Y-%m-%d %H:%M:%S} UTC"

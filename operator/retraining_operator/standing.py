@@ -1,0 +1,69 @@
+"""What the trigger policy looks at: what waits, what runs, what ended when. Gathered by `plan`. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence, Set
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from retraining_operator.admission import Admission, Allow, Wait
+from retraining_operator.job import Job
+from retraining_operator.past import Past, moment
+from retraining_operator.request import RetrainRequest
+from retraining_operator.settings import Triggers
+
+DAY = timedelta(days=1)
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What the policy looks at, as it stands when one request's turn comes."""
+
+    triggers: Triggers
+    now: datetime
+    running: int
+    """Retrains whose Job is not finished, or is about to be created."""
+    starts: Sequence[datetime] = ()
+    """When the retrains of the last day started, oldest first."""
+    ends: Sequence[Past] = ()
+    """Retrains that have ended, oldest first."""
+    waiting: tuple[RetrainRequest, ...] = ()
+    """Those whose turn came before and that wait."""
+    newer: int = 0
+    """How many requests that could start have arrived later."""
+    newest: str = ""
+    """The name of the last of them."""
+
+    def after(self, request: RetrainRequest, admission: Admission) -> Standing:
+        """Give what the next request in order finds."""
+        if isinstance(admission, Allow):
+            return replace(self, running=self.running + 1, starts=[*self.starts, self.now])
+        if isinstance(admission, Wait) and not request.spec.suspend:
+            return replace(self, waiting=(*self.waiting, request))
+        return self
+
+
+def standing(triggers: Triggers, now: datetime, running_since: Sequence[datetime], past: Sequence[Past]) -> Standing:
+    """Gather what the rules need; what no rule asks for is left out, since the past may be long."""
+    found = Standing(triggers=triggers, now=now, running=len(running_since))
+    if triggers.max_runs_per_day:
+        started = (run.started_at for run in past if run.started_at and run.started_at > now - DAY)
+        found = replace(found, starts=sorted([*started, *running_since]))
+    if triggers.cooldown_seconds or triggers.breaker_failures:
+        found = replace(found, ends=sorted((run for run in past if run.ran), key=lambda run: run.ended_at))
+    return found
+
+
+def could_start(request: RetrainRequest, jobs: Mapping[str, Job]) -> bool:
+    """Tell whether a request asks to be launched."""
+    begun = request.finished or request.uid in jobs or request.status.get("jobName")
+    return not begun and request.malformed is None
+
+
+def running_since(
+    requests: Iterable[RetrainRequest], jobs: Mapping[str, Job], launching: Set[str], now: datetime
+) -> list[datetime]:
+    """Give when each retrain that takes a place started: those whose Job is not finished, or is being created."""
+    unfinished = [moment(job.started_at) if job.started_at else now for job in jobs.values() if job.end is None]
+    begun = (request for request in requests if request.launching or request.uid in launching)
+    return unfinished + [now for request in begun if request.uid not in jobs]

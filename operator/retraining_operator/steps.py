@@ -1,0 +1,85 @@
+"""The steps that a plan is made of, each about one request. Decided by `plan`, carried out by the reconciler."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from retraining_operator.conditions import Status
+from retraining_operator.decision import Ruling
+from retraining_operator.job import Job
+from retraining_operator.names import Task
+from retraining_operator.request import RetrainRequest
+
+
+@dataclass(frozen=True)
+class Launch:
+    """Create the request's Job."""
+
+    request: RetrainRequest
+
+
+@dataclass(frozen=True)
+class Replace:
+    """End a running Job for a newer request."""
+
+    request: RetrainRequest
+    job: Job
+    by: RetrainRequest
+
+
+@dataclass(frozen=True)
+class Decide:
+    """Create the Job that carries a person's decision out."""
+
+    request: RetrainRequest
+    ruling: Ruling
+
+
+@dataclass(frozen=True)
+class Ignore:
+    """Say that a decision came when none was awaited."""
+
+    request: RetrainRequest
+    message: str
+
+
+@dataclass(frozen=True)
+class Report:
+    """Write the request's status."""
+
+    request: RetrainRequest
+    status: Status
+
+
+@dataclass(frozen=True)
+class Conclude:
+    """Read how the finished Job ended and store the outcome."""
+
+    request: RetrainRequest
+    job: Job
+
+
+@dataclass(frozen=True)
+class Miss:
+    """Look for a Job that the status names and the view does not hold."""
+
+    request: RetrainRequest
+    task: Task
+
+
+@dataclass(frozen=True)
+class ArmTtl:
+    """Let Kubernetes delete the Job, now that its outcome is stored."""
+
+    request: RetrainRequest
+    job: Job
+
+
+@dataclass(frozen=True)
+class Settle:
+    """Nothing is left to do for this request."""
+
+    request: RetrainRequest
+
+
+Step = Launch | Replace | Decide | Ignore | Report | Conclude | Miss | ArmTtl | Settle

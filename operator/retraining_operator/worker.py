@@ -1,0 +1,179 @@
+"""Carries out the steps of a plan: the place where the operator acts on the cluster. Driven by the reconciler."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable
+from datetime import datetime
+
+from retraining_operator.cluster import (
+    JOBS,
+    AlreadyExists,
+    Cluster,
+    ClusterError,
+    Conflict,
+    Forbidden,
+    Gone,
+    Refused,
+)
+from retraining_operator.conditions import Status, news
+from retraining_operator.context import Context
+from retraining_operator.decision import Ruling
+from retraining_operator.events import Narrator
+from retraining_operator.job import owner_uid
+from retraining_operator.manifest import ImpossibleRequest, build_job
+from retraining_operator.names import Task
+from retraining_operator.outcome import Outcome, read_outcome
+from retraining_operator.past import Past
+from retraining_operator.reason import Reason
+from retraining_operator.request import Manifest, RetrainRequest, read_request
+from retraining_operator.status import awaiting, deleted, ended, launching, waiting
+from retraining_operator.steps import ArmTtl, Conclude, Decide, Ignore, Launch, Miss, Replace, Report, Step
+
+logger = logging.getLogger(__name__)
+
+
+class Worker:
+    """Carries out one step at a time for each request, and any number side by side."""
+
+    def __init__(self, context: Context, cluster: Cluster, narrator: Narrator, clock: Callable[[], datetime]) -> None:
+        self._settings = context.settings
+        self._view = context.view
+        self._metrics = context.metrics
+        self._cluster = cluster
+        self._narrator = narrator
+        self._clock = clock
+
+    async def carry_out(self, step: Step) -> None:
+        """Carry out one step.
+
+        Raises:
+            ClusterError: the API server did not let it; the step may be planned again.
+        """
+        match step:
+            case Launch(request):
+                await self._launch(request)
+            case Replace(request, job, by):
+                logger.info("%s: ending its Job %s for the newer request %s.", request.key, job.name, by.name)
+                self._view.see_job(await self._cluster.end_job(job.name, by.name))
+            case Decide(request, ruling):
+                await self._decide(request, ruling)
+            case Ignore(request, message):
+                await self._ignore(request, message)
+            case Report(request, status):
+                await self._write(request, status)
+                self._metrics.reported(status)
+            case Conclude(request, job):
+                for pod in await self._cluster.list_pods(request.uid):  # the watch may lag behind the Job's
+                    self._view.see_pod(pod)
+                outcome = read_outcome(job, self._view.attempts.get(request.uid, {}).values())
+                await self._write(request, ended(request, job.task, outcome, self._clock(), job))
+                if job.task is Task.TRAIN:
+                    self._metrics.run_finished(outcome, job)
+                else:
+                    self._metrics.decision_finished(outcome)
+            case Miss(request, task):
+                await self._miss(request, task)
+            case ArmTtl(_, job):
+                seconds = self._settings.job.ttl_seconds(succeeded=job.end == "Complete")
+                self._view.see_job(await self._cluster.arm_ttl(job.name, seconds))
+
+    async def prune(self, chosen: Iterable[Past]) -> None:
+        """Delete finished requests; what cannot be deleted now is chosen again."""
+        for past in chosen:
+            try:
+                await self._cluster.delete_request(past.name, past.uid, past.resource_version)
+            except (Conflict, Gone):
+                self._view.forget_request(past.uid)  # if it is there and has changed, the watch brings it back
+            except ClusterError as error:
+                logger.warning("The finished RetrainRequest %s could not be deleted: %s", past.name, error)
+                return
+            else:
+                self._view.forget_request(past.uid)
+                logger.info("Deleted the finished RetrainRequest %s; the database keeps its outcome.", past.name)
+
+    async def _launch(self, request: RetrainRequest) -> None:
+        """Write down that the request's Job is created, then create it."""
+        try:
+            manifest = build_job(request, self._settings)
+        except ImpossibleRequest as error:
+            return await self._end(request, Task.TRAIN, Reason.INVALID_REQUEST, str(error))
+        if not request.launching:
+            request = await self._write(request, launching(request, manifest["metadata"]["name"], self._clock()))
+        try:
+            await self._create(request, Task.TRAIN, manifest)
+        except Forbidden as error:
+            status = waiting(request, Reason.JOB_REFUSED_FOR_NOW, refused_for_now(error), self._clock())
+            await self._write(request, status)
+            raise
+
+    async def _decide(self, request: RetrainRequest, ruling: Ruling) -> None:
+        """Create the Job that carries a decision out."""
+        try:
+            manifest = build_job(request, self._settings, ruling)
+        except ImpossibleRequest as error:
+            return await self._end(request, Task.DECIDE, Reason.INVALID_REQUEST, str(error))
+        try:
+            await self._create(request, Task.DECIDE, manifest)
+        except Forbidden as error:
+            status = awaiting(request, Reason.JOB_REFUSED_FOR_NOW, refused_for_now(error), self._clock())
+            await self._write(request, status)
+            raise
+
+    async def _create(self, request: RetrainRequest, task: Task, manifest: Manifest) -> None:
+        """Create a Job; one of that name that is the request's own is the one we wanted."""
+        try:
+            body = await self._cluster.create(JOBS, manifest)
+        except AlreadyExists:
+            await self._adopt(request, task, manifest["metadata"]["name"])
+        except (Conflict, Gone, Forbidden):
+            raise
+        except Refused as error:
+            await self._end(request, task, Reason.JOB_REFUSED, f"The API server refuses the Job: {error}")
+        else:
+            self._view.see_job(body)
+            logger.info("%s: created the Job %s.", request.key, body["metadata"]["name"])
+
+    async def _adopt(self, request: RetrainRequest, task: Task, name: str) -> None:
+        body = await self._cluster.read(JOBS, name)
+        if owner_uid(body) == request.uid:
+            self._view.see_job(body)
+            logger.info("%s: its Job %s exists already.", request.key, name)
+        else:
+            message = f"A Job named {name} exists that is not this request's; delete it and apply the request anew."
+            await self._end(request, task, Reason.JOB_NAME_TAKEN, message)
+
+    async def _miss(self, request: RetrainRequest, task: Task) -> None:
+        """Look for a Job that the status names: the API server's word counts, not the view's."""
+        name = request.status["jobName" if task is Task.TRAIN else "decisionJobName"]
+        try:
+            self._view.see_job(await self._cluster.read(JOBS, name))
+        except Gone:
+            outcome = Outcome(Reason.JOB_DELETED, deleted(request, task, name))
+            await self._write(request, ended(request, task, outcome, self._clock()))
+
+    async def _ignore(self, request: RetrainRequest, message: str) -> None:
+        """Keep the decision that changes nothing, so that this is said once."""
+        status = {"ignoredDecision": request.decision}
+        self._view.see_request(await self._cluster.patch_status(request.name, request.resource_version, status))
+        logger.warning("%s: %s", request.key, message)
+        await self._narrator.tell(request, {"status": "True", "reason": Reason.DECISION_IGNORED, "message": message})
+
+    async def _end(self, request: RetrainRequest, task: Task, reason: Reason, message: str) -> None:
+        """End a task that has no Job."""
+        status = ended(request, task, Outcome(reason, message), self._clock())
+        await self._write(request, status | ({"jobName": None} if request.launching else {}))
+
+    async def _write(self, request: RetrainRequest, status: Status) -> RetrainRequest:
+        """Write a status; tell in the log and as an Event what is another turn and not only another figure."""
+        body = await self._cluster.patch_status(request.name, request.resource_version, status)
+        self._view.see_request(body)
+        for condition in news(request, status):
+            logger.info("%s: %s. %s", request.key, condition["reason"], condition["message"])
+            await self._narrator.tell(request, condition)
+        return read_request(body)
+
+
+def refused_for_now(error: Forbidden) -> str:
+    """Say that the API server may let it at another time."""
+    return f"The API server does not let the Job be created at present: {error}"

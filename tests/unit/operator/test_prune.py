@@ -1,0 +1,66 @@
+"""Which finished requests go, in sentences."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from retraining_operator.past import Past
+from retraining_operator.prune import prunable
+from retraining_operator.settings import Retention, Triggers
+
+
+@pytest.fixture
+def past(now: datetime) -> list[Past]:
+    """Ten runs, one a day; r0 is the oldest."""
+    return [run_of(f"r{day}", now - timedelta(days=10 - day)) for day in range(10)]
+
+
+def run_of(name: str, end: datetime, **other: Any) -> Past:
+    fields = {
+        "reason": "Kept",
+        "recorded": True,
+        "ran": True,
+        "failed": False,
+        "merged_into": None,
+        "trigger_reason": "",
+    }
+    fields |= {"started_at": end, "ended_at": end, "resource_version": 1, "arrival": ("", 0, 0, name), "uid": name}
+    return Past(**{"name": name, **fields, **other})
+
+
+def gone(past: list[Past], now: datetime, busy: set[str] | None = None, **settings: Any) -> list[str]:
+    triggers = Triggers(
+        **{key: settings.pop(key) for key in list(settings) if key not in {"max_count", "max_age_days"}}
+    )
+    return [run.name for run in prunable(past, Retention(**settings), triggers, busy or set(), now)]
+
+
+def test_none_go_within_both_limits(past: list[Past], now: datetime) -> None:
+    assert gone(past, now, max_count=10, max_age_days=10) == []
+
+
+def test_oldest_go_beyond_the_number(past: list[Past], now: datetime) -> None:
+    assert gone(past, now, max_count=8) == ["r0", "r1"]
+
+
+def test_those_beyond_the_age_go(past: list[Past], now: datetime) -> None:
+    assert gone(past, now, max_age_days=7) == ["r0", "r1", "r2"]
+
+
+def test_none_goes_before_its_outcome_is_in_the_database(past: list[Past], now: datetime) -> None:
+    past[0] = run_of("r0", past[0].ended_at, recorded=False)
+    assert gone(past, now, max_count=8) == ["r1"]
+
+
+def test_policy_keeps_what_it_looks_at(past: list[Past], now: datetime) -> None:
+    assert gone(past, now, max_age_days=1, breaker_failures=3) == [f"r{day}" for day in range(7)]
+    today = [run_of(f"t{hour}", now - timedelta(hours=hour)) for hour in range(5)]
+    assert gone(today, now, max_count=1, max_runs_per_day=9) == []
+    assert gone(today, now, max_count=1) == ["t4", "t3", "t2", "t1"]
+
+
+def test_merged_request_stays_while_it_is_counted(past: list[Past], now: datetime) -> None:
+    past[0] = run_of("r0", past[0].ended_at, merged_into="waits", ran=False)
+    assert gone(past, now, {"waits"}, max_count=9) == []
+    assert gone(past, now, set(), max_count=9) == ["r0"]
