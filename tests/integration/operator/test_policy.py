@@ -1,0 +1,132 @@
+"""The trigger policy against the real API server: what is held back, merged or replaced is so in the cluster."""
+
+import asyncio
+from typing import Any
+
+from retraining_operator.cluster import JOBS, Cluster
+from retraining_operator.context import Context
+from retraining_operator.settings import ConcurrencyPolicy, Settings
+from tests.integration.operator.conftest import build_reconciler, reconcile
+from tests.system.kubectl import Kubectl, wait_for
+
+MANIFEST = {"apiVersion": "retraining.dev/v1alpha1", "kind": "RetrainRequest"}
+
+
+def apply(namespace: Kubectl, *names: str, **spec: Any) -> None:
+    for name in names:
+        namespace.apply({**MANIFEST, "metadata": {"name": name}, "spec": {"reason": f"why {name}", **spec}})
+
+
+def reasons(namespace: Kubectl) -> dict[str, str]:
+    return {
+        item["metadata"]["name"]: item["status"]["conditions"][0]["reason"]
+        for item in namespace.items("retrainrequests")
+    }
+
+
+def with_triggers(settings: Settings, **changes: Any) -> Context:
+    return Context(settings.model_copy(update={"triggers": settings.triggers.model_copy(update=changes)}))
+
+
+async def settle(context: Context, cluster: Cluster, passes: int = 4) -> None:
+    reconciler = build_reconciler(context, cluster)
+    await reconciler.seed()
+    for _ in range(passes):
+        await reconcile(reconciler)
+
+
+async def test_paused_triggers_start_when_the_pause_is_over(
+    namespace: Kubectl, cluster: Cluster, settings: Settings
+) -> None:
+    apply(namespace, "a", "b", "c")
+    await settle(with_triggers(settings, paused=True, coalesce=True), cluster)
+    assert reasons(namespace) == {"a": "Paused", "b": "Merged", "c": "Merged"}
+    assert namespace.items("jobs") == []
+    merged = namespace.get("retrainrequest", "a")["status"]["merged"]
+    assert (merged["count"], sorted(merged["reasons"])) == (2, ["why b", "why c"])
+    assert namespace.get("retrainrequest", "b")["status"]["mergedInto"] == "a"
+    events = [event["note"] for event in namespace.items("events.events.k8s.io") if event["regarding"]["name"] == "b"]
+    assert any("has taken this one in" in note for note in events)
+
+    await settle(with_triggers(settings), cluster)  # another operator, with other settings
+    assert reasons(namespace) == {"a": "JobCreated", "b": "Merged", "c": "Merged"}
+    assert [job["metadata"]["ownerReferences"][0]["name"] for job in namespace.items("jobs")] == ["a"]
+    assert namespace.get("retrainrequest", "a")["status"]["merged"]["count"] == 2
+
+
+async def test_newer_request_replaces_the_one_that_runs(
+    namespace: Kubectl, cluster: Cluster, settings: Settings
+) -> None:
+    context = with_triggers(settings, max_concurrent=1, concurrency_policy=ConcurrencyPolicy.REPLACE)
+    apply(namespace, "old")
+    await settle(context, cluster)
+    apply(namespace, "new")
+    await settle(context, cluster)
+    [job] = namespace.items("jobs")
+    assert job["metadata"]["annotations"]["retraining.dev/replaced-by"] == "new"
+
+    wait_for(
+        "the Job's end",
+        lambda: [c for c in namespace.items("jobs")[0]["status"].get("conditions", ()) if c["type"] == "Failed"],
+    )
+    await settle(context, cluster, 6)
+    assert reasons(namespace) == {"old": "Replaced", "new": "JobCreated"}
+
+
+async def test_two_operators_that_decide_differently_do_not_both_have_their_way(
+    namespace: Kubectl, cluster: Cluster, settings: Settings
+) -> None:
+    """One lets all start, the other merges all but one: each request is either merged or has a Job, never both."""
+    apply(namespace, *(f"r{number}" for number in range(8)))
+    generous = with_triggers(settings, max_concurrent=8)
+    thrifty = with_triggers(settings, paused=True, coalesce=True)
+    await asyncio.gather(settle(generous, cluster), settle(thrifty, cluster), settle(generous, cluster))
+    with_job = {job["metadata"]["ownerReferences"][0]["name"] for job in namespace.items("jobs")}
+    merged = {name for name, reason in reasons(namespace).items() if reason == "Merged"}
+    assert with_job.isdisjoint(merged)
+    assert with_job | merged == {f"r{number}" for number in range(8)}
+
+
+async def test_finished_requests_are_pruned_once_they_are_recorded(
+    namespace: Kubectl, cluster: Cluster, settings: Settings
+) -> None:
+    apply(namespace, "a", "b", "c", rows=10, minimumRows=5)
+    few = settings.model_copy(update={"retention": settings.retention.model_copy(update={"max_count": 1})})
+    for name, recorded in (("a", "True"), ("b", "False")):
+        conditions = [
+            {
+                "type": kind,
+                "status": status,
+                "reason": "Test",
+                "message": "",
+                "lastTransitionTime": "2026-01-01T00:00:00Z",
+            }
+            for kind, status in (("Succeeded", "False"), ("Promoted", "False"), ("Recorded", recorded))
+        ]
+        version = int(namespace.get("retrainrequest", name)["metadata"]["resourceVersion"])
+        await cluster.patch_status(name, version, {"conditions": conditions})
+    context = Context(few)
+    await settle(context, cluster)
+    assert set(reasons(namespace)) == {"b", "c"}
+    assert "a" not in {past.name for past in context.view.settled.values()}
+
+
+async def test_job_is_created_after_it_was_written_down(namespace: Kubectl, cluster: Cluster, context: Context) -> None:
+    """The operator dies between the two: another one finishes what is written down, though the pause says otherwise."""
+    apply(namespace, "a")
+
+    class DiesBeforeTheJob(Cluster):
+        async def create(self, kind: Any, manifest: Any) -> Any:
+            if kind is JOBS:
+                raise asyncio.CancelledError
+            return await super().create(kind, manifest)
+
+    dying = DiesBeforeTheJob(cluster._objects.api_client, cluster.namespace)  # the same connection
+    reconciler = build_reconciler(context, dying)
+    await reconciler.seed()
+    await reconcile(reconciler)
+    assert reasons(namespace) == {"a": "Launching"}
+    assert namespace.items("jobs") == []
+    await settle(with_triggers(context.settings, paused=True), cluster)
+    assert reasons(namespace) == {"a": "JobCreated"}
+    assert len(namespace.items("jobs")) == 1
