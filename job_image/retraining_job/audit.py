@@ -130,7 +130,7 @@ def record(settings: TrainSettings, outcome: Outcome) -> None:
         tables = tables_of(connection)
         lock(connection)
         if outcome.result.promoted:
-            insert_version(connection, tables, settings, outcome.result)
+            insert_version(connection, tables, settings.reason, outcome.result)
         upsert_run(connection, tables, row_of(settings, outcome))
 
 
@@ -140,7 +140,7 @@ def lock(connection: Connection) -> None:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [AUDIT_LOCK])
 
 
-def insert_version(connection: Connection, tables: Tables, settings: TrainSettings, result: Result) -> None:
+def insert_version(connection: Connection, tables: Tables, reason: str, result: Result) -> None:
     """Write the old service's row.
 
     Every value goes as text: PostgreSQL gives it the column's type, which differs between installations.
@@ -150,7 +150,7 @@ def insert_version(connection: Connection, tables: Tables, settings: TrainSettin
         "version": str(result.version),
         # In whole seconds, so that a column of coarser times gives back what the guard below compares with.
         "trained_at": result.finished_at.replace(microsecond=0).isoformat(),
-        "trigger_reason": settings.reason[: tables.reason_length],
+        "trigger_reason": reason[: tables.reason_length],
         "precision_score": None if precision is None else f"{precision:.4f}",
         "n_samples": None if result.n_samples is None else str(result.n_samples),
     }
@@ -196,13 +196,16 @@ def upsert_run(connection: Connection, tables: Tables, row: dict[str, Any]) -> N
 
 
 def row_of(settings: TrainSettings, outcome: Outcome) -> dict[str, Any]:
-    """Lay an outcome out as a row of `retraining_runs`; what is not known leaves standing what is there."""
+    """Lay an outcome out as a row of `retraining_runs`, with what was asked for."""
+    asked = {"request": settings.request or None, "trigger_reason": settings.reason, "preset": settings.preset}
+    return asked | facts_of(outcome)
+
+
+def facts_of(outcome: Outcome) -> dict[str, Any]:
+    """Lay out what became of a run; what is not known leaves standing what is there."""
     result = outcome.result
     row = {
         "run_id": result.run_id,
-        "request": settings.request or None,
-        "trigger_reason": settings.reason,
-        "preset": settings.preset,
         "verdict": result.verdict,
         "promoted": result.promoted,
         "withheld": result.withheld,

@@ -151,9 +151,9 @@ def approve(settings: DecideSettings, challenger: Challenger, *, floor: int) -> 
     return publish(settings, parcel, judged_against=challenger.judged_against, result=result)
 
 
-def reject(settings: TrainSettings, challenger: Challenger) -> Rejected:
+def reject(settings: TrainSettings, challenger: Challenger) -> Rejected | Expired:
     """Let it never go live; that it was rejected stays known for as long as it would have waited."""
     with store(settings.redis_url) as client:
         rejected = challenger.model_copy(update={"rejected": True}).model_dump_json(exclude_none=True)
-        client.set(Keys.of(settings).challenger(settings.run_id), rejected, xx=True, keepttl=True)
-    return Rejected(challenger)
+        there = client.set(Keys.of(settings).challenger(settings.run_id), rejected, xx=True, keepttl=True)
+    return Rejected(challenger) if there else Expired()

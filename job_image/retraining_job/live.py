@@ -52,6 +52,12 @@ class Live:
             return None
 
     @property
+    def described(self) -> Manifest | None:
+        """Give the manifest where it is the live version's; None where somebody else has put the model there."""
+        manifest = self.manifest
+        return manifest if manifest and manifest.version == number(self.version) else None
+
+    @property
     def highest(self) -> int:
         """Give the highest version that is known here; 0 where there is none."""
         manifest = self.manifest

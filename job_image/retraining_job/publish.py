@@ -156,8 +156,13 @@ def winner(version: bytes, meta: bytes) -> Overtaken:
 
 def published(settings: TrainSettings) -> Result | None:
     """Find what this run has published at an earlier start."""
+    return result_of_run(settings, settings.run_id)
+
+
+def result_of_run(settings: TrainSettings, run_id: str) -> Result | None:
+    """Find what a run has published, within the last `RUN_SECONDS`."""
     with store(settings.redis_url) as client:
-        document = client.get(Keys.of(settings).run(settings.run_id))
+        document = client.get(Keys.of(settings).run(run_id))
     return Result.model_validate_json(document) if document else None
 
 

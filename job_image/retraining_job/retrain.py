@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
+from retraining_job.arrears import settle
 from retraining_job.audit import announce
 from retraining_job.challenger import store_challenger
 from retraining_job.champion import Champion, UnreadableChampion, read_champion, unreadable
@@ -105,6 +106,7 @@ class Retrain:
         """
         with timed("Read the champion"):
             champion = patiently(self.settings, partial(read_champion, self.settings))
+        settle(self.settings, champion.manifest)
         if champion.model is None:
             log.info("There is no live model under %s yet.", self.settings.model_key)
         try:

@@ -54,6 +54,37 @@ def test_killed_between_publishing_and_recording(world):
     assert_one_effect(world)
 
 
+@pytest.mark.parametrize("document", ["kept", "forgotten"])
+def test_next_run_writes_the_row_that_a_dead_run_owes(world, document):
+    with world.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [AUDIT_LOCK])
+        run = world.start("dead", reason="why the dead run was asked for", request="ns/dead")
+        run.wait_for("Published the challenger")
+        run.kill()
+        run.wait()
+    if document == "forgotten":
+        world.redis.delete(f"{world.model_key}:run:dead")
+    run = world.train("next")
+    assert "The live version 1 was never recorded by its run dead" in run.log
+    assert [row[:2] for row in world.versions] == [(1, "why the dead run was asked for"), (2, "drift_detected")]
+    rows = world.sql("SELECT run_id, request, verdict, version FROM retraining_runs ORDER BY version")
+    assert rows == [("dead", "ns/dead", "Promoted", 1), ("next", "retraining/demo", "Promoted", 2)]
+    assert "was never recorded" not in world.train("third").log
+
+
+def test_way_back_writes_the_row_that_a_dead_run_owes(world):
+    world.train("first")
+    with world.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [AUDIT_LOCK])
+        run = world.start("dead")
+        run.wait_for("Published the challenger")
+        run.kill()
+        run.wait()
+    assert world.start("back", ("rollback", "--to", "1")).wait().code == 0
+    assert [row[0] for row in world.versions] == [1, 2, 3]
+    assert world.version == b"3"
+
+
 def test_killed_at_every_message_it_sends(world, through_proxy):
     """The trainer is killed before its n-th message arrives, for every n until a run gets through.
 
