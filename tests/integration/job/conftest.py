@@ -1,9 +1,12 @@
 """Trainers as real processes, the world they meet, and a proxy that fails where a test says."""
 
 import dataclasses
+import itertools
 import json
 import os
 import pickle
+import queue
+import random
 import secrets
 import signal
 import socket
@@ -35,6 +38,32 @@ SMALL = {
 }
 """A forest that is made in no time, and the old rule, under which every tie is a promotion: what is tested here is what
 becomes of a verdict, not how it is reached."""
+
+
+RECOMMENDED = {
+    "preset": "recommended",
+    "forest_trees": 10,
+    "forest_height": 6,
+    "forest_weight": 1,
+    "deviation_weight": 0,
+    "hold_out_anomalies": 10,
+    "alert_rate_factor": 1_000,
+}
+"""A small forest that has the say alone, and no guard of the alert rate, which another forest of this size trips."""
+
+EVERY = 50
+"""One event in so many is an anomaly."""
+
+
+def features(number):
+    """Normal events in a cloud, anomalies outside of it; in units that need scaling."""
+    source = random.Random(number)  # noqa: S311  # made-up data
+    middle = 6.5 if number % EVERY == 0 else 5.0
+    return {
+        "amount": 100.0 * (middle + source.uniform(-1, 1)),
+        "hour_of_day": middle + source.uniform(-1, 1),
+        "risk": (middle + source.uniform(-1, 1)) / 10.0,
+    }
 
 
 class Nursery:
@@ -83,9 +112,13 @@ class Started:
     def log(self):
         return self.output.read_text()
 
+    @property
+    def log_so_far(self):
+        return self.log if self.output.exists() else ""
+
     def wait_for(self, text):
         for _ in range(3_000):
-            if self.output.exists() and text in self.log:
+            if text in self.log_so_far:
                 return
             time.sleep(0.01)
         pytest.fail(f"{text!r} never stood in the log:\n{self.log}")
@@ -199,6 +232,14 @@ def world(bare_world):
     return bare_world
 
 
+@pytest.fixture
+def judged_world(bare_world):
+    """A world with events that can be told apart."""
+    assert bare_world.migrate().code == 0
+    bare_world.seed(3_000, label=lambda number: int(number % EVERY == 0), features=features)
+    return bare_world
+
+
 @dataclasses.dataclass
 class Chunk:
     """Bytes on their way through the proxy."""
@@ -271,3 +312,38 @@ def through_proxy(world):
             yield {"REDIS_URL": redis_url, "DATABASE_URL": url}
 
     return environment
+
+
+def killed_at_every_message(through_proxy, start, prepare=None):
+    """Kill a process before its n-th message arrives, for every n until one gets through; then start it once more.
+
+    What it gets changes nothing in the world: to die before the next message it sends is to die at an answer.
+
+    Args:
+        through_proxy: the fixture.
+        start: starts the process of a run, in an environment where one is given.
+        prepare: makes the world ready for a run, where that is needed.
+
+    Yields:
+        The run's id, and its second process, which has ended.
+    """
+    through, number = False, 0
+    while not through:
+        number += 1
+        run_id = f"run-{number}"
+        if prepare:
+            prepare(run_id)
+        started, sent = queue.SimpleQueue(), itertools.count(1)
+
+        def kill_at_the_last(chunk, last=number, started=started, sent=sent):
+            place = next(sent) if chunk.to_server else 0
+            if place == last:
+                started.get().kill()
+            if place >= last:
+                raise ConnectionAbortedError
+
+        with through_proxy(kill_at_the_last) as environment:
+            doomed = start(run_id, environment)
+            started.put(doomed)
+            through = doomed.wait().code != -9
+        yield run_id, start(run_id).wait()

@@ -1,12 +1,11 @@
 """A run has one effect, however often it is started, wherever it dies, and whoever runs beside it."""
 
-import itertools
-import queue
 import time
 
 import pytest
 
 from retraining_job.audit import AUDIT_LOCK
+from tests.integration.job.conftest import killed_at_every_message
 
 BOTH_ENDS = pytest.mark.parametrize("ended_by", ["Promoted", "InsufficientData"])
 
@@ -86,32 +85,13 @@ def test_way_back_writes_the_row_that_a_dead_run_owes(world):
 
 
 def test_killed_at_every_message_it_sends(world, through_proxy):
-    """The trainer is killed before its n-th message arrives, for every n until a run gets through.
-
-    What it gets changes nothing in the world: to die before the next message it sends is to die at an answer.
-    """
-    number, through = 0, False
-    while not through:
+    number = 0
+    for _, run in killed_at_every_message(
+        through_proxy, lambda run_id, environment=None: world.start(run_id, environment=environment)
+    ):
         number += 1
-        run_id = f"run-{number}"
-        started = queue.SimpleQueue()
-
-        sent = itertools.count(1)
-
-        def kill_at_the_last(chunk, last=number, started=started, sent=sent):
-            place = next(sent) if chunk.to_server else 0
-            if place == last:
-                started.get().kill()
-            if place >= last:
-                raise ConnectionAbortedError
-
-        with through_proxy(kill_at_the_last) as environment:
-            doomed = world.start(run_id, environment=environment)
-            started.put(doomed)
-            through = doomed.wait().code != -9
-        run = world.train(run_id)
-        assert run.result.verdict == "Promoted", run.log
         where = f"killed at message {number}"
+        assert run.result.verdict == "Promoted", run.log
         assert run.result.version == number, where
         assert world.version == str(number).encode(), where
         assert [row[0] for row in world.versions] == list(range(1, number + 1)), where

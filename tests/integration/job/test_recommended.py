@@ -1,42 +1,10 @@
 """The recommended preset with real services: what it leaves in Redis and the database, and what its commands do."""
 
 import json
-import random
 
 import pytest
 
-RECOMMENDED = {
-    "preset": "recommended",
-    "forest_trees": 10,
-    "forest_height": 6,
-    "forest_weight": 1,
-    "deviation_weight": 0,
-    "hold_out_anomalies": 10,
-    "alert_rate_factor": 1_000,
-}
-"""A small forest that has the say alone, and no guard of the alert rate, which another forest of this size trips."""
-
-EVERY = 50
-"""One event in so many is an anomaly."""
-
-
-def features(number):
-    """Normal events in a cloud, anomalies outside of it; in units that need scaling."""
-    source = random.Random(number)  # noqa: S311  # made-up data
-    middle = 6.5 if number % EVERY == 0 else 5.0
-    return {
-        "amount": 100.0 * (middle + source.uniform(-1, 1)),
-        "hour_of_day": middle + source.uniform(-1, 1),
-        "risk": (middle + source.uniform(-1, 1)) / 10.0,
-    }
-
-
-@pytest.fixture
-def judged_world(bare_world):
-    """A world with events that can be told apart."""
-    assert bare_world.migrate().code == 0
-    bare_world.seed(3_000, label=lambda number: int(number % EVERY == 0), features=features)
-    return bare_world
+from tests.integration.job.conftest import RECOMMENDED
 
 
 def judge(world, run_id, **settings):

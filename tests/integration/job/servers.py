@@ -1,0 +1,69 @@
+"""A Redis and a PostgreSQL of one test's own, beside the shared ones in their pods, which it may kill and restart."""
+
+import subprocess
+from contextlib import contextmanager
+
+from tests.system.forwarding import KUBECTL, forwarded
+
+
+class Server:
+    """One server in a pod; its address outlives it."""
+
+    def __init__(self, pod, start, kill):
+        self.pod, self._start, self._kill = pod, start, kill
+
+    def run(self, script):
+        command = [*KUBECTL, "exec", self.pod, "--", "sh", "-c", script]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    def start(self):
+        self.run(self._start)
+
+    def restart(self):
+        """Kill it as a power cut would, and start it again."""
+        self.run(f"{self._kill}\n{self._start}")
+
+
+@contextmanager
+def running(pod, port, *, start, kill, remove):
+    server = Server(pod, start, kill)
+    server.start()
+    try:
+        with forwarded(f"pod/{pod}", port) as address:
+            yield server, address
+    finally:
+        server.run(f"{kill}\n{remove}")
+
+
+def redis_server(port):
+    """Run a Redis that has on its disk whatever it has answered for."""
+    folder, ping = f"/var/tmp/redis-{port}", f"redis-cli -p {port} ping 2>/dev/null | grep -q PONG"  # noqa: S108  # in the pod
+    return running(
+        "redis-0",
+        port,
+        start=f"""
+            mkdir -p {folder}
+            redis-server --port {port} --protected-mode no --dir {folder} --appendonly yes --appendfsync always \
+                --save '' --daemonize yes --pidfile {folder}/pid >/dev/null
+            until {ping}; do sleep 0.02; done
+        """,
+        kill=f"kill -9 $(cat {folder}/pid); while {ping}; do sleep 0.02; done",
+        remove=f"rm -rf {folder}",
+    )
+
+
+def postgres_server(port):
+    """Run a PostgreSQL that forgets nothing that it has committed."""
+    folder = f"/var/tmp/postgres-{port}"  # noqa: S108  # in the pod
+    options = f"-p {port} -k /tmp -c listen_addresses=127.0.0.1 -c shared_buffers=16MB"
+    binaries = "/usr/lib/postgresql/15/bin"
+    return running(
+        "postgres-0",
+        port,
+        start=f"""
+            test -d {folder} || {binaries}/initdb -D {folder} -U postgres -A trust --no-sync >/dev/null
+            {binaries}/pg_ctl -D {folder} -o "{options}" -l {folder}.log -w start
+        """,
+        kill=f"{binaries}/pg_ctl -D {folder} -m immediate -w stop",
+        remove=f"rm -rf {folder} {folder}.log",
+    )

@@ -1,0 +1,226 @@
+"""A hundred trainers that are killed, each at another moment, with Redis and PostgreSQL killed under some of them.
+
+What must hold afterwards is checked after each round: one effect for each run, whatever happened to it on its way.
+"""
+
+import json
+import os
+import random
+import secrets
+import time
+
+import pytest
+import redis
+from redis.backoff import ConstantBackoff
+from redis.retry import Retry
+
+from retraining_job.audit import AUDIT_LOCK
+from retraining_job.champion import read_champion
+from retraining_job.contract import ExitCode
+from retraining_job.manifest import sha256
+from retraining_job.settings import TrainSettings
+from tests.integration.job.conftest import EVERY, RECOMMENDED, World, features, killed_at_every_message
+from tests.integration.job.servers import postgres_server, redis_server
+
+ROUNDS = 100
+RESTART_EVERY = 10
+SEED = int(os.environ.get("KILLS_SEED", "20261124"))
+TRIES = 8
+STEPS = (
+    "Asked the audit trail",
+    "Read the events",
+    "Read the champion",
+    "Training a challenger",
+    "Trained it",
+    "Packed it",
+    "Announced it",
+    "Took it to Redis",
+    "Published the challenger",
+    "Recorded the run",
+)
+AGAIN = {-9, ExitCode.DEPENDENCY_AWAY, ExitCode.AUDIT_PENDING}
+"""Ends after which a Job starts its pod again."""
+
+
+@pytest.fixture
+def own_world(nursery, tmp_path, redis_url, database_server_url):  # noqa: ARG001  # skips where there is no cluster
+    """A world on servers that may be killed."""
+    port = 20_000 + secrets.randbelow(10_000)
+    with redis_server(port) as (store, redis_at), postgres_server(port) as (database, postgres_at):
+        world = World(
+            nursery=nursery,
+            redis_url=f"redis://{redis_at}/0",
+            database_url=f"postgresql://postgres@{postgres_at}/postgres",
+            prefix="",
+            folder=tmp_path,
+        )
+        assert world.migrate().code == 0
+        world.seed(1_000, label=lambda number: int(number % EVERY == 0), features=features)
+        world.redis = redis.Redis.from_url(world.redis_url, retry=Retry(ConstantBackoff(0.05), 20))
+        world.servers = [store, database]
+        yield world
+        world.redis.close()
+
+
+def test_hundred_kills(own_world):
+    source = random.Random(SEED)  # noqa: S311  # to be repeated
+    world, ends = own_world, []
+    for number in range(1, ROUNDS + 1):
+        run_id = f"run-{number}"
+        settings = {"history_versions": 3, **(RECOMMENDED if source.random() < 0.3 else {})}
+        restarts = number % RESTART_EVERY == 0
+        where = f"seed {SEED}, round {number}: {doomed(world, source, run_id, settings, restarts=restarts)}"
+        result = to_the_end(world, run_id, settings, where)
+        ends.append((run_id, str(result.verdict), result.version))
+        check(world, ends, where)
+    kinds = {verdict for _, verdict, _ in ends}
+    assert "Promoted" in kinds
+    assert len([version for *_, version in ends if version]) > ROUNDS / 2
+
+
+def doomed(world, source, run_id, settings, *, restarts):
+    """Start a run that is killed at some moment; tell at which."""
+    run = world.start(run_id, **settings)
+    if source.random() < 0.5:
+        step, delay = source.choice(STEPS), source.random() * 0.01
+        for _ in range(400):
+            if step in run.log_so_far or run.document.read_text():
+                break
+            time.sleep(0.002)
+        told = f"killed {1000 * delay:.1f} ms after {step!r}"
+    else:
+        delay = source.random() * 0.5
+        told = f"killed after {1000 * delay:.0f} ms"
+    time.sleep(delay)
+    if restarts:
+        server = source.choice(world.servers)
+        server.restart()
+        told += f", with {server.pod} restarted"
+    run.kill()
+    run.wait()
+    return told
+
+
+def to_the_end(world, run_id, settings, where):
+    """Start a run as often as its Job would."""
+    for _ in range(TRIES):
+        run = world.train(run_id, **settings)
+        if run.code not in AGAIN:
+            assert run.code == 0, f"{where}\n{run.log}"
+            return run.result
+    pytest.fail(f"{where}: no end after {TRIES} tries\n{run.log}")
+
+
+def check(world, ends, where):
+    """Check the state of the world after so many runs."""
+    promoted = [(version, run_id) for run_id, _, version in ends if version]
+    assert [version for version, _ in promoted] == list(range(1, len(promoted) + 1)), where
+    assert world.sql("SELECT version, run_id FROM model_versions ORDER BY version") == promoted, where
+    rows = world.sql("SELECT run_id, verdict, version FROM retraining_runs ORDER BY split_part(run_id, '-', 2)::int")
+    assert rows == ends, where
+    last = promoted[-1] if promoted else (0, "")
+    assert int(world.version or 0) == last[0], where
+    if promoted:
+        manifest = json.loads(world.redis.get(f"{world.model_key}:meta"))
+        assert (manifest["version"], manifest["run_id"]) == last, where
+        assert int(world.redis.get(f"{world.model_key}:epoch")) == manifest["epoch"] == len(promoted), where
+        assert sha256(world.redis.get(world.model_key)) == manifest["pickle_sha256"], where
+        assert sha256(world.redis.get(f"{world.model_key}:state")) == manifest["state_sha256"], where
+        settings = TrainSettings(
+            DATABASE_URL="none",
+            REDIS_URL=world.redis_url,
+            run_id="check",
+            model_key=world.model_key,
+            version_key=world.version_key,
+        )
+        assert read_champion(settings).version == last[0], where
+        assert world.redis.hlen(f"{world.model_key}:history") == min(3, len(promoted) - 1), where
+    assert world.redis.ttl(world.model_key) == (-1 if promoted else -2), where
+    assert all(world.redis.ttl(key) > 0 for key in world.staged), where
+
+
+def test_approval_killed_at_every_message(judged_world, through_proxy):
+    """A challenger for each try, each judged against what the try before has left."""
+    world, settings = judged_world, {**RECOMMENDED, "promotion": "Manual", "on_inconclusive": "Promote", "margin": 1}
+
+    def start(run_id, environment=None):
+        return world.start(run_id, ("decide",), environment, decision="approve", decided_by="Jane Doe")
+
+    def prepare(run_id):
+        judged = world.train(run_id, **settings, forest_seed=int(run_id.removeprefix("run-")))
+        assert judged.result.withheld == "AwaitingDecision", judged.log
+
+    number = 0
+    for run_id, run in killed_at_every_message(through_proxy, start, prepare):
+        number += 1
+        assert run.code == 0, run.log
+        withheld, decided_by, version = world.sql(
+            "SELECT withheld, decided_by, version FROM retraining_runs WHERE run_id = %s", run_id
+        )[0]
+        assert (withheld, decided_by, version) == (None, "Jane Doe", number)
+        assert [row[0] for row in world.versions] == list(range(1, number + 1))
+        assert world.version == str(number).encode()
+    assert number > 10, "the proxy saw far fewer messages than a decision has"
+
+
+def test_rejection_killed_between_redis_and_the_database(judged_world):
+    world = judged_world
+    world.train("run-1", **RECOMMENDED, promotion="Manual")
+    command = {"run_id": "run-1", "arguments": ("decide",), "decision": "reject", "decided_by": "Jane Doe"}
+    with world.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [AUDIT_LOCK])
+        run = world.start(**command)
+        wait_until(lambda: b'"rejected":true' in world.redis.get(f"{world.model_key}:challenger:run-1"))
+        run.kill()
+        run.wait()
+    again = world.start(**command).wait()
+    assert again.result.withheld == "Rejected", again.log
+    assert world.sql("SELECT withheld, decided_by FROM retraining_runs") == [("Rejected", "Jane Doe")]
+    assert world.version is None
+
+
+def wait_until(holds):
+    for _ in range(1_000):
+        if holds():
+            return
+        time.sleep(0.01)
+    pytest.fail("it never came to be")
+
+
+def test_rollback_killed_at_every_message(world, through_proxy):
+    for seed in (1, 2):
+        assert world.train(f"seed-{seed}", forest_seed=seed).result.version == seed
+    number = 0
+
+    def start(run_id, environment=None):
+        return world.start(run_id, ("rollback", "--to", str(number + 1)), environment)
+
+    for run_id, run in killed_at_every_message(through_proxy, start):
+        number += 1
+        assert run.code == 0, run.log
+        assert [row[0] for row in world.versions] == list(range(1, number + 3))
+        assert world.sql("SELECT verdict, version FROM retraining_runs WHERE run_id = %s", run_id) == [
+            ("Restored", number + 2)
+        ]
+        assert world.version == str(number + 2).encode()
+    assert number > 10, "the proxy saw far fewer messages than a rollback has"
+
+
+def test_eight_at_once_for_one_champion_and_the_others_say_who_won(judged_world):
+    """All are judged against the same champion; the first to publish wins, and the rest say so and judge again."""
+    world, settings = judged_world, {**RECOMMENDED, "on_inconclusive": "Promote"}
+    assert world.train("first", **settings).result.version == 1
+    runs = [world.start(f"run-{seed}", forest_seed=seed, **settings) for seed in range(8)]
+    ended = [run.wait() for run in runs]
+    winners = {run.result.version: run for run in ended if run.result.promoted}
+    assert sorted(winners) == list(range(2, 2 + len(winners)))
+    assert [row[0] for row in world.versions] == list(range(1, 2 + len(winners)))
+    assert world.version == str(1 + len(winners)).encode()
+    first = winners[2].result.run_id
+    others = [run for run in ended if run.result.run_id != first]
+    told = [run for run in others if f"Another run has promoted version 2 of run {first}" in run.log]
+    met_later = [run for run in others if run.result.champion_version >= 2]
+    assert told
+    beaten = [run for run in others if run not in told and run not in met_later]
+    assert not [run for run in beaten if run.result.promoted or run.result.reason == "overtaken"]
+    assert not world.staged
