@@ -35,7 +35,8 @@ demo-down: ## take away everything that demo and test have set up
 test: ## set everything up and run every test
 ifdef ROOT
 	@$(MAKE) --no-print-directory --jobs=2 system verify unit  # the set-up waits more than it works
-	@$(PYTHON) -m pytest tests/integration tests/e2e
+	@$(PYTHON) -m pytest --numprocesses 2 tests/integration/job tests/integration/chart  # they share nothing
+	@$(PYTHON) -m pytest tests/integration/operator tests/e2e
 else
 	@if [ "$$CI" = true ]; then echo "make test needs root here: with CI=true nothing may be left out." >&2; exit 1; fi
 	@$(MAKE) --no-print-directory verify unit

@@ -62,7 +62,9 @@ def postgres_server(port):
         port,
         start=f"""
             test -d {folder} || {binaries}/initdb -D {folder} -U postgres -A trust --no-sync >/dev/null
-            {binaries}/pg_ctl -D {folder} -o "{options}" -l {folder}.log -w start
+            until {binaries}/pg_isready -q -h 127.0.0.1 -p {port}; do
+                {binaries}/pg_ctl -D {folder} -o "{options}" -l {folder}.log -w start
+            done
         """,
         kill=f"{binaries}/pg_ctl -D {folder} -m immediate -w stop",
         remove=f"rm -rf {folder} {folder}.log",
