@@ -22,10 +22,16 @@ def is_there() -> bool:
 
 
 @contextmanager
-def forwarded(service: str, port: int) -> Iterator[str]:
-    """Give the address under which a service, or a pod as `pod/name`, is reached from here."""
+def forwarded(service: str, port: int, local: str = "") -> Iterator[str]:
+    """Give the address under which a service, or a pod as `pod/name`, is reached from here.
+
+    Args:
+        service: what is reached.
+        port: its port.
+        local: the port here; any that is free where it is empty.
+    """
     target = service if "/" in service else f"service/{service}"
-    command = [*KUBECTL, "port-forward", target, f":{port}"]
+    command = [*KUBECTL, "port-forward", target, f"{local}:{port}"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
             output = process.stdout

@@ -1,7 +1,7 @@
 """A Redis and a PostgreSQL of one test's own, beside the shared ones in their pods, which it may kill and restart."""
 
 import subprocess
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 from tests.system.forwarding import KUBECTL, forwarded
 
@@ -9,8 +9,10 @@ from tests.system.forwarding import KUBECTL, forwarded
 class Server:
     """One server in a pod; its address outlives it."""
 
-    def __init__(self, pod, start, kill):
-        self.pod, self._start, self._kill = pod, start, kill
+    def __init__(self, pod, port, *, start, kill, remove):
+        self.pod, self.port, self._start, self._kill, self._remove = pod, port, start, kill, remove
+        self._forward = ExitStack()
+        self.address = ""
 
     def run(self, script):
         command = [*KUBECTL, "exec", self.pod, "--", "sh", "-c", script]
@@ -18,21 +20,31 @@ class Server:
 
     def start(self):
         self.run(self._start)
+        local = self.address.rpartition(":")[2]
+        self.address = self._forward.enter_context(forwarded(f"pod/{self.pod}", self.port, local))
 
     def restart(self):
-        """Kill it as a power cut would, and start it again."""
-        self.run(f"{self._kill}\n{self._start}")
+        """Kill it as a power cut would, and start it again.
+
+        The forwarding goes first: it ends by itself once it meets a closed port.
+        """
+        self._forward.close()
+        self.run(self._kill)
+        self.start()
+
+    def remove(self):
+        self._forward.close()
+        self.run(f"{self._kill}\n{self._remove}")
 
 
 @contextmanager
-def running(pod, port, *, start, kill, remove):
-    server = Server(pod, start, kill)
+def running(pod, port, **scripts):
+    server = Server(pod, port, **scripts)
     server.start()
     try:
-        with forwarded(f"pod/{pod}", port) as address:
-            yield server, address
+        yield server
     finally:
-        server.run(f"{kill}\n{remove}")
+        server.remove()
 
 
 def redis_server(port):

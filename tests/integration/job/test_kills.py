@@ -46,11 +46,11 @@ AGAIN = {-9, ExitCode.DEPENDENCY_AWAY, ExitCode.AUDIT_PENDING}
 def own_world(nursery, tmp_path, redis_url, database_server_url):  # noqa: ARG001  # skips where there is no cluster
     """A world on servers that may be killed."""
     port = 20_000 + secrets.randbelow(10_000)
-    with redis_server(port) as (store, redis_at), postgres_server(port) as (database, postgres_at):
+    with redis_server(port) as store, postgres_server(port) as database:
         world = World(
             nursery=nursery,
-            redis_url=f"redis://{redis_at}/0",
-            database_url=f"postgresql://postgres@{postgres_at}/postgres",
+            redis_url=f"redis://{store.address}/0",
+            database_url=f"postgresql://postgres@{database.address}/postgres",
             prefix="",
             folder=tmp_path,
         )
