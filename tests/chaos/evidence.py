@@ -1,0 +1,101 @@
+"""What was really sent, created and promoted: read from the topic, the API server's audit log, Redis and PostgreSQL."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+from kafka import KafkaConsumer, TopicPartition
+
+from retraining_operator.names import request_name
+from tests.cluster.paths import Paths
+from tests.e2e.world import World
+
+AUDIT_LOG = "audit.log"
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """The state of the world at the end of a round."""
+
+    records: list[str]
+    """Names that the RetrainRequests of the topic's records must have."""
+    requests: dict[str, Any]
+    jobs: Counter[str]
+    """How many Jobs were ever created for each request, by the API server's audit log."""
+    versions: list[tuple[int, str]]
+    """Version and run id of each row of model_versions."""
+    runs: dict[str, tuple[str | None, int | None]]
+    """Verdict and version of each row of retraining_runs."""
+    live: int
+
+
+def gather(world: World, kafka: str) -> Evidence:
+    """Gather it all."""
+    versions = world.postgres.rows("SELECT version, run_id FROM model_versions ORDER BY version::int")
+    runs = world.postgres.rows("SELECT run_id, verdict, version FROM retraining_runs WHERE verdict IS NOT NULL")
+    return Evidence(
+        records=records(kafka, world.kafka.topic),
+        requests=world.requests(),
+        jobs=created_jobs(world.kubectl.namespace),
+        versions=[(int(version), run) for version, run in versions],
+        runs={run: (verdict, int(version) if version else None) for run, verdict, version in runs},
+        live=int(world.redis.run("GET", "model_version") or 0),
+    )
+
+
+def records(bootstrap: str, topic: str) -> list[str]:
+    """Read the whole topic: what it holds is what was sent, whatever the producer was told."""
+    consumer = KafkaConsumer(bootstrap_servers=[bootstrap], enable_auto_commit=False, metrics_enabled=False)
+    try:
+        partitions = [TopicPartition(topic, number) for number in sorted(consumer.partitions_for_topic(topic) or ())]
+        consumer.assign(partitions)
+        consumer.seek_to_beginning(*partitions)
+        ends = consumer.end_offsets(partitions)
+        found: list[str] = []
+        while any(consumer.position(partition) < ends[partition] for partition in partitions):
+            for batch in consumer.poll(1000).values():
+                found += [request_name(one.topic, one.partition, one.offset, one.timestamp) for one in batch]
+        return found
+    finally:
+        consumer.close(autocommit=False)
+
+
+def created_jobs(namespace: str) -> Counter[str]:
+    """Count the Jobs that the API server has created for each request, by its audit log."""
+    found: Counter[str] = Counter()
+    for path in sorted(Paths.here().log.glob("audit*.log")):
+        for line in path.read_text().splitlines():
+            event = json.loads(line)
+            target = event["objectRef"]
+            if target["resource"] == "jobs" and target.get("namespace") == namespace and event["responseStatus"]["code"] == 201:
+                found[event["responseObject"]["metadata"]["labels"].get("retraining.dev/request", "")] += 1
+    return found
+
+
+def faults(found: Evidence) -> list[str]:
+    """Say what is not as it must be; empty where all is well."""
+    told: list[str] = []
+    told += [f"the record of {name} has no RetrainRequest" for name in found.records if name not in found.requests]
+    told += [
+        f"{name} is no record's"
+        for name, request in found.requests.items()
+        if request["spec"].get("trigger") and name not in set(found.records)
+    ]
+    for name, request in found.requests.items():
+        has_job = "jobName" in request.get("status", {})
+        if found.jobs[name] != has_job:
+            told.append(f"{name} had {found.jobs[name]} Jobs, and its status names {'one' if has_job else 'none'}")
+        uid, version = request["metadata"]["uid"], request.get("status", {}).get("version")
+        if version and found.runs.get(uid, (None, None))[1] != version:
+            told.append(f"{name} says version {version}, and the row of its run says {found.runs.get(uid)}")
+    numbers = [version for version, _ in found.versions]
+    if numbers != list(range(1, len(numbers) + 1)):
+        told.append(f"the versions have holes or doubles: {numbers}")
+    doubled = [run for run, count in Counter(run for _, run in found.versions).items() if count > 1]
+    told += [f"the run {run} has more than one version" for run in doubled]
+    if found.live != (numbers[-1] if numbers else 0):
+        told.append(f"version {found.live} is live, and the last row says {numbers[-1:]}")
+    return told

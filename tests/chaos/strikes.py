@@ -1,0 +1,189 @@
+"""What can be done to the release and to what it stands on. Each strike says in words what it has done."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from random import Random
+from typing import Any
+
+from tests.chaos import processes
+from tests.chaos.refusals import overloaded, broken
+from tests.cluster import lifecycle
+from tests.cluster.paths import Paths
+from tests.e2e.world import OPERATOR, World
+from tests.system.kubectl import CommandError, Kubectl, wait_for
+
+TRAINERS = "app.kubernetes.io/component=trainer"
+PARTS = ("kube-apiserver", "etcd", "kubelet", "kube-controller-manager", "kube-scheduler", "containerd")
+TRAINER_SECONDS = 5
+"""How long a strike at a trainer waits for one to be there."""
+
+
+@dataclass(frozen=True)
+class Strike:
+    """One kind of harm."""
+
+    name: str
+    weight: int
+    kills: bool
+    """Whether it kills a process; the others are cuts and refusals."""
+    do: Callable[[World, Random], str | None]
+    """Does it, and gives what it has done; None where there was nothing to do it to."""
+
+
+def operator(world: World, source: Random) -> str | None:
+    """Kill one of the operators, leader or standby."""
+    pods = sorted(running(world.kubectl, OPERATOR), key=name_of)
+    if not pods:
+        return None
+    pod = source.choice(pods)
+    return f"killed the operator {name_of(pod)}" if killed(world.kubectl, pod) else None
+
+
+def trainer(world: World, source: Random) -> str | None:
+    """Kill a trainer, at some moment of its run."""
+    deadline = time.monotonic() + TRAINER_SECONDS
+    while time.monotonic() < deadline:
+        if pods := sorted(running(world.kubectl, TRAINERS), key=name_of):
+            time.sleep(source.random() * 1.5)
+            pod = source.choice(pods)
+            if processes.kill(pod["metadata"]["uid"]):
+                return f"killed the trainer {name_of(pod)}"
+        time.sleep(0.1)
+    return None
+
+
+def part(name: str) -> Callable[[World, Random], str | None]:
+    """Kill a part of Kubernetes, and start it again after a while."""
+
+    def strike(_: World, source: Random) -> str | None:
+        paths, component = Paths.here(), lifecycle.named(name)
+        process = lifecycle.process(paths, component)
+        if process is None:
+            return None
+        process.kill()
+        away = source.random() * 4
+        time.sleep(away)
+        lifecycle.start(paths, component)
+        lifecycle.wait_until_healthy(paths, component)
+        return f"killed {name} and started it again after {away:.1f} s"
+
+    return strike
+
+
+def service(name: str) -> Callable[[World, Random], str | None]:
+    """Kill Kafka, Redis or PostgreSQL."""
+
+    def strike(world: World, _: Random) -> str | None:
+        kubectl = world.environment.services
+        pods = running(kubectl, f"app.kubernetes.io/name={name}")
+        return f"killed {name}" if pods and killed(kubectl, pods[0]) else None
+
+    return strike
+
+
+def cut(world: World, source: Random) -> str | None:
+    """Drop all packets between an operator and the rest of the world for a while, or those to Kafka or to Kubernetes."""
+    pods = sorted(running(world.kubectl, OPERATOR), key=name_of)
+    if not pods:
+        return None
+    pod = source.choice(pods)
+    what, rule = source.choice(
+        [("everything", []), ("Kafka", to(world, "kafka", world.environment.services.namespace)),
+         ("the API server", to(world, "kubernetes", "default"))]
+    )  # fmt: skip
+    seconds = source.uniform(2, 20)
+    with dropped(pod, rule):
+        time.sleep(seconds)
+    return f"cut the operator {name_of(pod)} off from {what} for {seconds:.0f} s"
+
+
+def full_redis(world: World, source: Random) -> str:
+    """Leave Redis no memory for a while."""
+    seconds = source.uniform(2, 10)
+    world.redis.run("CONFIG", "SET", "maxmemory", "1mb")
+    try:
+        time.sleep(seconds)
+    finally:
+        wait_for("Redis", lambda: world.redis.run("CONFIG", "SET", "maxmemory", "0"))
+    return f"left Redis no memory for {seconds:.0f} s"
+
+
+def too_many(world: World, source: Random) -> str:
+    """Let the API server answer 429."""
+    seconds = source.uniform(2, 10)
+    with overloaded(world.kubectl):
+        time.sleep(seconds)
+    return f"let the API server answer 429 to the operators for {seconds:.0f} s"
+
+
+def internal_errors(world: World, source: Random) -> str:
+    """Let the API server answer 500."""
+    seconds = source.uniform(2, 10)
+    with broken(world.kubectl):
+        time.sleep(seconds)
+    return f"let the API server answer 500 to writes for {seconds:.0f} s"
+
+
+STRIKES = (
+    Strike("operator", 8, True, operator),
+    Strike("trainer", 8, True, trainer),
+    *(Strike(name, 2, True, part(name)) for name in PARTS[:3]),
+    *(Strike(name, 1, True, part(name)) for name in PARTS[3:]),
+    *(Strike(name, 3, True, service(name)) for name in ("kafka", "redis", "postgres")),
+    Strike("network", 2, False, cut),
+    Strike("full Redis", 1, False, full_redis),
+    Strike("429", 1, False, too_many),
+    Strike("500", 1, False, internal_errors),
+)
+
+
+def running(kubectl: Kubectl, selector: str) -> list[dict[str, Any]]:
+    """Give the pods that run; none where the API server is away itself."""
+    with suppress(CommandError, subprocess.TimeoutExpired):
+        pods = kubectl.items("pods", selector)
+        return [pod for pod in pods if pod["status"]["phase"] == "Running" and "deletionTimestamp" not in pod["metadata"]]
+    return []
+
+
+def name_of(pod: dict[str, Any]) -> str:
+    """Give a pod's name."""
+    return str(pod["metadata"]["name"])
+
+
+def killed(kubectl: Kubectl, pod: dict[str, Any]) -> bool:
+    """Kill a pod's processes, and let its controller make another pod.
+
+    Started again in its place it would wait for minutes after some kills, as Kubernetes lets whatever crashes often.
+    """
+    if not processes.kill(pod["metadata"]["uid"]):
+        return False
+    with suppress(CommandError, subprocess.TimeoutExpired):
+        kubectl("delete", "pod", name_of(pod), "--grace-period=0", "--force", "--wait=false")
+    return True
+
+
+def to(world: World, service: str, namespace: str) -> list[str]:
+    """Give the part of a rule that matches packets to a Service."""
+    address = world.kubectl.inside(namespace).get("service", service)["spec"]["clusterIP"]
+    return ["--destination", address]
+
+
+@contextmanager
+def dropped(pod: dict[str, Any], rule: list[str]) -> Iterator[None]:
+    """Drop what a pod sends, as far as a rule matches."""
+    process = next(processes.of_pod(pod["metadata"]["uid"]), None)
+    if process is None:
+        yield
+        return
+    inside = ["nsenter", f"--target={process}", "--net", "--", "iptables", "--wait"]
+    match = ["OUTPUT", *rule, "--jump", "DROP"]
+    subprocess.run([*inside, "--insert", *match], check=False, capture_output=True)
+    try:
+        yield
+    finally:
+        subprocess.run([*inside, "--delete", *match], check=False, capture_output=True)
