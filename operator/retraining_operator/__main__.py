@@ -17,7 +17,7 @@ from typing import Any, cast
 import kopf
 from prometheus_client import disable_created_metrics
 
-from retraining_operator import http, logs
+from retraining_operator import http, logs, replay
 from retraining_operator.cluster import connect
 from retraining_operator.consumer import Consumer
 from retraining_operator.context import Context
@@ -43,11 +43,15 @@ def main() -> int:
     """Run until SIGTERM or SIGINT."""
     parser = argparse.ArgumentParser(prog="retraining_operator", description="Turns triggers into retraining Jobs.")
     parser.add_argument("--config", type=Path, default=DEFAULT_CONFIG, help="the configuration file (YAML)")
+    replay.add_parser(parser.add_subparsers(dest="command"))
+    arguments = parser.parse_args()
     try:
-        settings = read_settings(parser.parse_args().config)
+        settings = read_settings(arguments.config)
     except SettingsError as error:
         print(error, file=sys.stderr)  # noqa: T201  # logging is not set up without settings
         return EXIT_BAD_SETTING
+    if arguments.command == "replay":
+        return asyncio.run(replay.run(settings, arguments, None))
     logs.configure(settings.log_format, settings.log_level)
     disable_created_metrics()  # type: ignore[no-untyped-call]  # else each counter has a second series
     sys.setswitchinterval(SWITCH_SECONDS)
@@ -67,7 +71,7 @@ async def operate(settings: Settings) -> None:
         narrator = Narrator(cluster, platform.node())
         worker = Worker(context, cluster, narrator, now)
         reconciler = Reconciler(context, cluster, worker, now)
-        intake = Intake(cluster, context.view, context.metrics)
+        intake = Intake(context, cluster)
         consumer = Consumer(settings.kafka, intake.accept, context.metrics)
         seeded = asyncio.Event()
 

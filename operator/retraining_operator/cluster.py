@@ -205,6 +205,41 @@ class Cluster:
         )
         await answer_of(call)
 
+    async def read_config_map(self, name: str) -> Manifest:
+        """Read a ConfigMap.
+
+        Raises:
+            Gone: where it is not there.
+        """
+        call = self._core.read_namespaced_config_map(name, self.namespace, _request_timeout=CALL_TIMEOUT_SECONDS)
+        return cast("Manifest", self._core.api_client.sanitize_for_serialization(await answer_of(call)))
+
+    async def create_config_map(self, manifest: Manifest) -> Manifest:
+        """Create a ConfigMap.
+
+        Raises:
+            AlreadyExists: where the name is taken, perhaps by an earlier try of this very call.
+        """
+        call = self._core.create_namespaced_config_map(
+            self.namespace, cast("Any", manifest), _request_timeout=CALL_TIMEOUT_SECONDS
+        )
+        return cast("Manifest", self._core.api_client.sanitize_for_serialization(await answer_of(call)))
+
+    async def replace_config_map(self, manifest: Manifest) -> Manifest:
+        """Replace a ConfigMap as it was read.
+
+        Raises:
+            Conflict: where it has changed since.
+            Gone: where it is not there any more.
+        """
+        call = self._core.replace_namespaced_config_map(
+            manifest["metadata"]["name"],
+            self.namespace,
+            cast("Any", manifest),  # plain JSON goes as it is
+            _request_timeout=CALL_TIMEOUT_SECONDS,
+        )
+        return cast("Manifest", self._core.api_client.sanitize_for_serialization(await answer_of(call)))
+
     async def list_pods(self, request_uid: str) -> list[Manifest]:
         """List the pods of one RetrainRequest."""
         call = self._core.list_namespaced_pod(

@@ -1,8 +1,9 @@
 """The Kafka consumer: reads records in a thread of its own and commits an offset last.
 
 kafka-python is synchronous, so the thread polls, hands each batch to the event loop, waits until every record of it
-is a RetrainRequest or set aside, and only then commits. While the API server is away the thread keeps polling paused
-partitions: the consumer stays in its group and holds its position.
+is handled, and only then commits. While that takes long the thread keeps polling paused partitions: the consumer stays
+in its group and holds its position. Partitions that do not move stay as they are in a rebalance (cooperative); of one
+that moves nothing more is committed here, and its new owner reads again what was not committed.
 """
 
 from __future__ import annotations
@@ -15,23 +16,25 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import Future
 
-from kafka import KafkaConsumer, OffsetAndMetadata, TopicPartition
+from kafka import KafkaConsumer
 from kafka.consumer.fetcher import ConsumerRecord
-from kafka.errors import CommitFailedError, KafkaError
+from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssignor
+from kafka.errors import KafkaError
 
+from retraining_operator.kafka_client import MissingCredential, client_options
+from retraining_operator.membership import POLL_SECONDS, Membership, Progress
 from retraining_operator.metrics import Metrics
 from retraining_operator.settings import Kafka
 
 logger = logging.getLogger(__name__)
 
-POLL_SECONDS = 1.0
-"""The longest that a poll blocks, and so the longest that a stop waits for it; a record ends it at once."""
 BATCH_RECORDS = 200
 RECONNECT_SECONDS = 2.0
-COMMIT_SECONDS = 10.0
 CLOSE_SECONDS = 3.0
+METADATA_SECONDS = 30
+"""How long a topic that was deleted and made again may go unnoticed."""
 
-Accept = Callable[[Sequence[ConsumerRecord]], Awaitable[None]]
+Accept = Callable[[Sequence[ConsumerRecord], str | None], Awaitable[Progress]]
 
 
 class Consumer:
@@ -49,6 +52,7 @@ class Consumer:
 
     async def run(self) -> None:
         """Consume until cancelled; the thread ends within a poll's time."""
+        self._stopping.clear()
         loop = asyncio.get_running_loop()
         thread = loop.run_in_executor(None, self._consume, loop)
         try:
@@ -62,11 +66,13 @@ class Consumer:
         consumer = self._connect()
         if consumer is None:
             return
+        membership = Membership(consumer, self._settings, self._metrics)
         try:
             while not self._stopping.is_set():
-                self._step(consumer, loop)
+                self._step(membership, loop)
         finally:
-            consumer.close(autocommit=False, timeout_ms=int(CLOSE_SECONDS * 1000))
+            with contextlib.suppress(KafkaError):
+                consumer.close(autocommit=False, timeout_ms=int(CLOSE_SECONDS * 1000))
 
     def _connect(self) -> KafkaConsumer | None:
         """Wait for Kafka, however long it takes; None where a stop came first."""
@@ -74,21 +80,20 @@ class Consumer:
             self.polled_at = time.monotonic()
             try:
                 consumer = KafkaConsumer(
-                    self._settings.topic,
-                    bootstrap_servers=self._settings.bootstrap_servers.split(","),
+                    **client_options(self._settings),
                     group_id=self._settings.group_id,
-                    client_id="retraining-operator",
                     enable_auto_commit=False,
-                    auto_offset_reset="earliest",  # a trigger sent before the first start counts
-                    max_poll_records=BATCH_RECORDS,
-                    bootstrap_timeout_ms=5000,
                     metrics_enabled=False,
+                    auto_offset_reset="none",  # where to start is decided here, for each of its causes
+                    partition_assignment_strategy=(CooperativeStickyAssignor,),
+                    max_poll_records=BATCH_RECORDS,
+                    metadata_max_age_ms=METADATA_SECONDS * 1000,
                 )
-            except (KafkaError, OSError) as error:
+            except (KafkaError, OSError, MissingCredential) as error:
                 logger.warning(
                     "Kafka at %s (kafka.bootstrapServers) does not answer: %s. Trying again in %.0f s.",
                     self._settings.bootstrap_servers,
-                    error or type(error).__name__,
+                    str(error) or type(error).__name__,
                     RECONNECT_SECONDS,
                 )
                 self._stopping.wait(RECONNECT_SECONDS)
@@ -103,73 +108,46 @@ class Consumer:
                 return consumer
         return None
 
-    def _step(self, consumer: KafkaConsumer, loop: asyncio.AbstractEventLoop) -> None:
+    def _step(self, membership: Membership, loop: asyncio.AbstractEventLoop) -> None:
         self.polled_at = time.monotonic()
         try:
-            batches = consumer.poll(timeout_ms=int(POLL_SECONDS * 1000))
+            records = membership.poll()
+            topic_id = membership.topic_id()
+            if records or membership.unsettled(topic_id):
+                progress = self._hand_over(membership, loop, records, topic_id)
+                if progress is not None:
+                    membership.take(records, topic_id, progress)
+            membership.commit()
+            membership.measure()
         except KafkaError as error:
-            logger.warning("Kafka could not be polled: %s. Trying again.", error or type(error).__name__)
+            logger.warning("Kafka could not be polled: %s. Trying again.", str(error) or type(error).__name__)
             self._stopping.wait(RECONNECT_SECONDS)
-            return
-        records = [record for batch in batches.values() for record in batch]
-        if records and self._hand_over(consumer, loop, records):
-            self._commit(consumer, records)
-        self._measure(consumer)
 
     def _hand_over(
-        self, consumer: KafkaConsumer, loop: asyncio.AbstractEventLoop, records: Sequence[ConsumerRecord]
-    ) -> bool:
-        """Wait until every record is handled; False where a stop came first, and then nothing is committed."""
-        handled = asyncio.run_coroutine_threadsafe(self._run_accept(records), loop)
+        self,
+        membership: Membership,
+        loop: asyncio.AbstractEventLoop,
+        records: Sequence[ConsumerRecord],
+        topic_id: str | None,
+    ) -> Progress | None:
+        """Wait until every record is handled; None where a stop came first, and then nothing is committed."""
+        self._metrics.oldest_record(min((record.timestamp for record in records), default=None))
+        handled = asyncio.run_coroutine_threadsafe(self._run_accept(records, topic_id), loop)
         while not done(handled, POLL_SECONDS):
             if self._stopping.is_set():
                 handled.cancel()
-                return False
+                return None
             self.polled_at = time.monotonic()
-            self._stay(consumer)
-        handled.result()
-        consumer.resume(*consumer.paused())
-        return True
+            membership.stay()
+        self._metrics.oldest_record(None)
+        membership.resume()
+        return handled.result()
 
-    def _stay(self, consumer: KafkaConsumer) -> None:
-        """Keep the place in the group without taking records: paused partitions give none."""
-        consumer.pause(*consumer.assignment())
-        # A partition that this very poll has brought is not paused yet; its records are left for later.
-        for partition, early in consumer.poll(0).items():
-            consumer.seek(partition, early[0].offset)
-
-    async def _run_accept(self, records: Sequence[ConsumerRecord]) -> None:
-        await self._accept(records)
-
-    def _commit(self, consumer: KafkaConsumer, records: Sequence[ConsumerRecord]) -> None:
-        """Commit behind the last record of each partition."""
-        offsets = {
-            TopicPartition(record.topic, record.partition): OffsetAndMetadata(record.offset + 1, "", -1)
-            for record in records  # offsets of a partition come in order, so the last one stays
-        }
-        try:
-            consumer.commit(offsets, timeout_ms=int(COMMIT_SECONDS * 1000))
-        except CommitFailedError:
-            logger.info(
-                "The partitions moved to another consumer before the commit; it finds the requests made already."
-            )
-        except KafkaError as error:
-            logger.warning(
-                "The offsets could not be committed: %s. Their records may come again; they make no second request.",
-                error or type(error).__name__,
-            )
-
-    def _measure(self, consumer: KafkaConsumer) -> None:
-        """Tell how many records wait; a partition that has not answered yet keeps its last figure."""
-        for partition in consumer.assignment():
-            end = consumer.highwater(partition)
-            with contextlib.suppress(KafkaError):
-                position = consumer.position(partition, timeout_ms=0) if end is not None else None
-                if position is not None:
-                    self._metrics.lag(partition.topic, partition.partition, max(0, end - position))
+    async def _run_accept(self, records: Sequence[ConsumerRecord], topic_id: str | None) -> Progress:
+        return await self._accept(records, topic_id)
 
 
-def done(future: Future[None], seconds: float) -> bool:
+def done(future: Future[Progress], seconds: float) -> bool:
     """Wait a while for a future; tell whether it is done."""
     try:
         future.exception(timeout=seconds)

@@ -1,53 +1,120 @@
 """A record becomes a RetrainRequest, or is set aside with a sentence. Driven by the consumer.
 
 The API server's unique names make a record that comes twice one request: "already exists" is success, once the object
-is seen to stand for the same record.
+is seen to stand for the same record. What the ledger knows as handled is not even asked for again.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeVar
 
 from kafka.consumer.fetcher import ConsumerRecord
-from tenacity import before_sleep_log, retry, retry_if_exception_type, wait_random_exponential
+from tenacity import AsyncRetrying, retry_if_exception_type, wait_random_exponential
 
-from retraining_operator.cluster import REQUESTS, AlreadyExists, Cluster, ClusterAway, Forbidden, Gone, Refused
-from retraining_operator.metrics import ACCEPTED, DUPLICATE, Metrics
+from retraining_operator.cluster import (
+    REQUESTS,
+    AlreadyExists,
+    Cluster,
+    ClusterAway,
+    ClusterError,
+    Forbidden,
+    Gone,
+    Refused,
+)
+from retraining_operator.context import Context
+from retraining_operator.dead_letter import DeadLetters
+from retraining_operator.holds import Hold, Holds
+from retraining_operator.ledger import Ledger
+from retraining_operator.membership import Progress
+from retraining_operator.metrics import ACCEPTED, DUPLICATE, SKIPPED
 from retraining_operator.request import Manifest, build_request, same_trigger
 from retraining_operator.trigger import Malformed, MalformedRecord, Origin, read_trigger
-from retraining_operator.view import View
 
 logger = logging.getLogger(__name__)
 
 PARALLEL_RECORDS = 16
+LOOK_SECONDS = 0.5
+"""How often the view, which is in memory, is asked whether there is room again."""
+AWAY = (ClusterAway, Forbidden, Gone)
+"""A missing right, a quota or a missing CRD is no fault of the record: waiting loses nothing, skipping would."""
+
+Answer = TypeVar("Answer")
 
 
 class Intake:
     """Turns records into RetrainRequests."""
 
-    def __init__(self, cluster: Cluster, view: View, metrics: Metrics) -> None:
+    def __init__(self, context: Context, cluster: Cluster) -> None:
         self._cluster = cluster
-        self._view = view
-        self._metrics = metrics
+        self._view = context.view
+        self._metrics = context.metrics
+        self._max_waiting = context.settings.triggers.max_waiting
+        self._holds = Holds(context.metrics)
+        self._letters = DeadLetters(context.settings.kafka, context.metrics, self._holds)
+        self._ledger = Ledger(cluster, context.settings.ledger_name, context.settings.kafka.topic)
         self._places = asyncio.Semaphore(PARALLEL_RECORDS)
+        self._room = 0
 
-    async def accept(self, records: Sequence[ConsumerRecord]) -> None:
-        """Handle a batch; when this returns, every record of it is a request or set aside."""
-        await asyncio.gather(*(self._accept_one(record) for record in records))
+    async def accept(self, records: Sequence[ConsumerRecord], topic_id: str | None = "") -> Progress:
+        """Handle a batch; when this returns, every record of it is a request, or set aside, or named as open.
 
-    async def _accept_one(self, record: ConsumerRecord) -> None:
-        origin = Origin(record.topic, record.partition, record.offset, record.timestamp)
+        Args:
+            records: in the order of each partition.
+            topic_id: Kafka's id of the topic that they are from; None where it is not certain.
+        """
+        await self._patiently(self._ledger.load)
+        replaced = self._ledger.replaced(topic_id)
+        known = set(self._ledger.entries)
+        origins = {id(record): origin_of(record) for record in records}
+        news = [record for record in records if not self._ledger.covers(topic_id, origins[id(record)])]
+        self._tell_skipped(len(records) - len(news), records)
+        await asyncio.gather(*(self._accept_one(record, origins[id(record)]) for record in news))
+        await self._letters.settle()
+        still_open, put_aside = self._letters.collect()
+        if topic_id is not None:
+            # Where the topic was made anew these may be the old one's last records: they say nothing of the new one.
+            handled = [o for record in news if (o := origins[id(record)]).partition not in replaced]
+            await self._patiently(lambda: self._ledger.advance(topic_id, handled, still_open, put_aside))
+        first_open: dict[int, int] = {}
+        for partition, offset in still_open:
+            first_open[partition] = min(offset, first_open.get(partition, offset))
+        return Progress(first_open, replaced, known - replaced)
+
+    def _tell_skipped(self, count: int, records: Sequence[ConsumerRecord]) -> None:
+        if count:
+            self._metrics.trigger_handled(SKIPPED, count)
+            logger.info(
+                "Skipped %d of the records up to %s: they were handled before, and `replay` makes what is missing.",
+                count,
+                origin_of(records[-1]),
+            )
+
+    async def _accept_one(self, record: ConsumerRecord, origin: Origin) -> None:
         async with self._places:
             try:
-                outcome = await self._request(
-                    build_request(read_trigger(origin, record.value), self._cluster.namespace)
-                )
+                manifest = build_request(read_trigger(origin, record.value), self._cluster.namespace)
+                await self._wait_for_room()
+                outcome = await self._request(manifest)
             except MalformedRecord as error:
                 outcome = error.kind
                 logger.warning("Skipped the record %s (%s): %s.", origin, error.kind, error)
+                await self._letters.put(record, error)
         self._metrics.trigger_handled(outcome)
+
+    async def _wait_for_room(self) -> None:
+        """Wait while too many requests wait for their Jobs. The view is counted only when the room is used up."""
+        if self._max_waiting and self._room <= 0:
+            self._room = self._max_waiting - self._view.count_waiting()
+            if self._room <= 0:
+                why = f"{self._max_waiting} RetrainRequests wait for their Jobs (triggers.maxWaiting)."
+                with self._holds.because(Hold.TOO_MANY_WAITING, why):
+                    while self._room <= 0:
+                        await asyncio.sleep(LOOK_SECONDS)
+                        self._room = self._max_waiting - self._view.count_waiting()
+        self._room -= 1
 
     async def _request(self, manifest: Manifest) -> str:
         """Create the request, however long the API server is away.
@@ -56,9 +123,12 @@ class Intake:
             MalformedRecord: where the API server will never take this one.
         """
         try:
-            self._view.see_request(await self._create(manifest))
+            self._view.see_request(await self._patiently(lambda: self._cluster.create(REQUESTS, manifest)))
         except AlreadyExists:
-            return await self._check(manifest)
+            try:
+                return await self._check(manifest)
+            except Gone:  # somebody has deleted it in between
+                return await self._request(manifest)
         except Refused as error:
             raise MalformedRecord(Malformed.REFUSED, f"the API server refuses its request: {error}") from error
         name, trigger = manifest["metadata"]["name"], manifest["spec"]["trigger"]
@@ -73,20 +143,24 @@ class Intake:
 
     async def _check(self, manifest: Manifest) -> str:
         name = manifest["metadata"]["name"]
-        if same_trigger(manifest, await self._read(name)):
+        existing = await self._patiently(lambda: self._cluster.read(REQUESTS, name), (ClusterAway, Forbidden))
+        if same_trigger(manifest, existing):
             logger.info("The RetrainRequest %s exists already; its record came again.", name)
             return DUPLICATE
         raise MalformedRecord(Malformed.REFUSED, f"a RetrainRequest named {name} exists that is not this record's")
 
-    @retry(
-        # A missing right, a quota or a missing CRD is no fault of the record: waiting loses nothing, skipping would.
-        retry=retry_if_exception_type((ClusterAway, Forbidden, Gone)),
-        wait=wait_random_exponential(0.2, max=5),
-        before_sleep=before_sleep_log(logger, logging.WARNING),
-    )
-    async def _create(self, manifest: Manifest) -> Manifest:
-        return await self._cluster.create(REQUESTS, manifest)
+    async def _patiently(
+        self, call: Callable[[], Awaitable[Answer]], away: tuple[type[ClusterError], ...] = AWAY
+    ) -> Answer:
+        """Make a call until the API server has answered it; while it does not, that is said once."""
+        try:
+            return await call()
+        except away as error:
+            with self._holds.because(Hold.API_SERVER, f"The API server does not take records: {error}"):
+                retry = retry_if_exception_type(away)
+                return await AsyncRetrying(retry=retry, wait=wait_random_exponential(0.2, max=5), reraise=True)(call)
 
-    @retry(retry=retry_if_exception_type(ClusterAway), wait=wait_random_exponential(0.2, max=5))
-    async def _read(self, name: str) -> Manifest:
-        return await self._cluster.read(REQUESTS, name)
+
+def origin_of(record: ConsumerRecord) -> Origin:
+    """Say where a record stands."""
+    return Origin(record.topic, record.partition, record.offset, record.timestamp)

@@ -5,6 +5,7 @@ They are fed from finished Jobs, so the trainer's figures are here too and not i
 
 from __future__ import annotations
 
+import time
 from collections import Counter as Counted
 from collections.abc import Iterable, Mapping
 from datetime import datetime
@@ -32,6 +33,8 @@ HOLDING = (
     Reason.QUEUED,
 )
 SUPPRESSING = (Reason.MERGED, Reason.REPLACED, Reason.FORBIDDEN)
+SKIPPED = "skipped"
+"""At or below the highest offset that the ledger knows as handled."""
 
 
 class Metrics:
@@ -87,11 +90,32 @@ class Metrics:
         )
         self._lag = Gauge(
             "retraining_consumer_lag",
-            "Records behind the committed offset.",
+            "Records of a partition that are not handled yet.",
             ["topic", "partition"],
             registry=self.registry,
         )
-        for outcome in (ACCEPTED, DUPLICATE, *Malformed):
+        self._records_held = Gauge(
+            "retraining_consumer_held",
+            "Whether no records are taken at present, by reason.",
+            ["reason"],
+            registry=self.registry,
+        )
+        self._oldest_record = Gauge(
+            "retraining_oldest_record_age_seconds",
+            "Age of the oldest record that is read and not handled yet, 0 where there is none.",
+            registry=self.registry,
+        )
+        self._oldest_request = Gauge(
+            "retraining_oldest_waiting_age_seconds",
+            "Age of the oldest RetrainRequest without a Job, 0 where there is none.",
+            registry=self.registry,
+        )
+        self._dead_letters = Gauge(
+            "retraining_dead_letters_open",
+            "Malformed records that the dead-letter topic has not taken yet.",
+            registry=self.registry,
+        )
+        for outcome in (ACCEPTED, DUPLICATE, SKIPPED, *Malformed):
             self._triggers.labels(outcome)
         for reason in SUPPRESSING:
             self._suppressed.labels(reason)
@@ -124,9 +148,9 @@ class Metrics:
         if outcome.result and outcome.result.promoted:
             self._promotions.inc()
 
-    def trigger_handled(self, outcome: str) -> None:
-        """Count one record."""
-        self._triggers.labels(outcome).inc()
+    def trigger_handled(self, outcome: str, records: int = 1) -> None:
+        """Count records."""
+        self._triggers.labels(outcome).inc(records)
 
     def lag(self, topic: str, partition: int, records: int) -> None:
         """Set how many records of a partition are not handled yet."""
@@ -138,17 +162,36 @@ class Metrics:
         if reason in SUPPRESSING:
             self._suppressed.labels(reason).inc()
 
+    def records_held(self, reason: str, *, holds: bool) -> None:
+        """Set whether no records are taken for a reason."""
+        self._records_held.labels(reason).set(holds)
+
+    def oldest_record(self, born_ms: int | None) -> None:
+        """Set the timestamp of the oldest record in hand; its age grows by itself."""
+        self._oldest_record.set_function(lambda: age_seconds(None if born_ms is None else born_ms / 1000))
+
+    def dead_letters_open(self, records: int) -> None:
+        """Set how many malformed records wait for the dead-letter topic."""
+        self._dead_letters.set(records)
+
     def standing(self, view: View, held: Mapping[str, Reason]) -> None:
         """Set how many requests wait and why, run, or await a person's decision."""
         for reason, count in (dict.fromkeys(HOLDING, 0) | Counted(held.values())).items():
             self._held.labels(reason).set(count)
         unfinished = [request for request in view.requests.values() if not request.finished]
-        running = sum(request.uid in view.jobs[Task.TRAIN] for request in unfinished)
-        self._requests.labels("running").set(running)
-        self._requests.labels("waiting").set(len(unfinished) - running)
+        waiting = [request for request in unfinished if request.uid not in view.jobs[Task.TRAIN]]
+        self._requests.labels("running").set(len(unfinished) - len(waiting))
+        self._requests.labels("waiting").set(len(waiting))
+        born = min((request.created_at for request in waiting), default=None)
+        self._oldest_request.set_function(lambda: age_seconds(seconds(born) if born else None))
         self._requests.labels("awaiting_decision").set(sum(request.awaiting for request in view.requests.values()))
 
 
 def seconds(timestamp: str) -> float:
     """Read a time as Kubernetes writes it."""
     return datetime.fromisoformat(timestamp).timestamp()
+
+
+def age_seconds(born: float | None) -> float:
+    """Give the age of what was born at a time in seconds since 1970; 0 for nothing, and for a clock that is ahead."""
+    return 0.0 if born is None else max(0.0, time.time() - born)

@@ -61,6 +61,11 @@ def job_name(request: str, uid: str, task: Task = Task.TRAIN) -> str:
     return f"{slug}-{digest(uid if task is Task.TRAIN else f'{uid}/{task}', 12)}"
 
 
+def ledger_key(topic: str, partition: int) -> str:
+    """Name a partition's line in the ledger; a topic's own name may be longer than a ConfigMap's key."""
+    return f"{digest(topic, 12)}.{partition}"
+
+
 def digest(text: str, characters: int) -> str:
     """Give the first hexadecimal characters of a text's SHA-256."""
     return hashlib.sha256(text.encode()).hexdigest()[:characters]

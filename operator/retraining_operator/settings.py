@@ -6,13 +6,15 @@ renders from those values; an environment variable such as `KAFKA__TOPIC` wins o
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic.alias_generators import to_camel
+from pydantic_core import PydanticCustomError
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -39,6 +41,49 @@ class Kafka(Section):
     bootstrap_servers: str = Field(min_length=1)
     topic: str = Field(default="retraining-triggers", min_length=1, max_length=249)
     group_id: str = Field(default="retraining-operator", min_length=1)
+    start_position: Literal["earliest", "latest"] = "earliest"
+    dead_letter_topic: str = Field(default="", max_length=249)
+    security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
+    sasl_mechanism: Literal["", "PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = ""
+    existing_secret: str = ""
+    username_key: str = Field(default="username", min_length=1)
+    password_key: str = Field(default="password", min_length=1)
+    ca_key: str = Field(default="ca.crt", min_length=1)
+    secret_folder: Path = Path("/etc/retraining-operator-kafka")
+    """Where the chart mounts that Secret."""
+
+    @property
+    def logs_in(self) -> bool:
+        """Whether username and password are sent."""
+        return self.security_protocol.startswith("SASL")
+
+    @property
+    def encrypted(self) -> bool:
+        """Whether the connection is TLS."""
+        return self.security_protocol.endswith("SSL")
+
+    @model_validator(mode="after")
+    def check(self) -> Self:
+        """Refuse what contradicts itself."""
+        problem = next(iter(contradictions(self)), None)
+        if problem:
+            raise PydanticCustomError("contradiction", "{problem}", {"problem": problem})
+        return self
+
+
+def contradictions(kafka: Kafka) -> Iterator[str]:
+    """Say what cannot be meant so."""
+    protocol = f"kafka.securityProtocol is {kafka.security_protocol}"
+    if kafka.logs_in and not kafka.sasl_mechanism:
+        yield f"{protocol} and needs kafka.saslMechanism: PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512"
+    if kafka.logs_in and not kafka.existing_secret:
+        yield f"{protocol} and needs kafka.existingSecret, a Secret with username and password"
+    if kafka.sasl_mechanism and not kafka.logs_in:
+        yield f"kafka.saslMechanism is set but {protocol}; set that to SASL_SSL or SASL_PLAINTEXT"
+    if kafka.existing_secret and kafka.security_protocol == "PLAINTEXT":
+        yield f"kafka.existingSecret is set but {protocol}, which uses neither password nor certificate"
+    if kafka.dead_letter_topic == kafka.topic:
+        yield "kafka.deadLetterTopic is kafka.topic itself, so malformed records would come back for ever"
 
 
 class SecretKey(Section):
@@ -94,6 +139,7 @@ class Triggers(Section):
     max_runs_per_day: int = Field(default=0, ge=0)
     breaker_failures: int = Field(default=0, ge=0)
     breaker_reset_seconds: int = Field(default=1800, ge=1)
+    max_waiting: int = Field(default=1000, ge=0)
     paused: bool = False
 
 
@@ -116,6 +162,8 @@ class Settings(BaseSettings):
     )
 
     namespace: str = Field(min_length=1)
+    ledger_name: str = Field(default="retraining-operator-offsets", min_length=1, max_length=253)
+    """The ConfigMap with the highest offset handled in each partition; the chart names it after the release."""
     kafka: Kafka
     redis: SecretKey
     database: SecretKey

@@ -59,6 +59,11 @@ class View:
         if attempt and request_uid in self.requests:
             self.attempts.setdefault(request_uid, {})[body["metadata"]["uid"]] = attempt
 
+    def count_waiting(self) -> int:
+        """Count the requests that have no Job yet."""
+        jobs = self.jobs[Task.TRAIN]
+        return sum(request.uid not in jobs and not request.finished for request in self.requests.values())
+
     def settle(self, request: RetrainRequest) -> None:
         """Keep no more of a finished request than its past."""
         self.attempts.pop(request.uid, None)

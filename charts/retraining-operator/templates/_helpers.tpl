@@ -5,6 +5,9 @@
 
 {{- define "retraining.jobAccount" -}}{{ include "retraining.name" . }}-job{{- end }}
 
+{{/* The ConfigMap that the operator keeps its offsets in. */}}
+{{- define "retraining.ledger" -}}{{ include "retraining.name" . }}-offsets{{- end }}
+
 {{- define "retraining.labels" -}}
 app.kubernetes.io/name: {{ .Chart.Name }}
 app.kubernetes.io/instance: {{ .Release.Name }}
@@ -35,6 +38,7 @@ key: url
 {{/* The operator's configuration file, in the order of values.yaml. */}}
 {{- define "retraining.config" -}}
 namespace: {{ .Release.Namespace }}
+ledgerName: {{ include "retraining.ledger" . }}
 kafka: {{- toYaml .Values.kafka | nindent 2 }}
 redis: {{- include "retraining.secret" (dict "root" . "store" "redis") | nindent 2 }}
 database: {{- include "retraining.secret" (dict "root" . "store" "database") | nindent 2 }}

@@ -82,6 +82,35 @@ def test_url_stands_in_a_secret_alone() -> None:
     assert holders == ["Secret"]
 
 
+def test_login_to_kafka_is_mounted_from_the_secret_and_stands_nowhere_else(tmp_path: Path) -> None:
+    login = ("kafka.securityProtocol=SASL_SSL", "kafka.saslMechanism=PLAIN", "kafka.existingSecret=mine")
+    documents = rendered(*NEEDED, *(f"--set={value}" for value in login))
+    config = tmp_path / "config.yaml"
+    config.write_text(one(documents, "ConfigMap")["data"]["config.yaml"])
+    kafka = read_settings(config).kafka
+    pod = one(documents, "Deployment")["spec"]["template"]["spec"]
+    [volume] = [volume for volume in pod["volumes"] if "secret" in volume]
+    [mount] = [mount for mount in pod["containers"][0]["volumeMounts"] if mount["name"] == volume["name"]]
+    assert volume["secret"]["secretName"] == kafka.existing_secret == "mine"
+    assert mount["mountPath"] == str(kafka.secret_folder)
+    assert not [volume for volume in deployed_volumes(*NEEDED) if "secret" in volume]
+
+
+def deployed_volumes(*values: str) -> list[dict[str, Any]]:
+    volumes: list[dict[str, Any]] = one(rendered(*values), "Deployment")["spec"]["template"]["spec"]["volumes"]
+    return volumes
+
+
+def test_operator_may_write_its_ledger_and_no_other_configmap(tmp_path: Path) -> None:
+    documents = rendered(*NEEDED)
+    config = tmp_path / "config.yaml"
+    config.write_text(one(documents, "ConfigMap")["data"]["config.yaml"])
+    rules = [rule for rule in one(documents, "Role")["rules"] if "configmaps" in rule["resources"]]
+    named = {verb: rule.get("resourceNames") for rule in rules for verb in rule["verbs"]}
+    ledger = read_settings(config).ledger_name
+    assert named == {"get": [ledger], "update": [ledger], "create": None}
+
+
 def test_changed_configuration_restarts_the_operator() -> None:
     def checksum(*values: str) -> str:
         pod = one(rendered(*NEEDED, *values), "Deployment")["spec"]["template"]

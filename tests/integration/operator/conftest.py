@@ -19,6 +19,7 @@ from retraining_operator.events import Narrator
 from retraining_operator.reconciler import Reconciler
 from retraining_operator.settings import Settings
 from retraining_operator.worker import Worker
+from tests.integration.operator.topic import Topic
 from tests.system import environment
 from tests.system.environment import ROOT, STATE
 from tests.system.kubectl import Kubectl, wait_for
@@ -55,7 +56,7 @@ def settings(namespace: Kubectl) -> Settings:
             "kafka": {
                 "bootstrapServers": f"localhost:{KAFKA_PORT}",
                 "topic": f"it-{uuid.uuid4().hex[:8]}",
-                "groupId": "it",
+                "groupId": f"it-{uuid.uuid4().hex[:8]}",
             },
             "redis": {"name": "none"},
             "database": {"name": "none"},
@@ -75,6 +76,12 @@ async def cluster(settings: Settings) -> AsyncIterator[Cluster]:
 def context(settings: Settings) -> Context:
     """Give a process' worth of state."""
     return Context(settings)
+
+
+@pytest.fixture
+def topic(settings: Settings, kafka_port: int) -> Topic:  # noqa: ARG001  # the port must be open
+    """Give the topic that triggers come from."""
+    return Topic(settings.kafka, settings.kafka.topic)
 
 
 def build_reconciler(context: Context, cluster: Cluster) -> Reconciler:

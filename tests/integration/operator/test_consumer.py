@@ -2,17 +2,23 @@
 
 import asyncio
 import contextlib
+import functools
 import threading
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 import pytest
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.admin import NewTopic
 
+from retraining_operator.cluster import Cluster
 from retraining_operator.consumer import Consumer
+from retraining_operator.context import Context
+from retraining_operator.membership import Progress
 from retraining_operator.metrics import Metrics
 from retraining_operator.settings import Settings
+from tests.integration.operator.topic import Topic, listening, until
+from tests.system.kubectl import Kubectl
 
 WAIT_SECONDS = 40
 
@@ -47,12 +53,15 @@ class Sink:
         self.enough = asyncio.Event()
         self.wanted = 1
 
-    async def accept(self, records: Sequence[Any]) -> None:
+    async def accept(self, records: Sequence[Any], topic_id: str | None) -> Progress:  # noqa: ARG002
+        if not records:
+            return Progress({}, set(), set())
         self.entered.set()
         await self.held.wait()
         self.values += [record.value.decode() for record in records]
         if len(self.values) >= self.wanted:
             self.enough.set()
+        return Progress({}, set(), set())
 
 
 async def run_until(settings: Settings, sink: Sink, event: asyncio.Event, linger_seconds: float = 0.5) -> None:
@@ -136,3 +145,87 @@ async def test_partition_that_comes_while_records_are_held_loses_none(produce: A
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+DRIFT = b'{"reason": "drift"}'
+
+
+def at_the_end(settings: Settings) -> Settings:
+    kafka = settings.kafka.model_copy(update={"start_position": "latest"})
+    return settings.model_copy(update={"kafka": kafka})
+
+
+async def test_group_that_starts_at_the_latest_record_loses_none_sent_while_it_was_away(
+    topic: Topic, settings: Settings, cluster: Cluster, namespace: Kubectl
+) -> None:
+    settings = at_the_end(settings)
+    await asyncio.to_thread(topic.send, DRIFT, DRIFT)
+    async with listening(settings, cluster):
+        await until(lambda: topic.committed() == 2)
+    await asyncio.to_thread(topic.send, DRIFT)
+    async with listening(settings, cluster):
+        await until(lambda: topic.committed() == 3)
+    assert [item["spec"]["trigger"]["offset"] for item in namespace.items("retrainrequests")] == [2]
+
+
+async def test_records_that_kafka_has_deleted_unread_are_told_and_the_rest_is_read(
+    topic: Topic, settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings = at_the_end(settings)  # which must not count here
+    await asyncio.to_thread(topic.send, b"0")
+    async with listening_sink(settings) as sink:
+        await until(lambda: topic.committed() == 1)
+    await asyncio.to_thread(topic.send, b"1", b"2", b"3")
+    await asyncio.to_thread(topic.delete_before, 3)
+    async with listening_sink(settings) as sink:
+        await until(lambda: topic.committed() == 4)
+    assert sink.values == ["3"]
+    assert "offset 1 in partition 0" in caplog.text
+
+
+async def test_rebalance_in_the_middle_of_a_batch_loses_and_doubles_nothing(
+    topic: Topic, settings: Settings, cluster: Cluster, namespace: Kubectl
+) -> None:
+    await asyncio.to_thread(topic.make, 4)
+    full = settings.model_copy(update={"triggers": settings.triggers.model_copy(update={"max_waiting": 3})})
+    for partition in range(4):
+        await asyncio.to_thread(functools.partial(topic.send, *[DRIFT] * 20, partition=partition))
+    async with listening(full, cluster) as first:
+        await until(lambda: held(first))  # in the middle of its batch
+        async with listening(settings, cluster) as second:
+            await until(lambda: handled(second) >= 40)  # two of the partitions have moved
+            while handled(first) < 80:
+                for uid in list(first.view.requests):
+                    first.view.forget_request(uid)  # as if each had its Job
+                await asyncio.sleep(0.1)
+            await until(lambda: [topic.committed(partition=n) for n in range(4)] == [20] * 4)
+    places = [(t["partition"], t["offset"]) for t in map(trigger_of, namespace.items("retrainrequests"))]
+    assert sorted(places) == [(partition, offset) for partition in range(4) for offset in range(20)]
+    assert handled(first, "accepted") + handled(second, "accepted") == 80
+
+
+def trigger_of(item: dict[str, Any]) -> dict[str, Any]:
+    return dict(item["spec"]["trigger"])
+
+
+def handled(context: Context, *outcomes: str) -> float:
+    values = (
+        context.metrics.registry.get_sample_value("retraining_triggers_total", {"outcome": outcome})
+        for outcome in outcomes or ("accepted", "duplicate", "skipped")
+    )
+    return sum(value or 0 for value in values)
+
+
+def held(context: Context) -> bool:
+    labels = {"reason": "too_many_waiting"}
+    return context.metrics.registry.get_sample_value("retraining_consumer_held", labels) == 1
+
+
+@contextlib.asynccontextmanager
+async def listening_sink(settings: Settings) -> AsyncIterator[Sink]:
+    sink = Sink()
+    task = asyncio.create_task(Consumer(settings.kafka, sink.accept, Metrics()).run())
+    yield sink
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task

@@ -7,8 +7,10 @@ from prometheus_client import generate_latest
 
 from retraining_operator.cluster import REQUESTS, Cluster
 from retraining_operator.context import Context
-from retraining_operator.intake import Intake
+from retraining_operator.intake import PARALLEL_RECORDS, Intake
 from retraining_operator.names import request_name
+from retraining_operator.settings import Settings
+from tests.integration.operator.topic import until
 from tests.system.kubectl import Kubectl
 
 
@@ -21,6 +23,8 @@ class Record:
     timestamp: int = 1_750_000_000_123
     topic: str = "drift"
     partition: int = 0
+    key: bytes | None = None
+    headers: tuple[tuple[str, bytes], ...] = ()
 
 
 def names(namespace: Kubectl) -> list[str]:
@@ -33,18 +37,31 @@ def count(context: Context, outcome: str) -> float:
     return next(float(line.split()[-1]) for line in lines if line.startswith(series))
 
 
+def gauge(context: Context, reason: str) -> float | None:
+    return context.metrics.registry.get_sample_value("retraining_consumer_held", {"reason": reason})
+
+
 async def test_record_that_comes_twice_is_one_request(namespace: Kubectl, cluster: Cluster, context: Context) -> None:
-    intake = Intake(cluster, context.view, context.metrics)
+    intake = Intake(context, cluster)
     await intake.accept([Record(1), Record(2)])
     await intake.accept([Record(1), Record(2), Record(3)])
     assert names(namespace) == sorted(request_name("drift", 0, offset, 1_750_000_000_123) for offset in (1, 2, 3))
-    assert (count(context, "accepted"), count(context, "duplicate")) == (3, 2)
+    assert (count(context, "accepted"), count(context, "skipped")) == (3, 2)
+
+
+async def test_record_that_the_ledger_does_not_know_is_found_by_its_name(
+    namespace: Kubectl, cluster: Cluster, context: Context
+) -> None:
+    await Intake(context, cluster).accept([Record(1), Record(2)], None)
+    await Intake(context, cluster).accept([Record(1), Record(2)], None)
+    assert len(names(namespace)) == 2
+    assert (count(context, "accepted"), count(context, "duplicate")) == (2, 2)
 
 
 async def test_two_consumers_of_one_record_make_one_request(
     namespace: Kubectl, cluster: Cluster, context: Context
 ) -> None:
-    intakes = [Intake(cluster, context.view, context.metrics) for _ in range(4)]
+    intakes = [Intake(context, cluster) for _ in range(4)]
     await asyncio.gather(*(intake.accept([Record(offset) for offset in range(10)]) for intake in intakes))
     assert len(names(namespace)) == 10
     assert (count(context, "accepted"), count(context, "duplicate")) == (10, 30)
@@ -53,14 +70,14 @@ async def test_two_consumers_of_one_record_make_one_request(
 async def test_topic_that_was_made_again_gives_new_requests(
     namespace: Kubectl, cluster: Cluster, context: Context
 ) -> None:
-    intake = Intake(cluster, context.view, context.metrics)
+    intake = Intake(context, cluster)
     await intake.accept([Record(1)])
     await intake.accept([Record(1, timestamp=1_760_000_000_000)])
     assert len(names(namespace)) == 2
 
 
 async def test_malformed_record_does_not_stop_the_batch(namespace: Kubectl, cluster: Cluster, context: Context) -> None:
-    intake = Intake(cluster, context.view, context.metrics)
+    intake = Intake(context, cluster)
     await intake.accept([Record(1), Record(2, b"drift!"), Record(3, None), Record(4)])
     assert len(names(namespace)) == 2
     assert (count(context, "not_json"), count(context, "empty")) == (1, 1)
@@ -70,5 +87,32 @@ async def test_foreign_object_of_the_same_name_is_no_duplicate(cluster: Cluster,
     metadata = {"name": request_name("drift", 0, 1, 1_750_000_000_123)}
     body = {"apiVersion": "retraining.dev/v1alpha1", "kind": "RetrainRequest", "metadata": metadata, "spec": {}}
     await cluster.create(REQUESTS, body)
-    await Intake(cluster, context.view, context.metrics).accept([Record(1)])
+    await Intake(context, cluster).accept([Record(1)])
     assert (count(context, "duplicate"), count(context, "refused")) == (0, 1)
+
+
+async def test_records_stay_in_kafka_while_too_many_requests_wait(
+    namespace: Kubectl, cluster: Cluster, settings: Settings
+) -> None:
+    triggers = settings.triggers.model_copy(update={"max_waiting": 2})
+    context = Context(settings.model_copy(update={"triggers": triggers}))
+    accepting = asyncio.create_task(Intake(context, cluster).accept([Record(offset) for offset in range(40)]))
+    await until(lambda: gauge(context, "too_many_waiting") == 1)
+    made = names(namespace)
+    assert 2 <= len(made) <= 2 + PARALLEL_RECORDS
+    for uid in list(context.view.requests):
+        context.view.forget_request(uid)  # as if each had its Job
+    while not accepting.done():
+        await asyncio.sleep(0.1)
+        for uid in list(context.view.requests):
+            context.view.forget_request(uid)
+    assert (await accepting).open == {}
+    assert len(names(namespace)) == 40
+    assert gauge(context, "too_many_waiting") == 0
+
+
+async def test_no_limit_holds_nothing_back(namespace: Kubectl, cluster: Cluster, settings: Settings) -> None:
+    triggers = settings.triggers.model_copy(update={"max_waiting": 0})
+    context = Context(settings.model_copy(update={"triggers": triggers}))
+    await Intake(context, cluster).accept([Record(offset) for offset in range(20)])
+    assert len(names(namespace)) == 20

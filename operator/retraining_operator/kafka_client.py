@@ -1,0 +1,53 @@
+"""What every client of Kafka is given: where it is and how to log in. Passwords come from a mounted Secret alone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from retraining_operator.settings import Kafka
+
+BOOTSTRAP_SECONDS = 5.0
+
+
+class MissingCredential(Exception):
+    """The mounted Secret lacks a key; the text names both and no value."""
+
+
+def client_options(kafka: Kafka) -> dict[str, Any]:
+    """Build the options that kafka-python's clients have in common.
+
+    The Secret is read at each call, so that a password that was changed counts from the next connection on.
+
+    Raises:
+        MissingCredential: where the Secret has no username or no password.
+    """
+    options: dict[str, Any] = {
+        "bootstrap_servers": kafka.bootstrap_servers.split(","),
+        "client_id": "retraining-operator",
+        "security_protocol": kafka.security_protocol,
+        "bootstrap_timeout_ms": int(BOOTSTRAP_SECONDS * 1000),
+    }
+    if kafka.logs_in:
+        options |= {
+            "sasl_mechanism": kafka.sasl_mechanism,
+            "sasl_plain_username": credential(kafka, kafka.username_key),
+            "sasl_plain_password": credential(kafka, kafka.password_key),
+        }
+    authority = kafka.secret_folder / kafka.ca_key
+    if kafka.encrypted and kafka.existing_secret and authority.is_file():
+        options["ssl_cafile"] = str(authority)  # else the image's own authorities count
+    return options
+
+
+def credential(kafka: Kafka, key: str) -> str:
+    """Read one key of the mounted Secret, without the line's end that an editor leaves there.
+
+    Raises:
+        MissingCredential: where it is not there or cannot be read.
+    """
+    try:
+        return (kafka.secret_folder / key).read_text().rstrip("\r\n")
+    except (OSError, UnicodeDecodeError):
+        raise MissingCredential(
+            f"The Secret {kafka.existing_secret} (kafka.existingSecret) has no text under the key {key}"
+        ) from None

@@ -1,0 +1,190 @@
+"""The highest offset handled in each partition, kept in a ConfigMap: the guard that outlives requests and offsets.
+
+Names keep a record from running twice while its RetrainRequest exists, and Kafka while the group's offsets exist; both
+go in time. The ledger is written after a batch is handled and before its offsets are committed. It only ever speaks of
+records that were handled, so two writers at once can at worst know too little of each other, and then names guard.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from retraining_operator.cluster import AlreadyExists, Cluster, Conflict, Gone
+from retraining_operator.names import LABEL_MANAGED_BY, MANAGED_BY, ledger_key
+from retraining_operator.trigger import Origin
+
+UNKNOWN = -1
+Places = frozenset[tuple[int, int]]
+"""Partitions and offsets."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What is known of one partition."""
+
+    topic_id: str
+    """Kafka's own id of the topic, another one after it was deleted and made again; empty where Kafka gives none."""
+    offset: int = UNKNOWN
+    latest_ms: int = UNKNOWN
+    """The latest timestamp of all handled records: a record below `offset` that is later is of a new topic."""
+    open: frozenset[int] = frozenset()
+    """Offsets below that are not handled yet: malformed records that the dead-letter topic has not taken."""
+
+    def covers(self, topic_id: str, origin: Origin) -> bool:
+        """Tell whether a record was handled before; all that is known must agree, else it counts as new."""
+        return topic_id == self.topic_id and origin.timestamp_ms <= self.latest_ms and self.handled(origin.offset)
+
+    def handled(self, offset: int) -> bool:
+        """Tell whether an offset of this very topic was handled."""
+        return offset <= self.offset and offset not in self.open
+
+    def merged(self, other: Entry | None) -> Entry:
+        """Join with another writer's entry: what either has handled is handled. A topic made anew starts anew."""
+        if other is None or other.topic_id != self.topic_id:
+            return self
+        return Entry(
+            self.topic_id,
+            max(self.offset, other.offset),
+            max(self.latest_ms, other.latest_ms),
+            frozenset(at for at in self.open | other.open if not (self.handled(at) or other.handled(at))),
+        )
+
+
+class Ledger:
+    """One topic's entries, by partition."""
+
+    def __init__(self, cluster: Cluster, name: str, topic: str) -> None:
+        self._cluster = cluster
+        self._name = name
+        self._topic = topic
+        self._manifest: dict[str, Any] | None = None
+        self.entries: dict[int, Entry] = {}
+
+    async def load(self) -> None:
+        """Read what is kept, where that was not done yet.
+
+        Raises:
+            ClusterError: where the API server is away or refuses.
+        """
+        if self._manifest is None:
+            await self._reload()
+
+    def covers(self, topic_id: str | None, origin: Origin) -> bool:
+        """Tell whether a record was handled before."""
+        entry = self.entries.get(origin.partition)
+        return entry is not None and topic_id is not None and entry.covers(topic_id, origin)
+
+    def replaced(self, topic_id: str | None) -> set[int]:
+        """Give the partitions whose entries are of an earlier topic of this name, and start them anew."""
+        if topic_id is None:
+            return set()
+        partitions = {number for number, entry in self.entries.items() if entry.topic_id != topic_id}
+        self.entries |= dict.fromkeys(partitions, Entry(topic_id))
+        return partitions
+
+    async def advance(
+        self, topic_id: str, handled: Iterable[Origin], still_open: Places, put_aside: Places = frozenset()
+    ) -> None:
+        """Keep that records were handled, but for those that are still open; write where that is news.
+
+        Args:
+            topic_id: of the topic that they are from.
+            handled: records that are requests, or set aside, or named in `still_open`.
+            still_open: partition and offset of malformed records that the dead-letter topic has not taken.
+            put_aside: of those that it has taken since they were open.
+
+        Raises:
+            ClusterError: where the API server is away or refuses; the same call is to be repeated.
+        """
+        entries: dict[int, Entry] = {}
+        for origin in handled:
+            known = entries.get(origin.partition) or self.entries.get(origin.partition) or Entry(topic_id)
+            entries[origin.partition] = Entry(
+                topic_id,
+                max(known.offset, origin.offset),
+                max(known.latest_ms, origin.timestamp_ms),
+                known.open - {origin.offset},
+            )
+        for number in {partition for partition, _ in put_aside | still_open} & set(entries | self.entries):
+            known = entries.get(number) or self.entries[number]
+            is_open = (known.open - offsets(put_aside, number)) | offsets(still_open, number)
+            entries[number] = replace(known, open=is_open)
+        news = {number: entry for number, entry in entries.items() if entry != self.entries.get(number)}
+        while news:
+            try:
+                await self._write(news)
+            except (Conflict, Gone):  # another writer was quicker, or somebody took the ledger away
+                await self._reload()
+                news = {number: entry.merged(self.entries.get(number)) for number, entry in news.items()}
+            else:
+                self.entries |= news
+                return
+
+    async def _write(self, news: Mapping[int, Entry]) -> None:
+        manifest = self._manifest or empty_ledger(self._name, self._cluster.namespace)
+        lines = {ledger_key(self._topic, number): write_entry(self._topic, number, e) for number, e in news.items()}
+        manifest = {**manifest, "data": {**(manifest.get("data") or {}), **lines}}
+        try:
+            self._manifest = await (
+                self._cluster.replace_config_map(manifest)
+                if "resourceVersion" in manifest["metadata"]
+                else self._cluster.create_config_map(manifest)
+            )
+        except AlreadyExists as error:
+            raise Conflict(error.status, str(error)) from error
+
+    async def _reload(self) -> None:
+        try:
+            self._manifest = await self._cluster.read_config_map(self._name)
+        except Gone:
+            self._manifest = empty_ledger(self._name, self._cluster.namespace)
+        found = [read_entry(line) for line in (self._manifest.get("data") or {}).values()]
+        kept = {partition: entry for topic, partition, entry in found if topic == self._topic}
+        mine = {number: entry.merged(kept.get(number)) for number, entry in self.entries.items()}
+        self.entries = {**kept, **mine}
+
+
+def offsets(places: Places, partition: int) -> frozenset[int]:
+    """Give the offsets in one partition."""
+    return frozenset(offset for number, offset in places if number == partition)
+
+
+def empty_ledger(name: str, namespace: str) -> dict[str, Any]:
+    """Build the ConfigMap as it is first written; it belongs to no release and outlives an uninstallation."""
+    metadata = {"name": name, "namespace": namespace, "labels": {LABEL_MANAGED_BY: MANAGED_BY}}
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata}
+
+
+def write_entry(topic: str, partition: int, entry: Entry) -> str:
+    """Write an entry as one line of JSON, for people too."""
+    return json.dumps(
+        {
+            "topic": topic,
+            "partition": partition,
+            "topicId": entry.topic_id,
+            "offset": entry.offset,
+            "latestTimestampMs": entry.latest_ms,
+            "open": sorted(entry.open),
+        }
+    )
+
+
+def read_entry(line: str) -> tuple[str, int, Entry]:
+    """Read topic, partition and entry; a line that a person has spoilt speaks of nothing."""
+    try:
+        fields = json.loads(line)
+        return (
+            fields["topic"],
+            int(fields["partition"]),
+            Entry(
+                fields["topicId"],
+                int(fields["offset"]),
+                int(fields["latestTimestampMs"]),
+                frozenset(map(int, fields["open"])),
+            ),
+        )
+    except (ValueError, KeyError, TypeError):
+        return "", UNKNOWN, Entry("")

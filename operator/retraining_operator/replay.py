@@ -1,0 +1,181 @@
+"""`python -m retraining_operator replay`: makes the requests that are missing for a range of records, and only those.
+
+Reads beside the operator, in no group, and commits nothing. The requests have the names that the consumer gives them,
+so that a second replay, or the consumer at the same time, finds them made. The ledger does not count here: a person
+asks.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
+from enum import StrEnum
+from typing import Any
+
+from kafka.consumer.fetcher import ConsumerRecord
+
+from retraining_operator.cluster import (
+    REQUESTS,
+    AlreadyExists,
+    Cluster,
+    ClusterError,
+    Forbidden,
+    Gone,
+    Refused,
+    connect,
+)
+from retraining_operator.request import Manifest, build_request, same_trigger
+from retraining_operator.settings import Settings
+from retraining_operator.source import Source
+from retraining_operator.span import ReplayError, Span, add_arguments, read_span
+from retraining_operator.trigger import MalformedRecord, Origin, read_trigger
+
+PARALLEL_RECORDS = 8
+
+Known = Callable[[Sequence[str]], Awaitable[set[str]]]
+"""Gives those of some RetrainRequests (namespace/name) that are in the database: they may be pruned in the cluster."""
+
+
+class Fate(StrEnum):
+    """What became of one record."""
+
+    MADE = "made"
+    WOULD_BE_MADE = "would be made"
+    EXISTS = "exists"
+    FINISHED = "finished earlier"
+    MALFORMED = "malformed"
+    REFUSED = "refused"
+
+
+class Replay:
+    """Makes what is missing."""
+
+    def __init__(self, cluster: Cluster, known: Known, *, dry_run: bool) -> None:
+        self._cluster = cluster
+        self._known = known
+        self._dry_run = dry_run
+        self._places = asyncio.Semaphore(PARALLEL_RECORDS)
+
+    async def make(self, records: Sequence[ConsumerRecord]) -> list[tuple[Fate, str]]:
+        """Make the missing requests of some records; give each record's fate and its line.
+
+        Raises:
+            ClusterError: where the API server is away; what was made stays, and a repeat makes the rest.
+        """
+        manifests: dict[int, Manifest] = {}
+        fates: dict[int, tuple[Fate, str]] = {}
+        for at, record in enumerate(records):
+            origin = Origin(record.topic, record.partition, record.offset, record.timestamp)
+            try:
+                manifests[at] = build_request(read_trigger(origin, record.value), self._cluster.namespace)
+            except MalformedRecord as error:
+                fates[at] = Fate.MALFORMED, f"{origin} malformed ({error.kind}): {error}"
+        finished = await self._known([key_of(manifest) for manifest in manifests.values()])
+        made = await asyncio.gather(*(self._make(manifest, finished) for manifest in manifests.values()))
+        fates |= dict(zip(manifests, made, strict=True))
+        return [fates[at] for at in sorted(fates)]
+
+    async def _make(self, manifest: Manifest, finished: set[str]) -> tuple[Fate, str]:
+        name, trigger = manifest["metadata"]["name"], manifest["spec"]["trigger"]
+        place = f"{trigger['topic']}/{trigger['partition']}/{trigger['offset']}"
+        try:
+            async with self._places:
+                fate = Fate.FINISHED if key_of(manifest) in finished else await self._create(manifest)
+        except (Forbidden, Gone):  # no right, a quota, or no CRD: the next record would fare no better
+            raise
+        except Refused as error:
+            return Fate.REFUSED, f"{place} {Fate.REFUSED}: {error}"
+        return fate, f"{place} {fate}: {name}"
+
+    async def _create(self, manifest: Manifest) -> Fate:
+        name = manifest["metadata"]["name"]
+        try:
+            if not self._dry_run:
+                await self._cluster.create(REQUESTS, manifest)
+                return Fate.MADE
+            existing = await self._cluster.read(REQUESTS, name)
+        except AlreadyExists:
+            existing = await self._cluster.read(REQUESTS, name)
+        except Gone:
+            if self._dry_run:
+                return Fate.WOULD_BE_MADE
+            raise
+        if not same_trigger(manifest, existing):
+            raise Refused(409, f"a RetrainRequest named {name} exists that is not this record's")
+        return Fate.EXISTS
+
+
+def key_of(manifest: Manifest) -> str:
+    """Give namespace and name, as the database keeps them."""
+    return f"{manifest['metadata']['namespace']}/{manifest['metadata']['name']}"
+
+
+def given(known: Known | None) -> Known:
+    """Insist on a database.
+
+    Raises:
+        ReplayError: where there is none.
+    """
+    if known is None:
+        raise ReplayError("What is finished stands in the database: set DATABASE_URL, or say --without-database.")
+    return known
+
+
+async def nothing_known(_: Sequence[str]) -> set[str]:
+    """Stand in for a database that is not asked."""
+    return set()
+
+
+async def replay(source: Source, span: Span, maker: Replay, say: Callable[[str], Any]) -> Counter[Fate]:
+    """Replay a span; one line for each record and one to sum up.
+
+    Raises:
+        ReplayError: one sentence that says what to do.
+    """
+    fates: Counter[Fate] = Counter()
+    batches = source.read(span)
+    try:
+        while (records := await asyncio.to_thread(next, batches, None)) is not None:
+            for fate, line in await maker.make(records):
+                fates[fate] += 1
+                say(line)
+    except ClusterError as error:
+        raise ReplayError(f"{error} What was made stays; repeat the command for the rest.") from error
+    finally:
+        await asyncio.to_thread(batches.close)  # type: ignore[attr-defined]  # it is a generator
+    say(f"{fates.total()} records: {', '.join(f'{count} {fate}' for fate, count in fates.items()) or 'none'}.")
+    return fates
+
+
+def add_parser(commands: Any) -> None:
+    """Declare the command among those of `python -m retraining_operator`."""
+    parser = commands.add_parser("replay", help="make the requests that are missing for records of the topic")
+    add_arguments(parser)
+    parser.add_argument(
+        "--without-database",
+        action="store_true",
+        help="do not ask the database: what is finished and pruned from the cluster is made again",
+    )
+
+
+async def run(settings: Settings, arguments: argparse.Namespace, known: Known | None) -> int:
+    """Carry the command out; give the process' exit code.
+
+    Args:
+        settings: the operator's own.
+        arguments: the command line.
+        known: asks the database; None where there is none to ask.
+    """
+    try:
+        span = read_span(arguments)
+        asked = nothing_known if arguments.without_database else given(known)
+        async with connect(settings.namespace) as cluster:
+            maker = Replay(cluster, asked, dry_run=arguments.dry_run)
+            fates = await replay(Source(settings.kafka), span, maker, print)
+    except ReplayError as error:
+        print(error, file=sys.stderr)  # noqa: T201  # a command for a person
+        return 1
+    return 1 if fates[Fate.REFUSED] else 0

@@ -1,0 +1,98 @@
+"""Reads a span of the topic's records beside the operator: in no group, and without a commit. Driven by the replay."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+
+from kafka import KafkaConsumer, TopicPartition
+from kafka.consumer.fetcher import ConsumerRecord
+from kafka.errors import KafkaError
+
+from retraining_operator.kafka_client import MissingCredential, client_options
+from retraining_operator.settings import Kafka
+from retraining_operator.span import ReplayError, Span, check_bounds
+
+ANSWER_SECONDS = 10
+BATCH_RECORDS = 500
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """Offsets of one partition, the last one included."""
+
+    partition: TopicPartition
+    first: int
+    last: int
+
+
+class Source:
+    """Reads spans of one topic, in no group. Synchronous, as kafka-python is."""
+
+    def __init__(self, kafka: Kafka) -> None:
+        self._kafka = kafka
+
+    def read(self, span: Span) -> Iterator[list[ConsumerRecord]]:
+        """Read batches of records, partition by partition.
+
+        Raises:
+            ReplayError: where topic, partition or offsets are not there, or Kafka is away.
+        """
+        try:
+            with closing(self._connect()) as consumer:
+                for stretch in self._stretches(consumer, span):
+                    yield from self._read_stretch(consumer, stretch, span)
+        except (KafkaError, OSError, MissingCredential) as error:
+            where = f"Kafka at {self._kafka.bootstrap_servers} (kafka.bootstrapServers)"
+            raise ReplayError(f"{where} could not be read: {str(error) or type(error).__name__}.") from error
+
+    def _connect(self) -> KafkaConsumer:
+        return KafkaConsumer(
+            **client_options(self._kafka),
+            group_id=None,
+            enable_auto_commit=False,
+            metrics_enabled=False,
+            auto_offset_reset="none",
+            max_poll_records=BATCH_RECORDS,
+        )
+
+    def _stretches(self, consumer: KafkaConsumer, span: Span) -> list[Stretch]:
+        topic = self._kafka.topic
+        if topic not in consumer.topics():
+            raise ReplayError(f"Kafka has no topic {topic} (kafka.topic).")
+        numbers = sorted(consumer.partitions_for_topic(topic))
+        if span.partition is not None and span.partition not in numbers:
+            raise ReplayError(f"The topic {topic} has no partition {span.partition}, only {listed(numbers)}.")
+        chosen = [TopicPartition(topic, n) for n in numbers if span.partition in {None, n}]
+        timeout = ANSWER_SECONDS * 1000
+        begins, ends = consumer.beginning_offsets(chosen, timeout), consumer.end_offsets(chosen, timeout)
+        if span.from_offset is not None and span.to_offset is not None:
+            [partition] = chosen
+            check_bounds(span, topic, begins[partition], ends[partition])
+            return [Stretch(partition, span.from_offset, span.to_offset)]
+        starts = consumer.offsets_for_times(dict.fromkeys(chosen, span.from_ms), timeout)
+        return [Stretch(p, starts[p].offset, ends[p] - 1) for p in chosen if starts.get(p) is not None]
+
+    def _read_stretch(self, consumer: KafkaConsumer, stretch: Stretch, span: Span) -> Iterator[list[ConsumerRecord]]:
+        consumer.assign([stretch.partition])
+        consumer.seek(stretch.partition, stretch.first)
+        silent = 0
+        while consumer.position(stretch.partition) <= stretch.last:  # offsets may have holes, so the position decides
+            records = consumer.poll(timeout_ms=1000).get(stretch.partition, [])
+            silent = 0 if records else silent + 1
+            if silent > ANSWER_SECONDS:
+                raise ReplayError(
+                    f"Kafka gives no records of {stretch.partition.topic}/{stretch.partition.partition} from offset "
+                    f"{consumer.position(stretch.partition)} on; try again, what was made stays."
+                )
+            yield [
+                record
+                for record in records
+                if record.offset <= stretch.last and span.includes(record.offset, record.timestamp)
+            ]
+
+
+def listed(numbers: Sequence[int]) -> str:
+    """Write numbers for a sentence, shortened where there are many."""
+    return f"0 to {numbers[-1]}" if list(numbers) == list(range(len(numbers))) and len(numbers) > 1 else f"{numbers}"

@@ -1,0 +1,74 @@
+"""A malformed record is put aside before its offset is committed, and never stops those behind it."""
+
+import asyncio
+import json
+
+import pytest
+
+from retraining_operator import dead_letter
+from retraining_operator.cluster import Cluster
+from retraining_operator.settings import Settings
+from tests.integration.operator.topic import Topic, listening, until
+from tests.system.kubectl import Kubectl
+
+DRIFT = b'{"reason": "drift"}'
+
+
+@pytest.fixture
+def dead(settings: Settings, topic: Topic) -> Topic:
+    return Topic(settings.kafka, f"{topic.name}-dead")
+
+
+@pytest.fixture
+def with_dead_letters(settings: Settings, dead: Topic) -> Settings:
+    kafka = settings.kafka.model_copy(update={"dead_letter_topic": dead.name})
+    return settings.model_copy(update={"kafka": kafka})
+
+
+def made(namespace: Kubectl) -> int:
+    return len(namespace.items("retrainrequests"))
+
+
+async def test_malformed_record_goes_to_the_dead_letter_topic(
+    namespace: Kubectl, cluster: Cluster, with_dead_letters: Settings, topic: Topic, dead: Topic
+) -> None:
+    await asyncio.to_thread(dead.make)
+    await asyncio.to_thread(topic.send, DRIFT, b"\x00drift!", DRIFT, key=b"\xffkey")
+    async with listening(with_dead_letters, cluster):
+        await until(lambda: topic.committed() == 3)
+    [letter] = await asyncio.to_thread(dead.records, 1)
+    headers = dict(letter.headers)
+    assert (letter.key, letter.value) == (b"\xffkey", b"\x00drift!")
+    assert headers["retraining-reason"] == b"not_json"
+    assert b"not JSON" in headers["retraining-message"]
+    assert (headers["retraining-topic"], headers["retraining-offset"]) == (topic.name.encode(), b"1")
+    assert made(namespace) == 2
+
+
+async def test_missing_dead_letter_topic_holds_the_record_and_not_those_behind_it(  # noqa: PLR0917
+    namespace: Kubectl,
+    cluster: Cluster,
+    with_dead_letters: Settings,
+    topic: Topic,
+    dead: Topic,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr(dead_letter, "SEND_SECONDS", 1.0)
+    monkeypatch.setattr(dead_letter, "PAUSE_SECONDS", 0.5)
+    await asyncio.to_thread(topic.send, DRIFT, b"drift!", DRIFT)
+    async with listening(with_dead_letters, cluster) as context:
+        await until(lambda: topic.committed() == 1)
+        await asyncio.to_thread(topic.send, DRIFT)
+        await until(lambda: made(namespace) == 3)
+        assert context.metrics.registry.get_sample_value("retraining_dead_letters_open") == 1
+    assert topic.committed() == 1
+    assert len([line for line in caplog.messages if "kafka.deadLetterTopic" in line]) == 1
+    await asyncio.to_thread(namespace, "delete", "retrainrequests", "--all")
+    await asyncio.to_thread(dead.make)
+    async with listening(with_dead_letters, cluster):
+        await until(lambda: topic.committed() == 4)
+    assert [letter.value for letter in await asyncio.to_thread(dead.records, 1)] == [b"drift!"]
+    [line] = namespace.get("configmap", with_dead_letters.ledger_name)["data"].values()
+    assert json.loads(line)["open"] == []
+    assert made(namespace) == 0  # those behind it were handled, and are not made again

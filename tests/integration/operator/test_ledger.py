@@ -1,0 +1,116 @@
+"""What was handled once does not run again, though requests and offsets are gone; what is new always counts."""
+
+import asyncio
+from dataclasses import dataclass
+from typing import Any
+
+from retraining_operator.cluster import Cluster
+from retraining_operator.context import Context
+from retraining_operator.intake import Intake
+from retraining_operator.ledger import read_entry
+from retraining_operator.settings import Settings
+from tests.integration.operator.topic import Topic, listening, until
+from tests.system.kubectl import Kubectl
+
+DRIFT = b'{"reason": "drift"}'
+
+
+@dataclass
+class Record:
+    """What the intake reads of a consumed record."""
+
+    offset: int
+    partition: int = 0
+    timestamp: int = 1_750_000_000_123
+    value: bytes | None = DRIFT
+    topic: str = "drift"
+
+
+def offsets(namespace: Kubectl) -> list[int]:
+    return sorted(item["spec"]["trigger"]["offset"] for item in namespace.items("retrainrequests"))
+
+
+def of_another_group(settings: Settings) -> Settings:
+    kafka = settings.kafka.model_copy(update={"group_id": f"{settings.kafka.group_id}-2"})
+    return settings.model_copy(update={"kafka": kafka})
+
+
+def kept(namespace: Kubectl) -> dict[int, Any]:
+    [found] = [item for item in namespace.items("configmaps") if item["metadata"]["name"].endswith("-offsets")]
+    return {partition: entry for _, partition, entry in map(read_entry, found["data"].values())}
+
+
+async def test_nothing_runs_again_when_offsets_and_requests_are_gone(
+    namespace: Kubectl, cluster: Cluster, settings: Settings, topic: Topic
+) -> None:
+    await asyncio.to_thread(topic.send, DRIFT, b"drift!", DRIFT)
+    async with listening(settings, cluster):
+        await until(lambda: topic.committed() == 3)
+    await asyncio.to_thread(namespace, "delete", "retrainrequests", "--all")
+    await asyncio.to_thread(topic.send, DRIFT)
+    fresh = of_another_group(settings)
+    async with listening(fresh, cluster) as context:
+        await until(lambda: topic.committed(fresh.kafka.group_id) == 4)
+    assert offsets(namespace) == [3]
+    assert context.metrics.registry.get_sample_value("retraining_triggers_total", {"outcome": "skipped"}) == 3
+
+
+async def test_topic_made_anew_under_a_running_consumer_starts_anew(
+    namespace: Kubectl, cluster: Cluster, settings: Settings, topic: Topic
+) -> None:
+    await asyncio.to_thread(topic.send, DRIFT, DRIFT)
+    async with listening(settings, cluster):
+        await until(lambda: topic.committed() == 2)
+        await asyncio.to_thread(topic.delete)
+        await asyncio.sleep(1)
+        await asyncio.to_thread(topic.send, DRIFT, DRIFT, DRIFT)
+        await until(lambda: len(offsets(namespace)) == 5)
+    assert offsets(namespace) == [0, 0, 1, 1, 2]
+
+
+async def test_topic_made_anew_while_nobody_listens_starts_anew(
+    namespace: Kubectl, cluster: Cluster, settings: Settings, topic: Topic
+) -> None:
+    await asyncio.to_thread(topic.send, DRIFT, DRIFT)
+    async with listening(settings, cluster):
+        await until(lambda: topic.committed() == 2)
+    await asyncio.to_thread(topic.delete)
+    await asyncio.sleep(1)
+    await asyncio.to_thread(topic.send, DRIFT, DRIFT, DRIFT)
+    await asyncio.to_thread(topic.commit, 2)  # as a consumer does that has not heard of it yet
+    async with listening(settings, cluster):
+        await until(lambda: len(offsets(namespace)) == 5)
+
+
+async def test_two_writers_lose_nothing_of_each_other(namespace: Kubectl, cluster: Cluster, context: Context) -> None:
+    intakes = [Intake(context, cluster) for _ in range(3)]
+    for start in (0, 5):
+        await asyncio.gather(
+            *(
+                intake.accept([Record(offset, partition) for offset in range(start, start + 5)], "id")
+                for partition, intake in enumerate([*intakes, intakes[0]])
+            )
+        )
+    assert {partition: entry.offset for partition, entry in kept(namespace).items()} == {0: 9, 1: 9, 2: 9, 3: 9}
+    assert len(offsets(namespace)) == 40
+
+
+async def test_what_was_not_handled_is_not_kept(namespace: Kubectl, cluster: Cluster, settings: Settings) -> None:
+    full = settings.model_copy(update={"triggers": settings.triggers.model_copy(update={"max_waiting": 1})})
+    accepting = asyncio.create_task(Intake(Context(full), cluster).accept([Record(n) for n in range(30)], "id"))
+    await until(lambda: offsets(namespace))
+    accepting.cancel()
+    await asyncio.gather(accepting, return_exceptions=True)
+    await Intake(Context(settings), cluster).accept([Record(n) for n in range(30)], "id")
+    assert offsets(namespace) == list(range(30))
+    assert kept(namespace)[0].offset == 29
+
+
+async def test_ledger_that_somebody_deleted_is_written_anew(
+    namespace: Kubectl, cluster: Cluster, context: Context
+) -> None:
+    intake = Intake(context, cluster)
+    await intake.accept([Record(1), Record(2, 1)], "id")
+    await asyncio.to_thread(namespace, "delete", "configmap", context.settings.ledger_name)
+    await intake.accept([Record(3)], "id")
+    assert kept(namespace)[0].offset == 3

@@ -1,0 +1,111 @@
+"""A replay makes the requests that are missing and only those, however often it runs."""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from retraining_operator.cluster import Cluster
+from retraining_operator.context import Context
+from retraining_operator.intake import Intake
+from retraining_operator.names import request_name
+from retraining_operator.replay import Fate, Replay, nothing_known, replay
+from retraining_operator.settings import Settings
+from retraining_operator.source import Source
+from retraining_operator.span import ReplayError, Span
+from tests.integration.operator.topic import Topic, listening, until
+from tests.system.kubectl import Kubectl
+
+DRIFT = b'{"reason": "drift"}'
+
+
+async def run(settings: Settings, cluster: Cluster, span: Span, known: Any = nothing_known, **options: Any) -> Any:
+    lines: list[str] = []
+    maker = Replay(cluster, known, dry_run=options.get("dry_run", False))
+    fates = await replay(Source(settings.kafka), span, maker, lines.append)
+    return dict(fates), lines
+
+
+def offsets(namespace: Kubectl) -> list[int]:
+    return sorted(item["spec"]["trigger"]["offset"] for item in namespace.items("retrainrequests"))
+
+
+async def test_only_what_is_missing_is_made(
+    namespace: Kubectl, cluster: Cluster, settings: Settings, topic: Topic
+) -> None:
+    await asyncio.to_thread(topic.send, DRIFT, DRIFT, b"drift!", DRIFT, DRIFT)
+    records = await asyncio.to_thread(topic.records, 5)
+    async with listening(settings, cluster):  # the ledger knows them all, and does not count for a person
+        await until(lambda: topic.committed() == 5)
+    names = {r.offset: request_name(r.topic, r.partition, r.offset, r.timestamp) for r in records}
+    await asyncio.to_thread(namespace, "delete", "retrainrequests", names[0], names[3], names[4])
+
+    async def known(asked: Sequence[str]) -> set[str]:
+        return {f"{namespace.namespace}/{names[3]}"} & set(asked)
+
+    span = Span(0, 0, 3)
+    fates, lines = await run(settings, cluster, span, known, dry_run=True)
+    assert fates == {Fate.WOULD_BE_MADE: 1, Fate.EXISTS: 1, Fate.MALFORMED: 1, Fate.FINISHED: 1}
+    assert offsets(namespace) == [1]
+    fates, lines = await run(settings, cluster, span, known)
+    assert fates == {Fate.MADE: 1, Fate.EXISTS: 1, Fate.MALFORMED: 1, Fate.FINISHED: 1}
+    assert [line.split()[0].rpartition("/")[2] for line in lines[:-1]] == ["0", "1", "2", "3"]
+    assert lines[-1].startswith("4 records: 1 made")
+    fates, _ = await run(settings, cluster, span, known)
+    assert fates == {Fate.EXISTS: 2, Fate.MALFORMED: 1, Fate.FINISHED: 1}
+    assert offsets(namespace) == [0, 1]
+    assert topic.committed() == 5
+
+
+async def test_times_select_from_every_partition(
+    namespace: Kubectl, cluster: Cluster, settings: Settings, topic: Topic
+) -> None:
+    await asyncio.to_thread(topic.make, 2)
+    await asyncio.to_thread(topic.send, DRIFT, partition=0)
+    await asyncio.sleep(0.05)
+    begin = int(datetime.now(UTC).timestamp() * 1000)
+    await asyncio.to_thread(topic.send, DRIFT, partition=0)
+    await asyncio.to_thread(topic.send, DRIFT, partition=1)
+    await asyncio.sleep(0.05)
+    end = int(datetime.now(UTC).timestamp() * 1000)
+    await asyncio.to_thread(topic.send, DRIFT, partition=1)
+    fates, _ = await run(settings, cluster, Span(from_ms=begin, to_ms=end))
+    assert fates == {Fate.MADE: 2}
+    assert offsets(namespace) == [0, 1]
+
+
+async def test_consumer_finds_what_a_replay_has_made(
+    namespace: Kubectl, cluster: Cluster, settings: Settings, context: Context, topic: Topic
+) -> None:
+    await asyncio.to_thread(topic.send, DRIFT, DRIFT)
+    records = await asyncio.to_thread(topic.records, 2)
+    await asyncio.gather(
+        run(settings, cluster, Span(0, 0, 1)),
+        Intake(context, cluster).accept(records),
+        run(settings, cluster, Span(0, 0, 1)),
+    )
+    assert offsets(namespace) == [0, 1]
+
+
+@pytest.mark.parametrize(
+    ("span", "words"),
+    [
+        (Span(0, 0, 1), "has the offsets 0 to 0, not 0 to 1"),
+        (Span(7, 0, 0), "has no partition 7"),
+    ],
+)
+async def test_what_kafka_does_not_have_is_refused(
+    cluster: Cluster, settings: Settings, topic: Topic, span: Span, words: str
+) -> None:
+    await asyncio.to_thread(topic.send, DRIFT)
+    with pytest.raises(ReplayError, match=words):
+        await run(settings, cluster, span)
+
+
+@pytest.mark.usefixtures("kafka_port")
+async def test_unknown_topic_is_refused_and_not_made(cluster: Cluster, settings: Settings) -> None:
+    for _ in range(2):
+        with pytest.raises(ReplayError, match="has no topic"):
+            await run(settings, cluster, Span(0, 0, 0))

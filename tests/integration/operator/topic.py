@@ -1,0 +1,97 @@
+"""One topic of the real Kafka, as a test writes to it and looks at it. Synchronous; call it in a thread."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, closing
+from typing import Any
+
+from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, OffsetAndMetadata, TopicPartition
+from kafka.admin import NewTopic
+
+from retraining_operator.cluster import Cluster
+from retraining_operator.consumer import Consumer
+from retraining_operator.context import Context
+from retraining_operator.intake import Intake
+from retraining_operator.settings import Kafka, Settings
+
+WAIT_SECONDS = 40
+
+
+class Topic:
+    """A topic by name; sending to it makes it."""
+
+    def __init__(self, kafka: Kafka, name: str) -> None:
+        self.kafka = kafka
+        self.name = name
+
+    def send(self, *values: bytes | None, partition: int = 0, key: bytes | None = None) -> list[int]:
+        """Send records and give their offsets."""
+        with closing(KafkaProducer(bootstrap_servers=self.kafka.bootstrap_servers)) as producer:
+            sent = [producer.send(self.name, value, key=key, partition=partition) for value in values]
+            return [future.get(10).offset for future in sent]
+
+    def admin(self, act: Callable[[KafkaAdminClient], Any]) -> Any:
+        """Do something as an administrator."""
+        with closing(KafkaAdminClient(bootstrap_servers=self.kafka.bootstrap_servers)) as admin:
+            return act(admin)
+
+    def make(self, partitions: int = 1) -> None:
+        """Make the topic."""
+        self.admin(lambda admin: admin.create_topics([NewTopic(self.name, partitions, 1)]))
+
+    def delete(self) -> None:
+        """Delete the topic, which Kafka does in a moment."""
+        self.admin(lambda admin: admin.delete_topics([self.name]))
+
+    def delete_before(self, offset: int) -> None:
+        """Delete the records before an offset, as Kafka's retention does."""
+        self.admin(lambda admin: admin.delete_records({TopicPartition(self.name, 0): offset}))
+
+    def committed(self, group: str | None = None, partition: int = 0) -> int | None:
+        """Give the group's committed offset."""
+        options = {"bootstrap_servers": self.kafka.bootstrap_servers, "group_id": group or self.kafka.group_id}
+        with closing(KafkaConsumer(**options)) as consumer:
+            offset: int | None = consumer.committed(TopicPartition(self.name, partition))
+            return offset
+
+    def commit(self, offset: int) -> None:
+        """Commit an offset for the group, which has no members at the time."""
+        options = {"bootstrap_servers": self.kafka.bootstrap_servers, "group_id": self.kafka.group_id}
+        with closing(KafkaConsumer(**options, enable_auto_commit=False)) as consumer:
+            consumer.commit({TopicPartition(self.name, 0): OffsetAndMetadata(offset, "", -1)})
+
+    def records(self, count: int) -> list[Any]:
+        """Read so many records from the beginning."""
+        with closing(KafkaConsumer(bootstrap_servers=self.kafka.bootstrap_servers)) as consumer:
+            consumer.assign([TopicPartition(self.name, 0)])
+            consumer.seek_to_beginning()
+            found: list[Any] = []
+            for _ in range(WAIT_SECONDS):
+                found += [record for batch in consumer.poll(1000).values() for record in batch]
+                if len(found) >= count:
+                    break
+            return found
+
+
+@asynccontextmanager
+async def listening(settings: Settings, cluster: Cluster) -> AsyncIterator[Context]:
+    """Run consumer and intake as a fresh process would; afterwards they have stopped as by SIGTERM."""
+    context = Context(settings)
+    task = asyncio.create_task(Consumer(settings.kafka, Intake(context, cluster).accept, context.metrics).run())
+    try:
+        yield context
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+
+async def until(look: Callable[[], Any]) -> Any:
+    """Look in a thread again and again until there is something."""
+    async with asyncio.timeout(WAIT_SECONDS):
+        while not (found := await asyncio.to_thread(look)):  # noqa: ASYNC110  # what it looks at is elsewhere
+            await asyncio.sleep(0.2)
+        return found

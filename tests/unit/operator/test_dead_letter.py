@@ -1,0 +1,93 @@
+"""A malformed record goes to the dead-letter topic as it came, with what is wrong and where it was."""
+
+from typing import Any, NamedTuple
+
+import pytest
+from kafka.errors import KafkaTimeoutError, MessageSizeTooLargeError
+
+from retraining_operator.dead_letter import deliver, write_letter
+from retraining_operator.trigger import Malformed, MalformedRecord
+
+ERROR = MalformedRecord(Malformed.NOT_JSON, "its value is not JSON: Ünfug")
+
+
+class Record(NamedTuple):
+    key: bytes | None = b"\xffkey"
+    value: bytes | None = b"\x00drift!"
+    headers: tuple[tuple[str, bytes], ...] = (("traceparent", b"00-1"),)
+    topic: str = "drift"
+    partition: int = 3
+    offset: int = 42
+    timestamp: int = 1_750_000_000_123
+
+
+class Future:
+    def get(self, timeout: float) -> None:
+        """Is acknowledged at once."""
+
+
+class Topic:
+    """Takes records up to a size."""
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self.taken: list[dict[str, Any]] = []
+
+    def send(self, _: str, **record: Any) -> Future:
+        size = len(record["key"] or b"") + len(record["value"] or b"")
+        if size + sum(len(name) + len(value) for name, value in record["headers"]) > self.limit:
+            raise MessageSizeTooLargeError
+        self.taken.append(record)
+        return Future()
+
+
+def test_letter_is_the_record_with_reason_and_origin() -> None:
+    letter = write_letter(Record(), ERROR)
+    assert (letter.key, letter.value) == (b"\xffkey", b"\x00drift!")
+    assert dict(letter.headers) == {
+        "traceparent": b"00-1",
+        "retraining-reason": b"not_json",
+        "retraining-message": "its value is not JSON: Ünfug".encode(),
+        "retraining-topic": b"drift",
+        "retraining-partition": b"3",
+        "retraining-offset": b"42",
+        "retraining-timestamp": b"1750000000123",
+    }
+
+
+def test_value_that_is_too_large_is_left_out_and_that_is_said() -> None:
+    topic = Topic(1000)
+    deliver(topic, "dead", write_letter(Record(value=b"x" * 2000), ERROR))
+    [taken] = topic.taken
+    assert (taken["key"], taken["value"]) == (b"\xffkey", None)
+    assert b"too large" in dict(taken["headers"])["retraining-value"]
+    assert dict(taken["headers"])["retraining-offset"] == b"42"
+
+
+def test_sender_s_key_and_headers_are_left_out_last() -> None:
+    topic = Topic(1000)
+    deliver(topic, "dead", write_letter(Record(key=b"k" * 2000, headers=(("much", b"x" * 2000),)), ERROR))
+    [taken] = topic.taken
+    assert taken["key"] is None
+    assert "much" not in dict(taken["headers"])
+    assert dict(taken["headers"])["retraining-reason"] == b"not_json"
+
+
+def test_topic_that_takes_nothing_is_an_error() -> None:
+    with pytest.raises(MessageSizeTooLargeError):
+        deliver(Topic(10), "dead", write_letter(Record(), ERROR))
+
+
+def test_letter_that_is_not_acknowledged_is_an_error() -> None:
+    class Away(Topic):
+        def send(self, _: str, **__: Any) -> Future:
+            raise KafkaTimeoutError
+
+    with pytest.raises(KafkaTimeoutError):
+        deliver(Away(1000), "dead", write_letter(Record(), ERROR))
+
+
+@pytest.mark.parametrize("key", [None, b"key"])
+def test_record_without_value_can_be_sent(key: bytes | None) -> None:
+    letter = write_letter(Record(key=key, value=None), ERROR)
+    assert letter.key is not None or letter.value is not None

@@ -1,0 +1,85 @@
+"""How the operator logs in to Kafka: from a mounted Secret, with contradictions refused by name."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
+
+from retraining_operator.kafka_client import MissingCredential, client_options
+from retraining_operator.settings import Kafka, SettingsError, read_settings
+
+PASSWORD = "hidden-word"  # noqa: S105  # the tests' own
+
+
+def settings(folder: Path, **fields: Any) -> Kafka:
+    return Kafka.model_validate({"bootstrapServers": "one:9092,two:9092", "secretFolder": str(folder), **fields})
+
+
+def test_options_of_a_login_over_tls(tmp_path: Path) -> None:
+    for key, text in (("user", "operator\n"), ("word", f"{PASSWORD}\n"), ("ca.crt", "PEM")):
+        (tmp_path / key).write_text(text)
+    options = client_options(
+        settings(
+            tmp_path,
+            securityProtocol="SASL_SSL",
+            saslMechanism="SCRAM-SHA-512",
+            existingSecret="mine",
+            usernameKey="user",
+            passwordKey="word",
+        )
+    )
+    assert options["bootstrap_servers"] == ["one:9092", "two:9092"]
+    assert options["security_protocol"] == "SASL_SSL"
+    assert options["sasl_mechanism"] == "SCRAM-SHA-512"
+    assert (options["sasl_plain_username"], options["sasl_plain_password"]) == ("operator", PASSWORD)
+    assert options["ssl_cafile"] == str(tmp_path / "ca.crt")
+
+
+def test_options_without_login_hold_no_credentials(tmp_path: Path) -> None:
+    options = client_options(settings(tmp_path))
+    assert options["security_protocol"] == "PLAINTEXT"
+    assert not {name for name in options if name.startswith(("sasl", "ssl"))}
+
+
+def test_tls_without_a_ca_of_its_own_trusts_the_image_s(tmp_path: Path) -> None:
+    assert "ssl_cafile" not in client_options(settings(tmp_path, securityProtocol="SSL"))
+
+
+def test_every_client_knows_every_option(tmp_path: Path) -> None:
+    for key in ("username", "password", "ca.crt"):
+        (tmp_path / key).write_text("x")
+    login = settings(tmp_path, securityProtocol="SASL_SSL", saslMechanism="PLAIN", existingSecret="mine")
+    options = client_options(login)
+    for client in (KafkaConsumer, KafkaProducer, KafkaAdminClient):
+        assert set(options) <= set(client.DEFAULT_CONFIG)
+
+
+def test_missing_key_is_named_and_no_value_shown(tmp_path: Path) -> None:
+    (tmp_path / "username").write_text("operator")
+    login = settings(tmp_path, securityProtocol="SASL_SSL", saslMechanism="PLAIN", existingSecret="mine")
+    with pytest.raises(MissingCredential, match=r"mine \(kafka.existingSecret\).* password"):
+        client_options(login)
+
+
+@pytest.mark.parametrize(
+    ("fields", "named"),
+    [
+        pytest.param("securityProtocol: SASL_SSL, existingSecret: s", "kafka.saslMechanism", id="no mechanism"),
+        pytest.param("securityProtocol: SASL_SSL, saslMechanism: PLAIN", "kafka.existingSecret", id="no Secret"),
+        pytest.param("saslMechanism: PLAIN", "kafka.securityProtocol", id="a mechanism and no login"),
+        pytest.param("existingSecret: s", "kafka.securityProtocol", id="a Secret that nothing would use"),
+        pytest.param("securityProtocol: TLS", "kafka.securityProtocol", id="a protocol that does not exist"),
+        pytest.param("deadLetterTopic: retraining-triggers", "kafka.deadLetterTopic", id="dead letters to itself"),
+        pytest.param("startPosition: middle", "kafka.startPosition", id="a position that does not exist"),
+    ],
+)
+def test_contradiction_is_refused_in_one_sentence(tmp_path: Path, fields: str, named: str) -> None:
+    config = tmp_path / "config.yaml"
+    config.write_text(
+        "namespace: fraud\nredis: {name: r}\ndatabase: {name: d}\njob: {image: i}\n"
+        f"kafka: {{bootstrapServers: 'kafka:9092', {fields}}}"
+    )
+    with pytest.raises(SettingsError, match=named) as caught:
+        read_settings(config)
+    assert "\n" not in str(caught.value)

@@ -1,0 +1,67 @@
+"""What the ledger knows as handled is skipped, and nothing else is."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from retraining_operator.ledger import Entry, read_entry, write_entry
+from retraining_operator.trigger import Origin
+
+ENTRY = Entry("topic-a", offset=10, latest_ms=1000, open=frozenset({4}))
+
+entries = st.builds(
+    Entry,
+    st.sampled_from(["a", "b"]),
+    st.integers(-1, 12),
+    st.integers(0, 5),
+    st.frozensets(st.integers(0, 12), max_size=4),
+)
+
+
+def origin(offset: int, timestamp_ms: int) -> Origin:
+    return Origin("drift", 0, offset, timestamp_ms)
+
+
+@pytest.mark.parametrize(
+    ("topic_id", "offset", "timestamp_ms", "covered"),
+    [
+        pytest.param("topic-a", 10, 1000, True, id="the highest offset handled"),
+        pytest.param("topic-a", 3, 500, True, id="one below it"),
+        pytest.param("topic-a", 11, 900, False, id="one above it"),
+        pytest.param("topic-a", 4, 500, False, id="one that was left open"),
+        pytest.param("topic-a", 3, 1001, False, id="a later record at a lower offset: of a topic made anew"),
+        pytest.param("topic-b", 3, 500, False, id="another topic of the same name"),
+        pytest.param("", 3, 500, False, id="a topic without id, where it had one"),
+    ],
+)
+def test_only_what_was_handled_is_covered(topic_id: str, offset: int, timestamp_ms: int, covered: bool) -> None:
+    assert ENTRY.covers(topic_id, origin(offset, timestamp_ms)) is covered
+
+
+@given(entries, entries)
+def test_two_writers_together_know_what_either_knows(mine: Entry, theirs: Entry) -> None:
+    theirs = replace(theirs, topic_id=mine.topic_id)
+    merged = mine.merged(theirs)
+    for offset in range(13):
+        assert merged.handled(offset) == (mine.handled(offset) or theirs.handled(offset))
+    assert merged.merged(mine) == merged.merged(theirs) == merged
+
+
+@given(entries)
+def test_topic_made_anew_takes_nothing_over(mine: Entry) -> None:
+    assert mine.merged(replace(mine, topic_id="other", offset=99)) == mine
+    assert mine.merged(None) == mine
+
+
+@given(entries, st.text(max_size=20), st.integers(0, 99))
+def test_entry_reads_as_it_was_written(entry: Entry, topic: str, partition: int) -> None:
+    assert read_entry(write_entry(topic, partition, entry)) == (topic, partition, entry)
+
+
+@pytest.mark.parametrize("line", ["", "[]", "3", '{"topic": "drift"}', "null"])
+def test_spoilt_line_speaks_of_no_record(line: str) -> None:
+    _, partition, entry = read_entry(line)
+    assert partition == -1
+    assert not entry.handled(0)
