@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import logging
+import os
 import platform
 import signal
 import sys
@@ -21,6 +22,7 @@ from retraining_operator import http, logs, replay
 from retraining_operator.cluster import connect
 from retraining_operator.consumer import Consumer
 from retraining_operator.context import Context
+from retraining_operator.crash import Crashes
 from retraining_operator.events import Narrator
 from retraining_operator.handlers import build_registry, build_settings
 from retraining_operator.intake import Intake
@@ -47,6 +49,7 @@ def main() -> int:
     arguments = parser.parse_args()
     try:
         settings = read_settings(arguments.config)
+        crashes = Crashes.read(os.environ)
     except SettingsError as error:
         print(error, file=sys.stderr)  # noqa: T201  # logging is not set up without settings
         return EXIT_BAD_SETTING
@@ -56,7 +59,7 @@ def main() -> int:
     disable_created_metrics()  # type: ignore[no-untyped-call]  # else each counter has a second series
     sys.setswitchinterval(SWITCH_SECONDS)
     try:
-        asyncio.run(operate(settings))
+        asyncio.run(operate(settings, crashes))
     except Exception:
         logger.exception("The operator ends, to be started anew by Kubernetes.")
         return EXIT_FAILED
@@ -64,9 +67,9 @@ def main() -> int:
     return 0
 
 
-async def operate(settings: Settings) -> None:
+async def operate(settings: Settings, crashes: Crashes) -> None:
     """Run kopf, the reconciler, the consumer and the HTTP server; any of them dying ends them all."""
-    context = Context(settings)
+    context = Context(settings, crashes=crashes)
     async with connect(settings.namespace) as cluster:
         narrator = Narrator(cluster, platform.node())
         worker = Worker(context, cluster, narrator, now)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, field
 
+from retraining_operator.crash import Crashes
 from retraining_operator.metrics import Metrics
 from retraining_operator.settings import Settings
 from retraining_operator.view import View
@@ -17,4 +18,5 @@ class Context:
     settings: Settings
     view: View = field(default_factory=View)
     metrics: Metrics = field(default_factory=Metrics)
+    crashes: Crashes = field(default_factory=Crashes.off)
     stopping: asyncio.Event = field(default_factory=asyncio.Event)

@@ -25,6 +25,7 @@ from retraining_operator.cluster import (
     Refused,
 )
 from retraining_operator.context import Context
+from retraining_operator.crash import Point
 from retraining_operator.dead_letter import DeadLetters
 from retraining_operator.holds import Hold, Holds
 from retraining_operator.ledger import Ledger
@@ -51,6 +52,7 @@ class Intake:
         self._cluster = cluster
         self._view = context.view
         self._metrics = context.metrics
+        self._crashes = context.crashes
         self._max_waiting = context.settings.triggers.max_waiting
         self._holds = Holds(context.metrics)
         self._letters = DeadLetters(context.settings.kafka, context.metrics, self._holds)
@@ -65,6 +67,7 @@ class Intake:
             records: in the order of each partition.
             topic_id: Kafka's id of the topic that they are from; None where it is not certain.
         """
+        self._crashes.at(Point.RECORDS_TAKEN)
         await self._patiently(self._ledger.load)
         replaced = self._ledger.replaced(topic_id)
         known = set(self._ledger.entries)
@@ -74,10 +77,12 @@ class Intake:
         await asyncio.gather(*(self._accept_one(record, origins[id(record)]) for record in news))
         await self._letters.settle()
         still_open, put_aside = self._letters.collect()
+        self._crashes.at(Point.RECORDS_HANDLED)
         if topic_id is not None:
             # Where the topic was made anew these may be the old one's last records: they say nothing of the new one.
             handled = [o for record in news if (o := origins[id(record)]).partition not in replaced]
             await self._patiently(lambda: self._ledger.advance(topic_id, handled, still_open, put_aside))
+        self._crashes.at(Point.LEDGER_WRITTEN)
         first_open: dict[int, int] = {}
         for partition, offset in still_open:
             first_open[partition] = min(offset, first_open.get(partition, offset))
@@ -124,6 +129,7 @@ class Intake:
         """
         try:
             self._view.see_request(await self._patiently(lambda: self._cluster.create(REQUESTS, manifest)))
+            self._crashes.at(Point.REQUEST_CREATED)
         except AlreadyExists:
             try:
                 return await self._check(manifest)

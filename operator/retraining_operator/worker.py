@@ -18,6 +18,7 @@ from retraining_operator.cluster import (
 )
 from retraining_operator.conditions import Status, news
 from retraining_operator.context import Context
+from retraining_operator.crash import Point
 from retraining_operator.decision import Ruling
 from retraining_operator.events import Narrator
 from retraining_operator.job import owner_uid
@@ -40,6 +41,7 @@ class Worker:
         self._settings = context.settings
         self._view = context.view
         self._metrics = context.metrics
+        self._crashes = context.crashes
         self._cluster = cluster
         self._narrator = narrator
         self._clock = clock
@@ -64,6 +66,7 @@ class Worker:
                 await self._write(request, status)
                 self._metrics.reported(status)
             case Conclude(request, job):
+                self._crashes.at(Point.JOB_ENDED)
                 for pod in await self._cluster.list_pods(request.uid):  # the watch may lag behind the Job's
                     self._view.see_pod(pod)
                 outcome = read_outcome(job, self._view.attempts.get(request.uid, {}).values())
@@ -75,6 +78,7 @@ class Worker:
             case Miss(request, task):
                 await self._miss(request, task)
             case ArmTtl(_, job):
+                self._crashes.at(Point.OUTCOME_STORED)
                 seconds = self._settings.job.ttl_seconds(succeeded=job.end == "Complete")
                 self._view.see_job(await self._cluster.arm_ttl(job.name, seconds))
 
@@ -100,6 +104,7 @@ class Worker:
             return await self._end(request, Task.TRAIN, Reason.INVALID_REQUEST, str(error))
         if not request.launching:
             request = await self._write(request, launching(request, manifest["metadata"]["name"], self._clock()))
+        self._crashes.at(Point.LAUNCHING)
         try:
             await self._create(request, Task.TRAIN, manifest)
         except Forbidden as error:
@@ -131,6 +136,7 @@ class Worker:
         except Refused as error:
             await self._end(request, task, Reason.JOB_REFUSED, f"The API server refuses the Job: {error}")
         else:
+            self._crashes.at(Point.JOB_CREATED)
             self._view.see_job(body)
             logger.info("%s: created the Job %s.", request.key, body["metadata"]["name"])
 

@@ -70,7 +70,11 @@ def created_jobs(namespace: str) -> Counter[str]:
         for line in path.read_text().splitlines():
             event = json.loads(line)
             target = event["objectRef"]
-            if target["resource"] == "jobs" and target.get("namespace") == namespace and event["responseStatus"]["code"] == 201:
+            if (
+                target["resource"] == "jobs"
+                and target.get("namespace") == namespace
+                and event["responseStatus"]["code"] == 201
+            ):
                 found[event["responseObject"]["metadata"]["labels"].get("retraining.dev/request", "")] += 1
     return found
 

@@ -1,4 +1,4 @@
-"""The processes of a pod, as the machine sees them: found by the pod's cgroup, so none but the cluster's are touched."""
+"""The processes of a pod, as the machine sees them: found by its cgroup, so that none but the cluster's are hit."""
 
 from __future__ import annotations
 

@@ -15,8 +15,8 @@ FLOW_CONTROL = "flowcontrol.apiserver.k8s.io/v1"
 def overloaded(kubectl: Kubectl) -> Iterator[None]:
     """Give the namespace's service accounts no share of the API server at all: it answers 429."""
     name = f"none-for-{kubectl.namespace}"
-    level = {"type": "Limited", "limited": {"nominalConcurrencyShares": 0, "lendablePercent": 0, "borrowingLimitPercent": 0,
-             "limitResponse": {"type": "Reject"}}}  # fmt: skip
+    none = {"nominalConcurrencyShares": 0, "lendablePercent": 0, "borrowingLimitPercent": 0}
+    level = {"type": "Limited", "limited": {**none, "limitResponse": {"type": "Reject"}}}
     subject = {"kind": "Group", "group": {"name": f"system:serviceaccounts:{kubectl.namespace}"}}
     rule = {"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"], "namespaces": ["*"], "clusterScope": True}
     schema = {

@@ -11,7 +11,7 @@ from random import Random
 from typing import Any
 
 from tests.chaos import processes
-from tests.chaos.refusals import overloaded, broken
+from tests.chaos.refusals import broken, overloaded
 from tests.cluster import lifecycle
 from tests.cluster.paths import Paths
 from tests.e2e.world import OPERATOR, World
@@ -87,7 +87,7 @@ def service(name: str) -> Callable[[World, Random], str | None]:
 
 
 def cut(world: World, source: Random) -> str | None:
-    """Drop all packets between an operator and the rest of the world for a while, or those to Kafka or to Kubernetes."""
+    """Drop for a while all packets that an operator sends, or those to Kafka, or those to the API server."""
     pods = sorted(running(world.kubectl, OPERATOR), key=name_of)
     if not pods:
         return None
@@ -146,7 +146,9 @@ def running(kubectl: Kubectl, selector: str) -> list[dict[str, Any]]:
     """Give the pods that run; none where the API server is away itself."""
     with suppress(CommandError, subprocess.TimeoutExpired):
         pods = kubectl.items("pods", selector)
-        return [pod for pod in pods if pod["status"]["phase"] == "Running" and "deletionTimestamp" not in pod["metadata"]]
+        return [
+            pod for pod in pods if pod["status"]["phase"] == "Running" and "deletionTimestamp" not in pod["metadata"]
+        ]
     return []
 
 

@@ -1,0 +1,37 @@
+"""`python -m tests.chaos --kills 500 --seed 1`: the long run, which writes docs/reliability.md."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from tests.chaos import page
+from tests.chaos.release import chaotic_world
+from tests.chaos.rounds import NotAsItMustBe, run
+
+
+def tell(line: str) -> None:
+    """Write a line at once: the run is long."""
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
+def main() -> int:
+    """Run until enough was killed."""
+    parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
+    parser.add_argument("--kills", type=int, default=500)
+    parser.add_argument("--seed", type=int, default=1)
+    options = parser.parse_args()
+    with chaotic_world(options.seed) as world:
+        try:
+            tally = run(world, options.kills, options.seed, tell)
+        except NotAsItMustBe as error:
+            tell(f"FAILED: {error}")
+            return 1
+    page.write(tally)
+    tell(f"Nothing was lost and nothing doubled. The figures are in {page.PAGE.name}.")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,32 @@
+"""The release that is struck: two operators with short leases that also crash by themselves, and small trainers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from tests.e2e.test_outcomes import load_good
+from tests.e2e.world import World, build_world
+from tests.system import environment, release
+
+CRASHES = 0.01
+"""How probably an operator kills itself whenever it comes by one of the named points."""
+
+
+@contextmanager
+def chaotic_world(seed: int) -> Iterator[World]:
+    """Install it, and take it away at the end."""
+    world = build_world(environment.ours())
+    world.install(
+        replicas=2,
+        leaderElection={"leaseDurationSeconds": 6, "renewDeadlineSeconds": 4, "retryPeriodSeconds": 1},
+        env=[{"name": "CRASH_POINTS", "value": f"{CRASHES}"}, {"name": "CRASH_SEED", "value": str(seed)}],
+        job={**world.values["job"], "retries": 20, "ttlSecondsAfterSuccess": 30, "ttlSecondsAfterFailure": 30},
+    )
+    try:
+        world.clear()
+        load_good(world)
+        yield world
+    finally:
+        release.uninstall(world.environment, world.kubectl.namespace)
+        world.kubectl("delete", "namespace", world.kubectl.namespace, "--wait=false")

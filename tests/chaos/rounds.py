@@ -1,0 +1,173 @@
+"""One round after the other: triggers, harm, and then the question whether all is as it must be."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from random import Random
+
+from kafka import KafkaProducer
+from kafka.errors import KafkaError
+
+from tests.chaos import pods
+from tests.chaos.evidence import Evidence, faults, gather
+from tests.chaos.strikes import STRIKES, Strike
+from tests.cluster import lifecycle
+from tests.cluster.components import COMPONENTS
+from tests.cluster.paths import Paths
+from tests.e2e.world import World
+from tests.system.forwarding import forwarded
+from tests.system.kubectl import CommandError, wait_for
+
+KAFKA_PORT = "19092"
+"""The port that Kafka advertises for those who reach it from outside."""
+CALM_SECONDS = 240
+"""How long a round may take to come to rest after the last strike; a takeover and a run tried again fit in."""
+AT_ONCE = 3
+"""Strikes in one round."""
+
+
+class NotAsItMustBe(Exception):
+    """A guarantee does not hold; the text says which, after what, and how to see it again."""
+
+
+@dataclass
+class Tally:
+    """What was done so far, and what came of it."""
+
+    seed: int
+    kills: int = 0
+    rounds: int = 0
+    strikes: Counter[str] = field(default_factory=Counter)
+    crashes: int = 0
+    recoveries: list[float] = field(default_factory=list)
+    """Seconds from the last strike of each round until all was at rest."""
+    evidence: Evidence | None = None
+
+
+def run(
+    world: World, kills: int, seed: int, say: Callable[[str], None], strikes: tuple[Strike, ...] = STRIKES
+) -> Tally:
+    """Go on until so many processes were killed.
+
+    Raises:
+        NotAsItMustBe: at the end of the first round in which a guarantee does not hold.
+    """
+    source, tally = Random(seed), Tally(seed)  # noqa: S311  # to be repeated
+    began = time.monotonic()
+    while tally.kills < kills:
+        tally.rounds += 1
+        told = one_round(world, source, tally, strikes)
+        spent = time.monotonic() - began
+        say(f"{spent:6.0f} s  round {tally.rounds}, {tally.kills} of {kills} kills: {'; '.join(told)}.")
+    return tally
+
+
+def one_round(world: World, source: Random, tally: Tally, strikes: tuple[Strike, ...]) -> list[str]:
+    """Send some triggers, strike, wait for rest, check."""
+    chosen = source.choices(strikes, [strike.weight for strike in strikes], k=AT_ONCE)
+    told: list[str] = []
+    with ThreadPoolExecutor() as aside:
+        sending = aside.submit(send, world.kafka.topic, source.randint(1, 4), source.randint(0, 10**6))
+        if source.random() < 0.5:
+            world.apply(f"by-hand-{tally.seed}-{tally.rounds}", reason="by hand")
+        for strike in chosen:
+            time.sleep(source.random() * 2)
+            what = strike.do(world, source)
+            if what:
+                told.append(what)
+                tally.kills += strike.kills
+                tally.strikes[strike.name] += 1
+        sending.result()
+    struck = time.monotonic()
+    mend(world)
+    rest(world)
+    tally.recoveries.append(time.monotonic() - struck)
+    tally.crashes = pods.crashes(world)
+    with kafka_forwarded() as bootstrap:
+        tally.evidence = gather(world, bootstrap)
+    if wrong := faults(tally.evidence):
+        again = f"Seen with seed {tally.seed}, round {tally.rounds}, after: {'; '.join(told)}."
+        raise NotAsItMustBe(f"{'; '.join(wrong)}. {again}")
+    return told
+
+
+def send(topic: str, count: int, mark: int) -> None:
+    """Send records, again and again while Kafka is away; what came twice into the topic is two triggers."""
+    sent = 0
+    deadline = time.monotonic() + CALM_SECONDS
+    while sent < count and time.monotonic() < deadline:
+        try:
+            with kafka_forwarded() as bootstrap:
+                producer = KafkaProducer(bootstrap_servers=[bootstrap], acks="all", bootstrap_timeout_ms=5000)
+                while sent < count:
+                    value = f'{{"reason": "chaos {mark}.{sent}"}}'.encode()
+                    producer.send(topic, value).get(timeout=10)
+                    sent += 1
+                producer.close(timeout=2)
+        except (KafkaError, RuntimeError, OSError):
+            time.sleep(1)
+
+
+@contextmanager
+def kafka_forwarded() -> Iterator[str]:
+    """Open Kafka's port on this machine for a while."""
+    with forwarded("service/kafka", int(KAFKA_PORT), KAFKA_PORT):
+        yield f"localhost:{KAFKA_PORT}"
+
+
+def mend(world: World) -> None:
+    """Wait until all that the release stands on is there again."""
+    paths = Paths.here()
+    for component in COMPONENTS:
+        lifecycle.start(paths, component)
+        lifecycle.wait_until_healthy(paths, component)
+    services = world.environment.services
+    for name in ("kafka", "redis", "postgres"):
+        wait_for(f"{name} to be ready", lambda name=name: services(
+            "wait", "--for=condition=Ready", f"pod/{name}-0", "--timeout=10s"), CALM_SECONDS)  # fmt: skip
+    pods.release_crashed(world)
+
+
+def rest(world: World) -> None:
+    """Wait until each record has its request and each request its outcome."""
+
+    def at_rest() -> bool:
+        pods.release_crashed(world)
+        with kafka_forwarded() as bootstrap:
+            names = records_of(bootstrap, world)
+        found = world.requests()
+        return all(name in found for name in names) and all(ended(request) for request in found.values())
+
+    try:
+        wait_for("each trigger's outcome", at_rest, CALM_SECONDS, pause=1)
+    except TimeoutError:
+        raise NotAsItMustBe(f"There is no rest after {CALM_SECONDS} s: {standing(world)}.") from None
+
+
+def records_of(bootstrap: str, world: World) -> list[str]:
+    """Read the topic; what fails because Kafka has only just come back is tried again."""
+    from tests.chaos.evidence import records  # noqa: PLC0415
+
+    try:
+        return records(bootstrap, world.kafka.topic)
+    except (KafkaError, OSError) as error:
+        raise CommandError(f"Kafka does not answer: {error}") from error
+
+
+def ended(request: dict[str, object]) -> bool:
+    """Tell whether a request has its outcome, and the database as well."""
+    conditions = {c["type"]: c["status"] for c in request.get("status", {}).get("conditions", ())}  # type: ignore[attr-defined]
+    return conditions.get("Succeeded") in {"True", "False"} and conditions.get("Recorded") == "True"
+
+
+def standing(world: World) -> str:
+    """Say where the requests stand that have no outcome."""
+    waiting = {name: request for name, request in world.requests().items() if not ended(request)}
+    return "; ".join(
+        f"{name}: {request.get('status', {}).get('conditions', 'no status')}" for name, request in waiting.items()
+    )

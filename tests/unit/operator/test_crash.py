@@ -1,0 +1,34 @@
+"""The points at which a test lets the operator die are off by default, and say what is wrong with them."""
+
+import subprocess
+import sys
+
+import pytest
+
+from retraining_operator.crash import Crashes, Point
+from retraining_operator.settings import SettingsError
+
+
+def test_nothing_dies_by_default() -> None:
+    for point in Point:
+        Crashes.off().at(point)
+        Crashes.read({}).at(point)
+
+
+def test_point_that_is_named_dies_and_no_other() -> None:
+    program = (
+        "from retraining_operator.crash import Crashes, Point\n"
+        "crashes = Crashes.read({'CRASH_POINTS': 'job-created=1'})\n"
+        "crashes.at(Point.LAUNCHING)\n"
+        "print('alive', flush=True)\n"
+        "crashes.at(Point.JOB_CREATED)\n"
+        "print('alive', flush=True)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (-9, "alive\n")
+
+
+@pytest.mark.parametrize("text", ["often", "job-created=often", "no-such-point=1"])
+def test_bad_odds_are_one_sentence(text: str) -> None:
+    with pytest.raises(SettingsError, match=r"^The setting CRASH_POINTS is wrong: .+\.$"):
+        Crashes.read({"CRASH_POINTS": text})
