@@ -68,8 +68,9 @@ RUN_COLUMNS = {
     "restored_from": "BIGINT",
     "evidence": "JSONB",
     "report": "TEXT",
+    "log_tail": "TEXT",
 }
-"""What `retraining_runs` has had since the recommended preset; databases that were migrated before lack them."""
+"""What `retraining_runs` has had since the recommended preset; databases that were migrated before lack some."""
 
 RUN_ID_COLUMN = "ALTER TABLE model_versions ADD COLUMN IF NOT EXISTS run_id TEXT"
 RUN_ID_UNIQUE = "CREATE UNIQUE INDEX IF NOT EXISTS model_versions_run_id ON model_versions (run_id)"

@@ -54,7 +54,7 @@ def main() -> int:
         print(error, file=sys.stderr)  # noqa: T201  # logging is not set up without settings
         return EXIT_BAD_SETTING
     if arguments.command == "replay":
-        return asyncio.run(replay.run(settings, arguments, None))
+        return asyncio.run(replay.run(settings, arguments))
     logs.configure(settings.log_format, settings.log_level)
     disable_created_metrics()  # type: ignore[no-untyped-call]  # else each counter has a second series
     sys.setswitchinterval(SWITCH_SECONDS)

@@ -18,6 +18,10 @@ from retraining_operator import names
 from retraining_operator.request import Manifest
 
 CALL_TIMEOUT_SECONDS = 10
+LOG_TIMEOUT_SECONDS = 5
+"""A log comes from the pod's node, which may be away while the API server is not; nobody waits long for it."""
+LOG_LIMIT_BYTES = 1_048_576
+"""The API server counts from the beginning of the lines asked for; longer ones than that are not our trainer's."""
 CONNECTIONS = 32
 """Enough for a burst's parallel writes; the client's own default would open one for each core."""
 MERGE_PATCH = "application/merge-patch+json"
@@ -240,15 +244,37 @@ class Cluster:
         )
         return cast("Manifest", self._core.api_client.sanitize_for_serialization(await answer_of(call)))
 
-    async def list_pods(self, request_uid: str) -> list[Manifest]:
-        """List the pods of one RetrainRequest."""
+    async def list_pods(self, request_uid: str | None = None) -> list[Manifest]:
+        """List the pods of one RetrainRequest, or of all."""
+        mine = f"{names.LABEL_MANAGED_BY}={names.MANAGED_BY}"
         call = self._core.list_namespaced_pod(
             self.namespace,
-            label_selector=f"{names.LABEL_REQUEST_UID}={request_uid}",
+            label_selector=f"{names.LABEL_REQUEST_UID}={request_uid}" if request_uid else mine,
             _request_timeout=CALL_TIMEOUT_SECONDS,
         )
         pods = await answer_of(call)
         return cast("list[Manifest]", self._core.api_client.sanitize_for_serialization(pods)["items"])
+
+    async def read_log(self, pod: str, lines: int) -> str:
+        """Read the last lines of a trainer's log, of these at most the last LOG_LIMIT_BYTES.
+
+        Raises:
+            Gone: where the pod is not there any more.
+        """
+        call = self._core.read_namespaced_pod_log_without_preload_content(
+            pod,
+            self.namespace,
+            container=names.TRAINER_CONTAINER,
+            tail_lines=lines,
+            limit_bytes=LOG_LIMIT_BYTES,
+            _request_timeout=LOG_TIMEOUT_SECONDS,
+        )
+        response = await answer_of(call)
+        body: bytes = await answer_of(response.read())
+        text = body.decode(errors="replace")
+        if response.status >= 300:  # this call leaves it to us
+            raise read_error(response.status, text)
+        return text
 
 
 @asynccontextmanager

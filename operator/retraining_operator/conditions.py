@@ -1,4 +1,4 @@
-"""The two conditions of a RetrainRequest, rebuilt whole at each pass, and what is new about them. Pure."""
+"""The three conditions of a RetrainRequest, rebuilt whole at each pass, and what is new about them. Pure."""
 
 from __future__ import annotations
 
@@ -6,11 +6,19 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Literal
 
+from retraining_operator.pod import HOLDS
 from retraining_operator.reason import Reason
 from retraining_operator.request import RetrainRequest
 
 Status = dict[str, Any]
 Truth = Literal["True", "False", "Unknown"]
+Values = tuple[Truth, str, str]
+"""What a condition says: its status, its reason and its message."""
+
+LATE = {Reason.DATABASE_AWAY, Reason.RECORD_REFUSED}
+"""Why an outcome is not recorded yet: it is tried again."""
+NOTHING_TO_RECORD: Values = ("Unknown", Reason.PENDING, "There is no outcome to record yet.")
+TO_BE_RECORDED: Values = ("Unknown", Reason.PENDING, "The outcome is about to be recorded in the database.")
 
 MESSAGE_LIMIT_CHARACTERS = 2000
 """Keeps `kubectl describe` readable, whatever a library's error says."""
@@ -18,24 +26,38 @@ MESSAGE_LIMIT_CHARACTERS = 2000
 
 def conditions_of(
     request: RetrainRequest,
-    succeeded: tuple[Truth, str, str],
-    promoted: tuple[Truth, str, str],
+    succeeded: Values,
+    promoted: Values,
     now: datetime,
+    recorded: Values | None = None,
 ) -> Status:
-    """Build both conditions; a condition keeps its transition time while its status stays the same."""
+    """Build all conditions; a condition keeps its transition time while its status stays the same.
+
+    Without `recorded`, that condition stays as it is.
+    """
     before = {condition["type"]: condition for condition in request.status.get("conditions", ())}
+    kinds = {
+        "Succeeded": succeeded,
+        "Promoted": promoted,
+        "Recorded": recorded or stands(request, "Recorded") or NOTHING_TO_RECORD,
+    }
     return {
         "observedGeneration": request.generation,
         "conditions": [
-            condition(kind, values, before.get(kind), request.generation, now)
-            for kind, values in (("Succeeded", succeeded), ("Promoted", promoted))
+            condition(kind, values, before.get(kind), request.generation, now) for kind, values in kinds.items()
         ],
     }
 
 
+def stands(request: RetrainRequest, kind: Literal["Succeeded", "Promoted", "Recorded"]) -> Values | None:
+    """Give what a condition says as it stands; None where there is none."""
+    found = request.condition(kind)
+    return (found["status"], found["reason"], found["message"]) if found else None
+
+
 def condition(
     kind: str,
-    values: tuple[Truth, str, str],
+    values: Values,
     before: Mapping[str, Any] | None,
     generation: int,
     now: datetime,
@@ -59,17 +81,30 @@ def timestamp(moment: datetime) -> str:
 
 
 def news(request: RetrainRequest, status: Status) -> list[Mapping[str, str]]:
-    """Give the conditions that tell another turn and not only another figure; what both say is told once."""
-    succeeded, promoted = status["conditions"]
-    if succeeded["reason"] == Reason.LAUNCHING:
+    """Give the conditions that tell another turn and not only another figure; what two of them say is told once."""
+    if status["conditions"][0]["reason"] == Reason.LAUNCHING:
         return []  # a note for the operator itself; its Job is the news
-    told = [succeeded] if said(succeeded) != said(request.condition("Succeeded")) else []
-    if succeeded["status"] != "Unknown" and said(promoted) not in (
-        said(succeeded),
-        said(request.condition("Promoted")),
+    new = {condition["type"]: condition for condition in status["conditions"]}
+    succeeded, promoted, recorded = new["Succeeded"], new["Promoted"], new["Recorded"]
+    told = [succeeded] if turned(succeeded, request.condition("Succeeded")) else []
+    if (
+        succeeded["status"] != "Unknown"
+        and turned(promoted, request.condition("Promoted"))
+        and said(promoted) != said(succeeded)
     ):
         told.append(promoted)
+    before = request.condition("Recorded").get("reason")
+    # That an outcome is recorded goes without saying, unless it was said that it could not be.
+    if recorded["reason"] != before and (LATE & {recorded["reason"], before}):
+        told.append(recorded)
     return told
+
+
+def turned(now: Mapping[str, str], before: Mapping[str, str]) -> bool:
+    """Tell a turn: other words, unless Kubernetes words the trouble of a pod that still waits now so and now so."""
+    if now["reason"] in HOLDS and now["status"] == before.get("status"):
+        return now["reason"] != before.get("reason")
+    return said(now) != said(before)
 
 
 def said(condition: Mapping[str, str]) -> tuple[str | None, str | None]:

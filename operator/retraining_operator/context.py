@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, field
 
+from retraining_operator.archive import Archive
 from retraining_operator.crash import Crashes
 from retraining_operator.metrics import Metrics
 from retraining_operator.settings import Settings
@@ -20,3 +21,7 @@ class Context:
     metrics: Metrics = field(default_factory=Metrics)
     crashes: Crashes = field(default_factory=Crashes.off)
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
+    archive: Archive = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.archive = Archive(self.settings.database_url)

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from retraining_operator import names
 from retraining_operator.cluster import EVENTS, Cluster, ClusterError
 from retraining_operator.contract import Verdict, Withheld
+from retraining_operator.pod import HOLDS
 from retraining_operator.reason import Reason
 from retraining_operator.request import Manifest, RetrainRequest
 
@@ -19,7 +20,8 @@ logger = logging.getLogger(__name__)
 
 AS_MEANT = {*Verdict, *Withheld, Reason.MERGED, Reason.REPLACED, Reason.FORBIDDEN}
 """Where the challenger did not go live for one of these, nothing went wrong."""
-LOUD = {Verdict.UNREADABLE_CHAMPION, Reason.DECISION_IGNORED, Reason.BREAKER_OPEN}
+LOUD = {Verdict.UNREADABLE_CHAMPION, Reason.DECISION_IGNORED, Reason.BREAKER_OPEN, Reason.RETRYING, *HOLDS}
+"""What a person should look at although nothing has failed for good."""
 NOTE_LIMIT_BYTES = 1000
 """The API server refuses notes of more than 1 kB."""
 

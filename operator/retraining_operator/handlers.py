@@ -27,8 +27,8 @@ async def observe_job(event: kopf.RawEvent, memo: Context, **_: Any) -> None:
 
 
 async def observe_pod(event: kopf.RawEvent, memo: Context, **_: Any) -> None:
-    """Take in how a trainer ended; also from the last word of a pod that is gone."""
-    memo.view.see_pod(event["object"])
+    """Take in what a pod waits for and how its trainer ended; also from the last word of a pod that is gone."""
+    memo.view.see_pod(event["object"], gone=event["type"] == "DELETED")
 
 
 async def begin_stop(memo: Context, **_: Any) -> None:

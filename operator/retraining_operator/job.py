@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from retraining_operator import names
 from retraining_operator.decision import NoRuling, Ruling, read_ruling
+from retraining_operator.pod import Trouble
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,17 @@ class Job:
     has_ttl: bool
     replaced_by: str
     """The newer request for which it was ended; empty where it was not."""
+    retries: int = 0
+    """How many pods may fail before the Job has failed."""
+    deadline_seconds: int | None = None
+    failing: bool = False
+    """Whether it is decided that it fails, while its last pod still ends."""
+    held: Trouble | None = None
+    """What its pod waits for, where the view knows; this and the next are of the pods and not of the object."""
+    starting: bool = False
+    """Whether a pod of it is alive and waits for nothing that a person must solve."""
+    setback: Trouble | None = None
+    """Why its last pod that has ended failed."""
 
 
 def owner_uid(body: Mapping[str, Any]) -> str | None:
@@ -58,14 +70,8 @@ def read_job(body: Mapping[str, Any]) -> Job | None:
         return None
     labels = body["metadata"].get("labels") or {}
     status = body.get("status") or {}
-    end = next(
-        (
-            condition
-            for condition in status.get("conditions") or ()
-            if condition["type"] in {"Complete", "Failed"} and condition["status"] == "True"
-        ),
-        None,
-    )
+    true = [condition for condition in status.get("conditions") or () if condition["status"] == "True"]
+    end = next((condition for condition in true if condition["type"] in {"Complete", "Failed"}), None)
     return Job(
         name=body["metadata"]["name"],
         uid=body["metadata"]["uid"],
@@ -84,4 +90,7 @@ def read_job(body: Mapping[str, Any]) -> Job | None:
         end_message=end.get("message", "") if end else "",
         has_ttl=body["spec"].get("ttlSecondsAfterFinished") is not None,
         replaced_by=(body["metadata"].get("annotations") or {}).get(names.ANNOTATION_REPLACED_BY, ""),
+        retries=body["spec"].get("backoffLimit") or 0,
+        deadline_seconds=body["spec"].get("activeDeadlineSeconds"),
+        failing=any(condition["type"] == "FailureTarget" for condition in true),
     )

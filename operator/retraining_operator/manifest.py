@@ -102,7 +102,11 @@ def build_job(request: RetrainRequest, settings: Settings, ruling: Ruling | None
 
 
 def failure_rules() -> list[Manifest]:
-    """Say which ends of a pod are not tried again, and which do not count as a failure at all."""
+    """Say which ends of a pod are not tried again, and which do not count as a failure at all.
+
+    All others are tried again and counted. Running out of memory is among them: its exit code 137 is that of every
+    kill, and memory that was short on the node may be there the next time.
+    """
     hopeless = sorted({int(ExitCode.BAD_DATA), int(ExitCode.BAD_CONFIGURATION)})
     return [
         {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]},

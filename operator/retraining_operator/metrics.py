@@ -13,6 +13,7 @@ from datetime import datetime
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from retraining_operator.conditions import Status
+from retraining_operator.contract import Failure
 from retraining_operator.job import Job
 from retraining_operator.names import Task
 from retraining_operator.outcome import Outcome
@@ -22,6 +23,22 @@ from retraining_operator.trigger import Malformed
 from retraining_operator.view import View
 
 DURATION_BUCKETS_SECONDS = (5, 10, 30, 60, 120, 300, 600)
+FAILURES = (
+    *Failure,
+    Reason.OUT_OF_MEMORY,
+    Reason.DEADLINE_EXCEEDED,
+    Reason.EVICTED,
+    Reason.IMAGE_PULL_FAILED,
+    Reason.CONTAINER_NOT_CREATED,
+    Reason.UNSCHEDULABLE,
+    Reason.JOB_FAILED,
+    Reason.JOB_DELETED,
+    Reason.JOB_REFUSED,
+    Reason.JOB_NAME_TAKEN,
+    Reason.INVALID_REQUEST,
+)
+"""Every reason without a verdict, so that a result document's own words make no label."""
+OTHER = "Other"
 ACCEPTED = "accepted"
 DUPLICATE = "duplicate"
 HOLDING = (
@@ -59,6 +76,17 @@ class Metrics:
             "retraining_outcomes",
             "Retrains that have ended, by verdict or failure.",
             ["reason"],
+            registry=self.registry,
+        )
+        self._failures = Counter(
+            "retraining_failures",
+            "Retrains that have ended without a verdict, by reason; those that never had a Job are among them.",
+            ["reason"],
+            registry=self.registry,
+        )
+        self._unrecorded = Gauge(
+            "retraining_unrecorded",
+            "Retrains that have ended and whose outcome is not in the database yet.",
             registry=self.registry,
         )
         self._decisions = Counter(
@@ -119,6 +147,8 @@ class Metrics:
             self._triggers.labels(outcome)
         for reason in SUPPRESSING:
             self._suppressed.labels(reason)
+        for reason in (*FAILURES, OTHER):
+            self._failures.labels(reason)
         for state in ("waiting", "running", "awaiting_decision"):
             self._requests.labels(state)
 
@@ -137,6 +167,11 @@ class Metrics:
         self._count_promotion(outcome)
         if outcome.result and outcome.result.figures:
             self._last.set(outcome.result.finished_at.timestamp())
+
+    def run_failed(self, reason: str) -> None:
+        """Count one run that has ended without a verdict."""
+        if reason not in SUPPRESSING:
+            self._failures.labels(reason if reason in FAILURES else OTHER).inc()
 
     def decision_finished(self, outcome: Outcome) -> None:
         """Count one decision whose outcome is stored."""
@@ -184,6 +219,7 @@ class Metrics:
         self._requests.labels("waiting").set(len(waiting))
         born = min((request.created_at for request in waiting), default=None)
         self._oldest_request.set_function(lambda: age_seconds(seconds(born) if born else None))
+        self._unrecorded.set(sum(request.finished and not request.recorded for request in view.requests.values()))
         self._requests.labels("awaiting_decision").set(sum(request.awaiting for request in view.requests.values()))
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from retraining_operator import names
 from retraining_operator.contract import ExitCode, Failure, Result, read_result
 from retraining_operator.job import Job
+from retraining_operator.pod import Attempt, Trouble
 from retraining_operator.reason import Reason
 
 FAILURE_OF_EXIT: dict[int | None, Failure] = {
@@ -18,6 +17,19 @@ FAILURE_OF_EXIT: dict[int | None, Failure] = {
     ExitCode.AUDIT_PENDING: Failure.AUDIT_PENDING,
     ExitCode.BAD_CONFIGURATION: Failure.BAD_CONFIGURATION,
 }
+ADVICE: dict[str, str] = {
+    Failure.BAD_DATA: "Another try would fail as well, so there was none; mend the events and apply a new request.",
+    Failure.BAD_CONFIGURATION: (
+        "Another try would fail as well, so there was none; correct the setting and apply a new request."
+    ),
+    Failure.DEPENDENCY_AWAY: "Apply a new request once the database and Redis answer.",
+    Failure.INTERNAL_ERROR: "Its log has the traceback; please report it.",
+    Failure.AUDIT_PENDING: "The next run that publishes writes the row that is missing in model_versions.",
+}
+"""What a person does once a run has failed for good."""
+
+KILLED, ASKED_TO_END = 137, 143
+"""Exit codes of a process that was ended by SIGKILL or SIGTERM, as a deadline does it."""
 
 
 @dataclass(frozen=True)
@@ -29,45 +41,26 @@ class Outcome:
     result: Result | None = None
 
 
-@dataclass(frozen=True)
-class Attempt:
-    """One pod's end."""
-
-    job_uid: str
-    finished_at: str
-    exit_code: int | None
-    reason: str
-    document: str
+def own(job: Job, attempts: Iterable[Attempt]) -> list[Attempt]:
+    """Give those of a request's pods that are this Job's and have ended, in the order in which they did."""
+    return sorted((each for each in attempts if each.job_uid == job.uid), key=lambda each: each.finished_at)
 
 
-def read_attempt(pod: Mapping[str, Any]) -> Attempt | None:
-    """Read how a pod's trainer ended; None while it has not."""
-    owners = pod["metadata"].get("ownerReferences") or ()
-    job_uid = next((owner["uid"] for owner in owners if owner.get("controller")), "")
-    for status in (pod.get("status") or {}).get("containerStatuses") or ():
-        end = (status.get("state") or {}).get("terminated")
-        if status["name"] == names.TRAINER_CONTAINER and end:
-            return Attempt(
-                job_uid=job_uid,
-                finished_at=end.get("finishedAt") or "",
-                exit_code=end.get("exitCode"),
-                reason=end.get("reason") or "",
-                document=end.get("message") or "",
-            )
-    return None
-
-
-def read_outcome(job: Job, attempts: Iterable[Attempt]) -> Outcome:
+def read_outcome(job: Job, attempts: Iterable[Attempt], held: Trouble | None = None) -> Outcome:
     """Read how a finished Job ended, from those of its request's pods that are its own.
 
     A verdict counts whatever became of the Job afterwards: its model may be live and its row is written.
+
+    Args:
+        job: the finished Job.
+        attempts: how pods of its request ended.
+        held: what the last pod waited for when it was last seen, if it did.
     """
-    own = (attempt for attempt in attempts if attempt.job_uid == job.uid)
-    attempts = sorted(own, key=lambda attempt: attempt.finished_at)
+    attempts = own(job, attempts)
     verdicts = [result for attempt in attempts if (result := read_result(attempt.document)) and result.verdict]
     if verdicts:
         return Outcome(str(verdicts[-1].verdict), verdicts[-1].message, verdicts[-1])
-    return lost(job) if job.end == "Complete" else failed(job, attempts)
+    return lost(job) if job.end == "Complete" else failed(job, attempts, held)
 
 
 def lost(job: Job) -> Outcome:
@@ -79,29 +72,65 @@ def lost(job: Job) -> Outcome:
     )
 
 
-def failed(job: Job, attempts: Sequence[Attempt]) -> Outcome:
+def failed(job: Job, attempts: Sequence[Attempt], held: Trouble | None) -> Outcome:
     """Say why a Job failed: by the Job's own reason, then by its last pod."""
-    tries = f"The Job {job.name} gave up after {job.failed} failed pod(s)."
     last = attempts[-1] if attempts else None
     result = read_result(last.document) if last else None
     if job.replaced_by:
         message = f"The newer request {job.replaced_by} has replaced it (triggers.concurrencyPolicy: Replace)."
         return Outcome(Reason.REPLACED, message, result)
     if job.end_reason == "DeadlineExceeded":
-        return Outcome(
-            Reason.DEADLINE_EXCEEDED,
-            f"The run took longer than its deadline and was ended; raise spec.deadlineSeconds. {job.end_message}",
-            result,
-        )
+        return late(job, attempts, held, result)
+    tries = f"The Job {job.name} gave up after {job.failed} failed pod(s)."
+    if last is None:
+        return Outcome(Reason.JOB_FAILED, f"{tries} {job.end_reason}: {job.end_message}")
+    why = cause(last)
+    return Outcome(why.reason, " ".join(filter(None, (why.message, ADVICE.get(why.reason), tries))), result)
+
+
+def late(job: Job, attempts: Sequence[Attempt], held: Trouble | None, result: Result | None) -> Outcome:
+    """Say what a run was doing when its deadline passed."""
+    limit = f" of {job.deadline_seconds:,} s" if job.deadline_seconds else ""
+    live = next((doc for each in reversed(attempts) if (doc := read_result(each.document)) and doc.promoted), None)
+    if live:
+        advice = ADVICE[Failure.AUDIT_PENDING]
+        return Outcome(Failure.AUDIT_PENDING, f"{live.message} The deadline{limit} passed meanwhile. {advice}", live)
+    if held:
+        text = f"The deadline{limit} passed while the pod waited to start, which counts. {held.message}"
+        return Outcome(held.reason, text)
+    if attempts and attempts[-1].disruption:
+        return Outcome(Reason.EVICTED, f"The deadline{limit} passed. {cause(attempts[-1]).message}")
+    told = [cause(each).message for each in attempts if each.exit_code not in {KILLED, ASKED_TO_END}]
+    before = f" A pod before had ended so: {told[-1]}" if told else ""
+    return Outcome(
+        Reason.DEADLINE_EXCEEDED,
+        f"The run took longer than its deadline{limit} and was ended; raise spec.deadlineSeconds "
+        f"(job.deadlineSeconds for all).{before}",
+        result,
+    )
+
+
+def cause(attempt: Attempt) -> Trouble:
+    """Say why one pod failed, in words that are right whether or not another one follows."""
+    result = read_result(attempt.document)
+    if attempt.disruption:
+        text = f"Kubernetes took the pod {attempt.pod} away ({attempt.disruption.rstrip('.')})."
+        return Trouble(Reason.EVICTED, f"{text} That is no fault of the run and counts as no failed attempt.")
     if result:
-        return Outcome(result.reason, f"{result.message} {tries}", result)
-    if last and last.reason == "OOMKilled":
-        return Outcome(
+        return Trouble(result.reason, result.message)
+    if attempt.reason == "OOMKilled":
+        return Trouble(
             Reason.OUT_OF_MEMORY,
-            f"The trainer was ended for using more memory than its limit; raise spec.resources.limits.memory. {tries}",
+            "The trainer was ended for using more memory than its limit; raise spec.resources.limits.memory "
+            "(job.resources for all) or read fewer rows.",
         )
-    code = last.exit_code if last else None
+    code = attempt.exit_code
     if code in FAILURE_OF_EXIT:
-        return Outcome(FAILURE_OF_EXIT[code], f"The trainer ended with exit code {code}. {tries}")
-    ended = f"The trainer ended with exit code {code} and left no result. " if last else ""
-    return Outcome(Reason.JOB_FAILED, f"{ended}{tries} {job.end_reason}: {job.end_message}")
+        return Trouble(FAILURE_OF_EXIT[code], f"The trainer ended with exit code {code} and left no result.")
+    told = {
+        KILLED: " (killed: by its node when memory ran out there, or by a person)",
+        ASKED_TO_END: " (asked to end: its pod was deleted)",
+    }
+    return Trouble(
+        Reason.JOB_FAILED, f"The trainer ended with exit code {code}{told.get(code or 0, '')} and left no result."
+    )

@@ -27,7 +27,19 @@ from retraining_operator.request import RetrainRequest
 from retraining_operator.settings import ConcurrencyPolicy, Triggers
 from retraining_operator.standing import could_start, running_since, standing
 from retraining_operator.status import awaiting, deciding, finished, invitation, launched, unlaunched, waiting
-from retraining_operator.steps import ArmTtl, Conclude, Decide, Ignore, Launch, Miss, Replace, Report, Settle, Step
+from retraining_operator.steps import (
+    ArmTtl,
+    Conclude,
+    Decide,
+    Ignore,
+    Launch,
+    Miss,
+    Record,
+    Replace,
+    Report,
+    Settle,
+    Step,
+)
 
 Jobs = Mapping[Task, Mapping[str, Job]]
 
@@ -139,6 +151,9 @@ def after_verdict(request: RetrainRequest, job: Job | None, decision: Job | None
         yield from towards_decision(request, decision, now)
     else:
         yield from remark(request)
+    if not request.recorded:
+        yield Record(request)
+        return
     for done in (job, None if request.awaiting else decision):
         if done and done.end and not done.has_ttl:
             yield ArmTtl(request, done)

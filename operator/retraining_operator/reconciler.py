@@ -16,8 +16,8 @@ from retraining_operator.cluster import Cluster, ClusterAway, ClusterError, Conf
 from retraining_operator.context import Context
 from retraining_operator.plan import Gathered, plan
 from retraining_operator.prune import prunable
-from retraining_operator.steps import Launch, Settle, Step
-from retraining_operator.worker import Worker
+from retraining_operator.steps import Conclude, Launch, Record, Settle, Step
+from retraining_operator.worker import Unrecorded, Worker
 
 logger = logging.getLogger(__name__)
 
@@ -42,6 +42,8 @@ class Reconciler:
         self._worker = worker
         self._clock = clock
         self._places = asyncio.Semaphore(PARALLEL_STEPS)
+        self._aside = asyncio.Semaphore(PARALLEL_STEPS)
+        """Places for steps that may wait for the database: no launch waits behind them."""
         self._busy: dict[str, Step] = {}
         """Steps under way, by the uid of their request."""
         self._failures: dict[str, int] = {}
@@ -57,11 +59,15 @@ class Reconciler:
         Raises:
             ClusterError: where the API server is away or the CRD is not there.
         """
-        requests, jobs = await asyncio.gather(self._cluster.list_requests(), self._cluster.list_jobs())
+        requests, jobs, pods = await asyncio.gather(
+            self._cluster.list_requests(), self._cluster.list_jobs(), self._cluster.list_pods()
+        )
         for body in jobs:
             self._view.see_job(body)
         for body in requests:
             self._view.see_request(body)
+        for body in pods:
+            self._view.see_pod(body)
         self._metrics.seed(self._view.requests.values())
         logger.info("Found %d RetrainRequests and %d Jobs.", len(requests), len(jobs))
 
@@ -105,7 +111,7 @@ class Reconciler:
         request = step.request
         pause = 0.0
         try:
-            async with self._places:
+            async with self._aside if isinstance(step, Conclude | Record) else self._places:
                 await self._worker.carry_out(step)
         except Conflict:
             logger.debug("%s: it has changed meanwhile; the watch brings the newer one.", request.key)
@@ -114,6 +120,8 @@ class Reconciler:
         except ClusterAway as error:
             pause = self._pause(request.uid)
             logger.warning("%s: %s Trying again in %.1f s.", request.key, error, pause)
+        except Unrecorded as error:
+            pause = error.pause_seconds
         except Forbidden as error:
             pause = REFUSED_PAUSE_SECONDS
             logger.warning("%s: the API server refused it for now: %s", request.key, error)

@@ -13,10 +13,12 @@ import sys
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from enum import StrEnum
+from functools import partial
 from typing import Any
 
 from kafka.consumer.fetcher import ConsumerRecord
 
+from retraining_operator.archive import Unreadable, known
 from retraining_operator.cluster import (
     REQUESTS,
     AlreadyExists,
@@ -113,15 +115,15 @@ def key_of(manifest: Manifest) -> str:
     return f"{manifest['metadata']['namespace']}/{manifest['metadata']['name']}"
 
 
-def given(known: Known | None) -> Known:
-    """Insist on a database.
+def known_by(settings: Settings) -> Known:
+    """Ask the database.
 
     Raises:
-        ReplayError: where there is none.
+        ReplayError: where there is none to ask.
     """
-    if known is None:
+    if settings.database_url is None:
         raise ReplayError("What is finished stands in the database: set DATABASE_URL, or say --without-database.")
-    return known
+    return partial(known, settings.database_url)
 
 
 async def nothing_known(_: Sequence[str]) -> set[str]:
@@ -144,6 +146,8 @@ async def replay(source: Source, span: Span, maker: Replay, say: Callable[[str],
                 say(line)
     except ClusterError as error:
         raise ReplayError(f"{error} What was made stays; repeat the command for the rest.") from error
+    except Unreadable as error:
+        raise ReplayError(f"{error}. Repeat the command once it can be, or say --without-database.") from error
     finally:
         await asyncio.to_thread(batches.close)  # type: ignore[attr-defined]  # it is a generator
     say(f"{fates.total()} records: {', '.join(f'{count} {fate}' for fate, count in fates.items()) or 'none'}.")
@@ -161,17 +165,11 @@ def add_parser(commands: Any) -> None:
     )
 
 
-async def run(settings: Settings, arguments: argparse.Namespace, known: Known | None) -> int:
-    """Carry the command out; give the process' exit code.
-
-    Args:
-        settings: the operator's own.
-        arguments: the command line.
-        known: asks the database; None where there is none to ask.
-    """
+async def run(settings: Settings, arguments: argparse.Namespace) -> int:
+    """Carry the command out; give the process' exit code."""
     try:
         span = read_span(arguments)
-        asked = nothing_known if arguments.without_database else given(known)
+        asked = nothing_known if arguments.without_database else known_by(settings)
         async with connect(settings.namespace) as cluster:
             maker = Replay(cluster, asked, dry_run=arguments.dry_run)
             fates = await replay(Source(settings.kafka), span, maker, print)

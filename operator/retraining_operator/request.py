@@ -112,6 +112,12 @@ class RetrainRequest:
         return self.condition("Succeeded").get("reason") == Reason.LAUNCHING
 
     @property
+    def recorded(self) -> bool:
+        """Whether the database has the outcome, or there is none that could have it."""
+        recorded = self.condition("Recorded")
+        return recorded.get("status") == "True" or recorded.get("reason") in {Reason.NOT_MIGRATED, Reason.NO_DATABASE}
+
+    @property
     def awaiting(self) -> bool:
         """Whether its challenger awaits a person's decision, or the Job that carries it out."""
         return self.finished and self.status.get("withheld") == Withheld.AWAITING_DECISION

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
 from pydantic_settings import (
@@ -22,7 +22,7 @@ from pydantic_settings import (
     YamlConfigSettingsSource,
 )
 
-from retraining_operator.contract import Tunables
+from retraining_operator.contract import DATABASE_URL, Tunables
 
 
 class SettingsError(Exception):
@@ -87,7 +87,7 @@ def contradictions(kafka: Kafka) -> Iterator[str]:
 
 
 class SecretKey(Section):
-    """One key of a Secret in the operator's namespace. The operator never reads it; the Job's container does."""
+    """One key of a Secret in the operator's namespace, which the Job's container reads."""
 
     name: str = Field(min_length=1)
     key: str = Field(default="url", min_length=1)
@@ -105,6 +105,7 @@ class JobSettings(Section):
     ttl_seconds_after_success: int = Field(default=3600, ge=0)
     ttl_seconds_after_failure: int = Field(default=86_400, ge=0)
     resources: dict[str, dict[str, str | int]] = Field(default_factory=dict)
+    log_tail_lines: int = Field(default=30, ge=0, le=1000)
     labels: dict[str, str] = Field(default_factory=dict)
     annotations: dict[str, str] = Field(default_factory=dict)
     node_selector: dict[str, str] = Field(default_factory=dict)
@@ -175,6 +176,8 @@ class Settings(BaseSettings):
     log_format: Literal["text", "json"] = "text"
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     http_port: int = Field(default=8005, ge=1, le=65_535)
+    database_url: SecretStr | None = Field(default=None, exclude=True, validation_alias=DATABASE_URL)
+    """From the environment, where the chart puts it out of the Secret `database`; it stands in no file."""
 
     @classmethod
     def settings_customise_sources(

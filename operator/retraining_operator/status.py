@@ -10,12 +10,17 @@ from pydantic.alias_generators import to_camel
 
 from retraining_operator import names
 from retraining_operator.admission import Merge, Refuse
-from retraining_operator.conditions import Status, Truth, conditions_of
-from retraining_operator.contract import Result, Withheld
+from retraining_operator.conditions import TO_BE_RECORDED, Status, Truth, Values, condition, conditions_of
+from retraining_operator.contract import Failure, Result, Withheld
 from retraining_operator.job import Job
 from retraining_operator.outcome import Outcome
+from retraining_operator.pod import HOLDS, Trouble
 from retraining_operator.reason import Reason
 from retraining_operator.request import RetrainRequest
+
+GOES_ON = "It goes on by itself once that is solved, and the deadline counts meanwhile."
+UNCOUNTED = {Reason.EVICTED, Failure.AUDIT_PENDING}
+"""Ends of a pod that the Job's podFailurePolicy ignores."""
 
 
 def waiting(request: RetrainRequest, reason: Reason, message: str, now: datetime) -> Status:
@@ -43,22 +48,50 @@ def unlaunched(request: RetrainRequest, admission: Merge | Refuse, now: datetime
 
 def launched(request: RetrainRequest, job: Job, now: datetime) -> Status:
     """Build the status of a request whose Job is not finished."""
-    # A pod that has ended is not ready any more, a moment before its Job is finished.
-    if job.ready or request.condition("Succeeded").get("reason") == Reason.RUNNING:
-        reason, message = Reason.RUNNING, f"The Job {job.name} runs."
-    else:
-        reason, message = Reason.JOB_CREATED, f"The Job {job.name} is created; its pod is not running yet."
+    stood = request.condition("Succeeded")
+    reason, message = standing(job, stood.get("reason", ""), stood.get("message", ""))
     status = conditions_of(
         request, ("Unknown", reason, message), ("Unknown", reason, "The run has no verdict yet."), now
     )
     return status | facts_of(job)
 
 
+def standing(job: Job, reason: str, message: str) -> tuple[str, str]:
+    """Say where an unfinished Job stands, by what it and its pods tell and by what was said last."""
+    tries = f"{job.failed} of {job.retries + 1}"
+    if job.held:
+        return job.held.reason, f"{job.held.message} {GOES_ON}"
+    if job.ready:
+        after = f", after: {job.setback.message}" if job.setback else ""
+        attempt = f" (attempt {job.failed + 1} of {job.retries + 1}){after}" if job.failed else ""
+        return Reason.RUNNING, f"The Job {job.name} runs{attempt or '.'}"
+    if job.setback and not job.failing and not job.succeeded:
+        if job.setback.reason in UNCOUNTED:
+            return Reason.RETRYING, f"{job.setback.message} Another pod follows."
+        if 0 < job.failed <= job.retries:
+            return Reason.RETRYING, f"Attempt {tries} has failed: {job.setback.message} Another one follows."
+    # A pod that has ended is not ready any more, a moment before its Job is finished; one that is told to end waits
+    # for nothing, and what it waited for is what a passed deadline is told with.
+    if reason in {Reason.RUNNING, Reason.RETRYING} or (reason in HOLDS and not job.starting):
+        return reason, message
+    return Reason.JOB_CREATED, f"The Job {job.name} is created; its pod is not running yet."
+
+
+def held(request: RetrainRequest, task: names.Task) -> Trouble | None:
+    """Give what the pod of a task's Job waits for, as it stands in the status."""
+    stood = request.condition("Succeeded" if task is names.Task.TRAIN else "Promoted")
+    if stood.get("reason") not in HOLDS:
+        return None
+    return Trouble(stood["reason"], stood["message"].removesuffix(f" {GOES_ON}"))
+
+
 def finished(request: RetrainRequest, outcome: Outcome, now: datetime, job: Job | None = None) -> Status:
     """Build the final status: Succeeded is True where the run has a verdict, whichever it is."""
     result = outcome.result
     succeeded: Truth = "True" if outcome.reason == Reason.RESULT_LOST or (result and result.verdict) else "False"
-    status = conditions_of(request, (succeeded, outcome.reason, outcome.message), promotion_of(request, outcome), now)
+    status = conditions_of(
+        request, (succeeded, outcome.reason, outcome.message), promotion_of(request, outcome), now, TO_BE_RECORDED
+    )
     return status | (facts_of(job) if job else {}) | (figures_of(result) if result else {})
 
 
@@ -69,8 +102,14 @@ def awaiting(request: RetrainRequest, reason: str, message: str, now: datetime) 
 
 def deciding(request: RetrainRequest, job: Job, now: datetime) -> Status:
     """Build the status of a request whose decision is taken and not carried out yet."""
+    reason: str = Reason.DECIDING
     message = f'The decision "{job.ruling}" is carried out by the Job {job.name}.'
-    return awaiting(request, Reason.DECIDING, message, now) | ruling_of(job)
+    stood = held(request, names.Task.DECIDE)
+    if job.held:
+        reason, message = job.held.reason, f"{job.held.message} {GOES_ON}"
+    elif stood and not job.ready and not job.starting:
+        reason, message = stood.reason, f"{stood.message} {GOES_ON}"
+    return awaiting(request, reason, message, now) | ruling_of(job)
 
 
 def decided(request: RetrainRequest, outcome: Outcome, now: datetime, job: Job | None = None) -> Status:
@@ -79,13 +118,20 @@ def decided(request: RetrainRequest, outcome: Outcome, now: datetime, job: Job |
     How the challenger was judged stays as it was; a null takes a field out of the stored status.
     """
     result = outcome.result
-    status = conditions_of(request, verdict_of(request), promotion_of(request, outcome), now)
+    status = conditions_of(request, verdict_of(request), promotion_of(request, outcome), now, TO_BE_RECORDED)
     facts = {
         "withheld": Withheld.REJECTED if result and result.withheld == Withheld.REJECTED else None,
         "version": result and result.version,
         "decidedAt": job and job.finished_at,
     }
     return status | (ruling_of(job) if job else {}) | facts
+
+
+def recorded(request: RetrainRequest, status: Status, answer: Values, now: datetime) -> Status:
+    """Put the database's answer into a status that is about to be written, or that stands."""
+    kept = [each for each in status["conditions"] if each["type"] != "Recorded"]
+    before = request.condition("Recorded") or None
+    return status | {"conditions": [*kept, condition("Recorded", answer, before, request.generation, now)]}
 
 
 def ended(request: RetrainRequest, task: names.Task, outcome: Outcome, now: datetime, job: Job | None = None) -> Status:

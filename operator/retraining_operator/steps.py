@@ -68,8 +68,15 @@ class Miss:
 
 
 @dataclass(frozen=True)
+class Record:
+    """Write the outcome, which stands in the status, to the database."""
+
+    request: RetrainRequest
+
+
+@dataclass(frozen=True)
 class ArmTtl:
-    """Let Kubernetes delete the Job, now that its outcome is stored."""
+    """Let Kubernetes delete the Job, now that its outcome is stored and recorded."""
 
     request: RetrainRequest
     job: Job
@@ -82,4 +89,4 @@ class Settle:
     request: RetrainRequest
 
 
-Step = Launch | Replace | Decide | Ignore | Report | Conclude | Miss | ArmTtl | Settle
+Step = Launch | Replace | Decide | Ignore | Report | Conclude | Miss | Record | ArmTtl | Settle

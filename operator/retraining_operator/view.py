@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
-from retraining_operator import names
 from retraining_operator.job import Job, read_job
 from retraining_operator.names import Task
-from retraining_operator.outcome import Attempt, read_attempt
+from retraining_operator.outcome import cause, own
 from retraining_operator.past import Past, past_of
+from retraining_operator.pod import Attempt, Pod, read_pod
 from retraining_operator.request import RetrainRequest, read_request
 
 
@@ -25,8 +26,8 @@ class View:
     def __init__(self) -> None:
         self.requests: dict[str, RetrainRequest] = {}
         self.jobs: dict[Task, dict[str, Job]] = {task: {} for task in Task}
-        self.attempts: dict[str, dict[str, Attempt]] = {}
-        """How pods ended, by their own uid as well: a pod may be gone before its Job is finished."""
+        self.pods: dict[str, dict[str, Pod]] = {}
+        """By their own uid as well; one that has ended is kept, since it may be gone before its Job is finished."""
         self.settled: dict[str, Past] = {}
         """Finished requests; their resource versions keep a late word of an older one from bringing them back."""
         self.changed = asyncio.Event()
@@ -49,15 +50,40 @@ class View:
         jobs = self.jobs[job.task]
         known = jobs.get(job.request_uid)
         if known is None or job.resource_version > known.resource_version:
-            jobs[job.request_uid] = job
+            jobs[job.request_uid] = self._told(job)
             self.changed.set()
 
-    def see_pod(self, body: Mapping[str, Any]) -> None:
-        """Take in how a pod's trainer ended, if it has and its request is not settled."""
-        attempt = read_attempt(body)
-        request_uid = body["metadata"].get("labels", {}).get(names.LABEL_REQUEST_UID)
-        if attempt and request_uid in self.requests:
-            self.attempts.setdefault(request_uid, {})[body["metadata"]["uid"]] = attempt
+    def see_pod(self, body: Mapping[str, Any], *, gone: bool = False) -> None:
+        """Take in what holds a pod up or how its trainer ended, if its request is not settled."""
+        pod = read_pod(body)
+        if pod is None or pod.request_uid not in self.requests:
+            return
+        pods = self.pods.setdefault(pod.request_uid, {})
+        known = pods.get(pod.uid)
+        if known is None or known.attempt is None:  # a word without the end changes nothing
+            pods[pod.uid] = pod
+        if gone and pods[pod.uid].attempt is None:
+            del pods[pod.uid]
+        for jobs in self.jobs.values():
+            job = jobs.get(pod.request_uid)
+            if job and (told := self._told(job)) != job:
+                jobs[pod.request_uid] = told
+                self.changed.set()
+
+    def attempts(self, request_uid: str) -> list[Attempt]:
+        """Give how a request's pods ended, as far as they did."""
+        return [pod.attempt for pod in self.pods.get(request_uid, {}).values() if pod.attempt]
+
+    def _told(self, job: Job) -> Job:
+        """Add to a Job what its pods tell."""
+        pods = [pod for pod in self.pods.get(job.request_uid, {}).values() if pod.job_uid == job.uid]
+        ends = own(job, (pod.attempt for pod in pods if pod.attempt))
+        return replace(
+            job,
+            held=next((pod.hold for pod in pods if pod.hold), None),
+            starting=any(pod.alive and not pod.hold for pod in pods),
+            setback=cause(ends[-1]) if ends and ends[-1].exit_code != 0 else None,
+        )
 
     def count_waiting(self) -> int:
         """Count the requests that have no Job yet."""
@@ -66,7 +92,7 @@ class View:
 
     def settle(self, request: RetrainRequest) -> None:
         """Keep no more of a finished request than its past."""
-        self.attempts.pop(request.uid, None)
+        self.pods.pop(request.uid, None)
         self.settled[request.uid] = past_of(request)
         self.requests.pop(request.uid, None)
 
@@ -76,7 +102,7 @@ class View:
 
     def forget_request(self, uid: str) -> None:
         """Take out a request that is gone."""
-        for known in (self.settled, self.requests, self.attempts):
+        for known in (self.settled, self.requests, self.pods):
             known.pop(uid, None)
 
     def forget_job(self, body: Mapping[str, Any]) -> None:

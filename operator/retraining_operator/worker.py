@@ -16,22 +16,37 @@ from retraining_operator.cluster import (
     Gone,
     Refused,
 )
-from retraining_operator.conditions import Status, news
+from retraining_operator.conditions import LATE, Status, news
 from retraining_operator.context import Context
 from retraining_operator.crash import Point
 from retraining_operator.decision import Ruling
 from retraining_operator.events import Narrator
-from retraining_operator.job import owner_uid
+from retraining_operator.job import Job, owner_uid
+from retraining_operator.log_tail import tail_of
 from retraining_operator.manifest import ImpossibleRequest, build_job
 from retraining_operator.names import Task
-from retraining_operator.outcome import Outcome, read_outcome
+from retraining_operator.outcome import Outcome, own, read_outcome
 from retraining_operator.past import Past
 from retraining_operator.reason import Reason
 from retraining_operator.request import Manifest, RetrainRequest, read_request
-from retraining_operator.status import awaiting, deleted, ended, launching, waiting
-from retraining_operator.steps import ArmTtl, Conclude, Decide, Ignore, Launch, Miss, Replace, Report, Step
+from retraining_operator.row import Row, row_of
+from retraining_operator.status import awaiting, deleted, ended, held, launching, recorded, waiting
+from retraining_operator.steps import ArmTtl, Conclude, Decide, Ignore, Launch, Miss, Record, Replace, Report, Step
 
 logger = logging.getLogger(__name__)
+
+
+REFUSED_ROW_SECONDS = 60
+"""How long to wait before offering a row again that the database has refused though it takes others."""
+
+
+class Unrecorded(Exception):
+    """An outcome is not in the database yet."""
+
+    def __init__(self, pause_seconds: float) -> None:
+        super().__init__()
+        self.pause_seconds = pause_seconds
+        """When it is worth another try."""
 
 
 class Worker:
@@ -42,6 +57,7 @@ class Worker:
         self._view = context.view
         self._metrics = context.metrics
         self._crashes = context.crashes
+        self._archive = context.archive
         self._cluster = cluster
         self._narrator = narrator
         self._clock = clock
@@ -51,6 +67,7 @@ class Worker:
 
         Raises:
             ClusterError: the API server did not let it; the step may be planned again.
+            Unrecorded: the database did not take an outcome yet.
         """
         match step:
             case Launch(request):
@@ -67,16 +84,11 @@ class Worker:
                 self._metrics.reported(status)
             case Conclude(request, job):
                 self._crashes.at(Point.JOB_ENDED)
-                for pod in await self._cluster.list_pods(request.uid):  # the watch may lag behind the Job's
-                    self._view.see_pod(pod)
-                outcome = read_outcome(job, self._view.attempts.get(request.uid, {}).values())
-                await self._write(request, ended(request, job.task, outcome, self._clock(), job))
-                if job.task is Task.TRAIN:
-                    self._metrics.run_finished(outcome, job)
-                else:
-                    self._metrics.decision_finished(outcome)
+                await self._conclude(request, job)
             case Miss(request, task):
                 await self._miss(request, task)
+            case Record(request):
+                await self._record(request)
             case ArmTtl(_, job):
                 self._crashes.at(Point.OUTCOME_STORED)
                 seconds = self._settings.job.ttl_seconds(succeeded=job.end == "Complete")
@@ -95,6 +107,48 @@ class Worker:
             else:
                 self._view.forget_request(past.uid)
                 logger.info("Deleted the finished RetrainRequest %s; the database keeps its outcome.", past.name)
+
+    async def _conclude(self, request: RetrainRequest, job: Job) -> None:
+        """Store how a Job ended, once the database has it or is known to be away: that is one write of the status."""
+        for pod in await self._cluster.list_pods(request.uid):  # the watch may lag behind the Job's
+            self._view.see_pod(pod)
+        attempts = own(job, self._view.attempts(request.uid))
+        outcome = read_outcome(job, attempts, held(request, job.task))
+        status = ended(request, job.task, outcome, self._clock(), job)
+        if attempts and (tail := await self._log_tail(request, attempts[-1].pod)):
+            status |= {"logTail": tail}
+        answer = await self._archive.keep(self._row(request, status))
+        self._crashes.at(Point.OUTCOME_RECORDED)
+        await self._write(request, recorded(request, status, answer, self._clock()))
+        if job.task is Task.TRAIN:
+            self._metrics.run_finished(outcome, job)
+        else:
+            self._metrics.decision_finished(outcome)
+
+    async def _log_tail(self, request: RetrainRequest, pod: str) -> str:
+        """Read the end of a pod's log; an outcome does not wait for it, since its node may be away for good."""
+        lines = self._settings.job.log_tail_lines
+        if not lines:
+            return ""
+        try:
+            return tail_of(await self._cluster.read_log(pod, lines), lines)
+        except Gone:
+            return ""
+        except ClusterError as error:
+            logger.warning("%s: the log's tail of its pod %s could not be read: %s", request.key, pod, error)
+            return ""
+
+    async def _record(self, request: RetrainRequest) -> None:
+        """Write to the database what stands in the status."""
+        answer = await self._archive.keep(self._row(request, {}))
+        status = recorded(request, {"conditions": request.status["conditions"]}, answer, self._clock())
+        if status["conditions"] != request.status["conditions"]:
+            await self._write(request, status)
+        if answer[1] in LATE:
+            raise Unrecorded(self._archive.pause_seconds or REFUSED_ROW_SECONDS)
+
+    def _row(self, request: RetrainRequest, status: Status) -> Row:
+        return row_of(request, status, self._settings.trainer.preset, self._clock())
 
     async def _launch(self, request: RetrainRequest) -> None:
         """Write down that the request's Job is created, then create it."""
@@ -174,6 +228,9 @@ class Worker:
         """Write a status; tell in the log and as an Event what is another turn and not only another figure."""
         body = await self._cluster.patch_status(request.name, request.resource_version, status)
         self._view.see_request(body)
+        succeeded = status["conditions"][0]
+        if succeeded["status"] == "False" and not request.finished:
+            self._metrics.run_failed(succeeded["reason"])
         for condition in news(request, status):
             logger.info("%s: %s. %s", request.key, condition["reason"], condition["message"])
             await self._narrator.tell(request, condition)

@@ -34,7 +34,9 @@ def test_applied_request_becomes_a_promoted_model(world: World) -> None:
     load_good(world)
     status = world.wait_for_end(world.apply("by-hand", reason="by hand"))
     assert (status["verdict"], status["version"]) == ("Promoted", 1)
-    assert [c["status"] for c in status["conditions"]] == ["True", "True"]
+    assert {c["type"]: c["status"] for c in status["conditions"]} == dict.fromkeys(
+        ("Succeeded", "Promoted", "Recorded"), "True"
+    )
     shown = world.kubectl("get", "rtr", "by-hand", "--no-headers").split()
     assert shown[:6] == ["by-hand", "by", "hand", "Promoted", "Promoted", "1"]
     events = world.kubectl("describe", "rtr", "by-hand").partition("Events:")[2]

@@ -111,6 +111,14 @@ def test_operator_may_write_its_ledger_and_no_other_configmap(tmp_path: Path) ->
     assert named == {"get": [ledger], "update": [ledger], "create": None}
 
 
+def test_operator_gets_the_database_s_url_from_its_secret_and_may_read_none() -> None:
+    documents = rendered(*NEEDED)
+    [container] = one(documents, "Deployment")["spec"]["template"]["spec"]["containers"]
+    [variable] = [each for each in container["env"] if each["name"] == "DATABASE_URL"]
+    assert variable["valueFrom"] == {"secretKeyRef": {"name": "mine", "key": "url"}}
+    assert not [rule for rule in one(documents, "Role")["rules"] if "secrets" in rule["resources"]]
+
+
 def test_changed_configuration_restarts_the_operator() -> None:
     def checksum(*values: str) -> str:
         pod = one(rendered(*NEEDED, *values), "Deployment")["spec"]["template"]

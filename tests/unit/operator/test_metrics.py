@@ -49,3 +49,21 @@ def test_reason_of_what_waits_is_a_figure(request_body: Callable[..., dict[str, 
     assert metrics.registry.get_sample_value("retraining_requests_held", {"reason": "Cooldown"}) == 1
     metrics.standing(view, {})
     assert metrics.registry.get_sample_value("retraining_requests_held", {"reason": "Cooldown"}) == 0
+
+
+def test_failures_are_counted_by_reasons_that_are_known_beforehand(request_body: Callable[..., dict[str, Any]]) -> None:
+    metrics, view = Metrics(), View()
+    assert 'retraining_failures_total{reason="ImagePullFailed"} 0.0' in shown(metrics)
+    for reason in ("OutOfMemory", "what a document says", "what another says", "Merged"):
+        metrics.run_failed(reason)
+    text = shown(metrics)
+    assert 'retraining_failures_total{reason="OutOfMemory"} 1.0' in text
+    assert 'retraining_failures_total{reason="Other"} 2.0' in text
+    assert 'reason="what' not in text
+    conditions = [
+        {"type": "Succeeded", "status": "False"},
+        {"type": "Recorded", "status": "False", "reason": "DatabaseAway"},
+    ]
+    view.see_request(request_body(status={"conditions": conditions}))
+    metrics.standing(view, {})
+    assert "retraining_unrecorded 1.0" in shown(metrics)

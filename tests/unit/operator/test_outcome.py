@@ -8,7 +8,8 @@ import pytest
 
 from retraining_operator.contract import Result, Verdict
 from retraining_operator.job import Job, read_job
-from retraining_operator.outcome import Attempt, read_attempt, read_outcome
+from retraining_operator.outcome import read_outcome
+from retraining_operator.pod import Attempt, Trouble, read_attempt
 from retraining_operator.request import read_request
 from retraining_operator.status import finished
 
@@ -25,13 +26,16 @@ def pod(
     code: int,
     message: str = "",
     reason: str = "Error",
+    *,
     at: str = "2026-03-01T11:04:00Z",
     job: str = "job-of-first",
+    taken: str = "",
 ) -> Attempt:
     end = {"exitCode": code, "reason": reason, "message": message, "finishedAt": at}
     owner = {"controller": True, "uid": f"uid-of-{job}"}
-    status = {"containerStatuses": [{"name": "trainer", "state": {"terminated": end}}]}
-    attempt = read_attempt({"metadata": {"ownerReferences": [owner]}, "status": status})
+    conditions = [{"type": "DisruptionTarget", "status": "True", "reason": taken}] if taken else []
+    status = {"conditions": conditions, "containerStatuses": [{"name": "trainer", "state": {"terminated": end}}]}
+    attempt = read_attempt({"metadata": {"name": f"{job}-x", "ownerReferences": [owner]}, "status": status})
     assert attempt is not None
     return attempt
 
@@ -64,6 +68,7 @@ def test_verdict_comes_from_the_result_document(job_body: Build, request_body: B
     assert [(c["type"], c["status"], c["reason"]) for c in status["conditions"]] == [
         ("Succeeded", "True", "Promoted"),
         ("Promoted", "True", "Promoted"),
+        ("Recorded", "Unknown", "Pending"),
     ]
     assert (status["version"], status["championVersion"], status["samples"], status["attempts"]) == (4, 3, 600, 1)
 
@@ -77,7 +82,7 @@ def test_kept_is_a_success_that_promoted_nothing(job_body: Build, request_body: 
     job = finished_job(job_body(end="Complete", succeeded=1))
     outcome = read_outcome(job, [pod(0, document(now, verdict="Kept"))])
     status = finished(read_request(request_body()), outcome, now, job)
-    assert [c["status"] for c in status["conditions"]] == ["True", "False"]
+    assert [c["status"] for c in status["conditions"]][:2] == ["True", "False"]
 
 
 def test_lost_result_is_no_failure_and_says_where_the_verdict_is(
@@ -86,7 +91,7 @@ def test_lost_result_is_no_failure_and_says_where_the_verdict_is(
     job = finished_job(job_body(end="Complete", succeeded=1))
     outcome = read_outcome(job, [])
     status = finished(read_request(request_body()), outcome, now, job)
-    assert [c["status"] for c in status["conditions"]] == ["True", "Unknown"]
+    assert [c["status"] for c in status["conditions"]][:2] == ["True", "Unknown"]
     assert "uid-of-first" in outcome.message
 
 
@@ -96,16 +101,44 @@ def test_lost_result_is_no_failure_and_says_where_the_verdict_is(
         pytest.param(
             [pod(137, reason="OOMKilled")], "BackoffLimitExceeded", "OutOfMemory", "limits.memory", id="memory"
         ),
-        pytest.param([], "DeadlineExceeded", "DeadlineExceeded", "spec.deadlineSeconds", id="deadline"),
-        pytest.param([pod(78)], "PodFailurePolicy", "BadConfiguration", "78", id="configuration, no document"),
-        pytest.param([pod(75)], "BackoffLimitExceeded", "DependencyAway", "75", id="dependency, no document"),
+        pytest.param(
+            [], "DeadlineExceeded", "DeadlineExceeded", "of 3,600 s and was ended; raise spec.d", id="deadline"
+        ),
+        pytest.param(
+            [pod(75), pod(143, at="2026-03-01T11:05:00Z")],
+            "DeadlineExceeded",
+            "DeadlineExceeded",
+            "A pod before had ended so: The trainer ended with exit code 75",
+            id="deadline after a failed pod",
+        ),
+        pytest.param(
+            [pod(137, taken="TerminationByKubelet")],
+            "DeadlineExceeded",
+            "Evicted",
+            "Kubernetes took the pod job-of-first-x away (TerminationByKubelet)",
+            id="deadline after an eviction",
+        ),
+        pytest.param([pod(65)], "PodFailurePolicy", "BadData", "mend the events", id="data, no document"),
+        pytest.param([pod(137)], "BackoffLimitExceeded", "JobFailed", "(killed: by its node", id="killed"),
+        pytest.param(
+            [pod(78)], "PodFailurePolicy", "BadConfiguration", "correct the setting", id="configuration, no document"
+        ),
+        pytest.param(
+            [pod(75)],
+            "BackoffLimitExceeded",
+            "DependencyAway",
+            "once the database and Redis",
+            id="dependency, no document",
+        ),
         pytest.param([pod(1)], "BackoffLimitExceeded", "JobFailed", "exit code 1", id="a crash"),
         pytest.param([], "BackoffLimitExceeded", "JobFailed", "BackoffLimitExceeded", id="no pod is left"),
         pytest.param([pod(1, "Killed")], "BackoffLimitExceeded", "JobFailed", "exit code 1", id="a foreign document"),
     ],
 )
 def test_failure_is_told_apart(job_body: Build, pods: list[Attempt], job_reason: str, reason: str, hint: str) -> None:
-    outcome = read_outcome(finished_job(job_body(end="Failed", reason=job_reason, failed=2)), pods)
+    body = job_body(end="Failed", reason=job_reason, failed=2)
+    body["spec"]["activeDeadlineSeconds"] = 3600
+    outcome = read_outcome(finished_job(body), pods)
     assert outcome.reason == reason
     assert hint in outcome.message
 
@@ -115,6 +148,25 @@ def test_verdict_counts_though_the_deadline_came_just_then(job_body: Build, requ
     outcome = read_outcome(job, [pod(0, document(now, verdict="Promoted", promoted=True, version=2))])
     assert finished(read_request(request_body()), outcome, now, job)["version"] == 2
     assert outcome.reason == "Promoted"
+
+
+def test_deadline_that_passed_while_the_pod_waited_says_for_what(job_body: Build) -> None:
+    job = finished_job(job_body(end="Failed", reason="DeadlineExceeded"))
+    hold = Trouble("ImagePullFailed", "The image cannot be pulled: not found.")
+    outcome = read_outcome(job, [pod(137, reason="ContainerStatusUnknown")], hold)
+    assert outcome.reason == "ImagePullFailed"
+    assert outcome.message.startswith("The deadline passed while the pod waited")
+    assert outcome.message.endswith("not found.")
+
+
+def test_model_that_is_live_at_the_deadline_without_its_row_is_named(job_body: Build, now: datetime) -> None:
+    live = document(now, reason="AuditPending", message="The model is live as version 3.", promoted=True, version=3)
+    job = finished_job(job_body(end="Failed", reason="DeadlineExceeded"))
+    outcome = read_outcome(job, [pod(76, live), pod(143, at="2026-03-01T11:05:00Z")])
+    assert outcome.reason == "AuditPending"
+    assert "live as version 3" in outcome.message
+    assert outcome.result
+    assert outcome.result.version == 3
 
 
 def test_last_pod_tells_the_failure(job_body: Build, now: datetime) -> None:

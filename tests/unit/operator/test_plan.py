@@ -13,7 +13,7 @@ from retraining_operator.reason import Reason
 from retraining_operator.request import RetrainRequest, read_request
 from retraining_operator.settings import Triggers
 from retraining_operator.status import launching
-from retraining_operator.steps import ArmTtl, Conclude, Launch, Miss, Report, Settle, Step
+from retraining_operator.steps import ArmTtl, Conclude, Launch, Miss, Record, Report, Settle, Step
 
 Build = Callable[..., dict[str, Any]]
 
@@ -22,7 +22,8 @@ def steps(requests: list[RetrainRequest], found: Jobs, max_concurrent: int, now:
     return plan(Gathered(requests, found), Triggers(max_concurrent=max_concurrent), now).steps
 
 
-DONE = {"conditions": [{"type": "Succeeded", "status": "True"}]}
+SUCCEEDED = {"type": "Succeeded", "status": "True", "reason": "Kept", "message": ""}
+DONE = {"conditions": [SUCCEEDED, {"type": "Recorded", "status": "True", "reason": "Recorded", "message": ""}]}
 
 
 def jobs(*bodies: dict[str, Any]) -> dict[Task, dict[str, Job]]:
@@ -91,6 +92,22 @@ def test_finished_job_is_concluded(request_body: Build, job_body: Build, now: da
 def test_ttl_is_armed_only_after_the_outcome_is_stored(request_body: Build, job_body: Build, now: datetime) -> None:
     request, found = read_request(request_body(status=DONE)), jobs(job_body(end="Complete"))
     assert steps([request], found, 2, now) == [ArmTtl(request, found[Task.TRAIN][request.uid])]
+
+
+@pytest.mark.parametrize("reason", ["Pending", "DatabaseAway", "RecordRefused"])
+def test_outcome_is_recorded_before_the_job_may_go(
+    request_body: Build, job_body: Build, now: datetime, reason: str
+) -> None:
+    late = {"type": "Recorded", "status": "False", "reason": reason, "message": ""}
+    request = read_request(request_body(status={"conditions": [SUCCEEDED, late]}))
+    assert steps([request], jobs(job_body(end="Complete")), 2, now) == [Record(request)]
+
+
+@pytest.mark.parametrize("reason", ["NotMigrated", "NoDatabase"])
+def test_job_may_go_where_there_is_nothing_to_record_in(request_body: Build, now: datetime, reason: str) -> None:
+    none = {"type": "Recorded", "status": "False", "reason": reason, "message": ""}
+    request = read_request(request_body(status={"conditions": [SUCCEEDED, none]}))
+    assert steps([request], jobs(), 2, now) == [Settle(request)]
 
 
 @pytest.mark.parametrize("armed", [True, False], ids=["its TTL is armed", "its Job is gone"])

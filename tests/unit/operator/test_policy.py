@@ -209,7 +209,7 @@ def test_merged_triggers_are_counted_with_their_reasons(request_named: Named, no
 
 def test_merged_request_is_finished_and_says_where_it_went(request_named: Named, now: datetime) -> None:
     status = unlaunched(request_named("late"), Merge(request_named()), now)
-    succeeded, promoted = status["conditions"]
+    succeeded, promoted, _ = status["conditions"]
     assert (succeeded["status"], succeeded["reason"], promoted["status"]) == ("False", "Merged", "False")
     assert status["mergedInto"] == "first"
     assert "The request first waited already" in succeeded["message"]

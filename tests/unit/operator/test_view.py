@@ -3,6 +3,9 @@
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
+from retraining_operator.names import Task
 from retraining_operator.request import read_request
 from retraining_operator.view import View
 
@@ -22,6 +25,57 @@ def test_late_word_does_not_bring_a_settled_request_back(request_body: Build) ->
     view.changed.clear()
     view.see_request(request_body(version=8))
     assert view.requests == {}
+    assert not view.changed.is_set()
+
+
+def seen_pod(**status: Any) -> dict[str, Any]:
+    owner = {"controller": True, "uid": "uid-of-job-of-first"}
+    labels = {"retraining.dev/request-uid": "uid-of-first"}
+    metadata = {"uid": "p", "name": "first-p", "labels": labels, "ownerReferences": [owner]}
+    return {"metadata": {**metadata, "creationTimestamp": "2026-03-01T11:00:00Z"}, "status": status}
+
+
+def trainer(**state: Any) -> dict[str, Any]:
+    return {"containerStatuses": [{"name": "trainer", "state": state}]}
+
+
+HELD = trainer(waiting={"reason": "ErrImagePull", "message": "not found"})
+
+
+@pytest.mark.parametrize("job_first", [True, False], ids=["after its Job", "before its Job"])
+def test_job_is_known_to_wait_for_what_its_pod_waits_for(request_body: Build, job_body: Build, job_first: bool) -> None:
+    view = View()
+    view.see_request(request_body())
+    for see in [view.see_job, view.see_pod] if job_first else [view.see_pod, view.see_job]:
+        see(job_body() if see == view.see_job else seen_pod(**HELD))
+    [job] = view.jobs[Task.TRAIN].values()
+    assert job.held
+    assert job.held.reason == "ImagePullFailed"
+
+
+@pytest.mark.parametrize("end", ["starts", "goes"])
+def test_pod_that_waits_no_longer_is_news(request_body: Build, job_body: Build, end: str) -> None:
+    view = View()
+    view.see_request(request_body())
+    view.see_job(job_body())
+    view.see_pod(seen_pod(**HELD))
+    view.changed.clear()
+    if end == "starts":
+        view.see_pod(seen_pod(**trainer(running={})))
+    else:
+        view.see_pod(seen_pod(**HELD), gone=True)
+    [job] = view.jobs[Task.TRAIN].values()
+    assert (job.held, job.starting) == (None, end == "starts")
+    assert view.changed.is_set()
+
+
+def test_same_word_of_a_pod_is_no_news(request_body: Build, job_body: Build) -> None:
+    view = View()
+    view.see_request(request_body())
+    view.see_job(job_body())
+    view.see_pod(seen_pod(**HELD))
+    view.changed.clear()
+    view.see_pod(seen_pod(**HELD))
     assert not view.changed.is_set()
 
 
@@ -47,7 +101,7 @@ def test_end_of_a_pod_that_is_gone_is_kept_until_its_request_is_settled(request_
     view.see_request(body)
     view.see_pod(ended)
     view.see_pod({"metadata": metadata, "status": {}})  # a word without the end changes nothing
-    assert [attempt.document for attempt in view.attempts["uid-of-first"].values()] == ["{}"]
+    assert [attempt.document for attempt in view.attempts("uid-of-first")] == ["{}"]
     view.settle(read_request(body))
     view.see_pod(ended)  # Kubernetes says so once more when it deletes the pod
-    assert view.attempts == {}
+    assert view.pods == {}

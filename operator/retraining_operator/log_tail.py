@@ -1,0 +1,60 @@
+"""The end of a trainer's log as the status and the database keep it: few lines, few bytes, no secrets. Pure.
+
+The trainer masks what it logs; this is the second fence, for what libraries say and for what nobody thought of. It
+would rather mask too much.
+"""
+
+from __future__ import annotations
+
+import re
+
+READ_LIMIT_BYTES = 65_536
+"""How much of a log's end is looked at: enough for every line that is kept."""
+TAIL_LIMIT_BYTES = 16_384
+"""How much is kept: a status is read by people, and etcd takes 1.5 MB for an object in all."""
+MASK = "***"
+
+KEYS = r"pass(?:word|wd|phrase)?|pwd|secret|token|credentials?|(?:api|access|private|signing)[ _-]?key|authorization"
+VALUE = r"""(?:"(?:\\.|[^"\\\n]){0,512}"?|'(?:\\.|[^'\\\n]){0,512}'?|(?:(?:bearer|basic)\s+)?[^\s"']\S{0,512})"""
+BLOCK = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL)
+LOGIN = re.compile(r"://([^\s:/@]{0,256}):\S{1,512}@|://[^\s:/@]{1,256}@")
+ASSIGNMENT = re.compile(rf"({KEYS})([\w.-]{{0,40}}[\"']?\s{{0,3}}[=:]\s{{0,3}}){VALUE}", re.IGNORECASE)
+BEARER = re.compile(r"\b(bearer|basic)\s+[\w.+/=~-]{8,}", re.IGNORECASE)
+TOKEN = re.compile(r"\b(?:AKIA[0-9A-Z]{16}|gh[pousr]_\w{20,}|xox[a-z]-[\w-]{10,}|sk-[\w-]{20,}|eyJ[\w.-]{20,})")
+RUN = re.compile(r"[A-Za-z0-9+/_-]{32,}={0,2}")
+"""Long enough for a key in base64; the digests that the trainer logs are lower-case throughout."""
+
+
+def tail_of(text: str, lines: int) -> str:
+    """Give the last lines of a log, masked and within TAIL_LIMIT_BYTES.
+
+    A line that has lost its beginning is left out: what would tell a secret in it may be what is lost.
+    """
+    end = text.encode(errors="replace")[-READ_LIMIT_BYTES:]
+    if len(end) < len(text.encode(errors="replace")):
+        end = end.partition(b"\n")[2]
+    kept = masked(printable(end.decode(errors="ignore"))).splitlines()[-lines:] if lines > 0 else []
+    while len("\n".join(kept).encode()) > TAIL_LIMIT_BYTES:
+        kept = kept[1:]
+    return "\n".join(kept)
+
+
+def masked(text: str) -> str:
+    """Mask what looks like a password, a key or a token."""
+    text = BLOCK.sub(MASK, text)
+    text = LOGIN.sub(lambda match: f"://{match[1]}:{MASK}@" if match[1] is not None else f"://{MASK}@", text)
+    text = ASSIGNMENT.sub(rf"\1\2{MASK}", text)
+    text = BEARER.sub(rf"\1 {MASK}", text)
+    text = TOKEN.sub(MASK, text)
+    return RUN.sub(lambda match: MASK if is_mixed(match[0]) else match[0], text)
+
+
+def is_mixed(text: str) -> bool:
+    """Tell a key from a word: it has capitals, small letters and digits."""
+    return bool(re.search("[A-Z]", text) and re.search("[a-z]", text) and re.search("[0-9]", text))
+
+
+def printable(text: str) -> str:
+    """Take out what neither a terminal nor PostgreSQL should get: control characters and halves of surrogate pairs."""
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    return "".join(each for each in text if each in "\n\t" or each.isprintable())

@@ -1,0 +1,182 @@
+"""What the operator writes to a real database, whatever stands there and whatever goes wrong."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from datetime import UTC, datetime
+from typing import Any
+
+import psycopg2
+import pytest
+from pydantic import SecretStr
+
+from retraining_job.schema import migrate
+from retraining_job.settings import MigrateSettings
+from retraining_operator.archive import Archive, known
+from tests.system.forwarding import at
+
+NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+Sql = Callable[..., list[tuple[Any, ...]]]
+
+
+def row(run: str = "r", **fields: Any) -> dict[str, Any]:
+    told = {"verdict": None, "promoted": False, "withheld": None, "reason": "OutOfMemory", "message": "Too large."}
+    rest = dict.fromkeys(("version", "champion_version", "n_samples", "window_first", "window_last"))
+    about = {"run_id": run, "request": f"fraud/{run}", "trigger_reason": "drift", "preset": "recommended"}
+    times = {"started_at": NOW.isoformat(), "finished_at": NOW.isoformat()}
+    return {**about, **told, **rest, **times, "log_tail": "The end.", "decided": False, **fields}
+
+
+@pytest.fixture
+def sql(database_url: str) -> Iterator[Sql]:
+    with closing(psycopg2.connect(database_url)) as connection:
+        connection.autocommit = True
+
+        def run(statement: str, *values: object) -> list[tuple[Any, ...]]:
+            with connection.cursor() as cursor:
+                cursor.execute(statement, values)
+                return cursor.fetchall() if cursor.description else []
+
+        yield run
+
+
+@pytest.fixture
+def url(database_url: str) -> SecretStr:
+    """A database as the migration leaves it."""
+    migrate(MigrateSettings(database_url=SecretStr(database_url)))
+    return SecretStr(database_url)
+
+
+def outcomes(sql: Sql) -> list[tuple[Any, ...]]:
+    return sql("SELECT run_id, verdict, reason, message, log_tail FROM retraining_runs ORDER BY run_id")
+
+
+async def test_failure_gets_its_row_and_writing_it_again_changes_nothing(url: SecretStr, sql: Sql) -> None:
+    archive = Archive(url)
+    for _ in range(2):
+        assert (await archive.keep(row()))[:2] == ("True", "Recorded")
+    assert outcomes(sql) == [("r", None, "OutOfMemory", "Too large.", "The end.")]
+    assert sql("SELECT request, started_at FROM retraining_runs") == [("fraud/r", NOW)]
+
+
+async def test_trainer_s_verdict_stays_and_gets_the_log_s_tail(url: SecretStr, sql: Sql) -> None:
+    sql(
+        "INSERT INTO retraining_runs (run_id, verdict, reason, message, version, started_at, finished_at)"
+        " VALUES ('r', 'Promoted', 'superior', 'Better.', 3, now(), now())"
+    )
+    await Archive(url).keep(row(reason="DeadlineExceeded", message="Late."))
+    assert outcomes(sql) == [("r", "Promoted", "superior", "Better.", "The end.")]
+    assert sql("SELECT version FROM retraining_runs") == [(3,)]
+
+
+async def test_end_of_the_run_replaces_what_an_attempt_has_left(url: SecretStr, sql: Sql) -> None:
+    sql(
+        "INSERT INTO retraining_runs (run_id, reason, message, n_samples, started_at, finished_at)"
+        " VALUES ('r', 'announced', 'About to publish.', 600, now(), now())"
+    )
+    await Archive(url).keep(row())
+    assert outcomes(sql) == [("r", None, "OutOfMemory", "Too large.", "The end.")]
+    assert sql("SELECT n_samples FROM retraining_runs") == [(600,)]
+
+
+@pytest.mark.parametrize("withheld", ["AwaitingDecision", None], ids=["undecided", "decided by the trainer"])
+async def test_decision_that_failed_changes_what_nobody_has_decided(
+    url: SecretStr, sql: Sql, withheld: str | None
+) -> None:
+    sql(
+        "INSERT INTO retraining_runs (run_id, verdict, withheld, reason, message, started_at, finished_at)"
+        " VALUES ('r', 'Promoted', %s, 'superior', 'Better.', now(), now())",
+        withheld,
+    )
+    await Archive(url).keep(row(verdict="Promoted", decided=True))
+    assert sql("SELECT verdict, withheld, reason FROM retraining_runs") == [
+        ("Promoted", None, "OutOfMemory" if withheld else "superior")
+    ]
+
+
+async def test_database_without_the_table_says_how_to_get_it(database_url: str) -> None:
+    truth, reason, message = await Archive(SecretStr(database_url)).keep(row())
+    assert (truth, reason) == ("False", "NotMigrated")
+    assert "python -m retraining_job migrate" in message
+
+
+async def test_table_of_an_older_migration_gets_what_it_can_hold(url: SecretStr, sql: Sql) -> None:
+    sql("ALTER TABLE retraining_runs DROP COLUMN log_tail, DROP COLUMN withheld, DROP COLUMN promoted")
+    truth, _, message = await Archive(url).keep(row())
+    assert truth == "True"
+    assert "no column log_tail" in message
+    assert sql("SELECT run_id, reason FROM retraining_runs") == [("r", "OutOfMemory")]
+
+
+async def test_row_that_is_refused_holds_up_no_other(url: SecretStr, sql: Sql) -> None:
+    sql("ALTER TABLE retraining_runs ADD CONSTRAINT never CHECK (reason <> 'Odd')")
+    archive = Archive(url)
+    answers = await asyncio.gather(*(archive.keep(row(name, reason=name)) for name in ("A", "Odd", "B")))
+    assert [answer[1] for answer in answers] == ["Recorded", "RecordRefused", "Recorded"]
+    assert "never" in answers[1][2]
+    assert archive.pause_seconds == 0
+
+
+async def test_rows_that_come_together_go_together(url: SecretStr, sql: Sql) -> None:
+    archive = Archive(url)
+    sql("CREATE TABLE connections (pid int)")
+    sql(
+        "CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS"
+        " 'BEGIN INSERT INTO connections VALUES (pg_backend_pid()); RETURN NEW; END'"
+    )
+    sql("CREATE TRIGGER note BEFORE INSERT ON retraining_runs FOR EACH ROW EXECUTE FUNCTION note()")
+    answers = await asyncio.gather(*(archive.keep(row(f"run-{number}")) for number in range(50)))
+    assert {answer[1] for answer in answers} == {"Recorded"}
+    assert sql("SELECT count(*), count(DISTINCT pid) <= 2 FROM connections") == [(50, True)]
+
+
+async def test_database_that_is_away_is_left_alone_for_a_while_and_then_asked_again(url: SecretStr, sql: Sql) -> None:
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        archive = Archive(SecretStr(at(url.get_secret_value(), address=f"127.0.0.1:{nobody.getsockname()[1]}")))
+        truth, reason, message = await archive.keep(row())
+    assert (truth, reason) == ("False", "DatabaseAway")
+    assert "Connection refused" in message
+    assert archive.pause_seconds > 0
+    archive._url = url  # it is back, and still left alone
+    assert (await archive.keep(row()))[1] == "DatabaseAway"
+    await asyncio.sleep(archive.pause_seconds)
+    assert (await archive.keep(row()))[1] == "Recorded"
+    assert len(outcomes(sql)) == 1
+
+
+async def test_silent_database_keeps_nobody_waiting(url: SecretStr) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # it takes connections and says nothing
+        archive = Archive(SecretStr(at(url.get_secret_value(), address=f"127.0.0.1:{silent.getsockname()[1]}")))
+        asked = asyncio.create_task(archive.keep(row()))
+        await asyncio.sleep(0)
+        turns = 0
+        while not asked.done():  # others have their turns meanwhile
+            await asyncio.sleep(0.1)
+            turns += 1
+        assert turns > 5
+        assert (await asked)[1] == "DatabaseAway"
+        assert (await archive.keep(row("other")))[1] == "DatabaseAway"
+
+
+@pytest.mark.parametrize("password", ["hidden-word@x", "hidden-word"])
+async def test_wrong_url_is_told_without_its_password(url: SecretStr, password: str) -> None:
+    wrong = f"postgresql://nobody:{password}@{url.get_secret_value().rpartition('@')[2]}"
+    _, reason, message = await Archive(SecretStr(wrong)).keep(row())
+    assert reason == "RecordRefused"
+    assert "hidden" not in message
+
+
+async def test_operator_without_a_database_says_so() -> None:
+    assert (await Archive(None).keep(row()))[1] == "NoDatabase"
+
+
+async def test_runs_that_have_ended_are_known(url: SecretStr) -> None:
+    archive = Archive(url)
+    await archive.keep(row("ended"))
+    await archive.keep(row("announced", reason="announced"))
+    asked = ["fraud/ended", "fraud/announced", "fraud/never"]
+    assert await asyncio.to_thread(ask, url, asked) == {"fraud/ended"}

@@ -1,0 +1,166 @@
+"""Pods that cannot start or do not end well, on a real node: each is told apart, in the status and in the database."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import psycopg2
+import pytest
+
+from retraining_job.schema import TABLES
+from retraining_operator.settings import Settings
+from tests.system import environment
+from tests.system.environment import SERVICES_NAMESPACE, STATE
+from tests.system.forwarding import KUBECTL, at
+from tests.system.kubectl import Kubectl, wait_for
+
+Start = Callable[..., None]
+SMALL = {"requests": {"cpu": "10m"}, "limits": {"memory": "20Mi"}}
+"""Python does not even start within it."""
+
+
+def free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
+
+
+@pytest.fixture
+def operator(settings: Settings, tmp_path: Path) -> Iterator[Start]:
+    """Start the operator as a process, with other settings of its Jobs; Kafka is not needed here."""
+    processes: list[subprocess.Popen[bytes]] = []
+
+    def run(database_url: str, **job: Any) -> None:
+        content = settings.model_dump(mode="json", by_alias=True)
+        content["kafka"]["bootstrapServers"] = "localhost:1"
+        content["triggers"]["maxConcurrent"] = 5
+        content["job"] |= job
+        content |= {"redis": {"name": "redis"}, "database": {"name": "database"}, "httpPort": free_port()}
+        config = tmp_path / "config.yaml"
+        config.write_text(json.dumps(content))
+        variables = {**os.environ, "KUBECONFIG": str(STATE / "kubeconfig"), "DATABASE_URL": database_url}
+        command = [sys.executable, "-m", "retraining_operator", "--config", str(config)]
+        processes.append(subprocess.Popen(command, env=variables))
+
+    yield run
+    for process in processes:
+        process.kill()
+        process.wait()
+
+
+@pytest.fixture
+def database_url(database_url: str) -> str:
+    """A database that is half migrated: runs have their table, and a trainer that wants the other one gives up."""
+    with closing(psycopg2.connect(database_url)) as connection, connection, connection.cursor() as cursor:
+        cursor.execute(TABLES["retraining_runs"] + "ALTER TABLE retraining_runs ADD COLUMN log_tail TEXT")
+    return database_url
+
+
+def rows(url: str) -> dict[str, tuple[str, str | None]]:
+    with closing(psycopg2.connect(url)) as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT request, reason, log_tail FROM retraining_runs")
+        return {request.rpartition("/")[2]: (reason, tail) for request, reason, tail in cursor.fetchall()}
+
+
+def ask(namespace: Kubectl, name: str, **spec: Any) -> None:
+    body = {"apiVersion": "retraining.dev/v1alpha1", "kind": "RetrainRequest", "metadata": {"name": name}}
+    namespace.apply({**body, "spec": {"retries": 0, **spec}})
+
+
+def condition(namespace: Kubectl, name: str, kind: str = "Succeeded") -> tuple[str, str, str]:
+    conditions = namespace.get("retrainrequest", name).get("status", {}).get("conditions", [])
+    found = next((each for each in conditions if each["type"] == kind), None)
+    return (found["status"], found["reason"], found["message"]) if found else ("", "", "")
+
+
+def wait_until(namespace: Kubectl, name: str, truth: str, reason: str, kind: str = "Succeeded") -> str:
+    """Wait for a condition; give its message."""
+    wait_for(f"{name} at {reason}", lambda: condition(namespace, name, kind)[:2] == (truth, reason), 60)
+    return condition(namespace, name, kind)[2]
+
+
+def events(namespace: Kubectl, name: str) -> list[str]:
+    told = [event for event in namespace.items("events.events.k8s.io") if event["regarding"]["name"] == name]
+    return [event["reason"] for event in sorted(told, key=lambda event: event["eventTime"])]
+
+
+@contextmanager
+def postgres_at(port: int) -> Iterator[None]:
+    command = [*KUBECTL, "port-forward", "service/postgres", f"{port}:5432"]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as forward:
+        yield
+        forward.terminate()
+
+
+def test_pod_that_waits_is_seen_and_its_end_is_recorded_once_the_database_is_back(
+    namespace: Kubectl, operator: Start, database_url: str
+) -> None:
+    port = free_port()
+    operator(at(database_url, address=f"127.0.0.1:{port}"), imagePullPolicy="IfNotPresent")  # nobody listens there
+    ask(namespace, "no-image", deadlineSeconds=4)
+    ask(namespace, "no-room", resources={"requests": {"cpu": "500"}})
+
+    message = wait_until(namespace, "no-image", "Unknown", "ImagePullFailed")
+    assert "localhost/none:none" in message
+    assert "jobImage.tag" in message
+    message = wait_until(namespace, "no-room", "Unknown", "Unschedulable")
+    assert "Insufficient cpu" in message
+
+    message = wait_until(namespace, "no-image", "False", "ImagePullFailed")
+    assert message.startswith("The deadline of 4 s passed while the pod waited")
+    assert "localhost/none:none" in message
+    wait_until(namespace, "no-image", "False", "DatabaseAway", "Recorded")
+    [job] = namespace.items("jobs", "retraining.dev/request=no-image")
+    assert "ttlSecondsAfterFinished" not in job["spec"]
+
+    ask(namespace, "later")  # a database that is away holds up no launch
+    wait_until(namespace, "later", "Unknown", "ImagePullFailed")
+    namespace("delete", "retrainrequest", "later", "--timeout=10s")
+
+    with postgres_at(port):
+        wait_until(namespace, "no-image", "True", "Recorded", "Recorded")
+    assert rows(database_url) == {"no-image": ("ImagePullFailed", None)}
+    wait_for("its TTL", lambda: "ttlSecondsAfterFinished" in namespace.get("job", job["metadata"]["name"])["spec"], 20)
+    told = events(namespace, "no-image")
+    assert told[-4:] == ["ImagePullFailed", "ImagePullFailed", "DatabaseAway", "Recorded"]
+    assert set(told[:-4]) <= {"JobCreated"}
+
+
+def test_pod_goes_on_once_its_secret_is_there_and_each_end_is_told_apart(
+    namespace: Kubectl, operator: Start, database_url: str, database_server_url: str
+) -> None:
+    inside = f"postgres.{SERVICES_NAMESPACE}.svc:5432"
+    url = at(database_url, address=inside)
+    secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "database"}, "stringData": {"url": url}}
+    namespace.apply(secret)
+    operator(database_url, image=environment.ours().images["job"], retries=0)
+    ask(namespace, "no-secret")
+    assert 'secret "redis" not found' in wait_until(namespace, "no-secret", "Unknown", "ContainerNotCreated")
+
+    values = {"metadata": {"name": "redis"}, "stringData": {"url": "redis://redis.none.svc:6379/0"}}
+    namespace.apply({**secret, **values})
+    namespace("annotate", "pods", "--all", "nudge=now")  # the kubelet would look again by itself after some 10 s
+    ask(namespace, "no-memory", resources=SMALL)
+    assert "limits.memory" in wait_until(namespace, "no-memory", "False", "OutOfMemory")
+    message = wait_until(namespace, "no-secret", "False", "BadConfiguration")
+    assert "no table model_versions" in message
+    assert "correct the setting" in message
+
+    wait_until(namespace, "no-secret", "True", "Recorded", "Recorded")
+    tail = namespace.get("retrainrequest", "no-secret")["status"]["logTail"]
+    assert "model_versions" in tail
+    assert str(urlsplit(database_server_url).password) not in tail
+    wait_until(namespace, "no-memory", "True", "Recorded", "Recorded")
+    found = rows(database_url)
+    assert found["no-secret"] == ("BadConfiguration", tail)
+    assert found["no-memory"][0] == "OutOfMemory"
+    assert "Recorded" not in events(namespace, "no-secret")

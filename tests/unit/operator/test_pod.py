@@ -1,0 +1,106 @@
+"""What holds a pod up, and how it ended, in the words of the kubelet and the scheduler."""
+
+from typing import Any
+
+import pytest
+
+from retraining_operator.pod import read_hold, read_pod
+from retraining_operator.reason import Reason
+
+PULL = 'failed to pull and unpack image "registry/x:1": not found'
+
+
+def waiting(reason: str, message: str = "", name: str = "trainer") -> dict[str, Any]:
+    return {"containerStatuses": [{"name": name, "state": {"waiting": {"reason": reason, "message": message}}}]}
+
+
+def unscheduled(reason: str) -> dict[str, Any]:
+    message = "0/1 nodes are available: 1 Insufficient cpu."
+    return {"conditions": [{"type": "PodScheduled", "status": "False", "reason": reason, "message": message}]}
+
+
+def pod(status: dict[str, Any], **metadata: Any) -> dict[str, Any]:
+    owner = {"controller": True, "uid": "j"}
+    labels = {"retraining.dev/request-uid": "r"}
+    fields = {"name": "first-x", "uid": "p", "labels": labels, "ownerReferences": [owner]}
+    return {"metadata": {**fields, "creationTimestamp": "2026-03-01T11:00:00Z", **metadata}, "status": status}
+
+
+@pytest.mark.parametrize(
+    ("status", "reason", "words", "advice"),
+    [
+        pytest.param(waiting("ErrImagePull", PULL), Reason.IMAGE_PULL_FAILED, PULL, "jobImage.tag", id="pull"),
+        pytest.param(
+            waiting("ImagePullBackOff", f'Back-off pulling image "registry/x:1": ErrImagePull: {PULL}'),
+            Reason.IMAGE_PULL_FAILED,
+            f": {PULL}.",
+            "imagePullSecrets",
+            id="back-off",
+        ),
+        pytest.param(
+            waiting("InvalidImageName"), Reason.IMAGE_PULL_FAILED, "InvalidImageName", "jobImage", id="no name"
+        ),
+        pytest.param(
+            waiting("CreateContainerConfigError", 'secret "redis" not found'),
+            Reason.CONTAINER_NOT_CREATED,
+            'secret "redis" not found.',
+            "Secrets of database, redis",
+            id="no Secret",
+        ),
+        pytest.param(
+            unscheduled("Unschedulable"), Reason.UNSCHEDULABLE, "Insufficient cpu.", "Make room", id="no room"
+        ),
+    ],
+)
+def test_what_holds_a_pod_up_is_told_with_what_to_do(
+    status: dict[str, Any], reason: Reason, words: str, advice: str
+) -> None:
+    hold = read_hold(status)
+    assert hold
+    assert hold.reason == reason
+    assert words in hold.message
+    assert advice in hold.message
+
+
+def test_same_trouble_has_the_same_words_however_the_kubelet_puts_it() -> None:
+    assert read_hold(waiting("ErrImagePull", PULL)) == read_hold(
+        waiting("ImagePullBackOff", f'Back-off pulling image "registry/x:1": ErrImagePull: {PULL}')
+    )
+
+
+@pytest.mark.parametrize(
+    "status",
+    [{}, waiting("ContainerCreating"), waiting("ErrImagePull", PULL, name="sidecar"), unscheduled("SchedulingGated")],
+    ids=["new", "its container is created", "another container", "held by its own gate"],
+)
+def test_pod_that_only_starts_is_not_held_up(status: dict[str, Any]) -> None:
+    assert read_hold(status) is None
+    found = read_pod(pod(status))
+    assert found
+    assert found.alive
+
+
+def test_pod_that_is_told_to_end_waits_for_nothing() -> None:
+    found = read_pod(pod(waiting("ErrImagePull", PULL), deletionTimestamp="2026-03-01T12:00:00Z"))
+    assert found
+    assert (found.hold, found.alive) == (None, False)
+
+
+def test_pod_of_somebody_else_is_left_out() -> None:
+    assert read_pod(pod({}, labels={})) is None
+
+
+def test_pod_that_was_taken_from_its_node_says_by_whom() -> None:
+    taken = {"type": "DisruptionTarget", "status": "True", "reason": "PreemptionByScheduler", "message": "for another"}
+    ended = {"name": "trainer", "state": {"terminated": {"exitCode": 137, "finishedAt": "2026-03-01T11:04:00Z"}}}
+    found = read_pod(pod({"phase": "Failed", "conditions": [taken], "containerStatuses": [ended]}))
+    assert found
+    assert found.attempt
+    assert found.attempt.disruption == "PreemptionByScheduler: for another"
+
+
+def test_pod_that_was_evicted_before_it_ran_has_ended_too() -> None:
+    found = read_pod(pod({"phase": "Failed", "reason": "Evicted", "message": "The node was low on memory."}))
+    assert found
+    assert found.attempt
+    assert (found.attempt.exit_code, found.attempt.disruption) == (None, "The node was low on memory.")

@@ -1,0 +1,60 @@
+"""The row of a run, which can be read from the status at any time."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from retraining_operator.contract import Preset, Result
+from retraining_operator.names import Task
+from retraining_operator.outcome import Outcome
+from retraining_operator.request import read_request
+from retraining_operator.row import row_of
+from retraining_operator.status import decided, ended, finished
+
+Build = Callable[..., dict[str, Any]]
+
+
+def test_failure_without_a_job_has_a_row_too(request_body: Build, now: datetime) -> None:
+    request = read_request(request_body())
+    status = finished(request, Outcome("InvalidRequest", "spec.rows is wrong."), now)
+    row = row_of(request, status, Preset.RECOMMENDED, now)
+    assert (row["run_id"], row["request"]) == ("uid-of-first", "fraud/first")
+    assert (row["verdict"], row["reason"], row["message"]) == (None, "InvalidRequest", "spec.rows is wrong.")
+    assert (row["started_at"], row["finished_at"]) == ("2026-03-01T11:00:00Z", "2026-03-01T12:00:00Z")
+    assert (row["trigger_reason"], row["preset"]) == ("by hand", "recommended")
+
+
+def test_row_is_the_same_whenever_it_is_read(request_body: Build, now: datetime) -> None:
+    request = read_request(request_body(spec={"preset": "reference"}))
+    status = finished(request, Outcome("JobDeleted", "Gone."), now) | {"logTail": "The end."}
+    first = row_of(request, status, Preset.RECOMMENDED, now)
+    later = row_of(
+        read_request(request_body(spec={"preset": "reference"}, status=status)),
+        {},
+        Preset.RECOMMENDED,
+        now.replace(hour=20),
+    )
+    assert first == later
+    assert first["log_tail"] == "The end."
+
+
+def test_decision_that_failed_leaves_the_verdict(request_body: Build, now: datetime) -> None:
+    result = Result(
+        run_id="r",
+        verdict="Promoted",
+        withheld="AwaitingDecision",
+        reason="superior",
+        message="Better.",
+        started_at=now,
+        finished_at=now,
+    )
+    status = ended(read_request(request_body()), Task.TRAIN, Outcome("Promoted", "Better.", result), now)
+    judged = row_of(read_request(request_body()), status, Preset.RECOMMENDED, now)
+    assert (judged["verdict"], judged["withheld"], judged["decided"]) == ("Promoted", "AwaitingDecision", False)
+    request = read_request(request_body(status=status | {"decisionJobName": "first-decision"}))
+    failed = row_of(request, decided(request, Outcome("OutOfMemory", "Too large."), now), Preset.RECOMMENDED, now)
+    assert (failed["verdict"], failed["withheld"], failed["decided"]) == ("Promoted", None, True)
+    assert failed["reason"] == "OutOfMemory"
+    assert failed["message"].startswith("Too large.")
+    unknown = row_of(request, decided(request, Outcome("JobDeleted", "Gone."), now), Preset.RECOMMENDED, now)
+    assert unknown["decided"] is False

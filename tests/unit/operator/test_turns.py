@@ -1,0 +1,129 @@
+"""Where an unfinished Job stands, what is told of it, and what is not told twice."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+import pytest
+
+from retraining_operator.conditions import Status, Values, news
+from retraining_operator.events import build_event
+from retraining_operator.job import read_job
+from retraining_operator.names import Task
+from retraining_operator.outcome import Outcome
+from retraining_operator.pod import HOLDS, Trouble
+from retraining_operator.request import read_request
+from retraining_operator.status import finished, held, launched, recorded
+
+Build = Callable[..., dict[str, Any]]
+Turn = Callable[..., Status]
+HOLD = Trouble("ImagePullFailed", "The image cannot be pulled: not found. Check it.")
+AWAY: Values = ("False", "DatabaseAway", "It is away.")
+DONE: Values = ("True", "Recorded", "It is there.")
+
+
+@pytest.fixture
+def turn(request_body: Build, job_body: Build, now: datetime) -> Turn:
+    """Give the status that a Job's state makes of the one before."""
+
+    def build(
+        before: Status | None = None, /, *, retries: int = 3, told: dict[str, Any] | None = None, **of: Any
+    ) -> Status:
+        body = job_body(**of)
+        body["spec"]["backoffLimit"] = retries
+        job = read_job(body)
+        assert job
+        return launched(read_request(request_body(status=before)), replace(job, **(told or {})), now)
+
+    return build
+
+
+def stands(status: Status) -> tuple[str, str]:
+    condition = status["conditions"][0]
+    return condition["reason"], condition["message"]
+
+
+def test_job_whose_pod_waits_does_not_run(turn: Turn) -> None:
+    reason, message = stands(turn(active=1, told={"held": HOLD}))
+    assert reason == "ImagePullFailed"
+    assert message.startswith(HOLD.message)
+    assert "goes on by itself" in message
+
+
+def test_job_whose_pod_waits_no_longer_runs(turn: Turn) -> None:
+    waits = turn(active=1, told={"held": HOLD})
+    assert stands(turn(waits, active=1, told={"starting": True}))[0] == "JobCreated"
+    assert stands(turn(waits, active=1, ready=1, told={"starting": True}))[0] == "Running"
+
+
+def test_what_a_pod_waited_for_is_kept_while_it_is_ended(turn: Turn, request_body: Build) -> None:
+    waits = turn(active=1, told={"held": HOLD})
+    ends = turn(waits, active=0)
+    assert stands(ends) == stands(waits)
+    assert held(read_request(request_body(status=ends)), Task.TRAIN) == HOLD
+
+
+def test_next_attempt_is_told_with_what_ended_the_one_before(turn: Turn) -> None:
+    setback = {"setback": Trouble("OutOfMemory", "It used more memory than its limit.")}
+    again = turn(turn(active=1, ready=1), failed=1, told=setback)
+    assert stands(again) == (
+        "Retrying",
+        "Attempt 1 of 4 has failed: It used more memory than its limit. Another one follows.",
+    )
+    runs = turn(again, active=1, ready=1, failed=1, told=setback)
+    assert stands(runs) == (
+        "Running",
+        "The Job first-job runs (attempt 2 of 4), after: It used more memory than its limit.",
+    )
+
+
+def test_eviction_counts_as_no_attempt(turn: Turn) -> None:
+    taken = {"setback": Trouble("Evicted", "Kubernetes took the pod away.")}
+    assert stands(turn(turn(active=1, ready=1), told=taken)) == (
+        "Retrying",
+        "Kubernetes took the pod away. Another pod follows.",
+    )
+
+
+@pytest.mark.parametrize(
+    "of",
+    [{"failed": 0}, {"failed": 4}, {"failed": 1, "succeeded": 1}, {"failed": 1, "failing": True}],
+    ids=["not counted yet", "the last attempt", "it has succeeded", "it will not be tried again"],
+)
+def test_no_attempt_is_announced_that_may_not_come(turn: Turn, of: dict[str, Any]) -> None:
+    told = {"setback": Trouble("BadData", "No events."), "failing": of.pop("failing", False)}
+    runs = turn(active=1, ready=1)
+    assert stands(turn(runs, told=told, **of)) == stands(runs)
+
+
+def test_trouble_that_is_worded_anew_is_told_once(turn: Turn, request_body: Build) -> None:
+    first = turn(active=1, told={"held": HOLD})
+    again = turn(first, active=1, told={"held": replace(HOLD, message="Not found, in other words.")})
+    assert [each["reason"] for each in news(read_request(request_body()), first)] == ["ImagePullFailed"]
+    assert news(read_request(request_body(status=first)), again) == []
+
+
+@pytest.mark.parametrize("reason", sorted(HOLDS))
+def test_pod_that_waits_for_a_person_is_a_warning(request_body: Build, now: datetime, reason: str) -> None:
+    event = build_event(
+        read_request(request_body()), {"status": "Unknown", "reason": reason, "message": "x"}, "me", now
+    )
+    assert event["type"] == "Warning"
+
+
+def ended(request_body: Build, now: datetime, before: Status | None, answer: Values) -> tuple[list[str], Status]:
+    request = read_request(request_body(status=before))
+    status = recorded(request, before or finished(request, Outcome("JobFailed", "x"), now), answer, now)
+    return [each["reason"] for each in news(request, status)], status
+
+
+def test_record_goes_without_saying_unless_it_comes_late(request_body: Build, now: datetime) -> None:
+    assert ended(request_body, now, None, DONE)[0] == ["JobFailed"]
+    told, away = ended(request_body, now, None, AWAY)
+    assert told == ["JobFailed", "DatabaseAway"]
+    other: Values = ("False", "DatabaseAway", "It is away, in other words.")
+    assert ended(request_body, now, away, other)[0] == []
+    told, status = ended(request_body, now, away, DONE)
+    assert told == ["Recorded"]
+    assert [each["type"] for each in status["conditions"]] == ["Succeeded", "Promoted", "Recorded"]
