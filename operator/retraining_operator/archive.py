@@ -207,6 +207,7 @@ def ask(url: SecretStr, requests: Sequence[str]) -> set[str]:
         Unreadable: the URL is wrong.
     """
     with closing(connect(url)) as connection, connection, connection.cursor() as cursor:
+        cursor.execute(BOUND)
         cursor.execute(KNOWN, [list(requests)])
         return {str(request) for [request] in cursor.fetchall()}
 

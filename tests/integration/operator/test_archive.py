@@ -15,7 +15,7 @@ from pydantic import SecretStr
 
 from retraining_job.schema import migrate
 from retraining_job.settings import MigrateSettings
-from retraining_operator.archive import Archive, known
+from retraining_operator.archive import Archive, Unreadable, known
 from tests.system.forwarding import at
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -180,3 +180,8 @@ async def test_runs_that_have_ended_are_known(url: SecretStr) -> None:
     await archive.keep(row("announced", reason="announced"))
     asked = ["fraud/ended", "fraud/announced", "fraud/never"]
     assert await known(url, asked) == {"fraud/ended"}
+
+
+async def test_database_that_knows_of_no_runs_says_so(database_url: str) -> None:
+    with pytest.raises(Unreadable, match='"retraining_runs" does not exist'):
+        await known(SecretStr(database_url), ["fraud/any"])

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from retraining_operator.log_tail import MASK, TAIL_LIMIT_BYTES, masked, tail_of
+from retraining_operator.log_tail import MASK, READ_LIMIT_BYTES, TAIL_LIMIT_BYTES, masked, tail_of
 
 WORD = st.text(string.ascii_letters + string.digits, min_size=6, max_size=20)
 PASSWORD = st.text(string.ascii_letters + string.digits + "!#$%&*+,-.:;=?@^_~/", min_size=6, max_size=40)
@@ -107,5 +107,9 @@ def test_tail_is_bounded_and_begins_with_a_whole_line() -> None:
 
 
 def test_line_that_has_lost_its_beginning_is_left_out() -> None:
-    assert "wxyz" not in tail_of("redis://app:" + "wxyz" * 30_000 + "@redis\nThe end.", 5)
+    def block(filler: int) -> str:
+        return f"\n-----BEGIN PRIVATE KEY-----\n{'A' * filler}\n-----END PRIVATE KEY-----\nThe end."
+
+    cut_within_the_password = block(READ_LIMIT_BYTES - len(block(0)) - 10)
+    assert tail_of("password=" + "w" * 40 + cut_within_the_password, 5) == f"{MASK}\nThe end."
     assert tail_of("x" * 200_000, 5) == ""
