@@ -1,11 +1,13 @@
 """How the operator logs in to Kafka: from a mounted Secret, with contradictions refused by name."""
 
+import logging
 from pathlib import Path
 from typing import Any
 
 import pytest
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
 
+from retraining_operator import logs
 from retraining_operator.kafka_client import MissingCredential, client_options
 from retraining_operator.settings import Kafka, SettingsError, read_settings
 
@@ -83,3 +85,17 @@ def test_contradiction_is_refused_in_one_sentence(tmp_path: Path, fields: str, n
     with pytest.raises(SettingsError, match=named) as caught:
         read_settings(config)
     assert "\n" not in str(caught.value)
+
+
+def test_libraries_stay_silent_below_a_warning_at_any_level() -> None:
+    # At DEBUG kafka-python logs the password as it sends it.
+    root, before = logging.getLogger(), logging.getLogger().handlers[:]
+    level = root.level
+    try:
+        logs.configure("text", "DEBUG")
+        assert logging.getLogger("retraining_operator").isEnabledFor(logging.DEBUG)
+        assert not logging.getLogger("kafka.net.connection").isEnabledFor(logging.INFO)
+    finally:
+        root.handlers[:] = before
+        root.setLevel(level)
+        logging.getLogger("retraining_operator").setLevel(logging.NOTSET)
