@@ -159,12 +159,16 @@ class Intake:
         self, call: Callable[[], Awaitable[Answer]], away: tuple[type[ClusterError], ...] = AWAY
     ) -> Answer:
         """Make a call until the API server has answered it; while it does not, that is said once."""
+
+        async def again() -> Answer:  # a lambda's coroutine would come back unawaited
+            return await call()
+
         try:
             return await call()
         except away as error:
             with self._holds.because(Hold.API_SERVER, f"The API server does not take records: {error}"):
                 retry = retry_if_exception_type(away)
-                return await AsyncRetrying(retry=retry, wait=wait_random_exponential(0.2, max=5), reraise=True)(call)
+                return await AsyncRetrying(retry=retry, wait=wait_random_exponential(0.2, max=5), reraise=True)(again)
 
 
 def origin_of(record: ConsumerRecord) -> Origin:

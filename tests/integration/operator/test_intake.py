@@ -11,7 +11,7 @@ from retraining_operator.intake import PARALLEL_RECORDS, Intake
 from retraining_operator.names import request_name
 from retraining_operator.settings import Settings
 from tests.integration.operator.topic import until
-from tests.system.kubectl import Kubectl
+from tests.system.kubectl import Kubectl, wait_for
 
 
 @dataclass
@@ -116,3 +116,20 @@ async def test_no_limit_holds_nothing_back(namespace: Kubectl, cluster: Cluster,
     context = Context(settings.model_copy(update={"triggers": triggers}))
     await Intake(context, cluster).accept([Record(offset) for offset in range(20)])
     assert len(names(namespace)) == 20
+
+
+async def test_records_wait_for_an_api_server_that_refuses_them_for_now(
+    namespace: Kubectl, cluster: Cluster, context: Context
+) -> None:
+    quota = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "none"}}
+    namespace.apply({**quota, "spec": {"hard": {"count/retrainrequests.retraining.dev": "0"}}})
+    wait_for("the quota", lambda: namespace.get("resourcequota", "none").get("status", {}).get("hard"))
+    accepting = asyncio.create_task(Intake(context, cluster).accept([Record(offset) for offset in range(5)]))
+    await until(lambda: gauge(context, "api_server") == 1)
+    assert names(namespace) == []
+    await asyncio.sleep(0.5)
+    assert not accepting.done()
+    namespace("delete", "resourcequota", "none")
+    assert (await accepting).open == {}
+    assert len(names(namespace)) == 5
+    assert gauge(context, "api_server") == 0
