@@ -15,7 +15,7 @@ endif
 export PYTHONDONTWRITEBYTECODE := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo demo-down test verify unit integration e2e bench quality system golden lock
+.PHONY: help demo demo-down test verify unit integration e2e bench chaos quality system golden lock
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -36,7 +36,7 @@ test: ## set everything up and run every test
 ifdef ROOT
 	@$(MAKE) --no-print-directory --jobs=2 system verify unit  # the set-up waits more than it works
 	@$(PYTHON) -m pytest --numprocesses 2 tests/integration/job tests/integration/chart  # they share nothing
-	@$(PYTHON) -m pytest tests/integration/operator tests/e2e
+	@$(PYTHON) -m pytest tests/integration/operator tests/e2e tests/chaos
 else
 	@if [ "$$CI" = true ]; then echo "make test needs root here: with CI=true nothing may be left out." >&2; exit 1; fi
 	@$(MAKE) --no-print-directory verify unit
@@ -54,11 +54,14 @@ unit: $(VENV)/ready ## run the tests that need no cluster
 integration: system $(VENV)/ready ## run the tests against real Kafka, Redis, PostgreSQL and API server
 	@$(PYTHON) -m pytest tests/integration
 
-e2e: system $(VENV)/ready ## run the tests that use kubectl and Helm alone
-	@$(PYTHON) -m pytest tests/e2e
+e2e: system $(VENV)/ready ## run the tests that use kubectl and Helm alone, and a short chaos run
+	@$(PYTHON) -m pytest tests/e2e tests/chaos
 
 bench: system $(VENV)/ready ## measure the trainer, as ratios within one run
 	@$(PYTHON) -m tests.bench
+
+chaos: system $(VENV)/ready ## kill 500 processes under the system, write docs/reliability.md (KILLS=, SEED=)
+	@$(PYTHON) -m tests.chaos --kills $(or $(KILLS),500) --seed $(or $(SEED),1)
 
 quality: $(VENV)/ready ## write docs/quality.md anew: what the verdicts are worth
 	@$(PYTHON) -m tests.quality

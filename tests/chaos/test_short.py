@@ -1,0 +1,15 @@
+"""A short chaos run: the long one is `make chaos`."""
+
+from tests.chaos.release import chaotic_world
+from tests.chaos.rounds import run
+
+KILLS = 20
+SEED = 20261124
+
+
+def test_twenty_kills_lose_and_double_nothing() -> None:
+    with chaotic_world(SEED) as world:
+        tally = run(world, KILLS, SEED, print)
+    assert tally.kills >= KILLS
+    assert tally.evidence is not None
+    assert tally.evidence.versions
