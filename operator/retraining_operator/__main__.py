@@ -9,9 +9,9 @@ import os
 import platform
 import signal
 import sys
-import time
 from collections.abc import Coroutine
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -26,15 +26,15 @@ from retraining_operator.crash import Crashes
 from retraining_operator.events import Narrator
 from retraining_operator.handlers import build_registry, build_settings
 from retraining_operator.intake import Intake
-from retraining_operator.reconciler import Reconciler, seed_until_ready
+from retraining_operator.lease import Elector, identify
+from retraining_operator.reconciler import Reconciler
+from retraining_operator.replica import Replica
 from retraining_operator.settings import Settings, SettingsError, read_settings
 from retraining_operator.worker import Worker
 
 DEFAULT_CONFIG = Path("/etc/retraining-operator/config.yaml")
 EXIT_FAILED = 1
 EXIT_BAD_SETTING = 78
-SILENT_SECONDS = 60
-"""A consumer thread that has not come by for so long hangs: it polls every second."""
 SWITCH_SECONDS = 0.0005
 """How long a thread keeps the interpreter; at Python's own 5 ms a busy event loop starves the consumer's thread."""
 
@@ -68,35 +68,19 @@ def main() -> int:
 
 
 async def operate(settings: Settings, crashes: Crashes) -> None:
-    """Run kopf, the reconciler, the consumer and the HTTP server; any of them dying ends them all."""
+    """Run one replica and its HTTP server; any part of them dying ends them all."""
     context = Context(settings, crashes=crashes)
-    async with connect(settings.namespace) as cluster:
+    async with connect(settings.namespace) as cluster, connect(settings.namespace) as apart:
         narrator = Narrator(cluster, platform.node())
         worker = Worker(context, cluster, narrator, now)
         reconciler = Reconciler(context, cluster, worker, now)
         intake = Intake(context, cluster)
         consumer = Consumer(settings.kafka, intake.accept, context.metrics)
-        seeded = asyncio.Event()
-
-        def alive() -> str | None:
-            silence = 0.0 if consumer.polled_at is None else time.monotonic() - consumer.polled_at
-            return f"the consumer has not polled Kafka for {silence:.0f} s" if silence > SILENT_SECONDS else None
-
-        def ready() -> str | None:
-            if not seeded.is_set():
-                return "the RetrainRequests could not be listed yet"
-            return None if consumer.answered else "Kafka has not answered yet"
-
-        async def reconcile() -> None:
-            await seed_until_ready(reconciler)
-            seeded.set()
-            async with asyncio.TaskGroup() as group:
-                group.create_task(consumer.run())
-                group.create_task(reconciler.run())
-                group.create_task(watch(context))
-
-        app = http.build_app(context.metrics.registry, alive, ready)
-        await run_until_stopped(context.stopping, http.serve(app, settings.http_port), reconcile())
+        elector = Elector(apart, context, identify(settings.pod_name))
+        replica = Replica(context, reconciler, consumer, elector)
+        app = http.build_app(context.metrics.registry, replica.alive, replica.ready)
+        serving = http.serve(app, settings.http_port)
+        await run_until_stopped(context.stopping, serving, replica.run(partial(watch, context)))
 
 
 def now() -> datetime:
@@ -107,7 +91,7 @@ def now() -> datetime:
 async def watch(context: Context) -> None:
     """Run kopf; on a signal it sets `stopping` and returns."""
     await kopf.operator(
-        registry=build_registry(),
+        registry=build_registry(election=context.settings.leader_election.enabled),
         settings=build_settings(),
         memo=context,
         namespaces=[context.settings.namespace],

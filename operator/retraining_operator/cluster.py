@@ -6,8 +6,9 @@ A call that timed out may still have worked: callers repeat it and take "already
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Awaitable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Iterator, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Any, NamedTuple, cast
 
 import aiohttp
@@ -97,6 +98,21 @@ class Kind(NamedTuple):
 REQUESTS = Kind(names.GROUP, names.VERSION, names.PLURAL)
 JOBS = Kind("batch", "v1", "jobs")
 EVENTS = Kind("events.k8s.io", "v1", "events")
+LEASES = Kind("coordination.k8s.io", "v1", "leases")
+
+
+@dataclass(frozen=True)
+class Listing:
+    """All objects of a kind at one moment."""
+
+    items: list[Manifest]
+    resource_version: int
+
+    def __iter__(self) -> Iterator[Manifest]:
+        return iter(self.items)
+
+    def __len__(self) -> int:
+        return len(self.items)
 
 
 class Cluster:
@@ -107,15 +123,15 @@ class Cluster:
         self._objects = client.CustomObjectsApi(api)  # takes any group, so Jobs and Events need no model classes
         self._core = client.CoreV1Api(api)
 
-    async def list_requests(self) -> list[Manifest]:
+    async def list_requests(self) -> Listing:
         """List all RetrainRequests."""
         return await self._list(REQUESTS, "")
 
-    async def list_jobs(self) -> list[Manifest]:
+    async def list_jobs(self) -> Listing:
         """List the Jobs that this operator has made."""
         return await self._list(JOBS, f"{names.LABEL_MANAGED_BY}={names.MANAGED_BY}")
 
-    async def _list(self, kind: Kind, selector: str) -> list[Manifest]:
+    async def _list(self, kind: Kind, selector: str) -> Listing:
         answer = await answer_of(
             self._objects.list_namespaced_custom_object(
                 kind.group,
@@ -126,27 +142,45 @@ class Cluster:
                 _request_timeout=CALL_TIMEOUT_SECONDS,
             )
         )
-        return cast("list[Manifest]", answer["items"])
+        return Listing(answer["items"], int(answer["metadata"]["resourceVersion"]))
 
-    async def create(self, kind: Kind, manifest: Manifest) -> Manifest:
+    async def create(self, kind: Kind, manifest: Manifest, seconds: float = CALL_TIMEOUT_SECONDS) -> Manifest:
         """Create an object and give it back as the API server stored it.
 
         Raises:
             AlreadyExists: where the name is taken, perhaps by an earlier try of this very call.
         """
         call = self._objects.create_namespaced_custom_object(
-            kind.group, kind.version, self.namespace, kind.plural, manifest, _request_timeout=CALL_TIMEOUT_SECONDS
+            kind.group, kind.version, self.namespace, kind.plural, manifest, _request_timeout=seconds
         )
         return cast("Manifest", await answer_of(call))
 
-    async def read(self, kind: Kind, name: str) -> Manifest:
+    async def read(self, kind: Kind, name: str, seconds: float = CALL_TIMEOUT_SECONDS) -> Manifest:
         """Read one object.
 
         Raises:
             Gone: where it is not there.
         """
         call = self._objects.get_namespaced_custom_object(
-            kind.group, kind.version, self.namespace, kind.plural, name, _request_timeout=CALL_TIMEOUT_SECONDS
+            kind.group, kind.version, self.namespace, kind.plural, name, _request_timeout=seconds
+        )
+        return cast("Manifest", await answer_of(call))
+
+    async def patch(self, kind: Kind, name: str, change: Manifest, seconds: float = CALL_TIMEOUT_SECONDS) -> Manifest:
+        """Change an object.
+
+        Raises:
+            Conflict: where the change names a resource version that the object is not at any more.
+            Gone: where it is not there.
+        """
+        call = self._objects.patch_namespaced_custom_object(
+            *kind[:2],
+            self.namespace,
+            kind.plural,
+            name,
+            change,
+            _content_type=MERGE_PATCH,
+            _request_timeout=seconds,
         )
         return cast("Manifest", await answer_of(call))
 
@@ -169,26 +203,14 @@ class Cluster:
 
     async def arm_ttl(self, job: str, seconds: int) -> Manifest:
         """Let Kubernetes delete a finished Job after some seconds."""
-        return await self._patch_job(job, {"spec": {"ttlSecondsAfterFinished": seconds}})
+        return await self.patch(JOBS, job, {"spec": {"ttlSecondsAfterFinished": seconds}})
 
     async def end_job(self, job: str, replaced_by: str) -> Manifest:
         """Let Kubernetes end a running Job for a newer request; what its pod has done by then stands."""
         annotations = {names.ANNOTATION_REPLACED_BY: replaced_by}
-        return await self._patch_job(
-            job, {"metadata": {"annotations": annotations}, "spec": {"activeDeadlineSeconds": 1}}
+        return await self.patch(
+            JOBS, job, {"metadata": {"annotations": annotations}, "spec": {"activeDeadlineSeconds": 1}}
         )
-
-    async def _patch_job(self, job: str, change: Manifest) -> Manifest:
-        call = self._objects.patch_namespaced_custom_object(
-            *JOBS[:2],
-            self.namespace,
-            JOBS.plural,
-            job,
-            change,
-            _content_type=MERGE_PATCH,
-            _request_timeout=CALL_TIMEOUT_SECONDS,
-        )
-        return cast("Manifest", await answer_of(call))
 
     async def delete_request(self, name: str, uid: str, resource_version: int) -> None:
         """Delete a RetrainRequest, and with it what it owns.

@@ -52,9 +52,16 @@ class Consumer:
 
     async def run(self) -> None:
         """Consume until cancelled; the thread ends within a poll's time."""
+        await self._in_thread(self._consume)
+
+    async def probe(self) -> None:
+        """Wait until Kafka has answered once, without joining the group; cancelled, it ends within a few seconds."""
+        await self._in_thread(self._answer)
+
+    async def _in_thread(self, work: Callable[[asyncio.AbstractEventLoop], None]) -> None:
         self._stopping.clear()
         loop = asyncio.get_running_loop()
-        thread = loop.run_in_executor(None, self._consume, loop)
+        thread = loop.run_in_executor(None, work, loop)
         try:
             await asyncio.shield(thread)
         except asyncio.CancelledError:
@@ -62,10 +69,22 @@ class Consumer:
             await thread
             raise
 
+    def _answer(self, _: asyncio.AbstractEventLoop) -> None:
+        consumer = self._connect()
+        if consumer is not None:
+            consumer.close(autocommit=False, timeout_ms=int(CLOSE_SECONDS * 1000))
+        self.polled_at = None  # nobody polls until it is this replica's turn
+
     def _consume(self, loop: asyncio.AbstractEventLoop) -> None:
         consumer = self._connect()
         if consumer is None:
             return
+        logger.info(
+            "Listening to the topic %s at %s as group %s.",
+            self._settings.topic,
+            self._settings.bootstrap_servers,
+            self._settings.group_id,
+        )
         membership = Membership(consumer, self._settings, self._metrics)
         try:
             while not self._stopping.is_set():
@@ -98,12 +117,6 @@ class Consumer:
                 )
                 self._stopping.wait(RECONNECT_SECONDS)
             else:
-                logger.info(
-                    "Listening to the topic %s at %s as group %s.",
-                    self._settings.topic,
-                    self._settings.bootstrap_servers,
-                    self._settings.group_id,
-                )
                 self.answered = True
                 return consumer
         return None

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import kopf
 
 from retraining_operator import names
+from retraining_operator.cluster import LEASES
 from retraining_operator.context import Context
+
+RETRY_SECONDS = 3
+"""How soon kopf asks an API server again that was away."""
 
 
 async def observe_request(event: kopf.RawEvent, memo: Context, **_: Any) -> None:
     """Take in what became of a RetrainRequest."""
+    came_back(names.PLURAL, event, memo)
     if event["type"] == "DELETED":
         memo.view.forget_request(event["object"]["metadata"]["uid"])
     else:
@@ -20,6 +26,7 @@ async def observe_request(event: kopf.RawEvent, memo: Context, **_: Any) -> None
 
 async def observe_job(event: kopf.RawEvent, memo: Context, **_: Any) -> None:
     """Take in what became of a Job."""
+    came_back(names.JOBS, event, memo)
     if event["type"] == "DELETED":
         memo.view.forget_job(event["object"])
     else:
@@ -28,7 +35,18 @@ async def observe_job(event: kopf.RawEvent, memo: Context, **_: Any) -> None:
 
 async def observe_pod(event: kopf.RawEvent, memo: Context, **_: Any) -> None:
     """Take in what a pod waits for and how its trainer ended; also from the last word of a pod that is gone."""
+    came_back(names.PODS, event, memo)
     memo.view.see_pod(event["object"], gone=event["type"] == "DELETED")
+
+
+async def observe_lease(event: kopf.RawEvent, memo: Context, **_: Any) -> None:
+    """Notice that the watch is alive: the Lease changes every few seconds, even where nothing else does."""
+    came_back(LEASES.plural, event, memo)
+
+
+def came_back(kind: str, event: kopf.RawEvent, memo: Context) -> None:
+    """Tell the canary what the watch has brought."""
+    memo.view.canary.came_back(kind, int(event["object"]["metadata"]["resourceVersion"]))
 
 
 async def begin_stop(memo: Context, **_: Any) -> None:
@@ -36,7 +54,7 @@ async def begin_stop(memo: Context, **_: Any) -> None:
     memo.stopping.set()
 
 
-def build_registry() -> kopf.OperatorRegistry:
+def build_registry(*, election: bool) -> kopf.OperatorRegistry:
     """Register the handlers in a registry of our own, so that importing this module does nothing.
 
     Plain events and nothing else: they write no annotation, need no finalizer, and what they would have to remember
@@ -49,6 +67,8 @@ def build_registry() -> kopf.OperatorRegistry:
     mine = {names.LABEL_MANAGED_BY: names.MANAGED_BY}
     kopf.on.event("batch", "v1", "jobs", labels=mine, registry=registry)(observe_job)
     kopf.on.event("", "v1", "pods", labels=mine, registry=registry)(observe_pod)
+    if election:
+        kopf.on.event(*LEASES, registry=registry)(observe_lease)
     return registry
 
 
@@ -63,8 +83,11 @@ def build_settings() -> kopf.OperatorSettings:
     settings.peering.standalone = True  # a foreign peering object named "default" would freeze this operator
     settings.posting.enabled = False  # Events are ours to write
     settings.scanning.disabled = True  # neither CRDs nor namespaces come and go for us, and watching them needs rights
-    settings.watching.server_timeout = 300  # a watch that has died silently is opened again
+    settings.watching.server_timeout = 300
     settings.watching.client_timeout = 310
+    settings.watching.inactivity_timeout = 70  # the API server sends a word each minute: a silent watch is opened again
+    settings.watching.field_selectors[LEASES] = f"metadata.name={names.LEASE}"
+    settings.networking.error_backoffs = itertools.repeat(RETRY_SECONDS)  # else kopf gives up after a minute
     settings.watching.connect_timeout = 10
     settings.networking.request_timeout = 30
     return settings

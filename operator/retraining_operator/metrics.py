@@ -143,6 +143,9 @@ class Metrics:
             "Malformed records that the dead-letter topic has not taken yet.",
             registry=self.registry,
         )
+        self._leader = Gauge(
+            "retraining_leader", "Whether this replica is the one that acts: 1 or 0.", registry=self.registry
+        )
         for outcome in (ACCEPTED, DUPLICATE, SKIPPED, *Malformed):
             self._triggers.labels(outcome)
         for reason in SUPPRESSING:
@@ -182,6 +185,10 @@ class Metrics:
     def _count_promotion(self, outcome: Outcome) -> None:
         if outcome.result and outcome.result.promoted:
             self._promotions.inc()
+
+    def leading(self, *, leading: bool) -> None:
+        """Tell whether this replica is the one that acts."""
+        self._leader.set(leading)
 
     def trigger_handled(self, outcome: str, records: int = 1) -> None:
         """Count records."""

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from datetime import datetime
 
+from retraining_operator import names
 from retraining_operator.cluster import Cluster, ClusterAway, ClusterError, Conflict, Forbidden, Gone
 from retraining_operator.context import Context
 from retraining_operator.plan import Gathered, plan
@@ -27,6 +28,8 @@ PAUSES_SECONDS = (0.5, 1, 2, 5, 10)
 """How long to wait after the first, second, ... failure in a row of one request's steps."""
 REFUSED_PAUSE_SECONDS = 30
 """How long to wait before asking again for what a quota or a missing right has refused."""
+RESYNC_SECONDS = 300
+"""How long a change may stay unknown that the watch has missed."""
 PLANNING_SHARE = 0.2
 """The most of its time that the loop spends on plans: with thousands of requests a plan takes milliseconds."""
 
@@ -59,17 +62,33 @@ class Reconciler:
         Raises:
             ClusterError: where the API server is away or the CRD is not there.
         """
+        requests, jobs = await self.resync()
+        self._metrics.seed(self._view.requests.values())
+        logger.info("Found %d RetrainRequests and %d Jobs.", requests, jobs)
+
+    async def resync(self) -> tuple[int, int]:
+        """Set the view right by a list, whatever the watch has missed; give the numbers of requests and Jobs.
+
+        What is deleted while the list is on its way may come back into the view until the next one: to act on it the
+        API server answers that it is gone.
+
+        Raises:
+            ClusterError: where the API server is away or the CRD is not there.
+        """
+        view = self._view
         requests, jobs, pods = await asyncio.gather(
             self._cluster.list_requests(), self._cluster.list_jobs(), self._cluster.list_pods()
         )
         for body in jobs:
-            self._view.see_job(body)
+            view.see_job(body)
         for body in requests:
-            self._view.see_request(body)
+            view.see_request(body)
         for body in pods:
-            self._view.see_pod(body)
-        self._metrics.seed(self._view.requests.values())
-        logger.info("Found %d RetrainRequests and %d Jobs.", len(requests), len(jobs))
+            view.canary.exists(names.PODS, int(body["metadata"]["resourceVersion"]))
+            view.see_pod(body)
+        view.keep_requests({body["metadata"]["uid"] for body in requests}, requests.resource_version)
+        view.keep_jobs({body["metadata"]["uid"] for body in jobs}, jobs.resource_version)
+        return len(requests), len(jobs)
 
     async def run(self) -> None:
         """Plan at each change, for ever."""
@@ -153,6 +172,16 @@ class Reconciler:
         busy = {request.name for request in view.requests.values() if not request.finished}
         if chosen := prunable(view.settled.values(), settings.retention, settings.triggers, busy, now):
             self._pruning = group.create_task(self._worker.prune(chosen))
+
+
+async def keep_resyncing(reconciler: Reconciler, every_seconds: float = RESYNC_SECONDS) -> None:
+    """Set the view right every few minutes, for ever."""
+    while True:
+        await asyncio.sleep(every_seconds)
+        try:
+            await reconciler.resync()
+        except ClusterError as error:
+            logger.warning("The cluster could not be listed: %s The next try is in %.0f s.", error, every_seconds)
 
 
 async def seed_until_ready(reconciler: Reconciler, pause_seconds: float = 2.0) -> None:

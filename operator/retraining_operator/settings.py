@@ -35,6 +35,25 @@ class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True)
 
 
+class LeaderElection(Section):
+    """How replicas agree on the one that acts; the same three times as in every other controller."""
+
+    enabled: bool = True
+    lease_duration_seconds: int = Field(default=15, ge=1)
+    renew_deadline_seconds: float = Field(default=10, gt=0)
+    retry_period_seconds: float = Field(default=2, gt=0)
+
+    @model_validator(mode="after")
+    def check(self) -> Self:
+        """Refuse times that would let two lead at once, or a leader give up for one lost answer."""
+        if not self.retry_period_seconds < self.renew_deadline_seconds < self.lease_duration_seconds:
+            raise PydanticCustomError(
+                "times",
+                "retryPeriodSeconds must be less than renewDeadlineSeconds, and that less than leaseDurationSeconds",
+            )
+        return self
+
+
 class Kafka(Section):
     """Where triggers come from."""
 
@@ -163,6 +182,9 @@ class Settings(BaseSettings):
     )
 
     namespace: str = Field(min_length=1)
+    pod_name: str = ""
+    """Set by the chart; empty outside of a cluster."""
+    leader_election: LeaderElection = LeaderElection()
     ledger_name: str = Field(default="retraining-operator-offsets", min_length=1, max_length=253)
     """The ConfigMap with the highest offset handled in each partition; the chart names it after the release."""
     kafka: Kafka

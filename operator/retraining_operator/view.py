@@ -8,10 +8,12 @@ grow, as etcd's always did.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import replace
 from typing import Any
 
+from retraining_operator import names
+from retraining_operator.canary import Canary
 from retraining_operator.job import Job, read_job
 from retraining_operator.names import Task
 from retraining_operator.outcome import cause, own
@@ -24,6 +26,8 @@ class View:
     """Requests, and for each task their Jobs, by the request's uid."""
 
     def __init__(self) -> None:
+        self.canary = Canary()
+        """Told of each version of a request or Job that comes in here: the watch must bring it as well."""
         self.requests: dict[str, RetrainRequest] = {}
         self.jobs: dict[Task, dict[str, Job]] = {task: {} for task in Task}
         self.pods: dict[str, dict[str, Pod]] = {}
@@ -35,6 +39,7 @@ class View:
     def see_request(self, body: Mapping[str, Any]) -> None:
         """Take in a request that was listed, watched or written."""
         request = read_request(body)
+        self.canary.exists(names.PLURAL, request.resource_version)
         known = self.requests.get(request.uid)
         newest = self.settled.get(request.uid) or known
         if newest is None or request.resource_version > newest.resource_version:
@@ -47,6 +52,7 @@ class View:
         job = read_job(body)
         if job is None:
             return
+        self.canary.exists(names.JOBS, job.resource_version)
         jobs = self.jobs[job.task]
         known = jobs.get(job.request_uid)
         if known is None or job.resource_version > known.resource_version:
@@ -104,6 +110,22 @@ class View:
         """Take out a request that is gone."""
         for known in (self.settled, self.requests, self.pods):
             known.pop(uid, None)
+
+    def keep_requests(self, uids: Container[str], resource_version: int) -> None:
+        """Take out requests that a list of that version does not have: the watch has missed their end."""
+        held: list[Past | RetrainRequest] = [*self.settled.values(), *self.requests.values()]
+        for known in held:
+            if known.uid not in uids and known.resource_version <= resource_version:
+                self.forget_request(known.uid)
+                self.changed.set()
+
+    def keep_jobs(self, uids: Container[str], resource_version: int) -> None:
+        """Take out Jobs that a list of that version does not have; each would hold its place for ever."""
+        for jobs in self.jobs.values():
+            for request_uid, job in list(jobs.items()):
+                if job.uid not in uids and job.resource_version <= resource_version:
+                    del jobs[request_uid]
+                    self.changed.set()
 
     def forget_job(self, body: Mapping[str, Any]) -> None:
         """Take out a Job that is gone."""

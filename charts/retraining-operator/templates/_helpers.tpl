@@ -39,6 +39,7 @@ key: url
 {{- define "retraining.config" -}}
 namespace: {{ .Release.Namespace }}
 ledgerName: {{ include "retraining.ledger" . }}
+leaderElection: {{- toYaml .Values.leaderElection | nindent 2 }}
 kafka: {{- toYaml .Values.kafka | nindent 2 }}
 redis: {{- include "retraining.secret" (dict "root" . "store" "redis") | nindent 2 }}
 database: {{- include "retraining.secret" (dict "root" . "store" "database") | nindent 2 }}

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
+from retraining_operator.names import LEASE
 from retraining_operator.settings import SecretKey, read_settings
 from tests.system import environment
 from tests.system.environment import ROOT
@@ -117,6 +118,34 @@ def test_operator_gets_the_database_s_url_from_its_secret_and_may_read_none() ->
     [variable] = [each for each in container["env"] if each["name"] == "DATABASE_URL"]
     assert variable["valueFrom"] == {"secretKeyRef": {"name": "mine", "key": "url"}}
     assert not [rule for rule in one(documents, "Role")["rules"] if "secrets" in rule["resources"]]
+
+
+def test_operator_may_hold_its_lease_and_no_other() -> None:
+    rules = [rule for rule in one(rendered(*NEEDED), "Role")["rules"] if "leases" in rule["resources"]]
+    named = {verb: rule.get("resourceNames") for rule in rules for verb in rule["verbs"]}
+    assert named == {"get": [LEASE], "list": [LEASE], "watch": [LEASE], "patch": [LEASE], "create": None}
+
+
+def test_new_operator_stands_by_before_the_old_one_goes() -> None:
+    strategy = one(rendered(*NEEDED), "Deployment")["spec"]["strategy"]
+    assert strategy == {"rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}}
+    alone = one(rendered(*NEEDED, "--set=leaderElection.enabled=false"), "Deployment")["spec"]["strategy"]
+    assert alone == {"type": "Recreate"}
+
+
+def test_several_replicas_are_spread_and_not_all_evicted_at_once() -> None:
+    documents = rendered(*NEEDED, "--set=replicas=2")
+    deployment = one(documents, "Deployment")["spec"]
+    budget = one(documents, "PodDisruptionBudget")["spec"]
+    [spread] = deployment["template"]["spec"]["topologySpreadConstraints"]
+    assert deployment["replicas"] == 2
+    for selector in (budget["selector"], spread["labelSelector"]):
+        assert selector["matchLabels"].items() <= deployment["template"]["metadata"]["labels"].items()
+
+
+def test_several_replicas_without_an_election_are_refused() -> None:
+    with pytest.raises(CommandError, match=r"need leaderElection\.enabled"):
+        rendered(*NEEDED, "--set=replicas=2", "--set=leaderElection.enabled=false")
 
 
 def test_changed_configuration_restarts_the_operator() -> None:

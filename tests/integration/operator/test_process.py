@@ -15,9 +15,11 @@ import pytest
 
 from retraining_operator.settings import Settings
 from tests.system.environment import STATE
-from tests.system.kubectl import wait_for
+from tests.system.kubectl import Kubectl, wait_for
 
 PORT = 18005
+OTHER_PORT = 18006
+TAKEOVER_SECONDS = 20
 STOP_SECONDS = 10
 """What a pod's stop may take; then it would be killed."""
 
@@ -26,11 +28,12 @@ STOP_SECONDS = 10
 def start(settings: Settings, tmp_path: Path) -> Iterator[Any]:
     processes: list[subprocess.Popen[bytes]] = []
 
-    def run(**kafka: str) -> subprocess.Popen[bytes]:
+    def run(port: int = PORT, **kafka: str) -> subprocess.Popen[bytes]:
         content = settings.model_dump(mode="json", by_alias=True)
         content["kafka"] |= kafka
-        config = tmp_path / "config.yaml"
-        config.write_text(json.dumps({**content, "httpPort": PORT}))
+        short = {"leaseDurationSeconds": 3, "renewDeadlineSeconds": 2, "retryPeriodSeconds": 0.5}
+        config = tmp_path / f"config-{port}.yaml"
+        config.write_text(json.dumps({**content, "leaderElection": short, "httpPort": port}))
         command = [sys.executable, "-m", "retraining_operator", "--config", str(config)]
         environment = {**os.environ, "KUBECONFIG": str(STATE / "kubeconfig")}
         processes.append(subprocess.Popen(command, env=environment))
@@ -42,9 +45,9 @@ def start(settings: Settings, tmp_path: Path) -> Iterator[Any]:
         process.wait()
 
 
-def answer(path: str) -> tuple[int, str]:
+def answer(path: str, port: int = PORT) -> tuple[int, str]:
     try:
-        with urllib.request.urlopen(f"http://localhost:{PORT}{path}", timeout=5) as response:
+        with urllib.request.urlopen(f"http://localhost:{port}{path}", timeout=5) as response:
             return response.status, response.read().decode()
     except urllib.error.HTTPError as error:
         return error.code, error.read().decode()
@@ -79,6 +82,26 @@ def test_signal_stops_it_while_kafka_is_away(start: Any) -> None:
     wait_for("the first list", lambda: "Kafka" in answer("/ready")[1], 30)
     process.send_signal(signal.SIGTERM)
     assert process.wait(STOP_SECONDS) == 0
+
+
+@pytest.mark.usefixtures("kafka_port")
+def test_standby_is_ready_and_takes_over_where_the_leader_is_killed(start: Any, namespace: Kubectl) -> None:
+    leader = start(PORT)
+    wait_for("the leader", lambda: "retraining_leader 1.0" in answer("/metrics")[1], 30)
+    start(OTHER_PORT)
+    wait_for("the standby", lambda: answer("/ready", OTHER_PORT)[0] == 200, 30)
+    namespace.apply(
+        {"apiVersion": "retraining.dev/v1alpha1", "kind": "RetrainRequest", "metadata": {"name": "first"}, "spec": {}}
+    )
+    wait_for("the first Job", lambda: len(namespace.items("jobs")) == 1, 20)
+    assert "retraining_leader 0.0" in answer("/metrics", OTHER_PORT)[1]
+    leader.kill()
+    namespace.apply(
+        {"apiVersion": "retraining.dev/v1alpha1", "kind": "RetrainRequest", "metadata": {"name": "second"}, "spec": {}}
+    )
+    wait_for("the second Job", lambda: len(namespace.items("jobs")) == 2, TAKEOVER_SECONDS)
+    assert "retraining_leader 1.0" in answer("/metrics", OTHER_PORT)[1]
+    assert answer("/health", OTHER_PORT)[0] == 200
 
 
 def test_wrong_setting_ends_it_with_one_sentence(tmp_path: Path) -> None:

@@ -105,3 +105,25 @@ def test_end_of_a_pod_that_is_gone_is_kept_until_its_request_is_settled(request_
     view.settle(read_request(body))
     view.see_pod(ended)  # Kubernetes says so once more when it deletes the pod
     assert view.pods == {}
+
+
+def test_list_takes_out_what_the_watch_has_missed(request_body: Build, job_body: Build) -> None:
+    view = View()
+    view.see_request(request_body(version=7))
+    view.settle(read_request(request_body("finished", version=6)))
+    view.see_job(job_body())  # of version 9
+    view.changed.clear()
+    view.keep_jobs(set(), 9)
+    view.keep_requests({"uid-of-first"}, 7)
+    assert (list(view.requests), list(view.settled), view.jobs[Task.TRAIN]) == (["uid-of-first"], [], {})
+    assert view.changed.is_set()
+
+
+def test_list_does_not_take_out_what_is_newer_than_it(request_body: Build, job_body: Build) -> None:
+    view = View()
+    view.see_request(request_body(version=8))
+    view.see_job(job_body())
+    view.keep_jobs(set(), 7)
+    view.keep_requests(set(), 7)
+    assert view.requests
+    assert view.jobs[Task.TRAIN]

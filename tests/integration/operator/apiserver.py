@@ -1,0 +1,80 @@
+"""The way to the API server, broken as networks break it: connections that stay open and bring nothing more."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from tests.system.environment import STATE
+
+
+class Way:
+    """A TCP proxy before the API server."""
+
+    def __init__(self, kubeconfig: Path) -> None:
+        self.kubeconfig = kubeconfig
+        """Leads over this way."""
+        self._lets_through = asyncio.Event()
+        self._lets_through.set()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def freeze(self) -> None:
+        """Let nothing more through on the connections of now; new ones work."""
+        self._lets_through.clear()
+        self._lets_through = asyncio.Event()
+        self._lets_through.set()
+
+    def cut(self) -> None:
+        """Let nothing more through at all, and close nothing."""
+        self._lets_through.clear()
+
+    async def carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Carry one connection."""
+        task = asyncio.current_task()
+        assert task
+        self._tasks.add(task)
+        lets_through = self._lets_through
+        server = urlsplit(address(STATE / "kubeconfig"))
+        far_reader, far_writer = await asyncio.open_connection(server.hostname, server.port)
+        with contextlib.suppress(OSError, asyncio.CancelledError):
+            await asyncio.gather(pump(reader, far_writer, lets_through), pump(far_reader, writer, lets_through))
+        for end in (writer, far_writer):
+            end.close()
+
+    async def close(self) -> None:
+        """End all connections."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+
+async def pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter, lets_through: asyncio.Event) -> None:
+    """Carry one direction."""
+    while data := await source.read(1 << 16):
+        await lets_through.wait()
+        sink.write(data)
+        await sink.drain()
+    sink.close()
+
+
+def address(kubeconfig: Path) -> str:
+    """Read where the API server is."""
+    server: str = json.loads(kubeconfig.read_text())["clusters"][0]["cluster"]["server"]
+    return server
+
+
+@contextlib.asynccontextmanager
+async def way_to_apiserver(folder: Path) -> AsyncIterator[Way]:
+    """Open a way; its kubeconfig leads over it."""
+    way = Way(folder / "kubeconfig")
+    listener = await asyncio.start_server(way.carry, "127.0.0.1", 0)
+    config = json.loads((STATE / "kubeconfig").read_text())
+    config["clusters"][0]["cluster"]["server"] = f"https://127.0.0.1:{listener.sockets[0].getsockname()[1]}"
+    way.kubeconfig.write_text(json.dumps(config))
+    yield way
+    listener.close()
+    await way.close()

@@ -1,0 +1,187 @@
+"""One replica acts at a time; and where two do all the same, nothing is doubled."""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from retraining_operator import canary
+from retraining_operator.__main__ import watch
+from retraining_operator.cluster import Cluster, connect
+from retraining_operator.context import Context
+from retraining_operator.intake import Intake
+from retraining_operator.lease import Elector, LeaseLost
+from retraining_operator.settings import LeaderElection, Settings
+from tests.integration.operator.apiserver import way_to_apiserver
+from tests.integration.operator.conftest import build_reconciler
+from tests.system.kubectl import Kubectl
+
+SHORT = LeaderElection(lease_duration_seconds=4, renew_deadline_seconds=2.5, retry_period_seconds=0.5)
+
+
+@pytest.fixture
+def settings(settings: Settings) -> Settings:
+    return settings.model_copy(update={"leader_election": SHORT})
+
+
+class Replicas:
+    """Electors whose leaders write down when they act."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.acts: list[tuple[str, float]] = []
+        self.running: dict[str, asyncio.Task[None]] = {}
+
+    def start(self, name: str, cluster: Cluster) -> asyncio.Task[None]:
+        elector = Elector(cluster, Context(self.settings), f"{name}_1")
+        self.running[name] = asyncio.create_task(elector.run(self._acting(name)))
+        return self.running[name]
+
+    def _acting(self, name: str) -> Callable[[], Coroutine[Any, Any, None]]:
+        async def act() -> None:
+            while True:
+                self.acts.append((name, time.monotonic()))
+                await asyncio.sleep(0.01)
+
+        return act
+
+    async def acting(self, name: str) -> None:
+        async with asyncio.timeout(20):
+            while not any(actor == name for actor, _ in self.acts):  # noqa: ASYNC110  # a poll's delay harms nobody
+                await asyncio.sleep(0.02)
+
+    @property
+    def turns(self) -> list[str]:
+        """Who acted, in the order of time, each turn once."""
+        actors = [name for name, _ in self.acts]
+        return [actor for actor, before in zip(actors, [None, *actors], strict=False) if actor != before]
+
+    async def stop(self, name: str) -> None:
+        self.running[name].cancel()
+        await asyncio.wait([self.running[name]])
+
+
+def lease(namespace: Kubectl) -> dict[str, Any]:
+    spec: dict[str, Any] = namespace.get("lease", "retraining-operator")["spec"]
+    return spec
+
+
+async def test_lease_that_is_given_back_is_taken_at_once(
+    namespace: Kubectl, cluster: Cluster, settings: Settings
+) -> None:
+    long = settings.model_copy(update={"leader_election": LeaderElection(retry_period_seconds=0.5)})
+    replicas = Replicas(long)
+    replicas.start("a", cluster)
+    await replicas.acting("a")
+    replicas.start("b", cluster)
+    await asyncio.sleep(0.5)
+    await replicas.stop("a")
+    async with asyncio.timeout(long.leader_election.lease_duration_seconds / 2):
+        await replicas.acting("b")
+    assert (lease(namespace)["holderIdentity"], lease(namespace)["leaseTransitions"]) == ("b_1", 1)
+    await replicas.stop("b")
+    assert replicas.turns == ["a", "b"]
+    assert not lease(namespace).get("holderIdentity")
+
+
+async def test_leader_that_is_cut_off_stops_before_the_next_one_acts(
+    cluster: Cluster, settings: Settings, tmp_path: Path
+) -> None:
+    replicas = Replicas(settings)
+    async with (
+        way_to_apiserver(tmp_path) as way,
+        connect(settings.namespace, str(way.kubeconfig)) as over_the_way,
+    ):
+        former = replicas.start("a", over_the_way)
+        await replicas.acting("a")
+        replicas.start("b", cluster)
+        await asyncio.sleep(0.5)
+        way.cut()
+        await replicas.acting("b")
+        await asyncio.sleep(0.5)
+        assert replicas.turns == ["a", "b"]
+        async with asyncio.timeout(5):  # b leads, so a must know that it does not
+            with pytest.raises(ExceptionGroup) as caught:
+                await former
+        assert caught.group_contains(LeaseLost, match="could not be renewed")
+        await replicas.stop("b")
+
+
+async def test_of_many_that_find_a_free_lease_at_once_one_acts(cluster: Cluster, settings: Settings) -> None:
+    replicas = Replicas(settings)
+    replicas.start("former", cluster)
+    await replicas.acting("former")
+    await replicas.stop("former")
+    for number in range(6):
+        replicas.start(f"r{number}", cluster)
+    await asyncio.sleep(2)
+    assert len(replicas.turns) == 2
+    for name in replicas.running:
+        await replicas.stop(name)
+
+
+async def test_two_leaders_at_once_double_nothing(namespace: Kubectl, cluster: Cluster, settings: Settings) -> None:
+    free = settings.model_copy(
+        update={
+            "leader_election": LeaderElection(enabled=False),
+            "triggers": settings.triggers.model_copy(update={"max_concurrent": 100}),
+        }
+    )
+    record = SimpleNamespace(value=b"{}", timestamp=1_750_000_000_123, topic="drift", partition=0)
+    records: list[Any] = [SimpleNamespace(**vars(record), offset=offset) for offset in range(15)]
+
+    both_know = asyncio.Barrier(2)
+
+    async def act() -> None:
+        context = Context(free)
+        reconciler = build_reconciler(context, cluster)
+        await Intake(context, cluster).accept(records, None)
+        await reconciler.seed()
+        await both_know.wait()
+        running = asyncio.create_task(reconciler.run())
+        while len(await cluster.list_jobs()) < len(records):  # noqa: ASYNC110
+            await asyncio.sleep(0.1)
+        await asyncio.sleep(0.5)  # time to do too much
+        running.cancel()
+        await asyncio.wait([running])
+
+    async with asyncio.timeout(30):
+        await asyncio.gather(act(), act())
+    requests = {item["metadata"]["uid"] for item in namespace.items("retrainrequests")}
+    owners = Counter(job["metadata"]["ownerReferences"][0]["uid"] for job in namespace.items("jobs"))
+    assert owners == dict.fromkeys(requests, 1)
+    assert len(requests) == len(records)
+
+
+async def test_watch_that_dies_silently_is_noticed(
+    namespace: Kubectl, cluster: Cluster, context: Context, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(canary, "BACK_SECONDS", 2)
+    elector = Elector(cluster, context, "a_1")
+    trouble = context.view.canary.trouble
+    async with way_to_apiserver(tmp_path) as way, asyncio.timeout(40):
+        monkeypatch.setenv("KUBECONFIG", str(way.kubeconfig))
+        running = [elector.run(forever), watch(context)]
+        tasks = [asyncio.create_task(part) for part in running]
+        namespace.apply(
+            {"apiVersion": "retraining.dev/v1alpha1", "kind": "RetrainRequest", "metadata": {"name": "a"}, "spec": {}}
+        )
+        while not context.view.requests or trouble():  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+        way.freeze()
+        while not trouble():  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+        assert "the watch of leases" in (trouble() or "")
+        assert elector.leading  # the API server answers all the while
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+
+
+async def forever() -> None:
+    await asyncio.Event().wait()

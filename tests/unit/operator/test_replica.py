@@ -1,0 +1,79 @@
+"""What a replica says of itself: ready where it could take over at any time, alive where a restart would not help."""
+
+import time
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from retraining_operator.context import Context
+from retraining_operator.replica import SILENT_SECONDS, Replica
+from retraining_operator.settings import Settings
+
+
+class Parts:
+    """A replica in good order, and its parts."""
+
+    def __init__(self, settings: Settings) -> None:
+        now = time.monotonic()
+        self.context = Context(settings)
+        self.consumer = SimpleNamespace(polled_at=now, answered=True)
+        self.reconciler = SimpleNamespace(planned_at=now)
+        self.elector = SimpleNamespace(tried_at=now, leading=True, holder="me")
+        others = (self.reconciler, self.consumer, self.elector)
+        self.replica = Replica(self.context, *cast("tuple[Any, Any, Any]", others))
+        self.replica._seeded = self.replica._acting = True
+
+
+@pytest.fixture
+def parts(settings: Settings) -> Parts:
+    return Parts(settings)
+
+
+LONG_AGO = time.monotonic() - SILENT_SECONDS - 60
+
+
+def test_leader_in_good_order(parts: Parts) -> None:
+    assert parts.replica.alive() is None
+    assert parts.replica.ready() is None
+
+
+def test_standby_that_knows_the_leader_and_has_reached_kafka_is_ready(parts: Parts) -> None:
+    parts.elector.leading, parts.elector.holder = False, "another"
+    assert parts.replica.ready() is None
+    parts.consumer.answered = False
+    assert "Kafka" in (parts.replica.ready() or "")
+
+
+def test_nobody_is_ready_before_it_is_decided_who_leads(parts: Parts) -> None:
+    parts.elector.leading, parts.elector.holder = False, ""
+    assert "decided" in (parts.replica.ready() or "")
+
+
+def test_nobody_is_ready_before_the_crd_is_there(parts: Parts) -> None:
+    parts.replica._seeded = False
+    assert "listed" in (parts.replica.ready() or "")
+
+
+def test_consumer_that_hangs_is_noticed_where_it_has_to_poll(parts: Parts) -> None:
+    parts.consumer.polled_at = LONG_AGO
+    assert "Kafka" in (parts.replica.alive() or "")
+    parts.replica._acting = False
+    assert parts.replica.alive() is None
+
+
+def test_election_that_hangs_is_noticed(parts: Parts) -> None:
+    parts.elector.tried_at = LONG_AGO
+    assert "Lease" in (parts.replica.alive() or "")
+
+
+def test_reconciler_that_hangs_is_noticed_where_something_is_to_do(parts: Parts) -> None:
+    parts.reconciler.planned_at = LONG_AGO
+    assert parts.replica.alive() is None
+    parts.context.view.changed.set()
+    assert "reconciler" in (parts.replica.alive() or "")
+
+
+def test_dead_watch_is_noticed(parts: Parts, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parts.context.view.canary, "trouble", lambda: "the watch of jobs is dead")
+    assert parts.replica.alive() == "the watch of jobs is dead"
