@@ -69,10 +69,15 @@ def condition(
         "type": kind,
         "status": truth,
         "reason": str(reason),
-        "message": message[:MESSAGE_LIMIT_CHARACTERS],
+        "message": one_line(message)[:MESSAGE_LIMIT_CHARACTERS] or f"{reason}.",  # a document may hold no words
         "lastTransitionTime": kept or timestamp(now),
         "observedGeneration": generation,
     }
+
+
+def one_line(text: str) -> str:
+    """Put white space where a text has what no line shows: it may quote a spec, a pod or the API server."""
+    return " ".join("".join(mark if mark.isprintable() else " " for mark in text).split())
 
 
 def timestamp(moment: datetime) -> str:

@@ -157,7 +157,8 @@ class Metrics:
 
     def seed(self, requests: Iterable[RetrainRequest]) -> None:
         """Set what an earlier process knew: when a challenger was last judged."""
-        ends = [request.status["completionTime"] for request in requests if request.status.get("figures")]
+        statuses = [request.status for request in requests if request.status.get("figures")]
+        ends = [status["completionTime"] for status in statuses if status.get("completionTime")]
         if ends:
             self._last.set(max(map(seconds, ends)))
 

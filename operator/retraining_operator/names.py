@@ -41,6 +41,8 @@ class Task(StrEnum):
     DECIDE = "decide"
 
 
+NAME_CHARACTERS = 63
+"""Of a RetrainRequest, whose name becomes a label's value."""
 TOPIC_CHARACTERS = 30
 REQUEST_CHARACTERS = 46
 """63 characters of a label's value, less the Job's own digest and the dash before it."""
@@ -52,8 +54,10 @@ def request_name(topic: str, partition: int, offset: int, timestamp_ms: int) -> 
     The digest holds the timestamp too: a topic that was deleted and made again starts its offsets anew, and its
     records are new triggers.
     """
-    slug = re.sub(r"[^a-z0-9]+", "-", topic.lower()).strip("-")[:TOPIC_CHARACTERS].strip("-") or "topic"
-    return f"{slug}-{partition}-{offset}-{digest(f'{topic}/{partition}/{offset}/{timestamp_ms}', 8)}"
+    place = f"{partition}-{offset}-{digest(f'{topic}/{partition}/{offset}/{timestamp_ms}', 8)}"
+    characters = min(TOPIC_CHARACTERS, NAME_CHARACTERS - len(place) - 1)
+    slug = re.sub(r"[^a-z0-9]+", "-", topic.lower()).strip("-")[:characters].strip("-") or "topic"
+    return f"{slug}-{place}"
 
 
 def job_name(request: str, uid: str, task: Task = Task.TRAIN) -> str:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
 RECORD_LIMIT_BYTES = 65_536
 """A trigger is a short note; the record is kept in the RetrainRequest, and etcd takes 1.5 MB for an object in all."""
 REASON_LIMIT_CHARACTERS = 1000
 DEFAULT_REASON = "unknown"
+LAST_TIMESTAMP_MS = 253_402_300_799_999
+"""The end of the year 9999, the last that Kubernetes and Python can write; a producer may set any timestamp."""
 
 
 class Malformed(StrEnum):
@@ -48,7 +50,8 @@ class Origin:
     @property
     def timestamp(self) -> str:
         """The timestamp as Kubernetes writes times, with its milliseconds."""
-        moment = datetime.fromtimestamp(max(self.timestamp_ms, 0) / 1000, UTC)
+        milliseconds = min(max(self.timestamp_ms, 0), LAST_TIMESTAMP_MS)
+        moment = datetime.fromtimestamp(0, UTC) + timedelta(milliseconds=milliseconds)
         return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 

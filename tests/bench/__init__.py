@@ -1,1 +1,1 @@
-"""What the trainer costs, as ratios within one run: `make bench`. Figures, never assertions."""
+"""What trainer and operator cost, as ratios within one run: `make bench`. Figures, never assertions."""

@@ -10,10 +10,10 @@ from retraining_operator.names import Task, job_name, request_name
 LABEL = re.compile(r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")
 TOPICS = st.text("abcXYZ019._-", min_size=1, max_size=249)
 NUMBERS = st.integers(0, 2**31 - 1)
-OFFSETS = st.integers(0, 10**12)
+OFFSETS = st.integers(0, 2**63 - 1)
 
 
-@given(TOPICS, st.integers(0, 10_000), OFFSETS, OFFSETS)
+@given(TOPICS, NUMBERS, OFFSETS, OFFSETS)
 def test_request_name_fits_a_label(topic: str, partition: int, offset: int, timestamp: int) -> None:
     name = request_name(topic, partition, offset, timestamp)
     assert LABEL.match(name)

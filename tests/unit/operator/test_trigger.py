@@ -71,3 +71,10 @@ def test_any_value_is_a_trigger_or_malformed(value: bytes | None) -> None:
 
 def test_origin_writes_its_timestamp_as_kubernetes_does() -> None:
     assert ORIGIN.timestamp == "2025-06-15T15:06:40.123Z"
+
+
+@pytest.mark.parametrize(
+    ("milliseconds", "written"), [(-1, "1970-01-01T00:00:00.000Z"), (2**63 - 1, "9999-12-31T23:59:59.999Z")]
+)
+def test_timestamp_beyond_the_calendar_is_cut_to_it(milliseconds: int, written: str) -> None:
+    assert Origin("drift", 0, 1, milliseconds).timestamp == written

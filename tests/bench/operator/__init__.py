@@ -1,0 +1,70 @@
+"""What the operator costs: latency, bursts, promotion, rest and resumption, as ratios within one run.
+
+The operator runs as a process on this machine, against the real API server and the real Kafka of the test cluster; the
+floor is measured from the same machine over the same ways, in turns with it. Jobs are really created, but for a
+promotion's with a node selector that no node has, so that a thousand trainers do not run.
+"""
+
+from __future__ import annotations
+
+import platform
+import re
+import sys
+import time
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+from tests.bench.operator.burst import measure_few, measure_many
+from tests.bench.operator.history import measure_fresh, measure_resumption
+from tests.bench.operator.latency import measure_latency
+from tests.bench.operator.place import Place, a_place, reachable_kafka
+from tests.bench.operator.promotion import measure_promotions
+from tests.bench.operator.report import Figures, report
+from tests.bench.page import heading, replace_part
+from tests.system import environment
+
+SWITCH_SECONDS = 0.0005
+"""Else the producer's thread and this loop would wait for each other in steps of 5 ms, and that would be measured."""
+
+
+async def measure() -> None:
+    """Measure all, print it and write it into docs/bench.md."""
+    sys.setswitchinterval(SWITCH_SECONDS)
+    began = time.perf_counter()
+    with reachable_kafka():
+        async with AsyncExitStack() as stack:  # all are deleted in the end: deleting loads the cluster
+
+            async def begin(name: str, what: str) -> Place:
+                sys.stderr.write(f"{time.perf_counter() - began:4.0f} s  {what} ...\n")
+                return await stack.enter_async_context(a_place(name))
+
+            bare = await begin("bare", "Preparing the floor")
+            fresh = await measure_fresh(await begin("rest", "An operator at rest"))
+            latency = await measure_latency(await begin("latency", "Record to Job"), bare)
+            promotions = await measure_promotions(await begin("promotion", "Record to promotion"), bare)
+            few = await measure_few(await begin("few", "Fifty records at once"))
+            many = await measure_many(await begin("many", "A thousand records at once"), bare)
+            resumption, full = await measure_resumption(await begin("history", "Five thousand finished requests"))
+    figures = Figures(latency, few, many, promotions, fresh, full, resumption)
+    text = report(figures, where(), time.perf_counter() - began)
+    heading("What the operator costs")
+    sys.stdout.write(text)
+    replace_part("operator", text)
+
+
+def where() -> str:
+    """Say on what it was measured."""
+    info = Path("/proc/cpuinfo").read_text(encoding="utf-8")
+    model = re.search(r"model name\s*:\s*(.+)", info)
+    cores = info.count("processor\t")
+    git = re.search(
+        r"gitVersion: (\S+)", environment.ours().kubectl("version", "--output", "yaml").partition("serverVersion")[2]
+    )
+    packages = ", ".join(f"{name} {version(name)}" for name in ("kopf", "kubernetes", "kafka-python"))
+    kubernetes = git[1] if git else "unknown"
+    return (
+        f"Made by `make bench` on {datetime.now(UTC):%Y-%m-%d}: {cores} cores ({model[1] if model else 'unknown'}) for "
+        f"everything together, Kubernetes {kubernetes}, Python {platform.python_version()}, {packages}."
+    )

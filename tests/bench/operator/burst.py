@@ -1,0 +1,82 @@
+"""Many records at once: fifty with a place for each, a thousand with the default policy."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass
+from statistics import median
+
+from retraining_operator.cluster import REQUESTS
+from retraining_operator.intake import PARALLEL_RECORDS
+from retraining_operator.request import build_request
+from tests.bench.operator.place import Place
+from tests.bench.operator.process import operator
+from tests.bench.operator.records import producing, trigger
+from tests.bench.operator.sight import new_jobs, new_requests
+
+FEW = 50
+ROUNDS = 3
+MANY = 1000
+SETTLE_SECONDS = 6
+"""Kubernetes' own controllers go on working on fifty Jobs for a while."""
+
+
+@dataclass(frozen=True)
+class Few:
+    """Seconds from the first record's sending to the last of fifty, the median of the rounds."""
+
+    requests: float
+    jobs: float
+
+
+@dataclass(frozen=True)
+class Many:
+    """Requests created in a second."""
+
+    ours: float
+    bare: float
+
+
+async def measure_few(place: Place) -> Few:
+    """Send fifty records at once, some times."""
+    found: list[tuple[float, float]] = []
+    with operator(place.config(triggers={"maxConcurrent": 10_000})) as process:
+        await asyncio.to_thread(process.wait_until_ready)
+        async with producing(place) as producer, new_requests(place) as requests, new_jobs(place) as jobs:
+            await producer.send()
+            await jobs.wait_for(1)
+            for number in range(ROUNDS):
+                total = FEW * (number + 1) + 1
+                began = (await producer.send(FEW))[0].at
+                found.append((await requests.wait_for(total) - began, await jobs.wait_for(total) - began))
+                await asyncio.sleep(SETTLE_SECONDS)
+    return Few(*(median(side) for side in zip(*found, strict=True)))
+
+
+async def measure_many(place: Place, bare: Place) -> Many:
+    """Send a thousand records at once; the bare client has its turn before and after."""
+    before = await bare_rate(bare, 0)
+    with operator(place.config(triggers={"maxWaiting": 2 * MANY})) as process:
+        await asyncio.to_thread(process.wait_until_ready)
+        async with producing(place) as producer, new_requests(place) as requests:
+            await producer.send()
+            await requests.wait_for(1)
+            began = (await producer.send(MANY))[0].at
+            ours = MANY / (await requests.wait_for(MANY + 1) - began)
+            await asyncio.sleep(SETTLE_SECONDS)
+    return Many(ours, (before + await bare_rate(bare, MANY)) / 2)
+
+
+async def bare_rate(place: Place, first: int) -> float:
+    """Create a thousand requests by the operator's client, as many at a time as the intake does."""
+    places = asyncio.Semaphore(PARALLEL_RECORDS)
+
+    async def create(offset: int) -> None:
+        async with places:
+            await place.cluster.create(REQUESTS, build_request(trigger(place, offset), place.namespace))
+
+    async with new_requests(place):  # the same eyes as on the operator's
+        began = time.perf_counter()
+        await asyncio.gather(*(create(offset) for offset in range(10_000 + first, 10_000 + first + MANY)))
+        return MANY / (time.perf_counter() - began)

@@ -1,0 +1,117 @@
+"""An operator at rest, with nothing behind it and with thousands of finished requests, and how it starts with them."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from retraining_operator.archive import DONE
+from retraining_operator.cluster import CONNECTIONS, REQUESTS
+from retraining_operator.conditions import timestamp
+from retraining_operator.contract import Figures, PartFigures, Result, Verdict
+from retraining_operator.outcome import Outcome
+from retraining_operator.request import build_request, read_request
+from retraining_operator.status import finished, recorded
+from tests.bench.operator.place import Place
+from tests.bench.operator.process import Memory, Operator, operator
+from tests.bench.operator.records import producing, trigger
+from tests.bench.operator.sight import new_jobs
+
+FINISHED = 5000
+CALM_SECONDS = 10
+REST_SECONDS = 30
+FILL_PARALLEL = CONNECTIONS
+LOG_TAIL = "\n".join(["2026-11-24T04:00:00Z Trained the challenger on 45,000 events; the rest is held out."] * 30)
+KEEP = {"maxCount": 10 * FINISHED}
+"""Retention that prunes nothing; by default the newest 1,000 are kept."""
+
+
+@dataclass(frozen=True)
+class Rest:
+    """What an operator takes that has nothing to do."""
+
+    core: float
+    """The share of one core."""
+    memory: Memory
+
+
+@dataclass(frozen=True)
+class Resumption:
+    """Seconds from the start of the process."""
+
+    ready: float
+    first_job: float
+    """The Job of a record that was sent before the start."""
+
+
+async def measure_rest(process: Operator) -> Rest:
+    """Look at an operator for a while."""
+    await asyncio.sleep(CALM_SECONDS)
+    began, used = time.perf_counter(), process.processor_seconds()
+    await asyncio.sleep(REST_SECONDS)
+    core = (process.processor_seconds() - used) / (time.perf_counter() - began)
+    return Rest(core, process.memory())
+
+
+async def measure_fresh(place: Place) -> Rest:
+    """Measure one that has never had a request."""
+    with operator(place.config()) as process:
+        await asyncio.to_thread(process.wait_until_ready)
+        return await measure_rest(process)
+
+
+async def measure_resumption(place: Place) -> tuple[Resumption, Rest]:
+    """Fill the namespace with finished requests, then start an operator."""
+    await fill(place)
+    async with producing(place) as producer, new_jobs(place) as jobs:
+        await producer.send()
+        with operator(place.config(retention=KEEP)) as process:
+            ready = await asyncio.to_thread(process.wait_until_ready)
+            first_job = await jobs.wait_for(1, 120) - process.started
+            return Resumption(ready, first_job), await measure_rest(process)
+
+
+async def fill(place: Place) -> None:
+    """Create finished requests as a promotion leaves them, all figures included."""
+    places = asyncio.Semaphore(FILL_PARALLEL)
+    part = PartFigures(
+        average_precision=0.8123, roc_auc=0.9345, budget_precision=0.71, budget_recall=0.62, alert_rate=0.0123
+    )
+    figures = Figures(precision=0.97, mixture=part, hst=part, sad=part)
+    moment = datetime.now(UTC)
+    message = "Promoted: average precision 0.8123 against 0.7991, not worse by more than 0.05 with 95 % confidence."
+    result = Result.model_validate(
+        {
+            "run_id": "bench",
+            "verdict": Verdict.PROMOTED,
+            "promoted": True,
+            "reason": "not_inferior",
+            "message": message,
+            "n_samples": 50_000,
+            "version": 7,
+            "champion_version": 6,
+            "figures": {"challenger": figures, "champion": figures},
+            "started_at": moment,
+            "finished_at": moment,
+        }
+    )
+
+    facts = {
+        "jobName": "bench-job",
+        "attempts": 1,
+        "startTime": timestamp(moment),
+        "completionTime": timestamp(moment),
+    }
+
+    async def create(offset: int) -> None:
+        async with places:
+            stored = read_request(
+                await place.cluster.create(REQUESTS, build_request(trigger(place, offset), place.namespace))
+            )
+            status = finished(stored, Outcome(Verdict.PROMOTED, message, result), moment)
+            status = recorded(stored, status, DONE, moment) | facts | {"logTail": LOG_TAIL}
+            await place.cluster.patch_status(stored.name, stored.resource_version, status)
+
+    await asyncio.gather(*(create(offset) for offset in range(FINISHED)))

@@ -1,0 +1,95 @@
+"""Record produced to Job created, one at a time, against the floor taken in turns with it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass
+from statistics import quantiles
+
+from retraining_operator.cluster import JOBS, REQUESTS, ClusterError
+from retraining_operator.manifest import build_job
+from retraining_operator.request import build_request, read_request
+from retraining_operator.settings import Settings
+from tests.bench.operator.place import Place
+from tests.bench.operator.process import operator
+from tests.bench.operator.records import BareConsumer, Producer, patience, producing, trigger
+from tests.bench.operator.sight import new_jobs, new_requests
+
+SAMPLES = 200
+WARM_UP = 10
+
+
+@dataclass(frozen=True)
+class Latency:
+    """Milliseconds."""
+
+    floor: list[float]
+    """The record's bare poll, then a RetrainRequest and a Job, created by the operator's own client."""
+    requests: list[float]
+    """Record produced to RetrainRequest seen by a watch."""
+    jobs: list[float]
+    """Record produced to Job seen by a watch."""
+
+
+def percentile(values: list[float], percent: int) -> float:
+    """Give a percentile."""
+    return quantiles(values, n=100, method="inclusive")[percent - 1]
+
+
+async def measure_latency(place: Place, bare: Place) -> Latency:
+    """Take samples in turns, so that what else the machine does falls on both sides alike."""
+    found = Latency([], [], [])
+    config = place.config(triggers={"maxConcurrent": 10_000})
+    settings = Settings.model_validate(bare.config())
+    consumer = await asyncio.to_thread(BareConsumer, bare.topic)
+    with operator(config) as process:
+        await asyncio.to_thread(process.wait_until_ready)
+        async with (
+            producing(place) as ours,
+            producing(bare) as theirs,
+            new_requests(place) as requests,
+            new_jobs(place) as jobs,
+        ):
+            for number in range(-WARM_UP, SAMPLES):
+                floor = await bare_sample(bare, theirs, consumer, settings, number + WARM_UP)
+                await patience()
+                [sent] = await ours.send()
+                job = await jobs.wait_for_name(sent.request)
+                request = await requests.wait_for_name(sent.request)
+                await forget(place, sent.request)
+                await patience()
+                if number >= 0:
+                    found.floor.append(1000 * floor)
+                    found.requests.append(1000 * (request - sent.at))
+                    found.jobs.append(1000 * (job - sent.at))
+    await asyncio.to_thread(consumer.close)
+    return found
+
+
+async def bare_sample(
+    place: Place, producer: Producer, consumer: BareConsumer, settings: Settings, number: int
+) -> float:
+    """Give the seconds of the same way with nothing on it."""
+    polling = asyncio.create_task(asyncio.to_thread(consumer.poll))
+    await patience()
+    [sent] = await producer.send()
+    polled = await polling - sent.at
+    manifest = build_request(trigger(place, number), place.namespace)
+    began = time.perf_counter()
+    stored = await place.cluster.create(REQUESTS, manifest)
+    await place.cluster.create(JOBS, build_job(read_request(stored), settings))
+    written = time.perf_counter() - began
+    await forget(place, manifest["metadata"]["name"])
+    return polled + written
+
+
+async def forget(place: Place, name: str) -> None:
+    """Delete a request and with it its Job: a sample is to find the cluster as the one before did."""
+    stored = await place.cluster.read(REQUESTS, name)
+    while True:
+        try:
+            metadata = stored["metadata"]
+            return await place.cluster.delete_request(name, metadata["uid"], int(metadata["resourceVersion"]))
+        except ClusterError:  # its status was written meanwhile
+            stored = await place.cluster.read(REQUESTS, name)

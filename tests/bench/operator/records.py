@@ -1,0 +1,88 @@
+"""Records sent and polled barely, with the moments of both."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+
+from retraining_operator.names import request_name
+from retraining_operator.trigger import Origin, Trigger
+from tests.bench.operator.place import SERVER, Place
+
+VALUE = json.dumps({"reason": "drift_detected", "drift_score": 0.31, "feature": "amount"})
+
+
+@dataclass(frozen=True)
+class Sent:
+    """A record that Kafka has taken."""
+
+    at: float
+    """The moment before it was sent."""
+    request: str
+    """The name that its RetrainRequest will have."""
+
+
+class Producer:
+    """Sends records to one topic."""
+
+    def __init__(self, topic: str) -> None:
+        self._topic = topic
+        self._kafka = KafkaProducer(bootstrap_servers=SERVER, linger_ms=0, acks=1)
+
+    async def send(self, count: int = 1) -> list[Sent]:
+        """Send records at once and wait until Kafka has them."""
+        at = time.perf_counter()
+        futures = [self._kafka.send(self._topic, VALUE.encode()) for _ in range(count)]
+        metadata = await asyncio.to_thread(lambda: [future.get(30) for future in futures])
+        return [Sent(at, request_name(self._topic, one.partition, one.offset, one.timestamp)) for one in metadata]
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._kafka.close()
+
+
+@asynccontextmanager
+async def producing(place: Place) -> AsyncIterator[Producer]:
+    """Give a producer that has sent before, so that the first record measured is like the rest."""
+    producer = await asyncio.to_thread(Producer, place.topic)
+    try:
+        yield producer
+    finally:
+        await asyncio.to_thread(producer.close)
+
+
+class BareConsumer:
+    """A kafka-python consumer with its defaults and nothing behind it."""
+
+    def __init__(self, topic: str) -> None:
+        self._kafka = KafkaConsumer(bootstrap_servers=SERVER, enable_auto_commit=False)
+        self._kafka.assign([TopicPartition(topic, 0)])
+        self._kafka.seek_to_end()
+        self._kafka.poll(200)
+
+    def poll(self) -> float:
+        """Wait for the next record; give the moment at which the poll returned."""
+        while not self._kafka.poll(1000):
+            pass
+        return time.perf_counter()
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._kafka.close()
+
+
+def trigger(place: Place, offset: int) -> Trigger:
+    """Give the trigger of a made-up record, for requests that are created barely."""
+    return Trigger(Origin(place.topic, 0, offset, 1_780_000_000_000 + offset), "drift_detected", VALUE)
+
+
+def patience() -> Any:
+    """Give the machine a moment between two samples."""
+    return asyncio.sleep(0.03)

@@ -1,0 +1,103 @@
+"""The operator's figures against their goals, as a part of docs/bench.md. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tests.bench.operator.burst import FEW, MANY, Few, Many
+from tests.bench.operator.history import FINISHED, Rest, Resumption
+from tests.bench.operator.latency import SAMPLES, Latency, percentile
+from tests.bench.operator.promotion import Promotion
+from tests.bench.page import markdown
+
+HEAD = ("what", "measured", "against", "ratio", "goal", "")
+
+
+@dataclass(frozen=True)
+class Figures:
+    """All that was measured in one run."""
+
+    latency: Latency
+    few: Few
+    many: Many
+    promotions: list[Promotion]
+    fresh: Rest
+    full: Rest
+    resumption: Resumption
+
+
+def report(figures: Figures, where: str, seconds: float) -> str:
+    """Write the part of the page."""
+    rows = [HEAD, *latency(figures.latency), *bursts(figures.few, figures.many)]
+    rows += [promotion_row(promotion) for promotion in figures.promotions]
+    rows += rest("at rest", figures.fresh)
+    rows += rest(f"at rest with {FINISHED:,} finished requests", figures.full)
+    resumed = figures.resumption
+    rows.append(limit(f"start to ready with {FINISHED:,} finished requests", resumed.ready, 30, "s"))
+    rows.append(limit("the same, to the Job of a record that waited", resumed.first_job, 30, "s"))
+    return f"{where} The run took {seconds:.0f} s; each latency is of {SAMPLES} records.\n\n{markdown(rows)}"
+
+
+def latency(found: Latency) -> list[tuple[str, ...]]:
+    """Compare produce to Job with the floor."""
+    rows = []
+    for percent, goal in ((50, 2.0), (99, 5.0)):
+        floor, jobs = percentile(found.floor, percent), percentile(found.jobs, percent)
+        rows.append(
+            at_most(
+                f"record produced → Job created, p{percent}", f"{jobs:.1f} ms", f"{floor:.1f} ms", jobs / floor, goal
+            )
+        )
+    for percent in (50, 99):
+        name = f"of that, → RetrainRequest created, p{percent}"
+        rows.append((name, f"{percentile(found.requests, percent):.1f} ms", "", "", "", ""))
+    return rows
+
+
+def bursts(few: Few, many: Many) -> list[tuple[str, ...]]:
+    """Show what came of many records at once."""
+    ratio = many.ours / many.bare
+    return [
+        limit(f"{FEW} records at once → all requests", few.requests, 1, "s"),
+        limit(f"{FEW} records at once → all Jobs", few.jobs, 1, "s"),
+        (
+            f"{MANY:,} records at once, requests a second",
+            f"{many.ours:,.0f}",
+            f"{many.bare:,.0f}",
+            f"{ratio:.0%}",
+            "≥ 50 %",
+            word(ratio >= 0.5),
+        ),
+    ]
+
+
+def promotion_row(found: Promotion) -> tuple[str, ...]:
+    """Compare a promotion with an empty Job."""
+    name = f"record produced → promoted, {found.events:,} events"
+    measured = f"{found.promoted:.1f} s (Job {found.trainer:.0f} s)"
+    return at_most(name, measured, f"{found.empty:.1f} s", found.promoted / found.empty, 2.5)
+
+
+def rest(when: str, found: Rest) -> list[tuple[str, ...]]:
+    """Show what an operator takes that has nothing to do."""
+    memory, share = found.memory, 100 * found.core
+    shown = f"{memory.resident:.0f} MiB ({memory.proportional:.0f} of its own; peak {memory.peak:.0f})"
+    return [
+        (f"memory {when}", shown, "", "", "≤ 150 MiB", word(memory.resident <= 150)),
+        (f"processor {when}", f"{share:.1f} % of a core", "", "", "< 1 %", word(share < 1)),
+    ]
+
+
+def at_most(name: str, measured: str, against: str, ratio: float, goal: float) -> tuple[str, ...]:
+    """Hold a ratio to its goal."""
+    return name, measured, against, f"{ratio:.2f}", f"≤ {goal:g}", word(ratio <= goal)
+
+
+def limit(name: str, measured: float, goal: float, unit: str) -> tuple[str, ...]:
+    """Hold a figure to its goal."""
+    return name, f"{measured:.2f} {unit}", "", "", f"≤ {goal:g} {unit}", word(measured <= goal)
+
+
+def word(met: bool) -> str:
+    """Say whether a goal is met."""
+    return "met" if met else "**missed**"

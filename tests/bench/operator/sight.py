@@ -1,0 +1,95 @@
+"""What a watch of our own sees, and when: the same eyes for the operator and for the floor."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+from kubernetes.aio.watch import Watch
+
+from retraining_operator.cluster import JOBS, REQUESTS, Kind
+from tests.bench.operator.place import Place
+
+Body = dict[str, Any]
+
+
+class Sight:
+    """Objects of one kind by name, with the moment at which each was first seen to be so."""
+
+    def __init__(self) -> None:
+        self.seen: dict[str, float] = {}
+        self._more = asyncio.Event()
+
+    def take(self, name: str) -> None:
+        """Take in one that is so."""
+        if name not in self.seen:
+            self.seen[name] = time.perf_counter()
+            self._more.set()
+
+    async def wait_for(self, count: int, seconds: float = 60) -> float:
+        """Wait until so many were seen; give the moment of the last of them.
+
+        Raises:
+            TimeoutError: with how many were seen.
+        """
+        try:
+            async with asyncio.timeout(seconds):
+                while len(self.seen) < count:
+                    self._more.clear()
+                    await self._more.wait()
+        except TimeoutError:
+            raise TimeoutError(f"Saw {len(self.seen)} of {count} within {seconds:.0f} s.") from None
+        return sorted(self.seen.values())[count - 1]
+
+    async def wait_for_name(self, name: str, seconds: float = 60) -> float:
+        """Wait for one; give its moment."""
+        async with asyncio.timeout(seconds):
+            while name not in self.seen:
+                self._more.clear()
+                await self._more.wait()
+        return self.seen[name]
+
+
+@asynccontextmanager
+async def watching(place: Place, kind: Kind, name_of: Callable[[Body], str | None]) -> AsyncIterator[Sight]:
+    """Watch a kind; `name_of` gives the name under which an object that is so counts, None for one that is not."""
+    sight, list_them = Sight(), place.cluster._objects.list_namespaced_custom_object
+
+    async def look() -> None:
+        stream = Watch().stream(  # type: ignore[no-untyped-call]  # no types there
+            list_them, kind.group, kind.version, place.namespace, kind.plural
+        )
+        async for event in stream:
+            if event["type"] != "DELETED" and (name := name_of(event["object"])):
+                sight.take(name)
+
+    task = asyncio.create_task(look())
+    try:
+        yield sight
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+def own_name(body: Body) -> str:
+    """Take every object, by its own name."""
+    return str(body["metadata"]["name"])
+
+
+def request_of(job: Body) -> str | None:
+    """Take every Job of a RetrainRequest, by the request's name."""
+    name: str | None = (job["metadata"].get("labels") or {}).get("retraining.dev/request")
+    return name
+
+
+def new_requests(place: Place) -> Any:
+    """Watch RetrainRequests come."""
+    return watching(place, REQUESTS, own_name)
+
+
+def new_jobs(place: Place) -> Any:
+    """Watch the Jobs of RetrainRequests come."""
+    return watching(place, JOBS, request_of)

@@ -1,0 +1,167 @@
+"""What the trainer costs: prints tables. Bounded: a few minutes, nearly all of it plain river's. Run by `__main__`."""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import closing
+from pathlib import Path
+from statistics import median
+
+import psycopg2
+import redis
+
+from tests.bench.child import Figures, measured
+from tests.bench.page import heading, table
+from tests.bench.rows import TABLE
+from tests.system.forwarding import at, forwarded, secret
+
+ROWS = 50_000
+MANY = 1_000_000
+ROUNDS = 5
+STEP = re.compile(r"Z ([A-Z][a-z' A-Z]+) in ([0-9.]+) s\.")
+DATABASE = {"Asked the audit trail", "Read the events", "Announced it to the audit trail", "Recorded the run"}
+
+
+def measure() -> None:
+    """Measure all."""
+    with tempfile.TemporaryDirectory() as folder:
+        forest(Path(folder))
+    with forwarded("postgres", 5432) as database, forwarded("redis", 6379) as store:
+        server, name = at(secret("postgres", "url"), address=database), f"bench_{secrets.token_hex(4)}"
+        with closing(psycopg2.connect(server)) as connection, connection.cursor() as cursor:
+            connection.autocommit = True
+            cursor.execute(f"CREATE DATABASE {name}")
+            try:
+                url = at(server, path=name)
+                fill(url)
+                reading(url)
+                growth(url)
+                trainer(url, f"redis://{store}/0", name)
+            finally:
+                cursor.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def forest(folder: Path) -> None:
+    """Compare with plain river on the same events."""
+    sides = {side: measured("tests.bench.forest", side, str(ROWS), str(folder / side)) for side in ("river", "ours")}
+    for side, figures in sides.items():
+        figures["load"] = measured("tests.bench.forest", "load", "0", str(folder / side))["load"]
+        figures["train, judge, emit"] = figures["train"] + figures["judge"] + figures["emit"]
+    river, ours = sides["river"], sides["ours"]
+    same = "equal" if river["checksum"] == ours["checksum"] else "DIFFERENT"
+    heading(f"The forest: {ROWS:,} events of 11 features, 25 trees of height 15. Scores are {same}.")
+    names = ("import", "build", "train", "judge", "emit", "train, judge, emit", "load", "peak", "megabytes")
+    goals = {"train, judge, emit": "40 x", "peak": "400 MB"}
+    rows = [
+        (
+            name,
+            show(name, river[name]),
+            show(name, ours[name]),
+            f"{river[name] / ours[name]:.1f} x",
+            goals.get(name, ""),
+        )
+        for name in names
+    ]
+    table([("step", "river", "ours", "ratio", "goal"), *rows])
+
+
+def fill(url: str) -> None:
+    """Make the events."""
+    with closing(psycopg2.connect(url)) as connection, connection, connection.cursor() as cursor:
+        cursor.execute(TABLE.format(name="scored_events", rows=ROWS))
+        cursor.execute(TABLE.format(name="many_events", rows=MANY))
+
+
+def reading(url: str) -> None:
+    """Compare with a plain SELECT, in turns."""
+    arguments = url, "scored_events", str(ROWS)
+    plain, ours = [], []
+    for _ in range(ROUNDS):
+        plain.append(measured("tests.bench.rows", "select", *arguments)["read"])
+        ours.append(measured("tests.bench.rows", "ours", *arguments)["read"])
+    heading(f"Reading {ROWS:,} events from PostgreSQL, median of {ROUNDS}")
+    ratio = median(ours) / median(plain)
+    table(
+        [
+            ("plain SELECT into Python", "into columns", "ratio", "goal"),
+            (f"{median(plain):.3f} s", f"{median(ours):.3f} s", f"{ratio:.2f}", "1.33"),
+        ]
+    )
+
+
+def growth(url: str) -> None:
+    """Compare a million rows with fifty thousand."""
+    few = measured("tests.bench.rows", "ours", url, "scored_events", str(ROWS))
+    many = measured("tests.bench.rows", "ours", url, "many_events", str(MANY))
+    heading(f"{MANY:,} events against {ROWS:,}: {MANY // ROWS} times as many")
+    rows = [
+        (name, show(name, few[name]), show(name, many[name]), f"{many[name] / few[name]:.1f} x")
+        for name in ("read", "train", "judge", "peak")
+    ]
+    table([("step", f"{ROWS:,}", f"{MANY:,}", "growth"), *rows])
+
+
+def trainer(url: str, store: str, mark: str) -> None:
+    """Run the trainer whole, as the Job does, against a champion of its own."""
+    environment = {
+        "PATH": os.environ["PATH"],
+        "DATABASE_URL": url,
+        "REDIS_URL": store,
+        "RETRAIN_MODEL_KEY": f"{mark}:active_model",
+        "RETRAIN_VERSION_KEY": f"{mark}:model_version",
+        "RETRAIN_ALERT_RATE_FACTOR": "1000",
+        "RETRAIN_MARGIN": "1",
+        "RETRAIN_DEVIATION_FEATURE": "risk_score_raw",  # the made-up amounts tell nothing
+    }
+    heading(f"The trainer whole: {ROWS:,} events, default settings, against a champion of its own")
+    try:
+        one_run(environment, "migrate")
+        one_run(environment | {"RETRAIN_RUN_ID": "first"}, "train")
+        with redis.Redis.from_url(store) as client:
+            client.config_resetstat()
+            figures = one_run(environment | {"RETRAIN_RUN_ID": "second", "RETRAIN_FOREST_SEED": "7"}, "train")
+            script = client.info("commandstats").get("cmdstat_evalsha", {}).get("usec_per_call", float("nan"))
+    finally:
+        with redis.Redis.from_url(store) as client:
+            for key in client.scan_iter(f"{mark}:*"):
+                client.unlink(key)
+    database = sum(figures[name] for name in DATABASE)
+    table(
+        [
+            ("step", "time", "goal"),
+            *((name, show(name, value), "400 MB" if name == "peak" else "") for name, value in figures.items()),
+            ("without the database", f"{figures['total'] - database:.2f} s", "3 s"),
+            ("the script in Redis", f"{script / 1000:.2f} ms", "1 ms"),
+        ]
+    )
+
+
+def one_run(environment: dict[str, str], command: str) -> Figures:
+    """Run the trainer once; its steps are taken from its own log."""
+    watch = "import resource, runpy, sys, atexit; sys.argv = ['retraining_job', sys.argv[1]];"
+    watch += "atexit.register(lambda: print('PEAK', resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000));"
+    watch += "runpy.run_module('retraining_job', run_name='__main__')"
+    start = time.perf_counter()
+    done = subprocess.run(
+        [sys.executable, "-c", watch, command], env=environment, capture_output=True, text=True, check=False
+    )
+    total = time.perf_counter() - start
+    if done.returncode or (command == "train" and "Published the challenger" not in done.stderr):
+        raise RuntimeError(f"The run published nothing:\n{done.stderr[-2000:]}")
+    figures = {name: float(seconds) for name, seconds in STEP.findall(done.stderr)}
+    peak = float(done.stdout.partition("PEAK ")[2] or "nan")
+    rest = total - sum(figures.values())
+    return {**figures, "start and judge": rest, "total": total, "peak": peak}
+
+
+def show(name: str, value: float) -> str:
+    """Show a figure in its unit."""
+    if name in {"peak", "megabytes"}:
+        return f"{value:,.0f} MB"
+    return f"{value:.3f} s" if value < 10 else f"{value:.1f} s"

@@ -1,0 +1,93 @@
+"""What a careless world sends, through real Kafka and the real API server: taken or refused with one sentence."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import uuid
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Any
+
+import pytest
+from hypothesis import strategies as st
+from kafka import KafkaConsumer, KafkaProducer
+from kafka.consumer.fetcher import ConsumerRecord
+
+from retraining_operator.cluster import CONNECTIONS, JOBS, REQUESTS, Cluster, Kind, Refused, answer_of
+from retraining_operator.context import Context
+from retraining_operator.intake import Intake
+from retraining_operator.manifest import ImpossibleRequest, build_job
+from retraining_operator.metrics import ACCEPTED
+from retraining_operator.request import Manifest, read_request
+from retraining_operator.settings import Settings
+from tests.integration.operator.test_intake import count
+from tests.system.kubectl import Kubectl
+from tests.system.wild import drawn, flaw, plausible_specs, records, spoilt_specs
+
+RECORDS = 1200
+SPECS = 800
+
+
+@pytest.fixture
+def received(kafka_port: int) -> Iterator[list[ConsumerRecord]]:
+    """Wild records as Kafka gives them back."""
+    topic, server = f"it-{uuid.uuid4().hex[:8]}", f"localhost:{kafka_port}"
+    producer = KafkaProducer(bootstrap_servers=server, linger_ms=5)
+    for value in drawn(records, RECORDS):
+        producer.send(topic, value, key=None if value else b"tombstone")
+    producer.flush()
+    producer.close()
+    consumer = KafkaConsumer(topic, bootstrap_servers=server, auto_offset_reset="earliest", group_id=None)
+    found: list[ConsumerRecord] = []
+    while len(found) < RECORDS:
+        for batch in consumer.poll(1000).values():
+            found.extend(batch)
+    yield found
+    consumer.close()
+
+
+async def test_every_record_is_a_request_or_one_sentence(
+    received: list[ConsumerRecord],
+    namespace: Kubectl,
+    cluster: Cluster,
+    context: Context,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    intake = Intake(context, cluster)
+    with caplog.at_level(logging.INFO, "retraining_operator"):
+        for start in range(0, RECORDS, 400):
+            await intake.accept(received[start : start + 400], "made-once")
+    refusals = [line.getMessage() for line in caplog.records if line.levelno >= logging.WARNING]
+    assert [(line, flaw(line)) for line in refusals if flaw(line)] == []
+    accepted = namespace("get", "retrainrequests", "--output", "name").splitlines()
+    assert len(accepted) + len(refusals) == RECORDS
+    assert len(accepted) == count(context, ACCEPTED) > 0
+
+
+async def test_every_spec_becomes_a_job_or_one_sentence(cluster: Cluster, settings: Settings) -> None:
+    specs = drawn(st.one_of(plausible_specs, spoilt_specs), SPECS)
+    body = {"apiVersion": "retraining.dev/v1alpha1", "kind": "RetrainRequest"}
+    places, refusals, jobs = asyncio.Semaphore(CONNECTIONS), [], []
+
+    async def follow(number: int, spec: Any) -> None:
+        try:
+            async with places:
+                metadata = {"name": f"wild-{number}"}
+                stored = await tried(cluster, REQUESTS, {**body, "metadata": metadata, "spec": spec})
+            request = read_request({**stored, "metadata": {**stored["metadata"], "resourceVersion": "1"}})
+            assert request.malformed is None, f"the CRD takes what cannot be read: {spec}"
+            async with places:
+                jobs.append(await tried(cluster, JOBS, build_job(request, settings)))
+        except (Refused, ImpossibleRequest) as error:
+            refusals.append((str(error), flaw(str(error))))
+
+    await asyncio.gather(*(follow(number, spec) for number, spec in enumerate(specs)))
+    assert [refusal for refusal in refusals if refusal[1]] == []
+    assert len(jobs) + len(refusals) == SPECS
+    assert jobs
+
+
+def tried(cluster: Cluster, kind: Kind, manifest: Manifest) -> Awaitable[Manifest]:
+    """Let the API server check an object and not keep it."""
+    create: Callable[..., Awaitable[Any]] = cluster._objects.create_namespaced_custom_object
+    return answer_of(create(kind.group, kind.version, cluster.namespace, kind.plural, manifest, dry_run="All"))

@@ -1,0 +1,216 @@
+"""Whatever comes is accepted or refused with one sentence, and nothing falls over: records, specs, words, pods."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from hypothesis import HealthCheck, given
+from hypothesis import settings as examples
+from hypothesis import strategies as st
+
+from retraining_operator.contract import Failure, Verdict, Withheld
+from retraining_operator.decision import NoRuling, read_ruling
+from retraining_operator.job import read_job
+from retraining_operator.manifest import ImpossibleRequest, build_job
+from retraining_operator.names import Task
+from retraining_operator.outcome import Outcome, read_attempt, read_outcome
+from retraining_operator.plan import Gathered, plan
+from retraining_operator.request import RetrainRequest, build_request, read_request
+from retraining_operator.settings import Settings, Triggers
+from retraining_operator.status import finished
+from retraining_operator.steps import Launch, Report
+from retraining_operator.trigger import MalformedRecord, Origin, read_trigger
+from tests.system.wild import (
+    check_sentence,
+    objects,
+    places,
+    plausible_specs,
+    records,
+    spoilt_specs,
+    texts,
+    values,
+    written,
+)
+
+Build = Callable[..., dict[str, Any]]
+FIXED = [HealthCheck.function_scoped_fixture]
+"""The fixtures here are builders and constants, the same for every example."""
+
+
+def so_many(count: int) -> examples:
+    return examples(max_examples=count, deadline=None, suppress_health_check=[*FIXED, HealthCheck.too_slow])
+
+
+@so_many(3500)
+@given(records, places)
+def test_record_becomes_a_request_or_one_sentence(value: bytes | None, place: tuple[str, int, int, int]) -> None:
+    try:
+        trigger = read_trigger(Origin(*place), value)
+    except MalformedRecord as error:
+        check_sentence(f"Skipped the record {Origin(*place)} ({error.kind}): {error}.")
+        return
+    body = build_request(trigger, "fraud")
+    assert len(body["metadata"]["name"]) <= 63
+    assert 1 <= len(body["spec"]["reason"]) <= 1000
+    assert len(body["spec"]["trigger"]["timestamp"]) == len("2026-03-01T12:00:00.000Z")
+    written(body).decode()
+
+
+@so_many(2000)
+@given(st.one_of(plausible_specs, spoilt_specs))
+def test_spec_becomes_a_job_or_one_sentence(
+    request_body: Build, settings: Settings, now: datetime, spec: dict[str, Any]
+) -> None:
+    request = read_request({**request_body(), "spec": spec})
+    try:
+        job = build_job(request, settings)
+    except ImpossibleRequest as error:
+        check_sentence(said(request, Outcome("InvalidRequest", str(error)), now))
+        return
+    if request.malformed is not None:
+        check_sentence(said(request, Outcome("InvalidRequest", request.malformed), now))
+        return
+    assert all(isinstance(variable.get("value", ""), str) for variable in container(job)["env"])
+
+
+@so_many(1000)
+@given(st.one_of(texts, st.from_regex(r"\s*(approve|reject)( by .{0,120})?\s*", fullmatch=True)))
+def test_word_is_a_ruling_or_one_sentence(text: str) -> None:
+    try:
+        ruling = read_ruling(text)
+    except NoRuling as error:
+        check_sentence(str(error))
+    else:
+        check_sentence(str(ruling))
+
+
+conditions = st.fixed_dictionaries(
+    {
+        "type": st.sampled_from(["Succeeded", "Promoted", "Recorded", "Other"]),
+        "status": st.sampled_from(["True", "False", "Unknown"]),
+        "reason": st.sampled_from(["Queued", "Running", "JobCreated", *Verdict, *Failure]),
+        "message": st.text(min_size=1, max_size=30),
+        "lastTransitionTime": st.just("2026-03-01T11:59:00Z"),
+    }
+)
+statuses = st.fixed_dictionaries(
+    {},
+    optional={
+        "conditions": st.lists(conditions, max_size=3, unique_by=lambda condition: condition["type"]),
+        "jobName": st.just("first-job"),
+        "withheld": st.sampled_from(list(Withheld)),
+        "decision": st.sampled_from(["approve", "reject"]),
+        "decidedBy": texts,
+        "decisionJobName": st.just("first-decision"),
+        "ignoredDecision": texts,
+        "version": st.integers(1, 9),
+    },
+)
+job_states = st.fixed_dictionaries(
+    {
+        "end": st.sampled_from([None, "Complete", "Failed"]),
+        "reason": st.sampled_from(["", "DeadlineExceeded", "BackoffLimitExceeded", "PodFailurePolicy"]),
+        "decision": st.sampled_from([None, "approve", "reject by x"]),
+        "active": st.sampled_from([None, 0, 1]),
+        "ready": st.sampled_from([None, 0, 1]),
+        "failed": st.integers(0, 3),
+    }
+)
+standings = st.fixed_dictionaries(
+    {
+        "spec": st.one_of(plausible_specs, spoilt_specs),
+        "status": statuses,
+        "decision": st.one_of(st.none(), texts, st.sampled_from(["approve", "reject by a"])),
+        "job": st.one_of(st.none(), job_states),
+    }
+)
+
+
+policies = st.builds(
+    Triggers,
+    max_concurrent=st.integers(1, 3),
+    concurrency_policy=st.sampled_from(["Queue", "Forbid", "Replace"]),
+    cooldown_seconds=st.sampled_from([0, 600]),
+    coalesce=st.booleans(),
+    max_runs_per_day=st.integers(0, 2),
+    breaker_failures=st.integers(0, 2),
+    paused=st.booleans(),
+)
+
+
+@so_many(700)
+@given(standing=st.lists(standings, max_size=3), policy=policies)
+def test_plan_has_one_step_for_each_request_and_no_more_jobs_than_places(
+    request_body: Build, job_body: Build, now: datetime, standing: list[dict[str, Any]], policy: Triggers
+) -> None:
+    requests, jobs = [], {task: {} for task in Task}
+    for number, one in enumerate(standing):
+        name = f"r{number}"
+        requests.append(read_request(request_body(name, one["spec"], one["status"], decision=one["decision"])))
+        if one["job"]:
+            job = read_job(job_body(name, **one["job"]))
+            jobs[job.task][job.request_uid] = job
+    running = sum(job.end is None for job in jobs[Task.TRAIN].values())
+    found = plan(Gathered(requests, jobs), policy, now)
+    assert len({step.request.uid for step in found.steps}) == len(found.steps)
+    launched = [step.request for step in found.steps if isinstance(step, Launch)]
+    placed = [request for request in launched if request.spec.rollback_to is None and not request.launching]
+    assert len(placed) <= max(0, policy.max_concurrent - running)
+    for step in found.steps:
+        if isinstance(step, Report):
+            assert all(condition["message"] and condition["reason"] for condition in step.status["conditions"])
+
+
+moment = st.just("2026-03-01T11:59:00Z")
+documents = st.fixed_dictionaries(
+    {
+        "run_id": texts,
+        "reason": st.sampled_from(list(Failure)),
+        "message": texts,
+        "started_at": moment,
+        "finished_at": moment,
+    },
+    optional={"verdict": st.sampled_from(list(Verdict)), "version": values, "promoted": st.booleans()},
+)
+
+ends = st.fixed_dictionaries(
+    {},
+    optional={
+        "finishedAt": st.sampled_from(["2026-03-01T11:59:00Z", "", None]),
+        "exitCode": st.integers(-1, 256),
+        "reason": st.one_of(texts, st.just("OOMKilled")),
+        "message": st.one_of(documents.map(written), objects.map(written), st.binary(max_size=30)).map(
+            lambda text: text.decode(errors="replace")
+        ),
+    },
+)
+pods = st.builds(
+    lambda name, end, owned: {
+        "metadata": {"ownerReferences": [{"uid": "uid-of-job-of-first", "controller": True}] if owned else None},
+        "status": {"containerStatuses": [{"name": name, "state": {"terminated": end}}]},
+    },
+    st.sampled_from(["trainer", "trainer", "sidecar"]),
+    ends,
+    st.booleans(),
+)
+
+
+@so_many(800)
+@given(found=st.lists(pods, max_size=2), state=job_states)
+def test_end_of_any_pod_is_a_reason_and_a_sentence(
+    request_body: Build, job_body: Build, now: datetime, found: list[dict[str, Any]], state: dict[str, Any]
+) -> None:
+    attempts = [attempt for pod in found if (attempt := read_attempt(pod))]
+    outcome = read_outcome(read_job(job_body(**{**state, "end": state["end"] or "Failed"})), attempts)
+    check_sentence(said(read_request(request_body()), outcome, now))
+    assert outcome.reason in {*Verdict, *Failure} or outcome.reason.isalpha()
+
+
+def said(request: RetrainRequest, outcome: Outcome, now: datetime) -> str:
+    return finished(request, outcome, now)["conditions"][0]["message"]
+
+
+def container(job: dict[str, Any]) -> dict[str, Any]:
+    return job["spec"]["template"]["spec"]["containers"][0]
