@@ -15,8 +15,9 @@ from retraining_operator.decision import NoRuling, read_ruling
 from retraining_operator.job import read_job
 from retraining_operator.manifest import ImpossibleRequest, build_job
 from retraining_operator.names import Task
-from retraining_operator.outcome import Outcome, read_attempt, read_outcome
+from retraining_operator.outcome import Outcome, read_outcome
 from retraining_operator.plan import Gathered, plan
+from retraining_operator.pod import read_attempt, read_pod
 from retraining_operator.request import RetrainRequest, build_request, read_request
 from retraining_operator.settings import Settings, Triggers
 from retraining_operator.status import finished
@@ -202,8 +203,11 @@ pods = st.builds(
 def test_end_of_any_pod_is_a_reason_and_a_sentence(
     request_body: Build, job_body: Build, now: datetime, found: list[dict[str, Any]], state: dict[str, Any]
 ) -> None:
-    attempts = [attempt for pod in found if (attempt := read_attempt(pod))]
-    outcome = read_outcome(read_job(job_body(**{**state, "end": state["end"] or "Failed"})), attempts)
+    job = read_job(job_body(**{**state, "end": state["end"] or "Failed"}))
+    for body in found:
+        read_pod(body)
+    attempts = [attempt for body in found if (attempt := read_attempt(body))]
+    outcome = read_outcome(job, attempts)
     check_sentence(said(read_request(request_body()), outcome, now))
     assert outcome.reason in {*Verdict, *Failure} or outcome.reason.isalpha()
 
