@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from retraining_job.contract import Contenders, Preset, Window
+from retraining_job.contract import Contenders, Window
 
 if TYPE_CHECKING:
     from retraining_job.champion import Champion
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from retraining_job.evidence import Evidence
     from retraining_job.model import Model
     from retraining_job.scaling import FeatureScaling
-    from retraining_job.settings import RunSettings
     from retraining_job.source import Source
     from retraining_job.threshold import Threshold
 
@@ -72,14 +71,3 @@ class Contest(Protocol):
 
     def judge(self, threshold: Threshold) -> Judgement:
         """Judge challenger against champion."""
-
-
-def contest_of(settings: RunSettings) -> Contest:
-    """Give the contest of the preset that the settings name; only its own code is loaded."""
-    if settings.preset is Preset.REFERENCE:
-        from retraining_job.reference_contest import ReferenceContest  # noqa: PLC0415
-
-        return ReferenceContest(settings)
-    from retraining_job.recommended_contest import RecommendedContest  # noqa: PLC0415
-
-    return RecommendedContest(settings)

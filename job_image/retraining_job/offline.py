@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from retraining_job.champion import Champion
-from retraining_job.contest import Contest, Judgement, contest_of
+from retraining_job.contest import Contest, Judgement
 from retraining_job.contract import Reason, Result, Verdict, Withheld
 from retraining_job.decision import Decision
 from retraining_job.errors import BadConfiguration
@@ -21,6 +21,7 @@ from retraining_job.logs import timed
 from retraining_job.model import Model, UnreadableModel, loaded
 from retraining_job.outcome import outcome_of
 from retraining_job.parcel import parcel_of
+from retraining_job.presets import contest_of
 from retraining_job.source import File
 from retraining_job.state import model_of
 from retraining_job.threshold import set_threshold

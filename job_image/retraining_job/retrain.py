@@ -16,12 +16,13 @@ from retraining_job.arrears import settle
 from retraining_job.audit import announce
 from retraining_job.challenger import store_challenger
 from retraining_job.champion import Champion, UnreadableChampion, read_champion, unreadable
-from retraining_job.contest import Judgement, contest_of
+from retraining_job.contest import Judgement
 from retraining_job.contract import Promotion, Reason, Result, Verdict, Withheld
 from retraining_job.decision import Decision
 from retraining_job.logs import timed
 from retraining_job.model import UnreadableModel
 from retraining_job.outcome import Outcome, outcome_of
+from retraining_job.presets import contest_of
 from retraining_job.publish import Parcel, Published, publish
 from retraining_job.retries import patiently
 from retraining_job.source import Table

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from random import Random
 
@@ -14,7 +13,7 @@ from kafka import KafkaProducer
 from kafka.errors import KafkaError
 
 from tests.chaos import pods
-from tests.chaos.evidence import Evidence, faults, gather
+from tests.chaos.evidence import Evidence, faults, gather, records
 from tests.chaos.strikes import STRIKES, Strike
 from tests.cluster import lifecycle
 from tests.cluster.components import COMPONENTS
@@ -59,22 +58,25 @@ def run(
     """
     source, tally = Random(seed), Tally(seed)  # noqa: S311  # to be repeated
     began = time.monotonic()
-    while tally.kills < kills:
-        tally.rounds += 1
-        told = one_round(world, source, tally, strikes)
-        spent = time.monotonic() - began
-        say(f"{spent:6.0f} s  round {tally.rounds}, {tally.kills} of {kills} kills: {'; '.join(told)}.")
+    with forwarded("service/kafka", int(KAFKA_PORT), KAFKA_PORT):
+        kafka = f"localhost:{KAFKA_PORT}"  # as it advertises itself
+        while tally.kills < kills:
+            tally.rounds += 1
+            told = one_round(world, kafka, source, tally, strikes)
+            spent = time.monotonic() - began
+            say(f"{spent:6.0f} s  round {tally.rounds}, {tally.kills} of {kills} kills: {'; '.join(told)}.")
     return tally
 
 
-def one_round(world: World, source: Random, tally: Tally, strikes: tuple[Strike, ...]) -> list[str]:
+def one_round(world: World, kafka: str, source: Random, tally: Tally, strikes: tuple[Strike, ...]) -> list[str]:
     """Send some triggers, strike, wait for rest, check."""
     chosen = source.choices(strikes, [strike.weight for strike in strikes], k=AT_ONCE)
     told: list[str] = []
     with ThreadPoolExecutor() as aside:
-        sending = aside.submit(send, world.kafka.topic, source.randint(1, 4), source.randint(0, 10**6))
+        sending = aside.submit(send, kafka, world.kafka.topic, source.randint(1, 4), source.randint(0, 10**6))
         if source.random() < 0.5:
-            world.apply(f"by-hand-{tally.seed}-{tally.rounds}", reason="by hand")
+            name = f"by-hand-{tally.seed}-{tally.rounds}"
+            wait_for(f"{name} to be applied", lambda: world.apply(name, reason="by hand"))
         for strike in chosen:
             time.sleep(source.random() * 2)
             what = strike.do(world, source)
@@ -85,39 +87,29 @@ def one_round(world: World, source: Random, tally: Tally, strikes: tuple[Strike,
         sending.result()
     struck = time.monotonic()
     mend(world)
-    rest(world)
+    rest(world, kafka)
     tally.recoveries.append(time.monotonic() - struck)
     tally.crashes = pods.crashes(world)
-    with kafka_forwarded() as bootstrap:
-        tally.evidence = gather(world, bootstrap)
+    tally.evidence = gather(world, kafka)
     if wrong := faults(tally.evidence):
         again = f"Seen with seed {tally.seed}, round {tally.rounds}, after: {'; '.join(told)}."
         raise NotAsItMustBe(f"{'; '.join(wrong)}. {again}")
     return told
 
 
-def send(topic: str, count: int, mark: int) -> None:
+def send(kafka: str, topic: str, count: int, mark: int) -> None:
     """Send records, again and again while Kafka is away; what came twice into the topic is two triggers."""
     sent = 0
     deadline = time.monotonic() + CALM_SECONDS
     while sent < count and time.monotonic() < deadline:
         try:
-            with kafka_forwarded() as bootstrap:
-                producer = KafkaProducer(bootstrap_servers=[bootstrap], acks="all", bootstrap_timeout_ms=5000)
-                while sent < count:
-                    value = f'{{"reason": "chaos {mark}.{sent}"}}'.encode()
-                    producer.send(topic, value).get(timeout=10)
-                    sent += 1
-                producer.close(timeout=2)
-        except (KafkaError, RuntimeError, OSError):
+            producer = KafkaProducer(bootstrap_servers=[kafka], acks="all", bootstrap_timeout_ms=5000)
+            while sent < count:
+                producer.send(topic, f'{{"reason": "chaos {mark}.{sent}"}}'.encode()).get(timeout=10)
+                sent += 1
+            producer.close(timeout=2)
+        except (KafkaError, OSError):
             time.sleep(1)
-
-
-@contextmanager
-def kafka_forwarded() -> Iterator[str]:
-    """Open Kafka's port on this machine for a while."""
-    with forwarded("service/kafka", int(KAFKA_PORT), KAFKA_PORT):
-        yield f"localhost:{KAFKA_PORT}"
 
 
 def mend(world: World) -> None:
@@ -133,13 +125,12 @@ def mend(world: World) -> None:
     pods.release_crashed(world)
 
 
-def rest(world: World) -> None:
+def rest(world: World, kafka: str) -> None:
     """Wait until each record has its request and each request its outcome."""
 
     def at_rest() -> bool:
         pods.release_crashed(world)
-        with kafka_forwarded() as bootstrap:
-            names = records_of(bootstrap, world)
+        names = records_of(kafka, world)
         found = world.requests()
         return all(name in found for name in names) and all(ended(request) for request in found.values())
 
@@ -149,12 +140,10 @@ def rest(world: World) -> None:
         raise NotAsItMustBe(f"There is no rest after {CALM_SECONDS} s: {standing(world)}.") from None
 
 
-def records_of(bootstrap: str, world: World) -> list[str]:
+def records_of(kafka: str, world: World) -> list[str]:
     """Read the topic; what fails because Kafka has only just come back is tried again."""
-    from tests.chaos.evidence import records  # noqa: PLC0415
-
     try:
-        return records(bootstrap, world.kafka.topic)
+        return records(kafka, world.kafka.topic)
     except (KafkaError, OSError) as error:
         raise CommandError(f"Kafka does not answer: {error}") from error
 
