@@ -247,16 +247,16 @@ class Elector:
 
     async def _release(self) -> None:
         """Give the Lease back, so that another one need not wait for its end."""
-        lease = self._seen.lease if self._seen else None
-        if lease is None or lease.holder != self._me:
+        if self.holder != self._me:
             return
-        change = {"metadata": {"resourceVersion": lease.version}, "spec": {"holderIdentity": None}}
         try:
-            await self._write(change, new=False)
+            await self._look()  # a renewal that the stop has cut short may have worked
+            if self._seen and (lease := self._seen.lease) and lease.holder == self._me:
+                change = {"metadata": {"resourceVersion": lease.version}, "spec": {"holderIdentity": None}}
+                await self._write(change, new=False)
+                logger.info("Gave the Lease back.")
         except ClusterError as error:
             logger.warning("The Lease could not be given back: %s It runs out by itself.", error)
-        else:
-            logger.info("Gave the Lease back.")
 
     def _turn(self, *, leading: bool) -> None:
         self.leading = leading

@@ -89,6 +89,27 @@ async def test_lease_that_is_given_back_is_taken_at_once(
     assert not lease(namespace).get("holderIdentity")
 
 
+async def test_lease_is_given_back_though_a_renewal_was_cut_short(
+    namespace: Kubectl, cluster: Cluster, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    replicas = Replicas(settings)
+    replicas.start("a", cluster)
+    await replicas.acting("a")
+    patch, answered = cluster.patch, asyncio.Event()
+
+    async def late(*arguments: Any) -> Any:
+        body = await patch(*arguments)
+        if not answered.is_set():
+            answered.set()
+            await forever()  # the API server has stored it, and its answer never comes
+        return body
+
+    monkeypatch.setattr(cluster, "patch", late)
+    await answered.wait()
+    await replicas.stop("a")
+    assert not lease(namespace).get("holderIdentity")
+
+
 async def test_leader_that_is_cut_off_stops_before_the_next_one_acts(
     cluster: Cluster, settings: Settings, tmp_path: Path
 ) -> None:
