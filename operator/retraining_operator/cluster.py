@@ -25,6 +25,8 @@ LOG_LIMIT_BYTES = 1_048_576
 """The API server counts from the beginning of the lines asked for; longer ones than that are not our trainer's."""
 CONNECTIONS = 32
 """Enough for a burst's parallel writes; the client's own default would open one for each core."""
+PAGE_OBJECTS = 100
+"""How many objects a list takes at a time; a finished request is some 30 kB once it is read."""
 MERGE_PATCH = "application/merge-patch+json"
 REFUSALS = {400, 403, 404, 405, 409, 410, 413, 415, 422}
 """Answers that mean the request itself, where every other error means that the API server is away or overloaded."""
@@ -123,26 +125,35 @@ class Cluster:
         self._objects = client.CustomObjectsApi(api)  # takes any group, so Jobs and Events need no model classes
         self._core = client.CoreV1Api(api)
 
-    async def list_requests(self) -> Listing:
-        """List all RetrainRequests."""
-        return await self._list(REQUESTS, "")
+    def list_requests(self) -> AsyncIterator[Listing]:
+        """List all RetrainRequests, page by page: thousands of them at once would take hundreds of MiB."""
+        return self._pages(REQUESTS, "")
 
     async def list_jobs(self) -> Listing:
         """List the Jobs that this operator has made."""
-        return await self._list(JOBS, f"{names.LABEL_MANAGED_BY}={names.MANAGED_BY}")
+        selector = f"{names.LABEL_MANAGED_BY}={names.MANAGED_BY}"
+        pages = [page async for page in self._pages(JOBS, selector)]
+        return Listing([body for page in pages for body in page], pages[-1].resource_version)
 
-    async def _list(self, kind: Kind, selector: str) -> Listing:
-        answer = await answer_of(
-            self._objects.list_namespaced_custom_object(
-                kind.group,
-                kind.version,
-                self.namespace,
-                kind.plural,
-                label_selector=selector,
-                _request_timeout=CALL_TIMEOUT_SECONDS,
+    async def _pages(self, kind: Kind, selector: str) -> AsyncIterator[Listing]:
+        position = ""
+        while True:
+            answer = await answer_of(
+                self._objects.list_namespaced_custom_object(
+                    kind.group,
+                    kind.version,
+                    self.namespace,
+                    kind.plural,
+                    label_selector=selector,
+                    limit=PAGE_OBJECTS,
+                    _continue=position,
+                    _request_timeout=CALL_TIMEOUT_SECONDS,
+                )
             )
-        )
-        return Listing(answer["items"], int(answer["metadata"]["resourceVersion"]))
+            yield Listing(answer["items"], int(answer["metadata"]["resourceVersion"]))
+            position = answer["metadata"].get("continue", "")
+            if not position:
+                return
 
     async def create(self, kind: Kind, manifest: Manifest, seconds: float = CALL_TIMEOUT_SECONDS) -> Manifest:
         """Create an object and give it back as the API server stored it.

@@ -77,7 +77,8 @@ def condition(
 
 def one_line(text: str) -> str:
     """Put white space where a text has what no line shows: it may quote a spec, a pod or the API server."""
-    return " ".join("".join(mark if mark.isprintable() else " " for mark in text).split())
+    shown = text if text.isprintable() else "".join(mark if mark.isprintable() else " " for mark in text)
+    return " ".join(shown.split())
 
 
 def timestamp(moment: datetime) -> str:

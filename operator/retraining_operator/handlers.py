@@ -8,7 +8,7 @@ from typing import Any
 import kopf
 
 from retraining_operator import names
-from retraining_operator.cluster import LEASES
+from retraining_operator.cluster import LEASES, PAGE_OBJECTS
 from retraining_operator.context import Context
 
 RETRY_SECONDS = 3
@@ -77,11 +77,23 @@ def login(**kwargs: Any) -> kopf.ConnectionInfo | None:
     return kopf.login_with_service_account(**kwargs) or kopf.login_with_kubeconfig(**kwargs)
 
 
+class NoDiffs(kopf.AnnotationsDiffBaseStorage):
+    """Keeps nothing to compare with: plain events ask for no differences, and kopf would copy each object for them."""
+
+    def fetch(self, **_: Any) -> None:
+        """Give what was kept."""
+
+    def build(self, **_: Any) -> kopf.BodyEssence:
+        """Give what would be kept."""
+        return kopf.BodyEssence()
+
+
 def build_settings() -> kopf.OperatorSettings:
     """Build kopf's own settings."""
     settings = kopf.OperatorSettings()
     settings.peering.standalone = True  # a foreign peering object named "default" would freeze this operator
     settings.posting.enabled = False  # Events are ours to write
+    settings.persistence.diffbase_storage = NoDiffs()
     settings.scanning.disabled = True  # neither CRDs nor namespaces come and go for us, and watching them needs rights
     settings.watching.server_timeout = 300
     settings.watching.client_timeout = 310
@@ -89,5 +101,7 @@ def build_settings() -> kopf.OperatorSettings:
     settings.watching.field_selectors[LEASES] = f"metadata.name={names.LEASE}"
     settings.networking.error_backoffs = itertools.repeat(RETRY_SECONDS)  # else kopf gives up after a minute
     settings.watching.connect_timeout = 10
+    settings.watching.chunk_size = PAGE_OBJECTS
+    settings.queueing.idle_timeout = 0.1  # thousands of workers that wait for a second event would take 70 MiB
     settings.networking.request_timeout = 30
     return settings

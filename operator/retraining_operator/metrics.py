@@ -72,6 +72,8 @@ class Metrics:
             "When a challenger was last judged, in seconds since 1970.",
             registry=self.registry,
         )
+        self._judged_at = 0.0
+        """The latest that was found or finished; a list that comes page by page never sets it back."""
         self._outcomes = Counter(
             "retraining_outcomes",
             "Retrains that have ended, by verdict or failure.",
@@ -160,7 +162,11 @@ class Metrics:
         statuses = [request.status for request in requests if request.status.get("figures")]
         ends = [status["completionTime"] for status in statuses if status.get("completionTime")]
         if ends:
-            self._last.set(max(map(seconds, ends)))
+            self._judged(max(map(seconds, ends)))
+
+    def _judged(self, at: float) -> None:
+        self._judged_at = max(self._judged_at, at)
+        self._last.set(self._judged_at)
 
     def run_finished(self, outcome: Outcome, job: Job) -> None:
         """Count one run whose outcome is stored."""
@@ -170,7 +176,7 @@ class Metrics:
             self._duration.observe(max(0.0, seconds(job.finished_at) - seconds(job.started_at)))
         self._count_promotion(outcome)
         if outcome.result and outcome.result.figures:
-            self._last.set(outcome.result.finished_at.timestamp())
+            self._judged(outcome.result.finished_at.timestamp())
 
     def run_failed(self, reason: str) -> None:
         """Count one run that has ended without a verdict."""

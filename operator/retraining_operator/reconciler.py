@@ -63,7 +63,6 @@ class Reconciler:
             ClusterError: where the API server is away or the CRD is not there.
         """
         requests, jobs = await self.resync()
-        self._metrics.seed(self._view.requests.values())
         logger.info("Found %d RetrainRequests and %d Jobs.", requests, jobs)
 
     async def resync(self) -> tuple[int, int]:
@@ -76,19 +75,31 @@ class Reconciler:
             ClusterError: where the API server is away or the CRD is not there.
         """
         view = self._view
-        requests, jobs, pods = await asyncio.gather(
-            self._cluster.list_requests(), self._cluster.list_jobs(), self._cluster.list_pods()
-        )
+        jobs, pods = await asyncio.gather(self._cluster.list_jobs(), self._cluster.list_pods())
         for body in jobs:
             view.see_job(body)
-        for body in requests:
-            view.see_request(body)
+        found, version = set[str](), 0
+        async for page in self._cluster.list_requests():
+            for body in page:
+                view.see_request(body)
+            self._metrics.seed(view.requests.values())
+            self._settle()
+            found |= {body["metadata"]["uid"] for body in page}
+            version = page.resource_version
         for body in pods:
             view.canary.exists(names.PODS, int(body["metadata"]["resourceVersion"]))
             view.see_pod(body)
-        view.keep_requests({body["metadata"]["uid"] for body in requests}, requests.resource_version)
+        view.keep_requests(found, version)
         view.keep_jobs({body["metadata"]["uid"] for body in jobs}, jobs.resource_version)
-        return len(requests), len(jobs)
+        return len(found), len(jobs)
+
+    def _settle(self) -> None:
+        """Keep no more than is needed of what nothing is left to do for."""
+        view = self._view
+        found = plan(Gathered(list(view.requests.values()), view.jobs), self._settings.triggers, self._clock())
+        for step in found.steps:
+            if isinstance(step, Settle):
+                view.settle(step.request)
 
     async def run(self) -> None:
         """Plan at each change, for ever."""
