@@ -149,22 +149,24 @@ class Elector:
         return self._seen.lease.holder if self._seen and self._seen.lease else ""
 
     async def run(self, lead: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        """Wait for the Lease, then act while it is held; what acts is over before the Lease is given back.
+        """Wait for the Lease and act while it is held, again and again; acting is over before the Lease is given back.
 
-        Raises:
-            LeaseLost: in a group, once the acting is over; the Lease must not be tried for by this process again.
+        A leader that loses it stands by once more: an API server that is away for a while costs no process its life.
         """
         if not self._settings.enabled:
             self._turn(leading=True)
             return await lead()
-        await self._acquire()
-        try:
-            async with asyncio.TaskGroup() as group:
-                group.create_task(self._renew())
-                group.create_task(lead())
-        finally:
-            self._turn(leading=False)
-            await self._release()
+        while True:
+            await self._acquire()
+            try:
+                async with asyncio.TaskGroup() as group:
+                    group.create_task(self._renew())
+                    group.create_task(lead())
+            except* LeaseLost as lost:
+                logger.warning("%s Nothing is begun any more; standing by.", lost.exceptions[0])
+            finally:
+                self._turn(leading=False)
+                await self._release()
 
     async def _acquire(self) -> None:
         told = ""

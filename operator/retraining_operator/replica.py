@@ -32,7 +32,7 @@ class Replica:
         self._probe: asyncio.Task[None] | None = None
 
     async def run(self, watch: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        """Stand by, then lead, until cancelled; a leader that loses the Lease ends, and Kubernetes starts it anew."""
+        """Stand by, then lead, then stand by again where the Lease is lost, until cancelled."""
         await seed_until_ready(self._reconciler)
         self._seeded = True
         async with asyncio.TaskGroup() as group:

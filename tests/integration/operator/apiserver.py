@@ -32,6 +32,10 @@ class Way:
         """Let nothing more through at all, and close nothing."""
         self._lets_through.clear()
 
+    def mend(self) -> None:
+        """Let through again what was held, and all else."""
+        self._lets_through.set()
+
     async def carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Carry one connection."""
         task = asyncio.current_task()
