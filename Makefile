@@ -57,7 +57,7 @@ integration: system $(VENV)/ready ## run the tests against real Kafka, Redis, Po
 e2e: system $(VENV)/ready ## run the tests that use kubectl and Helm alone, and a short chaos run
 	@$(PYTHON) -m pytest tests/e2e tests/chaos
 
-bench: system $(VENV)/ready ## measure the trainer, as ratios within one run
+bench: system $(VENV)/ready ## measure trainer and operator, as ratios within one run; writes the operator's part of docs/bench.md
 	@$(PYTHON) -m tests.bench
 
 chaos: system $(VENV)/ready ## kill 500 processes under the system, write docs/reliability.md (KILLS=, SEED=)

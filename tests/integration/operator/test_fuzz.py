@@ -14,6 +14,7 @@ from kafka import KafkaConsumer, KafkaProducer
 from kafka.consumer.fetcher import ConsumerRecord
 
 from retraining_operator.cluster import CONNECTIONS, JOBS, REQUESTS, Cluster, Kind, Refused, answer_of
+from retraining_operator.conditions import one_line
 from retraining_operator.context import Context
 from retraining_operator.intake import Intake
 from retraining_operator.manifest import ImpossibleRequest, build_job
@@ -79,7 +80,7 @@ async def test_every_spec_becomes_a_job_or_one_sentence(cluster: Cluster, settin
             async with places:
                 jobs.append(await tried(cluster, JOBS, build_job(request, settings)))
         except (Refused, ImpossibleRequest) as error:
-            refusals.append((str(error), flaw(str(error))))
+            refusals.append((str(error), flaw(one_line(str(error)))))  # as a condition has it
 
     await asyncio.gather(*(follow(number, spec) for number, spec in enumerate(specs)))
     assert [refusal for refusal in refusals if refusal[1]] == []
