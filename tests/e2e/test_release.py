@@ -29,7 +29,8 @@ def test_operator_has_what_it_needs_and_no_more(world: World) -> None:
     assert can(world, account, "create", "jobs.batch")
     assert not can(world, account, "delete", "jobs.batch")
     assert not can(world, account, "get", "secrets")
-    assert not can(world, account, "delete", "retrainrequests.retraining.dev")
+    assert can(world, account, "delete", "retrainrequests.retraining.dev")  # prunes finished ones
+    assert not can(world, account, "update", "retrainrequests.retraining.dev")
     assert not can(world, account, "create", "pods")
 
 
