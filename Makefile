@@ -15,7 +15,7 @@ endif
 export PYTHONDONTWRITEBYTECODE := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo demo-down test verify unit integration e2e bench chaos quality system golden lock
+.PHONY: help demo demo-down test verify unit integration e2e bench chaos quality integration-tests calm-tests system golden lock
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -35,8 +35,8 @@ demo-down: ## take away everything that demo and test have set up
 test: ## set everything up and run every test
 ifdef ROOT
 	@$(MAKE) --no-print-directory --jobs=2 system verify unit  # the set-up waits more than it works
-	@$(PYTHON) -m pytest --numprocesses 2 tests/integration/job tests/integration/chart  # they share nothing
-	@$(PYTHON) -m pytest tests/integration/operator tests/e2e tests/chaos
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=line integration-tests calm-tests  # as do the tests with pods
+	@$(PYTHON) -m pytest tests/e2e/test_failures.py tests/chaos
 else
 	@if [ "$$CI" = true ]; then echo "make test needs root here: with CI=true nothing may be left out." >&2; exit 1; fi
 	@$(MAKE) --no-print-directory verify unit
@@ -50,6 +50,12 @@ verify: $(VENV)/ready ## check format, style, types and layers
 
 unit: $(VENV)/ready ## run the tests that need no cluster
 	@$(PYTHON) -m pytest tests/unit
+
+integration-tests:
+	@$(PYTHON) -m pytest tests/integration
+
+calm-tests:
+	@$(PYTHON) -m pytest tests/e2e --ignore tests/e2e/test_failures.py
 
 integration: system $(VENV)/ready ## run the tests against real Kafka, Redis, PostgreSQL and API server
 	@$(PYTHON) -m pytest tests/integration

@@ -26,7 +26,7 @@ KAFKA_PORT = "19092"
 """The port that Kafka advertises for those who reach it from outside."""
 CALM_SECONDS = 240
 """How long a round may take to come to rest after the last strike; a takeover and a run tried again fit in."""
-AT_ONCE = 3
+AT_ONCE = 6
 """Strikes in one round."""
 
 
