@@ -31,6 +31,8 @@ logger = logging.getLogger(__name__)
 BATCH_RECORDS = 200
 RECONNECT_SECONDS = 2.0
 CLOSE_SECONDS = 3.0
+SESSION_SECONDS = 10
+"""When the group gives up a member that was killed: before a standby has its Lease, or the records wait (45 s)."""
 METADATA_SECONDS = 30
 """How long a topic that was deleted and made again may go unnoticed."""
 
@@ -101,6 +103,7 @@ class Consumer:
                 consumer = KafkaConsumer(
                     **client_options(self._settings),
                     group_id=self._settings.group_id,
+                    session_timeout_ms=SESSION_SECONDS * 1000,
                     enable_auto_commit=False,
                     metrics_enabled=False,
                     auto_offset_reset="none",  # where to start is decided here, for each of its causes

@@ -6,13 +6,13 @@ import base64
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
 from tests.system import release
 from tests.system.environment import Environment
-from tests.system.kubectl import Kubectl, wait_for
+from tests.system.kubectl import CommandError, Kubectl, wait_for
 from tests.system.services import Kafka, Postgres, Redis
 from tests.system.shuttle import COLUMNS
 
@@ -116,11 +116,20 @@ class World:
         return [int(row[0]) for row in self.postgres.rows("SELECT version FROM model_versions ORDER BY version")]
 
     def metric(self, series: str) -> float:
-        """Read one series of the operator's metrics."""
-        pod = self.kubectl.items("pods", OPERATOR)[0]["metadata"]["name"]
-        path = f"/api/v1/namespaces/{self.kubectl.namespace}/pods/{pod}:8005/proxy/metrics"
-        lines = self.kubectl("get", "--raw", path).splitlines()
-        return next(float(line.rpartition(" ")[2]) for line in lines if line.rpartition(" ")[0] == series)
+        """Read one series of the metrics of the operator that leads."""
+        figures = wait_for("an operator that leads", self.leader_figures, 60)
+        return float(figures[series])
+
+    def leader_figures(self) -> dict[str, str] | None:
+        """Give the leader's metrics by series; None while there is no leader."""
+        for pod in self.kubectl.items("pods", OPERATOR):
+            path = f"/api/v1/namespaces/{self.kubectl.namespace}/pods/{pod['metadata']['name']}:8005/proxy/metrics"
+            with suppress(CommandError):  # it may just be starting or ending
+                lines = self.kubectl("get", "--raw", path).splitlines()
+                figures = {series: figure for series, _, figure in (line.rpartition(" ") for line in lines)}
+                if figures.get("retraining_leader") == "1.0":
+                    return figures
+        return None
 
     # What must be so after every test.
 

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from retraining_operator.settings import Settings
+from tests.integration.operator.topic import Topic
 from tests.system.environment import STATE
 from tests.system.kubectl import Kubectl, wait_for
 
@@ -85,7 +86,9 @@ def test_signal_stops_it_while_kafka_is_away(start: Any) -> None:
 
 
 @pytest.mark.usefixtures("kafka_port")
-def test_standby_is_ready_and_takes_over_where_the_leader_is_killed(start: Any, namespace: Kubectl) -> None:
+def test_standby_is_ready_and_takes_over_where_the_leader_is_killed(
+    start: Any, namespace: Kubectl, topic: Topic
+) -> None:
     leader = start(PORT)
     wait_for("the leader", lambda: "retraining_leader 1.0" in answer("/metrics")[1], 30)
     start(OTHER_PORT)
@@ -95,11 +98,15 @@ def test_standby_is_ready_and_takes_over_where_the_leader_is_killed(start: Any, 
     )
     wait_for("the first Job", lambda: len(namespace.items("jobs")) == 1, 20)
     assert "retraining_leader 0.0" in answer("/metrics", OTHER_PORT)[1]
+    topic.send(b"{}")
+    wait_for("the first record's request", lambda: len(namespace.items("retrainrequests")) == 2, 20)
     leader.kill()
+    topic.send(b"{}")
     namespace.apply(
         {"apiVersion": "retraining.dev/v1alpha1", "kind": "RetrainRequest", "metadata": {"name": "second"}, "spec": {}}
     )
-    wait_for("the second Job", lambda: len(namespace.items("jobs")) == 2, TAKEOVER_SECONDS)
+    wait_for("the second record's request", lambda: len(namespace.items("retrainrequests")) == 4, TAKEOVER_SECONDS)
+    wait_for("the second's turn", lambda: namespace.get("retrainrequest", "second").get("status"), TAKEOVER_SECONDS)
     assert "retraining_leader 1.0" in answer("/metrics", OTHER_PORT)[1]
     assert answer("/health", OTHER_PORT)[0] == 200
 
