@@ -9,7 +9,7 @@ from tests.e2e.test_outcomes import load_good
 from tests.e2e.world import World, build_world
 from tests.system import environment, release
 
-CRASHES = 0.01
+CRASHES = 0.02
 """How probably an operator kills itself whenever it comes by one of the named points."""
 
 
