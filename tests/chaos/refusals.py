@@ -2,68 +2,126 @@
 
 from __future__ import annotations
 
+import json
+import socket
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from tempfile import NamedTemporaryFile
 from typing import Any
 
+from tests.cluster.addresses import HOST_ADDRESS
 from tests.system.kubectl import Kubectl, wait_for
 
 FLOW_CONTROL = "flowcontrol.apiserver.k8s.io/v1"
+WEBHOOK = "ValidatingWebhookConfiguration"
+SEATED = "chaos.retraining.dev/takes-the-seat"
+LONGEST_SECONDS = 30
+"""How long the API server waits for a webhook at most, and so how long the seat can be taken."""
 
 
 @contextmanager
-def overloaded(kubectl: Kubectl) -> Iterator[None]:
-    """Give the namespace's service accounts no share of the API server at all: it answers 429."""
-    name = f"none-for-{kubectl.namespace}"
-    none = {"nominalConcurrencyShares": 0, "lendablePercent": 0, "borrowingLimitPercent": 0}
-    level = {"type": "Limited", "limited": {**none, "limitResponse": {"type": "Reject"}}}
+def overloaded(kubectl: Kubectl, account: str) -> Iterator[None]:
+    """Give the namespace's service accounts one seat at the API server, and take it: it answers them 429.
+
+    Without any share the API server still serves one request at a time, so one of that account has to sit there.
+    """
+    name = f"one-seat-for-{kubectl.namespace}"
+    one = {"nominalConcurrencyShares": 0, "lendablePercent": 0, "borrowingLimitPercent": 0}
+    level = {"type": "Limited", "limited": {**one, "limitResponse": {"type": "Reject"}}}
     subject = {"kind": "Group", "group": {"name": f"system:serviceaccounts:{kubectl.namespace}"}}
     rule = {"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"], "namespaces": ["*"], "clusterScope": True}
     schema = {
-        "matchingPrecedence": 1,
+        "matchingPrecedence": 2,  # 1 is kept for the schema of those who are never limited
         "priorityLevelConfiguration": {"name": name},
         "rules": [{"subjects": [subject], "resourceRules": [rule]}],
     }
-    with applied(kubectl, "PriorityLevelConfiguration", name, level), applied(kubectl, "FlowSchema", name, schema):
+    with (
+        applied(kubectl, FLOW_CONTROL, "PriorityLevelConfiguration", name, {"spec": level}),
+        applied(kubectl, FLOW_CONTROL, "FlowSchema", name, {"spec": schema}),
+        seated(kubectl, account),
+    ):
         yield
 
 
 @contextmanager
-def applied(kubectl: Kubectl, kind: str, name: str, spec: dict[str, Any]) -> Iterator[None]:
-    """Have an object of flow control for a while."""
-    kubectl.apply({"apiVersion": FLOW_CONTROL, "kind": kind, "metadata": {"name": name}, "spec": spec})
-    try:
-        yield
-    finally:
-        delete(kubectl, f"{kind}.{FLOW_CONTROL.partition('/')[0]}", name)
+def seated(kubectl: Kubectl, account: str) -> Iterator[None]:
+    """Have a request of that service account wait in the API server, for a webhook that listens and says nothing."""
+    name = f"seat-for-{kubectl.namespace}"
+    request = {
+        "apiVersion": "retraining.dev/v1alpha1",
+        "kind": "RetrainRequest",
+        "metadata": {"name": "seated", "labels": {SEATED: "true"}},
+        "spec": {"reason": "to sit"},
+    }
+    create = ["create", "--dry-run=server", "--as", f"system:serviceaccount:{kubectl.namespace}:{account}"]
+    rules = [{"apiGroups": ["retraining.dev"], "resources": ["retrainrequests"]}]
+    selector = {"objectSelector": {"matchLabels": {SEATED: "true"}}}
+    with socket.create_server((HOST_ADDRESS, 0)) as silent, NamedTemporaryFile("w", suffix=".json") as manifest:
+        url = f"https://{HOST_ADDRESS}:{silent.getsockname()[1]}/"
+        manifest.write(json.dumps(request))
+        manifest.flush()
+        silent.settimeout(1)
+
+        def sit() -> tuple[subprocess.Popen[bytes], socket.socket] | None:
+            command = [kubectl.program, *kubectl.access, *create, "--filename", manifest.name]
+            sitting = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            try:
+                return sitting, silent.accept()[0]
+            except TimeoutError:  # the webhook is too new to be asked
+                sitting.kill()
+                return None
+
+        with applied_webhook(kubectl, name, url, rules, LONGEST_SECONDS, **selector):
+            sitting, asked = wait_for("the seat to be taken", sit)
+            with sitting, asked:
+                try:
+                    yield
+                finally:
+                    sitting.kill()
 
 
 @contextmanager
 def broken(kubectl: Kubectl) -> Iterator[None]:
     """Have a webhook that does not answer asked about every write: the API server answers 500."""
-    name = f"broken-for-{kubectl.namespace}"
     rules = [
         {"apiGroups": ["retraining.dev"], "resources": ["retrainrequests", "retrainrequests/status"]},
         {"apiGroups": ["batch"], "resources": ["jobs"]},
         {"apiGroups": ["coordination.k8s.io"], "resources": ["leases"]},
     ]
+    with applied_webhook(kubectl, f"broken-for-{kubectl.namespace}", "https://127.0.0.1:1/", rules, 1):
+        yield
+
+
+@contextmanager
+def applied_webhook(
+    kubectl: Kubectl, name: str, url: str, rules: list[dict[str, Any]], seconds: int, **more: Any
+) -> Iterator[None]:
+    """Have the API server ask a webhook about some creations and changes in the namespace."""
     webhook = {
-        "name": "broken.retraining.dev",
+        "name": "chaos.retraining.dev",
         "rules": [{**rule, "apiVersions": ["*"], "operations": ["CREATE", "UPDATE"]} for rule in rules],
-        "clientConfig": {"url": "https://127.0.0.1:1/broken"},
+        "clientConfig": {"url": url},
         "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": kubectl.namespace}},
         "failurePolicy": "Fail",
         "sideEffects": "None",
         "admissionReviewVersions": ["v1"],
-        "timeoutSeconds": 1,
+        "timeoutSeconds": seconds,
+        **more,
     }
-    kind = "ValidatingWebhookConfiguration"
-    manifest = {"apiVersion": "admissionregistration.k8s.io/v1", "kind": kind, "metadata": {"name": name}}
-    kubectl.apply({**manifest, "webhooks": [webhook]})
+    with applied(kubectl, "admissionregistration.k8s.io/v1", WEBHOOK, name, {"webhooks": [webhook]}):
+        yield
+
+
+@contextmanager
+def applied(kubectl: Kubectl, version: str, kind: str, name: str, content: dict[str, Any]) -> Iterator[None]:
+    """Have a cluster's object for a while, however long the API server is away itself."""
+    manifest = {"apiVersion": version, "kind": kind, "metadata": {"name": name}, **content}
+    wait_for(f"{kind} {name} to be applied", lambda: kubectl.apply(manifest))
     try:
         yield
     finally:
-        delete(kubectl, kind, name)
+        delete(kubectl, f"{kind}.{version.partition('/')[0]}", name)
 
 
 def delete(kubectl: Kubectl, kind: str, name: str) -> None:

@@ -105,7 +105,7 @@ def cut(world: World, source: Random) -> str | None:
 def full_redis(world: World, source: Random) -> str:
     """Leave Redis no memory for a while."""
     seconds = source.uniform(2, 10)
-    world.redis.run("CONFIG", "SET", "maxmemory", "1mb")
+    wait_for("Redis", lambda: world.redis.run("CONFIG", "SET", "maxmemory", "1mb"))
     try:
         time.sleep(seconds)
     finally:
@@ -116,7 +116,7 @@ def full_redis(world: World, source: Random) -> str:
 def too_many(world: World, source: Random) -> str:
     """Let the API server answer 429."""
     seconds = source.uniform(2, 10)
-    with overloaded(world.kubectl):
+    with overloaded(world.kubectl, account(world)):
         time.sleep(seconds)
     return f"let the API server answer 429 to the operators for {seconds:.0f} s"
 
@@ -171,8 +171,14 @@ def killed(kubectl: Kubectl, pod: dict[str, Any]) -> bool:
 
 def to(world: World, service: str, namespace: str) -> list[str]:
     """Give the part of a rule that matches packets to a Service."""
-    address = world.kubectl.inside(namespace).get("service", service)["spec"]["clusterIP"]
-    return ["--destination", address]
+    found = wait_for(f"the Service {service}", lambda: world.kubectl.inside(namespace).get("service", service))
+    return ["--destination", found["spec"]["clusterIP"]]
+
+
+def account(world: World) -> str:
+    """Give the name of the operator's service account."""
+    [deployment] = wait_for("the operator's Deployment", lambda: world.kubectl.items("deployments"))
+    return str(deployment["spec"]["template"]["spec"]["serviceAccountName"])
 
 
 @contextmanager
