@@ -19,7 +19,7 @@ import redis
 from tests.bench.child import Figures, measured
 from tests.bench.page import heading, table
 from tests.bench.rows import TABLE
-from tests.system.forwarding import at, forwarded, secret
+from tests.system.endpoints import at, endpoint, secret
 
 ROWS = 50_000
 MANY = 1_000_000
@@ -32,19 +32,19 @@ def measure() -> None:
     """Measure all."""
     with tempfile.TemporaryDirectory() as folder:
         forest(Path(folder))
-    with forwarded("postgres", 5432) as database, forwarded("redis", 6379) as store:
-        server, name = at(secret("postgres", "url"), address=database), f"bench_{secrets.token_hex(4)}"
-        with closing(psycopg2.connect(server)) as connection, connection.cursor() as cursor:
-            connection.autocommit = True
-            cursor.execute(f"CREATE DATABASE {name}")
-            try:
-                url = at(server, path=name)
-                fill(url)
-                reading(url)
-                growth(url)
-                trainer(url, f"redis://{store}/0", name)
-            finally:
-                cursor.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    database, store = endpoint("postgres-0", 5432), endpoint("redis-0", 6379)
+    server, name = at(secret("postgres", "url"), address=database), f"bench_{secrets.token_hex(4)}"
+    with closing(psycopg2.connect(server)) as connection, connection.cursor() as cursor:
+        connection.autocommit = True
+        cursor.execute(f"CREATE DATABASE {name}")
+        try:
+            url = at(server, path=name)
+            fill(url)
+            reading(url)
+            growth(url)
+            trainer(url, f"redis://{store}/0", name)
+        finally:
+            cursor.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 def forest(folder: Path) -> None:

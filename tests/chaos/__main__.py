@@ -7,13 +7,19 @@ import sys
 
 from tests.chaos import page
 from tests.chaos.release import chaotic_world
-from tests.chaos.rounds import NotAsItMustBe, run
+from tests.chaos.rounds import NotAsItMustBe, Tally, run
 
 
 def tell(line: str) -> None:
     """Write a line at once: the run is long."""
     sys.stdout.write(line + "\n")
     sys.stdout.flush()
+
+
+def note(tally: Tally, line: str) -> None:
+    """Write what a round has shown, so that a run that is cut short has its figures as well."""
+    page.write(tally)
+    tell(f"{tally.seconds:6.0f} s  {line}")
 
 
 def main() -> int:
@@ -24,11 +30,10 @@ def main() -> int:
     options = parser.parse_args()
     with chaotic_world(options.seed) as world:
         try:
-            tally = run(world, options.kills, options.seed, tell)
+            run(world, options.kills, options.seed, note)
         except NotAsItMustBe as error:
             tell(f"FAILED: {error}")
             return 1
-    page.write(tally)
     tell(f"Nothing was lost and nothing doubled. The figures are in {page.PAGE.name}.")
     return 0
 

@@ -12,6 +12,7 @@ from kafka import KafkaConsumer, TopicPartition
 from retraining_operator.names import request_name
 from tests.cluster.paths import Paths
 from tests.e2e.world import World
+from tests.system.endpoints import broker
 
 EVENT = '{"kind":"Event",'
 CREATED = '"code":201'
@@ -34,12 +35,12 @@ class Evidence:
     live: int
 
 
-def gather(world: World, kafka: str) -> Evidence:
+def gather(world: World) -> Evidence:
     """Gather it all."""
     versions = world.postgres.rows("SELECT version, run_id FROM model_versions ORDER BY version::int")
     runs = world.postgres.rows("SELECT run_id, verdict, version FROM retraining_runs WHERE reason <> 'announced'")
     return Evidence(
-        records=records(kafka, world.kafka.topic),
+        records=records(world.kafka.topic),
         requests=world.requests(),
         jobs=created_jobs(world.kubectl.namespace),
         versions=[(int(version), run) for version, run in versions],
@@ -48,9 +49,9 @@ def gather(world: World, kafka: str) -> Evidence:
     )
 
 
-def records(bootstrap: str, topic: str) -> list[str]:
+def records(topic: str) -> list[str]:
     """Read the whole topic: what it holds is what was sent, whatever the producer was told."""
-    consumer = KafkaConsumer(bootstrap_servers=[bootstrap], enable_auto_commit=False, metrics_enabled=False)
+    consumer = KafkaConsumer(bootstrap_servers=[broker()], enable_auto_commit=False, metrics_enabled=False)
     try:
         partitions = [TopicPartition(topic, number) for number in sorted(consumer.partitions_for_topic(topic) or ())]
         consumer.assign(partitions)

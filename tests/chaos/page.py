@@ -23,7 +23,7 @@ one Job ever (by the API server's audit log), every promotion one version and on
 | seed | {seed} (`make chaos SEED={seed}`) |
 | rounds | {rounds} |
 | processes killed | {kills} |
-| of these by the operator itself, at a named point of its code | {crashes} |
+| of these operators that fell at a named point of their own code | {crashes} |
 | records sent | {records} |
 | RetrainRequests | {requests} |
 | Jobs ever created | {jobs} |

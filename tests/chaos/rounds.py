@@ -19,11 +19,9 @@ from tests.cluster import lifecycle
 from tests.cluster.components import COMPONENTS
 from tests.cluster.paths import Paths
 from tests.e2e.world import World
-from tests.system.forwarding import forwarded
+from tests.system.endpoints import broker
 from tests.system.kubectl import CommandError, wait_for
 
-KAFKA_PORT = "19092"
-"""The port that Kafka advertises for those who reach it from outside."""
 CALM_SECONDS = 240
 """How long a round may take to come to rest after the last strike; a takeover and a run tried again fit in."""
 AT_ONCE = 6
@@ -41,6 +39,7 @@ class Tally:
     seed: int
     kills: int = 0
     rounds: int = 0
+    seconds: float = 0
     strikes: Counter[str] = field(default_factory=Counter)
     crashes: int = 0
     recoveries: list[float] = field(default_factory=list)
@@ -49,7 +48,7 @@ class Tally:
 
 
 def run(
-    world: World, kills: int, seed: int, say: Callable[[str], None], strikes: tuple[Strike, ...] = STRIKES
+    world: World, kills: int, seed: int, say: Callable[[Tally, str], None], strikes: tuple[Strike, ...] = STRIKES
 ) -> Tally:
     """Go on until so many processes were killed.
 
@@ -58,22 +57,20 @@ def run(
     """
     source, tally = Random(seed), Tally(seed)  # noqa: S311  # to be repeated
     began = time.monotonic()
-    with forwarded("service/kafka", int(KAFKA_PORT), KAFKA_PORT):
-        kafka = f"localhost:{KAFKA_PORT}"  # as it advertises itself
-        while tally.kills < kills:
-            tally.rounds += 1
-            told = one_round(world, kafka, source, tally, strikes)
-            spent = time.monotonic() - began
-            say(f"{spent:6.0f} s  round {tally.rounds}, {tally.kills} of {kills} kills: {'; '.join(told)}.")
+    while tally.kills < kills:
+        tally.rounds += 1
+        told = one_round(world, source, tally, strikes)
+        tally.seconds = time.monotonic() - began
+        say(tally, f"round {tally.rounds}, {tally.kills} of {kills} kills: {'; '.join(told)}.")
     return tally
 
 
-def one_round(world: World, kafka: str, source: Random, tally: Tally, strikes: tuple[Strike, ...]) -> list[str]:
+def one_round(world: World, source: Random, tally: Tally, strikes: tuple[Strike, ...]) -> list[str]:
     """Send some triggers, strike, wait for rest, check."""
     chosen = source.choices(strikes, [strike.weight for strike in strikes], k=AT_ONCE)
     told: list[str] = []
     with ThreadPoolExecutor() as aside:
-        sending = aside.submit(send, kafka, world.kafka.topic, source.randint(1, 4), source.randint(0, 10**6))
+        sending = aside.submit(send, world.kafka.topic, source.randint(1, 4), source.randint(0, 10**6))
         if source.random() < 0.5:
             name = f"by-hand-{tally.seed}-{tally.rounds}"
             wait_for(f"{name} to be applied", lambda: world.apply(name, reason="by hand"))
@@ -87,23 +84,23 @@ def one_round(world: World, kafka: str, source: Random, tally: Tally, strikes: t
         sending.result()
     struck = time.monotonic()
     mend(world)
-    rest(world, kafka)
+    rest(world)
     tally.recoveries.append(time.monotonic() - struck)
     tally.crashes = pods.crashes(world)
-    tally.evidence = gather(world, kafka)
+    tally.evidence = gather(world)
     if wrong := faults(tally.evidence):
         again = f"Seen with seed {tally.seed}, round {tally.rounds}, after: {'; '.join(told)}."
         raise NotAsItMustBe(f"{'; '.join(wrong)}. {again}")
     return told
 
 
-def send(kafka: str, topic: str, count: int, mark: int) -> None:
+def send(topic: str, count: int, mark: int) -> None:
     """Send records, again and again while Kafka is away; what came twice into the topic is two triggers."""
     sent = 0
     deadline = time.monotonic() + CALM_SECONDS
     while sent < count and time.monotonic() < deadline:
         try:
-            producer = KafkaProducer(bootstrap_servers=[kafka], acks="all", bootstrap_timeout_ms=5000)
+            producer = KafkaProducer(bootstrap_servers=[broker()], acks="all", bootstrap_timeout_ms=5000)
             while sent < count:
                 producer.send(topic, f'{{"reason": "chaos {mark}.{sent}"}}'.encode()).get(timeout=10)
                 sent += 1
@@ -125,12 +122,12 @@ def mend(world: World) -> None:
     pods.release_crashed(world)
 
 
-def rest(world: World, kafka: str) -> None:
+def rest(world: World) -> None:
     """Wait until each record has its request and each request its outcome."""
 
     def at_rest() -> bool:
         pods.release_crashed(world)
-        names = records_of(kafka, world)
+        names = records_of(world)
         found = world.requests()
         return all(name in found for name in names) and all(ended(request) for request in found.values())
 
@@ -140,10 +137,10 @@ def rest(world: World, kafka: str) -> None:
         raise NotAsItMustBe(f"There is no rest after {CALM_SECONDS} s: {standing(world)}.") from None
 
 
-def records_of(kafka: str, world: World) -> list[str]:
+def records_of(world: World) -> list[str]:
     """Read the topic; what fails because Kafka has only just come back is tried again."""
     try:
-        return records(kafka, world.kafka.topic)
+        return records(world.kafka.topic)
     except (KafkaError, OSError) as error:
         raise CommandError(f"Kafka does not answer: {error}") from error
 

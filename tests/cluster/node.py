@@ -34,6 +34,7 @@ def start(state: Path) -> Process:
     inside = enter(holder)
     _run(*inside, "ip", "address", "add", f"{addresses.NODE_ADDRESS}/{addresses.LINK_PREFIX}", "dev", "eth0")
     _run(*inside, "ip", "link", "set", "eth0", "up")
+    _ip("route", "add", addresses.POD_RANGE, "via", addresses.NODE_ADDRESS)  # it goes with the link
     # The node's own programs may speak to Services too: a route is asked for before kube-proxy's rules apply.
     _run(*inside, "ip", "route", "add", addresses.SERVICE_RANGE, "via", addresses.HOST_ADDRESS)
     return holder

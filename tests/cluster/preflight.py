@@ -62,7 +62,8 @@ def _check_disk(paths: Paths) -> None:
 
 
 def _check_network() -> None:
-    ours = ipaddress.ip_network(f"{addresses.HOST_ADDRESS}/{addresses.LINK_PREFIX}", strict=False)
+    link = ipaddress.ip_network(f"{addresses.HOST_ADDRESS}/{addresses.LINK_PREFIX}", strict=False)
+    pods = ipaddress.ip_network(addresses.POD_RANGE)
     if shutil.which("ip") is None:
         return  # a machine as bare as that has no networks of its own making; the package comes with the others
     listed = subprocess.run(["ip", "-json", "-4", "route"], check=True, capture_output=True, text=True)
@@ -70,7 +71,8 @@ def _check_network() -> None:
         if route["dst"] == "default" or route.get("dev") == addresses.LINK:
             continue
         taken = ipaddress.ip_network(route["dst"], strict=False)
-        if taken.overlaps(ours):
-            raise UnusableMachineError(
-                f"The test cluster needs the addresses {ours} for itself, and {route.get('dev')} uses {taken}."
-            )
+        for ours in (link, pods):
+            if taken.overlaps(ours):
+                raise UnusableMachineError(
+                    f"The test cluster needs the addresses {ours} for itself, and {route.get('dev')} uses {taken}."
+                )

@@ -9,6 +9,8 @@ from tests.e2e.test_outcomes import load_good
 from tests.e2e.world import World
 from tests.system.kubectl import CommandError, wait_for
 
+DOOMED = "retraining.dev/request=doomed"
+
 
 def test_malformed_records_are_counted_and_the_next_ones_run(world: World) -> None:
     load_good(world)
@@ -91,18 +93,19 @@ def test_too_little_memory_is_told_as_such(world: World) -> None:
 
 def test_deadline_ends_the_run(world: World) -> None:
     load_good(world)
-    with world.held_events(12):
+    with world.held_events():
         condition = world.wait_for_end(world.apply("late", deadlineSeconds=4))["conditions"][0]
     assert (condition["status"], condition["reason"]) == ("False", "DeadlineExceeded")
 
 
 def test_job_deleted_by_hand_is_not_started_again(world: World) -> None:
     load_good(world)
-    with world.held_events(15):  # a trainer that has published and is killed leaves its row to the next one
+    with world.held_events():  # a trainer that has published and is killed leaves its row to the next one
         world.apply("doomed")
         wait_for("its Job in the status", lambda: world.condition("doomed").get("reason") in {"JobCreated", "Running"})
-        for kind in ("jobs", "pods"):  # Kubernetes' own collector may let the pod run on for seconds
-            world.kubectl("delete", kind, "--selector", "retraining.dev/request=doomed", "--grace-period=0", "--force")
-    condition = world.wait_for_end("doomed")["conditions"][0]
+        # Kubernetes' own collector may let the pod run on for seconds.
+        world.kubectl("delete", "jobs", "--selector", DOOMED)
+        world.kubectl("delete", "pods", "--selector", DOOMED, "--grace-period=1", "--ignore-not-found")
+        condition = world.wait_for_end("doomed")["conditions"][0]
     assert condition["reason"] == "JobDeleted"
     world.kubectl("delete", "rtr", "doomed")

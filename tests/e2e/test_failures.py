@@ -74,10 +74,10 @@ def test_operator_dies_between_job_and_status(world: World, force: bool) -> None
 @DEATHS
 def test_job_s_pod_dies_mid_run(world: World, force: bool) -> None:
     load_good(world)
-    with world.held_events(10):
+    with world.held_events():
         name = world.apply("interrupted")
         world.wait_for_reason(name, "Running")
-        options = ["--grace-period=0", "--force"] if force else ["--wait=false"]
+        options = ["--grace-period=0", "--force"] if force else []
         world.kubectl("delete", "pods", "--selector", f"retraining.dev/request={name}", *options)
     status = world.wait_for_end(name)
     assert (status["verdict"], status["version"], status["attempts"]) == ("Promoted", 1, 2)

@@ -20,6 +20,7 @@ REDIS_DATABASE = 1
 OPERATOR = "app.kubernetes.io/component=operator"
 RUN_SECONDS = 180
 LOCKED = "SELECT count(*) FROM pg_locks WHERE mode = 'AccessExclusiveLock' AND relation = 'scored_events'::regclass"
+RELEASE = "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep(%'"
 Request = dict[str, Any]
 
 
@@ -52,14 +53,18 @@ class World:
         self.postgres.copy("scored_events", COLUMNS, [row for part in parts for row in part])
 
     @contextmanager
-    def held_events(self, seconds: int) -> Iterator[None]:
-        """Let nobody read the events for a while: a trainer that runs meanwhile stays where it is."""
-        lock = f"BEGIN; LOCK TABLE scored_events IN ACCESS EXCLUSIVE MODE; SELECT pg_sleep({seconds}); COMMIT;"
+    def held_events(self) -> Iterator[None]:
+        """Let nobody read the events: a trainer that runs meanwhile stays where it is."""
+        lock = f"BEGIN; LOCK TABLE scored_events IN ACCESS EXCLUSIVE MODE; SELECT pg_sleep({2 * RUN_SECONDS});"
         with ThreadPoolExecutor() as aside:
             held = aside.submit(self.postgres.run, lock)
             wait_for("the lock", lambda: self.postgres.rows(LOCKED) != [["0"]])
-            yield
-            held.result()
+            try:
+                yield
+            finally:
+                self.postgres.run(RELEASE)
+                with suppress(CommandError):  # it was ended
+                    held.result()
 
     def scale(self, service: str, replicas: int) -> None:
         """Take one of the services away, or bring it back, and wait until it is so."""

@@ -1,39 +1,35 @@
 """Real services for the integration tests: Redis and PostgreSQL from `TEST_REDIS_URL` and `TEST_DATABASE_URL`.
 
-Where these are not set, the services of the test cluster are used, through `kubectl port-forward`. Where there is
-neither, the tests are left out; with `CI` set that is a failure instead.
+Where these are not set, the services of the test cluster are used. Where there is neither, the tests are left out;
+with `CI` set that is a failure instead.
 """
 
 import os
 import secrets
 import subprocess
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, closing
+from contextlib import closing
 
 import psycopg2
 import pytest
 import redis
 
-from tests.system import forwarding
-from tests.system.forwarding import KUBECTL, at, secret
+from tests.system import endpoints
+from tests.system.endpoints import KUBECTL, at, secret
 
 
-def forwarded(service: str, port: int) -> AbstractContextManager[str]:
-    """Give the address under which a service is reached from here, or leave the test out."""
-    if not forwarding.is_there():
-        reason = f"There is no {service}: neither TEST_*_URL is set nor is the test cluster up."
+def endpoint(pod: str, port: int) -> str:
+    """Give the address under which a pod is reached from here, or leave the test out."""
+    if not endpoints.is_there():
+        reason = f"There is no {pod}: neither TEST_*_URL is set nor is the test cluster up."
         pytest.fail(reason) if os.environ.get("CI") else pytest.skip(reason)
-    return forwarding.forwarded(service, port)
+    return endpoints.endpoint(pod, port)
 
 
 @pytest.fixture(scope="session")
-def redis_url() -> Iterator[str]:
+def redis_url() -> str:
     """A Redis that tests share; each keeps to keys of its own."""
-    if url := os.environ.get("TEST_REDIS_URL"):
-        yield url
-        return
-    with forwarded("redis", 6379) as address:
-        yield f"redis://{address}/0"
+    return os.environ.get("TEST_REDIS_URL") or f"redis://{endpoint('redis-0', 6379)}/0"
 
 
 @pytest.fixture(scope="session")
@@ -49,8 +45,7 @@ def own_redis_server() -> Iterator[str]:
     command = [*KUBECTL, "exec", "--stdin", "redis-0", "--", "sh", "-c", serve]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert b"PONG" in process.stdout.readline()
-        with forwarded("pod/redis-0", port) as address:
-            yield f"redis://{address}/0"
+        yield f"redis://{endpoint('redis-0', port)}/0"
         process.stdin.close()
 
 
@@ -66,13 +61,12 @@ def own_redis(own_redis_server: str) -> Iterator[redis.Redis]:
 
 
 @pytest.fixture(scope="session")
-def database_server_url() -> Iterator[str]:
+def database_server_url() -> str:
     """A PostgreSQL where databases can be made."""
     if url := os.environ.get("TEST_DATABASE_URL"):
-        yield url
-        return
-    with forwarded("postgres", 5432) as address:
-        yield at(secret("postgres", "url"), address=address)
+        return url
+    address = endpoint("postgres-0", 5432)
+    return at(secret("postgres", "url"), address=address)
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from pathlib import Path
 from tests.bench.operator.burst import measure_few, measure_many
 from tests.bench.operator.history import measure_fresh, measure_resumption
 from tests.bench.operator.latency import measure_latency
-from tests.bench.operator.place import Place, a_place, reachable_kafka
+from tests.bench.operator.place import Place, a_place
 from tests.bench.operator.promotion import measure_promotions
 from tests.bench.operator.report import Figures, report
 from tests.bench.page import heading, replace_part
@@ -33,20 +33,19 @@ async def measure() -> None:
     """Measure all, print it and write it into docs/bench.md."""
     sys.setswitchinterval(SWITCH_SECONDS)
     began = time.perf_counter()
-    with reachable_kafka():
-        async with AsyncExitStack() as stack:  # all are deleted in the end: deleting loads the cluster
+    async with AsyncExitStack() as stack:  # all are deleted in the end: deleting loads the cluster
 
-            async def begin(name: str, what: str) -> Place:
-                sys.stderr.write(f"{time.perf_counter() - began:4.0f} s  {what} ...\n")
-                return await stack.enter_async_context(a_place(name))
+        async def begin(name: str, what: str) -> Place:
+            sys.stderr.write(f"{time.perf_counter() - began:4.0f} s  {what} ...\n")
+            return await stack.enter_async_context(a_place(name))
 
-            bare = await begin("bare", "Preparing the floor")
-            fresh = await measure_fresh(await begin("rest", "An operator at rest"))
-            latency = await measure_latency(await begin("latency", "Record to Job"), bare)
-            promotions = await measure_promotions(await begin("promotion", "Record to promotion"), bare)
-            few = await measure_few(await begin("few", "Fifty records at once"))
-            many = await measure_many(await begin("many", "A thousand records at once"), bare)
-            resumption, full = await measure_resumption(await begin("history", "Five thousand finished requests"))
+        bare = await begin("bare", "Preparing the floor")
+        fresh = await measure_fresh(await begin("rest", "An operator at rest"))
+        latency = await measure_latency(await begin("latency", "Record to Job"), bare)
+        promotions = await measure_promotions(await begin("promotion", "Record to promotion"), bare)
+        few = await measure_few(await begin("few", "Fifty records at once"))
+        many = await measure_many(await begin("many", "A thousand records at once"), bare)
+        resumption, full = await measure_resumption(await begin("history", "Five thousand finished requests"))
     figures = Figures(latency, few, many, promotions, fresh, full, resumption)
     text = report(figures, where(), time.perf_counter() - began)
     heading("What the operator costs")

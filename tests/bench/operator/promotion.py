@@ -29,7 +29,7 @@ from tests.bench.operator.records import producing, trigger
 from tests.bench.operator.sight import Body, watching
 from tests.bench.rows import TABLE
 from tests.system import environment
-from tests.system.forwarding import at, forwarded, secret
+from tests.system.endpoints import at, endpoint, secret
 
 SIZES = (2_000, 50_000)
 """Events: a small table, and as many as the default settings read."""
@@ -52,17 +52,17 @@ class Promotion:
 
 async def measure_promotions(place: Place, bare: Place) -> list[Promotion]:
     """Promote some challengers on tables of two sizes."""
-    with forwarded("postgres", 5432) as database, forwarded("redis", 6379) as store:
-        mark = place.topic.replace("-", "_")
-        with a_database(at(secret("postgres", "url"), address=database), mark) as url:
-            await asyncio.to_thread(migrate, url)
-            give_secrets(place, mark)
-            try:
-                return [await measure_size(place, bare, url, mark, events) for events in SIZES]
-            finally:
-                with redis.Redis.from_url(f"redis://{store}/0") as client:
-                    for key in client.scan_iter(f"{mark}:*"):
-                        client.unlink(key)
+    database, store = endpoint("postgres-0", 5432), endpoint("redis-0", 6379)
+    mark = place.topic.replace("-", "_")
+    with a_database(at(secret("postgres", "url"), address=database), mark) as url:
+        await asyncio.to_thread(migrate, url)
+        give_secrets(place, mark)
+        try:
+            return [await measure_size(place, bare, url, mark, events) for events in SIZES]
+        finally:
+            with redis.Redis.from_url(f"redis://{store}/0") as client:
+                for key in client.scan_iter(f"{mark}:*"):
+                    client.unlink(key)
 
 
 async def measure_size(place: Place, bare: Place, url: str, mark: str, events: int) -> Promotion:

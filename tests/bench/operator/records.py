@@ -14,7 +14,8 @@ from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 
 from retraining_operator.names import request_name
 from retraining_operator.trigger import Origin, Trigger
-from tests.bench.operator.place import SERVER, Place
+from tests.bench.operator.place import Place
+from tests.system.endpoints import broker
 
 VALUE = json.dumps({"reason": "drift_detected", "drift_score": 0.31, "feature": "amount"})
 
@@ -34,7 +35,7 @@ class Producer:
 
     def __init__(self, topic: str) -> None:
         self._topic = topic
-        self._kafka = KafkaProducer(bootstrap_servers=SERVER, linger_ms=0, acks=1)
+        self._kafka = KafkaProducer(bootstrap_servers=broker(), linger_ms=0, acks=1)
 
     async def send(self, count: int = 1) -> list[Sent]:
         """Send records at once and wait until Kafka has them."""
@@ -62,7 +63,7 @@ class BareConsumer:
     """A kafka-python consumer with its defaults and nothing behind it."""
 
     def __init__(self, topic: str) -> None:
-        self._kafka = KafkaConsumer(bootstrap_servers=SERVER, enable_auto_commit=False)
+        self._kafka = KafkaConsumer(bootstrap_servers=broker(), enable_auto_commit=False)
         self._kafka.assign([TopicPartition(topic, 0)])
         self._kafka.seek_to_end()
         self._kafka.poll(200)

@@ -1,18 +1,17 @@
 """A Redis and a PostgreSQL of one test's own, beside the shared ones in their pods, which it may kill and restart."""
 
 import subprocess
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 
-from tests.system.forwarding import KUBECTL, forwarded
+from tests.system.endpoints import KUBECTL, endpoint
 
 
 class Server:
     """One server in a pod; its address outlives it."""
 
     def __init__(self, pod, port, *, start, kill, remove):
-        self.pod, self.port, self._start, self._kill, self._remove = pod, port, start, kill, remove
-        self._forward = ExitStack()
-        self.address = ""
+        self.pod, self._start, self._kill, self._remove = pod, start, kill, remove
+        self.address = endpoint(pod, port)
 
     def run(self, script):
         command = [*KUBECTL, "exec", self.pod, "--", "sh", "-c", script]
@@ -20,20 +19,13 @@ class Server:
 
     def start(self):
         self.run(self._start)
-        local = self.address.rpartition(":")[2]
-        self.address = self._forward.enter_context(forwarded(f"pod/{self.pod}", self.port, local))
 
     def restart(self):
-        """Kill it as a power cut would, and start it again.
-
-        The forwarding goes first: it ends by itself once it meets a closed port.
-        """
-        self._forward.close()
+        """Kill it as a power cut would, and start it again."""
         self.run(self._kill)
         self.start()
 
     def remove(self):
-        self._forward.close()
         self.run(f"{self._kill}\n{self._remove}")
 
 
@@ -67,13 +59,16 @@ def redis_server(port):
 def postgres_server(port):
     """Run a PostgreSQL that forgets nothing that it has committed."""
     folder = f"/var/tmp/postgres-{port}"  # noqa: S108  # in the pod
-    options = f"-p {port} -k /tmp -c listen_addresses=127.0.0.1 -c shared_buffers=16MB"
+    options = f"-p {port} -k /tmp -c listen_addresses=0.0.0.0 -c shared_buffers=16MB"
     binaries = "/usr/lib/postgresql/15/bin"
     return running(
         "postgres-0",
         port,
         start=f"""
-            test -d {folder} || {binaries}/initdb -D {folder} -U postgres -A trust --no-sync >/dev/null
+            if ! test -d {folder}; then
+                {binaries}/initdb -D {folder} -U postgres -A trust --no-sync >/dev/null
+                echo "host all all all trust" >> {folder}/pg_hba.conf
+            fi
             until {binaries}/pg_isready -q -h 127.0.0.1 -p {port}; do
                 {binaries}/pg_ctl -D {folder} -o "{options}" -l {folder}.log -w start
             done

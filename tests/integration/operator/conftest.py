@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import os
-import socket
-import subprocess
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
@@ -20,12 +16,9 @@ from retraining_operator.reconciler import Reconciler
 from retraining_operator.settings import Settings
 from retraining_operator.worker import Worker
 from tests.integration.operator.topic import Topic
-from tests.system import environment
+from tests.system import endpoints, environment
 from tests.system.environment import ROOT, STATE
-from tests.system.kubectl import Kubectl, wait_for
-
-KAFKA_PORT = 19092
-"""The port that Kafka advertises for those who reach it by kubectl port-forward."""
+from tests.system.kubectl import Kubectl
 
 
 @pytest.fixture(scope="session")
@@ -54,7 +47,7 @@ def settings(namespace: Kubectl) -> Settings:
         {
             "namespace": namespace.namespace,
             "kafka": {
-                "bootstrapServers": f"localhost:{KAFKA_PORT}",
+                "bootstrapServers": endpoints.broker(),
                 "topic": f"it-{uuid.uuid4().hex[:8]}",
                 "groupId": f"it-{uuid.uuid4().hex[:8]}",
             },
@@ -79,7 +72,7 @@ def context(settings: Settings) -> Context:
 
 
 @pytest.fixture
-def topic(settings: Settings, kafka_port: int) -> Topic:  # noqa: ARG001  # the port must be open
+def topic(settings: Settings) -> Topic:
     """Give the topic that triggers come from."""
     return Topic(settings.kafka, settings.kafka.topic)
 
@@ -97,20 +90,3 @@ async def reconcile(reconciler: Reconciler) -> None:
     """Plan once and wait until every step is done."""
     async with asyncio.TaskGroup() as group:
         reconciler.dispatch(group)
-
-
-@pytest.fixture(scope="session")
-def kafka_port(kubectl: Kubectl) -> Iterator[int]:
-    """Open Kafka's port on this machine for the session."""
-    command = [kubectl.program, *kubectl.access, "port-forward", "service/kafka", f"{KAFKA_PORT}:{KAFKA_PORT}"]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, env=dict(os.environ)) as forward:
-        wait_for("Kafka's port", lambda: opens(KAFKA_PORT), 20)
-        yield KAFKA_PORT
-        forward.terminate()
-
-
-def opens(port: int) -> bool:
-    """Tell whether something listens."""
-    with contextlib.suppress(OSError), socket.create_connection(("localhost", port), timeout=1):
-        return True
-    return False

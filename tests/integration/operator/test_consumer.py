@@ -24,9 +24,9 @@ WAIT_SECONDS = 40
 
 
 @pytest.fixture
-def produce(kafka_port: int, settings: Settings) -> Any:
+def produce(settings: Settings) -> Any:
     def send(*values: str, partition: int = 0) -> None:
-        producer = KafkaProducer(bootstrap_servers=f"localhost:{kafka_port}")
+        producer = KafkaProducer(bootstrap_servers=settings.kafka.bootstrap_servers)
         for value in values:
             producer.send(settings.kafka.topic, value.encode(), partition=partition)
         producer.flush()

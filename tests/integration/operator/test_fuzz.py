@@ -22,6 +22,7 @@ from retraining_operator.metrics import ACCEPTED
 from retraining_operator.request import Manifest, read_request
 from retraining_operator.settings import Settings
 from tests.integration.operator.test_intake import count
+from tests.system.endpoints import broker
 from tests.system.kubectl import Kubectl
 from tests.system.wild import drawn, flaw, plausible_specs, records, spoilt_specs
 
@@ -30,9 +31,9 @@ SPECS = 800
 
 
 @pytest.fixture
-def received(kafka_port: int) -> Iterator[list[ConsumerRecord]]:
+def received() -> Iterator[list[ConsumerRecord]]:
     """Wild records as Kafka gives them back."""
-    topic, server = f"it-{uuid.uuid4().hex[:8]}", f"localhost:{kafka_port}"
+    topic, server = f"it-{uuid.uuid4().hex[:8]}", broker()
     producer = KafkaProducer(bootstrap_servers=server, linger_ms=5)
     for value in drawn(records, RECORDS):
         producer.send(topic, value, key=None if value else b"tombstone")

@@ -56,7 +56,6 @@ def answer(path: str, port: int = PORT) -> tuple[int, str]:
         return 0, ""
 
 
-@pytest.mark.usefixtures("kafka_port")
 def test_ready_only_when_kafka_has_answered(start: Any) -> None:
     process = start(bootstrapServers="localhost:1")
     wait_for("the HTTP server", lambda: answer("/health")[0] == 200, 30)
@@ -69,7 +68,6 @@ def test_ready_only_when_kafka_has_answered(start: Any) -> None:
     assert "retraining_runs_total 0.0" in answer("/metrics")[1]
 
 
-@pytest.mark.usefixtures("kafka_port")
 @pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
 def test_signal_stops_it_cleanly(start: Any, signum: signal.Signals) -> None:
     process = start()
@@ -85,7 +83,6 @@ def test_signal_stops_it_while_kafka_is_away(start: Any) -> None:
     assert process.wait(STOP_SECONDS) == 0
 
 
-@pytest.mark.usefixtures("kafka_port")
 def test_standby_is_ready_and_takes_over_where_the_leader_is_killed(
     start: Any, namespace: Kubectl, topic: Topic
 ) -> None:

@@ -104,7 +104,6 @@ async def test_what_kafka_does_not_have_is_refused(
         await run(settings, cluster, span)
 
 
-@pytest.mark.usefixtures("kafka_port")
 async def test_unknown_topic_is_refused_and_not_made(cluster: Cluster, settings: Settings) -> None:
     for _ in range(2):
         with pytest.raises(ReplayError, match="has no topic"):

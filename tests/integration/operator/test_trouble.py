@@ -19,8 +19,8 @@ import pytest
 from retraining_job.schema import TABLES
 from retraining_operator.settings import Settings
 from tests.system import environment
+from tests.system.endpoints import KUBECTL, at
 from tests.system.environment import SERVICES_NAMESPACE, STATE
-from tests.system.forwarding import KUBECTL, at
 from tests.system.kubectl import Kubectl, wait_for
 
 Start = Callable[..., None]
