@@ -66,8 +66,8 @@ e2e: system $(VENV)/ready ## run the tests that use kubectl and Helm alone, and 
 bench: system $(VENV)/ready ## measure trainer and operator, as ratios within one run; writes the operator's part of docs/bench.md
 	@$(PYTHON) -m tests.bench
 
-chaos: system $(VENV)/ready ## kill 500 processes under the system, write docs/reliability.md (KILLS=, SEED=)
-	@$(PYTHON) -m tests.chaos --kills $(or $(KILLS),500) --seed $(or $(SEED),1)
+chaos: system $(VENV)/ready ## kill 500 processes under the system, write docs/reliability.md (KILLS=, SEED=, AT_ONCE=)
+	@$(PYTHON) -m tests.chaos --kills $(or $(KILLS),500) --seed $(or $(SEED),1) --at-once $(or $(AT_ONCE),6)
 
 quality: $(VENV)/ready ## write docs/quality.md anew: what the verdicts are worth
 	@$(PYTHON) -m tests.quality

@@ -20,7 +20,7 @@ one Job ever (by the API server's audit log), every promotion one version and on
 | | |
 |---|---|
 | date | {date:%Y-%m-%d} |
-| seed | {seed} (`make chaos SEED={seed}`) |
+| seed, strikes in one round | {seed}, {at_once} (`make chaos SEED={seed} AT_ONCE={at_once}`) |
 | rounds | {rounds} |
 | processes killed | {kills} |
 | of these operators that fell at a named point of their own code | {crashes} |
@@ -51,6 +51,7 @@ def write(tally: Tally) -> None:
         TEXT.format(
             date=datetime.now(UTC),
             seed=tally.seed,
+            at_once=tally.at_once,
             rounds=tally.rounds,
             kills=tally.kills + tally.crashes,
             crashes=tally.crashes,

@@ -14,7 +14,7 @@ from kafka.errors import KafkaError
 
 from tests.chaos import pods
 from tests.chaos.evidence import Evidence, faults, gather, records
-from tests.chaos.strikes import STRIKES, Strike
+from tests.chaos.strikes import STRIKES
 from tests.cluster import lifecycle
 from tests.cluster.components import COMPONENTS
 from tests.cluster.paths import Paths
@@ -25,7 +25,7 @@ from tests.system.kubectl import CommandError, wait_for
 CALM_SECONDS = 240
 """How long a round may take to come to rest after the last strike; a takeover and a run tried again fit in."""
 AT_ONCE = 6
-"""Strikes in one round."""
+"""Strikes in one round, where nothing else is asked for."""
 
 
 class NotAsItMustBe(Exception):
@@ -37,6 +37,7 @@ class Tally:
     """What was done so far, and what came of it."""
 
     seed: int
+    at_once: int
     kills: int = 0
     rounds: int = 0
     seconds: float = 0
@@ -47,30 +48,30 @@ class Tally:
     evidence: Evidence | None = None
 
 
-def run(
-    world: World, kills: int, seed: int, say: Callable[[Tally, str], None], strikes: tuple[Strike, ...] = STRIKES
-) -> Tally:
-    """Go on until so many processes were killed.
+def run(world: World, kills: int, seed: int, say: Callable[[Tally, str], None], at_once: int = AT_ONCE) -> Tally:
+    """Go on until so many processes were killed, in rounds of so many strikes.
 
     Raises:
         NotAsItMustBe: at the end of the first round in which a guarantee does not hold.
     """
-    source, tally = Random(seed), Tally(seed)  # noqa: S311  # to be repeated
+    source, tally = Random(seed), Tally(seed, at_once)  # noqa: S311  # to be repeated
     began = time.monotonic()
     while tally.kills < kills:
         tally.rounds += 1
-        told = one_round(world, source, tally, strikes)
+        told = one_round(world, source, tally)
         tally.seconds = time.monotonic() - began
         say(tally, f"round {tally.rounds}, {tally.kills} of {kills} kills: {'; '.join(told)}.")
     return tally
 
 
-def one_round(world: World, source: Random, tally: Tally, strikes: tuple[Strike, ...]) -> list[str]:
+def one_round(world: World, source: Random, tally: Tally) -> list[str]:
     """Send some triggers, strike, wait for rest, check."""
-    chosen = source.choices(strikes, [strike.weight for strike in strikes], k=AT_ONCE)
+    chosen = source.choices(STRIKES, [strike.weight for strike in STRIKES], k=tally.at_once)
     told: list[str] = []
     with ThreadPoolExecutor() as aside:
-        sending = aside.submit(send, world.kafka.topic, source.randint(1, 4), source.randint(0, 10**6))
+        sending = aside.submit(
+            send, world.kafka.topic, source.randint(1, tally.at_once // 2 + 1), source.randint(0, 10**6)
+        )
         if source.random() < 0.5:
             name = f"by-hand-{tally.seed}-{tally.rounds}"
             wait_for(f"{name} to be applied", lambda: world.apply(name, reason="by hand"))
