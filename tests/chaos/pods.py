@@ -1,39 +1,52 @@
-"""The operator's pods: how often their program has crashed, and a way around Kubernetes' patience with what crashes."""
+"""Pods that crash: how often they have, and a way around Kubernetes' patience with them."""
 
 from __future__ import annotations
 
+import subprocess
+from collections.abc import MutableMapping
 from contextlib import suppress
+from typing import Any
 
-from tests.e2e.world import OPERATOR, World
-from tests.system.kubectl import CommandError
-
-SEEN: str = "chaos.retraining.dev/crashes"
-"""On the Deployment: crashes of pods that are gone."""
+from tests.system.kubectl import CommandError, Kubectl, wait_for
 
 
-def crashes(world: World) -> int:
-    """Count how often an operator has crashed in its pod."""
-    return counted(world) + sum(map(restarts, world.kubectl.items("pods", OPERATOR)))
+def look_after(kubectl: Kubectl, selector: str, seen: MutableMapping[str, int]) -> None:
+    """Note how often each pod was started again, and replace those that Kubernetes makes wait for it.
 
-
-def release_crashed(world: World) -> None:
-    """Let a new pod take the place of one that Kubernetes makes wait because it crashes often."""
-    with suppress(CommandError):
-        for pod in world.kubectl.items("pods", OPERATOR):
+    Args:
+        kubectl: for the pods' namespace.
+        selector: the pods' labels.
+        seen: restarts by the pod's uid; what is gone by now stays in it.
+    """
+    with suppress(CommandError, subprocess.TimeoutExpired):
+        for pod in kubectl.items("pods", selector):
             statuses = pod["status"].get("containerStatuses", ())
+            seen[pod["metadata"]["uid"]] = sum(status["restartCount"] for status in statuses)
             if any((status["state"].get("waiting") or {}).get("reason") == "CrashLoopBackOff" for status in statuses):
-                world.kubectl(
-                    "annotate", "--overwrite", "deployments", "--all", f"{SEEN}={counted(world) + restarts(pod)}"
-                )
-                world.kubectl("delete", "pod", pod["metadata"]["name"], "--grace-period=0", "--force", "--wait=false")
+                replace(kubectl, pod)
 
 
-def counted(world: World) -> int:
-    """Read what is counted of pods that are gone."""
-    [deployment] = world.kubectl.items("deployments")
-    return int(deployment["metadata"].get("annotations", {}).get(SEEN, 0))
+def replace(kubectl: Kubectl, pod: dict[str, Any]) -> None:
+    """Let a pod's controller make another one at once, however long the API server is away itself.
+
+    Started again in its place it would wait for minutes after some kills, as Kubernetes lets whatever crashes often.
+    Never by force: the pod's name would be free before its program has ended, and two databases on one volume lose
+    rows. By name and uid: asked twice, the second answer comes from the next pod of a StatefulSet.
+    """
+    name, uid = pod["metadata"]["name"], pod["metadata"]["uid"]
+
+    def deleted() -> bool:
+        found = kubectl("get", "pod", name, "--ignore-not-found", "--output", "jsonpath={.metadata.uid}")
+        if found == uid:
+            kubectl("delete", "pod", name, "--grace-period=1", "--wait=false")
+        return True
+
+    wait_for(f"the pod {name} to be deleted", deleted)
 
 
-def restarts(pod: dict[str, object]) -> int:
-    """Count how often a pod's containers were started again."""
-    return sum(status["restartCount"] for status in pod["status"].get("containerStatuses", ()))  # type: ignore[attr-defined]
+def standing(kubectl: Kubectl, selector: str) -> str:
+    """Say in what state the pods are."""
+    return "; ".join(
+        f"{pod['metadata']['name']}: {pod['status'].get('containerStatuses', pod['status'])}"
+        for pod in kubectl.items("pods", selector)
+    )

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any
 
-from tests.chaos import processes
+from tests.chaos import pods, processes
 from tests.chaos.refusals import broken, overloaded
 from tests.cluster import lifecycle
 from tests.cluster.paths import Paths
@@ -19,6 +19,7 @@ from tests.system.kubectl import CommandError, Kubectl, wait_for
 
 TRAINERS = "app.kubernetes.io/component=trainer"
 PARTS = ("kube-apiserver", "etcd", "kubelet", "kube-controller-manager", "kube-scheduler", "containerd")
+SERVICES = ("kafka", "redis", "postgres")
 TRAINER_SECONDS = 5
 """How long a strike at a trainer waits for one to be there."""
 
@@ -37,10 +38,10 @@ class Strike:
 
 def operator(world: World, source: Random) -> str | None:
     """Kill one of the operators, leader or standby."""
-    pods = sorted(running(world.kubectl, OPERATOR), key=name_of)
-    if not pods:
+    found = sorted(running(world.kubectl, OPERATOR), key=name_of)
+    if not found:
         return None
-    pod = source.choice(pods)
+    pod = source.choice(found)
     return f"killed the operator {name_of(pod)}" if killed(world.kubectl, pod) else None
 
 
@@ -48,9 +49,9 @@ def trainer(world: World, source: Random) -> str | None:
     """Kill a trainer, at some moment of its run."""
     deadline = time.monotonic() + TRAINER_SECONDS
     while time.monotonic() < deadline:
-        if pods := sorted(running(world.kubectl, TRAINERS), key=name_of):
+        if found := sorted(running(world.kubectl, TRAINERS), key=name_of):
             time.sleep(source.random() * 1.5)
-            pod = source.choice(pods)
+            pod = source.choice(found)
             if processes.kill(pod["metadata"]["uid"]):
                 return f"killed the trainer {name_of(pod)}"
         time.sleep(0.1)
@@ -80,18 +81,18 @@ def service(name: str) -> Callable[[World, Random], str | None]:
 
     def strike(world: World, _: Random) -> str | None:
         kubectl = world.environment.services
-        pods = running(kubectl, f"app.kubernetes.io/name={name}")
-        return f"killed {name}" if pods and killed(kubectl, pods[0]) else None
+        found = running(kubectl, labels(name))
+        return f"killed {name}" if found and killed(kubectl, found[0]) else None
 
     return strike
 
 
 def cut(world: World, source: Random) -> str | None:
     """Drop for a while all packets that an operator sends, or those to Kafka, or those to the API server."""
-    pods = sorted(running(world.kubectl, OPERATOR), key=name_of)
-    if not pods:
+    found = sorted(running(world.kubectl, OPERATOR), key=name_of)
+    if not found:
         return None
-    pod = source.choice(pods)
+    pod = source.choice(found)
     what, rule = source.choice(
         [("everything", []), ("Kafka", to(world, "kafka", world.environment.services.namespace)),
          ("the API server", to(world, "kubernetes", "default"))]
@@ -134,7 +135,7 @@ STRIKES = (
     Strike("trainer", 8, True, trainer),
     *(Strike(name, 2, True, part(name)) for name in PARTS[:3]),
     *(Strike(name, 1, True, part(name)) for name in PARTS[3:]),
-    *(Strike(name, 3, True, service(name)) for name in ("kafka", "redis", "postgres")),
+    *(Strike(name, 3, True, service(name)) for name in SERVICES),
     Strike("network", 2, False, cut),
     Strike("full Redis", 1, False, full_redis),
     Strike("429", 1, False, too_many),
@@ -142,12 +143,17 @@ STRIKES = (
 )
 
 
+def labels(service: str) -> str:
+    """Give the selector of a service's pod."""
+    return f"app.kubernetes.io/name={service}"
+
+
 def running(kubectl: Kubectl, selector: str) -> list[dict[str, Any]]:
     """Give the pods that run; none where the API server is away itself."""
     with suppress(CommandError, subprocess.TimeoutExpired):
-        pods = kubectl.items("pods", selector)
+        found = kubectl.items("pods", selector)
         return [
-            pod for pod in pods if pod["status"]["phase"] == "Running" and "deletionTimestamp" not in pod["metadata"]
+            pod for pod in found if pod["status"]["phase"] == "Running" and "deletionTimestamp" not in pod["metadata"]
         ]
     return []
 
@@ -158,14 +164,10 @@ def name_of(pod: dict[str, Any]) -> str:
 
 
 def killed(kubectl: Kubectl, pod: dict[str, Any]) -> bool:
-    """Kill a pod's processes, and let its controller make another pod.
-
-    Started again in its place it would wait for minutes after some kills, as Kubernetes lets whatever crashes often.
-    """
+    """Kill a pod's processes, and let its controller make another pod."""
     if not processes.kill(pod["metadata"]["uid"]):
         return False
-    with suppress(CommandError, subprocess.TimeoutExpired):
-        kubectl("delete", "pod", name_of(pod), "--grace-period=0", "--force", "--wait=false")
+    pods.replace(kubectl, pod)
     return True
 
 
