@@ -18,18 +18,19 @@ from typing import Any, cast
 import kopf
 from prometheus_client import disable_created_metrics
 
-from retraining_operator import http, logs, replay
+from retraining_operator import http, logs
 from retraining_operator.cluster import connect
-from retraining_operator.consumer import Consumer
 from retraining_operator.context import Context
 from retraining_operator.crash import Crashes
 from retraining_operator.events import Narrator
 from retraining_operator.handlers import build_registry, build_settings
-from retraining_operator.intake import Intake
 from retraining_operator.lease import Elector, identify
 from retraining_operator.reconciler import Reconciler
 from retraining_operator.replica import Replica
 from retraining_operator.settings import Settings, SettingsError, read_settings
+from retraining_operator.triggers import replay
+from retraining_operator.triggers.consumer import Consumer
+from retraining_operator.triggers.intake import Intake
 from retraining_operator.worker import Worker
 
 DEFAULT_CONFIG = Path("/etc/retraining-operator/config.yaml")

@@ -16,7 +16,7 @@ from kubernetes.aio import client, config
 from kubernetes.aio.client.exceptions import ApiException
 
 from retraining_operator import names
-from retraining_operator.request import Manifest
+from retraining_operator.objects.request import Manifest
 
 CALL_TIMEOUT_SECONDS = 10
 LOG_TIMEOUT_SECONDS = 5

@@ -12,9 +12,9 @@ from datetime import UTC, datetime
 from retraining_operator import names
 from retraining_operator.cluster import EVENTS, Cluster, ClusterError
 from retraining_operator.contract import Verdict, Withheld
-from retraining_operator.pod import HOLDS
+from retraining_operator.objects.pod import HOLDS
+from retraining_operator.objects.request import Manifest, RetrainRequest
 from retraining_operator.reason import Reason
-from retraining_operator.request import Manifest, RetrainRequest
 
 logger = logging.getLogger(__name__)
 

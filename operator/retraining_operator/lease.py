@@ -22,7 +22,7 @@ from typing import Any
 from retraining_operator import names
 from retraining_operator.cluster import LEASES, AlreadyExists, Cluster, ClusterError, Conflict, Gone
 from retraining_operator.context import Context
-from retraining_operator.request import Manifest
+from retraining_operator.objects.request import Manifest
 
 logger = logging.getLogger(__name__)
 

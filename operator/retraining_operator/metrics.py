@@ -12,14 +12,14 @@ from datetime import datetime
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from retraining_operator.conditions import Status
 from retraining_operator.contract import Failure
-from retraining_operator.job import Job
 from retraining_operator.names import Task
-from retraining_operator.outcome import Outcome
+from retraining_operator.objects.conditions import Status
+from retraining_operator.objects.job import Job
+from retraining_operator.objects.outcome import Outcome
+from retraining_operator.objects.request import RetrainRequest
 from retraining_operator.reason import Reason
-from retraining_operator.request import RetrainRequest
-from retraining_operator.trigger import Malformed
+from retraining_operator.triggers.trigger import Malformed
 from retraining_operator.view import View
 
 DURATION_BUCKETS_SECONDS = (5, 10, 30, 60, 120, 300, 600)

@@ -15,9 +15,9 @@ from datetime import datetime
 from retraining_operator import names
 from retraining_operator.cluster import Cluster, ClusterAway, ClusterError, Conflict, Forbidden, Gone
 from retraining_operator.context import Context
-from retraining_operator.plan import Gathered, plan
-from retraining_operator.prune import prunable
-from retraining_operator.steps import Conclude, Launch, Record, Settle, Step
+from retraining_operator.planning.plan import Gathered, plan
+from retraining_operator.planning.prune import prunable
+from retraining_operator.planning.steps import Conclude, Launch, Record, Settle, Step
 from retraining_operator.worker import Unrecorded, Worker
 
 logger = logging.getLogger(__name__)

@@ -14,12 +14,12 @@ from typing import Any
 
 from retraining_operator import names
 from retraining_operator.canary import Canary
-from retraining_operator.job import Job, read_job
 from retraining_operator.names import Task
-from retraining_operator.outcome import cause, own
-from retraining_operator.past import Past, past_of
-from retraining_operator.pod import Attempt, Pod, read_pod
-from retraining_operator.request import RetrainRequest, read_request
+from retraining_operator.objects.job import Job, read_job
+from retraining_operator.objects.outcome import cause, own
+from retraining_operator.objects.pod import Attempt, Pod, read_pod
+from retraining_operator.objects.request import RetrainRequest, read_request
+from retraining_operator.planning.past import Past, past_of
 
 
 class View:

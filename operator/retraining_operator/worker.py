@@ -6,6 +6,8 @@ import logging
 from collections.abc import Callable, Iterable
 from datetime import datetime
 
+from retraining_operator.audit.log_tail import tail_of
+from retraining_operator.audit.row import Row, row_of
 from retraining_operator.cluster import (
     JOBS,
     AlreadyExists,
@@ -16,22 +18,31 @@ from retraining_operator.cluster import (
     Gone,
     Refused,
 )
-from retraining_operator.conditions import LATE, Status, news
 from retraining_operator.context import Context
 from retraining_operator.crash import Point
-from retraining_operator.decision import Ruling
 from retraining_operator.events import Narrator
-from retraining_operator.job import Job, owner_uid
-from retraining_operator.log_tail import tail_of
-from retraining_operator.manifest import ImpossibleRequest, build_job
 from retraining_operator.names import Task
-from retraining_operator.outcome import Outcome, own, read_outcome
-from retraining_operator.past import Past
+from retraining_operator.objects.conditions import LATE, Status, news
+from retraining_operator.objects.decision import Ruling
+from retraining_operator.objects.job import Job, owner_uid
+from retraining_operator.objects.manifest import ImpossibleRequest, build_job
+from retraining_operator.objects.outcome import Outcome, own, read_outcome
+from retraining_operator.objects.request import Manifest, RetrainRequest, read_request
+from retraining_operator.objects.status import awaiting, deleted, ended, held, launching, recorded, waiting
+from retraining_operator.planning.past import Past
+from retraining_operator.planning.steps import (
+    ArmTtl,
+    Conclude,
+    Decide,
+    Ignore,
+    Launch,
+    Miss,
+    Record,
+    Replace,
+    Report,
+    Step,
+)
 from retraining_operator.reason import Reason
-from retraining_operator.request import Manifest, RetrainRequest, read_request
-from retraining_operator.row import Row, row_of
-from retraining_operator.status import awaiting, deleted, ended, held, launching, recorded, waiting
-from retraining_operator.steps import ArmTtl, Conclude, Decide, Ignore, Launch, Miss, Record, Replace, Report, Step
 
 logger = logging.getLogger(__name__)
 

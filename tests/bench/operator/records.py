@@ -13,7 +13,7 @@ from typing import Any
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 
 from retraining_operator.names import request_name
-from retraining_operator.trigger import Origin, Trigger
+from retraining_operator.triggers.trigger import Origin, Trigger
 from tests.bench.operator.place import Place
 from tests.system.endpoints import broker
 

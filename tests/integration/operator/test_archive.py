@@ -15,7 +15,7 @@ from pydantic import SecretStr
 
 from retraining_job.schema import migrate
 from retraining_job.settings import MigrateSettings
-from retraining_operator.archive import Archive, Unreadable, known
+from retraining_operator.audit.archive import Archive, Unreadable, known
 from tests.system.endpoints import at
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)

@@ -5,9 +5,9 @@ import json
 
 import pytest
 
-from retraining_operator import dead_letter
 from retraining_operator.cluster import Cluster
 from retraining_operator.settings import Settings
+from retraining_operator.triggers import dead_letter
 from tests.integration.operator.topic import Topic, listening, until
 from tests.system.kubectl import Kubectl
 

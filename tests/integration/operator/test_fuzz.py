@@ -14,13 +14,13 @@ from kafka import KafkaConsumer, KafkaProducer
 from kafka.consumer.fetcher import ConsumerRecord
 
 from retraining_operator.cluster import CONNECTIONS, JOBS, REQUESTS, Cluster, Kind, Refused, answer_of
-from retraining_operator.conditions import one_line
 from retraining_operator.context import Context
-from retraining_operator.intake import Intake
-from retraining_operator.manifest import ImpossibleRequest, build_job
 from retraining_operator.metrics import ACCEPTED
-from retraining_operator.request import Manifest, read_request
+from retraining_operator.objects.conditions import one_line
+from retraining_operator.objects.manifest import ImpossibleRequest, build_job
+from retraining_operator.objects.request import Manifest, read_request
 from retraining_operator.settings import Settings
+from retraining_operator.triggers.intake import Intake
 from tests.integration.operator.test_intake import count
 from tests.system.endpoints import broker
 from tests.system.kubectl import Kubectl

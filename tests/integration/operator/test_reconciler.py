@@ -4,8 +4,8 @@ import asyncio
 
 from retraining_operator.cluster import JOBS, Cluster
 from retraining_operator.context import Context
-from retraining_operator.manifest import build_job
-from retraining_operator.request import read_request
+from retraining_operator.objects.manifest import build_job
+from retraining_operator.objects.request import read_request
 from retraining_operator.settings import Settings
 from tests.integration.operator.conftest import build_reconciler, reconcile
 from tests.system.kubectl import Kubectl, wait_for

@@ -9,9 +9,9 @@ import pytest
 
 from retraining_operator.cluster import Cluster
 from retraining_operator.contract import Result
-from retraining_operator.outcome import Outcome
-from retraining_operator.request import read_request
-from retraining_operator.status import finished
+from retraining_operator.objects.outcome import Outcome
+from retraining_operator.objects.request import read_request
+from retraining_operator.objects.status import finished
 from tests.system.kubectl import CommandError, Kubectl
 
 FULL = {

@@ -12,10 +12,10 @@ from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, OffsetAndMetad
 from kafka.admin import NewTopic
 
 from retraining_operator.cluster import Cluster
-from retraining_operator.consumer import Consumer
 from retraining_operator.context import Context
-from retraining_operator.intake import Intake
 from retraining_operator.settings import Kafka, Settings
+from retraining_operator.triggers.consumer import Consumer
+from retraining_operator.triggers.intake import Intake
 
 WAIT_SECONDS = 40
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from retraining_operator.contract import Decision
-from retraining_operator.decision import NoRuling, Ruling, read_ruling
+from retraining_operator.objects.decision import NoRuling, Ruling, read_ruling
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from retraining_operator.log_tail import MASK, READ_LIMIT_BYTES, TAIL_LIMIT_BYTES, masked, tail_of
+from retraining_operator.audit.log_tail import MASK, READ_LIMIT_BYTES, TAIL_LIMIT_BYTES, masked, tail_of
 
 WORD = st.text(string.ascii_letters + string.digits, min_size=6, max_size=20)
 PASSWORD = st.text(string.ascii_letters + string.digits + "!#$%&*+,-.:;=?@^_~/", min_size=6, max_size=40)

@@ -6,18 +6,18 @@ from typing import Any
 
 import pytest
 
-from retraining_operator.conditions import Status, news
 from retraining_operator.contract import Decision, Result
-from retraining_operator.decision import Ruling
-from retraining_operator.job import Job, read_job
 from retraining_operator.names import Task
-from retraining_operator.outcome import Outcome
-from retraining_operator.plan import Gathered, plan
+from retraining_operator.objects.conditions import Status, news
+from retraining_operator.objects.decision import Ruling
+from retraining_operator.objects.job import Job, read_job
+from retraining_operator.objects.outcome import Outcome
+from retraining_operator.objects.request import RetrainRequest, read_request
+from retraining_operator.objects.status import decided, deleted, finished
+from retraining_operator.planning.plan import Gathered, plan
+from retraining_operator.planning.steps import ArmTtl, Conclude, Decide, Ignore, Miss, Report, Settle, Step
 from retraining_operator.reason import Reason
-from retraining_operator.request import RetrainRequest, read_request
 from retraining_operator.settings import Triggers
-from retraining_operator.status import decided, deleted, finished
-from retraining_operator.steps import ArmTtl, Conclude, Decide, Ignore, Miss, Report, Settle, Step
 
 Build = Callable[..., dict[str, Any]]
 Ask = Callable[..., RetrainRequest]

@@ -8,7 +8,7 @@ from prometheus_client import generate_latest
 
 from retraining_operator.contract import Result
 from retraining_operator.metrics import Metrics
-from retraining_operator.outcome import Outcome
+from retraining_operator.objects.outcome import Outcome
 from retraining_operator.reason import Reason
 from retraining_operator.view import View
 

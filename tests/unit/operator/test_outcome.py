@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from retraining_operator.contract import Result, Verdict
-from retraining_operator.job import Job, read_job
-from retraining_operator.outcome import read_outcome
-from retraining_operator.pod import Attempt, Trouble, read_attempt
-from retraining_operator.request import read_request
-from retraining_operator.status import finished
+from retraining_operator.objects.job import Job, read_job
+from retraining_operator.objects.outcome import read_outcome
+from retraining_operator.objects.pod import Attempt, Trouble, read_attempt
+from retraining_operator.objects.request import read_request
+from retraining_operator.objects.status import finished
 
 Build = Callable[..., dict[str, Any]]
 

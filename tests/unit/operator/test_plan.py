@@ -6,14 +6,14 @@ from typing import Any
 
 import pytest
 
-from retraining_operator.job import Job, read_job
 from retraining_operator.names import Task
-from retraining_operator.plan import Gathered, Jobs, plan
+from retraining_operator.objects.job import Job, read_job
+from retraining_operator.objects.request import RetrainRequest, read_request
+from retraining_operator.objects.status import launching
+from retraining_operator.planning.plan import Gathered, Jobs, plan
+from retraining_operator.planning.steps import ArmTtl, Conclude, Launch, Miss, Record, Report, Settle, Step
 from retraining_operator.reason import Reason
-from retraining_operator.request import RetrainRequest, read_request
 from retraining_operator.settings import Triggers
-from retraining_operator.status import launching
-from retraining_operator.steps import ArmTtl, Conclude, Launch, Miss, Record, Report, Settle, Step
 
 Build = Callable[..., dict[str, Any]]
 

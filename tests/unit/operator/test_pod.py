@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from retraining_operator.pod import read_hold, read_pod
+from retraining_operator.objects.pod import read_hold, read_pod
 from retraining_operator.reason import Reason
 
 PULL = 'failed to pull and unpack image "registry/x:1": not found'

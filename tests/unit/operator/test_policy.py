@@ -6,18 +6,18 @@ from typing import Any
 
 import pytest
 
-from retraining_operator.admission import Allow, Merge, Refuse, Wait
-from retraining_operator.job import read_job
 from retraining_operator.names import Task
-from retraining_operator.past import Past
-from retraining_operator.plan import Gathered, Plan, plan
-from retraining_operator.policy import admit, admit_all
+from retraining_operator.objects.job import read_job
+from retraining_operator.objects.request import RetrainRequest, read_request
+from retraining_operator.objects.status import unlaunched
+from retraining_operator.planning.admission import Allow, Merge, Refuse, Wait
+from retraining_operator.planning.past import Past
+from retraining_operator.planning.plan import Gathered, Plan, plan
+from retraining_operator.planning.policy import admit, admit_all
+from retraining_operator.planning.standing import standing
+from retraining_operator.planning.steps import Launch, Replace, Report
 from retraining_operator.reason import Reason
-from retraining_operator.request import RetrainRequest, read_request
 from retraining_operator.settings import Triggers
-from retraining_operator.standing import standing
-from retraining_operator.status import unlaunched
-from retraining_operator.steps import Launch, Replace, Report
 
 Build = Callable[..., dict[str, Any]]
 

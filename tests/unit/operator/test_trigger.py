@@ -6,7 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from retraining_operator.trigger import RECORD_LIMIT_BYTES, Malformed, MalformedRecord, Origin, Trigger, read_trigger
+from retraining_operator.triggers.trigger import (
+    RECORD_LIMIT_BYTES,
+    Malformed,
+    MalformedRecord,
+    Origin,
+    Trigger,
+    read_trigger,
+)
 
 ORIGIN = Origin("retraining-triggers", 2, 17, 1_750_000_000_123)
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from retraining_operator.names import Task
-from retraining_operator.request import read_request
+from retraining_operator.objects.request import read_request
 from retraining_operator.view import View
 
 Build = Callable[..., dict[str, Any]]

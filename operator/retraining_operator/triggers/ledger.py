@@ -14,7 +14,7 @@ from typing import Any
 
 from retraining_operator.cluster import AlreadyExists, Cluster, Conflict, Gone
 from retraining_operator.names import LABEL_MANAGED_BY, MANAGED_BY, ledger_key
-from retraining_operator.trigger import Origin
+from retraining_operator.triggers.trigger import Origin
 
 UNKNOWN = -1
 Places = frozenset[tuple[int, int]]

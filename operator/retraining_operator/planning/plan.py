@@ -13,21 +13,19 @@ from datetime import datetime
 from itertools import islice
 
 from retraining_operator import names
-from retraining_operator.admission import Admission, Allow, Wait
-from retraining_operator.conditions import Status
 from retraining_operator.contract import Withheld
-from retraining_operator.decision import NoRuling, read_ruling
-from retraining_operator.job import Job
 from retraining_operator.names import Task
-from retraining_operator.outcome import Outcome
-from retraining_operator.past import Past, merged_of, taken_in
-from retraining_operator.policy import admit_all
-from retraining_operator.reason import Reason
-from retraining_operator.request import RetrainRequest
-from retraining_operator.settings import ConcurrencyPolicy, Triggers
-from retraining_operator.standing import could_start, running_since, standing
-from retraining_operator.status import awaiting, deciding, finished, invitation, launched, unlaunched, waiting
-from retraining_operator.steps import (
+from retraining_operator.objects.conditions import Status
+from retraining_operator.objects.decision import NoRuling, read_ruling
+from retraining_operator.objects.job import Job
+from retraining_operator.objects.outcome import Outcome
+from retraining_operator.objects.request import RetrainRequest
+from retraining_operator.objects.status import awaiting, deciding, finished, invitation, launched, unlaunched, waiting
+from retraining_operator.planning.admission import Admission, Allow, Wait
+from retraining_operator.planning.past import Past, merged_of, taken_in
+from retraining_operator.planning.policy import admit_all
+from retraining_operator.planning.standing import could_start, running_since, standing
+from retraining_operator.planning.steps import (
     ArmTtl,
     Conclude,
     Decide,
@@ -40,6 +38,8 @@ from retraining_operator.steps import (
     Settle,
     Step,
 )
+from retraining_operator.reason import Reason
+from retraining_operator.settings import ConcurrencyPolicy, Triggers
 
 Jobs = Mapping[Task, Mapping[str, Job]]
 

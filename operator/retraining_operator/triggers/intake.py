@@ -26,13 +26,13 @@ from retraining_operator.cluster import (
 )
 from retraining_operator.context import Context
 from retraining_operator.crash import Point
-from retraining_operator.dead_letter import DeadLetters
-from retraining_operator.holds import Hold, Holds
-from retraining_operator.ledger import Ledger
-from retraining_operator.membership import Progress
 from retraining_operator.metrics import ACCEPTED, DUPLICATE, SKIPPED
-from retraining_operator.request import Manifest, build_request, same_trigger
-from retraining_operator.trigger import Malformed, MalformedRecord, Origin, read_trigger
+from retraining_operator.objects.request import Manifest, build_request, same_trigger
+from retraining_operator.triggers.dead_letter import DeadLetters
+from retraining_operator.triggers.holds import Hold, Holds
+from retraining_operator.triggers.ledger import Ledger
+from retraining_operator.triggers.membership import Progress
+from retraining_operator.triggers.trigger import Malformed, MalformedRecord, Origin, read_trigger
 
 logger = logging.getLogger(__name__)
 

@@ -9,14 +9,14 @@ from typing import Any
 from pydantic.alias_generators import to_camel
 
 from retraining_operator import names
-from retraining_operator.admission import Merge, Refuse
-from retraining_operator.conditions import TO_BE_RECORDED, Status, Truth, Values, condition, conditions_of
 from retraining_operator.contract import Failure, Result, Withheld
-from retraining_operator.job import Job
-from retraining_operator.outcome import Outcome
-from retraining_operator.pod import HOLDS, Trouble
+from retraining_operator.objects.conditions import TO_BE_RECORDED, Status, Truth, Values, condition, conditions_of
+from retraining_operator.objects.job import Job
+from retraining_operator.objects.outcome import Outcome
+from retraining_operator.objects.pod import HOLDS, Trouble
+from retraining_operator.objects.request import RetrainRequest
+from retraining_operator.planning.admission import Merge, Refuse
 from retraining_operator.reason import Reason
-from retraining_operator.request import RetrainRequest
 
 GOES_ON = "It goes on by itself once that is solved, and the deadline counts meanwhile."
 UNCOUNTED = {Reason.EVICTED, Failure.AUDIT_PENDING}

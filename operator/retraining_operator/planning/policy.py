@@ -10,11 +10,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from retraining_operator.admission import Admission, Allow, Merge, Refuse, Wait
+from retraining_operator.objects.request import RetrainRequest
+from retraining_operator.planning.admission import Admission, Allow, Merge, Refuse, Wait
+from retraining_operator.planning.standing import DAY, Standing
 from retraining_operator.reason import Reason
-from retraining_operator.request import RetrainRequest
 from retraining_operator.settings import ConcurrencyPolicy
-from retraining_operator.standing import DAY, Standing
 
 
 def admit_all(candidates: Sequence[RetrainRequest], found: Standing) -> dict[str, Admission]:

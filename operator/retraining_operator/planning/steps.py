@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from retraining_operator.conditions import Status
-from retraining_operator.decision import Ruling
-from retraining_operator.job import Job
 from retraining_operator.names import Task
-from retraining_operator.request import RetrainRequest
+from retraining_operator.objects.conditions import Status
+from retraining_operator.objects.decision import Ruling
+from retraining_operator.objects.job import Job
+from retraining_operator.objects.request import RetrainRequest
 
 
 @dataclass(frozen=True)

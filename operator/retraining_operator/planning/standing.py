@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from retraining_operator.admission import Admission, Allow, Wait
-from retraining_operator.job import Job
-from retraining_operator.past import Past, moment
-from retraining_operator.request import RetrainRequest
+from retraining_operator.objects.job import Job
+from retraining_operator.objects.request import RetrainRequest
+from retraining_operator.planning.admission import Admission, Allow, Wait
+from retraining_operator.planning.past import Past, moment
 from retraining_operator.settings import Triggers
 
 DAY = timedelta(days=1)

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from retraining_operator.contract import ExitCode, Failure, Result, read_result
-from retraining_operator.job import Job
-from retraining_operator.pod import Attempt, Trouble
+from retraining_operator.objects.job import Job
+from retraining_operator.objects.pod import Attempt, Trouble
 from retraining_operator.reason import Reason
 
 FAILURE_OF_EXIT: dict[int | None, Failure] = {

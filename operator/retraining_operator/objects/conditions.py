@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from retraining_operator.pod import HOLDS
+from retraining_operator.objects.pod import HOLDS
+from retraining_operator.objects.request import RetrainRequest
 from retraining_operator.reason import Reason
-from retraining_operator.request import RetrainRequest
 
 Status = dict[str, Any]
 Truth = Literal["True", "False", "Unknown"]

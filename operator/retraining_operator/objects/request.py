@@ -20,9 +20,9 @@ from retraining_operator.contract import (
     Tunables,
     Withheld,
 )
-from retraining_operator.decision import TEXT_LIMIT_CHARACTERS, Ruling
+from retraining_operator.objects.decision import TEXT_LIMIT_CHARACTERS, Ruling
 from retraining_operator.reason import Reason
-from retraining_operator.trigger import DEFAULT_REASON, Trigger
+from retraining_operator.triggers.trigger import DEFAULT_REASON, Trigger
 
 Manifest = dict[str, Any]
 """A Kubernetes object as plain JSON."""

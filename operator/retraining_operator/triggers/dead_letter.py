@@ -18,12 +18,12 @@ from kafka import KafkaAdminClient, KafkaProducer
 from kafka.consumer.fetcher import ConsumerRecord
 from kafka.errors import KafkaError, MessageSizeTooLargeError, RecordListTooLargeError, for_code
 
-from retraining_operator.holds import Hold, Holds
-from retraining_operator.kafka_client import MissingCredential, client_options
-from retraining_operator.ledger import Places
 from retraining_operator.metrics import Metrics
 from retraining_operator.settings import Kafka
-from retraining_operator.trigger import MalformedRecord
+from retraining_operator.triggers.holds import Hold, Holds
+from retraining_operator.triggers.kafka_client import MissingCredential, client_options
+from retraining_operator.triggers.ledger import Places
+from retraining_operator.triggers.trigger import MalformedRecord
 
 logger = logging.getLogger(__name__)
 

@@ -10,9 +10,9 @@ from kafka import KafkaConsumer, TopicPartition
 from kafka.consumer.fetcher import ConsumerRecord
 from kafka.errors import KafkaError
 
-from retraining_operator.kafka_client import MissingCredential, client_options
 from retraining_operator.settings import Kafka
-from retraining_operator.span import ReplayError, Span, check_bounds
+from retraining_operator.triggers.kafka_client import MissingCredential, client_options
+from retraining_operator.triggers.span import ReplayError, Span, check_bounds
 
 ANSWER_SECONDS = 10
 BATCH_RECORDS = 500

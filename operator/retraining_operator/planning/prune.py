@@ -9,9 +9,9 @@ from collections.abc import Iterable, Set
 from datetime import datetime, timedelta
 from itertools import islice
 
-from retraining_operator.past import Past
+from retraining_operator.planning.past import Past
+from retraining_operator.planning.standing import DAY
 from retraining_operator.settings import Retention, Triggers
-from retraining_operator.standing import DAY
 
 AT_ONCE = 50
 """How many go in one pass: a cleaner must not be in the way of work."""

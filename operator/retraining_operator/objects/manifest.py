@@ -12,9 +12,9 @@ from pydantic import ValidationError
 
 from retraining_operator import names
 from retraining_operator.contract import DATABASE_URL, REDIS_URL, SIGNING_KEY, ExitCode, Tunables, environment_name
-from retraining_operator.decision import Ruling
 from retraining_operator.names import Task
-from retraining_operator.request import Manifest, RetrainRequest
+from retraining_operator.objects.decision import Ruling
+from retraining_operator.objects.request import Manifest, RetrainRequest
 from retraining_operator.settings import SecretKey, Settings
 
 

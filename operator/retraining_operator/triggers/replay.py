@@ -18,7 +18,7 @@ from typing import Any
 
 from kafka.consumer.fetcher import ConsumerRecord
 
-from retraining_operator.archive import Unreadable, known
+from retraining_operator.audit.archive import Unreadable, known
 from retraining_operator.cluster import (
     REQUESTS,
     AlreadyExists,
@@ -29,11 +29,11 @@ from retraining_operator.cluster import (
     Refused,
     connect,
 )
-from retraining_operator.request import Manifest, build_request, same_trigger
+from retraining_operator.objects.request import Manifest, build_request, same_trigger
 from retraining_operator.settings import Settings
-from retraining_operator.source import Source
-from retraining_operator.span import ReplayError, Span, add_arguments, read_span
-from retraining_operator.trigger import MalformedRecord, Origin, read_trigger
+from retraining_operator.triggers.source import Source
+from retraining_operator.triggers.span import ReplayError, Span, add_arguments, read_span
+from retraining_operator.triggers.trigger import MalformedRecord, Origin, read_trigger
 
 PARALLEL_RECORDS = 8
 

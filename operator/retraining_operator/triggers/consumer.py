@@ -21,10 +21,10 @@ from kafka.consumer.fetcher import ConsumerRecord
 from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssignor
 from kafka.errors import KafkaError
 
-from retraining_operator.kafka_client import MissingCredential, client_options
-from retraining_operator.membership import POLL_SECONDS, Membership, Progress
 from retraining_operator.metrics import Metrics
 from retraining_operator.settings import Kafka
+from retraining_operator.triggers.kafka_client import MissingCredential, client_options
+from retraining_operator.triggers.membership import POLL_SECONDS, Membership, Progress
 
 logger = logging.getLogger(__name__)
 

@@ -18,12 +18,12 @@ import psycopg2
 from psycopg2 import errors
 from psycopg2.extensions import parse_dsn
 
-from retraining_operator.conditions import Values
+from retraining_operator.audit.log_tail import masked
+from retraining_operator.audit.row import Row
 from retraining_operator.contract import Reason as Why
 from retraining_operator.contract import Withheld
-from retraining_operator.log_tail import masked
+from retraining_operator.objects.conditions import Values
 from retraining_operator.reason import Reason
-from retraining_operator.row import Row
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection  # noqa: N812

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from retraining_operator import names
-from retraining_operator.decision import NoRuling, Ruling, read_ruling
-from retraining_operator.pod import Trouble
+from retraining_operator.objects.decision import NoRuling, Ruling, read_ruling
+from retraining_operator.objects.pod import Trouble
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,1 @@
+"""RetrainRequests, Jobs and pods as the operator reads and writes them. Pure."""
