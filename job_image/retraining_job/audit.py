@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from psycopg2.extras import Json, RealDictCursor
 
-from retraining_job.contract import Contenders, Reason, Result, Verdict, Window, Withheld
+from retraining_job.contract import Reason, Result, Verdict, Withheld, read_row
 from retraining_job.database import database
 from retraining_job.errors import BadConfiguration, BadData
 from retraining_job.tables import Tables, tables_of
@@ -72,7 +72,7 @@ def recorded(connection: Connection, tables: Tables, run_id: str) -> Result | No
         if tables.run_columns:
             cursor.execute("SELECT * FROM retraining_runs WHERE run_id = %s AND verdict IS NOT NULL", [run_id])
             if row := cursor.fetchone():
-                return result_of(row)
+                return read_row(row)
         if tables.has_run_id:
             cursor.execute("SELECT * FROM model_versions WHERE run_id = %s", [run_id])
             if row := cursor.fetchone():
@@ -227,27 +227,6 @@ def facts_of(outcome: Outcome) -> dict[str, Any]:
         "report": outcome.report,
     }
     return row | {name: value for name, value in beside.items() if value is not None}
-
-
-def result_of(row: dict[str, Any]) -> Result:
-    """Read a result back from its row."""
-    return Result(
-        run_id=row["run_id"],
-        verdict=Verdict(row["verdict"]),
-        promoted=row["version"] is not None,
-        withheld=Withheld(row["withheld"]) if row.get("withheld") else None,
-        reason=row["reason"],
-        message=row["message"],
-        n_samples=row["n_samples"],
-        version=row["version"],
-        champion_version=row["champion_version"],
-        window=Window(first=row["window_first"], last=row["window_last"], rows=row["n_samples"])
-        if row["window_first"]
-        else None,
-        figures=Contenders.model_validate(row["figures"]) if row["figures"] else None,
-        started_at=row["started_at"],
-        finished_at=row["finished_at"],
-    )
 
 
 def result_of_version(row: dict[str, Any]) -> Result:

@@ -21,6 +21,7 @@ from retraining_job.contract import (
     Withheld,
     environment_name,
     read_result,
+    read_row,
 )
 
 __all__ = [
@@ -44,4 +45,5 @@ __all__ = [
     "Withheld",
     "environment_name",
     "read_result",
+    "read_row",
 ]

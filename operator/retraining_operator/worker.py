@@ -19,6 +19,7 @@ from retraining_operator.cluster import (
     Refused,
 )
 from retraining_operator.context import Context
+from retraining_operator.contract import Withheld
 from retraining_operator.crash import Point
 from retraining_operator.events import Narrator
 from retraining_operator.names import Task
@@ -124,7 +125,7 @@ class Worker:
         for pod in await self._cluster.list_pods(request.uid):  # the watch may lag behind the Job's
             self._view.see_pod(pod)
         attempts = own(job, self._view.attempts(request.uid))
-        outcome = read_outcome(job, attempts, held(request, job.task))
+        outcome = await self._known(request, job.task, read_outcome(job, attempts, held(request, job.task)))
         status = ended(request, job.task, outcome, self._clock(), job)
         if attempts and (tail := await self._log_tail(request, attempts[-1].pod)):
             status |= {"logTail": tail}
@@ -135,6 +136,16 @@ class Worker:
             self._metrics.run_finished(outcome, job)
         else:
             self._metrics.decision_finished(outcome)
+
+    async def _known(self, request: RetrainRequest, task: Task, outcome: Outcome) -> Outcome:
+        """Give the verdict that the database has of a run whose pods do not tell one: its model may be live."""
+        if outcome.result and outcome.result.verdict:
+            return outcome
+        found = await self._archive.verdict(request.uid)
+        if not found or (task is Task.DECIDE and found.withheld == Withheld.AWAITING_DECISION):
+            return outcome
+        logger.info("%s: %s, but the database has its verdict.", request.key, outcome.reason)
+        return Outcome(str(found.verdict), found.message, found)
 
     async def _log_tail(self, request: RetrainRequest, pod: str) -> str:
         """Read the end of a pod's log; an outcome does not wait for it, since its node may be away for good."""
@@ -220,7 +231,7 @@ class Worker:
         try:
             self._view.see_job(await self._cluster.read(JOBS, name))
         except Gone:
-            outcome = Outcome(Reason.JOB_DELETED, deleted(request, task, name))
+            outcome = await self._known(request, task, Outcome(Reason.JOB_DELETED, deleted(request, task, name)))
             await self._write(request, ended(request, task, outcome, self._clock()))
 
     async def _ignore(self, request: RetrainRequest, message: str) -> None:

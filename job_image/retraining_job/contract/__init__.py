@@ -22,6 +22,7 @@ from retraining_job.contract.result import (
     Result,
     Window,
     read_result,
+    read_row,
 )
 from retraining_job.contract.tunables import (
     Decision,
@@ -60,5 +61,6 @@ __all__ = [
     "Withheld",
     "environment_name",
     "read_result",
+    "read_row",
     "value_name",
 ]

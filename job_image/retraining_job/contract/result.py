@@ -1,8 +1,10 @@
-"""The result document of one run: the container's termination message, at most 4 KiB of JSON. Pure."""
+"""The result of one run: the container's termination message, at most 4 KiB of JSON, and a row in a table. Pure."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -109,3 +111,12 @@ def read_result(document: str) -> Result | None:
         return Result.model_validate_json(document)
     except ValidationError:
         return None
+
+
+def read_row(row: Mapping[str, Any]) -> Result:
+    """Read a verdict back from its row of `retraining_runs`; the table may lack the later columns."""
+    window = {"first": row["window_first"], "last": row["window_last"], "rows": row["n_samples"]}
+    facts = {name: row.get(name) for name in Result.model_fields if name not in {"promoted", "window"}}
+    return Result.model_validate(
+        {**facts, "promoted": row["version"] is not None, "window": window if row["window_first"] else None}
+    )

@@ -18,7 +18,8 @@ from typing import Any
 
 from kafka.consumer.fetcher import ConsumerRecord
 
-from retraining_operator.audit.archive import Unreadable, known
+from retraining_operator.audit.archive import known
+from retraining_operator.audit.runs import Unreadable
 from retraining_operator.cluster import (
     REQUESTS,
     AlreadyExists,

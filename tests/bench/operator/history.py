@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from retraining_operator.audit.archive import DONE
+from retraining_operator.audit.runs import DONE
 from retraining_operator.cluster import CONNECTIONS, REQUESTS
 from retraining_operator.contract import Figures, PartFigures, Result, Verdict
 from retraining_operator.objects.conditions import timestamp

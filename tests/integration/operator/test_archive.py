@@ -15,7 +15,8 @@ from pydantic import SecretStr
 
 from retraining_job.schema import migrate
 from retraining_job.settings import MigrateSettings
-from retraining_operator.audit.archive import Archive, Unreadable, known
+from retraining_operator.audit.archive import Archive, known
+from retraining_operator.audit.runs import Unreadable
 from tests.system.endpoints import at
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -185,3 +186,31 @@ async def test_runs_that_have_ended_are_known(url: SecretStr) -> None:
 async def test_database_that_knows_of_no_runs_says_so(database_url: str) -> None:
     with pytest.raises(Unreadable, match='"retraining_runs" does not exist'):
         await known(SecretStr(database_url), ["fraud/any"])
+
+
+async def test_verdict_is_read_back_with_what_decided(url: SecretStr, sql: Sql) -> None:
+    archive = Archive(url)
+    assert await archive.verdict("r") is None
+    sql(
+        "INSERT INTO retraining_runs (run_id, reason, message, started_at, finished_at)"
+        " VALUES ('r', 'announced', 'About to publish.', now(), now())"
+    )
+    assert await archive.verdict("r") is None
+    sql(
+        "UPDATE retraining_runs SET verdict = 'Promoted', reason = 'not_inferior', version = 7, n_samples = 600,"
+        " window_first = now(), window_last = now(), figures = %s",
+        '{"challenger": {"mixture": {"average_precision": 0.5}}}',
+    )
+    found = await archive.verdict("r")
+    assert found
+    assert (found.verdict, found.promoted, found.version, found.reason) == ("Promoted", True, 7, "not_inferior")
+    assert found.window
+    assert found.window.rows == 600
+    assert found.figures
+    assert found.figures.challenger.mixture
+    assert found.figures.challenger.mixture.average_precision == 0.5
+
+
+async def test_database_that_is_away_has_no_verdict() -> None:
+    assert await Archive(None).verdict("r") is None
+    assert await Archive(SecretStr("postgresql://localhost:1/none")).verdict("r") is None
