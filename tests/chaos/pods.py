@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from collections.abc import MutableMapping
 from contextlib import suppress
@@ -9,21 +10,36 @@ from typing import Any
 
 from tests.system.kubectl import CommandError, Kubectl, wait_for
 
+LAST_WORDS = re.compile(r"Dying at the point ([a-z-]+)")
+Falls = MutableMapping[tuple[str, int], str]
+"""At which named point a pod's program fell, by the pod's uid and how often it had been started again before."""
 
-def look_after(kubectl: Kubectl, selector: str, seen: MutableMapping[str, int]) -> None:
-    """Note how often each pod was started again, and replace those that Kubernetes makes wait for it.
+
+def look_after(kubectl: Kubectl, selector: str, falls: Falls) -> None:
+    """Note at which points programs fell, and replace pods that Kubernetes makes wait for their next start.
 
     Args:
         kubectl: for the pods' namespace.
         selector: the pods' labels.
-        seen: restarts by the pod's uid; what is gone by now stays in it.
+        falls: taken in by what their containers said last; what is gone by now stays in it.
     """
     with suppress(CommandError, subprocess.TimeoutExpired):
         for pod in kubectl.items("pods", selector):
             statuses = pod["status"].get("containerStatuses", ())
-            seen[pod["metadata"]["uid"]] = sum(status["restartCount"] for status in statuses)
+            for status in statuses:
+                falls.update(fallen(pod["metadata"]["uid"], status))
             if any((status["state"].get("waiting") or {}).get("reason") == "CrashLoopBackOff" for status in statuses):
                 replace(kubectl, pod)
+
+
+def fallen(uid: str, status: dict[str, Any]) -> dict[tuple[str, int], str]:
+    """Read where a container fell, before its last start and now."""
+    found = {}
+    for state, starts in (("lastState", status["restartCount"] - 1), ("state", status["restartCount"])):
+        said = LAST_WORDS.search((status[state].get("terminated") or {}).get("message", ""))
+        if said:
+            found[uid, starts] = said[1]
+    return found
 
 
 def replace(kubectl: Kubectl, pod: dict[str, Any]) -> None:

@@ -14,9 +14,10 @@ from kafka.errors import KafkaError
 
 from tests.chaos import pods
 from tests.chaos.evidence import Evidence, faults, gather, records
-from tests.chaos.strikes import SERVICES, STRIKES, labels
+from tests.chaos.strikes import SERVICES, STRIKES, Strike, labels
 from tests.cluster import lifecycle
 from tests.cluster.components import COMPONENTS
+from tests.cluster.errors import ClusterError
 from tests.cluster.paths import Paths
 from tests.e2e.world import OPERATOR, World
 from tests.system.endpoints import broker
@@ -26,6 +27,12 @@ CALM_SECONDS = 240
 """How long a round may take to come to rest after the last strike; a takeover and a run tried again fit in."""
 AT_ONCE = 6
 """Strikes in one round, where nothing else is asked for."""
+LANES = 3
+"""Strikes that are under way at the same time."""
+PAUSE_SECONDS = 0.5
+"""Between two records, so that some come while this or that is away."""
+MENDINGS = 5
+"""How often a part of Kubernetes may fall again while it waits for another one that was killed as well."""
 
 
 class NotAsItMustBe(Exception):
@@ -42,16 +49,16 @@ class Tally:
     rounds: int = 0
     seconds: float = 0
     strikes: Counter[str] = field(default_factory=Counter)
-    restarts: dict[str, int] = field(default_factory=dict)
-    """How often an operator has fallen by itself, by its pod's uid; those that were struck are new pods."""
+    falls: dict[tuple[str, int], str] = field(default_factory=dict)
+    """Where operators have fallen by themselves, at least: what a pod did before it was struck is not always seen."""
     recoveries: list[float] = field(default_factory=list)
     """Seconds from the last strike of each round until all was at rest."""
     evidence: Evidence | None = None
 
     @property
-    def crashes(self) -> int:
-        """How often operators have fallen by themselves, at least: what a struck pod did before is not always seen."""
-        return sum(self.restarts.values())
+    def dead(self) -> int:
+        """How many processes have died."""
+        return self.kills + len(self.falls)
 
 
 def run(world: World, kills: int, seed: int, say: Callable[[Tally, str], None], at_once: int = AT_ONCE) -> Tally:
@@ -62,35 +69,40 @@ def run(world: World, kills: int, seed: int, say: Callable[[Tally, str], None], 
     """
     source, tally = Random(seed), Tally(seed, at_once)  # noqa: S311  # to be repeated
     began = time.monotonic()
-    while tally.kills < kills:
+    while tally.dead < kills:
         tally.rounds += 1
         told = one_round(world, source, tally)
         tally.seconds = time.monotonic() - began
         rested = f"at rest after {tally.recoveries[-1]:.0f} s"
-        say(tally, f"round {tally.rounds}, {tally.kills} of {kills} kills, {rested}: {'; '.join(told)}.")
+        say(tally, f"round {tally.rounds}, {tally.dead} of {kills} kills, {rested}: {'; '.join(told)}.")
     return tally
 
 
 def one_round(world: World, source: Random, tally: Tally) -> list[str]:
     """Send some triggers, strike, wait for rest, check."""
     chosen = source.choices(STRIKES, [strike.weight for strike in STRIKES], k=tally.at_once)
-    told: list[str] = []
-    with ThreadPoolExecutor() as aside:
-        sending = aside.submit(
-            send, world.kafka.topic, source.randint(1, tally.at_once // 2 + 1), source.randint(0, 10**6)
-        )
-        if source.random() < 0.5:
+    count, mark, by_hand = source.randint(1, tally.at_once), source.randint(0, 10**6), source.random() < 0.5
+    with ThreadPoolExecutor() as aside, ThreadPoolExecutor(LANES) as lanes:
+        sending = aside.submit(send, world.kafka.topic, count, mark)
+        if by_hand:
             name = f"by-hand-{tally.seed}-{tally.rounds}"
             wait_for(f"{name} to be applied", lambda: world.apply(name, reason="by hand"))
-        for strike in chosen:
-            time.sleep(source.random() * 2)
-            pods.look_after(world.kubectl, OPERATOR, tally.restarts)
-            what = strike.do(world, source)
-            if what:
-                told.append(what)
-                tally.kills += strike.kills
-                tally.strikes[strike.name] += 1
+
+        def one(number: int, strike: Strike) -> str | None:
+            own = Random(f"{tally.seed}/{tally.rounds}/{number}")  # noqa: S311  # lanes must not take from one source
+            time.sleep(own.random() * 2)
+            pods.look_after(world.kubectl, OPERATOR, tally.falls)
+            return strike.do(world, own)
+
+        done = [
+            (strike, what)
+            for strike, what in zip(chosen, lanes.map(one, range(tally.at_once), chosen), strict=True)
+            if what
+        ]
         sending.result()
+    tally.kills += sum(strike.kills for strike, _ in done)
+    tally.strikes.update(strike.name for strike, _ in done)
+    told = [what for _, what in done]
     struck = time.monotonic()
     mend(world)
     rest(world, tally)
@@ -103,7 +115,7 @@ def one_round(world: World, source: Random, tally: Tally) -> list[str]:
 
 
 def send(topic: str, count: int, mark: int) -> None:
-    """Send records, again and again while Kafka is away; what came twice into the topic is two triggers."""
+    """Send records one after the other, again and again while Kafka is away; what came twice is two triggers."""
     sent = 0
     deadline = time.monotonic() + CALM_SECONDS
     while sent < count and time.monotonic() < deadline:
@@ -112,6 +124,7 @@ def send(topic: str, count: int, mark: int) -> None:
             while sent < count:
                 producer.send(topic, f'{{"reason": "chaos {mark}.{sent}"}}'.encode()).get(timeout=10)
                 sent += 1
+                time.sleep(PAUSE_SECONDS)
             producer.close(timeout=2)
         except (KafkaError, OSError):
             time.sleep(1)
@@ -121,8 +134,14 @@ def mend(world: World) -> None:
     """Wait until all that the release stands on is there again."""
     paths = Paths.here()
     for component in COMPONENTS:
-        lifecycle.start(paths, component)
-        lifecycle.wait_until_healthy(paths, component)
+        for last in [False] * MENDINGS + [True]:
+            lifecycle.start(paths, component)
+            try:
+                lifecycle.wait_until_healthy(paths, component)
+                break
+            except ClusterError as error:
+                if last:
+                    raise NotAsItMustBe(str(error)) from error
     services = world.environment.services
     for name in SERVICES:
 
@@ -141,7 +160,7 @@ def rest(world: World, tally: Tally) -> None:
     """Wait until each record has its request and each request its outcome."""
 
     def at_rest() -> bool:
-        pods.look_after(world.kubectl, OPERATOR, tally.restarts)
+        pods.look_after(world.kubectl, OPERATOR, tally.falls)
         names = records_of(world)
         found = world.requests()
         return all(name in found for name in names) and all(ended(request) for request in found.values())

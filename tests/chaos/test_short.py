@@ -19,6 +19,6 @@ def tell(tally: Tally, line: str) -> None:
 def test_twenty_kills_lose_and_double_nothing() -> None:
     with chaotic_world(SEED) as world:
         tally = run(world, KILLS, SEED, tell)
-    assert tally.kills >= KILLS
+    assert tally.dead >= KILLS
     assert tally.evidence is not None
     assert tally.evidence.versions

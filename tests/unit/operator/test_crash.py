@@ -1,5 +1,6 @@
 """The points at which a test lets the operator die are off by default, and say what is wrong with them."""
 
+import os
 import subprocess
 import sys
 
@@ -15,7 +16,15 @@ def test_nothing_dies_by_default() -> None:
         Crashes.read({}).at(point)
 
 
-def test_point_that_is_named_dies_and_no_other() -> None:
+PROCESS_1 = pytest.param(
+    ["unshare", "--pid", "--fork"],
+    marks=pytest.mark.skipif(os.geteuid() != 0, reason="only root may start a process 1"),
+    id="process 1, as in its container",
+)
+
+
+@pytest.mark.parametrize("command", [pytest.param([], id="any process"), PROCESS_1])
+def test_point_that_is_named_dies_and_no_other(command: list[str]) -> None:
     program = (
         "from retraining_operator.crash import Crashes, Point\n"
         "crashes = Crashes.read({'CRASH_POINTS': 'job-created=1'})\n"
@@ -24,8 +33,9 @@ def test_point_that_is_named_dies_and_no_other() -> None:
         "crashes.at(Point.JOB_CREATED)\n"
         "print('alive', flush=True)\n"
     )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stdout) == (-9, "alive\n")
+    done = subprocess.run([*command, sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (137, "alive\n")
+    assert done.stderr == "Dying at the point job-created, as CRASH_POINTS asks.\n"
 
 
 @pytest.mark.parametrize("text", ["often", "job-created=often", "no-such-point=1"])
