@@ -28,8 +28,11 @@ CONNECTIONS = 32
 PAGE_OBJECTS = 100
 """How many objects a list takes at a time; a finished request is some 30 kB once it is read."""
 MERGE_PATCH = "application/merge-patch+json"
-REFUSALS = {400, 403, 404, 405, 409, 410, 413, 415, 422}
-"""Answers that mean the request itself, where every other error means that the API server is away or overloaded."""
+REFUSALS = {400, 403, 404, 405, 409, 413, 415, 422}
+"""Answers that mean the request itself; after every other one the same call may succeed later.
+
+410 is none of them: a list took so long that the API server has forgotten its beginning.
+"""
 
 
 class ClusterError(Exception):
@@ -85,7 +88,7 @@ def read_error(status: int, body: str) -> ClusterError:
         return ClusterAway(f"The API server answered {status}: {message}")
     if status == 409:
         return (AlreadyExists if reason == "AlreadyExists" else Conflict)(status, message)
-    kind = {403: Forbidden, 404: Gone, 410: Gone}.get(status, Refused)
+    kind = {403: Forbidden, 404: Gone}.get(status, Refused)
     return kind(status, message)
 
 
