@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from retraining_operator.audit.archive import Archive
 from retraining_operator.crash import Crashes
 from retraining_operator.metrics import Metrics
+from retraining_operator.precedence import Precedence
 from retraining_operator.settings import Settings
 from retraining_operator.view import View
 
@@ -22,6 +23,8 @@ class Context:
     crashes: Crashes = field(default_factory=Crashes.off)
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     archive: Archive = field(init=False)
+    precedence: Precedence = field(init=False)
 
     def __post_init__(self) -> None:
         self.archive = Archive(self.settings.database_url)
+        self.precedence = Precedence(self.view.changed.set)

@@ -17,7 +17,7 @@ from retraining_operator.cluster import Cluster, ClusterAway, ClusterError, Conf
 from retraining_operator.context import Context
 from retraining_operator.planning.plan import Gathered, plan
 from retraining_operator.planning.prune import prunable
-from retraining_operator.planning.steps import Conclude, Launch, Record, Settle, Step
+from retraining_operator.planning.steps import Conclude, Launch, Record, Report, Settle, Step
 from retraining_operator.worker import Unrecorded, Worker
 
 logger = logging.getLogger(__name__)
@@ -44,9 +44,12 @@ class Reconciler:
         self._cluster = cluster
         self._worker = worker
         self._clock = clock
+        self._precedence = context.precedence
         self._places = asyncio.Semaphore(PARALLEL_STEPS)
         self._aside = asyncio.Semaphore(PARALLEL_STEPS)
         """Places for steps that may wait for the database: no launch waits behind them."""
+        self._telling = asyncio.Semaphore(PARALLEL_STEPS)
+        """Places for steps that only tell: no launch waits behind hundreds of them."""
         self._busy: dict[str, Step] = {}
         """Steps under way, by the uid of their request."""
         self._failures: dict[str, int] = {}
@@ -121,17 +124,19 @@ class Reconciler:
         launching = {uid for uid, step in self._busy.items() if isinstance(step, Launch)}
         gathered = Gathered(list(view.requests.values()), view.jobs, view.past(), launching)
         found = plan(gathered, self._settings.triggers, now)
-        ready = time.monotonic()
+        ready, give_way = time.monotonic(), self._precedence.wait_seconds()
         for step in found.steps:
             uid = step.request.uid
             if isinstance(step, Settle):
                 view.settle(step.request)
-            elif uid not in self._busy and self._pauses.get(uid, 0) <= ready:
+            elif uid not in self._busy and self._pauses.get(uid, 0) <= ready and not (give_way and only_tells(step)):
                 self._busy[uid] = step
                 group.create_task(self._attempt(step))
         self._prune(group, now)
         self._metrics.standing(view, found.held)
         waits = [until - ready for uid, until in self._pauses.items() if until > ready and uid in view.requests]
+        if give_way:
+            waits.append(give_way)
         if found.wake_at:
             waits.append(max(0.1, (found.wake_at - now).total_seconds()))
         return min(waits, default=None)
@@ -141,8 +146,7 @@ class Reconciler:
         request = step.request
         pause = 0.0
         try:
-            async with self._aside if isinstance(step, Conclude | Record) else self._places:
-                await self._worker.carry_out(step)
+            await self._carry_out(step)
         except Conflict:
             logger.debug("%s: it has changed meanwhile; the watch brings the newer one.", request.key)
         except Gone:
@@ -169,6 +173,20 @@ class Reconciler:
             self._failures.pop(request.uid, None)
             self._pauses.pop(request.uid, None)
 
+    async def _carry_out(self, step: Step) -> None:
+        """Carry out a step once it has a place; one that only tells is planned anew where something else goes first."""
+        if isinstance(step, Launch):
+            with self._precedence.first():
+                async with self._places:
+                    await self._worker.carry_out(step)
+        elif only_tells(step):
+            async with self._telling:
+                if not self._precedence.wait_seconds():
+                    await self._worker.carry_out(step)
+        else:
+            async with self._aside if isinstance(step, Conclude | Record) else self._places:
+                await self._worker.carry_out(step)
+
     def _pause(self, uid: str) -> float:
         """Give a pause that grows with each failure in a row."""
         failures = self._failures.get(uid, 0)
@@ -183,6 +201,11 @@ class Reconciler:
         busy = {request.name for request in view.requests.values() if not request.finished}
         if chosen := prunable(view.settled.values(), settings.retention, settings.triggers, busy, now):
             self._pruning = group.create_task(self._worker.prune(chosen))
+
+
+def only_tells(step: Step) -> bool:
+    """Tell whether a step changes nothing but what is said of a request that goes on."""
+    return isinstance(step, Report) and not step.final
 
 
 async def keep_resyncing(reconciler: Reconciler, every_seconds: float = RESYNC_SECONDS) -> None:

@@ -50,6 +50,11 @@ class Report:
     request: RetrainRequest
     status: Status
 
+    @property
+    def final(self) -> bool:
+        """Whether it ends the request; else it only tells how the request stands."""
+        return bool(self.status["conditions"][0]["status"] != "Unknown")
+
 
 @dataclass(frozen=True)
 class Conclude:

@@ -53,6 +53,7 @@ class Intake:
         self._view = context.view
         self._metrics = context.metrics
         self._crashes = context.crashes
+        self._precedence = context.precedence
         self._max_waiting = context.settings.triggers.max_waiting
         self._holds = Holds(context.metrics)
         self._letters = DeadLetters(context.settings.kafka, context.metrics, self._holds)
@@ -67,6 +68,10 @@ class Intake:
             records: in the order of each partition.
             topic_id: Kafka's id of the topic that they are from; None where it is not certain.
         """
+        with self._precedence.first():
+            return await self._accept(records, topic_id)
+
+    async def _accept(self, records: Sequence[ConsumerRecord], topic_id: str | None) -> Progress:
         self._crashes.at(Point.RECORDS_TAKEN)
         await self._patiently(self._ledger.load)
         replaced = self._ledger.replaced(topic_id)

@@ -12,6 +12,7 @@ import pytest
 from retraining_operator.cluster import Cluster, connect
 from retraining_operator.context import Context
 from retraining_operator.events import Narrator
+from retraining_operator.precedence import LINGER_SECONDS
 from retraining_operator.reconciler import Reconciler
 from retraining_operator.settings import Settings
 from retraining_operator.worker import Worker
@@ -87,6 +88,7 @@ def build_reconciler(context: Context, cluster: Cluster) -> Reconciler:
 
 
 async def reconcile(reconciler: Reconciler) -> None:
-    """Plan once and wait until every step is done."""
+    """Plan once and wait until every step is done; none of them gives way to what the pass before has launched."""
+    await asyncio.sleep(LINGER_SECONDS)
     async with asyncio.TaskGroup() as group:
         reconciler.dispatch(group)

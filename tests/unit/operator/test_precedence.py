@@ -1,0 +1,76 @@
+"""Reports give way to what makes triggers safe and starts Jobs, and not for ever."""
+
+import pytest
+
+from retraining_operator.precedence import LINGER_SECONDS, PATIENCE_SECONDS, Precedence
+
+
+class Clock:
+    """A time that stands still until it is moved."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+        self.rests = 0
+
+    def __call__(self) -> float:
+        return self.now
+
+    def rest(self) -> None:
+        self.rests += 1
+
+
+def build() -> tuple[Clock, Precedence]:
+    clock = Clock()
+    return clock, Precedence(clock.rest, clock)
+
+
+def test_nobody_waits_at_the_start() -> None:
+    _, precedence = build()
+    assert precedence.wait_seconds() == 0
+
+
+def test_reports_wait_while_a_launch_is_at_work_and_a_moment_longer() -> None:
+    clock, precedence = build()
+    with precedence.first():
+        assert precedence.wait_seconds() == PATIENCE_SECONDS
+        clock.now += 1
+        assert precedence.wait_seconds() == PATIENCE_SECONDS - 1
+    assert 0 < precedence.wait_seconds() <= LINGER_SECONDS
+    clock.now += LINGER_SECONDS
+    assert precedence.wait_seconds() == 0
+
+
+def test_only_the_last_one_s_end_wakes_the_others() -> None:
+    clock, precedence = build()
+    with precedence.first():
+        with precedence.first():
+            pass
+        assert (clock.rests, precedence.wait_seconds()) == (0, PATIENCE_SECONDS)
+    assert clock.rests == 1
+
+
+def test_patience_ends_though_the_work_does_not() -> None:
+    clock, precedence = build()
+    with precedence.first():
+        clock.now += PATIENCE_SECONDS
+        assert precedence.wait_seconds() == 0
+
+
+def test_batches_that_follow_each_other_are_one_stretch_of_work() -> None:
+    clock, precedence = build()
+    for _ in range(100):
+        with precedence.first():
+            clock.now += PATIENCE_SECONDS / 50
+        clock.now += LINGER_SECONDS / 2
+    assert precedence.wait_seconds() == 0
+    clock.now += 1
+    with precedence.first():
+        assert precedence.wait_seconds() == PATIENCE_SECONDS
+
+
+def test_work_that_fails_is_over_as_well() -> None:
+    clock, precedence = build()
+    with pytest.raises(ValueError, match="lost"), precedence.first():
+        raise ValueError("lost")
+    clock.now += 1
+    assert (clock.rests, precedence.wait_seconds()) == (1, 0)
