@@ -10,6 +10,8 @@ from collections.abc import AsyncIterator, Awaitable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, NamedTuple, cast
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 from kubernetes.aio import client, config
@@ -313,6 +315,12 @@ class Cluster:
         return text
 
 
+def proxy_for(url: str) -> str | None:
+    """Give the environment's proxy for an address: HTTPS_PROXY and NO_PROXY, as everywhere."""
+    parts = urlsplit(url)
+    return None if proxy_bypass(parts.hostname or "") else getproxies().get(parts.scheme)
+
+
 @asynccontextmanager
 async def connect(namespace: str, kubeconfig: str | None = None) -> AsyncIterator[Cluster]:
     """Connect with the pod's own service account, or with a kubeconfig (the current one) outside of a cluster."""
@@ -322,5 +330,8 @@ async def connect(namespace: str, kubeconfig: str | None = None) -> AsyncIterato
     except config.ConfigException:
         await config.load_kube_config(kubeconfig, client_configuration=configuration)  # type: ignore[no-untyped-call]
     configuration.connection_pool_maxsize = CONNECTIONS
+    configuration.proxy = configuration.proxy or proxy_for(configuration.host)
+    # Else each single call asks two threads for proxies and for a login in ~/.netrc.
+    configuration.client_session_kwargs = {"trust_env": False}
     async with client.ApiClient(configuration) as api:
         yield Cluster(api, namespace)

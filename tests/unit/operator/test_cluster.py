@@ -4,7 +4,16 @@ import json
 
 import pytest
 
-from retraining_operator.cluster import AlreadyExists, ClusterAway, ClusterError, Conflict, Forbidden, Gone, read_error
+from retraining_operator.cluster import (
+    AlreadyExists,
+    ClusterAway,
+    ClusterError,
+    Conflict,
+    Forbidden,
+    Gone,
+    proxy_for,
+    read_error,
+)
 
 
 @pytest.mark.parametrize(
@@ -28,3 +37,14 @@ def test_answer_is_taken_for_what_it_is(status: int, reason: str, kind: type[Clu
 
 def test_answer_that_is_no_status_is_given_as_it_is() -> None:
     assert str(read_error(502, "<html>Bad Gateway</html>")) == "The API server answered 502: <html>Bad Gateway</html>"
+
+
+def test_proxy_is_the_environment_s(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("https_proxy", "HTTPS_PROXY", "no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    assert proxy_for("https://api.example.com:6443") is None
+    monkeypatch.setenv("HTTPS_PROXY", "http://proxy.example.com:3128")
+    assert proxy_for("https://api.example.com:6443") == "http://proxy.example.com:3128"
+    monkeypatch.setenv("NO_PROXY", "10.96.0.1,.example.com")
+    assert proxy_for("https://api.example.com:6443") is None
+    assert proxy_for("https://10.96.0.1:443") is None
