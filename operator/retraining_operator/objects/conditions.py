@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, Literal
 
 from retraining_operator.objects.pod import HOLDS
@@ -81,6 +82,7 @@ def one_line(text: str) -> str:
     return " ".join(shown.split())
 
 
+@lru_cache(maxsize=8)  # a plan writes its own moment thousands of times
 def timestamp(moment: datetime) -> str:
     """Write a time as Kubernetes does."""
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
 
@@ -32,7 +33,7 @@ class Few:
 
 @dataclass(frozen=True)
 class Many:
-    """Requests created in a second."""
+    """Requests created in a second, medians of the rounds."""
 
     ours: float
     bare: float
@@ -54,18 +55,26 @@ async def measure_few(place: Place) -> Few:
     return Few(*(median(side) for side in zip(*found, strict=True)))
 
 
-async def measure_many(place: Place, bare: Place) -> Many:
-    """Send a thousand records at once; the bare client has its turn before and after."""
-    before = await bare_rate(bare, 0)
+async def measure_many(places: Sequence[Place], bare: Place) -> Many:
+    """Send a thousand records at once, in each place once; the bare client has its turn before and after each."""
+    ours, theirs = [], [await bare_rate(bare, 0)]
+    for number, place in enumerate(places, 1):
+        ours.append(await our_rate(place))
+        theirs.append(await bare_rate(bare, number * MANY))
+    return Many(median(ours), median(theirs))
+
+
+async def our_rate(place: Place) -> float:
+    """Let the operator create a thousand requests from records."""
     with operator(place.config(triggers={"maxWaiting": 2 * MANY})) as process:
         await asyncio.to_thread(process.wait_until_ready)
         async with producing(place) as producer, new_requests(place) as requests:
             await producer.send()
             await requests.wait_for(1)
             began = (await producer.send(MANY))[0].at
-            ours = MANY / (await requests.wait_for(MANY + 1) - began)
+            rate = MANY / (await requests.wait_for(MANY + 1) - began)
             await asyncio.sleep(SETTLE_SECONDS)
-    return Many(ours, (before + await bare_rate(bare, MANY)) / 2)
+    return rate
 
 
 async def bare_rate(place: Place, first: int) -> float:
