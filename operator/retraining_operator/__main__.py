@@ -19,7 +19,7 @@ import kopf
 from prometheus_client import disable_created_metrics
 
 from retraining_operator import http, logs
-from retraining_operator.cluster import connect
+from retraining_operator.cluster import NoAccess, connect
 from retraining_operator.context import Context
 from retraining_operator.crash import Crashes
 from retraining_operator.events import Narrator
@@ -61,6 +61,9 @@ def main() -> int:
     sys.setswitchinterval(SWITCH_SECONDS)
     try:
         asyncio.run(operate(settings, crashes))
+    except NoAccess as error:
+        logger.error("%s", error)  # noqa: TRY400  # a sentence for a person, who has no use for a traceback
+        return EXIT_BAD_SETTING
     except Exception:
         logger.exception("The operator ends, to be started anew by Kubernetes.")
         return EXIT_FAILED

@@ -45,6 +45,10 @@ class ClusterAway(ClusterError):
     """It did not answer, or could not serve; the same call may succeed later."""
 
 
+class NoAccess(ClusterError):
+    """It is not known where it is, or as whom to speak to it."""
+
+
 class Refused(ClusterError):
     """It answered no."""
 
@@ -323,12 +327,22 @@ def proxy_for(url: str) -> str | None:
 
 @asynccontextmanager
 async def connect(namespace: str, kubeconfig: str | None = None) -> AsyncIterator[Cluster]:
-    """Connect with the pod's own service account, or with a kubeconfig (the current one) outside of a cluster."""
+    """Connect with the pod's own service account, or with a kubeconfig (the current one) outside of a cluster.
+
+    Raises:
+        NoAccess: where there is neither.
+    """
     configuration = client.Configuration()
     try:
         config.load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]  # no types there
     except config.ConfigException:
-        await config.load_kube_config(kubeconfig, client_configuration=configuration)  # type: ignore[no-untyped-call]
+        try:
+            await config.load_kube_config(kubeconfig, client_configuration=configuration)  # type: ignore[no-untyped-call]
+        except config.ConfigException as error:
+            raise NoAccess(
+                "This is no pod with a service account, and the kubeconfig (the file in KUBECONFIG, or ~/.kube/config) "
+                f"cannot be used: {error}"
+            ) from error
     configuration.connection_pool_maxsize = CONNECTIONS
     configuration.proxy = configuration.proxy or proxy_for(configuration.host)
     # Else each single call asks two threads for proxies and for a login in ~/.netrc.

@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, field
 from random import Random
 
@@ -120,12 +121,13 @@ def send(topic: str, count: int, mark: int) -> None:
     deadline = time.monotonic() + CALM_SECONDS
     while sent < count and time.monotonic() < deadline:
         try:
-            producer = KafkaProducer(bootstrap_servers=[broker()], acks="all", bootstrap_timeout_ms=5000)
-            while sent < count:
-                producer.send(topic, f'{{"reason": "chaos {mark}.{sent}"}}'.encode()).get(timeout=10)
-                sent += 1
-                time.sleep(PAUSE_SECONDS)
-            producer.close(timeout=2)
+            with closing(
+                KafkaProducer(bootstrap_servers=[broker()], acks="all", bootstrap_timeout_ms=5000)
+            ) as producer:
+                while sent < count:
+                    producer.send(topic, f'{{"reason": "chaos {mark}.{sent}"}}'.encode()).get(timeout=10)
+                    sent += 1
+                    time.sleep(PAUSE_SECONDS)
         except (KafkaError, OSError):
             time.sleep(1)
 

@@ -27,6 +27,7 @@ from retraining_operator.cluster import (
     ClusterError,
     Forbidden,
     Gone,
+    NoAccess,
     Refused,
     connect,
 )
@@ -174,7 +175,7 @@ async def run(settings: Settings, arguments: argparse.Namespace) -> int:
         async with connect(settings.namespace) as cluster:
             maker = Replay(cluster, asked, dry_run=arguments.dry_run)
             fates = await replay(Source(settings.kafka), span, maker, print)
-    except ReplayError as error:
+    except (ReplayError, NoAccess) as error:
         print(error, file=sys.stderr)  # noqa: T201  # a command for a person
         return 1
     return 1 if fates[Fate.REFUSED] else 0

@@ -72,9 +72,9 @@ async def our_rate(place: Place) -> float:
             await producer.send()
             await requests.wait_for(1)
             began = (await producer.send(MANY))[0].at
-            rate = MANY / (await requests.wait_for(MANY + 1) - began)
+            seconds: float = await requests.wait_for(MANY + 1) - began
             await asyncio.sleep(SETTLE_SECONDS)
-    return rate
+    return MANY / seconds
 
 
 async def bare_rate(place: Place, first: int) -> float:

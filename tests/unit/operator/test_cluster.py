@@ -1,6 +1,7 @@
 """What the API server's refusals are taken for."""
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +12,8 @@ from retraining_operator.cluster import (
     Conflict,
     Forbidden,
     Gone,
+    NoAccess,
+    connect,
     proxy_for,
     read_error,
 )
@@ -48,3 +51,9 @@ def test_proxy_is_the_environment_s(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_PROXY", "10.96.0.1,.example.com")
     assert proxy_for("https://api.example.com:6443") is None
     assert proxy_for("https://10.96.0.1:443") is None
+
+
+async def test_nowhere_to_connect_to_is_one_sentence(tmp_path: Path) -> None:
+    with pytest.raises(NoAccess, match="KUBECONFIG"):
+        async with connect("fraud", str(tmp_path / "none")):
+            pass
