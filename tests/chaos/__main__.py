@@ -29,7 +29,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--at-once", type=int, default=AT_ONCE, help="strikes in one round")
     options = parser.parse_args()
-    with chaotic_world(options.seed) as world:
+    with chaotic_world() as world:
         try:
             run(world, options.kills, options.seed, note, options.at_once)
         except NotAsItMustBe as error:

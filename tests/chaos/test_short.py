@@ -17,7 +17,7 @@ def tell(tally: Tally, line: str) -> None:
 
 @pytest.mark.timeout(1200)  # a round says by itself what does not come to rest; some rounds take two minutes
 def test_twenty_kills_lose_and_double_nothing() -> None:
-    with chaotic_world(SEED) as world:
+    with chaotic_world() as world:
         tally = run(world, KILLS, SEED, tell)
     assert tally.dead >= KILLS
     assert tally.evidence is not None
