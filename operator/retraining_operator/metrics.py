@@ -12,7 +12,7 @@ from datetime import datetime
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from retraining_operator.contract import Failure
+from retraining_operator.contract import Failure, Verdict
 from retraining_operator.names import Task
 from retraining_operator.objects.conditions import Status
 from retraining_operator.objects.job import Job
@@ -39,6 +39,7 @@ FAILURES = (
 )
 """Every reason without a verdict, so that a result document's own words make no label."""
 OTHER = "Other"
+VOCABULARY = frozenset(str(reason) for reason in (*Verdict, *Failure, *Reason))
 ACCEPTED = "accepted"
 DUPLICATE = "duplicate"
 HOLDING = (
@@ -168,13 +169,26 @@ class Metrics:
         self._judged_at = max(self._judged_at, at)
         self._last.set(self._judged_at)
 
-    def run_finished(self, outcome: Outcome, job: Job) -> None:
-        """Count one run whose outcome is stored."""
+    def task_finished(self, task: Task, outcome: Outcome, job: Job | None) -> None:
+        """Count one run, or one decision that was carried out, whose outcome is stored.
+
+        Args:
+            task: which of the two.
+            outcome: how it ended.
+            job: the Job behind it; None where that was deleted.
+        """
+        if task is Task.TRAIN:
+            self._run_finished(outcome, job)
+        else:
+            self._decision_finished(outcome)
+        if outcome.result and outcome.result.promoted:
+            self._promotions.inc()
+
+    def _run_finished(self, outcome: Outcome, job: Job | None) -> None:
         self._runs.inc()
-        self._outcomes.labels(outcome.reason).inc()
-        if job.started_at and job.finished_at:
+        self._outcomes.labels(word(outcome.reason)).inc()
+        if job and job.started_at and job.finished_at:
             self._duration.observe(max(0.0, seconds(job.finished_at) - seconds(job.started_at)))
-        self._count_promotion(outcome)
         if outcome.result and outcome.result.figures:
             self._judged(outcome.result.finished_at.timestamp())
 
@@ -183,15 +197,9 @@ class Metrics:
         if reason not in SUPPRESSING:
             self._failures.labels(reason if reason in FAILURES else OTHER).inc()
 
-    def decision_finished(self, outcome: Outcome) -> None:
-        """Count one decision whose outcome is stored."""
+    def _decision_finished(self, outcome: Outcome) -> None:
         withheld = outcome.result.withheld if outcome.result else None
-        self._decisions.labels(withheld or outcome.reason).inc()
-        self._count_promotion(outcome)
-
-    def _count_promotion(self, outcome: Outcome) -> None:
-        if outcome.result and outcome.result.promoted:
-            self._promotions.inc()
+        self._decisions.labels(withheld or word(outcome.reason)).inc()
 
     def leading(self, *, leading: bool) -> None:
         """Tell whether this replica is the one that acts."""
@@ -235,6 +243,11 @@ class Metrics:
         self._oldest_request.set_function(lambda: age_seconds(seconds(born) if born else None))
         self._unrecorded.set(sum(request.finished and not request.recorded for request in view.requests.values()))
         self._requests.labels("awaiting_decision").set(sum(request.awaiting for request in view.requests.values()))
+
+
+def word(reason: str) -> str:
+    """Give a reason as a label: one of our vocabulary, so that no document's own words make labels without end."""
+    return reason if reason in VOCABULARY else OTHER
 
 
 def seconds(timestamp: str) -> float:

@@ -132,10 +132,7 @@ class Worker:
         answer = await self._archive.keep(self._row(request, status))
         self._crashes.at(Point.OUTCOME_RECORDED)
         await self._write(request, recorded(request, status, answer, self._clock()))
-        if job.task is Task.TRAIN:
-            self._metrics.run_finished(outcome, job)
-        else:
-            self._metrics.decision_finished(outcome)
+        self._metrics.task_finished(job.task, outcome, job)
 
     async def _known(self, request: RetrainRequest, task: Task, outcome: Outcome) -> Outcome:
         """Give the verdict that the database has of a run whose pods do not tell one: its model may be live."""
@@ -233,6 +230,7 @@ class Worker:
         except Gone:
             outcome = await self._known(request, task, Outcome(Reason.JOB_DELETED, deleted(request, task, name)))
             await self._write(request, ended(request, task, outcome, self._clock()))
+            self._metrics.task_finished(task, outcome, None)
 
     async def _ignore(self, request: RetrainRequest, message: str) -> None:
         """Keep the decision that changes nothing, so that this is said once."""

@@ -8,6 +8,7 @@ from prometheus_client import generate_latest
 
 from retraining_operator.contract import Result
 from retraining_operator.metrics import Metrics
+from retraining_operator.names import Task
 from retraining_operator.objects.outcome import Outcome
 from retraining_operator.reason import Reason
 from retraining_operator.view import View
@@ -23,7 +24,7 @@ def test_decision_counts_a_promotion_and_no_second_run(now: datetime) -> None:
         result = Result(
             run_id="r", verdict="Promoted", reason="x", message="y", started_at=now, finished_at=now, **fields
         )
-        metrics.decision_finished(Outcome("Promoted", "y", result))
+        metrics.task_finished(Task.DECIDE, Outcome("Promoted", "y", result), None)
     text = shown(metrics)
     assert 'retraining_decisions_total{reason="Promoted"} 1.0' in text
     assert 'retraining_decisions_total{reason="Rejected"} 1.0' in text
@@ -67,3 +68,16 @@ def test_failures_are_counted_by_reasons_that_are_known_beforehand(request_body:
     view.see_request(request_body(status={"conditions": conditions}))
     metrics.standing(view, {})
     assert "retraining_unrecorded 1.0" in shown(metrics)
+
+
+def test_words_of_a_result_document_make_no_labels() -> None:
+    metrics = Metrics()
+    for reason in ("Kept", "JobDeleted", "BadData", "what a document says", "what another says"):
+        metrics.task_finished(Task.TRAIN, Outcome(reason, "It says so."), None)
+    outcomes = [line for line in shown(metrics).splitlines() if line.startswith("retraining_outcomes_total")]
+    assert sorted(outcomes) == [
+        'retraining_outcomes_total{reason="BadData"} 1.0',
+        'retraining_outcomes_total{reason="JobDeleted"} 1.0',
+        'retraining_outcomes_total{reason="Kept"} 1.0',
+        'retraining_outcomes_total{reason="Other"} 2.0',
+    ]

@@ -1,0 +1,146 @@
+"""A second, real broker in the release's namespace that lets nobody in without TLS and a login."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
+from kafka.admin import NewTopic, UserScramCredentialUpsertion
+
+from tests.system.environment import Environment
+from tests.system.kubectl import Kubectl
+
+NAME = "secure-kafka"
+MECHANISM = "SCRAM-SHA-512"
+USER, PASSWORD = "operator", "hidden-word-of-the-test"  # the test's own
+SECURE_PORT, OPEN_PORT = 9094, 19092
+"""The first asks for TLS and a login; the second, by which the test sends, for nothing."""
+PEM = "/etc/kafka-tls/keystore.pem"
+
+
+@dataclass(frozen=True)
+class SecureKafka:
+    """The broker, as the release and the test reach it."""
+
+    address: str
+    """Where it asks for TLS and a login, by a name that only pods can look up."""
+    outside: str
+    authority: str
+    """The certificate, PEM, by which the broker is known."""
+
+    def make(self, *topics: str) -> None:
+        """Make topics."""
+        with closing(KafkaAdminClient(bootstrap_servers=self.outside)) as admin:
+            admin.create_topics([NewTopic(topic, 1, 1) for topic in topics])
+
+    def send(self, topic: str, *values: str) -> None:
+        """Send records."""
+        with closing(KafkaProducer(bootstrap_servers=self.outside)) as producer:
+            for value in values:
+                producer.send(topic, value.encode()).get(10)
+
+    def count(self, topic: str) -> int:
+        """Count the records of a topic."""
+        partition = TopicPartition(topic, 0)
+        with closing(KafkaConsumer(bootstrap_servers=self.outside)) as consumer:
+            return int(consumer.end_offsets([partition])[partition])
+
+
+@contextmanager
+def secure_kafka(environment: Environment, kubectl: Kubectl) -> Iterator[SecureKafka]:
+    """Run the broker for a while."""
+    host = f"{NAME}.{kubectl.namespace}.svc"
+    authority, keystore = certificate(host)
+    kubectl.apply(secret(f"{NAME}-tls", {"keystore.pem": keystore}))
+    image = environment.services.get("statefulset", "kafka")["spec"]["template"]["spec"]["containers"][0]["image"]
+    for manifest in (service(), pod(image, host)):
+        kubectl.apply(manifest)
+    try:
+        kubectl("wait", "--for=condition=Ready", f"pod/{NAME}", "--timeout=90s")
+        outside = f"{kubectl.get('pod', NAME)['status']['podIP']}:{OPEN_PORT}"
+        give_login(outside)
+        yield SecureKafka(f"{host}:{SECURE_PORT}", outside, authority)
+    finally:
+        kubectl("delete", f"pod/{NAME}", f"service/{NAME}", f"secret/{NAME}-tls", "--grace-period=1")
+
+
+def give_login(outside: str) -> None:
+    """Let the broker know the user."""
+    with closing(KafkaAdminClient(bootstrap_servers=outside)) as admin:
+        answer = admin.alter_user_scram_credentials([UserScramCredentialUpsertion(USER, MECHANISM, PASSWORD)])
+    assert answer == {USER: None}
+
+
+def certificate(host: str) -> tuple[str, str]:
+    """Make a certificate for a host, known by itself; give it, and its key with it."""
+    with TemporaryDirectory() as folder:
+        key, found = Path(folder) / "key.pem", Path(folder) / "certificate.pem"
+        subprocess.run(
+            ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", f"/CN={NAME}",
+             "-addext", f"subjectAltName=DNS:{host}", "-keyout", str(key), "-out", str(found)],
+            check=True, capture_output=True,
+        )  # fmt: skip
+        return found.read_text(), key.read_text() + found.read_text()
+
+
+def secret(name: str, content: dict[str, str]) -> dict[str, Any]:
+    """Build a Secret."""
+    return {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "stringData": content}
+
+
+def service() -> dict[str, Any]:
+    """Build the Service, by whose name the certificate is made out."""
+    ports = [{"port": SECURE_PORT}]
+    spec = {"selector": {"app.kubernetes.io/name": NAME}, "ports": ports, "publishNotReadyAddresses": True}
+    return {"apiVersion": "v1", "kind": "Service", "metadata": {"name": NAME}, "spec": spec}
+
+
+def pod(image: str, host: str) -> dict[str, Any]:
+    """Build the broker."""
+    settings = {
+        "CLUSTER_ID": "4L6g3nShT-eMCtK--X86sw",
+        "KAFKA_NODE_ID": "1",
+        "KAFKA_PROCESS_ROLES": "broker,controller",
+        "KAFKA_CONTROLLER_QUORUM_VOTERS": "1@localhost:9093",
+        "KAFKA_CONTROLLER_LISTENER_NAMES": "CONTROLLER",
+        "KAFKA_LISTENERS": f"SECURE://:{SECURE_PORT},OPEN://:{OPEN_PORT},CONTROLLER://localhost:9093",
+        "KAFKA_ADVERTISED_LISTENERS": f"SECURE://{host}:{SECURE_PORT},OPEN://$(POD_IP):{OPEN_PORT}",
+        "KAFKA_LISTENER_SECURITY_PROTOCOL_MAP": "SECURE:SASL_SSL,OPEN:PLAINTEXT,CONTROLLER:PLAINTEXT",
+        "KAFKA_INTER_BROKER_LISTENER_NAME": "OPEN",
+        "KAFKA_SASL_ENABLED_MECHANISMS": MECHANISM,
+        "KAFKA_LISTENER_NAME_SECURE_SCRAM___SHA___512_SASL_JAAS_CONFIG": (
+            "org.apache.kafka.common.security.scram.ScramLoginModule required;"
+        ),
+        "KAFKA_SSL_KEYSTORE_TYPE": "PEM",
+        "KAFKA_SSL_KEYSTORE_LOCATION": PEM,
+        "KAFKA_OFFSETS_TOPIC_REPLICATION_FACTOR": "1",
+        "KAFKA_OFFSETS_TOPIC_NUM_PARTITIONS": "1",
+        "KAFKA_GROUP_INITIAL_REBALANCE_DELAY_MS": "0",
+        "KAFKA_LOG_DIRS": "/data/logs",
+        "KAFKA_HEAP_OPTS": "-Xms64m -Xmx256m",
+    }
+    address = {"name": "POD_IP", "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}}
+    container = {
+        "name": "kafka",
+        "image": image,
+        "env": [address, *({"name": name, "value": value} for name, value in settings.items())],
+        "readinessProbe": {"tcpSocket": {"port": OPEN_PORT}, "periodSeconds": 1},
+        "volumeMounts": [
+            {"name": "data", "mountPath": "/data"},
+            {"name": "tls", "mountPath": str(Path(PEM).parent), "readOnly": True},
+        ],
+    }
+    spec = {
+        "enableServiceLinks": False,
+        "securityContext": {"fsGroup": 1000},
+        "containers": [container],
+        "volumes": [{"name": "data", "emptyDir": {}}, {"name": "tls", "secret": {"secretName": f"{NAME}-tls"}}],
+    }
+    labels = {"app.kubernetes.io/name": NAME}
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": NAME, "labels": labels}, "spec": spec}
