@@ -21,8 +21,8 @@ from tests.system.kubectl import CommandError, Kubectl, wait_for
 TRAINERS = "app.kubernetes.io/component=trainer"
 PARTS = ("kube-apiserver", "etcd", "kubelet", "kube-controller-manager", "kube-scheduler", "containerd")
 SERVICES = ("kafka", "redis", "postgres")
-TRAINER_SECONDS = 5
-"""How long a strike at a trainer waits for one to be there."""
+AIM_SECONDS = 8
+"""How long a strike at a pod waits for one to be there: the API server that is asked may just have been struck."""
 
 
 @dataclass(frozen=True)
@@ -39,24 +39,15 @@ class Strike:
 
 def operator(world: World, source: Random) -> str | None:
     """Kill one of the operators, leader or standby."""
-    found = sorted(running(world.kubectl, OPERATOR), key=name_of)
-    if not found:
-        return None
-    pod = source.choice(found)
-    return f"killed the operator {name_of(pod)}" if killed(world.kubectl, pod) else None
+    pod = aimed(world.kubectl, OPERATOR, source)
+    return f"killed the operator {name_of(pod)}" if pod and killed(world.kubectl, pod) else None
 
 
 def trainer(world: World, source: Random) -> str | None:
     """Kill a trainer, at some moment of its run."""
-    deadline = time.monotonic() + TRAINER_SECONDS
-    while time.monotonic() < deadline:
-        if found := sorted(running(world.kubectl, TRAINERS), key=name_of):
-            time.sleep(source.random() * 1.5)
-            pod = source.choice(found)
-            if processes.kill(pod["metadata"]["uid"]):
-                return f"killed the trainer {name_of(pod)}"
-        time.sleep(0.1)
-    return None
+    pod = aimed(world.kubectl, TRAINERS, source)
+    time.sleep(source.random() * 1.5)
+    return f"killed the trainer {name_of(pod)}" if pod and processes.kill(pod["metadata"]["uid"]) else None
 
 
 def part(name: str) -> Callable[[World, Random], str | None]:
@@ -81,20 +72,19 @@ def part(name: str) -> Callable[[World, Random], str | None]:
 def service(name: str) -> Callable[[World, Random], str | None]:
     """Kill Kafka, Redis or PostgreSQL."""
 
-    def strike(world: World, _: Random) -> str | None:
+    def strike(world: World, source: Random) -> str | None:
         kubectl = world.environment.services
-        found = running(kubectl, labels(name))
-        return f"killed {name}" if found and killed(kubectl, found[0]) else None
+        pod = aimed(kubectl, labels(name), source)
+        return f"killed {name}" if pod and killed(kubectl, pod) else None
 
     return strike
 
 
 def cut(world: World, source: Random) -> str | None:
     """Drop for a while all packets that an operator sends, or those to Kafka, or those to the API server."""
-    found = sorted(running(world.kubectl, OPERATOR), key=name_of)
-    if not found:
+    pod = aimed(world.kubectl, OPERATOR, source)
+    if not pod:
         return None
-    pod = source.choice(found)
     what, rule = source.choice(
         [("everything", []), ("Kafka", to(world, "kafka", world.environment.services.namespace)),
          ("the API server", to(world, "kubernetes", "default"))]
@@ -148,6 +138,16 @@ STRIKES = (
 def labels(service: str) -> str:
     """Give the selector of a service's pod."""
     return f"app.kubernetes.io/name={service}"
+
+
+def aimed(kubectl: Kubectl, selector: str, source: Random) -> dict[str, Any] | None:
+    """Choose a pod that runs; None where there is none for a while."""
+    deadline = time.monotonic() + AIM_SECONDS
+    while time.monotonic() < deadline:
+        if found := sorted(running(kubectl, selector), key=name_of):
+            return source.choice(found)
+        time.sleep(0.1)
+    return None
 
 
 def running(kubectl: Kubectl, selector: str) -> list[dict[str, Any]]:
