@@ -21,6 +21,8 @@ from tests.system.kubectl import CommandError, Kubectl, wait_for
 TRAINERS = "app.kubernetes.io/component=trainer"
 PARTS = ("kube-apiserver", "etcd", "kubelet", "kube-controller-manager", "kube-scheduler", "containerd")
 SERVICES = ("kafka", "redis", "postgres")
+LONGEST_AWAY_SECONDS = 4
+"""How long a part of Kubernetes is away at most."""
 AIM_SECONDS = 8
 """How long a strike at a pod waits for one to be there: the API server that is asked may just have been struck."""
 
@@ -59,7 +61,7 @@ def part(name: str) -> Callable[[World, Random], str | None]:
         if process is None:
             return None
         process.kill()
-        away = source.random() * 4
+        away = source.random() * LONGEST_AWAY_SECONDS
         time.sleep(away)
         lifecycle.start(paths, component)
         with suppress(ClusterError):  # struck again meanwhile, or what it needs is away; the round's end mends it
