@@ -5,9 +5,9 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from random import Random
 
@@ -29,7 +29,7 @@ CALM_SECONDS = 240
 """How long a round may take to come to rest after the last strike; a takeover and a run tried again fit in."""
 AT_ONCE = 6
 """Strikes in one round, where nothing else is asked for."""
-LANES = 4
+LANES = 8
 """Strikes that are under way at the same time."""
 PAUSE_SECONDS = 0.5
 """Between two records, so that some come while this or that is away."""
@@ -84,9 +84,8 @@ def one_round(world: World, source: Random, tally: Tally) -> list[str]:
     """Send some triggers, strike, wait for rest, check."""
     chosen = source.choices(STRIKES, [strike.weight for strike in STRIKES], k=tally.at_once)
     count, mark, by_hand = source.randint(1, tally.at_once // 2 + 1), source.randint(0, 10**6), source.random() < 0.5
-    with ThreadPoolExecutor() as aside, ThreadPoolExecutor(LANES) as lanes:
-        sending, struck = aside.submit(send, world.kafka.topic, count, mark), threading.Event()
-        aside.submit(revive, struck)
+    with ThreadPoolExecutor() as aside, reviving(), ThreadPoolExecutor(LANES) as lanes:
+        sending = aside.submit(send, world.kafka.topic, count, mark)
         if by_hand:
             name = f"by-hand-{tally.seed}-{tally.rounds}"
             wait_for(f"{name} to be applied", lambda: world.apply(name, reason="by hand"))
@@ -102,7 +101,6 @@ def one_round(world: World, source: Random, tally: Tally) -> list[str]:
             for strike, what in zip(chosen, lanes.map(one, range(tally.at_once), chosen), strict=True)
             if what
         ]
-        struck.set()
         sending.result()
     tally.kills += sum(strike.kills for strike, _ in done)
     tally.strikes.update(strike.name for strike, _ in done)
@@ -135,10 +133,22 @@ def send(topic: str, count: int, mark: int) -> None:
             time.sleep(1)
 
 
-def revive(struck: threading.Event) -> None:
+@contextmanager
+def reviving() -> Iterator[None]:
     """Start again what has ended though nobody struck it, as a machine's init would: it needs what was struck."""
+    over = threading.Event()
+    with ThreadPoolExecutor() as aside:
+        try:
+            aside.submit(revive_until, over)
+            yield
+        finally:
+            over.set()
+
+
+def revive_until(over: threading.Event) -> None:
+    """Look every second for parts of Kubernetes that are away for longer than a strike lets them be."""
     paths, since = Paths.here(), dict[str, float]()
-    while not struck.wait(1):
+    while not over.wait(1):
         for component in COMPONENTS:
             if lifecycle.process(paths, component):
                 since.pop(component.name, None)
