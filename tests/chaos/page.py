@@ -16,7 +16,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "reliability.md"
 TEXT = """# Reliability
 
 Written by `make chaos`. On a real single-node cluster with two operators it sends triggers, and kills what is in its
-way with SIGKILL, eight strikes at a time; the operators also die at named points of their own code. After each round
+way with SIGKILL, four strikes at a time; the operators also die at named points of their own code. After each round
 it asks whether every record has exactly one RetrainRequest, every request exactly one Job ever (by the API server's
 audit log), every promotion one version and one row, and the versions no hole.
 

@@ -29,7 +29,7 @@ CALM_SECONDS = 240
 """How long a round may take to come to rest after the last strike; a takeover and a run tried again fit in."""
 AT_ONCE = 6
 """Strikes in one round, where nothing else is asked for."""
-LANES = 8
+LANES = 4
 """Strikes that are under way at the same time."""
 PAUSE_SECONDS = 0.5
 """Between two records, so that some come while this or that is away."""
