@@ -77,10 +77,14 @@ class Archive:
             return None
         try:
             return await asyncio.wait_for(asyncio.to_thread(find, self._url, run_id), BATCH_SECONDS)
-        except (psycopg2.Error, Unreadable, ValidationError, TimeoutError) as error:
-            why = explanation(error) if isinstance(error, psycopg2.Error) else type(error).__name__
-            logger.warning("The database cannot be asked for the verdict of run %s: %s.", run_id, why)
-            return None
+        except psycopg2.Error as error:
+            why = explanation(error)
+        except Unreadable as error:
+            why = str(error)
+        except (ValidationError, TimeoutError) as error:
+            why = type(error).__name__
+        logger.warning("The database cannot be asked for the verdict of run %s: %s.", run_id, why)
+        return None
 
     async def _answered(self, url: SecretStr, batch: Mapping[str, Row]) -> dict[str, Values]:
         if self._away and self.pause_seconds:
