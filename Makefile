@@ -67,7 +67,7 @@ bench: system $(VENV)/ready ## measure trainer and operator, as ratios within on
 	@$(PYTHON) -m tests.bench
 
 chaos: system $(VENV)/ready ## kill 500 processes under the system, write docs/reliability.md (KILLS=, SEED=, AT_ONCE=)
-	@$(PYTHON) -m tests.chaos --kills $(or $(KILLS),500) --seed $(or $(SEED),1) --at-once $(or $(AT_ONCE),60)
+	@$(PYTHON) -m tests.chaos $(KILLS:%=--kills %) $(SEED:%=--seed %) $(AT_ONCE:%=--at-once %)
 
 quality: $(VENV)/ready ## write docs/quality.md anew: what the verdicts are worth
 	@$(PYTHON) -m tests.quality

@@ -27,8 +27,6 @@ from tests.system.kubectl import CommandError, wait_for
 
 CALM_SECONDS = 240
 """How long a round may take to come to rest after the last strike; a takeover and a run tried again fit in."""
-AT_ONCE = 6
-"""Strikes in one round, where nothing else is asked for."""
 LANES = 4
 """Strikes that are under way at the same time."""
 PAUSE_SECONDS = 0.5
@@ -63,7 +61,7 @@ class Tally:
         return self.kills + len(self.falls)
 
 
-def run(world: World, kills: int, seed: int, say: Callable[[Tally, str], None], at_once: int = AT_ONCE) -> Tally:
+def run(world: World, kills: int, seed: int, say: Callable[[Tally, str], None], at_once: int) -> Tally:
     """Go on until so many processes were killed, in rounds of so many strikes.
 
     Raises:
