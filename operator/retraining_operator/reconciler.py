@@ -114,7 +114,8 @@ class Reconciler:
                 self.planned_at = time.monotonic()
                 await asyncio.sleep((self.planned_at - began) * (1 / PLANNING_SHARE - 1))
                 try:
-                    await asyncio.wait_for(self._view.changed.wait(), timeout)
+                    async with asyncio.timeout(timeout):  # wait_for would swallow a stop that comes with a change
+                        await self._view.changed.wait()
                 except TimeoutError:
                     logger.debug("Looking again at what waits for its time.")
 

@@ -76,7 +76,8 @@ class Archive:
         if self._url is None or self.pause_seconds:
             return None
         try:
-            return await asyncio.wait_for(asyncio.to_thread(find, self._url, run_id), BATCH_SECONDS)
+            async with asyncio.timeout(BATCH_SECONDS):
+                return await asyncio.to_thread(find, self._url, run_id)
         except psycopg2.Error as error:
             why = explanation(error)
         except Unreadable as error:
@@ -90,7 +91,8 @@ class Archive:
         if self._away and self.pause_seconds:
             return dict.fromkeys(batch, self._away)
         try:
-            answers, trouble = await asyncio.wait_for(asyncio.to_thread(write, url, batch.values()), BATCH_SECONDS)
+            async with asyncio.timeout(BATCH_SECONDS):
+                answers, trouble = await asyncio.to_thread(write, url, batch.values())
         except TimeoutError:
             answers, trouble = {}, away(f"it did not answer within {BATCH_SECONDS} s")
         self._away = trouble
