@@ -15,6 +15,7 @@ from datetime import datetime
 from retraining_operator import names
 from retraining_operator.cluster import Cluster, ClusterAway, ClusterError, Conflict, Forbidden, Gone
 from retraining_operator.context import Context
+from retraining_operator.pauses import REFUSED_SECONDS, Pauses
 from retraining_operator.planning.plan import Gathered, plan
 from retraining_operator.planning.prune import prunable
 from retraining_operator.planning.steps import Conclude, Launch, Record, Report, Settle, Step
@@ -24,10 +25,6 @@ logger = logging.getLogger(__name__)
 
 PARALLEL_STEPS = 16
 """A burst of requests gets its Jobs in parallel, and the API server is not flooded."""
-PAUSES_SECONDS = (0.5, 1, 2, 5, 10)
-"""How long to wait after the first, second, ... failure in a row of one request's steps."""
-REFUSED_PAUSE_SECONDS = 30
-"""How long to wait before asking again for what a quota or a missing right has refused."""
 RESYNC_SECONDS = 300
 """How long a change may stay unknown that the watch has missed."""
 PLANNING_SHARE = 0.1
@@ -52,9 +49,7 @@ class Reconciler:
         """Places for steps that only tell: no launch waits behind hundreds of them."""
         self._busy: dict[str, Step] = {}
         """Steps under way, by the uid of their request."""
-        self._failures: dict[str, int] = {}
-        self._pauses: dict[str, float] = {}
-        """When to try again what has failed, by the uid of its request and the monotonic clock."""
+        self._pauses = Pauses()
         self._pruning: asyncio.Task[None] | None = None
         self.planned_at = time.monotonic()
         """When the loop last came by."""
@@ -125,17 +120,17 @@ class Reconciler:
         launching = {uid for uid, step in self._busy.items() if isinstance(step, Launch)}
         gathered = Gathered(list(view.requests.values()), view.jobs, view.past(), launching)
         found = plan(gathered, self._settings.triggers, now)
-        ready, give_way = time.monotonic(), self._precedence.wait_seconds()
+        give_way = self._precedence.wait_seconds()
         for step in found.steps:
             uid = step.request.uid
             if isinstance(step, Settle):
                 view.settle(step.request)
-            elif uid not in self._busy and self._pauses.get(uid, 0) <= ready and not (give_way and only_tells(step)):
+            elif not (uid in self._busy or self._pauses.hold(step.request) or (give_way and only_tells(step))):
                 self._busy[uid] = step
                 group.create_task(self._attempt(step))
         self._prune(group, now)
         self._metrics.standing(view, found.held)
-        waits = [until - ready for uid, until in self._pauses.items() if until > ready and uid in view.requests]
+        waits = [*self._pauses.seconds_left(view.requests)]
         if give_way:
             waits.append(give_way)
         if found.wake_at:
@@ -144,35 +139,31 @@ class Reconciler:
 
     async def _attempt(self, step: Step) -> None:
         """Carry out a step; where it fails, its request has a pause."""
-        request = step.request
-        pause = 0.0
+        request, pauses = step.request, self._pauses
         try:
             await self._carry_out(step)
+            pauses.end(request)
         except Conflict:
+            pauses.stale(request)
             logger.debug("%s: it has changed meanwhile; the watch brings the newer one.", request.key)
         except Gone:
+            pauses.end(request)
             self._view.forget_request(request.uid)
         except ClusterAway as error:
-            pause = self._pause(request.uid)
-            logger.warning("%s: %s Trying again in %.1f s.", request.key, error, pause)
+            logger.warning("%s: %s Trying again in %.1f s.", request.key, error, pauses.away(request))
         except Unrecorded as error:
-            pause = error.pause_seconds
+            pauses.wait(request, error.pause_seconds)
         except Forbidden as error:
-            pause = REFUSED_PAUSE_SECONDS
+            pauses.wait(request, REFUSED_SECONDS)
             logger.warning("%s: the API server refused it for now: %s", request.key, error)
         except Exception:  # one request must not end what is done for all the others
-            pause = REFUSED_PAUSE_SECONDS
+            pauses.wait(request, REFUSED_SECONDS)
             logger.exception(
                 "%s: the step %s failed; this is a fault of the operator.", request.key, type(step).__name__
             )
         finally:
             del self._busy[request.uid]
             self._view.changed.set()
-        if pause:
-            self._pauses[request.uid] = time.monotonic() + pause
-        else:
-            self._failures.pop(request.uid, None)
-            self._pauses.pop(request.uid, None)
 
     async def _carry_out(self, step: Step) -> None:
         """Carry out a step once it has a place; one that only tells is planned anew where something else goes first."""
@@ -187,12 +178,6 @@ class Reconciler:
         else:
             async with self._aside if isinstance(step, Conclude | Record) else self._places:
                 await self._worker.carry_out(step)
-
-    def _pause(self, uid: str) -> float:
-        """Give a pause that grows with each failure in a row."""
-        failures = self._failures.get(uid, 0)
-        self._failures[uid] = failures + 1
-        return PAUSES_SECONDS[min(failures, len(PAUSES_SECONDS) - 1)]
 
     def _prune(self, group: asyncio.TaskGroup, now: datetime) -> None:
         """Start to delete what is kept no longer."""

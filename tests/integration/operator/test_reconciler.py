@@ -48,6 +48,7 @@ async def test_two_operators_at_once_double_nothing(namespace: Kubectl, cluster:
     apply(namespace, *(f"r{number}" for number in range(6)))
     raised = settings.model_copy(update={"triggers": settings.triggers.model_copy(update={"max_concurrent": 6})})
     await asyncio.gather(*(settle(Context(raised), cluster) for _ in range(3)))
+    await settle(Context(raised), cluster)  # without a watch none of the three has heard of the others' writes
     owners = [job["metadata"]["ownerReferences"][0]["name"] for job in namespace.items("jobs")]
     assert sorted(owners) == [f"r{number}" for number in range(6)]
     assert {reason(namespace, f"r{number}") for number in range(6)} == {"JobCreated"}

@@ -3,15 +3,9 @@
 import pytest
 
 from retraining_operator.canary import BACK_SECONDS, Canary
+from tests.unit.operator.clock import Clock
 
 LATE = BACK_SECONDS + 1
-
-
-class Clock:
-    now = 100.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @pytest.fixture

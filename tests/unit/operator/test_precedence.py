@@ -3,24 +3,20 @@
 import pytest
 
 from retraining_operator.precedence import LINGER_SECONDS, PATIENCE_SECONDS, Precedence
+from tests.unit.operator.clock import Clock
 
 
-class Clock:
-    """A time that stands still until it is moved."""
+class Rests(Clock):
+    """Counts as well how often everybody who goes first was done."""
 
-    def __init__(self) -> None:
-        self.now = 1000.0
-        self.rests = 0
-
-    def __call__(self) -> float:
-        return self.now
+    count = 0
 
     def rest(self) -> None:
-        self.rests += 1
+        self.count += 1
 
 
-def build() -> tuple[Clock, Precedence]:
-    clock = Clock()
+def build() -> tuple[Rests, Precedence]:
+    clock = Rests()
     return clock, Precedence(clock.rest, clock)
 
 
@@ -45,8 +41,8 @@ def test_only_the_last_one_s_end_wakes_the_others() -> None:
     with precedence.first():
         with precedence.first():
             pass
-        assert (clock.rests, precedence.wait_seconds()) == (0, PATIENCE_SECONDS)
-    assert clock.rests == 1
+        assert (clock.count, precedence.wait_seconds()) == (0, PATIENCE_SECONDS)
+    assert clock.count == 1
 
 
 def test_patience_ends_though_the_work_does_not() -> None:
@@ -73,4 +69,4 @@ def test_work_that_fails_is_over_as_well() -> None:
     with pytest.raises(ValueError, match="lost"), precedence.first():
         raise ValueError("lost")
     clock.now += 1
-    assert (clock.rests, precedence.wait_seconds()) == (1, 0)
+    assert (clock.count, precedence.wait_seconds()) == (1, 0)
