@@ -19,7 +19,7 @@ from retraining_operator.worker import Worker
 from tests.integration.operator.topic import Topic
 from tests.system import endpoints, environment
 from tests.system.environment import ROOT, STATE
-from tests.system.kubectl import Kubectl
+from tests.system.kubectl import Kubectl, wait_for
 
 
 @pytest.fixture(scope="session")
@@ -39,6 +39,14 @@ def namespace(kubectl: Kubectl) -> Iterator[Kubectl]:
     inside("create", "namespace", inside.namespace)
     yield inside
     inside("delete", "namespace", inside.namespace, "--wait=false")
+
+
+@pytest.fixture
+def no_pods(namespace: Kubectl) -> None:
+    """Let no pod be made, so that a Job stays as it was created however long a test takes."""
+    quota = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "no-pods"}}
+    namespace.apply({**quota, "spec": {"hard": {"pods": "0"}}})
+    wait_for("the quota", lambda: namespace.get("resourcequota", "no-pods").get("status", {}).get("hard"))
 
 
 @pytest.fixture

@@ -3,11 +3,15 @@
 import asyncio
 from typing import Any
 
+import pytest
+
 from retraining_operator.cluster import JOBS, Cluster
 from retraining_operator.context import Context
 from retraining_operator.settings import ConcurrencyPolicy, Settings
 from tests.integration.operator.conftest import build_reconciler, reconcile
 from tests.system.kubectl import Kubectl, wait_for
+
+pytestmark = pytest.mark.usefixtures("no_pods")
 
 MANIFEST = {"apiVersion": "retraining.dev/v1alpha1", "kind": "RetrainRequest"}
 

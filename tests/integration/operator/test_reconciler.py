@@ -4,6 +4,7 @@ import asyncio
 from contextlib import closing
 
 import psycopg2
+import pytest
 from pydantic import SecretStr
 
 from retraining_job.schema import migrate
@@ -15,6 +16,8 @@ from retraining_operator.objects.request import read_request
 from retraining_operator.settings import Settings
 from tests.integration.operator.conftest import build_reconciler, reconcile
 from tests.system.kubectl import Kubectl, wait_for
+
+pytestmark = pytest.mark.usefixtures("no_pods")
 
 MANIFEST = {"apiVersion": "retraining.dev/v1alpha1", "kind": "RetrainRequest"}
 
