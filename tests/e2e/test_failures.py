@@ -60,10 +60,11 @@ def test_operator_dies_between_request_and_job(world: World, force: bool) -> Non
 @DEATHS
 def test_operator_dies_between_job_and_status(world: World, force: bool) -> None:
     load_good(world)
-    name = world.apply("unseen")
-    wait_for("its Job", lambda: world.jobs(name))
-    world.kubectl("scale", "deployment", "--all", "--replicas=0")
-    world.stop_operator(force=force)
+    with world.held_events():  # it ends when nobody looks
+        name = world.apply("unseen")
+        wait_for("its Job", lambda: world.jobs(name))
+        world.kubectl("scale", "deployment", "--all", "--replicas=0")
+        world.stop_operator(force=force)
     wait_for("the Job's end", lambda: world.jobs(name)[0].get("status", {}).get("completionTime"), 120)
     assert world.condition(name).get("status", "Unknown") == "Unknown"
     world.kubectl("scale", "deployment", "--all", "--replicas=1")

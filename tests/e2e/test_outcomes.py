@@ -6,6 +6,7 @@ import pytest
 
 from tests.e2e.world import World
 from tests.system.events import made_up
+from tests.system.kubectl import wait_for
 
 CENTRE = 0.2
 
@@ -15,6 +16,10 @@ def load_good(world: World, rows: int = 600) -> None:
         made_up(rows - 200, CENTRE),
         made_up(200, CENTRE, seed=2, anomalies=0.1, first=rows - 200),
     )
+
+
+def described_events(world: World, name: str) -> set[str]:
+    return set(world.kubectl("describe", "rtr", name).partition("Events:")[2].split())
 
 
 def test_record_becomes_a_promoted_model(world: World) -> None:
@@ -34,14 +39,11 @@ def test_applied_request_becomes_a_promoted_model(world: World) -> None:
     load_good(world)
     status = world.wait_for_end(world.apply("by-hand", reason="by hand"))
     assert (status["verdict"], status["version"]) == ("Promoted", 1)
-    assert {c["type"]: c["status"] for c in status["conditions"]} == dict.fromkeys(
-        ("Succeeded", "Promoted", "Recorded"), "True"
-    )
+    for kind in ("Succeeded", "Promoted", "Recorded"):
+        world.wait_for_truth("by-hand", kind, "True")
     shown = world.kubectl("get", "rtr", "by-hand", "--no-headers").split()
     assert shown[:6] == ["by-hand", "by", "hand", "Promoted", "Promoted", "1"]
-    events = world.kubectl("describe", "rtr", "by-hand").partition("Events:")[2]
-    assert "JobCreated" in events
-    assert "Promoted" in events
+    wait_for("its Events", lambda: {"JobCreated", "Promoted"} <= described_events(world, "by-hand"), 20)
 
 
 @pytest.mark.parametrize(("rows", "verdict"), [(499, "InsufficientData"), (500, "Promoted"), (600, "Promoted")])
@@ -92,9 +94,10 @@ def test_two_requests_at_once_give_two_versions(world: World) -> None:
 
 def test_third_request_waits_for_a_place(world: World) -> None:
     load_good(world)
-    for name in ("one", "two", "three"):
-        world.apply(name)
-    world.wait_for_reason("three", "Queued")
+    with world.held_events():  # else the first is done before the third is there
+        for name in ("one", "two", "three"):
+            world.apply(name)
+        world.wait_for_reason("three", "Queued")
     assert [world.wait_for_end(name)["verdict"] for name in ("one", "two", "three")] == ["Promoted"] * 3
 
 
