@@ -19,7 +19,7 @@ from retraining_operator.pauses import REFUSED_SECONDS, Pauses
 from retraining_operator.planning.plan import Gathered, plan
 from retraining_operator.planning.prune import prunable
 from retraining_operator.planning.steps import Conclude, Launch, Record, Report, Settle, Step
-from retraining_operator.worker import Unrecorded, Worker
+from retraining_operator.worker import NotYet, Worker
 
 logger = logging.getLogger(__name__)
 
@@ -151,7 +151,7 @@ class Reconciler:
             self._view.forget_request(request.uid)
         except ClusterAway as error:
             logger.warning("%s: %s Trying again in %.1f s.", request.key, error, pauses.away(request))
-        except Unrecorded as error:
+        except NotYet as error:
             pauses.wait(request, error.pause_seconds)
         except Forbidden as error:
             pauses.wait(request, REFUSED_SECONDS)

@@ -28,8 +28,9 @@ from retraining_operator.objects.decision import Ruling
 from retraining_operator.objects.job import Job, owner_uid
 from retraining_operator.objects.manifest import ImpossibleRequest, build_job
 from retraining_operator.objects.outcome import Outcome, own, read_outcome
+from retraining_operator.objects.pod import read_attempt
 from retraining_operator.objects.request import Manifest, RetrainRequest, read_request
-from retraining_operator.objects.status import awaiting, deleted, ended, held, launching, recorded, waiting
+from retraining_operator.objects.status import awaiting, deleted, ended, ending, held, launching, recorded, waiting
 from retraining_operator.planning.past import Past
 from retraining_operator.planning.steps import (
     ArmTtl,
@@ -48,12 +49,14 @@ from retraining_operator.reason import Reason
 logger = logging.getLogger(__name__)
 
 
+ENDING_SECONDS = 1
+"""How long before looking again whether a deleted Job's pod is gone."""
 REFUSED_ROW_SECONDS = 60
 """How long to wait before offering a row again that the database has refused though it takes others."""
 
 
-class Unrecorded(Exception):
-    """An outcome is not in the database yet."""
+class NotYet(Exception):
+    """What a step is for cannot be yet: the database has not taken an outcome, or a pod is not gone."""
 
     def __init__(self, pause_seconds: float) -> None:
         super().__init__()
@@ -79,7 +82,7 @@ class Worker:
 
         Raises:
             ClusterError: the API server did not let it; the step may be planned again.
-            Unrecorded: the database did not take an outcome yet.
+            NotYet: what it waits for has not come yet.
         """
         match step:
             case Launch(request):
@@ -164,7 +167,7 @@ class Worker:
         if status["conditions"] != request.status["conditions"]:
             await self._write(request, status)
         if answer[1] in LATE:
-            raise Unrecorded(self._archive.pause_seconds or REFUSED_ROW_SECONDS)
+            raise NotYet(self._archive.pause_seconds or REFUSED_ROW_SECONDS)
 
     def _row(self, request: RetrainRequest, status: Status) -> Row:
         return row_of(request, status, self._settings.trainer.preset, self._clock())
@@ -228,9 +231,19 @@ class Worker:
         try:
             self._view.see_job(await self._cluster.read(JOBS, name))
         except Gone:
+            await self._outlive(request, task, name)
             outcome = await self._known(request, task, Outcome(Reason.JOB_DELETED, deleted(request, task, name)))
             await self._write(request, ended(request, task, outcome, self._clock()))
             self._metrics.task_finished(task, outcome, None)
+
+    async def _outlive(self, request: RetrainRequest, task: Task, job: str) -> None:
+        """Let a deleted Job's pod end first: until then its trainer may publish."""
+        pods = [body for body in await self._cluster.list_pods(request.uid) if read_attempt(body) is None]
+        if pods:
+            status = ending(request, task, job, pods[0]["metadata"]["name"], self._clock())
+            if any(request.status.get(field) != value for field, value in status.items()):
+                await self._write(request, status)
+            raise NotYet(ENDING_SECONDS)
 
     async def _ignore(self, request: RetrainRequest, message: str) -> None:
         """Keep the decision that changes nothing, so that this is said once."""

@@ -140,6 +140,22 @@ def ended(request: RetrainRequest, task: names.Task, outcome: Outcome, now: date
     return build(request, outcome, now, job)
 
 
+def ending(request: RetrainRequest, task: names.Task, job: str, pod: str, now: datetime) -> Status:
+    """Build the status of a request whose Job somebody has deleted while its pod is not gone yet."""
+    message = (
+        f"The Job {job} was deleted. Its pod {pod} is still there, and a verdict that it comes to counts; "
+        "to end it at once, delete the pod (with --force where its node is lost)."
+    )
+    if task is names.Task.DECIDE:
+        return awaiting(request, Reason.JOB_DELETED, message, now)
+    return conditions_of(
+        request,
+        ("Unknown", Reason.JOB_DELETED, message),
+        ("Unknown", Reason.JOB_DELETED, "The run has no verdict yet."),
+        now,
+    )
+
+
 def deleted(request: RetrainRequest, task: names.Task, job: str) -> str:
     """Say what it means that somebody has deleted a Job."""
     if task is names.Task.TRAIN:

@@ -63,7 +63,16 @@ def could_start(request: RetrainRequest, jobs: Mapping[str, Job]) -> bool:
 def running_since(
     requests: Iterable[RetrainRequest], jobs: Mapping[str, Job], launching: Set[str], now: datetime
 ) -> list[datetime]:
-    """Give when each retrain that takes a place started: those whose Job is not finished, or is being created."""
-    unfinished = [moment(job.started_at) if job.started_at else now for job in jobs.values() if job.end is None]
-    begun = (request for request in requests if request.launching or request.uid in launching)
-    return unfinished + [now for request in begun if request.uid not in jobs]
+    """Give when each retrain that takes a place started: its Job is not finished, is being created, or was deleted.
+
+    A deleted Job's pod may run on for a while; the place is free once the request has its outcome.
+    """
+    unfinished = [job.started_at for job in jobs.values() if job.end is None]
+    unseen = [
+        request.status.get("startTime")
+        for request in requests
+        if request.uid not in jobs
+        and not request.finished
+        and (request.uid in launching or request.status.get("jobName"))
+    ]
+    return [moment(started) if started else now for started in unfinished + unseen]

@@ -84,6 +84,7 @@ def patch_status(namespace: Kubectl, kind: str, name: str, status: dict[str, Any
     namespace("patch", kind, name, "--subresource=status", "--type=merge", "--patch", patch)
 
 
+@pytest.mark.usefixtures("no_pods")
 async def test_annotation_becomes_one_job_whoever_sees_it(
     namespace: Kubectl, cluster: Cluster, settings: Settings, asked: dict[str, Any]
 ) -> None:
@@ -165,6 +166,7 @@ async def test_job_that_was_deleted_is_not_created_again(
     annotate(namespace, "approve")
     await pass_by(context, cluster)
     namespace("delete", "jobs", "--all", "--wait=true")
+    wait_for("the end of its pods", lambda: not namespace.items("pods"))
     await pass_by(Context(context.settings), cluster)
     assert namespace.items("jobs") == []
     assert promoted(namespace) == ("Unknown", "JobDeleted")

@@ -1,14 +1,9 @@
 """A request becomes one Job, whoever else is at it."""
 
 import asyncio
-from contextlib import closing
 
-import psycopg2
 import pytest
-from pydantic import SecretStr
 
-from retraining_job.schema import migrate
-from retraining_job.settings import MigrateSettings
 from retraining_operator.cluster import JOBS, Cluster
 from retraining_operator.context import Context
 from retraining_operator.objects.manifest import build_job
@@ -108,26 +103,3 @@ async def test_job_that_a_quota_refuses_is_tried_again(namespace: Kubectl, clust
     namespace("delete", "resourcequota", "none")
     await settle(context, cluster)
     assert reason(namespace, "a") == "JobCreated"
-
-
-async def test_verdict_of_a_run_whose_job_was_deleted_comes_from_the_database(
-    namespace: Kubectl, cluster: Cluster, settings: Settings, database_url: str
-) -> None:
-    url = SecretStr(database_url)
-    migrate(MigrateSettings(database_url=url))
-    settings = settings.model_copy(update={"database_url": url})
-    apply(namespace, "a", "b")
-    await settle(Context(settings), cluster)
-    uid = namespace.get("retrainrequest", "a")["metadata"]["uid"]
-    with closing(psycopg2.connect(database_url)) as connection, connection, connection.cursor() as cursor:
-        cursor.execute(
-            "INSERT INTO retraining_runs (run_id, verdict, reason, message, version, started_at, finished_at)"
-            " VALUES (%s, 'Promoted', 'not_inferior', 'It is no worse.', 7, now(), now())",
-            [uid],
-        )
-    namespace("delete", "jobs", "--all", "--wait=true")
-    await settle(Context(settings), cluster)
-    status = namespace.get("retrainrequest", "a")["status"]
-    assert (reason(namespace, "a"), status["version"], status["verdict"]) == ("Promoted", 7, "Promoted")
-    assert reason(namespace, "b") == "JobDeleted"
-    assert namespace.items("jobs") == []

@@ -76,6 +76,14 @@ def test_forbid_refuses_what_finds_no_place(request_named: Named, now: datetime)
     assert answer(request_named(), now, max_concurrent=1, concurrency_policy="Forbid") == Allow()
 
 
+def test_run_whose_job_was_deleted_keeps_its_place_until_it_has_an_outcome(
+    request_body: Build, request_named: Named, now: datetime
+) -> None:
+    deleted = read_request(request_body("deleted", status={"jobName": "deleted-job"}, created="2026-03-01T09:00:00Z"))
+    found = planned([deleted, request_named("new")], now, max_concurrent=1)
+    assert found.held == {"new": Reason.QUEUED}
+
+
 def test_replace_ends_the_oldest_that_runs(
     request_body: Build, job_body: Build, request_named: Named, now: datetime
 ) -> None:
