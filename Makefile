@@ -12,6 +12,8 @@ INSTALL_VENV := { apt-get -qq -o DPkg::Lock::Timeout=300 update; \
 else
 INSTALL_VENV := { echo "Python's venv module is missing: apt-get install python3-venv, as root." >&2; exit 1; }
 endif
+# Whoever is done first takes over from the other.
+TWO_AT_A_TIME := --numprocesses=2 --dist=worksteal
 export PYTHONDONTWRITEBYTECODE := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
@@ -35,7 +37,7 @@ demo-down: ## take away everything that demo and test have set up
 test: ## set everything up and run every test
 ifdef ROOT
 	@$(MAKE) --no-print-directory --jobs=2 system verify unit  # the set-up waits more than it works
-	@$(MAKE) --no-print-directory --jobs=2 --output-sync=line integration-tests calm-tests  # as do the tests with pods
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=line integration-tests calm-tests  # as do these
 	@$(PYTHON) -m pytest tests/e2e/test_failures.py tests/chaos
 else
 	@if [ "$$CI" = true ]; then echo "make test needs root here: with CI=true nothing may be left out." >&2; exit 1; fi
@@ -52,10 +54,10 @@ unit: $(VENV)/ready ## run the tests that need no cluster
 	@$(PYTHON) -m pytest tests/unit
 
 integration-tests:
-	@$(PYTHON) -m pytest tests/integration
+	@$(PYTHON) -m pytest $(TWO_AT_A_TIME) tests/integration
 
 calm-tests:
-	@$(PYTHON) -m pytest tests/e2e --ignore tests/e2e/test_failures.py
+	@$(PYTHON) -m pytest $(TWO_AT_A_TIME) tests/e2e --ignore tests/e2e/test_failures.py
 
 integration: system $(VENV)/ready ## run the tests against real Kafka, Redis, PostgreSQL and API server
 	@$(PYTHON) -m pytest tests/integration

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from tests.e2e.test_outcomes import load_good
 from tests.e2e.world import World, build_world
-from tests.system import environment, release
+from tests.system import environment
 
 CRASHES = 0.02
 """How probably an operator kills itself whenever it comes by one of the named points."""
@@ -29,5 +29,4 @@ def chaotic_world() -> Iterator[World]:
         load_good(world)
         yield world
     finally:
-        release.uninstall(world.environment, world.kubectl.namespace)
-        world.kubectl("delete", "namespace", world.kubectl.namespace, "--wait=false")
+        world.remove()

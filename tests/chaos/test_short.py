@@ -9,7 +9,7 @@ from tests.chaos.rounds import Tally, run
 
 KILLS = 20
 SEED = 20261124
-AT_ONCE = 20
+AT_ONCE = 28
 
 
 def tell(tally: Tally, line: str) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.e2e.world import World, build_world
-from tests.system import environment, release
+from tests.system import environment
 
 
 @pytest.fixture(scope="session")
@@ -16,8 +16,7 @@ def installed() -> Iterator[World]:
     world = build_world(environment.ours())
     world.install()
     yield world
-    release.uninstall(world.environment, world.kubectl.namespace)
-    world.kubectl("delete", "namespace", world.kubectl.namespace, "--wait=false")
+    world.remove()
 
 
 @pytest.fixture

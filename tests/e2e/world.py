@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-import time
+import secrets
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -16,7 +16,9 @@ from tests.system.kubectl import CommandError, Kubectl, wait_for
 from tests.system.services import Kafka, Postgres, Redis
 from tests.system.shuttle import COLUMNS
 
-REDIS_DATABASE = 1
+REDIS_DATABASES = range(1, 15)
+"""What a world takes one of; the demo has the first, and the last says which are taken."""
+CLAIMS, CLAIMED_SECONDS = 15, 3600
 OPERATOR = "app.kubernetes.io/component=operator"
 RUN_SECONDS = 180
 LOCKED = "SELECT count(*) FROM pg_locks WHERE mode = 'AccessExclusiveLock' AND relation = 'scored_events'::regclass"
@@ -158,17 +160,27 @@ class World:
         self.postgres.run("TRUNCATE scored_events, model_versions, retraining_runs")
         self.redis.run("FLUSHDB")
 
+    def remove(self) -> None:
+        """Take away the release, its namespace, and the claim to its Redis database."""
+        release.uninstall(self.environment, self.kubectl.namespace)
+        self.kubectl("delete", "namespace", self.kubectl.namespace, "--wait=false")
+        Redis(self.environment.services, CLAIMS).run("DEL", claim(self.redis.number))
+
 
 def build_world(environment: Environment) -> World:
     """Make a namespace, a topic and a database for one session of tests."""
-    mark = format(int(time.time()), "x")
+    mark = secrets.token_hex(4)
     kubectl = environment.kubectl.inside(f"e2e-{mark}")
     services = environment.services
     database = f"e2e_{mark}"
     Postgres(services, "postgres").run(f"CREATE DATABASE {database}")
     kubectl("create", "namespace", kubectl.namespace)
-    secrets = {"database": secret_url(services, "postgres", database), "redis": secret_url(services, "redis", "1")}
-    for name, url in secrets.items():
+    redis = claim_redis(services, kubectl.namespace)
+    urls = {
+        "database": secret_url(services, "postgres", database),
+        "redis": secret_url(services, "redis", str(redis.number)),
+    }
+    for name, url in urls.items():
         kubectl.apply({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "stringData": {"url": url}})
     topic = f"triggers-{mark}"
     kafka = Kafka(services, topic)
@@ -182,7 +194,21 @@ def build_world(environment: Environment) -> World:
         "trainer": {"preset": "reference", "forestHeight": 6, "databaseRetryDelaySeconds": 5},
         "job": {"resources": {"requests": {"cpu": "50m"}, "limits": {"memory": "1Gi"}}},
     }
-    return World(environment, kubectl, kafka, Postgres(services, database), Redis(services, REDIS_DATABASE), values)
+    return World(environment, kubectl, kafka, Postgres(services, database), redis, values)
+
+
+def claim_redis(services: Kubectl, owner: str) -> Redis:
+    """Take one of Redis' databases for a session: two sessions may run at once, and each empties its own."""
+    claims = Redis(services, CLAIMS)
+    for number in REDIS_DATABASES:
+        if claims.run("SET", claim(number), owner, "NX", "EX", str(CLAIMED_SECONDS)) == "OK":
+            return Redis(services, number)
+    raise AssertionError(f"Each of Redis' databases {REDIS_DATABASES} was claimed within the last hour.")
+
+
+def claim(number: int) -> str:
+    """Give the key that says whose a database of Redis is."""
+    return f"e2e:{number}"
 
 
 def secret_url(services: Kubectl, name: str, database: str) -> str:
