@@ -68,6 +68,8 @@ class Kafka(Section):
     username_key: str = Field(default="username", min_length=1)
     password_key: str = Field(default="password", min_length=1)
     ca_key: str = Field(default="ca.crt", min_length=1)
+    certificate_key: str = Field(default="tls.crt", min_length=1)
+    private_key_key: str = Field(default="tls.key", min_length=1)
     secret_folder: Path = Path("/etc/retraining-operator-kafka")
     """Where the chart mounts that Secret."""
 

@@ -1,4 +1,4 @@
-"""A second, real broker in the release's namespace that lets nobody in without TLS and a login."""
+"""A second, real broker in the release's namespace that lets nobody in without TLS, and a login or a certificate."""
 
 from __future__ import annotations
 
@@ -19,20 +19,34 @@ from tests.system.kubectl import Kubectl
 NAME = "secure-kafka"
 MECHANISM = "SCRAM-SHA-512"
 USER, PASSWORD = "operator", "hidden-word-of-the-test"  # the test's own
-SECURE_PORT, OPEN_PORT = 9094, 19092
-"""The first asks for TLS and a login; the second, by which the test sends, for nothing."""
-PEM = "/etc/kafka-tls/keystore.pem"
+SECURE_PORT, MUTUAL_PORT, OPEN_PORT = 9094, 9095, 19092
+"""The first asks for TLS and a login, the second for TLS and a certificate; the third, by which the test sends, for
+nothing."""
+TLS = Path("/etc/kafka-tls")
 
 
 @dataclass(frozen=True)
 class SecureKafka:
     """The broker, as the release and the test reach it."""
 
-    address: str
-    """Where it asks for TLS and a login, by a name that only pods can look up."""
+    host: str
+    """A name that only pods can look up."""
     outside: str
     authority: str
     """The certificate, PEM, by which the broker is known."""
+    certificate: str
+    """The one, PEM, that the broker lets in."""
+    private_key: str
+
+    @property
+    def secure(self) -> str:
+        """Where it asks for TLS and a login."""
+        return f"{self.host}:{SECURE_PORT}"
+
+    @property
+    def mutual(self) -> str:
+        """Where it asks for TLS and a certificate."""
+        return f"{self.host}:{MUTUAL_PORT}"
 
     def make(self, *topics: str) -> None:
         """Make topics."""
@@ -56,8 +70,8 @@ class SecureKafka:
 def secure_kafka(environment: Environment, kubectl: Kubectl) -> Iterator[SecureKafka]:
     """Run the broker for a while."""
     host = f"{NAME}.{kubectl.namespace}.svc"
-    authority, keystore = certificate(host)
-    kubectl.apply(secret(f"{NAME}-tls", {"keystore.pem": keystore}))
+    (authority, broker_key), (user, user_key) = certificate(host), certificate(USER)
+    kubectl.apply(secret(f"{NAME}-tls", {"keystore.pem": broker_key + authority, "truststore.pem": user}))
     image = environment.services.get("statefulset", "kafka")["spec"]["template"]["spec"]["containers"][0]["image"]
     for manifest in (service(), pod(image, host)):
         kubectl.apply(manifest)
@@ -65,7 +79,7 @@ def secure_kafka(environment: Environment, kubectl: Kubectl) -> Iterator[SecureK
         kubectl("wait", "--for=condition=Ready", f"pod/{NAME}", "--timeout=90s")
         outside = f"{kubectl.get('pod', NAME)['status']['podIP']}:{OPEN_PORT}"
         give_login(outside)
-        yield SecureKafka(f"{host}:{SECURE_PORT}", outside, authority)
+        yield SecureKafka(host, outside, authority, user, user_key)
     finally:
         kubectl("delete", f"pod/{NAME}", f"service/{NAME}", f"secret/{NAME}-tls", "--grace-period=1")
 
@@ -77,16 +91,16 @@ def give_login(outside: str) -> None:
     assert answer == {USER: None}
 
 
-def certificate(host: str) -> tuple[str, str]:
-    """Make a certificate for a host, known by itself; give it, and its key with it."""
+def certificate(name: str) -> tuple[str, str]:
+    """Make a certificate for a name, its own authority; give it and its key."""
     with TemporaryDirectory() as folder:
         key, found = Path(folder) / "key.pem", Path(folder) / "certificate.pem"
         subprocess.run(
-            ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", f"/CN={NAME}",
-             "-addext", f"subjectAltName=DNS:{host}", "-keyout", str(key), "-out", str(found)],
+            ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", f"/CN={name}",
+             "-addext", f"subjectAltName=DNS:{name}", "-keyout", str(key), "-out", str(found)],
             check=True, capture_output=True,
         )  # fmt: skip
-        return found.read_text(), key.read_text() + found.read_text()
+        return found.read_text(), key.read_text()
 
 
 def secret(name: str, content: dict[str, str]) -> dict[str, Any]:
@@ -96,7 +110,7 @@ def secret(name: str, content: dict[str, str]) -> dict[str, Any]:
 
 def service() -> dict[str, Any]:
     """Build the Service, by whose name the certificate is made out."""
-    ports = [{"port": SECURE_PORT}]
+    ports = [{"name": "secure", "port": SECURE_PORT}, {"name": "mutual", "port": MUTUAL_PORT}]
     spec = {"selector": {"app.kubernetes.io/name": NAME}, "ports": ports, "publishNotReadyAddresses": True}
     return {"apiVersion": "v1", "kind": "Service", "metadata": {"name": NAME}, "spec": spec}
 
@@ -109,16 +123,23 @@ def pod(image: str, host: str) -> dict[str, Any]:
         "KAFKA_PROCESS_ROLES": "broker,controller",
         "KAFKA_CONTROLLER_QUORUM_VOTERS": "1@localhost:9093",
         "KAFKA_CONTROLLER_LISTENER_NAMES": "CONTROLLER",
-        "KAFKA_LISTENERS": f"SECURE://:{SECURE_PORT},OPEN://:{OPEN_PORT},CONTROLLER://localhost:9093",
-        "KAFKA_ADVERTISED_LISTENERS": f"SECURE://{host}:{SECURE_PORT},OPEN://$(POD_IP):{OPEN_PORT}",
-        "KAFKA_LISTENER_SECURITY_PROTOCOL_MAP": "SECURE:SASL_SSL,OPEN:PLAINTEXT,CONTROLLER:PLAINTEXT",
+        "KAFKA_LISTENERS": (
+            f"SECURE://:{SECURE_PORT},MUTUAL://:{MUTUAL_PORT},OPEN://:{OPEN_PORT},CONTROLLER://localhost:9093"
+        ),
+        "KAFKA_ADVERTISED_LISTENERS": (
+            f"SECURE://{host}:{SECURE_PORT},MUTUAL://{host}:{MUTUAL_PORT},OPEN://$(POD_IP):{OPEN_PORT}"
+        ),
+        "KAFKA_LISTENER_SECURITY_PROTOCOL_MAP": "SECURE:SASL_SSL,MUTUAL:SSL,OPEN:PLAINTEXT,CONTROLLER:PLAINTEXT",
         "KAFKA_INTER_BROKER_LISTENER_NAME": "OPEN",
         "KAFKA_SASL_ENABLED_MECHANISMS": MECHANISM,
         "KAFKA_LISTENER_NAME_SECURE_SCRAM___SHA___512_SASL_JAAS_CONFIG": (
             "org.apache.kafka.common.security.scram.ScramLoginModule required;"
         ),
         "KAFKA_SSL_KEYSTORE_TYPE": "PEM",
-        "KAFKA_SSL_KEYSTORE_LOCATION": PEM,
+        "KAFKA_SSL_KEYSTORE_LOCATION": str(TLS / "keystore.pem"),
+        "KAFKA_LISTENER_NAME_MUTUAL_SSL_TRUSTSTORE_TYPE": "PEM",
+        "KAFKA_LISTENER_NAME_MUTUAL_SSL_TRUSTSTORE_LOCATION": str(TLS / "truststore.pem"),
+        "KAFKA_LISTENER_NAME_MUTUAL_SSL_CLIENT_AUTH": "required",
         "KAFKA_OFFSETS_TOPIC_REPLICATION_FACTOR": "1",
         "KAFKA_OFFSETS_TOPIC_NUM_PARTITIONS": "1",
         "KAFKA_GROUP_INITIAL_REBALANCE_DELAY_MS": "0",
@@ -133,7 +154,7 @@ def pod(image: str, host: str) -> dict[str, Any]:
         "readinessProbe": {"tcpSocket": {"port": OPEN_PORT}, "periodSeconds": 1},
         "volumeMounts": [
             {"name": "data", "mountPath": "/data"},
-            {"name": "tls", "mountPath": str(Path(PEM).parent), "readOnly": True},
+            {"name": "tls", "mountPath": str(TLS), "readOnly": True},
         ],
     }
     spec = {

@@ -1,36 +1,66 @@
-"""Triggers from a broker that asks for TLS and a login: consumer, dead letters and replay, and the password nowhere."""
+"""Triggers from a broker that asks for TLS and a login, or for a certificate: consumer, dead letters and replay."""
 
-from tests.e2e.secure_kafka import MECHANISM, PASSWORD, USER, secret, secure_kafka
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from tests.e2e.secure_kafka import MECHANISM, PASSWORD, USER, SecureKafka, secret, secure_kafka
 from tests.e2e.test_outcomes import load_good
 from tests.e2e.world import OPERATOR, World
 from tests.system import release
 from tests.system.kubectl import wait_for
 
-TOPIC, DEAD = "secure-triggers", "secure-triggers-dead"
 SPAN = ("--partition", "0", "--from-offset", "0", "--to-offset", "1")
 
 
-def test_records_come_by_tls_and_login(world: World) -> None:
+@pytest.fixture(scope="module")
+def kafka(installed: World) -> Iterator[SecureKafka]:
+    with secure_kafka(installed.environment, installed.kubectl) as broker:
+        yield broker
+
+
+@contextmanager
+def listening(world: World, kafka: SecureKafka, topic: str, **how: str) -> Iterator[None]:
+    """Let the release listen there."""
+    kafka.make(topic, f"{topic}-dead")
+    which = {"topic": topic, "groupId": topic, "deadLetterTopic": f"{topic}-dead", "existingSecret": "kafka-login"}
+    world.install(kafka=which | how)
+    try:
+        yield
+    finally:
+        world.install()
+
+
+def check_triggers(world: World, kafka: SecureKafka, topic: str) -> str:
+    """Let one record come to a model, one become a dead letter, and both be replayed; give what all that printed."""
     load_good(world)
-    with secure_kafka(world.environment, world.kubectl) as kafka:
-        login = {"username": USER, "password": PASSWORD, "ca.crt": kafka.authority}
-        world.kubectl.apply(secret("kafka-login", login))
-        kafka.make(TOPIC, DEAD)
-        how = {"securityProtocol": "SASL_SSL", "saslMechanism": MECHANISM, "existingSecret": "kafka-login"}
-        which = {"bootstrapServers": kafka.address, "topic": TOPIC, "groupId": TOPIC, "deadLetterTopic": DEAD}
-        world.install(kafka=which | how)
-        try:
-            kafka.send(TOPIC, "no JSON", '{"reason": "drift behind a login"}')
-            [name] = world.wait_for_requests(1)
-            assert world.wait_for_end(name)["verdict"] == "Promoted"
-            wait_for("the dead letter", lambda: kafka.count(DEAD) == 1, 30)
-            replayed = world.kubectl(
-                *("exec", f"deployment/{release.DEPLOYMENT}", "--", "python", "-m", "retraining_operator", "replay"),
-                *SPAN,
-            )
-            assert f"finished earlier: {name}" in replayed  # the database knows
-            said = world.kubectl("logs", "--selector", OPERATOR, "--tail=-1")
-            assert f"Listening to the topic {TOPIC}" in said
-            assert PASSWORD not in said + replayed
-        finally:
-            world.install()
+    kafka.send(topic, "no JSON", '{"reason": "drift behind a door"}')
+    [name] = world.wait_for_requests(1)
+    assert world.wait_for_end(name)["verdict"] == "Promoted"
+    wait_for("the dead letter", lambda: kafka.count(f"{topic}-dead") == 1, 30)
+    replayed = world.kubectl(
+        *("exec", f"deployment/{release.DEPLOYMENT}", "--", "python", "-m", "retraining_operator", "replay"), *SPAN
+    )
+    assert f"finished earlier: {name}" in replayed  # the database knows
+    said = world.kubectl("logs", "--selector", OPERATOR, "--tail=-1")
+    assert f"Listening to the topic {topic}" in said
+    return said + replayed
+
+
+def test_records_come_by_tls_and_login_and_the_password_is_nowhere(world: World, kafka: SecureKafka) -> None:
+    login = {"username": USER, "password": PASSWORD, "ca.crt": kafka.authority}
+    world.kubectl.apply(secret("kafka-login", login))
+    how = {"bootstrapServers": kafka.secure, "securityProtocol": "SASL_SSL", "saslMechanism": MECHANISM}
+    with listening(world, kafka, "by-login", **how):
+        assert PASSWORD not in check_triggers(world, kafka, "by-login")
+
+
+def test_records_come_by_a_certificate(world: World, kafka: SecureKafka) -> None:
+    own = {"ca.crt": kafka.authority, "tls.crt": kafka.certificate, "tls.key": kafka.private_key}
+    world.kubectl.apply(secret("kafka-login", own))
+    how = {"bootstrapServers": kafka.mutual, "securityProtocol": "SSL"}
+    with listening(world, kafka, "by-certificate", **how):
+        check_triggers(world, kafka, "by-certificate")

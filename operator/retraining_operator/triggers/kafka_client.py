@@ -19,7 +19,7 @@ def client_options(kafka: Kafka) -> dict[str, Any]:
     The Secret is read at each call, so that a password that was changed counts from the next connection on.
 
     Raises:
-        MissingCredential: where the Secret has no username or no password.
+        MissingCredential: where the Secret has no username or no password, or a certificate without its key.
     """
     options: dict[str, Any] = {
         "bootstrap_servers": kafka.bootstrap_servers.split(","),
@@ -33,10 +33,25 @@ def client_options(kafka: Kafka) -> dict[str, Any]:
             "sasl_plain_username": credential(kafka, kafka.username_key),
             "sasl_plain_password": credential(kafka, kafka.password_key),
         }
-    authority = kafka.secret_folder / kafka.ca_key
-    if kafka.encrypted and kafka.existing_secret and authority.is_file():
-        options["ssl_cafile"] = str(authority)  # else the image's own authorities count
+    if kafka.encrypted and kafka.existing_secret:
+        options |= tls_files(kafka)
     return options
+
+
+def tls_files(kafka: Kafka) -> dict[str, str]:
+    """Give the files of the mounted Secret by which broker and operator are known; what is not there is left out.
+
+    Without an authority of its own the image's count; without a certificate the operator shows none.
+
+    Raises:
+        MissingCredential: where there is a certificate and no key for it, or the other way round.
+    """
+    files = {"ssl_cafile": kafka.ca_key, "ssl_certfile": kafka.certificate_key, "ssl_keyfile": kafka.private_key_key}
+    found = {option: str(path) for option, key in files.items() if (path := kafka.secret_folder / key).is_file()}
+    pair = {"ssl_certfile", "ssl_keyfile"}
+    if len(missing := pair - found.keys()) == 1:
+        raise MissingCredential(missing_key(kafka, files[missing.pop()]))
+    return found
 
 
 def credential(kafka: Kafka, key: str) -> str:
@@ -48,6 +63,9 @@ def credential(kafka: Kafka, key: str) -> str:
     try:
         return (kafka.secret_folder / key).read_text().rstrip("\r\n")
     except (OSError, UnicodeDecodeError):
-        raise MissingCredential(
-            f"The Secret {kafka.existing_secret} (kafka.existingSecret) has no text under the key {key}"
-        ) from None
+        raise MissingCredential(missing_key(kafka, key)) from None
+
+
+def missing_key(kafka: Kafka, key: str) -> str:
+    """Say which Secret lacks which key."""
+    return f"The Secret {kafka.existing_secret} (kafka.existingSecret) has no text under the key {key}"

@@ -48,8 +48,25 @@ def test_tls_without_a_ca_of_its_own_trusts_the_image_s(tmp_path: Path) -> None:
     assert "ssl_cafile" not in client_options(settings(tmp_path, securityProtocol="SSL"))
 
 
+def test_certificate_of_its_own_is_shown(tmp_path: Path) -> None:
+    for key in ("user.crt", "user.key"):
+        (tmp_path / key).write_text("PEM")
+    own = {"certificateKey": "user.crt", "privateKeyKey": "user.key"}
+    options = client_options(settings(tmp_path, securityProtocol="SSL", existingSecret="mine", **own))
+    assert options["ssl_certfile"] == str(tmp_path / "user.crt")
+    assert options["ssl_keyfile"] == str(tmp_path / "user.key")
+    assert "ssl_cafile" not in options
+
+
+@pytest.mark.parametrize(("there", "missing"), [("tls.crt", "tls.key"), ("tls.key", "tls.crt")])
+def test_half_of_a_certificate_is_named(tmp_path: Path, there: str, missing: str) -> None:
+    (tmp_path / there).write_text("PEM")
+    with pytest.raises(MissingCredential, match=rf"mine \(kafka.existingSecret\).* {missing}"):
+        client_options(settings(tmp_path, securityProtocol="SSL", existingSecret="mine"))
+
+
 def test_every_client_knows_every_option(tmp_path: Path) -> None:
-    for key in ("username", "password", "ca.crt"):
+    for key in ("username", "password", "ca.crt", "tls.crt", "tls.key"):
         (tmp_path / key).write_text("x")
     login = settings(tmp_path, securityProtocol="SASL_SSL", saslMechanism="PLAIN", existingSecret="mine")
     options = client_options(login)
