@@ -60,7 +60,7 @@ calm-tests:
 	@$(PYTHON) -m pytest $(TWO_AT_A_TIME) tests/e2e --ignore tests/e2e/test_failures.py
 
 integration: system $(VENV)/ready ## run the tests against real Kafka, Redis, PostgreSQL and API server
-	@$(PYTHON) -m pytest tests/integration
+	@$(MAKE) --no-print-directory integration-tests
 
 e2e: system $(VENV)/ready ## run the tests that use kubectl and Helm alone, and a short chaos run
 	@$(PYTHON) -m pytest tests/e2e tests/chaos

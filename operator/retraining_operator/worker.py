@@ -23,7 +23,7 @@ from retraining_operator.contract import Withheld
 from retraining_operator.crash import Point
 from retraining_operator.events import Narrator
 from retraining_operator.names import Task
-from retraining_operator.objects.conditions import LATE, Status, news
+from retraining_operator.objects.conditions import LATE, Status, differs, news
 from retraining_operator.objects.decision import Ruling
 from retraining_operator.objects.job import Job, owner_uid
 from retraining_operator.objects.manifest import ImpossibleRequest, build_job
@@ -164,7 +164,7 @@ class Worker:
         """Write to the database what stands in the status."""
         answer = await self._archive.keep(self._row(request, {}))
         status = recorded(request, {"conditions": request.status["conditions"]}, answer, self._clock())
-        if status["conditions"] != request.status["conditions"]:
+        if differs(request, status):
             await self._write(request, status)
         if answer[1] in LATE:
             raise NotYet(self._archive.pause_seconds or REFUSED_ROW_SECONDS)
@@ -241,7 +241,7 @@ class Worker:
         pods = [body for body in await self._cluster.list_pods(request.uid) if read_attempt(body) is None]
         if pods:
             status = ending(request, task, job, pods[0]["metadata"]["name"], self._clock())
-            if any(request.status.get(field) != value for field, value in status.items()):
+            if differs(request, status):
                 await self._write(request, status)
             raise NotYet(ENDING_SECONDS)
 

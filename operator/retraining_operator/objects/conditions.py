@@ -88,6 +88,11 @@ def timestamp(moment: datetime) -> str:
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+def differs(request: RetrainRequest, status: Status) -> bool:
+    """Tell whether a status says anything that does not stand already."""
+    return any(request.status.get(field) != value for field, value in status.items())
+
+
 def news(request: RetrainRequest, status: Status) -> list[Mapping[str, str]]:
     """Give the conditions that tell another turn and not only another figure; what two of them say is told once."""
     if status["conditions"][0]["reason"] == Reason.LAUNCHING:

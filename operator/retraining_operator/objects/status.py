@@ -23,11 +23,14 @@ UNCOUNTED = {Reason.EVICTED, Failure.AUDIT_PENDING}
 """Ends of a pod that the Job's podFailurePolicy ignores."""
 
 
+def unfinished(request: RetrainRequest, reason: str, message: str, now: datetime) -> Status:
+    """Build the conditions of a request that has no verdict yet."""
+    return conditions_of(request, ("Unknown", reason, message), ("Unknown", reason, "The run has no verdict yet."), now)
+
+
 def waiting(request: RetrainRequest, reason: Reason, message: str, now: datetime) -> Status:
     """Build the status of a request whose Job is not created yet."""
-    status = conditions_of(
-        request, ("Unknown", reason, message), ("Unknown", reason, "The run has no verdict yet."), now
-    )
+    status = unfinished(request, reason, message, now)
     return status | ({"jobName": None} if request.status.get("jobName") else {})
 
 
@@ -50,9 +53,7 @@ def launched(request: RetrainRequest, job: Job, now: datetime) -> Status:
     """Build the status of a request whose Job is not finished."""
     stood = request.condition("Succeeded")
     reason, message = standing(job, stood.get("reason", ""), stood.get("message", ""))
-    status = conditions_of(
-        request, ("Unknown", reason, message), ("Unknown", reason, "The run has no verdict yet."), now
-    )
+    status = unfinished(request, reason, message, now)
     return status | facts_of(job)
 
 
@@ -148,12 +149,7 @@ def ending(request: RetrainRequest, task: names.Task, job: str, pod: str, now: d
     )
     if task is names.Task.DECIDE:
         return awaiting(request, Reason.JOB_DELETED, message, now)
-    return conditions_of(
-        request,
-        ("Unknown", Reason.JOB_DELETED, message),
-        ("Unknown", Reason.JOB_DELETED, "The run has no verdict yet."),
-        now,
-    )
+    return unfinished(request, Reason.JOB_DELETED, message, now)
 
 
 def deleted(request: RetrainRequest, task: names.Task, job: str) -> str:

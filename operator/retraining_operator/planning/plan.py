@@ -15,7 +15,7 @@ from itertools import islice
 from retraining_operator import names
 from retraining_operator.contract import Withheld
 from retraining_operator.names import Task
-from retraining_operator.objects.conditions import Status
+from retraining_operator.objects.conditions import Status, differs
 from retraining_operator.objects.decision import NoRuling, read_ruling
 from retraining_operator.objects.job import Job
 from retraining_operator.objects.outcome import Outcome
@@ -198,5 +198,5 @@ def remark(request: RetrainRequest) -> Iterator[Ignore]:
 
 def report(request: RetrainRequest, status: Status) -> Iterator[Report]:
     """Write a status only where it says something new."""
-    if any(request.status.get(field) != value for field, value in status.items()):
+    if differs(request, status):
         yield Report(request, status)
