@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
+import secrets
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from itertools import repeat
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +14,8 @@ import numpy as np
 
 from retraining_job.errors import BadData
 from retraining_job.events import in_utc
-from retraining_job.features import parsed
+from retraining_job.features import Kind, is_storable, number_in, object_in, parsed
+from retraining_job.reading import FeatureFacts, ReadingFacts
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -59,6 +59,32 @@ class Columns:
     where other events have these features too, or none has any."""
     checksum: str
     """SHA-256 over all of the above, as hexadecimal digits."""
+    unreadable: int
+    """Events whose `features_json` is there and holds no JSON object; they count as `neutral`, too."""
+    decoded: int
+    """Events whose `features_json` was a JSON string that holds a JSON object, which was read."""
+    texts: NDArray[np.int64]
+    """(names,) events whose value was a text that holds a finite number, and was read as that number."""
+    left_out: int
+    """Rows that were left out because their time cannot be used; they are none of the n events."""
+
+    @property
+    def facts(self) -> ReadingFacts:
+        """How the events were read."""
+        rows = len(self.times)
+        counts = zip(self.names, self.missing, self.unusable, self.texts, strict=True)
+        return ReadingFacts(
+            rows=rows,
+            labelled=int((self.truth >= 0).sum()),
+            left_out=self.left_out,
+            neutral=self.neutral,
+            unreadable=self.unreadable,
+            decoded=self.decoded,
+            features=tuple(
+                FeatureFacts(name, rows - int(missing), int(unusable), int(texts))
+                for name, missing, unusable, texts in counts
+            ),
+        )
 
 
 def columns_of(chunks: Iterable[Sequence[Event]], rows: int) -> Columns:
@@ -98,7 +124,11 @@ class Gathering:
         self.times = np.empty(self.capacity, np.int64)
         self.truth = np.empty(self.capacity, np.int8)
         self.neutral = np.empty(self.capacity, np.bool_)
+        self.kinds = np.empty(self.capacity, np.uint8)
         self.features: dict[str, NDArray[np.float64]] = {}
+        self.texts: dict[str, NDArray[np.bool_]] = {}
+        """Which values of a feature were texts; there is one only for a feature that had one."""
+        self.left_out = 0
 
     def add(
         self,
@@ -121,22 +151,37 @@ class Gathering:
         if self.filled + len(texts) > self.capacity:
             self._forget()
         rows = slice(self.filled, self.filled + len(texts))
-        kept = objects(texts)
+        kept, kinds = objects(texts)
         neutral = [number for number, one in enumerate(kept) if not one]
-        self.times[rows], self.truth[rows], self.neutral[rows] = times, truth, False
+        self.times[rows], self.truth[rows], self.neutral[rows], self.kinds[rows] = times, truth, False, kinds
         names = set().union(*set(map(tuple, kept)))  # few different tuples of names: quicker than many dictionaries
         for name in sorted(names.union(COLUMN_FEATURES if neutral else ()).difference(self.features)):
             self._make_room(name)
         for name, column in self.features.items():
-            column[rows] = (
-                numbers(list(map(dict.get, kept, repeat(name), repeat(ABSENT)))) if name in names else MISSING
-            )
+            if name in names:
+                values = list(map(dict.get, kept, repeat(name), repeat(ABSENT)))
+                column[rows] = numbers(values)
+                self._mark_texts(name, rows, values)
+            else:
+                column[rows] = MISSING
+                if name in self.texts:
+                    self.texts[name][rows] = False
         for number in neutral:
             place = self.filled + number
             self.neutral[place] = True
             for name, value in zip(COLUMN_FEATURES, own(number), strict=True):
                 self.features[name][place] = number_of(value)
         self.filled = rows.stop
+
+    def _mark_texts(self, name: str, rows: slice, values: list[Any]) -> None:
+        """Remember which values of a feature were texts that hold a finite number."""
+        if str in set(map(type, values)):
+            if name not in self.texts:
+                self.texts[name] = np.zeros(self.capacity, np.bool_)
+            are_texts = np.fromiter((isinstance(value, str) for value in values), np.bool_, len(values))
+            self.texts[name][rows] = are_texts & np.isfinite(self.features[name][rows])
+        elif name in self.texts:
+            self.texts[name][rows] = False
 
     def _make_room(self, name: str) -> None:
         if len(self.features) >= NAMES_LIMIT:
@@ -150,7 +195,8 @@ class Gathering:
     def _forget(self) -> None:
         """Keep only as many of the newest rows as are asked for."""
         order = self._order()
-        columns: list[NDArray[Any]] = [self.times, self.truth, self.neutral, *self.features.values()]
+        columns: list[NDArray[Any]] = [self.times, self.truth, self.neutral, self.kinds]
+        columns += [*self.features.values(), *self.texts.values()]
         for column in columns:
             column[: len(order)] = column[order]
         self.filled = len(order)
@@ -164,7 +210,7 @@ class Gathering:
         if same.any():
             some = order[tied]
             features = (self.features[name] for name in sorted(self.features))
-            for key in (self.neutral, self.truth, *features, self.times):  # by the last of them first of all
+            for key in (self.kinds, self.neutral, self.truth, *features, self.times):  # by the last first of all
                 some = some[np.argsort(key[some], kind="stable")]
             order[tied] = some
         return order[-self.rows :]
@@ -173,11 +219,13 @@ class Gathering:
         """Give what was gathered, in order; nothing is left here."""
         order = self._order()
         times, truth, neutral = self.times[order], self.truth[order], self.neutral[order]
+        kinds = self.kinds[order]
         # Column by column in memory, so that it takes memory up no faster than the columns give theirs back.
         features = np.empty((len(order), len(self.features)), order="F")
         names: list[str] = []
         missing: list[int] = []
         unusable: list[int] = []
+        texts: list[int] = []
         for name in sorted(self.features):
             column = features[:, len(names)]
             np.take(self.features.pop(name), order, out=column, mode="clip")  # any other mode makes a copy first
@@ -187,6 +235,7 @@ class Gathering:
             names.append(name)
             missing.append(int(lacks.sum()))
             unusable.append(int(bad.sum()))
+            texts.append(int(self.texts[name][order].sum()) if name in self.texts else 0)
             column[bad] = np.nan
         features = features[:, : len(names)]
         checksum = hashlib.sha256(json.dumps([names, missing, unusable, int(neutral.sum())]).encode())
@@ -201,6 +250,10 @@ class Gathering:
             unusable=np.array(unusable, np.int64),
             neutral=int(neutral.sum()),
             checksum=checksum.hexdigest(),
+            unreadable=int((kinds == Kind.UNREADABLE).sum()),
+            decoded=int((kinds == Kind.DECODED).sum()),
+            texts=np.array(texts, np.int64),
+            left_out=self.left_out,
         )
 
 
@@ -210,18 +263,49 @@ ABSENT: Any = object()
 NUMBERS = {int, float, bool}
 
 
-def objects(texts: Sequence[str | None]) -> list[dict[str, object]]:
-    """Read the JSON objects; an empty one stands where there is none, or something else."""
-    try:  # at once, which halves the time; a column of JSON cannot hold what is JSON only together with its neighbours
-        values = json.loads(f"[{','.join(text or 'null' for text in texts)}]")
+def objects(texts: Sequence[str | None]) -> tuple[list[dict[str, Any]], NDArray[np.uint8]]:
+    """Read the JSON objects of some events.
+
+    Returns:
+        An object for each event, empty if there is none, and the `Kind` of what stands there, shape (n,).
+    """
+    values = values_of(texts)
+    if values is None:
+        read = [parsed(text) for text in texts]
+        return [one for one, _ in read], np.array([kind for _, kind in read], np.uint8)
+    kinds = np.zeros(len(values), np.uint8)
+    kept: list[dict[str, Any]] = values
+    for place, value in enumerate(values):
+        if not isinstance(value, dict):
+            try:
+                kept[place], kinds[place] = object_in(value)
+            except (ValueError, RecursionError):
+                kept[place], kinds[place] = {}, Kind.UNREADABLE
+    names = set().union(*set(map(tuple, kept)))
+    if not all(map(is_storable, names)):
+        for place, one in enumerate(kept):
+            if not all(map(is_storable, one)):
+                kept[place], kinds[place] = {}, Kind.UNREADABLE
+    return kept, kinds
+
+
+def values_of(texts: Sequence[str | None]) -> list[Any] | None:
+    """Read some texts as JSON at once, which takes half the time; None if one of them alone is no JSON.
+
+    A number that nobody can guess stands between every two texts. So pieces that are JSON only together are noticed.
+    """
+    mark = secrets.randbits(60)
+    separator = f",{mark},"
+    try:
+        values: list[Any] = json.loads(f"[{separator.join(text or 'null' for text in texts)}]")
     except (ValueError, RecursionError):
-        values = []
-    if len(values) != len(texts):
-        return [parsed(text) or {} for text in texts]
-    return [value if isinstance(value, dict) else {} for value in values]
+        return None
+    if len(values) != max(0, 2 * len(texts) - 1) or any(one != mark for one in values[1::2]):
+        return None
+    return values[::2]
 
 
-def numbers(values: list[object]) -> NDArray[np.float64]:
+def numbers(values: list[Any]) -> NDArray[np.float64]:
     """Make an array of a feature's values."""
     if NUMBERS.issuperset(map(type, values)):
         try:
@@ -239,13 +323,8 @@ def number_of(value: object) -> float:
     """Make a value a finite number, or a mark."""
     if value is ABSENT:
         return MISSING
-    if not isinstance(value, (int, float, Decimal)):
-        return UNUSABLE
-    try:
-        number = float(value) + 0.0
-    except (OverflowError, ValueError):
-        return UNUSABLE
-    return number if math.isfinite(number) else UNUSABLE
+    number = number_in(value)
+    return UNUSABLE if number is None else number
 
 
 def truth_of(label: object) -> int:

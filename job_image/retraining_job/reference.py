@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from retraining_job.contract import Figures, Reason, Tunables, Verdict
 from retraining_job.decision import Decision
 from retraining_job.deviation import StandardAbsoluteDeviation
-from retraining_job.features import Features, features_of, is_anomaly
+from retraining_job.features import Features, Tally, is_anomaly, tells
 from retraining_job.logs import with_progress
 
 if TYPE_CHECKING:
@@ -33,12 +33,19 @@ class Sample(NamedTuple):
     is_anomaly: bool
 
 
-def samples_of(events: Sequence[Event]) -> list[Sample]:
-    """Give the events, newest first, as samples in the order they are learned in."""
-    return [
-        Sample(features_of(event), is_anomaly(event.anomaly_label))
-        for event in with_progress(events, log, f"Prepared %s of {len(events):,} events.")
-    ]
+def samples_of(events: Sequence[Event], tally: Tally | None = None) -> list[Sample]:
+    """Return the events as samples in the order they are learned in.
+
+    Args:
+        events: The newest first.
+        tally: Counts how they are read.
+    """
+    tally = tally or Tally()
+    samples = []
+    for event in with_progress(events, log, f"Prepared %s of {len(events):,} events."):
+        tally.labelled += tells(event.anomaly_label)
+        samples.append(Sample(tally.features_of(event), is_anomaly(event.anomaly_label)))
+    return samples
 
 
 def enough(n_samples: int, minimum: int) -> Decision | None:

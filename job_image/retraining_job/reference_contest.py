@@ -11,11 +11,13 @@ from retraining_job.contest import Judgement
 from retraining_job.contract import Contenders, Figures, Window
 from retraining_job.decision import Decision
 from retraining_job.events import window_of
+from retraining_job.features import Tally
 from retraining_job.model import UnreadableModel, feature_names
 
 if TYPE_CHECKING:
     from retraining_job.champion import Champion
     from retraining_job.model import Model
+    from retraining_job.reading import ReadingFacts
     from retraining_job.scaling import FeatureScaling
     from retraining_job.settings import RunSettings
     from retraining_job.source import Source
@@ -35,15 +37,19 @@ class ReferenceContest:
         self.features: list[str] = []
         self.scalings: Sequence[FeatureScaling] = ()
         self.samples: Sequence[reference.Sample] = ()
+        self.facts: ReadingFacts | None = None
+        """How the events were read, once they are."""
         self.champion_version = 0
         self.champion_figures: Figures | None = None
         self.challenger_figures = Figures()
 
     def read(self, source: Source) -> None:
         """Read the events and make them samples."""
-        events = source.events()
+        events, left_out = source.events()
+        tally = Tally()
         self.n_samples, self.window = len(events), window_of(events)
-        self.samples = reference.samples_of(events)
+        self.samples = reference.samples_of(events, tally)
+        self.facts = tally.facts(left_out)
 
     def hopeless(self) -> Decision | None:
         """Ask for the old service's minimum."""

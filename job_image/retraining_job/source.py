@@ -22,8 +22,8 @@ class Source(Protocol):
     def columns(self) -> Columns:
         """Give the newest events in columns, oldest first."""
 
-    def events(self) -> list[Event]:
-        """Give the newest events at once, newest first."""
+    def events(self) -> tuple[list[Event], int]:
+        """Return the newest events, newest first, and how many rows were left out for their time."""
 
 
 @dataclass(frozen=True)
@@ -44,12 +44,13 @@ class Table:
         settings = self.settings
         return read_columns(settings.database_url, settings.events_table, settings.rows, settings.truth_column)
 
-    def events(self) -> list[Event]:
+    def events(self) -> tuple[list[Event], int]:
         """Read it whole."""
         from retraining_job.events import read_events  # noqa: PLC0415
 
         settings = self.settings
-        return read_events(settings.database_url, settings.events_table, settings.rows, settings.truth_column)
+        events = read_events(settings.database_url, settings.events_table, settings.rows, settings.truth_column)
+        return events, 0
 
 
 @dataclass(frozen=True)
@@ -71,8 +72,8 @@ class File:
 
         return columns_of(file_chunks(self.path, self.settings.truth_column), self.settings.rows)
 
-    def events(self) -> list[Event]:
-        """Read it whole."""
+    def events(self) -> tuple[list[Event], int]:
+        """Read it whole; a time that cannot be used is BadData here, which names the line."""
         from retraining_job.event_files import read_file_events  # noqa: PLC0415
 
-        return read_file_events(self.path, self.settings.rows, self.settings.truth_column)
+        return read_file_events(self.path, self.settings.rows, self.settings.truth_column), 0

@@ -192,6 +192,10 @@ def events_of(seed: int, rows: int, changed: Features) -> Columns:
         unusable=none,
         neutral=0,
         checksum="",
+        unreadable=0,
+        decoded=0,
+        texts=none,
+        left_out=0,
     )
 
 

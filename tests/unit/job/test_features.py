@@ -79,7 +79,17 @@ def test_features_keep_their_own_names() -> None:
         pytest.param("-Infinity", 0.0, id="infinite below"),
         pytest.param("1e999", 0.0, id="too large for a float"),
         pytest.param("1" + "0" * 400, 0.0, id="an integer too large for a float"),
-        pytest.param('"1.5"', 0.0, id="a string"),
+        pytest.param('"1.5"', 1.5, id="a number as text"),
+        pytest.param('" 1e3 "', 1000.0, id="an exponent and white space"),
+        pytest.param('"1_000"', 1000.0, id="underscores"),
+        pytest.param('"\uff11\uff12"', 12.0, id="digits of another script"),
+        pytest.param('"nan"', 0.0, id="NaN as text"),
+        pytest.param('"-inf"', 0.0, id="infinite as text"),
+        pytest.param('"1,5"', 0.0, id="a decimal comma"),
+        pytest.param('"0x10"', 0.0, id="a hexadecimal number"),
+        pytest.param('"true"', 0.0, id="a word"),
+        pytest.param('""', 0.0, id="an empty string"),
+        pytest.param("1" * 5_000, 0.0, id="an integer of more digits than Python reads"),
         pytest.param("null", 0.0, id="null"),
         pytest.param("[1]", 0.0, id="a list"),
         pytest.param('{"a": 1}', 0.0, id="an object"),
@@ -89,7 +99,7 @@ def test_each_value_becomes_a_finite_number(text: str, number: float) -> None:
     assert features_of(event(f'{{"x": {text}}}')) == {"x": number}
 
 
-@given(st.dictionaries(st.text(), JSON_VALUES, min_size=1))
+@given(st.dictionaries(st.text().filter(lambda name: "\0" not in name), JSON_VALUES, min_size=1))
 def test_every_object_gives_finite_features_under_its_names(content: dict[str, object]) -> None:
     features = features_of(event(json.dumps(content)))
     assert set(features) == set(content)
@@ -104,7 +114,8 @@ def test_every_text_gives_features(text: str) -> None:
 def test_numeric_columns_that_are_no_numbers_count_as_zero() -> None:
     assert finite(Decimal("NaN")) == 0.0
     assert finite(Decimal("sNaN")) == 0.0
-    assert finite("12") == 0.0
+    assert finite("12") == 12.0
+    assert finite("twelve") == 0.0
     assert finite(None) == 0.0
 
 

@@ -34,7 +34,8 @@ SETTINGS = Tunables(
 
 def columns(rows: int = ROWS, seed: int = 1) -> Columns:
     made, none = stream(seed, rows), np.zeros(len(NAMES), np.int64)
-    return Columns(made.times, NAMES, np.asfortranarray(made.features), made.truth, none, none, 0, "0" * 64)
+    features = np.asfortranarray(made.features)
+    return Columns(made.times, NAMES, features, made.truth, none, none, 0, "0" * 64, 0, 0, none, 0)
 
 
 def ready(events: Columns, settings: Tunables = SETTINGS, until: datetime | None = None) -> Prepared:
