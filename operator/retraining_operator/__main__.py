@@ -23,6 +23,7 @@ from retraining_operator.cluster import NoAccess, connect
 from retraining_operator.context import Context
 from retraining_operator.crash import Crashes
 from retraining_operator.events import Narrator
+from retraining_operator.gauges import Sources
 from retraining_operator.handlers import build_registry, build_settings
 from retraining_operator.lease import Elector, identify
 from retraining_operator.reconciler import Reconciler
@@ -82,6 +83,15 @@ async def operate(settings: Settings, crashes: Crashes) -> None:
         consumer = Consumer(settings.kafka, intake.accept, context.metrics)
         elector = Elector(apart, context, identify(settings.pod_name))
         replica = Replica(context, reconciler, consumer, elector)
+        context.metrics.watch(
+            Sources(
+                leading=lambda: elector.leading,
+                acting=lambda: replica.acting,
+                work=reconciler.counts,
+                consumer=consumer.state,
+                intake=intake.state,
+            )
+        )
         app = http.build_app(context.metrics.registry, replica.alive, replica.ready)
         serving = http.serve(app, settings.http_port)
         await run_until_stopped(context.stopping, serving, replica.run(partial(watch, context)))

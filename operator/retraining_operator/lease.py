@@ -134,7 +134,6 @@ class Elector:
         self._cluster = cluster
         self._settings = context.settings.leader_election
         self._canary = context.view.canary
-        self._metrics = context.metrics
         self._me = me
         self._seen: Sighting | None = None
         self._renewed_at = 0.0
@@ -154,7 +153,7 @@ class Elector:
         A leader that loses it stands by once more: an API server that is away for a while costs no process its life.
         """
         if not self._settings.enabled:
-            self._turn(leading=True)
+            self.leading = True
             return await lead()
         while True:
             await self._acquire()
@@ -165,7 +164,7 @@ class Elector:
             except* LeaseLost as lost:
                 logger.warning("%s Nothing is begun any more; standing by.", lost.exceptions[0])
             finally:
-                self._turn(leading=False)
+                self.leading = False
                 await self._release()
 
     async def _acquire(self) -> None:
@@ -175,7 +174,7 @@ class Elector:
                 told = self.holder
                 logger.info("%s leads; standing by.", told)
             await asyncio.sleep(self._pause())
-        self._turn(leading=True)
+        self.leading = True
         logger.info("Leading as %s.", self._me)
 
     def _pause(self) -> float:
@@ -259,7 +258,3 @@ class Elector:
                 logger.info("Gave the Lease back.")
         except ClusterError as error:
             logger.warning("The Lease could not be given back: %s It runs out by itself.", error)
-
-    def _turn(self, *, leading: bool) -> None:
-        self.leading = leading
-        self._metrics.leading(leading=leading)

@@ -9,16 +9,18 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 
 from retraining_operator import names
 from retraining_operator.cluster import Cluster, ClusterAway, ClusterError, Conflict, Forbidden, Gone
 from retraining_operator.context import Context
+from retraining_operator.gauges import WorkCounts
 from retraining_operator.pauses import REFUSED_SECONDS, Pauses
 from retraining_operator.planning.plan import Gathered, plan
 from retraining_operator.planning.prune import prunable
 from retraining_operator.planning.steps import Conclude, Launch, Record, Report, Settle, Step
+from retraining_operator.reason import Reason
 from retraining_operator.worker import NotYet, Worker
 
 logger = logging.getLogger(__name__)
@@ -37,7 +39,6 @@ class Reconciler:
     def __init__(self, context: Context, cluster: Cluster, worker: Worker, clock: Callable[[], datetime]) -> None:
         self._settings = context.settings
         self._view = context.view
-        self._metrics = context.metrics
         self._cluster = cluster
         self._worker = worker
         self._clock = clock
@@ -49,6 +50,8 @@ class Reconciler:
         """Places for steps that only tell: no launch waits behind hundreds of them."""
         self._busy: dict[str, Step] = {}
         """Steps under way, by the uid of their request."""
+        self._held: Mapping[str, Reason] = {}
+        """Why requests wait, by their names, as of the last plan."""
         self._pauses = Pauses()
         self._pruning: asyncio.Task[None] | None = None
         self.planned_at = time.monotonic()
@@ -80,7 +83,6 @@ class Reconciler:
         async for page in self._cluster.list_requests():
             for body in page:
                 view.see_request(body)
-            self._metrics.seed(view.requests.values())
             self._settle()
             found |= {body["metadata"]["uid"] for body in page}
             version = page.resource_version
@@ -114,6 +116,10 @@ class Reconciler:
                 except TimeoutError:
                     logger.debug("Looking again at what waits for its time.")
 
+    def counts(self) -> WorkCounts:
+        """Count the requests by state, as they are now."""
+        return self._view.counts(self._held)
+
     def dispatch(self, group: asyncio.TaskGroup) -> float | None:
         """Plan once and start the steps; give in how many seconds to look again, None for not before a change."""
         view, now = self._view, self._clock()
@@ -129,7 +135,7 @@ class Reconciler:
                 self._busy[uid] = step
                 group.create_task(self._attempt(step))
         self._prune(group, now)
-        self._metrics.standing(view, found.held)
+        self._held = found.held
         waits = [*self._pauses.seconds_left(view.requests)]
         if give_way:
             waits.append(give_way)

@@ -28,7 +28,8 @@ class Replica:
         self._consumer = consumer
         self._elector = elector
         self._seeded = False
-        self._acting = False
+        self.acting = False
+        """Whether it does the work: it leads, and what there is was listed."""
         self._probe: asyncio.Task[None] | None = None
 
     async def run(self, watch: Callable[[], Coroutine[Any, Any, None]]) -> None:
@@ -43,13 +44,13 @@ class Replica:
 
     async def _lead(self) -> None:
         await seed_until_ready(self._reconciler)  # anew: what the former leader did last may still be on its way
-        self._acting = True
+        self.acting = True
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._consume())
                 group.create_task(self._reconciler.run())
         finally:
-            self._acting = False
+            self.acting = False
 
     async def _consume(self) -> None:
         if self._probe:
@@ -64,9 +65,9 @@ class Replica:
             return trouble
         if silent(self._elector.tried_at, now):
             return "the Lease is neither renewed nor looked at any more"
-        if self._acting and silent(self._consumer.polled_at, now):
+        if self.acting and silent(self._consumer.polled_at, now):
             return "the consumer does not poll Kafka any more"
-        if self._acting and self._view.changed.is_set() and silent(self._reconciler.planned_at, now):
+        if self.acting and self._view.changed.is_set() and silent(self._reconciler.planned_at, now):
             return "the reconciler does not come by any more, though something has changed"
         return None
 

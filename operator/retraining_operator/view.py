@@ -8,18 +8,22 @@ grow, as etcd's always did.
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Container, Mapping
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 from retraining_operator import names
 from retraining_operator.canary import Canary
+from retraining_operator.gauges import WorkCounts
 from retraining_operator.names import Task
 from retraining_operator.objects.job import Job, read_job
 from retraining_operator.objects.outcome import cause, own
 from retraining_operator.objects.pod import Attempt, Pod, read_pod
 from retraining_operator.objects.request import RetrainRequest, read_request
 from retraining_operator.planning.past import Past, past_of
+from retraining_operator.reason import Reason
 
 
 class View:
@@ -35,11 +39,14 @@ class View:
         self.settled: dict[str, Past] = {}
         """Finished requests; their resource versions keep a late word of an older one from bringing them back."""
         self.changed = asyncio.Event()
+        self._judged_at = 0.0
+        """The latest time that a challenger was judged, in seconds since 1970; it outlives the request."""
 
     def see_request(self, body: Mapping[str, Any]) -> None:
         """Take in a request that was listed, watched or written."""
         request = read_request(body)
         self.canary.exists(names.PLURAL, request.resource_version)
+        self._judged_at = max(self._judged_at, judged_at(request))
         known = self.requests.get(request.uid)
         newest = self.settled.get(request.uid) or known
         if newest is None or request.resource_version > newest.resource_version:
@@ -96,6 +103,26 @@ class View:
         jobs = self.jobs[Task.TRAIN]
         return sum(request.uid not in jobs and not request.finished for request in self.requests.values())
 
+    def counts(self, held: Mapping[str, Reason]) -> WorkCounts:
+        """Count the requests by state.
+
+        Args:
+            held: why requests wait, by their names; those that are gone or have started meanwhile are left out.
+        """
+        jobs, requests = self.jobs[Task.TRAIN], list(self.requests.values())
+        unfinished = [request for request in requests if not request.finished]
+        waiting = [request for request in unfinished if request.uid not in jobs]
+        oldest = min((request.created_at for request in waiting), default=None)
+        return WorkCounts(
+            waiting=len(waiting),
+            running=len(unfinished) - len(waiting),
+            awaiting_decision=sum(request.awaiting for request in requests),
+            unrecorded=sum(request.finished and not request.recorded for request in requests),
+            oldest_waiting_at=seconds(oldest) if oldest else None,
+            judged_at=self._judged_at,
+            held=Counter(held[request.name] for request in waiting if request.name in held),
+        )
+
     def settle(self, request: RetrainRequest) -> None:
         """Keep no more of a finished request than its past."""
         self.pods.pop(request.uid, None)
@@ -107,9 +134,10 @@ class View:
         return [*self.settled.values(), *(past_of(request) for request in self.requests.values() if request.finished)]
 
     def forget_request(self, uid: str) -> None:
-        """Take out a request that is gone."""
-        for known in (self.settled, self.requests, self.pods):
-            known.pop(uid, None)
+        """Take out a request that is gone; others may have waited for its place."""
+        found = [known.pop(uid, None) for known in (self.settled, self.requests, self.pods)]
+        if any(found):
+            self.changed.set()
 
     def keep_requests(self, uids: Container[str], resource_version: int) -> None:
         """Take out requests that a list of that version does not have: the watch has missed their end."""
@@ -132,3 +160,14 @@ class View:
         job = read_job(body)
         if job and self.jobs[job.task].pop(job.request_uid, None):
             self.changed.set()
+
+
+def judged_at(request: RetrainRequest) -> float:
+    """Return when the request's challenger was judged, in seconds since 1970; 0 if it was not."""
+    status = request.status
+    return seconds(status["completionTime"]) if status.get("figures") and status.get("completionTime") else 0.0
+
+
+def seconds(timestamp: str) -> float:
+    """Parse a time as Kubernetes writes it; returns seconds since 1970."""
+    return datetime.fromisoformat(timestamp).timestamp()

@@ -95,8 +95,10 @@ def plan(gathered: Gathered, triggers: Triggers, now: datetime) -> Plan:
             chosen = before_verdict(request, job, now)
         steps += islice(chosen, 1)
     waits = [(request, answer) for request in candidates if isinstance(answer := admissions[request.uid], Wait)]
+    replaced = replacements(ordered, retrains, waits, triggers)
+    ending = {step.request.uid for step in replaced}
     return Plan(
-        steps=steps + replacements(ordered, retrains, waits, triggers),
+        steps=[step for step in steps if step.request.uid not in ending] + replaced,
         wake_at=min((wait.until for _, wait in waits if wait.until), default=None),
         held={request.name: wait.reason for request, wait in waits},
     )

@@ -21,6 +21,7 @@ from kafka.consumer.fetcher import ConsumerRecord
 from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssignor
 from kafka.errors import KafkaError
 
+from retraining_operator.gauges import ConsumerState
 from retraining_operator.metrics import Metrics
 from retraining_operator.settings import Kafka
 from retraining_operator.triggers.kafka_client import MissingCredential, client_options
@@ -46,11 +47,18 @@ class Consumer:
         self._settings = settings
         self._accept = accept
         self._metrics = metrics
+        self._membership: Membership | None = None
+        self._oldest_record_at: float | None = None
         self._stopping = threading.Event()
         self.answered = False
         """Whether Kafka has answered since the start."""
         self.polled_at: float | None = None
         """When the thread last came by, by the monotonic clock; it stands still where the thread hangs."""
+
+    def state(self) -> ConsumerState:
+        """Return the state that the gauges show. May be called from another thread than the consumer's."""
+        membership = self._membership
+        return ConsumerState(membership.lags if membership else {}, self._oldest_record_at)
 
     async def run(self) -> None:
         """Consume until cancelled; the thread ends within a poll's time."""
@@ -88,10 +96,13 @@ class Consumer:
             self._settings.group_id,
         )
         membership = Membership(consumer, self._settings, self._metrics)
+        self._membership = membership
         try:
             while not self._stopping.is_set():
                 self._step(membership, loop)
         finally:
+            self._membership = None
+            self._oldest_record_at = None
             with contextlib.suppress(KafkaError):
                 consumer.close(autocommit=False, timeout_ms=int(CLOSE_SECONDS * 1000))
 
@@ -147,7 +158,7 @@ class Consumer:
         topic_id: str | None,
     ) -> Progress | None:
         """Wait until every record is handled; None where a stop came first, and then nothing is committed."""
-        self._metrics.oldest_record(min((record.timestamp for record in records), default=None))
+        self._oldest_record_at = min((record.timestamp / 1000 for record in records), default=None)
         handled = asyncio.run_coroutine_threadsafe(self._run_accept(records, topic_id), loop)
         while not done(handled, POLL_SECONDS):
             if self._stopping.is_set():
@@ -155,7 +166,7 @@ class Consumer:
                 return None
             self.polled_at = time.monotonic()
             membership.stay()
-        self._metrics.oldest_record(None)
+        self._oldest_record_at = None
         membership.resume()
         return handled.result()
 

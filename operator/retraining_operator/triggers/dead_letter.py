@@ -18,7 +18,6 @@ from kafka import KafkaAdminClient, KafkaProducer
 from kafka.consumer.fetcher import ConsumerRecord
 from kafka.errors import KafkaError, MessageSizeTooLargeError, RecordListTooLargeError, for_code
 
-from retraining_operator.metrics import Metrics
 from retraining_operator.settings import Kafka
 from retraining_operator.triggers.holds import Hold, Holds
 from retraining_operator.triggers.kafka_client import MissingCredential, client_options
@@ -75,15 +74,18 @@ def write_letter(record: ConsumerRecord, error: MalformedRecord) -> Letter:
 class DeadLetters:
     """Sends letters and keeps those that are not acknowledged yet; without a topic there is nothing to send."""
 
-    def __init__(self, kafka: Kafka, metrics: Metrics, holds: Holds) -> None:
+    def __init__(self, kafka: Kafka, holds: Holds) -> None:
         self._kafka = kafka
-        self._metrics = metrics
         self._holds = holds
         self._open: dict[tuple[int, int], Letter] = {}
         self._put_aside: set[tuple[int, int]] = set()
         self._sending: asyncio.Task[None] | None = None
         self._again_at = 0.0
         self._in_trouble = False
+
+    def count_open(self) -> int:
+        """Return how many malformed records the topic has not taken yet."""
+        return len(self._open)
 
     def collect(self) -> tuple[Places, Places]:
         """Give the places of the records that are open, and of those put aside since the last call."""
@@ -103,7 +105,6 @@ class DeadLetters:
                     await asyncio.sleep(LOOK_SECONDS)
                     await self.settle()
         self._open[record.partition, record.offset] = write_letter(record, error)
-        self._metrics.dead_letters_open(len(self._open))
 
     async def settle(self) -> None:
         """Send what is open and wait a while for it; where the topic is away, not soon again and without waiting."""
@@ -121,7 +122,6 @@ class DeadLetters:
         for place in list(letters)[:sent]:
             del self._open[place]
             self._put_aside.add(place)
-        self._metrics.dead_letters_open(len(self._open))
         self._again_at = time.monotonic() + PAUSE_SECONDS if trouble else 0.0
         self._tell(trouble)
 

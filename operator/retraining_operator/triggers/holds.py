@@ -8,8 +8,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
 
-from retraining_operator.metrics import Metrics
-
 logger = logging.getLogger(__name__)
 
 
@@ -24,11 +22,12 @@ class Hold(StrEnum):
 class Holds:
     """Which reasons hold, and for how many records at once."""
 
-    def __init__(self, metrics: Metrics) -> None:
-        self._metrics = metrics
+    def __init__(self) -> None:
         self._held: Counter[Hold] = Counter()
-        for reason in Hold:
-            metrics.records_held(reason, holds=False)
+
+    def state(self) -> dict[str, bool]:
+        """Return whether each of the reasons holds."""
+        return {reason: self._held[reason] > 0 for reason in Hold}
 
     @contextmanager
     def because(self, reason: Hold, why: str) -> Iterator[None]:
@@ -40,7 +39,6 @@ class Holds:
         """
         if not self._held[reason]:
             logger.warning("%s No further records are taken until this is over; none is lost.", why)
-            self._metrics.records_held(reason, holds=True)
         self._held[reason] += 1
         try:
             yield
@@ -48,4 +46,3 @@ class Holds:
             self._held[reason] -= 1
         if not self._held[reason]:  # a stop of the process ends no hold
             logger.info("Records are taken again: what held them (%s) is over.", reason)
-            self._metrics.records_held(reason, holds=False)

@@ -26,6 +26,7 @@ from retraining_operator.cluster import (
 )
 from retraining_operator.context import Context
 from retraining_operator.crash import Point
+from retraining_operator.gauges import IntakeState
 from retraining_operator.metrics import ACCEPTED, DUPLICATE, SKIPPED
 from retraining_operator.objects.request import Manifest, build_request, same_trigger
 from retraining_operator.triggers.dead_letter import DeadLetters
@@ -55,11 +56,15 @@ class Intake:
         self._crashes = context.crashes
         self._precedence = context.precedence
         self._max_waiting = context.settings.triggers.max_waiting
-        self._holds = Holds(context.metrics)
-        self._letters = DeadLetters(context.settings.kafka, context.metrics, self._holds)
+        self._holds = Holds()
+        self._letters = DeadLetters(context.settings.kafka, self._holds)
         self._ledger = Ledger(cluster, context.settings.ledger_name, context.settings.kafka.topic)
         self._places = asyncio.Semaphore(PARALLEL_RECORDS)
         self._room = 0
+
+    def state(self) -> IntakeState:
+        """Return why records are not taken, and how many wait for the dead-letter topic."""
+        return IntakeState(self._holds.state(), self._letters.count_open())
 
     async def accept(self, records: Sequence[ConsumerRecord], topic_id: str | None = "") -> Progress:
         """Handle a batch; when this returns, every record of it is a request, or set aside, or named as open.

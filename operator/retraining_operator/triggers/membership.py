@@ -66,6 +66,8 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # the packag
         self._moved: set[TopicPartition] = set()
         self._unplaced: set[TopicPartition] = set()
         self._asked_at = 0.0
+        self.lags: dict[tuple[str, int], int] = {}
+        """Records that are not handled yet, by topic and partition. Replaced as a whole: another thread reads it."""
         consumer.subscribe([kafka.topic], listener=self)
 
     def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
@@ -214,17 +216,22 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # the packag
             self._committed |= news
 
     def measure(self) -> None:
-        """Tell how many records wait; a partition that has not answered yet keeps its last figure."""
+        """Compute how many records wait; a partition that has not answered yet keeps its last figure."""
         paused = self._consumer.paused()
         ends: dict[TopicPartition, int] = {}
         if paused and time.monotonic() - self._asked_at > LAG_SECONDS:
             self._asked_at = time.monotonic()
             ends = self._consumer.end_offsets(list(paused), timeout_ms=int(POLL_SECONDS * 1000))
+        lags: dict[tuple[str, int], int] = {}
         for partition in self._consumer.assignment():
+            key = (partition.topic, partition.partition)
+            if key in self.lags:
+                lags[key] = self.lags[key]
             with contextlib.suppress(KafkaError):
                 end = ends.get(partition, self._consumer.highwater(partition))
                 position = self._in_hand.get(partition, self._read.get(partition))
                 if position is None and end is not None:
                     position = self._consumer.position(partition, timeout_ms=0)
                 if position is not None and end is not None:
-                    self._metrics.lag(partition.topic, partition.partition, max(0, end - position))
+                    lags[key] = max(0, end - position)
+        self.lags = lags

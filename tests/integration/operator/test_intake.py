@@ -37,8 +37,8 @@ def count(context: Context, outcome: str) -> float:
     return next(float(line.split()[-1]) for line in lines if line.startswith(series))
 
 
-def gauge(context: Context, reason: str) -> float | None:
-    return context.metrics.registry.get_sample_value("retraining_consumer_held", {"reason": reason})
+def held(intake: Intake, reason: str) -> bool:
+    return intake.state().held[reason]
 
 
 async def test_record_that_comes_twice_is_one_request(namespace: Kubectl, cluster: Cluster, context: Context) -> None:
@@ -96,8 +96,9 @@ async def test_records_stay_in_kafka_while_too_many_requests_wait(
 ) -> None:
     triggers = settings.triggers.model_copy(update={"max_waiting": 2})
     context = Context(settings.model_copy(update={"triggers": triggers}))
-    accepting = asyncio.create_task(Intake(context, cluster).accept([Record(offset) for offset in range(40)]))
-    await until(lambda: gauge(context, "too_many_waiting") == 1)
+    intake = Intake(context, cluster)
+    accepting = asyncio.create_task(intake.accept([Record(offset) for offset in range(40)]))
+    await until(lambda: held(intake, "too_many_waiting"))
     made = names(namespace)
     assert 2 <= len(made) <= 2 + PARALLEL_RECORDS
     for uid in list(context.view.requests):
@@ -108,7 +109,7 @@ async def test_records_stay_in_kafka_while_too_many_requests_wait(
             context.view.forget_request(uid)
     assert (await accepting).open == {}
     assert len(names(namespace)) == 40
-    assert gauge(context, "too_many_waiting") == 0
+    assert not held(intake, "too_many_waiting")
 
 
 async def test_no_limit_holds_nothing_back(namespace: Kubectl, cluster: Cluster, settings: Settings) -> None:
@@ -124,12 +125,13 @@ async def test_records_wait_for_an_api_server_that_refuses_them_for_now(
     quota = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "none"}}
     namespace.apply({**quota, "spec": {"hard": {"count/retrainrequests.retraining.dev": "0"}}})
     wait_for("the quota", lambda: namespace.get("resourcequota", "none").get("status", {}).get("hard"))
-    accepting = asyncio.create_task(Intake(context, cluster).accept([Record(offset) for offset in range(5)]))
-    await until(lambda: gauge(context, "api_server") == 1)
+    intake = Intake(context, cluster)
+    accepting = asyncio.create_task(intake.accept([Record(offset) for offset in range(5)]))
+    await until(lambda: held(intake, "api_server"))
     assert names(namespace) == []
     await asyncio.sleep(0.5)
     assert not accepting.done()
     namespace("delete", "resourcequota", "none")
     assert (await accepting).open == {}
     assert len(names(namespace)) == 5
-    assert gauge(context, "api_server") == 0
+    assert not held(intake, "api_server")

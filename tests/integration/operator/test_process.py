@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import urllib.error
@@ -18,8 +19,16 @@ from tests.integration.operator.topic import Topic
 from tests.system.environment import STATE
 from tests.system.kubectl import Kubectl, wait_for
 
-PORT = 18005
-OTHER_PORT = 18006
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("localhost", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+PORT = free_port()
+OTHER_PORT = free_port()
 TAKEOVER_SECONDS = 20
 STOP_SECONDS = 10
 """What a pod's stop may take; then it would be killed."""
@@ -106,6 +115,52 @@ def test_standby_is_ready_and_takes_over_where_the_leader_is_killed(
     wait_for("the second's turn", lambda: namespace.get("retrainrequest", "second").get("status"), TAKEOVER_SECONDS)
     assert "retraining_leader 1.0" in answer("/metrics", OTHER_PORT)[1]
     assert answer("/health", OTHER_PORT)[0] == 200
+
+
+def series(port: int = PORT) -> dict[str, float]:
+    lines = answer("/metrics", port)[1].splitlines()
+    pairs = (line.rsplit(" ", 1) for line in lines if not line.startswith("#"))
+    return {name: float(value) for name, value in pairs}
+
+
+def request(name: str, **spec: Any) -> dict[str, Any]:
+    return {"apiVersion": "retraining.dev/v1alpha1", "kind": "RetrainRequest", "metadata": {"name": name}, "spec": spec}
+
+
+WAITING = 'retraining_requests{state="waiting"}'
+RUNNING = 'retraining_requests{state="running"}'
+SUSPENDED = 'retraining_requests_held{reason="Suspended"}'
+ABOUT_WORK = ("retraining_requests", "retraining_consumer", "retraining_oldest", "retraining_unrecorded", "last_")
+
+
+@pytest.mark.usefixtures("no_pods")
+def test_gauges_are_the_leaders_and_follow_what_there_is(start: Any, namespace: Kubectl, topic: Topic) -> None:
+    topic.send(b"{}")
+    leader = start(PORT)
+    wait_for("the record's Job", lambda: series().get(RUNNING) == 1, 30)
+    start(OTHER_PORT)
+    wait_for("the standby", lambda: answer("/ready", OTHER_PORT)[0] == 200, 30)
+    for name in ("stays", "goes"):
+        namespace.apply(request(name, suspend=True))
+    wait_for("both to be held", lambda: series()[SUSPENDED] == 2)
+    assert series()[WAITING] == 2
+    namespace("delete", "retrainrequest", "goes")
+    wait_for("one to be counted", lambda: series()[SUSPENDED] == 1)
+    assert series()[WAITING] == 1
+    namespace("delete", "retrainrequest", "stays")
+    wait_for("none to be counted", lambda: series()[WAITING] == series()[SUSPENDED] == 0)
+    assert series()["retraining_oldest_waiting_age_seconds"] == 0
+    namespace.apply(request("third", suspend=True))
+    wait_for("the third to be held", lambda: series()[SUSPENDED] == 1)
+
+    standby = series(OTHER_PORT)
+    assert standby["retraining_leader"] == 0
+    assert [name for name in standby if name.startswith(ABOUT_WORK)] == []
+    leader.kill()
+    wait_for("the takeover", lambda: WAITING in series(OTHER_PORT), TAKEOVER_SECONDS)
+    first = series(OTHER_PORT)
+    assert (first["retraining_leader"], first[WAITING], first[SUSPENDED]) == (1, 1, 1)
+    assert first["retraining_oldest_waiting_age_seconds"] > 0
 
 
 def test_wrong_setting_ends_it_with_one_sentence(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, closing
+from functools import partial
 from typing import Any
 
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, OffsetAndMetadata, TopicPartition
@@ -13,6 +14,7 @@ from kafka.admin import NewTopic
 
 from retraining_operator.cluster import Cluster
 from retraining_operator.context import Context
+from retraining_operator.gauges import Sources
 from retraining_operator.settings import Kafka, Settings
 from retraining_operator.triggers.consumer import Consumer
 from retraining_operator.triggers.intake import Intake
@@ -76,11 +78,20 @@ class Topic:
             return found
 
 
+def always() -> bool:
+    """Stand in for a replica that leads and acts."""
+    return True
+
+
 @asynccontextmanager
 async def listening(settings: Settings, cluster: Cluster) -> AsyncIterator[Context]:
     """Run consumer and intake as a fresh process would; afterwards they have stopped as by SIGTERM."""
     context = Context(settings)
-    task = asyncio.create_task(Consumer(settings.kafka, Intake(context, cluster).accept, context.metrics).run())
+    intake = Intake(context, cluster)
+    consumer = Consumer(settings.kafka, intake.accept, context.metrics)
+    work = partial(context.view.counts, {})
+    context.metrics.watch(Sources(always, always, work=work, consumer=consumer.state, intake=intake.state))
+    task = asyncio.create_task(consumer.run())
     try:
         yield context
     finally:

@@ -1,8 +1,6 @@
 """What the metrics count of decisions; the rest is counted end to end."""
 
-from collections.abc import Callable
 from datetime import datetime
-from typing import Any
 
 from prometheus_client import generate_latest
 
@@ -10,8 +8,6 @@ from retraining_operator.contract import Result
 from retraining_operator.metrics import Metrics
 from retraining_operator.names import Task
 from retraining_operator.objects.outcome import Outcome
-from retraining_operator.reason import Reason
-from retraining_operator.view import View
 
 
 def shown(metrics: Metrics) -> str:
@@ -32,28 +28,8 @@ def test_decision_counts_a_promotion_and_no_second_run(now: datetime) -> None:
     assert "retraining_runs_total 0.0" in text
 
 
-def test_challenger_that_awaits_a_decision_is_seen(request_body: Callable[..., dict[str, Any]]) -> None:
-    metrics, view = Metrics(), View()
-    succeeded = {"type": "Succeeded", "status": "True"}
-    view.see_request(request_body(status={"conditions": [succeeded], "withheld": "AwaitingDecision"}))
-    view.see_request(request_body("second"))
-    metrics.standing(view, {})
-    text = shown(metrics)
-    assert 'retraining_requests{state="awaiting_decision"} 1.0' in text
-    assert 'retraining_requests{state="waiting"} 1.0' in text
-
-
-def test_reason_of_what_waits_is_a_figure(request_body: Callable[..., dict[str, Any]]) -> None:
-    metrics, view = Metrics(), View()
-    view.see_request(request_body())
-    metrics.standing(view, {"first": Reason.COOLDOWN})
-    assert metrics.registry.get_sample_value("retraining_requests_held", {"reason": "Cooldown"}) == 1
-    metrics.standing(view, {})
-    assert metrics.registry.get_sample_value("retraining_requests_held", {"reason": "Cooldown"}) == 0
-
-
-def test_failures_are_counted_by_reasons_that_are_known_beforehand(request_body: Callable[..., dict[str, Any]]) -> None:
-    metrics, view = Metrics(), View()
+def test_failures_are_counted_by_reasons_that_are_known_beforehand() -> None:
+    metrics = Metrics()
     assert 'retraining_failures_total{reason="ImagePullFailed"} 0.0' in shown(metrics)
     for reason in ("OutOfMemory", "what a document says", "what another says", "Merged"):
         metrics.run_failed(reason)
@@ -61,13 +37,6 @@ def test_failures_are_counted_by_reasons_that_are_known_beforehand(request_body:
     assert 'retraining_failures_total{reason="OutOfMemory"} 1.0' in text
     assert 'retraining_failures_total{reason="Other"} 2.0' in text
     assert 'reason="what' not in text
-    conditions = [
-        {"type": "Succeeded", "status": "False"},
-        {"type": "Recorded", "status": "False", "reason": "DatabaseAway"},
-    ]
-    view.see_request(request_body(status={"conditions": conditions}))
-    metrics.standing(view, {})
-    assert "retraining_unrecorded 1.0" in shown(metrics)
 
 
 def test_words_of_a_result_document_make_no_labels() -> None:

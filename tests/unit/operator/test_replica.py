@@ -22,7 +22,7 @@ class Parts:
         self.elector = SimpleNamespace(tried_at=now, leading=True, holder="me")
         others = (self.reconciler, self.consumer, self.elector)
         self.replica = Replica(self.context, *cast("tuple[Any, Any, Any]", others))
-        self.replica._seeded = self.replica._acting = True
+        self.replica._seeded = self.replica.acting = True
 
 
 @pytest.fixture
@@ -58,7 +58,7 @@ def test_nobody_is_ready_before_the_crd_is_there(parts: Parts) -> None:
 def test_consumer_that_hangs_is_noticed_where_it_has_to_poll(parts: Parts) -> None:
     parts.consumer.polled_at = LONG_AGO
     assert "Kafka" in (parts.replica.alive() or "")
-    parts.replica._acting = False
+    parts.replica.acting = False
     assert parts.replica.alive() is None
 
 

@@ -1,0 +1,122 @@
+"""What the gauges show of the state of the process that is asked."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from retraining_operator.gauges import ConsumerState, IntakeState, Sources
+from retraining_operator.metrics import Metrics
+from retraining_operator.reason import Reason
+from retraining_operator.view import View
+
+RequestBody = Callable[..., dict[str, Any]]
+
+
+@dataclass
+class Process:
+    """The parts of a process that its gauges ask."""
+
+    view: View = field(default_factory=View)
+    held: dict[str, Reason] = field(default_factory=dict)
+    leading: bool = True
+    acting: bool = True
+    consumer: ConsumerState = field(default_factory=ConsumerState)
+
+    def __post_init__(self) -> None:
+        self._metrics = Metrics()
+        self._metrics.watch(
+            Sources(
+                leading=lambda: self.leading,
+                acting=lambda: self.acting,
+                work=lambda: self.view.counts(self.held),
+                consumer=lambda: self.consumer,
+                intake=lambda: IntakeState({"api_server": True}, 3),
+            )
+        )
+
+    def read(self, name: str, **labels: str) -> float | None:
+        return self._metrics.registry.get_sample_value(name, labels)
+
+
+@pytest.fixture
+def process() -> Process:
+    return Process()
+
+
+def test_challenger_that_awaits_a_decision_is_counted(process: Process, request_body: RequestBody) -> None:
+    succeeded = {"type": "Succeeded", "status": "True"}
+    process.view.see_request(request_body(status={"conditions": [succeeded], "withheld": "AwaitingDecision"}))
+    process.view.see_request(request_body("second"))
+    assert process.read("retraining_requests", state="awaiting_decision") == 1
+    assert process.read("retraining_requests", state="waiting") == 1
+    assert process.read("retraining_requests", state="running") == 0
+
+
+def test_reason_that_holds_a_request_is_counted_while_it_waits(process: Process, request_body: RequestBody) -> None:
+    process.view.see_request(request_body())
+    process.held = {"first": Reason.COOLDOWN}
+    assert process.read("retraining_requests_held", reason="Cooldown") == 1
+    process.held = {}
+    assert process.read("retraining_requests_held", reason="Cooldown") == 0
+
+
+def test_request_that_is_gone_is_counted_nowhere(process: Process, request_body: RequestBody) -> None:
+    body = request_body()
+    process.view.see_request(body)
+    process.held = {"first": Reason.SUSPENDED}
+    assert process.read("retraining_oldest_waiting_age_seconds") != 0
+    process.view.changed.clear()
+    process.view.forget_request(body["metadata"]["uid"])
+    assert process.read("retraining_requests", state="waiting") == 0
+    assert process.read("retraining_requests_held", reason="Suspended") == 0
+    assert process.read("retraining_oldest_waiting_age_seconds") == 0
+    assert process.view.changed.is_set()
+
+
+def test_finished_request_without_a_row_is_counted(process: Process, request_body: RequestBody) -> None:
+    conditions = [
+        {"type": "Succeeded", "status": "False"},
+        {"type": "Recorded", "status": "False", "reason": "DatabaseAway"},
+    ]
+    process.view.see_request(request_body(status={"conditions": conditions}))
+    assert process.read("retraining_unrecorded") == 1
+
+
+def test_last_judgement_outlives_its_request(process: Process, request_body: RequestBody) -> None:
+    assert process.read("last_retraining_timestamp") == 0
+    status = {"figures": {"rows": 1}, "completionTime": "2026-01-01T00:00:00Z"}
+    body = request_body(status=status)
+    process.view.see_request(body)
+    process.view.forget_request(body["metadata"]["uid"])
+    assert process.read("last_retraining_timestamp") == 1767225600
+
+
+def test_lag_is_that_of_the_partitions_that_are_assigned_now(process: Process) -> None:
+    process.consumer = ConsumerState({("t", 0): 7, ("t", 1): 0})
+    assert process.read("retraining_consumer_lag", topic="t", partition="0") == 7
+    process.consumer = ConsumerState({("t", 1): 0})
+    assert process.read("retraining_consumer_lag", topic="t", partition="0") is None
+    assert process.read("retraining_consumer_lag", topic="t", partition="1") == 0
+
+
+@pytest.mark.parametrize(("leading", "acting"), [(False, False), (True, False), (False, True)])
+def test_replica_that_does_not_act_has_no_figures_about_work(
+    process: Process, request_body: RequestBody, leading: bool, acting: bool
+) -> None:
+    process.view.see_request(request_body())
+    process.consumer = ConsumerState({("t", 0): 7}, 1.0)
+    process.leading, process.acting = leading, acting
+    assert process.read("retraining_leader") == leading
+    for name in (
+        "last_retraining_timestamp",
+        "retraining_unrecorded",
+        "retraining_oldest_waiting_age_seconds",
+        "retraining_oldest_record_age_seconds",
+        "retraining_dead_letters_open",
+    ):
+        assert process.read(name) is None
+    assert process.read("retraining_requests", state="waiting") is None
+    assert process.read("retraining_consumer_held", reason="api_server") is None
+    assert process.read("retraining_consumer_lag", topic="t", partition="0") is None
