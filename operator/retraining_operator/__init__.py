@@ -1,1 +1,5 @@
-"""The operator: turns Kafka records and RetrainRequests into exactly one Job each."""
+"""The retraining operator: Kafka records and RetrainRequests become exactly one Job each."""
+
+from retraining_operator.lean_import import skip_initialization
+
+skip_initialization()

@@ -12,19 +12,18 @@ import sys
 from collections.abc import Coroutine
 from datetime import UTC, datetime
 from functools import partial
+from importlib import import_module
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
-import kopf
 from prometheus_client import disable_created_metrics
 
-from retraining_operator import http, logs
+from retraining_operator import logs
 from retraining_operator.cluster import NoAccess, connect
 from retraining_operator.context import Context
 from retraining_operator.crash import Crashes
 from retraining_operator.events import Narrator
 from retraining_operator.gauges import Sources
-from retraining_operator.handlers import build_registry, build_settings
 from retraining_operator.lease import Elector, identify
 from retraining_operator.reconciler import Reconciler
 from retraining_operator.replica import Replica
@@ -39,6 +38,8 @@ EXIT_FAILED = 1
 EXIT_BAD_SETTING = 78
 SWITCH_SECONDS = 0.0005
 """How long a thread keeps the interpreter; at Python's own 5 ms a busy event loop starves the consumer's thread."""
+LATER_SECONDS = 0.5
+"""How long modules wait to be imported that no first Job needs: an import takes the interpreter from all else."""
 
 logger = logging.getLogger("retraining_operator")
 
@@ -82,7 +83,7 @@ async def operate(settings: Settings, crashes: Crashes) -> None:
         intake = Intake(context, cluster)
         consumer = Consumer(settings.kafka, intake.accept, context.metrics)
         elector = Elector(apart, context, identify(settings.pod_name))
-        replica = Replica(context, reconciler, consumer, elector)
+        replica = Replica(context, reconciler, consumer, elector, intake)
         context.metrics.watch(
             Sources(
                 leading=lambda: elector.leading,
@@ -92,9 +93,8 @@ async def operate(settings: Settings, crashes: Crashes) -> None:
                 intake=intake.state,
             )
         )
-        app = http.build_app(context.metrics.registry, replica.alive, replica.ready)
-        serving = http.serve(app, settings.http_port)
-        await run_until_stopped(context.stopping, serving, replica.run(partial(watch, context)))
+        serving = serve(context, replica)
+        await run_until_stopped(context.stopping, replica.run(partial(watch, context)), serving)
 
 
 def now() -> datetime:
@@ -102,16 +102,19 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
+async def serve(context: Context, replica: Replica) -> None:
+    """Serve /health, /ready and /metrics; the module comes after what the first Job waits for."""
+    await asyncio.sleep(LATER_SECONDS)
+    http = await asyncio.to_thread(import_module, "retraining_operator.http")
+    app = http.build_app(context.metrics.registry, replica.alive, replica.ready)
+    await http.serve(app, context.settings.http_port)
+
+
 async def watch(context: Context) -> None:
-    """Run kopf; on a signal it sets `stopping` and returns."""
-    await kopf.operator(
-        registry=build_registry(election=context.settings.leader_election.enabled),
-        settings=build_settings(),
-        memo=context,
-        namespaces=[context.settings.namespace],
-        identity=cast("Any", platform.node()),  # kopf's own guess needs the user's name, and a bare uid has none
-    )
-    context.stopping.set()
+    """Run kopf; its modules come after what the first Job waits for."""
+    await asyncio.sleep(LATER_SECONDS)
+    handlers = await asyncio.to_thread(import_module, "retraining_operator.handlers")
+    await handlers.watch(context)
 
 
 async def run_until_stopped(stopping: asyncio.Event, *parts: Coroutine[Any, Any, None]) -> None:

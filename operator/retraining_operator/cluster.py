@@ -1,21 +1,25 @@
 """The API server, and the only place that sees its client's errors. Every call is bounded in time.
 
-A call that timed out may still have worked: callers repeat it and take "already exists" for what it is.
+A call that timed out may still have worked: callers repeat it and take "already exists" for what it is. The official
+client logs in, connects and sends; paths are built here and objects stay plain JSON, because its class for the core
+group alone takes a second to import.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Awaitable, Iterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, NamedTuple, cast
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
-from kubernetes.aio import client, config
-from kubernetes.aio.client.exceptions import ApiException
+from kubernetes.aio.client.api_client import ApiClient
+from kubernetes.aio.client.configuration import Configuration
+from kubernetes.aio.config.config_exception import ConfigException
+from kubernetes.aio.config.incluster_config import load_incluster_config
 
 from retraining_operator import names
 from retraining_operator.objects.request import Manifest
@@ -35,6 +39,7 @@ REFUSALS = {400, 403, 404, 405, 409, 413, 415, 422}
 
 410 is none of them: a list took so long that the API server has forgotten its beginning.
 """
+GONE = 410
 
 
 class ClusterError(Exception):
@@ -73,14 +78,13 @@ class Forbidden(Refused):
     """The service account may not do that, or a quota is used up."""
 
 
-async def answer_of(call: Awaitable[object]) -> Any:
-    """Await a call and turn the client's errors into ours, with the API server's own sentence."""
-    try:
-        return await call
-    except ApiException as error:
-        raise read_error(int(error.status or 0), str(error.body or error.data or error.reason)) from error
-    except (aiohttp.ClientError, TimeoutError, OSError) as error:
-        raise ClusterAway(f"The API server did not answer: {type(error).__name__} {error}".strip()) from error
+class ExpiredError(ClusterError):
+    """The API server does not know any more what has changed since that version."""
+
+
+def unanswered(error: Exception) -> ClusterAway:
+    """Build the error for a call that has got no answer."""
+    return ClusterAway(f"The API server did not answer: {type(error).__name__} {error}".strip())
 
 
 def read_error(status: int, body: str) -> ClusterError:
@@ -102,14 +106,24 @@ class Kind(NamedTuple):
     """A kind of objects, as the API server's paths name it."""
 
     group: str
+    """Empty for the core group."""
     version: str
     plural: str
 
+    def path(self, namespace: str, name: str = "", part: str = "") -> str:
+        """Build the path of the kind's objects in a namespace, of one of them, or of a part of one."""
+        root = f"/apis/{self.group}" if self.group else "/api"
+        words = [root, self.version, "namespaces", namespace, self.plural, name, part]
+        return "/".join(word for word in words if word)
+
 
 REQUESTS = Kind(names.GROUP, names.VERSION, names.PLURAL)
-JOBS = Kind("batch", "v1", "jobs")
+JOBS = Kind("batch", "v1", names.JOBS)
 EVENTS = Kind("events.k8s.io", "v1", "events")
 LEASES = Kind("coordination.k8s.io", "v1", "leases")
+PODS = Kind("", "v1", names.PODS)
+CONFIG_MAPS = Kind("", "v1", "configmaps")
+MINE = f"{names.LABEL_MANAGED_BY}={names.MANAGED_BY}"
 
 
 @dataclass(frozen=True)
@@ -127,12 +141,65 @@ class Listing:
 
 
 class Cluster:
-    """The calls that this operator makes, in its one namespace. Objects come and go as plain JSON."""
+    """The calls that this operator makes, in its one namespace. Objects come and go as plain JSON.
 
-    def __init__(self, api: client.ApiClient, namespace: str) -> None:
+    Args:
+        api: the official client.
+        namespace: of all objects.
+    """
+
+    def __init__(self, api: ApiClient, namespace: str) -> None:
         self.namespace = namespace
-        self._objects = client.CustomObjectsApi(api)  # takes any group, so Jobs and Events need no model classes
-        self._core = client.CoreV1Api(api)
+        self.api = api
+
+    async def _send(  # noqa: PLR0913  # what an HTTP request consists of
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, Any] | None = None,
+        *,
+        query: Mapping[str, str] | None = None,
+        content_type: str = "application/json",
+        seconds: float = CALL_TIMEOUT_SECONDS,
+    ) -> aiohttp.ClientResponse:
+        """Send one request and return the answer, whose body is still to be read.
+
+        Args:
+            method: the HTTP method.
+            path: as `Kind.path` builds it.
+            body: sent as JSON.
+            query: the query's parameters.
+            content_type: of the body.
+            seconds: how long the whole call may take, the reading of the answer included.
+        """
+        request = await self.api.param_serialize(
+            method,
+            path,
+            query_params=list((query or {}).items()),
+            header_params={"Accept": "application/json", "Content-Type": content_type},
+            body=body,
+            auth_settings=["BearerToken"],
+        )
+        answer = await self.api.call_api(*request, _request_timeout=seconds, _preload_content=False)
+        return cast("aiohttp.ClientResponse", answer.response)
+
+    async def _call(self, method: str, path: str, body: Mapping[str, Any] | None = None, **options: Any) -> bytes:
+        """Send one request and return the answer's body. The arguments are those of `_send`.
+
+        Raises:
+            ClusterError: the API server did not answer, or answered with an error.
+        """
+        try:
+            async with await self._send(method, path, body, **options) as answer:
+                content = await answer.read()
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise unanswered(error) from error
+        if answer.status >= 300:
+            raise read_error(answer.status, content.decode(errors="replace"))
+        return content
+
+    async def _object(self, method: str, path: str, body: Manifest | None = None, **options: Any) -> Manifest:
+        return read_object(await self._call(method, path, body, **options))
 
     def list_requests(self) -> AsyncIterator[Listing]:
         """List all RetrainRequests, page by page: thousands of them at once would take hundreds of MiB."""
@@ -140,86 +207,104 @@ class Cluster:
 
     async def list_jobs(self) -> Listing:
         """List the Jobs that this operator has made."""
-        selector = f"{names.LABEL_MANAGED_BY}={names.MANAGED_BY}"
-        pages = [page async for page in self._pages(JOBS, selector)]
+        pages = [page async for page in self._pages(JOBS, MINE)]
         return Listing([body for page in pages for body in page], pages[-1].resource_version)
 
+    @asynccontextmanager
+    async def watch(
+        self, kind: Kind, resource_version: int, seconds: int
+    ) -> AsyncIterator[AsyncGenerator[Manifest, None]]:
+        """Watch what has changed since a version, and what changes within some seconds.
+
+        Args:
+            kind: the objects' kind.
+            resource_version: what has changed since then comes first, and at once.
+            seconds: when the API server ends the watch.
+
+        Yields:
+            Events with `type` and `object`, as the API server sends them; it has accepted the watch.
+
+        Raises:
+            ExpiredError: the version is too old.
+            ClusterError: the API server did not answer, or the watch broke.
+        """
+        query = {"watch": "true", "resourceVersion": str(resource_version), "timeoutSeconds": str(seconds)}
+        limit = seconds + CALL_TIMEOUT_SECONDS
+        try:
+            async with await self._send("GET", kind.path(self.namespace), query=query, seconds=limit) as answer:
+                if answer.status >= 300:
+                    raise read_watch_error(answer.status, (await answer.read()).decode(errors="replace"))
+                async with aclosing(read_events(answer)) as events:
+                    yield events
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise unanswered(error) from error
+
     async def _pages(self, kind: Kind, selector: str) -> AsyncIterator[Listing]:
-        position = ""
+        query = {"labelSelector": selector} if selector else {}
+        query["limit"] = str(PAGE_OBJECTS)
         while True:
-            answer = await answer_of(
-                self._objects.list_namespaced_custom_object(
-                    kind.group,
-                    kind.version,
-                    self.namespace,
-                    kind.plural,
-                    label_selector=selector,
-                    limit=PAGE_OBJECTS,
-                    _continue=position,
-                    _request_timeout=CALL_TIMEOUT_SECONDS,
-                )
-            )
+            answer = await self._object("GET", kind.path(self.namespace), query=query)
             yield Listing(answer["items"], int(answer["metadata"]["resourceVersion"]))
-            position = answer["metadata"].get("continue", "")
-            if not position:
+            query["continue"] = answer["metadata"].get("continue", "")
+            if not query["continue"]:
                 return
 
     async def create(self, kind: Kind, manifest: Manifest, seconds: float = CALL_TIMEOUT_SECONDS) -> Manifest:
-        """Create an object and give it back as the API server stored it.
+        """Create an object and return it as the API server stored it.
+
+        Args:
+            kind: the object's kind.
+            manifest: the object.
+            seconds: how long the call may take.
 
         Raises:
             AlreadyExists: where the name is taken, perhaps by an earlier try of this very call.
         """
-        call = self._objects.create_namespaced_custom_object(
-            kind.group, kind.version, self.namespace, kind.plural, manifest, _request_timeout=seconds
-        )
-        return cast("Manifest", await answer_of(call))
+        return await self._object("POST", kind.path(self.namespace), manifest, seconds=seconds)
 
     async def read(self, kind: Kind, name: str, seconds: float = CALL_TIMEOUT_SECONDS) -> Manifest:
         """Read one object.
 
+        Args:
+            kind: the object's kind.
+            name: the object's name.
+            seconds: how long the call may take.
+
         Raises:
             Gone: where it is not there.
         """
-        call = self._objects.get_namespaced_custom_object(
-            kind.group, kind.version, self.namespace, kind.plural, name, _request_timeout=seconds
-        )
-        return cast("Manifest", await answer_of(call))
+        return await self._object("GET", kind.path(self.namespace, name), seconds=seconds)
 
     async def patch(self, kind: Kind, name: str, change: Manifest, seconds: float = CALL_TIMEOUT_SECONDS) -> Manifest:
-        """Change an object.
+        """Change an object by a merge patch and return it.
+
+        Args:
+            kind: the object's kind.
+            name: the object's name.
+            change: the patch.
+            seconds: how long the call may take.
 
         Raises:
             Conflict: where the change names a resource version that the object is not at any more.
             Gone: where it is not there.
         """
-        call = self._objects.patch_namespaced_custom_object(
-            *kind[:2],
-            self.namespace,
-            kind.plural,
-            name,
-            change,
-            _content_type=MERGE_PATCH,
-            _request_timeout=seconds,
-        )
-        return cast("Manifest", await answer_of(call))
+        path = kind.path(self.namespace, name)
+        return await self._object("PATCH", path, change, content_type=MERGE_PATCH, seconds=seconds)
 
     async def patch_status(self, name: str, resource_version: int, status: Mapping[str, Any]) -> Manifest:
-        """Write a RetrainRequest's status.
+        """Write a RetrainRequest's status and return the object.
+
+        Args:
+            name: the object's name.
+            resource_version: the version that the change is made to.
+            status: the fields that change.
 
         Raises:
             Conflict: where the object is not at that resource version any more.
         """
-        call = self._objects.patch_namespaced_custom_object_status(
-            *REQUESTS[:2],
-            self.namespace,
-            REQUESTS.plural,
-            name,
-            {"metadata": {"resourceVersion": str(resource_version)}, "status": dict(status)},
-            _content_type=MERGE_PATCH,
-            _request_timeout=CALL_TIMEOUT_SECONDS,
-        )
-        return cast("Manifest", await answer_of(call))
+        change = {"metadata": {"resourceVersion": str(resource_version)}, "status": dict(status)}
+        path = REQUESTS.path(self.namespace, name, "status")
+        return await self._object("PATCH", path, change, content_type=MERGE_PATCH)
 
     async def arm_ttl(self, job: str, seconds: int) -> Manifest:
         """Let Kubernetes delete a finished Job after some seconds."""
@@ -235,21 +320,17 @@ class Cluster:
     async def delete_request(self, name: str, uid: str, resource_version: int) -> None:
         """Delete a RetrainRequest, and with it what it owns.
 
+        Args:
+            name: the object's name.
+            uid: its uid: one that was made again under the same name stays.
+            resource_version: one that has changed since stays.
+
         Raises:
             Conflict: where it is another one, or has changed.
             Gone: where it is not there.
         """
-        call = self._objects.delete_namespaced_custom_object(
-            *REQUESTS[:2],
-            self.namespace,
-            REQUESTS.plural,
-            name,
-            body=client.V1DeleteOptions(
-                preconditions=client.V1Preconditions(uid=uid, resource_version=str(resource_version))
-            ),
-            _request_timeout=CALL_TIMEOUT_SECONDS,
-        )
-        await answer_of(call)
+        options = {"preconditions": {"uid": uid, "resourceVersion": str(resource_version)}}
+        await self._call("DELETE", REQUESTS.path(self.namespace, name), options)
 
     async def read_config_map(self, name: str) -> Manifest:
         """Read a ConfigMap.
@@ -257,8 +338,7 @@ class Cluster:
         Raises:
             Gone: where it is not there.
         """
-        call = self._core.read_namespaced_config_map(name, self.namespace, _request_timeout=CALL_TIMEOUT_SECONDS)
-        return cast("Manifest", self._core.api_client.sanitize_for_serialization(await answer_of(call)))
+        return await self.read(CONFIG_MAPS, name)
 
     async def create_config_map(self, manifest: Manifest) -> Manifest:
         """Create a ConfigMap.
@@ -266,10 +346,7 @@ class Cluster:
         Raises:
             AlreadyExists: where the name is taken, perhaps by an earlier try of this very call.
         """
-        call = self._core.create_namespaced_config_map(
-            self.namespace, cast("Any", manifest), _request_timeout=CALL_TIMEOUT_SECONDS
-        )
-        return cast("Manifest", self._core.api_client.sanitize_for_serialization(await answer_of(call)))
+        return await self.create(CONFIG_MAPS, manifest)
 
     async def replace_config_map(self, manifest: Manifest) -> Manifest:
         """Replace a ConfigMap as it was read.
@@ -278,45 +355,70 @@ class Cluster:
             Conflict: where it has changed since.
             Gone: where it is not there any more.
         """
-        call = self._core.replace_namespaced_config_map(
-            manifest["metadata"]["name"],
-            self.namespace,
-            cast("Any", manifest),  # plain JSON goes as it is
-            _request_timeout=CALL_TIMEOUT_SECONDS,
-        )
-        return cast("Manifest", self._core.api_client.sanitize_for_serialization(await answer_of(call)))
+        return await self._object("PUT", CONFIG_MAPS.path(self.namespace, manifest["metadata"]["name"]), manifest)
 
     async def list_pods(self, request_uid: str | None = None) -> list[Manifest]:
         """List the pods of one RetrainRequest, or of all."""
-        mine = f"{names.LABEL_MANAGED_BY}={names.MANAGED_BY}"
-        call = self._core.list_namespaced_pod(
-            self.namespace,
-            label_selector=f"{names.LABEL_REQUEST_UID}={request_uid}" if request_uid else mine,
-            _request_timeout=CALL_TIMEOUT_SECONDS,
-        )
-        pods = await answer_of(call)
-        return cast("list[Manifest]", self._core.api_client.sanitize_for_serialization(pods)["items"])
+        selector = f"{names.LABEL_REQUEST_UID}={request_uid}" if request_uid else MINE
+        answer = await self._object("GET", PODS.path(self.namespace), query={"labelSelector": selector})
+        return cast("list[Manifest]", answer["items"])
 
     async def read_log(self, pod: str, lines: int) -> str:
         """Read the last lines of a trainer's log, of these at most the last LOG_LIMIT_BYTES.
 
+        Args:
+            pod: the pod's name.
+            lines: how many.
+
         Raises:
             Gone: where the pod is not there any more.
         """
-        call = self._core.read_namespaced_pod_log_without_preload_content(
-            pod,
-            self.namespace,
-            container=names.TRAINER_CONTAINER,
-            tail_lines=lines,
-            limit_bytes=LOG_LIMIT_BYTES,
-            _request_timeout=LOG_TIMEOUT_SECONDS,
-        )
-        response = await answer_of(call)
-        body: bytes = await answer_of(response.read())
-        text = body.decode(errors="replace")
-        if response.status >= 300:  # this call leaves it to us
-            raise read_error(response.status, text)
-        return text
+        query = {"container": names.TRAINER_CONTAINER, "tailLines": str(lines), "limitBytes": str(LOG_LIMIT_BYTES)}
+        path = PODS.path(self.namespace, pod, "log")
+        return (await self._call("GET", path, query=query, seconds=LOG_TIMEOUT_SECONDS)).decode(errors="replace")
+
+
+async def read_events(answer: aiohttp.ClientResponse) -> AsyncGenerator[Manifest, None]:
+    """Read a watch's events.
+
+    Raises:
+        ExpiredError: the version is too old.
+        ClusterError: the API server has ended the watch with an error.
+    """
+    rest = b""
+    async for chunk in answer.content.iter_any():  # a line may be longer than what aiohttp reads as one
+        *lines, rest = (rest + chunk).split(b"\n")
+        for line in lines:
+            event = read_object(line)
+            if event.get("type") == "ERROR":
+                raise read_watch_error(event["object"].get("code", 0), json.dumps(event["object"]))
+            yield event
+
+
+def read_watch_error(status: int, body: str) -> ClusterError:
+    """Read why a watch was refused or has ended.
+
+    Args:
+        status: the HTTP status.
+        body: a Status object.
+    """
+    error = read_error(status, body)
+    return ExpiredError(str(error)) if status == GONE else error
+
+
+def read_object(body: bytes) -> Manifest:
+    """Parse an answer's body.
+
+    Raises:
+        ClusterAway: it is no JSON object; a proxy may have answered in the API server's place.
+    """
+    try:
+        found = json.loads(body)
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        raise ClusterAway(f"The API server answered without JSON: {body[:200].decode(errors='replace')}")
+    return found
 
 
 def proxy_for(url: str) -> str | None:
@@ -332,13 +434,15 @@ async def connect(namespace: str, kubeconfig: str | None = None) -> AsyncIterato
     Raises:
         NoAccess: where there is neither.
     """
-    configuration = client.Configuration()
+    configuration = Configuration()
     try:
-        config.load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]  # no types there
-    except config.ConfigException:
+        load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]  # no types there
+    except ConfigException:
         try:
-            await config.load_kube_config(kubeconfig, client_configuration=configuration)  # type: ignore[no-untyped-call]
-        except config.ConfigException as error:
+            from kubernetes.aio.config.kube_config import load_kube_config  # noqa: PLC0415  # a pod has no need of it
+
+            await load_kube_config(kubeconfig, client_configuration=configuration)  # type: ignore[no-untyped-call]
+        except ConfigException as error:
             raise NoAccess(
                 "This is no pod with a service account, and the kubeconfig (the file in KUBECONFIG, or ~/.kube/config) "
                 f"cannot be used: {error}"
@@ -347,5 +451,5 @@ async def connect(namespace: str, kubeconfig: str | None = None) -> AsyncIterato
     configuration.proxy = configuration.proxy or proxy_for(configuration.host)
     # Else each single call asks two threads for proxies and for a login in ~/.netrc.
     configuration.client_session_kwargs = {"trust_env": False}
-    async with client.ApiClient(configuration) as api:
+    async with ApiClient(configuration) as api:
         yield Cluster(api, namespace)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from typing import Any
+import platform
+from typing import Any, cast
 
 import kopf
 
@@ -15,11 +16,23 @@ RETRY_SECONDS = 3
 """How soon kopf asks an API server again that was away."""
 
 
+async def watch(context: Context) -> None:
+    """Run kopf. On a signal it sets `stopping` and returns."""
+    await kopf.operator(
+        registry=build_registry(election=context.settings.leader_election.enabled),
+        settings=build_settings(),
+        memo=context,
+        namespaces=[context.settings.namespace],
+        identity=cast("Any", platform.node()),  # kopf's own guess needs the user's name, and a bare uid has none
+    )
+    context.stopping.set()
+
+
 async def observe_request(event: kopf.RawEvent, memo: Context, **_: Any) -> None:
     """Take in what became of a RetrainRequest."""
     came_back(names.PLURAL, event, memo)
     if event["type"] == "DELETED":
-        memo.view.forget_request(event["object"]["metadata"]["uid"])
+        memo.view.lose_request(event["object"])
     else:
         memo.view.see_request(event["object"])
 

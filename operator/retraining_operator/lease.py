@@ -139,6 +139,8 @@ class Elector:
         self._renewed_at = 0.0
         """When the last renewal that was acknowledged was sent."""
         self.leading = False
+        self.tried = asyncio.Event()
+        """Set once it is known whether this process leads from its start on."""
         self.tried_at: float | None = None
         """When the Lease was last tried for, whatever came of it, by the monotonic clock."""
 
@@ -147,6 +149,19 @@ class Elector:
         """Who holds the Lease, as last seen; empty where nobody does or nothing was seen yet."""
         return self._seen.lease.holder if self._seen and self._seen.lease else ""
 
+    async def resumes(self) -> bool:
+        """Return whether this process goes on for one that has ended: its own pod's former one, or the only one.
+
+        Nobody can have acted meanwhile, so a list that begins now has all that was done.
+        """
+        if not self._settings.enabled:
+            return True
+        try:
+            await self._look()
+        except ClusterError as error:
+            logger.warning("The Lease %s: %s Trying again.", names.LEASE, error)
+        return same_pod(self.holder, self._me)
+
     async def run(self, lead: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """Wait for the Lease and act while it is held, again and again; acting is over before the Lease is given back.
 
@@ -154,6 +169,7 @@ class Elector:
         """
         if not self._settings.enabled:
             self.leading = True
+            self.tried.set()
             return await lead()
         while True:
             await self._acquire()
@@ -170,11 +186,13 @@ class Elector:
     async def _acquire(self) -> None:
         told = ""
         while not await self._attempt():
+            self.tried.set()
             if self.holder and self.holder != told:
                 told = self.holder
                 logger.info("%s leads; standing by.", told)
             await asyncio.sleep(self._pause())
         self.leading = True
+        self.tried.set()
         logger.info("Leading as %s.", self._me)
 
     def _pause(self) -> float:

@@ -31,6 +31,8 @@ ANNOTATION_DECISION = "retraining.dev/decision"
 """On a RetrainRequest: a person's word on its challenger. On the Job that carries it out: the word that it took."""
 ANNOTATION_REPLACED_BY = "retraining.dev/replaced-by"
 """On a Job that is ended for a newer request: that request's name."""
+ANNOTATION_TOUCHED = "retraining.dev/touched-at"
+"""On the ledger: when it was last written though nothing was new, so that its resource version is a young one."""
 TRAINER_CONTAINER = "trainer"
 
 

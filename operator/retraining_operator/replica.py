@@ -14,6 +14,7 @@ from retraining_operator.context import Context
 from retraining_operator.lease import Elector
 from retraining_operator.reconciler import Reconciler, keep_resyncing, seed_until_ready
 from retraining_operator.triggers.consumer import Consumer
+from retraining_operator.triggers.intake import Intake
 
 SILENT_SECONDS = 60
 """What has not come by for so long hangs: the consumer polls every second, the Lease is tried for every two."""
@@ -22,35 +23,56 @@ SILENT_SECONDS = 60
 class Replica:
     """The parts of one operator process, and how they stand to each other."""
 
-    def __init__(self, context: Context, reconciler: Reconciler, consumer: Consumer, elector: Elector) -> None:
+    def __init__(
+        self, context: Context, reconciler: Reconciler, consumer: Consumer, elector: Elector, intake: Intake
+    ) -> None:
         self._view = context.view
+        self._intake = intake
         self._reconciler = reconciler
         self._consumer = consumer
         self._elector = elector
         self._seeded = False
         self.acting = False
         """Whether it does the work: it leads, and what there is was listed."""
+        self._seeding: asyncio.Task[None] | None = None
+        """The first list, where it has all that was done before this process leads."""
         self._probe: asyncio.Task[None] | None = None
 
     async def run(self, watch: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """Stand by, then lead, then stand by again where the Lease is lost, until cancelled."""
-        await seed_until_ready(self._reconciler)
-        self._seeded = True
+        resumes = await self._elector.resumes()
         async with asyncio.TaskGroup() as group:
+            seeding = group.create_task(seed_until_ready(self._reconciler))
+            if resumes:
+                self._seeding = seeding
+            else:
+                await seeding
+            group.create_task(self._elector.run(self._lead))
+            await asyncio.gather(seeding, self._elector.tried.wait())
+            self._seeded = True
+            if not self._elector.leading:
+                self._probe = group.create_task(self._consumer.probe())
             group.create_task(watch())
             group.create_task(keep_resyncing(self._reconciler))
-            self._probe = group.create_task(self._consumer.probe())
-            group.create_task(self._elector.run(self._lead))
 
     async def _lead(self) -> None:
-        await seed_until_ready(self._reconciler)  # anew: what the former leader did last may still be on its way
-        self.acting = True
+        """Act, once what there is was listed and what was deleted lately is known; Kafka is connected meanwhile."""
+        self._intake.close()
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._consume())
+                await asyncio.gather(self._list(), self._intake.prepare())
+                self.acting = True
+                self._intake.open()
+                group.create_task(self._intake.keep_fresh())
                 group.create_task(self._reconciler.run())
         finally:
             self.acting = False
+
+    async def _list(self) -> None:
+        """List what there is; again if the former leader may have acted after the last list."""
+        seeding, self._seeding = self._seeding, None
+        await (seeding or seed_until_ready(self._reconciler))
 
     async def _consume(self) -> None:
         if self._probe:

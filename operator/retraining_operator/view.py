@@ -24,6 +24,7 @@ from retraining_operator.objects.pod import Attempt, Pod, read_pod
 from retraining_operator.objects.request import RetrainRequest, read_request
 from retraining_operator.planning.past import Past, past_of
 from retraining_operator.reason import Reason
+from retraining_operator.requested import RequestedRecords
 
 
 class View:
@@ -32,6 +33,7 @@ class View:
     def __init__(self) -> None:
         self.canary = Canary()
         """Told of each version of a request or Job that comes in here: the watch must bring it as well."""
+        self.requested = RequestedRecords()
         self.requests: dict[str, RetrainRequest] = {}
         self.jobs: dict[Task, dict[str, Job]] = {task: {} for task in Task}
         self.pods: dict[str, dict[str, Pod]] = {}
@@ -44,6 +46,7 @@ class View:
 
     def see_request(self, body: Mapping[str, Any]) -> None:
         """Take in a request that was listed, watched or written."""
+        self.requested.add(body)
         request = read_request(body)
         self.canary.exists(names.PLURAL, request.resource_version)
         self._judged_at = max(self._judged_at, judged_at(request))
@@ -132,6 +135,11 @@ class View:
     def past(self) -> list[Past]:
         """Give what is kept of all finished requests."""
         return [*self.settled.values(), *(past_of(request) for request in self.requests.values() if request.finished)]
+
+    def lose_request(self, body: Mapping[str, Any]) -> None:
+        """Take out a request that somebody has deleted; that its record had one stays known."""
+        self.requested.add(body)
+        self.forget_request(body["metadata"]["uid"])
 
     def forget_request(self, uid: str) -> None:
         """Take out a request that is gone; others may have waited for its place."""

@@ -29,6 +29,7 @@ from retraining_operator.crash import Point
 from retraining_operator.gauges import IntakeState
 from retraining_operator.metrics import ACCEPTED, DUPLICATE, SKIPPED
 from retraining_operator.objects.request import Manifest, build_request, same_trigger
+from retraining_operator.triggers.catch_up import catch_up
 from retraining_operator.triggers.dead_letter import DeadLetters
 from retraining_operator.triggers.holds import Hold, Holds
 from retraining_operator.triggers.ledger import Ledger
@@ -40,6 +41,8 @@ logger = logging.getLogger(__name__)
 PARALLEL_RECORDS = 16
 LOOK_SECONDS = 0.5
 """How often the view, which is in memory, is asked whether there is room again."""
+FRESH_SECONDS = 30
+"""The API server knows for 75 s at least what has changed, so that the next process can read it."""
 AWAY = (ClusterAway, Forbidden, Gone)
 """A missing right, a quota or a missing CRD is no fault of the record: waiting loses nothing, skipping would."""
 
@@ -61,6 +64,36 @@ class Intake:
         self._ledger = Ledger(cluster, context.settings.ledger_name, context.settings.kafka.topic)
         self._places = asyncio.Semaphore(PARALLEL_RECORDS)
         self._room = 0
+        self._opened = asyncio.Event()
+        self._opened.set()
+        self._prepared = False
+        self._batch = asyncio.Lock()
+        """Held while a batch is handled."""
+
+    def close(self) -> None:
+        """Let records wait until `open`, because this process has just begun to lead."""
+        self._opened.clear()
+        self._prepared = False
+
+    def open(self) -> None:
+        """Handle records."""
+        self._opened.set()
+
+    async def prepare(self) -> None:
+        """Read the ledger, and which RetrainRequests were created and deleted since it was last written."""
+        version = await self._patiently(self._ledger.reload)
+        await catch_up(self._cluster, self._view.requested, version)
+        self._prepared = True
+
+    async def keep_fresh(self) -> None:
+        """Keep the ledger's resource version young enough for the next process to catch up from it, for ever."""
+        while True:
+            await asyncio.sleep(FRESH_SECONDS)
+            try:
+                async with self._batch:
+                    await self._ledger.touch()
+            except ClusterError as error:
+                logger.debug("The ledger could not be touched: %s", error)
 
     def state(self) -> IntakeState:
         """Return why records are not taken, and how many wait for the dead-letter topic."""
@@ -73,12 +106,15 @@ class Intake:
             records: in the order of each partition.
             topic_id: Kafka's id of the topic that they are from; None where it is not certain.
         """
-        with self._precedence.first():
-            return await self._accept(records, topic_id)
+        await self._opened.wait()
+        async with self._batch:
+            if not self._prepared:
+                await self.prepare()
+            with self._precedence.first():
+                return await self._accept(records, topic_id)
 
     async def _accept(self, records: Sequence[ConsumerRecord], topic_id: str | None) -> Progress:
         self._crashes.at(Point.RECORDS_TAKEN)
-        await self._patiently(self._ledger.load)
         replaced = self._ledger.replaced(topic_id)
         known = set(self._ledger.entries)
         origins = {id(record): origin_of(record) for record in records}
@@ -137,17 +173,21 @@ class Intake:
         Raises:
             MalformedRecord: where the API server will never take this one.
         """
+        name, trigger = manifest["metadata"]["name"], manifest["spec"]["trigger"]
+        if self._view.requested.has(manifest):
+            logger.info("The RetrainRequest %s was created before; its record came again.", name)
+            return DUPLICATE
         try:
             self._view.see_request(await self._patiently(lambda: self._cluster.create(REQUESTS, manifest)))
             self._crashes.at(Point.REQUEST_CREATED)
         except AlreadyExists:
             try:
                 return await self._check(manifest)
-            except Gone:  # somebody has deleted it in between
-                return await self._request(manifest)
+            except Gone:
+                logger.info("The RetrainRequest %s was created before and has just been deleted.", name)
+                return DUPLICATE
         except Refused as error:
             raise MalformedRecord(Malformed.REFUSED, f"the API server refuses its request: {error}") from error
-        name, trigger = manifest["metadata"]["name"], manifest["spec"]["trigger"]
         logger.info(
             "Requested %s for the record %s/%s/%s.",
             name,

@@ -10,10 +10,11 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Any
 
 from retraining_operator.cluster import AlreadyExists, Cluster, Conflict, Gone
-from retraining_operator.names import LABEL_MANAGED_BY, MANAGED_BY, ledger_key
+from retraining_operator.names import ANNOTATION_TOUCHED, LABEL_MANAGED_BY, MANAGED_BY, ledger_key
 from retraining_operator.triggers.trigger import Origin
 
 UNKNOWN = -1
@@ -72,6 +73,32 @@ class Ledger:
         if self._manifest is None:
             await self._reload()
 
+    async def reload(self) -> int:
+        """Read what is kept, whatever is known; another process may have written meanwhile.
+
+        Returns:
+            The resource version at which it was last written: every record that was handled since and is not in it
+            has its RetrainRequest from a later version.
+
+        Raises:
+            ClusterError: where the API server is away or refuses.
+        """
+        await self._reload()
+        if self._manifest is None or "resourceVersion" not in self._manifest["metadata"]:
+            await self.touch()
+        return int(self._manifest["metadata"]["resourceVersion"]) if self._manifest else 0
+
+    async def touch(self) -> None:
+        """Write it as it is, so that its resource version is a young one. Not while records are being handled.
+
+        Raises:
+            ClusterError: where the API server is away or refuses.
+        """
+        try:
+            await self._write({}, {ANNOTATION_TOUCHED: datetime.now(UTC).isoformat(timespec="seconds")})
+        except (Conflict, Gone):
+            await self._reload()
+
     def covers(self, topic_id: str | None, origin: Origin) -> bool:
         """Tell whether a record was handled before."""
         entry = self.entries.get(origin.partition)
@@ -123,10 +150,14 @@ class Ledger:
                 self.entries |= news
                 return
 
-    async def _write(self, news: Mapping[int, Entry]) -> None:
+    async def _write(self, news: Mapping[int, Entry], annotations: Mapping[str, str] | None = None) -> None:
         manifest = self._manifest or empty_ledger(self._name, self._cluster.namespace)
         lines = {ledger_key(self._topic, number): write_entry(self._topic, number, e) for number, e in news.items()}
         manifest = {**manifest, "data": {**(manifest.get("data") or {}), **lines}}
+        if annotations:
+            metadata = manifest["metadata"]
+            metadata = {**metadata, "annotations": {**(metadata.get("annotations") or {}), **annotations}}
+            manifest["metadata"] = metadata
         try:
             self._manifest = await (
                 self._cluster.replace_config_map(manifest)

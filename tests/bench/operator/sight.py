@@ -8,12 +8,11 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
-from kubernetes.aio.watch import Watch
-
 from retraining_operator.cluster import JOBS, REQUESTS, Kind
 from tests.bench.operator.place import Place
 
 Body = dict[str, Any]
+WATCH_SECONDS = 3600
 
 
 class Sight:
@@ -56,15 +55,13 @@ class Sight:
 @asynccontextmanager
 async def watching(place: Place, kind: Kind, name_of: Callable[[Body], str | None]) -> AsyncIterator[Sight]:
     """Watch a kind; `name_of` gives the name under which an object that is so counts, None for one that is not."""
-    sight, list_them = Sight(), place.cluster._objects.list_namespaced_custom_object
+    sight = Sight()
 
     async def look() -> None:
-        stream = Watch().stream(  # type: ignore[no-untyped-call]  # no types there
-            list_them, kind.group, kind.version, place.namespace, kind.plural
-        )
-        async for event in stream:
-            if event["type"] != "DELETED" and (name := name_of(event["object"])):
-                sight.take(name)
+        async with place.cluster.watch(kind, 0, WATCH_SECONDS) as events:
+            async for event in events:
+                if event["type"] != "DELETED" and (name := name_of(event["object"])):
+                    sight.take(name)
 
     task = asyncio.create_task(look())
     try:

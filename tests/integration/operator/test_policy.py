@@ -126,7 +126,7 @@ async def test_job_is_created_after_it_was_written_down(namespace: Kubectl, clus
                 raise asyncio.CancelledError
             return await super().create(kind, manifest)
 
-    dying = DiesBeforeTheJob(cluster._objects.api_client, cluster.namespace)  # the same connection
+    dying = DiesBeforeTheJob(cluster.api, cluster.namespace)  # the same connection
     reconciler = build_reconciler(context, dying)
     await reconciler.seed()
     await reconcile(reconciler)

@@ -38,14 +38,14 @@ STOP_SECONDS = 10
 def start(settings: Settings, tmp_path: Path) -> Iterator[Any]:
     processes: list[subprocess.Popen[bytes]] = []
 
-    def run(port: int = PORT, **kafka: str) -> subprocess.Popen[bytes]:
+    def run(port: int = PORT, crash_points: str = "", **kafka: str) -> subprocess.Popen[bytes]:
         content = settings.model_dump(mode="json", by_alias=True)
         content["kafka"] |= kafka
         short = {"leaseDurationSeconds": 3, "renewDeadlineSeconds": 2, "retryPeriodSeconds": 0.5}
         config = tmp_path / f"config-{port}.yaml"
         config.write_text(json.dumps({**content, "leaderElection": short, "httpPort": port}))
         command = [sys.executable, "-m", "retraining_operator", "--config", str(config)]
-        environment = {**os.environ, "KUBECONFIG": str(STATE / "kubeconfig")}
+        environment = {**os.environ, "KUBECONFIG": str(STATE / "kubeconfig"), "CRASH_POINTS": crash_points}
         processes.append(subprocess.Popen(command, env=environment))
         return processes[-1]
 

@@ -20,8 +20,8 @@ class Parts:
         self.consumer = SimpleNamespace(polled_at=now, answered=True)
         self.reconciler = SimpleNamespace(planned_at=now)
         self.elector = SimpleNamespace(tried_at=now, leading=True, holder="me")
-        others = (self.reconciler, self.consumer, self.elector)
-        self.replica = Replica(self.context, *cast("tuple[Any, Any, Any]", others))
+        others = (self.reconciler, self.consumer, self.elector, SimpleNamespace())
+        self.replica = Replica(self.context, *cast("tuple[Any, Any, Any, Any]", others))
         self.replica._seeded = self.replica.acting = True
 
 

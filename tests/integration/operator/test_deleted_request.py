@@ -1,0 +1,84 @@
+"""A record whose RetrainRequest was created does not run a second time, though somebody deletes it after a crash."""
+
+import asyncio
+import logging
+from typing import Any
+
+import pytest
+
+from retraining_operator.cluster import Cluster
+from retraining_operator.context import Context
+from retraining_operator.names import request_name
+from retraining_operator.requested import RequestedRecords
+from retraining_operator.settings import Settings
+from retraining_operator.triggers.catch_up import catch_up
+from retraining_operator.triggers.intake import Intake
+from tests.integration.operator.conftest import build_reconciler
+from tests.integration.operator.test_intake import Record, names
+from tests.integration.operator.test_process import start  # noqa: F401  # a fixture
+from tests.integration.operator.topic import Topic
+from tests.system.kubectl import Kubectl, wait_for
+
+EXIT_KILLED = 137
+
+
+@pytest.mark.usefixtures("no_pods")
+@pytest.mark.parametrize("point", ["request-created", "job-created"])
+def test_request_that_is_deleted_while_no_operator_runs_is_not_created_again(
+    start: Any,  # noqa: F811
+    namespace: Kubectl,
+    topic: Topic,
+    point: str,
+) -> None:
+    topic.send(b"{}", b"{}", b"{}")
+    assert start(crash_points=f"{point}=1").wait(60) == EXIT_KILLED
+    created = names(namespace)
+    assert created
+    namespace("delete", "retrainrequests", "--all")
+    start()
+    wait_for("the offsets", lambda: topic.committed() == 3, 60)
+    assert set(names(namespace)) & set(created) == set()
+    assert len(names(namespace)) == 3 - len(created)  # the others are not lost
+    assert len(namespace.items("jobs")) <= 3 - len(created)
+
+
+async def test_request_that_is_deleted_after_the_next_start_is_not_created_again(
+    namespace: Kubectl, cluster: Cluster, settings: Settings, context: Context
+) -> None:
+    await Intake(Context(settings), cluster).accept([Record(1)], None)  # without a topic's id the ledger is not written
+    await build_reconciler(context, cluster).seed()
+    await asyncio.to_thread(namespace, "delete", "retrainrequests", "--all")
+    await Intake(context, cluster).accept([Record(1), Record(2)], None)
+    assert names(namespace) == [request_name("drift", 0, 2, 1_750_000_000_123)]
+
+
+async def test_standby_remembers_what_its_watch_has_shown(
+    namespace: Kubectl, cluster: Cluster, settings: Settings, context: Context
+) -> None:
+    await Intake(Context(settings), cluster).accept([Record(1)], None)
+    [body] = namespace.items("retrainrequests")
+    context.view.lose_request(body)  # as the watch's handler does
+    await asyncio.to_thread(namespace, "delete", "retrainrequests", "--all")
+    await Intake(context, cluster).accept([Record(1)], None)
+    assert names(namespace) == []
+
+
+async def test_copy_of_a_trigger_under_another_name_stands_for_nothing(
+    namespace: Kubectl, cluster: Cluster, settings: Settings, context: Context
+) -> None:
+    await Intake(Context(settings), cluster).accept([Record(1)], None)
+    [body] = namespace.items("retrainrequests")
+    await asyncio.to_thread(namespace, "delete", "retrainrequests", "--all")
+    context.view.lose_request({**body, "metadata": {**body["metadata"], "name": "a-copy"}})
+    elsewhere = Intake(context, cluster)
+    elsewhere._prepared = True  # as if the history had nothing
+    await elsewhere._ledger.reload()
+    await elsewhere.accept([Record(1)], None)
+    assert len(names(namespace)) == 1
+
+
+async def test_history_that_is_too_old_is_no_reason_to_stop(cluster: Cluster, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    requested = RequestedRecords()
+    await catch_up(cluster, requested, 1)
+    assert "no history" in caplog.text
