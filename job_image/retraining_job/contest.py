@@ -11,11 +11,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from retraining_job.contract import Contenders, Window
+from retraining_job.input_change import ChampionInput
 
 if TYPE_CHECKING:
     from retraining_job.champion import Champion
     from retraining_job.decision import Decision
     from retraining_job.evidence import Evidence
+    from retraining_job.input_shape import InputShape
     from retraining_job.model import Model
     from retraining_job.scaling import FeatureScaling
     from retraining_job.source import Source
@@ -53,6 +55,10 @@ class Contest(Protocol):
     scalings: Sequence[FeatureScaling]
     """Those that were written into its trees, one for each of its features; none where they split raw values."""
 
+    @property
+    def shape(self) -> InputShape | None:
+        """The shape of the events, for the manifest; None before they are read."""
+
     def read(self, source: Source) -> None:
         """Read the events; called again from the start where the source was away."""
 
@@ -71,3 +77,21 @@ class Contest(Protocol):
 
     def judge(self, threshold: Threshold) -> Judgement:
         """Judge challenger against champion."""
+
+
+def champion_input(champion: Champion, deviation_feature: str) -> ChampionInput | None:
+    """Return what is known of the input that the champion was made for; None where there is no champion.
+
+    Args:
+        champion: With its model.
+        deviation_feature: The feature whose deviation is scored, which counts where it is recorded.
+    """
+    if champion.model is None:
+        return None
+    from retraining_job.model import feature_names  # noqa: PLC0415  # brings river
+
+    shape = champion.manifest.input if champion.manifest else None
+    names = set(feature_names(champion.model))
+    if names and shape and deviation_feature in shape.features:
+        names.add(deviation_feature)
+    return ChampionInput(champion.version or None, names, shape)

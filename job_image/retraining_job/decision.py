@@ -18,3 +18,10 @@ class Decision:
     message: str
     promotes: bool = False
     """Whether the challenger may go live: not every verdict of the same name does the same."""
+    remarks: str = ""
+    """What does not decide and must not be overlooked, as sentences; cut first where there is no room."""
+
+    @property
+    def text(self) -> str:
+        """The message with the remarks."""
+        return f"{self.message} {self.remarks}".strip()

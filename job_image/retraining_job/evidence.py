@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from retraining_job.contract import Figures, Policy, Window, Withheld
+from retraining_job.input_change import InputChange
 
 
 class Record(BaseModel):
@@ -49,6 +50,44 @@ class Split(Record):
     """Events of the hold-out without a label: they do not judge."""
     champion_saw: int = 0
     """Events of the hold-out that the champion was trained on, as far as that is known."""
+
+
+class LabelCoverage(Record):
+    """How the labels of the hold-out are spread over the champion's alerts and the other events."""
+
+    flagged: int
+    """Events for which the champion raises an alert at the live threshold."""
+    flagged_labelled: int
+    """Of these, the events with a label."""
+    flagged_anomalies: int
+    """Of these, the known anomalies."""
+    unflagged: int
+    unflagged_labelled: int
+    unflagged_anomalies: int
+    lower_anomalies: int = 0
+    """Known anomalies in the lower-scored half of the labelled alerts."""
+    upper_anomalies: int = 0
+    """Those in the higher-scored half."""
+
+    @property
+    def flagged_share(self) -> float | None:
+        """The share of alerts with a label; None without an alert."""
+        return self.flagged_labelled / self.flagged if self.flagged else None
+
+    @property
+    def unflagged_share(self) -> float | None:
+        """The share of the other events with a label; None if there are none."""
+        return self.unflagged_labelled / self.unflagged if self.unflagged else None
+
+
+class HiddenLoss(Record):
+    """A part of the challenger that ranks worse than the champion's, while the combined score hides it."""
+
+    part: str
+    """`hst` or `sad`."""
+    champion: float
+    """Average precision."""
+    challenger: float
 
 
 class Comparison(Record):
@@ -153,6 +192,14 @@ class Evidence(Record):
     challenger: Contender
     champion: Contender | None = None
     comparison: Comparison | None = None
+    input: InputChange | None = None
+    """The shape of the events, and how it has changed since the champion was trained."""
+    reading: list[str] = []
+    """What was found while the events were read, in sentences; empty where all were as they should be."""
+    labels: LabelCoverage | None = None
+    """None without a champion: there are no alerts that labels could follow."""
+    hidden: list[HiddenLoss] = []
+    """Parts that got worse by more than the margin, which the combined score does not show."""
     identical: bool = False
     """Whether the challenger is the champion again, to the last bit."""
     periods: list[Period] = []

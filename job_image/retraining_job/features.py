@@ -77,7 +77,7 @@ class Tally:
                 "amount_vs_user_avg": finite(event.amount_vs_user_avg),
                 **NEUTRAL_FEATURES,
             }
-        self.present.update(values)
+        self.present.update(values.keys())
         features = {}
         for name, value in values.items():
             number = number_in(value)

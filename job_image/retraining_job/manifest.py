@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from retraining_job.contract import Window
+from retraining_job.input_shape import InputShape
 
 if TYPE_CHECKING:
     from retraining_job.settings import RunSettings
@@ -43,6 +44,8 @@ class Origin(BaseModel):
     """The stretch of time of all events that its run has read."""
     features: list[str] = []
     """Names of the features that it looks at."""
+    input: InputShape | None = None
+    """The shape of the events of its run; None where an older trainer made it."""
     threshold: float | None = None
     """The live threshold that it was judged at."""
     matching_threshold: float | None = None
@@ -73,6 +76,8 @@ class Manifest(Origin):
     """Of the bytes under `active_model:state`; empty where there is no state."""
     signature: str = ""
     """See `signing`; empty where no key is set."""
+    input_signature: str = ""
+    """See `signing`; empty where no key is set, or no shape is recorded."""
 
     def text(self) -> str:
         """Give the JSON that stands in Redis."""

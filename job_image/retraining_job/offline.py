@@ -110,7 +110,7 @@ def result_of(judgement: Judgement, contest: Contest, settings: RunSettings, sta
         verdict=decision.verdict,
         withheld=Withheld.DRY_RUN if decision.promotes else None,
         reason=decision.reason,
-        message=decision.message,
+        message=decision.text,
         n_samples=contest.n_samples,
         window=contest.window,
         figures=judgement.figures,

@@ -24,6 +24,7 @@ def parcel_of(model: Model, contest: Contest, settings: RunSettings) -> Parcel:
         trained=contest.trained,
         read=contest.window,
         features=contest.features,
+        input=contest.shape,
         fingerprint=fingerprint(state) if state else "",
     )
     return Parcel(dumped(model, settings.deviation_class), state, origin)

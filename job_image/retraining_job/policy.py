@@ -12,6 +12,7 @@ from dataclasses import replace
 from retraining_job.contract import Figures, OnInconclusive, PartFigures, Policy, Reason, Tunables, Verdict, value_name
 from retraining_job.decision import Decision
 from retraining_job.evidence import Comparison, Evidence, Split
+from retraining_job.guards import input_guard, labels_guard, with_remarks
 
 FEW_ALERTS = 10
 """A champion with fewer alerts than this in the hold-out does not tell how many its successor ought to raise."""
@@ -20,7 +21,17 @@ Rule = Callable[[Evidence, Tunables], Decision]
 
 
 def decide(evidence: Evidence, settings: Tunables) -> Decision:
-    """Judge a challenger by all the rules; `evidence.split` is there, and without a champion it is a first model."""
+    """Judge a challenger by all the rules, and say what else a reader of the verdict must know.
+
+    `evidence.split` is there, and without a champion it is a first model.
+    """
+    return with_remarks(judged(evidence, settings), evidence)
+
+
+def judged(evidence: Evidence, settings: Tunables) -> Decision:
+    """Judge a challenger by all the rules."""
+    if decision := input_guard(evidence):
+        return decision
     if evidence.champion is None:
         return first_model(evidence, settings)
     decision = unjudged(evidence, settings) or compared_by(settings.policy)(evidence, settings)
@@ -30,6 +41,8 @@ def decide(evidence: Evidence, settings: Tunables) -> Decision:
     if decision.verdict is Verdict.INCONCLUSIVE and settings.on_inconclusive is OnInconclusive.PROMOTE:
         said = f"It may go live all the same, since {value_name('on_inconclusive')} is Promote."
         decision = replace(decision, message=f"{decision.message} {said}", promotes=True)
+    if evidence.input is not None and evidence.input.beyond:  # accepted: the champion was made for other events
+        return decision
     return (alert_rate_guard(evidence, settings) or decision) if decision.promotes else decision
 
 
@@ -55,6 +68,8 @@ def unjudged(evidence: Evidence, settings: Tunables) -> Decision | None:
             "alike to the last bit. Nothing is to be replaced."
         )
         return Decision(Verdict.IDENTICAL, Reason.IDENTICAL, message)
+    if decision := labels_guard(evidence):
+        return decision
     if why := untested(split, settings):
         reason = Reason.TOO_FEW_ANOMALIES if split.anomalies + split.normal else Reason.NO_TRUTH
         return Decision(Verdict.INCONCLUSIVE, reason, f"{why} So the challenger was not compared with the champion.")
@@ -202,10 +217,13 @@ def catches_as_many(evidence: Evidence, settings: Tunables) -> bool:
 def first_model(evidence: Evidence, settings: Tunables) -> Decision:
     """Judge a challenger that has no champion to beat: it must not be broken, and where that shows, beat chance."""
     challenger, split = evidence.challenger, split_of(evidence)
-    none = "There is no live model to beat"
+    none, fit, unfit, reason = "There is no live model to beat", Verdict.FIRST_MODEL, Verdict.UNFIT, Reason.NO_CHAMPION
+    if evidence.input is not None and evidence.input.has_champion:  # which uses none of the events' features
+        none = "The champion cannot be compared"
+        fit, unfit, reason = Verdict.PROMOTED, Verdict.KEPT, Reason.INPUT_ACCEPTED
     if not challenger.usable:
         message = f"{none}, but the challenger's scores are of no use: {challenger.problem}. It does not go live."
-        return Decision(Verdict.NO_CHAMPION, Reason.UNUSABLE_SCORES, message)
+        return Decision(unfit, Reason.UNUSABLE_SCORES, message)
     figures = mixture(challenger.figures)
     alerts = (
         f"At the live threshold of {evidence.threshold:g} it raises an alert for {figures.alert_rate or 0.0:.2%} of "
@@ -213,15 +231,15 @@ def first_model(evidence: Evidence, settings: Tunables) -> Decision:
     )
     if evidence.chance is None:
         message = f"{none}. {untested(split, settings)} So the challenger may go live untested. {alerts}"
-        return Decision(Verdict.NO_CHAMPION, Reason.NO_CHAMPION, message, promotes=True)
+        return Decision(fit, reason, message, promotes=True)
     said = (
         f"{none}. {on_held_out(evidence)}, the challenger's average precision is "
         f"{figures.average_precision or 0.0:.4f}."
     )
     if doubt := by_chance(evidence):
-        return Decision(Verdict.NO_CHAMPION, Reason.BELOW_FLOOR, f"{said} {doubt} It does not go live.")
+        return Decision(unfit, Reason.BELOW_FLOOR, f"{said} {doubt} It does not go live.")
     message = f"{said} Random orders of these events reach {evidence.chance:.4f} at most. {alerts}"
-    return Decision(Verdict.NO_CHAMPION, Reason.NO_CHAMPION, message, promotes=True)
+    return Decision(fit, reason, message, promotes=True)
 
 
 def compared_in_words(evidence: Evidence, comparison: Comparison) -> str:

@@ -14,9 +14,22 @@ import numpy as np
 
 from retraining_job import bootstrap, figures, policy
 from retraining_job.chance import chance_limit
-from retraining_job.contract import Reason, Scaling, Tunables, Verdict, value_name
+from retraining_job.contract import PartFigures, Reason, Scaling, Tunables, Verdict, value_name
 from retraining_job.decision import Decision
-from retraining_job.evidence import Contender, Evidence, FeatureRecord, Period, Provenance, Split
+from retraining_job.evidence import (
+    Contender,
+    Evidence,
+    FeatureRecord,
+    HiddenLoss,
+    LabelCoverage,
+    Period,
+    Provenance,
+    Split,
+)
+from retraining_job.input_change import ChampionInput, InputChange, changed
+from retraining_job.input_counts import shape_of_columns
+from retraining_job.labels import coverage_of
+from retraining_job.reading_report import reading_sentences
 from retraining_job.scaling import FeatureScaling, scaled_features, unscale_of
 from retraining_job.scores import Scores, ranked
 from retraining_job.split import Parts, split, window_of
@@ -108,6 +121,16 @@ def scores_of(model: Model, prepared: Prepared) -> Scores:
     return Scores(hst_scores(model, columns.names, held), sad_scores(model, columns.names, held))
 
 
+def input_change(prepared: Prepared, champion: ChampionInput | None, settings: Tunables) -> InputChange:
+    """Compare the shape of the events with the input that the champion was made for."""
+    return changed(
+        shape_of_columns(prepared.columns, prepared.parts.hold_out_start),
+        champion,
+        limit=settings.input_change_limit,
+        accepted=settings.accept_input_change,
+    )
+
+
 def judge(  # noqa: PLR0913  # everything that decides, most of it by keyword
     prepared: Prepared,
     challenger: Scores,
@@ -118,6 +141,7 @@ def judge(  # noqa: PLR0913  # everything that decides, most of it by keyword
     threshold_source: str,
     provenance: Provenance,
     fingerprint: str = "",
+    change: InputChange | None = None,
 ) -> tuple[Decision, Evidence]:
     """Judge a challenger against the champion and give everything that decided.
 
@@ -131,6 +155,7 @@ def judge(  # noqa: PLR0913  # everything that decides, most of it by keyword
         threshold_source: `setting`, or the Redis key that it was read from.
         provenance: of the run.
         fingerprint: the challenger's.
+        change: of the input since the champion was trained; None where that was not looked at.
     """
     columns, parts, truth = prepared.columns, prepared.parts, prepared.held_truth
     record = parts.record(columns.times, columns.truth)
@@ -141,11 +166,13 @@ def judge(  # noqa: PLR0913  # everything that decides, most of it by keyword
     facts = Contender(fingerprint=fingerprint, trained=record.training)
     challenger_record = contender(facts, challenger, measure)
     champion_record, comparison, chance, margin = None, None, None, settings.margin
+    coverage: LabelCoverage | None = None
     seed, judges = settings.forest_seed, not policy.untested(record, settings)
     if judges:
         chance = chance_limit(truth, mine, seed=seed)
     if champion is not None and theirs is not None:
         champion_record = contender(champion[1], champion[0], measure)
+        coverage = coverage_of(truth, theirs, threshold) if champion_record.usable else None
         if challenger_record.usable:
             matching = figures.matching_threshold(mine, int((theirs > threshold).sum()))
             challenger_record = challenger_record.model_copy(update={"matching_threshold": matching})
@@ -165,12 +192,16 @@ def judge(  # noqa: PLR0913  # everything that decides, most of it by keyword
         challenger=challenger_record,
         champion=champion_record,
         comparison=comparison,
+        input=change,
+        reading=reading_sentences(columns.facts),
+        labels=coverage,
+        hidden=hidden_losses(challenger_record, champion_record, settings.margin) if comparison else [],
         identical=champion is not None and alike(challenger, fingerprint, *champion),
         periods=periods(columns.times[parts.hold_out], truth, mine, theirs, threshold),
         notes=[*notes(prepared, record, settings), *notes_on(challenger_record, champion_record, threshold)],
     )
     decision = policy.decide(evidence, settings)
-    said = {"verdict": decision.verdict, "reason": decision.reason, "message": decision.message}
+    said = {"verdict": decision.verdict, "reason": decision.reason, "message": decision.text}
     return decision, evidence.model_copy(update=said)
 
 
@@ -196,6 +227,39 @@ def contender(facts: Contender, scores: Scores, measure: Measure) -> Contender:
             "histogram": figures.histogram(truth, mixture, measure.edges),
         }
     )
+
+
+def hidden_losses(challenger: Contender, champion: Contender | None, margin: float) -> list[HiddenLoss]:
+    """Find the parts that got worse by more than the margin, while the combined score did not.
+
+    Args:
+        challenger: With its figures.
+        champion: None where there is none.
+        margin: By how much average precision may be worse (the setting).
+    """
+    if champion is None or loss(challenger, champion, "mixture") > margin:
+        return []
+    return [
+        HiddenLoss(
+            part=part,
+            champion=precision_of(champion, part) or 0.0,
+            challenger=precision_of(challenger, part) or 0.0,
+        )
+        for part in ("hst", "sad")
+        if loss(challenger, champion, part) > margin
+    ]
+
+
+def loss(challenger: Contender, champion: Contender, part: str) -> float:
+    """Return by how much average precision got worse; 0 where it is not known for both."""
+    mine, theirs = precision_of(challenger, part), precision_of(champion, part)
+    return 0.0 if mine is None or theirs is None else theirs - mine
+
+
+def precision_of(one: Contender, part: str) -> float | None:
+    """Return the average precision of one part, or of the combined score."""
+    found: PartFigures | None = getattr(one.figures, part)
+    return found.average_precision if found else None
 
 
 def alike(challenger: Scores, fingerprint: str, champion: Scores, facts: Contender) -> bool:

@@ -10,17 +10,20 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from retraining_job import recommended
-from retraining_job.contest import Judgement
+from retraining_job.contest import Judgement, champion_input
 from retraining_job.contract import Contenders, Tunables, Window
 from retraining_job.decision import Decision
 from retraining_job.evidence import Contender, Provenance
-from retraining_job.model import UnreadableModel, feature_names
+from retraining_job.input_change import InputChange
+from retraining_job.model import UnreadableModel
+from retraining_job.reading_report import with_reading
 from retraining_job.scores import Scores
 from retraining_job.split import window_of
 
 if TYPE_CHECKING:
     from retraining_job.champion import Champion
     from retraining_job.columns import Columns
+    from retraining_job.input_shape import InputShape
     from retraining_job.model import Model
     from retraining_job.recommended import Prepared
     from retraining_job.scaling import FeatureScaling
@@ -44,6 +47,7 @@ class RecommendedContest:
         self.prepared: Prepared | None = None
         self.model: Model | None = None
         self.champion: tuple[Scores, Contender] | None = None
+        self.change: InputChange | None = None
 
     def read(self, source: Source) -> None:
         """Read the events into columns."""
@@ -54,7 +58,7 @@ class RecommendedContest:
     def hopeless(self) -> Decision | None:
         """Part the events, as if there was no champion, and see whether that leaves enough to train on."""
         prepared = recommended.prepared(self.events, self.settings)
-        return prepared if isinstance(prepared, Decision) else None
+        return with_reading(prepared, self.events.facts) if isinstance(prepared, Decision) else None
 
     def meet(self, champion: Champion) -> None:
         """Part the events so that the champion has learned none of the hold-out, and let it score that."""
@@ -64,14 +68,10 @@ class RecommendedContest:
             raise TypeError(prepared.message)
         self.prepared = prepared if self.model is None else narrowed(prepared, self.ready)
         self.champion = None
-        if champion.model is None:
+        known = champion_input(champion, self.settings.deviation_feature)
+        self.change = recommended.input_change(self.ready, known, self.settings)
+        if champion.model is None or not self.change.comparable:
             return
-        names = feature_names(champion.model)
-        if names and not set(names) & set(self.events.names):
-            raise UnreadableModel(
-                f"it looks at {', '.join(names[:5])}{' and others' if len(names) > 5 else ''}, and no event has any of "
-                f"these; they have {', '.join(self.events.names[:5])}"
-            )
         facts = Contender(
             version=champion.version or None,
             fingerprint=champion.manifest.fingerprint if champion.manifest else "",
@@ -102,6 +102,7 @@ class RecommendedContest:
             threshold=threshold.value,
             threshold_source=threshold.source,
             provenance=self.provenance(),
+            change=self.change,
         )
         figures = Contenders(
             challenger=evidence.challenger.figures,
@@ -128,6 +129,11 @@ class RecommendedContest:
             seed=settings.forest_seed,
             settings=settings.model_dump(mode="json", include=set(Tunables.model_fields)),
         )
+
+    @property
+    def shape(self) -> InputShape | None:
+        """The shape of the events."""
+        return self.change.now if self.change else None
 
     @property
     def events(self) -> Columns:

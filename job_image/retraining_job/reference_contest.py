@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from retraining_job import reference
-from retraining_job.contest import Judgement
+from retraining_job.contest import Judgement, champion_input
 from retraining_job.contract import Contenders, Figures, Window
 from retraining_job.decision import Decision
 from retraining_job.events import window_of
 from retraining_job.features import Tally
+from retraining_job.guards import input_decision, input_remarks
+from retraining_job.input_change import InputChange, changed
+from retraining_job.input_counts import merged, shape_of_tallies
+from retraining_job.input_shape import InputShape, Measured, stretches
 from retraining_job.model import UnreadableModel, feature_names
+from retraining_job.reading_report import with_reading
 
 if TYPE_CHECKING:
     from retraining_job.champion import Champion
+    from retraining_job.events import Event
     from retraining_job.model import Model
     from retraining_job.reading import ReadingFacts
     from retraining_job.scaling import FeatureScaling
@@ -39,6 +46,8 @@ class ReferenceContest:
         self.samples: Sequence[reference.Sample] = ()
         self.facts: ReadingFacts | None = None
         """How the events were read, once they are."""
+        self.measured: Measured | None = None
+        self.change: InputChange | None = None
         self.champion_version = 0
         self.champion_figures: Figures | None = None
         self.challenger_figures = Figures()
@@ -46,14 +55,17 @@ class ReferenceContest:
     def read(self, source: Source) -> None:
         """Read the events and make them samples."""
         events, left_out = source.events()
-        tally = Tally()
         self.n_samples, self.window = len(events), window_of(events)
-        self.samples = reference.samples_of(events, tally)
-        self.facts = tally.facts(left_out)
+        self.samples, tallies = counted(events, self.settings.hold_out_rows)
+        self.facts = merged(tallies).facts(left_out)
+        if events:
+            newest = [sample.features for sample in self.hold_out]
+            self.measured = shape_of_tallies(tallies, newest, self.facts)
 
     def hopeless(self) -> Decision | None:
         """Ask for the old service's minimum."""
-        return reference.enough(self.n_samples, self.settings.minimum_rows)
+        decision = reference.enough(self.n_samples, self.settings.minimum_rows)
+        return with_reading(decision, self.facts) if decision else None
 
     @property
     def hold_out(self) -> Sequence[reference.Sample]:
@@ -63,6 +75,12 @@ class ReferenceContest:
     def meet(self, champion: Champion) -> None:
         """Test the champion."""
         self.champion_version, self.champion_figures = champion.version, None
+        self.change = changed(
+            self.ready,
+            champion_input(champion, self.settings.deviation_feature),
+            limit=self.settings.input_change_limit,
+            accepted=self.settings.accept_input_change,
+        )
         if champion.model is None:
             return
         try:
@@ -85,4 +103,40 @@ class ReferenceContest:
             champion_version=self.champion_version,
             hold_out_rows=len(self.hold_out),
         )
+        if self.change:
+            decision = input_decision(self.change) or decision
+            decision = replace(decision, remarks=" ".join(input_remarks(self.change, decision.reason)))
+        decision = with_reading(decision, self.facts)
         return Judgement(decision, Contenders(challenger=self.challenger_figures, champion=self.champion_figures))
+
+    @property
+    def shape(self) -> InputShape | None:
+        """The shape of the events."""
+        return self.measured.shape if self.measured else None
+
+    @property
+    def ready(self) -> Measured:
+        """The shape of the events, once they are read."""
+        if self.measured is None:
+            raise RuntimeError("events are read first")
+        return self.measured
+
+
+def counted(events: Sequence[Event], newest: int) -> tuple[list[reference.Sample], list[Tally]]:
+    """Make events samples, and count how they are read, stretch by stretch.
+
+    Args:
+        events: The newest first.
+        newest: How many of them judge.
+
+    Returns:
+        The samples, newest first, and the tallies, oldest stretch first.
+    """
+    rows = len(events)
+    samples: list[reference.Sample] = []
+    tallies: list[Tally] = []
+    for part in reversed(stretches(rows, max(0, rows - newest))):
+        tally = Tally()
+        samples += reference.samples_of(events[rows - part.stop : rows - part.start], tally)
+        tallies.insert(0, tally)
+    return samples, tallies

@@ -81,7 +81,7 @@ class Retrain:
         threshold = patiently(self.settings, partial(live_threshold, self.settings))
         for _ in range(JUDGEMENTS):
             judgement = self.contest.judge(threshold)
-            log.info("%s", judgement.decision.message)
+            log.info("%s", judgement.decision.text)
             if not judgement.decision.promotes:
                 return self.outcome_of(judgement, champion.version)
             if self.settings.dry_run:
@@ -167,7 +167,7 @@ class Retrain:
             promoted=version is not None,
             withheld=withheld,
             reason=decision.reason,
-            message=f"{decision.message}{consequence(withheld, version)}",
+            message=f"{decision.message}{consequence(withheld, version)} {decision.remarks}".strip(),
             n_samples=self.contest.n_samples,
             version=version,
             champion_version=champion_version,

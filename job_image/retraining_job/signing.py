@@ -5,7 +5,12 @@ With a key set (`SIGNING_KEY`), each manifest carries the HMAC-SHA256, in hexade
     retraining-model 1 <model key> <version> <pickle_sha256> <state_sha256>
 
 The version is part of it, so that an old model with its old signature cannot be passed off as a new one. Nothing but
-the two checksums and the version is vouched for.
+the two checksums and the version is vouched for by it, and readers check no more. The trainer also believes the shape
+of the input that a manifest records, so this has a signature of its own, `input_signature`, of this line:
+
+    retraining-input 1 <model key> <version> <SHA-256 of the shape as JSON>
+
+A manifest without a shape, of an earlier trainer, has none.
 """
 
 from __future__ import annotations
@@ -36,9 +41,22 @@ def signature(key: SecretStr, name: str, manifest: Manifest) -> str:
     return hmac.new(key.get_secret_value().encode(), line.encode(), hashlib.sha256).hexdigest()
 
 
+def input_signature(key: SecretStr, name: str, manifest: Manifest) -> str:
+    """Sign the recorded shape of the input; empty where no signing key is set, or no shape is recorded."""
+    if not key.get_secret_value() or manifest.input is None:
+        return ""
+    shape = hashlib.sha256(manifest.input.model_dump_json(exclude_unset=True).encode()).hexdigest()
+    line = f"retraining-input 1 {name} {manifest.version} {shape}"
+    return hmac.new(key.get_secret_value().encode(), line.encode(), hashlib.sha256).hexdigest()
+
+
 def signed(key: SecretStr, name: str, manifest: Manifest) -> Manifest:
-    """Give the manifest with its signature."""
-    return manifest.model_copy(update={"signature": signature(key, name, manifest)})
+    """Give the manifest with its signatures."""
+    signatures = {
+        "signature": signature(key, name, manifest),
+        "input_signature": input_signature(key, name, manifest),
+    }
+    return manifest.model_copy(update=signatures)
 
 
 def check_signature(key: SecretStr, name: str, manifest: Manifest | None) -> None:
@@ -54,3 +72,6 @@ def check_signature(key: SecretStr, name: str, manifest: Manifest | None) -> Non
     # As bytes, since compare_digest refuses text beyond ASCII, and a forger may write any.
     if not hmac.compare_digest(manifest.signature.encode(), signature(key, name, manifest).encode()):
         raise NotSigned(f"its signature does not fit it, its version and the key of {SETTING}")
+    expected = input_signature(key, name, manifest)
+    if not hmac.compare_digest(manifest.input_signature.encode(), expected.encode()):
+        raise NotSigned(f"the shape of the input that its manifest records is not signed with the key of {SETTING}")

@@ -33,7 +33,7 @@ def test_scaled_challenger_replaces_the_raw_champion_the_reverse_is_kept_out_and
 ) -> None:
     world = shuttle_world
     first = world.wait_for_end(world.apply("raw", **RAW))
-    assert (first["verdict"], first["version"]) == ("NoChampion", 1)
+    assert (first["verdict"], first["version"]) == ("FirstModel", 1)
     second = world.wait_for_end(world.apply("scaled", **RECOMMENDED))
     assert (second["verdict"], second["version"], second["championVersion"]) == ("Promoted", 2, 1)
     figures = {name: second["figures"][name]["mixture"]["averagePrecision"] for name in ("champion", "challenger")}
@@ -53,7 +53,7 @@ def test_scaled_challenger_replaces_the_raw_champion_the_reverse_is_kept_out_and
 def test_dry_run_judges_and_publishes_nothing(shuttle_world: World) -> None:
     world = shuttle_world
     status = world.wait_for_end(world.apply("dry", dryRun=True, **RECOMMENDED))
-    assert (status["verdict"], status["withheld"]) == ("NoChampion", "DryRun")
+    assert (status["verdict"], status["withheld"]) == ("FirstModel", "DryRun")
     assert world.condition("dry", "Promoted")["reason"] == "DryRun"
     assert world.redis.run("KEYS", "*") == ""
 
@@ -62,7 +62,7 @@ def test_dry_run_judges_and_publishes_nothing(shuttle_world: World) -> None:
 def test_person_decides_where_promotion_is_manual(shuttle_world: World, word: str, live: str) -> None:
     world = shuttle_world
     status = world.wait_for_end(world.apply("asked", promotion="Manual", **RECOMMENDED))
-    assert (status["verdict"], status["withheld"]) == ("NoChampion", "AwaitingDecision")
+    assert (status["verdict"], status["withheld"]) == ("FirstModel", "AwaitingDecision")
     assert world.condition("asked", "Promoted")["status"] == "Unknown"
     assert world.redis.run("GET", "model_version") == ""
     world.kubectl("annotate", "rtr", "asked", f"{DECISION}={word} by Jane Doe")

@@ -16,11 +16,15 @@ from typing import Any
 import numpy as np
 
 from retraining_job import recommended
-from retraining_job.columns import Columns
+from retraining_job.columns import COLUMN_FEATURES, Columns
 from retraining_job.contract import Preset, Scaling, Tunables
 from retraining_job.decision import Decision
 from retraining_job.evidence import Contender, Evidence, Provenance
+from retraining_job.input_change import ChampionInput
+from retraining_job.input_counts import shape_of_columns
+from retraining_job.model import Model, feature_names, hst_scores, sad_scores
 from retraining_job.recommended import Prepared
+from retraining_job.scores import Scores
 from retraining_job.split import window_of
 from tests.quality.stream import NAMES, stream
 
@@ -29,6 +33,8 @@ HOLD_OUT = 5_000
 LATER = 2_000
 """How many events a healthy champion is older than its challenger."""
 FEW = 12
+BROKEN = 15_000
+"""How many of the newest events a changed input has."""
 
 Features = Callable[[np.ndarray], np.ndarray]
 Truth = Callable[[np.ndarray, np.random.Generator], np.ndarray]
@@ -77,6 +83,61 @@ def few_known(truth: np.ndarray, _random: np.random.Generator) -> np.ndarray:
     return known
 
 
+def complete(truth: np.ndarray, _flagged: np.ndarray) -> np.ndarray:
+    """Label every event."""
+    return truth
+
+
+def alerts_alone(truth: np.ndarray, flagged: np.ndarray) -> np.ndarray:
+    """Label the champion's alerts alone."""
+    return np.where(flagged, truth, -1).astype(np.int8)
+
+
+def rest_as_normal(truth: np.ndarray, flagged: np.ndarray) -> np.ndarray:
+    """Label the champion's alerts, and everything else as normal without a look."""
+    return np.where(flagged, truth, 0).astype(np.int8)
+
+
+def alerts_and_sample(truth: np.ndarray, flagged: np.ndarray) -> np.ndarray:
+    """Label the champion's alerts and a random quarter of the other events, as the message asks for."""
+    sample = np.random.default_rng(len(truth)).random(len(truth)) < 0.25
+    return np.where(flagged | sample, truth, -1).astype(np.int8)
+
+
+def sparse(truth: np.ndarray, _flagged: np.ndarray) -> np.ndarray:
+    """Label a random half of all events."""
+    sample = np.random.default_rng(len(truth)).random(len(truth)) < 0.5
+    return np.where(sample, truth, -1).astype(np.int8)
+
+
+def unreadable(events: Columns) -> Columns:
+    """Make `features_json` of the newest events unreadable, so that they keep what has a column of its own."""
+    features = events.features.copy(order="F")
+    own = [place for place, name in enumerate(NAMES) if name not in COLUMN_FEATURES]
+    features[-BROKEN:, own] = np.nan
+    lost = np.array([0 if name in COLUMN_FEATURES else BROKEN for name in NAMES], np.int64)
+    return replace(events, features=features, missing=lost, neutral=BROKEN, unreadable=BROKEN)
+
+
+def one_lost(events: Columns) -> Columns:
+    """Take one feature out of the newest events: somebody has renamed it."""
+    features = events.features.copy(order="F")
+    features[-BROKEN:, NAMES.index("tx_velocity_ratio")] = np.nan
+    return replace(events, features=features)
+
+
+def zeros(events: Columns) -> Columns:
+    """Make every feature of the newest events 0: a feed has lost its source."""
+    features = events.features.copy(order="F")
+    features[-BROKEN:] = 0.0
+    return replace(events, features=features)
+
+
+def unchanged(events: Columns) -> Columns:
+    """Change nothing."""
+    return events
+
+
 @dataclass(frozen=True)
 class Scenario:
     """A champion, a challenger, and what is known of the events."""
@@ -90,6 +151,10 @@ class Scenario:
     champion_features: Features = as_they_are
     challenger_features: Features = as_they_are
     truth: Truth = as_they_are
+    labels: Callable[[np.ndarray, np.ndarray], np.ndarray] = complete
+    """Which labels are known, by the truth and the champion's alerts."""
+    events: Callable[[Columns], Columns] = unchanged
+    """What has happened to the events since the champion was trained, those that judge included."""
     settings: dict[str, Any] = field(default_factory=dict)
     champion_settings: dict[str, Any] = field(default_factory=dict)
     challenger_settings: dict[str, Any] = field(default_factory=dict)
@@ -146,6 +211,25 @@ MENDED_SCENARIOS = (
 )
 
 
+WORSE_CHAMPION = {"champion": "raw features, as the old service's", "champion_settings": OLD_RECIPE}
+LABEL_SCENARIOS = tuple(
+    Scenario(f"{name}, {words}", challenger=HEALTHY, labels=labels, settings=settings, **WORSE_CHAMPION)
+    for name, settings in (("default", {}), ("the forest decides", MENDED))
+    for words, labels in (
+        ("complete labels", complete),
+        ("a random half labelled", sparse),
+        ("alerts and a random quarter of the rest", alerts_and_sample),
+        ("only alerts labelled", alerts_alone),
+        ("alerts labelled, the rest as normal", rest_as_normal),
+    )
+)
+INPUT_SCENARIOS = (
+    Scenario("features unreadable", OLDER, f"the newest {BROKEN:,} events unreadable", events=unreadable),
+    Scenario("one feature renamed", OLDER, f"in the newest {BROKEN:,} events", events=one_lost),
+    Scenario("zeros", OLDER, f"every feature 0 in the newest {BROKEN:,} events", events=zeros),
+)
+
+
 def played(scenario: Scenario, seed: int) -> tuple[Decision, Evidence]:
     """Train both contenders on the stream of that seed, and judge."""
     shared = Tunables(preset=Preset.RECOMMENDED).model_copy(update=scenario.settings)
@@ -155,9 +239,13 @@ def played(scenario: Scenario, seed: int) -> tuple[Decision, Evidence]:
     trained = before.parts.record(before.columns.times, before.columns.truth).training
 
     ours = shared.model_copy(update=scenario.challenger_settings)
-    events = events_of(seed, ROWS, scenario.challenger_features)
-    events = replace(events, truth=scenario.truth(events.truth, np.random.default_rng(seed)))
+    events = scenario.events(events_of(seed, ROWS, scenario.challenger_features))
+    flagged = combined(champion, events, theirs) > ours.threshold
+    known = scenario.labels(scenario.truth(events.truth, np.random.default_rng(seed)), flagged)
+    events = replace(events, truth=known)
     now = ready(events, ours, trained.last)
+    recorded = shape_of_columns(before.columns, before.parts.hold_out_start).shape
+    made_for = ChampionInput(1, set(feature_names(champion)), recorded)
     challenger = recommended.trained(now, ours)
     return recommended.judge(
         now,
@@ -167,7 +255,14 @@ def played(scenario: Scenario, seed: int) -> tuple[Decision, Evidence]:
         threshold=ours.threshold,
         threshold_source="setting",
         provenance=provenance(events, ours),
+        change=recommended.input_change(now, made_for, ours),
     )
+
+
+def combined(model: Model, events: Columns, settings: Tunables) -> np.ndarray:
+    """Score all events as the live service does."""
+    scores = Scores(hst_scores(model, events.names, events.features), sad_scores(model, events.names, events.features))
+    return recommended.mixture_of(scores, settings)
 
 
 def ready(events: Columns, settings: Tunables, champion_until: datetime | None = None) -> Prepared:

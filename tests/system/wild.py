@@ -71,6 +71,7 @@ FIELDS: dict[str, SearchStrategy[Any]] = {
     "policy": st.sampled_from(["NonInferior", "Superior", "Reference"]),
     "margin": shares,
     "onInconclusive": st.sampled_from(["Keep", "Promote"]),
+    "acceptInputChange": st.booleans(),
     "promotion": st.sampled_from(["Auto", "Manual"]),
     "dryRun": st.booleans(),
     "scaling": st.sampled_from(["Auto", "Linear", "None"]),

@@ -6,12 +6,15 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
-from retraining_job.contract.verdict import Verdict, Withheld
+from retraining_job.contract.verdict import Reason, Verdict, Withheld
 
 RESULT_LIMIT_BYTES = 4096
 """Kubernetes keeps no more than this of a container's termination message."""
+
+FORMER_FIRST = "NoChampion"
+"""The verdict of earlier trainers on every challenger that had no champion to beat."""
 
 MESSAGE_LIMIT_CHARACTERS = 1000
 """Leaves room for every figure in the result document, whatever the message says."""
@@ -94,6 +97,15 @@ class Result(BaseModel):
     figures: Contenders | None = None
     started_at: datetime
     finished_at: datetime
+
+    @model_validator(mode="before")
+    @classmethod
+    def read_former(cls, fields: Any) -> Any:
+        """Read the verdict that earlier trainers had for a first model, whether it went live or not."""
+        if not isinstance(fields, Mapping) or fields.get("verdict") != FORMER_FIRST:
+            return fields
+        unfit = fields.get("reason") in {Reason.BELOW_FLOOR, Reason.UNUSABLE_SCORES}
+        return {**fields, "verdict": Verdict.UNFIT if unfit else Verdict.FIRST_MODEL}
 
     def document(self) -> str:
         """Give the JSON text; a message that is too long is cut, figures never are."""

@@ -89,6 +89,10 @@ class Tunables(BaseModel):
     hold_out_share: float = Field(default=0.2, gt=0.0, le=0.5)
     """The largest share of all events that is held out."""
     on_inconclusive: OnInconclusive = OnInconclusive.KEEP
+    input_change_limit: float = Field(default=0.2, ge=0.0, le=1.0)
+    """By how much the share of events that have a feature may fall before the champion stays; 1 turns the guard off."""
+    accept_input_change: bool = False
+    """Judge the challenger although the shape of the input has changed beyond the limit: the change is intended."""
     promotion: Promotion = Promotion.AUTO
     decision_days: int = Field(default=7, ge=1, le=365)
     """How long a challenger awaits a person's decision, where promotion is Manual."""

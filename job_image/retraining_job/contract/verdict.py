@@ -23,7 +23,10 @@ class ExitCode(IntEnum):
 
 
 class Verdict(StrEnum):
-    """How the challenger was judged. Whether it went live is said apart: by `promoted`, and why not by Withheld."""
+    """How the challenger was judged. Whether it went live is said apart: by `promoted`, and why not by Withheld.
+
+    Documents and rows of earlier trainers may say `NoChampion`; `result` reads it as one of the two that replace it.
+    """
 
     PROMOTED = "Promoted"
     """It may replace the champion."""
@@ -33,8 +36,10 @@ class Verdict(StrEnum):
     """The events do not tell; `onInconclusive` says what then."""
     INSUFFICIENT_DATA = "InsufficientData"
     """There are too few events to train on."""
-    NO_CHAMPION = "NoChampion"
-    """There is no live model to beat; the first one has a floor of its own to pass."""
+    FIRST_MODEL = "FirstModel"
+    """There is no live model to beat, and it may be the first."""
+    UNFIT = "Unfit"
+    """There is no live model to beat, and it is not fit to be the first: none is live still."""
     UNREADABLE_CHAMPION = "UnreadableChampion"
     """There is a live model, and it cannot be read: nothing replaces it unseen."""
     IDENTICAL = "Identical"
@@ -84,15 +89,23 @@ class Reason(StrEnum):
     """Inconclusive: the hold-out has too few known anomalies, or none without."""
     NO_TRUTH = "no_truth"
     """Inconclusive: no event of the hold-out has a label."""
+    LABELS_FOLLOW_ALERTS = "labels_follow_alerts"
+    """Inconclusive: nearly all labels are of events for which the champion raised an alert."""
     CHAMPION_SAW_HOLD_OUT = "champion_saw_hold_out"
     """Inconclusive: too few events are newer than those that the champion was trained on."""
     IDENTICAL = "identical"
     BELOW_FLOOR = "below_floor"
-    """NoChampion, and still not promoted: the first model is no better than chance."""
+    """Unfit, or Kept where the champion could not be compared: it is no better than chance."""
 
     # Of both
     NO_CHAMPION = "no_champion"
     """There was no live model."""
+    INPUT_CHANGED = "input_changed"
+    """Kept: the shape of the events has changed since the champion was trained, beyond the limit."""
+    INPUT_ACCEPTED = "input_accepted"
+    """Promoted: the champion uses none of the events' features, and the change was accepted."""
+    INPUT_UNREADABLE = "input_unreadable"
+    """Unfit: the features of most events cannot be read."""
     OVERTAKEN = "overtaken"
     """Kept: other runs promoted their models while this one was judged."""
     INSUFFICIENT_DATA = "insufficient_data"

@@ -6,7 +6,7 @@ from importlib.resources import files
 
 from retraining_job.contract import PartFigures
 from retraining_job.evidence import Evidence
-from retraining_job.report import tables
+from retraining_job.report import guards, tables
 from retraining_job.report.course import course
 from retraining_job.report.curves import curves
 from retraining_job.report.drawing import swatch
@@ -101,6 +101,9 @@ def _main(evidence: Evidence) -> Markup:
         _tiles(evidence),
         *_notes(evidence),
         *_pictures(evidence),
+        _section("Average precision by part", guards.parts(evidence)),
+        _section("Labels by alert of the champion", guards.labels(evidence)),
+        _section("Input, then and now", guards.input_shape(evidence)),
         _section("Figures", tables.figures(evidence)),
         _section("Features", tables.features(evidence)),
         _section("Provenance", tables.provenance(evidence)),
@@ -109,10 +112,11 @@ def _main(evidence: Evidence) -> Markup:
 
 
 def _notes(evidence: Evidence) -> list[Markup]:
-    if not evidence.notes:
+    notes = [*evidence.reading, *evidence.notes]
+    if not notes:
         return []
-    shown = tag("ul", *(tag("li", shortened(note, NOTE_LIMIT)) for note in evidence.notes[:NOTES_SHOWN]))
-    more = len(evidence.notes) - NOTES_SHOWN
+    shown = tag("ul", *(tag("li", shortened(note, NOTE_LIMIT)) for note in notes[:NOTES_SHOWN]))
+    more = len(notes) - NOTES_SHOWN
     rest = [tag("p", f"The evidence has {more:,} more.", class_="caption")] if more > 0 else []
     return [_section("Notes", shown, *rest)]
 

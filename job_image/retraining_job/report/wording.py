@@ -6,7 +6,7 @@ import math
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from retraining_job.contract import Reason, Verdict, Window, Withheld
+from retraining_job.contract import Verdict, Window, Withheld
 from retraining_job.evidence import Contender, Evidence
 
 NONE = "\N{EN DASH}"
@@ -35,7 +35,8 @@ STAYED = {
     Verdict.KEPT: Headline("=", "plain", "The champion stays."),
     Verdict.INCONCLUSIVE: Headline("?", "open", "The events do not tell whether the challenger is as good."),
     Verdict.INSUFFICIENT_DATA: Headline("?", "open", "There are too few events to train on."),
-    Verdict.NO_CHAMPION: Headline("✓", "good", "The challenger is fit to be the first model."),
+    Verdict.FIRST_MODEL: Headline("✓", "good", "The challenger is fit to be the first model."),
+    Verdict.UNFIT: Headline("=", "plain", "There is no champion, and the challenger is not fit to be the first."),
     Verdict.UNREADABLE_CHAMPION: Headline("!", "bad", "The champion cannot be read, and nothing replaces it unseen."),
     Verdict.IDENTICAL: Headline("=", "plain", "The challenger is the champion again, to the last bit."),
 }
@@ -43,10 +44,9 @@ WENT_LIVE = {
     Verdict.INCONCLUSIVE: Headline(
         "?", "open", "The events do not tell; the challenger is live, as onInconclusive says."
     ),
-    Verdict.NO_CHAMPION: Headline("✓", "good", "The challenger is live: the first model."),
+    Verdict.FIRST_MODEL: Headline("✓", "good", "The challenger is live: the first model."),
 }
 LIVE = Headline("✓", "good", "The challenger is live.")
-UNFIT = Headline("=", "plain", "There is no champion, and the challenger is not fit to be the first.")
 UNJUDGED = Headline("?", "open", "This run has no verdict.")
 
 
@@ -57,15 +57,15 @@ def headline(evidence: Evidence) -> Headline:
     if evidence.verdict not in list(Verdict):
         return UNJUDGED
     verdict = Verdict(evidence.verdict)
-    if verdict is Verdict.NO_CHAMPION and evidence.reason == Reason.BELOW_FLOOR:
-        return UNFIT
     return WENT_LIVE.get(verdict, LIVE) if evidence.promoted else STAYED[verdict]
 
 
 def missing_champion(evidence: Evidence) -> str:
     """Say why there are no figures of a champion."""
-    if evidence.verdict == Verdict.NO_CHAMPION:
+    if evidence.verdict in {Verdict.FIRST_MODEL, Verdict.UNFIT}:
         return "there was no champion"
+    if evidence.input is not None and not evidence.input.comparable:
+        return "the champion uses none of the events' features"
     return (
         "the champion cannot be read"
         if evidence.verdict == Verdict.UNREADABLE_CHAMPION

@@ -55,6 +55,7 @@ class RequestSpec(BaseModel):
     policy: Policy | None = None
     margin: float | None = None
     on_inconclusive: OnInconclusive | None = None
+    accept_input_change: bool | None = None
     promotion: Promotion | None = None
     dry_run: bool | None = None
     scaling: Scaling | None = None

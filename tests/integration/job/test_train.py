@@ -184,4 +184,4 @@ def test_program_starts_as_the_image_starts_it(world):
         [sys.executable, "-m", "retraining_job"], env=environment, capture_output=True, text=True, check=False
     )
     assert done.returncode == ExitCode.VERDICT, done.stderr
-    assert 'Result: {"run_id":"run-1","verdict":"NoChampion"' in done.stderr.splitlines()[-1]
+    assert 'Result: {"run_id":"run-1","verdict":"Unfit"' in done.stderr.splitlines()[-1]

@@ -24,6 +24,7 @@ FULL = {
     "policy": "Superior",
     "margin": "0.02",
     "onInconclusive": "Promote",
+    "acceptInputChange": True,
     "promotion": "Manual",
     "dryRun": False,
     "scaling": "None",

@@ -14,11 +14,14 @@ from retraining_job.evidence import (
     Curve,
     Evidence,
     FeatureRecord,
+    LabelCoverage,
     Period,
     Provenance,
     ScoreHistogram,
     Split,
 )
+from retraining_job.input_change import Fall, InputChange, Scope
+from retraining_job.input_shape import FeatureShape, InputShape
 
 START = datetime(2026, 11, 2, 6, 30, tzinfo=UTC)
 END = datetime(2026, 11, 23, 14, 5, tzinfo=UTC)
@@ -69,6 +72,26 @@ def features(count: int) -> list[FeatureRecord]:
     named[1] = FeatureRecord(name="country", scaling="left out", unusable=44_750, note="no finite number in any row")
     named[2] = FeatureRecord(name="velocity", scaling="linear", low=0, high=31, missing=120)
     return named
+
+
+def input_shape(**changes: FeatureShape) -> InputShape:
+    """Give the shape of the input of a run."""
+    whole = {one.name: FeatureShape(usable=1.0, newest=1.0, lowest=1.0) for one in features(11)}
+    return InputShape(events=50_000, newest=5_000, labelled=0.93, features=whole | changes)
+
+
+def input_change(**changes: Any) -> InputChange:
+    """Give a small change of the input, with fields changed as a test needs them."""
+    now = input_shape(velocity=FeatureShape(usable=0.98, newest=0.91, lowest=0.91, varies=False))
+    values: dict[str, Any] = {
+        "now": now,
+        "then": input_shape(),
+        "champion_version": 12,
+        "has_champion": True,
+        "falls": [Fall(name="velocity", before=1.0, after=0.91, scope=Scope.NEWEST)],
+        "noticed": "Fewer events have velocity (91.0% of the newest events, 100.0% before).",
+    }
+    return InputChange(**(values | changes))
 
 
 def judged(**changes: Any) -> Evidence:
@@ -122,6 +145,15 @@ def judged(**changes: Any) -> Evidence:
         "champion": contender(truth, scores(truth, 0.17, 3), version=12),
         "comparison": Comparison(difference=0.431, lower=0.351, upper=0.512, confidence=0.95, draws=1000, seed=42),
         "periods": periods,
+        "input": input_change(),
+        "labels": LabelCoverage(
+            flagged=104,
+            flagged_labelled=104,
+            flagged_anomalies=31,
+            unflagged=4896,
+            unflagged_labelled=4536,
+            unflagged_anomalies=anomalies - 31,
+        ),
         "notes": ["The champion's manifest says that it was trained on rows older than the hold-out."],
         "verdict": "Promoted",
         "reason": "not_inferior",

@@ -1,8 +1,11 @@
 """The contract with the operator, and what its import costs."""
 
+import json
 import subprocess
 import sys
 from datetime import UTC, datetime
+
+import pytest
 
 from retraining_job.contract import (
     RESULT_LIMIT_BYTES,
@@ -14,6 +17,7 @@ from retraining_job.contract import (
     Window,
     environment_name,
     read_result,
+    read_row,
     value_name,
 )
 
@@ -47,6 +51,25 @@ def test_document_fits_the_termination_message_whatever_the_message_says() -> No
     again = read_result(document)
     assert again is not None
     assert again.figures == result("").figures
+
+
+@pytest.mark.parametrize(
+    ("reason", "promoted", "verdict"),
+    [
+        ("no_champion", True, Verdict.FIRST_MODEL),
+        ("no_champion", False, Verdict.FIRST_MODEL),
+        ("expired", False, Verdict.FIRST_MODEL),
+        ("below_floor", False, Verdict.UNFIT),
+        ("unusable_scores", False, Verdict.UNFIT),
+    ],
+)
+def test_verdict_of_an_earlier_trainer_on_a_first_model_is_read(reason: str, promoted: bool, verdict: Verdict) -> None:
+    old = json.loads(result("").document()) | {"verdict": "NoChampion", "reason": reason, "promoted": promoted}
+    read = read_result(json.dumps(old))
+    assert read is not None
+    assert (read.verdict, read.reason, read.promoted) == (verdict, reason, promoted)
+    row = {**old, "window_first": None, "window_last": None, "version": 3 if promoted else None, "figures": None}
+    assert read_row(row).verdict == verdict
 
 
 def test_what_a_killed_container_leaves_is_no_document() -> None:

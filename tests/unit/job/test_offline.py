@@ -38,7 +38,7 @@ def run(events: Path, out: Path, champion: Path | None = None, **settings: Any) 
 
 def test_first_model_is_left_as_readers_expect_it(events: Path, tmp_path: Path) -> None:
     result = run(events, tmp_path)
-    assert (result.verdict, result.n_samples, result.promoted) == ("NoChampion", ROWS, False)
+    assert (result.verdict, result.n_samples, result.promoted) == ("FirstModel", ROWS, False)
     assert result.figures
     assert result.figures.champion is None
     content = pickle.loads((tmp_path / "active_model.pkl").read_bytes())  # noqa: S301  # as a reader does
@@ -120,8 +120,8 @@ def test_command_line_leaves_its_result(events: Path, tmp_path: Path) -> None:
     out = tmp_path / "a" / "b"
     ended = command("train", "--events", events, "--out", out)
     assert ended.returncode == 0, ended.stderr
-    assert json.loads((out / "result.json").read_text())["verdict"] == "NoChampion"
-    assert "NoChampion" in ended.stderr
+    assert json.loads((out / "result.json").read_text())["verdict"] == "FirstModel"
+    assert "FirstModel" in ended.stderr
 
 
 def test_command_line_says_what_is_wrong(events: Path, tmp_path: Path) -> None:

@@ -215,7 +215,8 @@ def first(average_precision: float, **more: Any) -> Evidence:
 )
 def test_first_model_has_a_floor(found: Evidence, reason: str, promotes: bool, said: str) -> None:
     decision = policy.decide(found, Tunables())
-    assert (decision.verdict, decision.reason, decision.promotes) == (Verdict.NO_CHAMPION, reason, promotes)
+    verdict = Verdict.FIRST_MODEL if promotes else Verdict.UNFIT
+    assert (decision.verdict, decision.reason, decision.promotes) == (verdict, reason, promotes)
     assert said in decision.message
 
 

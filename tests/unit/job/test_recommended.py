@@ -159,7 +159,7 @@ def test_champion_that_has_learned_the_hold_out_is_not_compared(healthy: Scores,
 
 def test_first_model_goes_live_where_it_beats_chance_and_no_other_does(prepared: Prepared, healthy: Scores) -> None:
     decision, evidence = judged(prepared, healthy, None)
-    assert (decision.verdict, decision.reason, decision.promotes) == (Verdict.NO_CHAMPION, Reason.NO_CHAMPION, True)
+    assert (decision.verdict, decision.reason, decision.promotes) == (Verdict.FIRST_MODEL, Reason.NO_CHAMPION, True)
     assert evidence.champion is None
     random = np.random.default_rng(1)
     noise = Scores(random.random(len(healthy.hst)), healthy.sad * 0.0)

@@ -10,12 +10,13 @@ from typing import Any
 import pytest
 
 from retraining_job.contract import Policy, Reason, Verdict, Withheld
-from retraining_job.evidence import Comparison, Contender, Evidence, FeatureRecord
+from retraining_job.evidence import Comparison, Contender, Evidence, FeatureRecord, HiddenLoss
+from retraining_job.input_shape import FeatureShape
 from retraining_job.report import report
 from retraining_job.report.drawing import rounded_up, ticks
 from retraining_job.report.markup import tag
 from retraining_job.report.wording import headline, percent, plain, points, signed, span
-from tests.unit.job.judged_runs import THRESHOLD, features, judged, without_truth
+from tests.unit.job.judged_runs import THRESHOLD, features, input_change, input_shape, judged, without_truth
 from tests.unit.job.pages import Page, Picture, pictures
 
 HOSTILE = "<script>alert(1)</script><img src=//evil.example/x onerror='alert(2)'>\"&lt;\x00\x1b[31m\u202e"
@@ -41,7 +42,7 @@ def made_hostile(value: Any) -> Any:
 HOSTILE_RUN = Evidence.model_validate(made_hostile(judged(notes=["a"] * 100).model_dump()))
 RUNS = {
     "promoted": judged(),
-    "no champion": judged(champion=None, comparison=None, verdict="NoChampion"),
+    "no champion": judged(champion=None, comparison=None, verdict="FirstModel"),
     "no truth": without_truth(),
     "one period": judged(periods=judged().periods[:1]),
     "no margin": judged(margin=0.0, policy=Policy.SUPERIOR),
@@ -103,7 +104,8 @@ def test_features_with_something_to_tell_come_first_and_the_rest_is_counted() ->
     many[999] = FeatureRecord(name="late", scaling="left out", note="constant")
     page = report(judged(features=many))
     assert "1,000 features, 4 of them with something to tell; 940 more are not shown." in page
-    assert page.index(">late<") < page.index(">feature_003<")
+    table = page[page.index("1,000 features, 4") :]
+    assert table.index(">late<") < table.index(">feature_003<")
 
 
 @pytest.mark.parametrize(
@@ -120,10 +122,51 @@ def test_features_with_something_to_tell_come_first_and_the_rest_is_counted() ->
         (judged(split=None), "The events were not split"),
         (BARE, "No events were held out to judge on: nothing to draw."),
         (BARE, "No figures were reached"),
+        (BARE, "The run has recorded no shape of its input."),
+        (BARE, "There is no champion whose alerts the labels could follow."),
+        (BARE, "No average precision is known: nothing was judged."),
     ],
 )
 def test_what_is_absent_is_said(evidence: Evidence, sentence: str) -> None:
     assert sentence in html.unescape(report(evidence))
+
+
+@pytest.mark.parametrize(
+    ("evidence", "said"),
+    [
+        (judged(), "Fewer events have velocity (91.0% of the newest events, 100.0% before)."),
+        (judged(input=input_change(falls=[], noticed="")), "Nothing has changed beyond what is usual."),
+        (judged(input=input_change(then=None)), "The champion has no recorded shape"),
+        (judged(input=input_change(beyond="Too much.", accepted=True)), "The change was accepted for this run."),
+        (judged(), "104 of 104 (100.0%) events with an alert of the champion have a label, 4,536 of 4,896 (92.6%)"),
+        (judged(hidden=[HiddenLoss(part="hst", champion=0.85, challenger=0.7)]), "The forest alone got worse"),
+        (judged(reading=["3 rows were left out."]), "<li>3 rows were left out.</li>"),
+    ],
+)
+def test_input_labels_and_parts_are_shown(evidence: Evidence, said: str) -> None:
+    page = report(evidence)
+    assert said in html.unescape(page)
+    table = page[page.index("Input, then and now") :]
+    assert table.index(">amount<") > 0 < table.index(">velocity<")
+
+
+def test_feature_that_has_changed_comes_first() -> None:
+    page = report(judged())
+    assert page.index("Input, then and now") < page.index(">velocity<") < page.index(">amount<")
+
+
+def test_names_of_features_in_the_input_are_never_markup() -> None:
+    hostile = FeatureShape(usable=1.0, newest=1.0, lowest=1.0)
+    page = report(judged(input=input_change(now=input_shape(**{HOSTILE: hostile}), new=[HOSTILE])))
+    assert "<script" not in page
+    assert "<script>alert(1)</script>" in html.unescape(page)
+
+
+def test_input_of_many_features_leaves_the_page_small() -> None:
+    many = {f"feature_{number}": FeatureShape(usable=1.0, newest=1.0, lowest=1.0) for number in range(900)}
+    page = report(judged(input=input_change(now=input_shape(**many))))
+    assert len(page.encode()) < 100_000
+    assert "more features are not shown." in page
 
 
 def test_the_curves_and_their_points_stand_where_the_evidence_says() -> None:
@@ -218,8 +261,8 @@ def test_the_split_is_drawn_in_proportion_and_a_small_gap_is_still_seen() -> Non
         ({"verdict": Verdict.KEPT, "promoted": False}, "The champion stays."),
         ({"verdict": Verdict.INCONCLUSIVE, "promoted": True}, "the challenger is live, as onInconclusive says"),
         ({"verdict": Verdict.INCONCLUSIVE, "promoted": False}, "The events do not tell"),
-        ({"verdict": Verdict.NO_CHAMPION}, "live: the first model"),
-        ({"verdict": Verdict.NO_CHAMPION, "reason": Reason.BELOW_FLOOR, "promoted": False}, "not fit to be the first"),
+        ({"verdict": Verdict.FIRST_MODEL}, "live: the first model"),
+        ({"verdict": Verdict.UNFIT, "reason": Reason.BELOW_FLOOR, "promoted": False}, "not fit to be the first"),
         ({"verdict": Verdict.UNREADABLE_CHAMPION, "promoted": False}, "cannot be read"),
         ({"verdict": Verdict.IDENTICAL, "promoted": False}, "to the last bit"),
         ({"verdict": "", "promoted": None}, "no verdict"),

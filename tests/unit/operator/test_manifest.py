@@ -83,17 +83,19 @@ def test_words_of_the_spec_reach_the_trainer(settings: Settings, request_body: B
         "policy": "Superior",
         "margin": "0.01",
         "onInconclusive": "Promote",
+        "acceptInputChange": True,
         "promotion": "Manual",
         "dryRun": True,
         "scaling": "None",
     }
     variables = environment(build_job(read_request(request_body(spec=spec)), settings))
-    fields = ("PRESET", "POLICY", "MARGIN", "ON_INCONCLUSIVE", "PROMOTION", "DRY_RUN", "SCALING")
+    fields = ("PRESET", "POLICY", "MARGIN", "ON_INCONCLUSIVE", "ACCEPT_INPUT_CHANGE", "PROMOTION", "DRY_RUN", "SCALING")
     assert [variables[f"RETRAIN_{field}"] for field in fields] == [
         "recommended",
         "Superior",
         "0.01",
         "Promote",
+        "True",
         "Manual",
         "True",
         "None",

@@ -205,15 +205,15 @@ def test_both_conditions_are_told_where_they_say_different_things(request_body: 
     assert news(read_request(request_body(status=kept)), kept) == []
 
 
-@pytest.mark.parametrize("verdict", ["Inconclusive", "Identical", "NoChampion", "UnreadableChampion"])
+@pytest.mark.parametrize("verdict", ["Inconclusive", "Identical", "FirstModel", "UnreadableChampion"])
 def test_verdict_that_promotes_nothing_is_the_reason(request_body: Build, now: datetime, verdict: str) -> None:
     status = finished(read_request(request_body()), outcome(now, verdict=verdict), now)
     assert [(c["status"], c["reason"]) for c in status["conditions"][:2]] == [("True", verdict), ("False", verdict)]
 
 
 def test_first_model_is_promoted_without_a_champion(request_body: Build, now: datetime) -> None:
-    status = finished(read_request(request_body()), outcome(now, verdict="NoChampion", promoted=True, version=1), now)
-    assert promoted(status) == ("True", "NoChampion")
+    status = finished(read_request(request_body()), outcome(now, verdict="FirstModel", promoted=True, version=1), now)
+    assert promoted(status) == ("True", "FirstModel")
 
 
 def test_figures_stand_as_kubernetes_names_fields(request_body: Build, now: datetime) -> None:

@@ -73,6 +73,17 @@ def test_verdict_comes_from_the_result_document(job_body: Build, request_body: B
     assert (status["version"], status["championVersion"], status["samples"], status["attempts"]) == (4, 3, 600, 1)
 
 
+def test_first_model_of_an_earlier_trainer_reads_as_one_of_today(
+    job_body: Build, request_body: Build, now: datetime
+) -> None:
+    text = document(now, verdict="NoChampion", reason="no_champion", promoted=True, version=1)
+    job = finished_job(job_body(end="Complete", succeeded=1))
+    outcome = read_outcome(job, [pod(0, text, "Completed")])
+    status = finished(read_request(request_body()), outcome, now, job)
+    assert (outcome.reason, status["verdict"]) == ("FirstModel", "FirstModel")
+    assert [c["reason"] for c in status["conditions"]][:2] == ["FirstModel", "FirstModel"]
+
+
 def test_pods_of_the_request_s_other_job_tell_nothing(job_body: Build, now: datetime) -> None:
     other = pod(0, document(now, verdict="Promoted", promoted=True), job="decision-of-first")
     assert read_outcome(finished_job(job_body(end="Complete")), [other]).reason == "ResultLost"

@@ -1,0 +1,108 @@
+"""Labels that follow the champion's alerts."""
+
+import numpy as np
+import pytest
+
+from retraining_job import policy
+from retraining_job.contract import Reason, Tunables, Verdict
+from retraining_job.evidence import HiddenLoss, LabelCoverage
+from retraining_job.guards import labels_guard
+from retraining_job.labels import coverage_of, expected_missed, only_alerts, rest_as_normal
+from tests.unit.job.test_policy import evidence
+
+
+def coverage(flagged: tuple[int, int, int], unflagged: tuple[int, int, int], halves: tuple[int, int] = (0, 0)):
+    return LabelCoverage(
+        flagged=flagged[0],
+        flagged_labelled=flagged[1],
+        flagged_anomalies=flagged[2],
+        unflagged=unflagged[0],
+        unflagged_labelled=unflagged[1],
+        unflagged_anomalies=unflagged[2],
+        lower_anomalies=halves[0],
+        upper_anomalies=halves[1],
+    )
+
+
+@pytest.mark.parametrize(
+    ("found", "follows"),
+    [
+        pytest.param(coverage((200, 200, 60), (4_800, 0, 0)), True, id="only alerts"),
+        pytest.param(coverage((200, 100, 40), (4_800, 5, 0)), True, id="half of the alerts, and hardly any other"),
+        pytest.param(coverage((200, 200, 60), (4_800, 480, 5)), True, id="a tenth of the others"),
+        pytest.param(coverage((200, 200, 60), (4_800, 960, 9)), False, id="a fifth of the others"),
+        pytest.param(coverage((200, 200, 60), (4_800, 4_800, 20)), False, id="all"),
+        pytest.param(coverage((200, 14, 5), (4_800, 240, 30)), False, id="few labels, which follow nothing"),
+        pytest.param(coverage((4_990, 4_990, 60), (10, 1, 0)), False, id="ten others tell nothing"),
+        pytest.param(coverage((3, 1, 1), (4_997, 500, 30)), False, id="three alerts tell nothing"),
+        pytest.param(coverage((0, 0, 0), (5_000, 50, 40)), False, id="no alert"),
+        pytest.param(coverage((5_000, 5_000, 40), (0, 0, 0)), False, id="alerts alone"),
+    ],
+)
+def test_labels_of_alerts_alone_are_noticed(found: LabelCoverage, follows: bool) -> None:
+    assert only_alerts(found) == follows
+
+
+@pytest.mark.parametrize(
+    ("found", "follows"),
+    [
+        pytest.param(coverage((150, 150, 29), (4_850, 4_850, 0), (9, 20)), True, id="they thin out slowly, then end"),
+        pytest.param(coverage((150, 150, 29), (4_850, 4_850, 1), (9, 20)), False, id="one was missed"),
+        pytest.param(coverage((150, 150, 31), (4_850, 4_850, 0), (1, 30)), False, id="a champion that misses none"),
+        pytest.param(coverage((150, 150, 9), (4_850, 4_850, 0), (4, 5)), False, id="nine anomalies are too few"),
+        pytest.param(coverage((3_000, 3_000, 80), (2_000, 2_000, 0), (30, 50)), False, id="most events are alerts"),
+        pytest.param(
+            coverage((150, 150, 29), (4_850, 1_000, 0), (9, 20)), False, id="a fifth of the rest was labelled"
+        ),
+        pytest.param(coverage((150, 150, 20), (4_850, 4_850, 0), (12, 8)), True, id="a ranking that tells nothing"),
+    ],
+)
+def test_rest_counted_as_normal_is_noticed_where_it_can_be(found: LabelCoverage, follows: bool) -> None:
+    assert rest_as_normal(found) == follows
+
+
+def test_coverage_counts_the_hold_out_by_the_champion_s_alerts() -> None:
+    truth = np.array([1, 0, -1, 1, 0, -1, -1, 1], np.int8)
+    scores = np.array([0.9, 0.8, 0.95, 0.75, 0.7, 0.2, 0.1, 0.3])
+    found = coverage_of(truth, scores, 0.7)
+    assert found == coverage((4, 3, 2), (4, 2, 1), (1, 1))
+    assert (found.flagged_share, found.unflagged_share) == (0.75, 0.5)
+    assert expected_missed(coverage_of(truth, scores, 1.0)) == 0.0
+
+
+@pytest.mark.parametrize(
+    ("found", "said"),
+    [
+        (
+            coverage((200, 200, 60), (4_800, 12, 0)),
+            "Only 12 of 4,800 (0.2%) held-out events without an alert of the champion have a label (20% are needed), "
+            "and 200 of 200 (100.0%) with one.",
+        ),
+        (coverage((150, 150, 29), (4_850, 4_850, 0), (9, 20)), "about 7 would be expected"),
+    ],
+)
+def test_verdict_says_what_to_do(found: LabelCoverage, said: str) -> None:
+    decision = policy.decide(evidence(0.1, 0.2, labels=found), Tunables())
+    assert (decision.verdict, decision.reason) == (Verdict.INCONCLUSIVE, Reason.LABELS_FOLLOW_ALERTS)
+    assert not decision.promotes
+    assert said in decision.message
+    assert "Label a random sample of the events without an alert" in decision.message
+    assert len(decision.message) < 900
+    assert policy.decide(evidence(0.1, 0.2, labels=found), Tunables(on_inconclusive="Promote")).promotes
+
+
+def test_complete_labels_are_judged() -> None:
+    complete = coverage((200, 200, 41), (4_800, 4_800, 20), (15, 26))
+    assert labels_guard(evidence(labels=complete)) is None
+    assert policy.decide(evidence(0.1, 0.2, labels=complete), Tunables()).promotes
+
+
+def test_loss_that_the_combined_score_hides_is_said() -> None:
+    hidden = [HiddenLoss(part="hst", champion=0.85, challenger=0.739)]
+    decision = policy.decide(evidence(-0.01, 0.0, hidden=hidden), Tunables())
+    assert decision.promotes
+    assert decision.remarks == (
+        "The forest alone got worse, which the combined score hides: its average precision is 0.7390, "
+        "the champion's 0.8500 (-0.1110)."
+    )
+    assert decision.text.endswith(decision.remarks)
