@@ -22,9 +22,13 @@ from kubernetes.aio.config.config_exception import ConfigException
 from kubernetes.aio.config.incluster_config import load_incluster_config
 
 from retraining_operator import names
+from retraining_operator.objects.kubernetes_errors import CLIENT_TIMEOUT, Answer, read_answer
+from retraining_operator.objects.pod import FAILED_CREATE
 from retraining_operator.objects.request import Manifest
 
 CALL_TIMEOUT_SECONDS = 10
+LAUNCH_TIMEOUT_SECONDS = 35
+"""Of the creation of a Job: an admission webhook may take 30 s to answer, or to be given up by the API server."""
 LOG_TIMEOUT_SECONDS = 5
 """A log comes from the pod's node, which may be away while the API server is not; nobody waits long for it."""
 LOG_LIMIT_BYTES = 1_048_576
@@ -44,6 +48,16 @@ GONE = 410
 
 class ClusterError(Exception):
     """The API server did not do what was asked."""
+
+    answer: Answer | None = None
+    """What it answered, or that it did not answer in time; None if it could not be reached."""
+
+    @property
+    def said(self) -> str:
+        """The API server's own sentence, as far as there is one."""
+        return self._said or str(self)
+
+    _said: str = ""
 
 
 class ClusterAway(ClusterError):
@@ -84,22 +98,31 @@ class ExpiredError(ClusterError):
 
 def unanswered(error: Exception) -> ClusterAway:
     """Build the error for a call that has got no answer."""
-    return ClusterAway(f"The API server did not answer: {type(error).__name__} {error}".strip())
+    away = ClusterAway(f"The API server did not answer: {type(error).__name__} {error}".strip())
+    if isinstance(error, TimeoutError) and not isinstance(error, aiohttp.ConnectionTimeoutError):
+        away.answer = Answer(0, CLIENT_TIMEOUT)
+    return away
 
 
 def read_error(status: int, body: str) -> ClusterError:
     """Read an error answer: its HTTP status and its body, a Status object."""
     try:
-        answer = json.loads(body)
-        message, reason = str(answer.get("message", body)), answer.get("reason")
+        content = json.loads(body)
+        message, answer = str(content.get("message", body)), read_answer(status, content)
     except (ValueError, AttributeError):
-        message, reason = body, None
+        message, answer = body, Answer(status)
+    error = kind_of(status, message, answer.reason)
+    error.answer, error._said = answer, message
+    return error
+
+
+def kind_of(status: int, message: str, reason: str) -> ClusterError:
+    """Build the error of an answer."""
     if status not in REFUSALS:
         return ClusterAway(f"The API server answered {status}: {message}")
     if status == 409:
         return (AlreadyExists if reason == "AlreadyExists" else Conflict)(status, message)
-    kind = {403: Forbidden, 404: Gone}.get(status, Refused)
-    return kind(status, message)
+    return {403: Forbidden, 404: Gone}.get(status, Refused)(status, message)
 
 
 class Kind(NamedTuple):
@@ -123,6 +146,8 @@ EVENTS = Kind("events.k8s.io", "v1", "events")
 LEASES = Kind("coordination.k8s.io", "v1", "leases")
 PODS = Kind("", "v1", names.PODS)
 CONFIG_MAPS = Kind("", "v1", "configmaps")
+REFUSAL_EVENTS = f"reason={FAILED_CREATE},regarding.kind=Job"
+"""Selects the Events that say that the pod of a Job was refused."""
 MINE = f"{names.LABEL_MANAGED_BY}={names.MANAGED_BY}"
 
 
@@ -209,6 +234,11 @@ class Cluster:
         """List the Jobs that this operator has made."""
         pages = [page async for page in self._pages(JOBS, MINE)]
         return Listing([body for page in pages for body in page], pages[-1].resource_version)
+
+    async def list_refusals(self) -> list[Manifest]:
+        """List the Events that say that the pod of a Job was refused."""
+        answer = await self._object("GET", EVENTS.path(self.namespace), query={"fieldSelector": REFUSAL_EVENTS})
+        return cast("list[Manifest]", answer["items"])
 
     @asynccontextmanager
     async def watch(
@@ -310,12 +340,29 @@ class Cluster:
         """Let Kubernetes delete a finished Job after some seconds."""
         return await self.patch(JOBS, job, {"spec": {"ttlSecondsAfterFinished": seconds}})
 
-    async def end_job(self, job: str, replaced_by: str) -> Manifest:
-        """Let Kubernetes end a running Job for a newer request; what its pod has done by then stands."""
-        annotations = {names.ANNOTATION_REPLACED_BY: replaced_by}
+    async def end_job(self, job: str, annotations: Mapping[str, str]) -> Manifest:
+        """Let Kubernetes end a running Job; what its pod has done by then stands.
+
+        Args:
+            job: the Job's name.
+            annotations: added to it, to say why.
+        """
         return await self.patch(
-            JOBS, job, {"metadata": {"annotations": annotations}, "spec": {"activeDeadlineSeconds": 1}}
+            JOBS, job, {"metadata": {"annotations": dict(annotations)}, "spec": {"activeDeadlineSeconds": 1}}
         )
+
+    async def delete_pod(self, name: str, uid: str) -> None:
+        """Delete one pod of a Job.
+
+        Args:
+            name: the pod's name.
+            uid: its uid: another pod of that name stays.
+
+        Raises:
+            Conflict: where it is another one.
+            Gone: where it is not there.
+        """
+        await self._call("DELETE", PODS.path(self.namespace, name), {"preconditions": {"uid": uid}})
 
     async def delete_request(self, name: str, uid: str, resource_version: int) -> None:
         """Delete a RetrainRequest, and with it what it owns.

@@ -9,7 +9,7 @@ from typing import Any, cast
 import kopf
 
 from retraining_operator import names
-from retraining_operator.cluster import LEASES, PAGE_OBJECTS
+from retraining_operator.cluster import EVENTS, LEASES, PAGE_OBJECTS, REFUSAL_EVENTS
 from retraining_operator.context import Context
 
 RETRY_SECONDS = 3
@@ -52,6 +52,14 @@ async def observe_pod(event: kopf.RawEvent, memo: Context, **_: Any) -> None:
     memo.view.see_pod(event["object"], gone=event["type"] == "DELETED")
 
 
+async def observe_refusal(event: kopf.RawEvent, memo: Context, **_: Any) -> None:
+    """Take in that the API server has refused a Job's pod.
+
+    The watch health does not cover these Events, because days may pass without one. Each resynchronization lists them.
+    """
+    memo.view.see_refusal(event["object"], gone=event["type"] == "DELETED")
+
+
 async def observe_lease(event: kopf.RawEvent, memo: Context, **_: Any) -> None:
     """Notice that the watch is alive: the Lease changes every few seconds, even where nothing else does."""
     came_back(LEASES.plural, event, memo)
@@ -80,6 +88,7 @@ def build_registry(*, election: bool) -> kopf.OperatorRegistry:
     mine = {names.LABEL_MANAGED_BY: names.MANAGED_BY}
     kopf.on.event("batch", "v1", "jobs", labels=mine, registry=registry)(observe_job)
     kopf.on.event("", "v1", "pods", labels=mine, registry=registry)(observe_pod)
+    kopf.on.event(*EVENTS, registry=registry)(observe_refusal)
     if election:
         kopf.on.event(*LEASES, registry=registry)(observe_lease)
     return registry
@@ -112,6 +121,7 @@ def build_settings() -> kopf.OperatorSettings:
     settings.watching.client_timeout = 310
     settings.watching.inactivity_timeout = 70  # the API server sends a word each minute: a silent watch is opened again
     settings.watching.field_selectors[LEASES] = f"metadata.name={names.LEASE}"
+    settings.watching.field_selectors[EVENTS] = REFUSAL_EVENTS
     settings.networking.error_backoffs = itertools.repeat(RETRY_SECONDS)  # else kopf gives up after a minute
     settings.watching.connect_timeout = 10
     settings.watching.chunk_size = PAGE_OBJECTS

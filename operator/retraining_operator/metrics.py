@@ -28,6 +28,7 @@ FAILURES = (
     Reason.IMAGE_PULL_FAILED,
     Reason.CONTAINER_NOT_CREATED,
     Reason.UNSCHEDULABLE,
+    Reason.POD_REFUSED,
     Reason.JOB_FAILED,
     Reason.JOB_DELETED,
     Reason.JOB_REFUSED,

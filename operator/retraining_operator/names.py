@@ -33,6 +33,8 @@ ANNOTATION_REPLACED_BY = "retraining.dev/replaced-by"
 """On a Job that is ended for a newer request: that request's name."""
 ANNOTATION_TOUCHED = "retraining.dev/touched-at"
 """On the ledger: when it was last written though nothing was new, so that its resource version is a young one."""
+ANNOTATION_TRAINER_ENDED = "retraining.dev/trainer-ended"
+"""On a Job whose trainer has ended and whose pod went on because of other containers: when the trainer ended."""
 TRAINER_CONTAINER = "trainer"
 
 

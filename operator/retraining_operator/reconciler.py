@@ -16,6 +16,7 @@ from retraining_operator import names
 from retraining_operator.cluster import Cluster, ClusterAway, ClusterError, Conflict, Forbidden, Gone
 from retraining_operator.context import Context
 from retraining_operator.gauges import WorkCounts
+from retraining_operator.objects.request import Manifest
 from retraining_operator.pauses import REFUSED_SECONDS, Pauses
 from retraining_operator.planning.plan import Gathered, plan
 from retraining_operator.planning.prune import prunable
@@ -89,9 +90,19 @@ class Reconciler:
         for body in pods:
             view.canary.exists(names.PODS, int(body["metadata"]["resourceVersion"]))
             view.see_pod(body)
+        for body in await self._refusals():
+            view.see_refusal(body)
         view.keep_requests(found, version)
         view.keep_jobs({body["metadata"]["uid"] for body in jobs}, jobs.resource_version)
         return len(found), len(jobs)
+
+    async def _refusals(self) -> list[Manifest]:
+        """List the refused pods. Without the right to do so, everything else still works."""
+        try:
+            return await self._cluster.list_refusals()
+        except Forbidden as error:
+            logger.warning("Refused pods are not shown, because the Events cannot be listed: %s", error)
+            return []
 
     def _settle(self) -> None:
         """Keep no more than is needed of what nothing is left to do for."""

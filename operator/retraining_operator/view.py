@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Container, Mapping
+from collections.abc import Collection, Container, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -18,9 +18,9 @@ from retraining_operator import names
 from retraining_operator.canary import Canary
 from retraining_operator.gauges import WorkCounts
 from retraining_operator.names import Task
-from retraining_operator.objects.job import Job, read_job
-from retraining_operator.objects.outcome import cause, own
-from retraining_operator.objects.pod import Attempt, Pod, read_pod
+from retraining_operator.objects.job import EndedTrainer, Job, read_job
+from retraining_operator.objects.outcome import cause, decides, own
+from retraining_operator.objects.pod import Attempt, Pod, Refusal, Trouble, read_pod, read_refusal
 from retraining_operator.objects.request import RetrainRequest, read_request
 from retraining_operator.planning.past import Past, past_of
 from retraining_operator.reason import Reason
@@ -38,6 +38,8 @@ class View:
         self.jobs: dict[Task, dict[str, Job]] = {task: {} for task in Task}
         self.pods: dict[str, dict[str, Pod]] = {}
         """By their own uid as well; one that has ended is kept, since it may be gone before its Job is finished."""
+        self.refusals: dict[str, Refusal] = {}
+        """The last refusal of a pod of each Job, by the Job's uid; also of Jobs that are not known here yet."""
         self.settled: dict[str, Past] = {}
         """Finished requests; their resource versions keep a late word of an older one from bringing them back."""
         self.changed = asyncio.Event()
@@ -76,14 +78,37 @@ class View:
             return
         pods = self.pods.setdefault(pod.request_uid, {})
         known = pods.get(pod.uid)
-        if known is None or known.attempt is None:  # a word without the end changes nothing
-            pods[pod.uid] = pod
-        if gone and pods[pod.uid].attempt is None:
+        if known and known.attempt and (pod.attempt is None or pod.resource_version < known.resource_version):
+            pod = known  # a word without the end, or an older one, changes nothing
+        pods[pod.uid] = replace(pod, deleted=True, others=()) if gone else pod
+        if gone and pod.attempt is None:
             del pods[pod.uid]
+        self._retell(pod.request_uid)
+
+    def see_refusal(self, body: Mapping[str, Any], *, gone: bool = False) -> None:
+        """Store that the API server has refused a pod of a Job, from the Job controller's Event.
+
+        An Event that is gone has only become too old. What it said is dropped here and stays in the status.
+        """
+        refusal = read_refusal(body)
+        if refusal is None:
+            return
+        known = self.refusals.get(refusal.job_uid)
+        if gone:
+            self.refusals.pop(refusal.job_uid, None)
+        elif known is None or refusal.at >= known.at:
+            self.refusals[refusal.job_uid] = refusal
         for jobs in self.jobs.values():
-            job = jobs.get(pod.request_uid)
+            for request_uid, job in jobs.items():
+                if job.uid == refusal.job_uid:
+                    self._retell(request_uid)
+
+    def _retell(self, request_uid: str) -> None:
+        """Add to a request's Jobs what their pods and Events tell, and note whether that is a change."""
+        for jobs in self.jobs.values():
+            job = jobs.get(request_uid)
             if job and (told := self._told(job)) != job:
-                jobs[pod.request_uid] = told
+                jobs[request_uid] = told
                 self.changed.set()
 
     def attempts(self, request_uid: str) -> list[Attempt]:
@@ -91,15 +116,26 @@ class View:
         return [pod.attempt for pod in self.pods.get(request_uid, {}).values() if pod.attempt]
 
     def _told(self, job: Job) -> Job:
-        """Add to a Job what its pods tell."""
+        """Add to a Job what its pods and Events tell."""
         pods = [pod for pod in self.pods.get(job.request_uid, {}).values() if pod.job_uid == job.uid]
         ends = own(job, (pod.attempt for pod in pods if pod.attempt))
         return replace(
             job,
-            held=next((pod.hold for pod in pods if pod.hold), None),
+            held=next((pod.hold for pod in pods if pod.hold), None) or self._refused(job, pods),
             starting=any(pod.alive and not pod.hold for pod in pods),
             setback=cause(ends[-1]) if ends and ends[-1].exit_code != 0 else None,
+            ended_trainer=ended_trainer(pods),
+            trainer_runs=any(pod.alive and pod.runs for pod in pods),
         )
+
+    def _refused(self, job: Job, pods: Collection[Pod]) -> Trouble | None:
+        """Return why the API server refuses the Job's next pod; None if a pod has been created since, or is there."""
+        refusal = self.refusals.get(job.uid)
+        if refusal is None or job.end or job.failing or job.active:
+            return None
+        if any(pod.alive or pod.created_at > refusal.at for pod in pods):
+            return None
+        return refusal.hold
 
     def count_waiting(self) -> int:
         """Count the requests that have no Job yet."""
@@ -161,12 +197,14 @@ class View:
             for request_uid, job in list(jobs.items()):
                 if job.uid not in uids and job.resource_version <= resource_version:
                     del jobs[request_uid]
+                    self.refusals.pop(job.uid, None)
                     self.changed.set()
 
     def forget_job(self, body: Mapping[str, Any]) -> None:
         """Take out a Job that is gone."""
         job = read_job(body)
         if job and self.jobs[job.task].pop(job.request_uid, None):
+            self.refusals.pop(job.uid, None)
             self.changed.set()
 
 
@@ -179,3 +217,20 @@ def judged_at(request: RetrainRequest) -> float:
 def seconds(timestamp: str) -> float:
     """Parse a time as Kubernetes writes it; returns seconds since 1970."""
     return datetime.fromisoformat(timestamp).timestamp()
+
+
+def ended_trainer(pods: Iterable[Pod]) -> EndedTrainer | None:
+    """Return the trainer that has ended in a pod that Kubernetes will not count as succeeded by itself.
+
+    Another container of the pod goes on, has failed, or the pod is being deleted. A trainer that succeeded comes
+    first: its verdict counts, whatever another pod does.
+    """
+    found = []
+    for pod in pods:
+        if pod.attempt is None or pod.phase == "Succeeded":
+            continue
+        succeeded = decides(pod.attempt)
+        if pod.others or (succeeded and (pod.phase == "Failed" or pod.deleted)):
+            finished_at = pod.attempt.finished_at
+            found.append(EndedTrainer(pod.name, pod.uid, finished_at, succeeded, pod.deleted, pod.others))
+    return max(found, key=lambda each: (each.succeeded, each.finished_at), default=None)

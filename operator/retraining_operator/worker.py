@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from datetime import datetime
 
+from retraining_operator import names
 from retraining_operator.audit.log_tail import tail_of
 from retraining_operator.audit.row import Row, row_of
 from retraining_operator.cluster import (
     JOBS,
+    LAUNCH_TIMEOUT_SECONDS,
     AlreadyExists,
     Cluster,
     ClusterError,
     Conflict,
-    Forbidden,
     Gone,
     Refused,
 )
@@ -23,19 +25,33 @@ from retraining_operator.contract import Withheld
 from retraining_operator.crash import Point
 from retraining_operator.events import Narrator
 from retraining_operator.names import Task
-from retraining_operator.objects.conditions import LATE, Status, differs, news
+from retraining_operator.objects.conditions import LATE, Status, differs, news, timestamp
 from retraining_operator.objects.decision import Ruling
-from retraining_operator.objects.job import Job, owner_uid
+from retraining_operator.objects.job import EndedTrainer, Job, owner_uid, read_job
+from retraining_operator.objects.kubernetes_errors import CONFLICT, classify, compose
 from retraining_operator.objects.manifest import ImpossibleRequest, build_job
 from retraining_operator.objects.outcome import Outcome, own, read_outcome
 from retraining_operator.objects.pod import read_attempt
 from retraining_operator.objects.request import Manifest, RetrainRequest, read_request
-from retraining_operator.objects.status import awaiting, deleted, ended, ending, held, launching, recorded, waiting
-from retraining_operator.planning.past import Past
+from retraining_operator.objects.status import (
+    awaiting,
+    deleted,
+    ended,
+    ending,
+    held,
+    launching,
+    recorded,
+    unanswered,
+    waiting,
+)
+from retraining_operator.pauses import REFUSED_SECONDS
+from retraining_operator.planning.past import Past, moment
 from retraining_operator.planning.steps import (
     ArmTtl,
     Conclude,
     Decide,
+    EndJob,
+    EndPod,
     Ignore,
     Launch,
     Miss,
@@ -51,6 +67,8 @@ logger = logging.getLogger(__name__)
 
 ENDING_SECONDS = 1
 """How long before looking again whether a deleted Job's pod is gone."""
+SIDECAR_SECONDS = 5
+"""How long the other containers of a pod may take to end by themselves after the trainer's."""
 REFUSED_ROW_SECONDS = 60
 """How long to wait before offering a row again that the database has refused though it takes others."""
 
@@ -62,6 +80,29 @@ class NotYet(Exception):
         super().__init__()
         self.pause_seconds = pause_seconds
         """When it is worth another try."""
+
+
+class NotCreatedError(Exception):
+    """The API server has not created a Job, and may do so later.
+
+    Args:
+        error: what it answered.
+    """
+
+    def __init__(self, error: ClusterError) -> None:
+        super().__init__(str(error))
+        self.error = error
+        self.message = refusal_of(error)
+
+    @property
+    def is_definite(self) -> bool:
+        """Whether the API server has refused: after every other error the Job may exist nevertheless."""
+        return self.error.answer is not None and 400 <= self.error.answer.status < 500
+
+    @property
+    def retry(self) -> Exception:
+        """What makes the reconciler try again: after a while if it was refused, sooner if the API server failed."""
+        return NotYet(REFUSED_SECONDS) if isinstance(self.error, Refused) else self.error
 
 
 class Worker:
@@ -89,7 +130,8 @@ class Worker:
                 await self._launch(request)
             case Replace(request, job, by):
                 logger.info("%s: ending its Job %s for the newer request %s.", request.key, job.name, by.name)
-                self._view.see_job(await self._cluster.end_job(job.name, by.name))
+                annotations = {names.ANNOTATION_REPLACED_BY: by.name}
+                self._view.see_job(await self._cluster.end_job(job.name, annotations))
             case Decide(request, ruling):
                 await self._decide(request, ruling)
             case Ignore(request, message):
@@ -104,9 +146,15 @@ class Worker:
                 await self._miss(request, task)
             case Record(request):
                 await self._record(request)
+            case EndPod(request, trainer):
+                await self._end_pod(request, trainer)
+            case EndJob(request, job):
+                self._crashes.at(Point.OUTCOME_STORED)
+                await self._end_job(request, job)
             case ArmTtl(_, job):
                 self._crashes.at(Point.OUTCOME_STORED)
-                seconds = self._settings.job.ttl_seconds(succeeded=job.end == "Complete")
+                succeeded = job.end == "Complete" or job.outcome_taken
+                seconds = self._settings.job.ttl_seconds(succeeded=succeeded)
                 self._view.see_job(await self._cluster.arm_ttl(job.name, seconds))
 
     async def prune(self, chosen: Iterable[Past]) -> None:
@@ -128,6 +176,8 @@ class Worker:
         for pod in await self._cluster.list_pods(request.uid):  # the watch may lag behind the Job's
             self._view.see_pod(pod)
         attempts = own(job, self._view.attempts(request.uid))
+        if job.end is None and job.ended_trainer and job.ended_trainer.finished_at:
+            job = replace(job, finished_at=job.ended_trainer.finished_at)
         outcome = await self._known(request, job.task, read_outcome(job, attempts, held(request, job.task)))
         status = ended(request, job.task, outcome, self._clock(), job)
         if attempts and (tail := await self._log_tail(request, attempts[-1].pod)):
@@ -183,10 +233,13 @@ class Worker:
         self._crashes.at(Point.LAUNCHING)
         try:
             await self._create(request, Task.TRAIN, manifest)
-        except Forbidden as error:
-            status = waiting(request, Reason.JOB_REFUSED_FOR_NOW, refused_for_now(error), self._clock())
-            await self._write(request, status)
-            raise
+        except NotCreatedError as refusal:
+            if refusal.is_definite:
+                status = waiting(request, Reason.JOB_REFUSED_FOR_NOW, refusal.message, self._clock())
+            else:
+                status = unanswered(request, manifest["metadata"]["name"], refusal.message, self._clock())
+            await self._tell(request, status)
+            raise refusal.retry from refusal
 
     async def _decide(self, request: RetrainRequest, ruling: Ruling) -> None:
         """Create the Job that carries a decision out."""
@@ -196,21 +249,29 @@ class Worker:
             return await self._end(request, Task.DECIDE, Reason.INVALID_REQUEST, str(error))
         try:
             await self._create(request, Task.DECIDE, manifest)
-        except Forbidden as error:
-            status = awaiting(request, Reason.JOB_REFUSED_FOR_NOW, refused_for_now(error), self._clock())
-            await self._write(request, status)
-            raise
+        except NotCreatedError as refusal:
+            status = awaiting(request, Reason.JOB_REFUSED_FOR_NOW, refusal.message, self._clock())
+            await self._tell(request, status)
+            raise refusal.retry from refusal
 
     async def _create(self, request: RetrainRequest, task: Task, manifest: Manifest) -> None:
-        """Create a Job; one of that name that is the request's own is the one we wanted."""
+        """Create a Job; one of that name that is the request's own is the one we wanted.
+
+        Raises:
+            NotCreatedError: the API server refuses it for now, or failed.
+            ClusterError: the API server cannot be reached, or another write came first.
+        """
         try:
-            body = await self._cluster.create(JOBS, manifest)
+            body = await self._cluster.create(JOBS, manifest, LAUNCH_TIMEOUT_SECONDS)
         except AlreadyExists:
             await self._adopt(request, task, manifest["metadata"]["name"])
-        except (Conflict, Gone, Forbidden):
-            raise
-        except Refused as error:
-            await self._end(request, task, Reason.JOB_REFUSED, f"The API server refuses the Job: {error}")
+        except ClusterError as error:
+            row = classify(error.answer) if error.answer else CONFLICT
+            if row is CONFLICT:
+                raise
+            if row.retried:
+                raise NotCreatedError(error) from error
+            await self._end(request, task, Reason.JOB_REFUSED, refusal_of(error))
         else:
             self._crashes.at(Point.JOB_CREATED)
             self._view.see_job(body)
@@ -224,6 +285,49 @@ class Worker:
         else:
             message = f"A Job named {name} exists that is not this request's; delete it and apply the request anew."
             await self._end(request, task, Reason.JOB_NAME_TAKEN, message)
+
+    async def _end_pod(self, request: RetrainRequest, trainer: EndedTrainer) -> None:
+        """Delete a pod whose trainer has failed: its Job counts it as failed and tries again, as without sidecars."""
+        self._give_time(trainer)
+        try:
+            await self._cluster.delete_pod(trainer.pod, trainer.pod_uid)
+        except (Conflict, Gone):
+            logger.debug("%s: the pod %s is gone.", request.key, trainer.pod)
+        else:
+            logger.info(
+                "%s: the trainer has failed. Deleted its pod %s, because these containers went on: %s.",
+                request.key,
+                trainer.pod,
+                ", ".join(trainer.others),
+            )
+        raise NotYet(ENDING_SECONDS)  # until the watch has brought it
+
+    async def _end_job(self, request: RetrainRequest, job: Job) -> None:
+        """End a Job whose outcome is stored. What the API server has of it counts: it may have ended by itself."""
+        if job.ended_trainer and job.ended_trainer.others:
+            self._give_time(job.ended_trainer)
+        self._view.see_job(body := await self._cluster.read(JOBS, job.name))
+        found = read_job(body)
+        if found is None or found.uid != job.uid or found.end:
+            return
+        ended_at = (job.ended_trainer and job.ended_trainer.finished_at) or timestamp(self._clock())
+        self._view.see_job(await self._cluster.end_job(job.name, {names.ANNOTATION_TRAINER_ENDED: ended_at}))
+        others = ", ".join(job.ended_trainer.others) if job.ended_trainer else ""
+        logger.info(
+            "%s: the outcome is stored. Ended its Job %s%s.", request.key, job.name, others and f" with {others}"
+        )
+
+    def _give_time(self, trainer: EndedTrainer) -> None:
+        """Let the other containers end by themselves first.
+
+        Raises:
+            NotYet: while their time is not over; a node's clock that is ahead makes that no longer.
+        """
+        if not trainer.finished_at or trainer.deleted:
+            return
+        left = SIDECAR_SECONDS - (self._clock() - moment(trainer.finished_at)).total_seconds()
+        if left > 0:
+            raise NotYet(min(left, SIDECAR_SECONDS))
 
     async def _miss(self, request: RetrainRequest, task: Task) -> None:
         """Look for a Job that the status names: the API server's word counts, not the view's."""
@@ -257,6 +361,11 @@ class Worker:
         status = ended(request, task, Outcome(reason, message), self._clock())
         await self._write(request, status | ({"jobName": None} if request.launching else {}))
 
+    async def _tell(self, request: RetrainRequest, status: Status) -> None:
+        """Write a status only if it says something new."""
+        if differs(request, status):
+            await self._write(request, status)
+
     async def _write(self, request: RetrainRequest, status: Status) -> RetrainRequest:
         """Write a status; tell in the log and as an Event what is another turn and not only another figure."""
         body = await self._cluster.patch_status(request.name, request.resource_version, status)
@@ -270,6 +379,6 @@ class Worker:
         return read_request(body)
 
 
-def refused_for_now(error: Forbidden) -> str:
-    """Say that the API server may let it at another time."""
-    return f"The API server does not let the Job be created at present: {error}"
+def refusal_of(error: ClusterError) -> str:
+    """Build the message of a Job that the API server did not create."""
+    return compose(classify(error.answer), error.said) if error.answer else str(error)

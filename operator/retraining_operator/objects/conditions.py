@@ -99,7 +99,7 @@ def news(request: RetrainRequest, status: Status) -> list[Mapping[str, str]]:
         return []  # a note for the operator itself; its Job is the news
     new = {condition["type"]: condition for condition in status["conditions"]}
     succeeded, promoted, recorded = new["Succeeded"], new["Promoted"], new["Recorded"]
-    told = [succeeded] if turned(succeeded, request.condition("Succeeded")) else []
+    told = [succeeded] if turned(succeeded, request.condition("Succeeded")) and not repeats(request, succeeded) else []
     if (
         succeeded["status"] != "Unknown"
         and turned(promoted, request.condition("Promoted"))
@@ -111,6 +111,13 @@ def news(request: RetrainRequest, status: Status) -> list[Mapping[str, str]]:
     if recorded["reason"] != before and (LATE & {recorded["reason"], before}):
         told.append(recorded)
     return told
+
+
+def repeats(request: RetrainRequest, succeeded: Mapping[str, str]) -> bool:
+    """Return whether a Job is refused again after a further try; `launching` keeps the reason of the one before."""
+    reason = Reason.JOB_REFUSED_FOR_NOW
+    tried = request.condition("Succeeded").get("reason") == Reason.LAUNCHING
+    return tried and succeeded["reason"] == reason and request.condition("Promoted").get("reason") == reason
 
 
 def turned(now: Mapping[str, str], before: Mapping[str, str]) -> bool:

@@ -12,6 +12,24 @@ from retraining_operator.objects.pod import Trouble
 
 
 @dataclass(frozen=True)
+class EndedTrainer:
+    """A trainer that has ended in a pod that Kubernetes does not count as succeeded, or not yet as failed.
+
+    Another container of the pod still runs, or has failed although the trainer succeeded.
+    """
+
+    pod: str
+    pod_uid: str
+    finished_at: str
+    succeeded: bool
+    """Whether it ended with exit code 0 or left a verdict."""
+    deleted: bool
+    """Whether the pod is told to end already, or is gone."""
+    others: tuple[str, ...]
+    """The containers that still run."""
+
+
+@dataclass(frozen=True)
 class Job:
     """One Job at one resource version."""
 
@@ -45,6 +63,19 @@ class Job:
     """Whether a pod of it is alive and waits for nothing that a person must solve."""
     setback: Trouble | None = None
     """Why its last pod that has ended failed."""
+    ended_trainer: EndedTrainer | None = None
+    """The trainer that has ended although its pod goes on; None if there is none."""
+    trainer_runs: bool = False
+    """Whether the trainer's container of one of its pods runs."""
+    suspended: bool = False
+    """Whether its own spec.suspend holds it back."""
+    outcome_taken: bool = False
+    """Whether the operator has ended it because its trainer had ended."""
+
+    @property
+    def has_outcome(self) -> bool:
+        """Whether its trainer has ended successfully although the Job goes on."""
+        return self.ended_trainer is not None and self.ended_trainer.succeeded
 
 
 def owner_uid(body: Mapping[str, Any]) -> str | None:
@@ -93,4 +124,6 @@ def read_job(body: Mapping[str, Any]) -> Job | None:
         retries=body["spec"].get("backoffLimit") or 0,
         deadline_seconds=body["spec"].get("activeDeadlineSeconds"),
         failing=any(condition["type"] == "FailureTarget" for condition in true),
+        suspended=any(condition["type"] == "Suspended" for condition in true),
+        outcome_taken=names.ANNOTATION_TRAINER_ENDED in (body["metadata"].get("annotations") or {}),
     )

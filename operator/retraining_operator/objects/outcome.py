@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from retraining_operator.contract import ExitCode, Failure, Result, read_result
 from retraining_operator.objects.job import Job
+from retraining_operator.objects.kubernetes_errors import NODE_REJECTED
 from retraining_operator.objects.pod import Attempt, Trouble
 from retraining_operator.reason import Reason
 
@@ -46,13 +47,19 @@ def own(job: Job, attempts: Iterable[Attempt]) -> list[Attempt]:
     return sorted((each for each in attempts if each.job_uid == job.uid), key=lambda each: each.finished_at)
 
 
+def decides(attempt: Attempt) -> bool:
+    """Return whether a trainer's end decides its run: it ended with exit code 0, or left a verdict."""
+    result = read_result(attempt.document)
+    return attempt.exit_code == 0 or bool(result and result.verdict)
+
+
 def read_outcome(job: Job, attempts: Iterable[Attempt], held: Trouble | None = None) -> Outcome:
     """Read how a finished Job ended, from those of its request's pods that are its own.
 
     A verdict counts whatever became of the Job afterwards: its model may be live and its row is written.
 
     Args:
-        job: the finished Job.
+        job: the finished Job, or one that goes on although its trainer has ended successfully.
         attempts: how pods of its request ended.
         held: what the last pod waited for when it was last seen, if it did.
     """
@@ -60,14 +67,14 @@ def read_outcome(job: Job, attempts: Iterable[Attempt], held: Trouble | None = N
     verdicts = [result for attempt in attempts if (result := read_result(attempt.document)) and result.verdict]
     if verdicts:
         return Outcome(str(verdicts[-1].verdict), verdicts[-1].message, verdicts[-1])
-    return lost(job) if job.end == "Complete" else failed(job, attempts, held)
+    return lost(job) if job.end in {"Complete", None} else failed(job, attempts, held)
 
 
 def lost(job: Job) -> Outcome:
     """Say where the verdict is that could not be read."""
     return Outcome(
         Reason.RESULT_LOST,
-        f"The Job {job.name} is complete, but its pod was gone before its result could be read; "
+        f"The trainer of the Job {job.name} has succeeded, but its result could not be read from its pod; "
         f"the row of run {job.request_uid} in the table retraining_runs holds the verdict.",
     )
 
@@ -116,6 +123,9 @@ def cause(attempt: Attempt) -> Trouble:
     if attempt.disruption:
         text = f"Kubernetes took the pod {attempt.pod} away ({attempt.disruption.rstrip('.')})."
         return Trouble(Reason.EVICTED, f"{text} That is no fault of the run and counts as no failed attempt.")
+    if attempt.rejection:
+        why = attempt.rejection.rstrip(".")
+        return Trouble(NODE_REJECTED.reason, f"The pod {attempt.pod} failed before its trainer ran: {why}.")
     if result:
         return Trouble(result.reason, result.message)
     if attempt.reason == "OOMKilled":

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from retraining_operator import names
+from retraining_operator.objects.kubernetes_errors import (
+    CONTAINER_NOT_CREATED,
+    IMAGE_PULL_FAILED,
+    INIT_BLOCKED,
+    POD_REFUSED,
+    UNSCHEDULABLE,
+    ErrorRow,
+    compose,
+)
 from retraining_operator.reason import Reason
 
 IMAGE_REASONS = {
@@ -27,23 +37,15 @@ CREATION_REASONS = {
 }
 """The kubelet's words for a container that waits; others, such as ContainerCreating, pass by themselves."""
 
-HOLDS = frozenset({Reason.IMAGE_PULL_FAILED, Reason.CONTAINER_NOT_CREATED, Reason.UNSCHEDULABLE})
+HOLDS = frozenset({Reason.IMAGE_PULL_FAILED, Reason.CONTAINER_NOT_CREATED, Reason.UNSCHEDULABLE, Reason.POD_REFUSED})
 """The reasons of a pod that waits for a person, or for room."""
-
-ADVICE = {
-    Reason.IMAGE_PULL_FAILED: (
-        "The trainer's image cannot be pulled",
-        "Check jobImage.repository, jobImage.tag and imagePullSecrets, and whether the node reaches the registry.",
-    ),
-    Reason.CONTAINER_NOT_CREATED: (
-        "The trainer's container cannot be created",
-        "Check that the Secrets of database, redis and signing exist and have the keys that the values name.",
-    ),
-    Reason.UNSCHEDULABLE: (
-        "No node takes the trainer's pod",
-        "Make room, or change job.resources (spec.resources of a request), job.nodeSelector or job.tolerations.",
-    ),
-}
+TAKEN_AWAY = {"Evicted", "Preempting", "Shutdown", "Terminated", "NodeLost", "NodeShutdown"}
+"""Reasons of a failed pod that a node took away without the condition DisruptionTarget."""
+CRASHES = "CrashLoopBackOff"
+FAILED_CREATE = "FailedCreate"
+"""The reason of the Job controller's Event where the API server refuses a pod."""
+SECONDS_CHARACTERS = len("2026-03-01T12:00:00")
+"""Times are compared in whole seconds, because some have fractions and some have not."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,8 @@ class Attempt:
     document: str
     disruption: str = ""
     """Why Kubernetes took the pod away, in its own words; empty where the trainer ended by itself."""
+    rejection: str = ""
+    """Why the pod failed although its trainer never ran; empty if the trainer ran or the pod was taken away."""
 
 
 @dataclass(frozen=True)
@@ -80,6 +84,41 @@ class Pod:
     """Whether it has neither ended nor been told to."""
     hold: Trouble | None
     attempt: Attempt | None
+    name: str = ""
+    created_at: str = ""
+    resource_version: int = 0
+    phase: str = ""
+    deleted: bool = False
+    """Whether it is told to end, or is gone."""
+    others: tuple[str, ...] = ()
+    """Containers that still run although the trainer has ended. Sidecars with restartPolicy Always are none of them:
+    the kubelet ends those by itself."""
+    runs: bool = False
+    """Whether the trainer's container runs."""
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """A pod that the API server did not let the Job controller create."""
+
+    job_uid: str
+    at: str
+    """When it was refused last, as Kubernetes writes times."""
+    hold: Trouble
+
+
+def read_refusal(event: Mapping[str, Any]) -> Refusal | None:
+    """Read an Event FailedCreate of a Job. Returns None for every other Event."""
+    regarding = event.get("regarding") or {}
+    if event.get("reason") != FAILED_CREATE or regarding.get("kind") != "Job" or not regarding.get("uid"):
+        return None
+    # Each try has another pod's name, and only the Job's part of it says something.
+    generated = re.compile(rf"({re.escape(str(regarding.get('name', '')))}-)[a-z0-9]{{5}}(?![a-z0-9-])")
+    said = generated.sub(r"\1", str(event.get("note") or "")).rpartition("Error creating: ")[2]
+    series = event.get("series") or {}
+    at = series.get("lastObservedTime") or event.get("deprecatedLastTimestamp") or event.get("eventTime")
+    at = at or event["metadata"].get("creationTimestamp") or ""
+    return Refusal(str(regarding["uid"]), str(at)[:SECONDS_CHARACTERS], trouble(POD_REFUSED, said or FAILED_CREATE))
 
 
 def read_pod(body: Mapping[str, Any]) -> Pod | None:
@@ -89,9 +128,35 @@ def read_pod(body: Mapping[str, Any]) -> Pod | None:
     if not request_uid:
         return None
     attempt = read_attempt(body)
-    alive = attempt is None and not metadata.get("deletionTimestamp")
-    hold = read_hold(body.get("status") or {}) if alive else None
-    return Pod(metadata["uid"], owner_of(metadata), request_uid, alive, hold, attempt)
+    status = body.get("status") or {}
+    deleted = bool(metadata.get("deletionTimestamp"))
+    alive = attempt is None and not deleted
+    return Pod(
+        uid=metadata["uid"],
+        job_uid=owner_of(metadata),
+        request_uid=request_uid,
+        alive=alive,
+        hold=read_hold(status) if alive else None,
+        attempt=attempt,
+        name=metadata.get("name", ""),
+        created_at=str(metadata.get("creationTimestamp") or "")[:SECONDS_CHARACTERS],
+        resource_version=int(metadata.get("resourceVersion") or 0),
+        phase=status.get("phase") or "",
+        deleted=deleted,
+        others=others_of(status) if attempt else (),
+        runs=any("running" in (container.get("state") or {}) for container in trainers_of(status)),
+    )
+
+
+def others_of(status: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the names of the containers beside the trainer that have not ended."""
+    if status.get("phase") in {"Succeeded", "Failed"}:
+        return ()
+    return tuple(
+        container["name"]
+        for container in status.get("containerStatuses") or ()
+        if container["name"] != names.TRAINER_CONTAINER and not (container.get("state") or {}).get("terminated")
+    )
 
 
 def owner_of(metadata: Mapping[str, Any]) -> str:
@@ -119,33 +184,54 @@ def read_attempt(pod: Mapping[str, Any]) -> Attempt | None:
             )
     if status.get("phase") != "Failed":
         return None
-    # Evicted before its container was there, or on a node that no longer answers.
+    # Evicted before its container was there, on a node that no longer answers, or never let in by its node.
     told = taken or {}
     finished_at = told.get("lastTransitionTime") or metadata.get("creationTimestamp") or ""
     reason = status.get("reason") or ""
-    return Attempt(name, job_uid, finished_at, None, reason, "", disruption or status.get("message") or reason)
+    said = ": ".join(filter(None, (reason, status.get("message")))) or failed_init(status)
+    if taken or reason in TAKEN_AWAY:
+        return Attempt(name, job_uid, finished_at, None, reason, "", disruption or status.get("message") or reason)
+    return Attempt(name, job_uid, finished_at, None, reason, "", rejection=said or "Kubernetes gives no reason")
+
+
+def failed_init(status: Mapping[str, Any]) -> str:
+    """Return how the init container that has failed ended; empty if none has."""
+    for container in status.get("initContainerStatuses") or ():
+        end = (container.get("state") or {}).get("terminated") or {}
+        if end.get("exitCode"):
+            return f"its init container {container['name']} ended with exit code {end['exitCode']}"
+    return ""
 
 
 def read_hold(status: Mapping[str, Any]) -> Trouble | None:
     """Read what holds a pod up, in the kubelet's or the scheduler's own words; None where nothing does."""
     for container in trainers_of(status):
-        waiting = (container.get("state") or {}).get("waiting") or {}
-        word, message = waiting.get("reason", ""), waiting.get("message", "")
+        word, message = waiting_of(container)
         if word in IMAGE_REASONS:
             # The kubelet puts a preface of its own before the same sentence while it backs off.
-            return trouble(Reason.IMAGE_PULL_FAILED, message.rpartition("ErrImagePull: ")[2] or word)
+            return trouble(IMAGE_PULL_FAILED, message.rpartition("ErrImagePull: ")[2] or word)
         if word in CREATION_REASONS:
-            return trouble(Reason.CONTAINER_NOT_CREATED, message or word)
+            return trouble(CONTAINER_NOT_CREATED, message or word)
+    for container in status.get("initContainerStatuses") or ():
+        word, message = waiting_of(container)
+        if word in IMAGE_REASONS | CREATION_REASONS | {CRASHES}:
+            said = message.rpartition("ErrImagePull: ")[2] or word
+            return trouble(INIT_BLOCKED, f"the container {container['name']} waits ({word}): {said}")
     unscheduled = condition_of(status, "PodScheduled", "False")
     if unscheduled and unscheduled.get("reason") == "Unschedulable":
-        return trouble(Reason.UNSCHEDULABLE, unscheduled.get("message") or "the scheduler gives no reason")
+        return trouble(UNSCHEDULABLE, unscheduled.get("message") or "the scheduler gives no reason")
     return None
 
 
-def trouble(reason: Reason, words: str) -> Trouble:
-    """Put what Kubernetes says between what it means and what to do."""
-    meaning, advice = ADVICE[reason]
-    return Trouble(reason, f"{meaning}: {' '.join(words.split()).rstrip('.')}. {advice}")
+def waiting_of(container: Mapping[str, Any]) -> tuple[str, str]:
+    """Return the reason and the message with which a container waits; empty if it does not."""
+    waiting = (container.get("state") or {}).get("waiting") or {}
+    return waiting.get("reason", ""), waiting.get("message", "")
+
+
+def trouble(row: ErrorRow, said: str) -> Trouble:
+    """Build the trouble of a row of the table with what Kubernetes says."""
+    return Trouble(row.reason, compose(row, said))
 
 
 def trainers_of(status: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:

@@ -109,8 +109,13 @@ class RetrainRequest:
 
     @property
     def launching(self) -> bool:
-        """Whether its Job is about to be created, or has been a moment ago."""
-        return self.condition("Succeeded").get("reason") == Reason.LAUNCHING
+        """Whether its Job is about to be created, or has been a moment ago.
+
+        Also after an error that does not tell whether the API server has stored the Job: its name is kept then.
+        """
+        reason = self.condition("Succeeded").get("reason")
+        kept = reason == Reason.JOB_REFUSED_FOR_NOW and bool(self.status.get("jobName"))
+        return reason == Reason.LAUNCHING or kept
 
     @property
     def recorded(self) -> bool:

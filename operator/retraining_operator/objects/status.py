@@ -10,7 +10,15 @@ from pydantic.alias_generators import to_camel
 
 from retraining_operator import names
 from retraining_operator.contract import Failure, Result, Withheld
-from retraining_operator.objects.conditions import TO_BE_RECORDED, Status, Truth, Values, condition, conditions_of
+from retraining_operator.objects.conditions import (
+    TO_BE_RECORDED,
+    Status,
+    Truth,
+    Values,
+    condition,
+    conditions_of,
+    stands,
+)
 from retraining_operator.objects.job import Job
 from retraining_operator.objects.outcome import Outcome
 from retraining_operator.objects.pod import HOLDS, Trouble
@@ -19,13 +27,14 @@ from retraining_operator.planning.admission import Merge, Refuse
 from retraining_operator.reason import Reason
 
 GOES_ON = "It goes on by itself once that is solved, and the deadline counts meanwhile."
+NO_VERDICT = "The run has no verdict yet."
 UNCOUNTED = {Reason.EVICTED, Failure.AUDIT_PENDING}
 """Ends of a pod that the Job's podFailurePolicy ignores."""
 
 
 def unfinished(request: RetrainRequest, reason: str, message: str, now: datetime) -> Status:
     """Build the conditions of a request that has no verdict yet."""
-    return conditions_of(request, ("Unknown", reason, message), ("Unknown", reason, "The run has no verdict yet."), now)
+    return conditions_of(request, ("Unknown", reason, message), ("Unknown", reason, NO_VERDICT), now)
 
 
 def waiting(request: RetrainRequest, reason: Reason, message: str, now: datetime) -> Status:
@@ -40,7 +49,18 @@ def launching(request: RetrainRequest, job: str, now: datetime) -> Status:
     It is written at the resource version that was decided upon: of two operators that decide differently at once, one
     is refused.
     """
-    return waiting(request, Reason.LAUNCHING, f"The Job {job} is being created.", now) | {"jobName": job}
+    # Why an earlier try was refused stays in the other condition, so that the same refusal is told once.
+    promoted = stands(request, "Promoted") or ("Unknown", Reason.LAUNCHING, NO_VERDICT)
+    succeeded: Values = ("Unknown", Reason.LAUNCHING, f"The Job {job} is being created.")
+    return conditions_of(request, succeeded, promoted, now) | {"jobName": job}
+
+
+def unanswered(request: RetrainRequest, job: str, message: str, now: datetime) -> Status:
+    """Build the status of a request whose Job could not be created, as far as is known.
+
+    The Job's name stays: the API server may have stored the Job although its answer was an error.
+    """
+    return unfinished(request, Reason.JOB_REFUSED_FOR_NOW, message, now) | {"jobName": job}
 
 
 def unlaunched(request: RetrainRequest, admission: Merge | Refuse, now: datetime) -> Status:
@@ -60,9 +80,9 @@ def launched(request: RetrainRequest, job: Job, now: datetime) -> Status:
 def standing(job: Job, reason: str, message: str) -> tuple[str, str]:
     """Say where an unfinished Job stands, by what it and its pods tell and by what was said last."""
     tries = f"{job.failed} of {job.retries + 1}"
-    if job.held:
-        return job.held.reason, f"{job.held.message} {GOES_ON}"
-    if job.ready:
+    if waits := hold_of(job):
+        return waits
+    if job.ready or job.trainer_runs:
         after = f", after: {job.setback.message}" if job.setback else ""
         attempt = f" (attempt {job.failed + 1} of {job.retries + 1}){after}" if job.failed else ""
         return Reason.RUNNING, f"The Job {job.name} runs{attempt or '.'}"
@@ -76,6 +96,16 @@ def standing(job: Job, reason: str, message: str) -> tuple[str, str]:
     if reason in {Reason.RUNNING, Reason.RETRYING} or (reason in HOLDS and not job.starting):
         return reason, message
     return Reason.JOB_CREATED, f"The Job {job.name} is created; its pod is not running yet."
+
+
+def hold_of(job: Job) -> tuple[str, str] | None:
+    """Return what keeps a Job's pod from starting; None if nothing does."""
+    if job.held:
+        return job.held.reason, f"{job.held.message} {GOES_ON}"
+    if job.suspended:
+        message = f"The Job {job.name} is suspended (its own spec.suspend). It starts once that is false."
+        return Reason.JOB_SUSPENDED, message
+    return None
 
 
 def held(request: RetrainRequest, task: names.Task) -> Trouble | None:

@@ -29,6 +29,8 @@ from retraining_operator.planning.steps import (
     ArmTtl,
     Conclude,
     Decide,
+    EndJob,
+    EndPod,
     Ignore,
     Launch,
     Miss,
@@ -117,7 +119,10 @@ def replacements(
     running = [
         (request, job)
         for request in requests
-        if (job := jobs.get(request.uid)) and job.end is None and request.spec.rollback_to is None
+        if (job := jobs.get(request.uid))
+        and job.end is None
+        and not (job.has_outcome or request.finished)
+        and request.spec.rollback_to is None
     ]
     pairs = zip(running, replacing, strict=False)
     return [Replace(request, job, by) for (request, job), by in pairs if not job.replaced_by]
@@ -135,9 +140,10 @@ def before_job(request: RetrainRequest, admission: Admission, taken: Sequence[Pa
 
 def before_verdict(request: RetrainRequest, job: Job | None, now: datetime) -> Iterator[Step]:
     """Give the steps towards the outcome of a request that has begun, the next one first."""
-    if job and job.end:
+    if job and (job.end or job.has_outcome):
         yield Conclude(request, job)
     elif job:
+        yield from end_pod(request, job)
         yield from report(request, launched(request, job, now))
     elif request.malformed:
         yield from report(request, finished(request, Outcome(Reason.INVALID_REQUEST, request.malformed), now))
@@ -153,21 +159,33 @@ def after_verdict(request: RetrainRequest, job: Job | None, decision: Job | None
         yield from towards_decision(request, decision, now)
     else:
         yield from remark(request)
+    concluded = [done for done in (job, None if request.awaiting else decision) if done]
+    for done in concluded:
+        if done.end is None and not done.outcome_taken:
+            yield EndJob(request, done)
     if not request.recorded:
         yield Record(request)
         return
-    for done in (job, None if request.awaiting else decision):
-        if done and done.end and not done.has_ttl:
+    for done in concluded:
+        if done.end and not done.has_ttl:
             yield ArmTtl(request, done)
-    if not request.awaiting:
+    if not request.awaiting and all(done.end for done in concluded):
         yield Settle(request)
+
+
+def end_pod(request: RetrainRequest, job: Job) -> Iterator[EndPod]:
+    """Give the step that ends what a failed trainer has left of its pod."""
+    trainer = job.ended_trainer
+    if trainer and not trainer.succeeded and not trainer.deleted:
+        yield EndPod(request, trainer)
 
 
 def towards_decision(request: RetrainRequest, job: Job | None, now: datetime) -> Iterator[Step]:
     """Give the steps of a request whose challenger awaits a decision; the first that its annotation gives counts."""
-    if job and job.end:
+    if job and (job.end or job.has_outcome):
         yield Conclude(request, job)
     elif job:
+        yield from end_pod(request, job)
         yield from report(request, deciding(request, job, now))
     elif request.status.get("decisionJobName"):
         yield Miss(request, Task.DECIDE)

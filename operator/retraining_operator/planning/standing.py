@@ -65,9 +65,12 @@ def running_since(
 ) -> list[datetime]:
     """Give when each retrain that takes a place started: its Job is not finished, is being created, or was deleted.
 
-    A deleted Job's pod may run on for a while; the place is free once the request has its outcome.
+    A deleted Job's pod may run on for a while, and so may the sidecars of a trainer that has ended; the place is free
+    once the request has its outcome.
     """
-    unfinished = [job.started_at for job in jobs.values() if job.end is None]
+    requests = list(requests)
+    finished = {request.uid for request in requests if request.finished}
+    unfinished = [job.started_at for uid, job in jobs.items() if job.end is None and uid not in finished]
     unseen = [
         request.status.get("startTime")
         for request in requests

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from retraining_operator.names import Task
 from retraining_operator.objects.conditions import Status
 from retraining_operator.objects.decision import Ruling
-from retraining_operator.objects.job import Job
+from retraining_operator.objects.job import EndedTrainer, Job
 from retraining_operator.objects.request import RetrainRequest
 
 
@@ -80,6 +80,22 @@ class Record:
 
 
 @dataclass(frozen=True)
+class EndPod:
+    """Delete a pod whose trainer has failed and whose other containers go on, so that the Job can try again."""
+
+    request: RetrainRequest
+    trainer: EndedTrainer
+
+
+@dataclass(frozen=True)
+class EndJob:
+    """End a Job whose outcome is stored and whose pod goes on."""
+
+    request: RetrainRequest
+    job: Job
+
+
+@dataclass(frozen=True)
 class ArmTtl:
     """Let Kubernetes delete the Job, now that its outcome is stored and recorded."""
 
@@ -94,4 +110,4 @@ class Settle:
     request: RetrainRequest
 
 
-Step = Launch | Replace | Decide | Ignore | Report | Conclude | Miss | Record | ArmTtl | Settle
+Step = Launch | Replace | Decide | Ignore | Report | Conclude | Miss | Record | EndPod | EndJob | ArmTtl | Settle
