@@ -199,9 +199,7 @@ INIT_BLOCKED = ErrorRow(
     reason=Reason.CONTAINER_NOT_CREATED,
     retried=True,
     meaning="A container that must start before the trainer does not start",
-    advice=(
-        "An admission webhook has added it to the pod: ask whoever runs the webhook, or switch it off by job.annotations."
-    ),
+    advice=("An admission webhook has added it to the pod: ask whoever runs it, or switch it off by job.annotations."),
 )
 UNSCHEDULABLE = ErrorRow(
     code="condition PodScheduled is False with Unschedulable",

@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import os
+import subprocess
+import sys
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,6 +22,7 @@ from retraining_operator.precedence import LINGER_SECONDS
 from retraining_operator.reconciler import Reconciler
 from retraining_operator.settings import Settings
 from retraining_operator.worker import Worker
+from tests.integration.operator.runs import Start, free_port
 from tests.integration.operator.topic import Topic
 from tests.system import endpoints, environment
 from tests.system.environment import ROOT, STATE
@@ -84,6 +91,32 @@ def context(settings: Settings) -> Context:
 def topic(settings: Settings) -> Topic:
     """Give the topic that triggers come from."""
     return Topic(settings.kafka, settings.kafka.topic)
+
+
+@pytest.fixture
+def operator(settings: Settings, tmp_path: Path) -> Iterator[Start]:
+    """Start the operator as a process, with other settings of its Jobs; Kafka is not needed here."""
+    processes: list[subprocess.Popen[bytes]] = []
+
+    def run(database_url: str | None, variables: dict[str, str] | None = None, **job: Any) -> subprocess.Popen[bytes]:
+        content = settings.model_dump(mode="json", by_alias=True)
+        content["kafka"]["bootstrapServers"] = "localhost:1"
+        content["triggers"]["maxConcurrent"] = 20
+        content["leaderElection"] |= {"leaseDurationSeconds": 3, "renewDeadlineSeconds": 2, "retryPeriodSeconds": 0.5}
+        content["job"] |= job
+        content |= {"redis": {"name": "redis"}, "database": {"name": "database"}, "httpPort": free_port()}
+        config = tmp_path / "config.yaml"
+        config.write_text(json.dumps(content))
+        database = {"DATABASE_URL": database_url} if database_url else {}
+        given = {**os.environ, "KUBECONFIG": str(STATE / "kubeconfig"), **database, **(variables or {})}
+        command = [sys.executable, "-m", "retraining_operator", "--config", str(config)]
+        processes.append(subprocess.Popen(command, env=given))
+        return processes[-1]
+
+    yield run
+    for process in processes:
+        process.kill()
+        process.wait()
 
 
 def build_reconciler(context: Context, cluster: Cluster) -> Reconciler:

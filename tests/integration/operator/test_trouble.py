@@ -2,59 +2,23 @@
 
 from __future__ import annotations
 
-import json
-import os
-import socket
 import subprocess
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 import psycopg2
 import pytest
 
 from retraining_job.schema import TABLES
-from retraining_operator.settings import Settings
+from tests.integration.operator.runs import Start, ask, events, free_port, wait_until
 from tests.system import environment
 from tests.system.endpoints import KUBECTL, at
-from tests.system.environment import SERVICES_NAMESPACE, STATE
+from tests.system.environment import SERVICES_NAMESPACE
 from tests.system.kubectl import Kubectl, wait_for
 
-Start = Callable[..., None]
 SMALL = {"requests": {"cpu": "10m"}, "limits": {"memory": "20Mi"}}
 """Python does not even start within it."""
-
-
-def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
-
-
-@pytest.fixture
-def operator(settings: Settings, tmp_path: Path) -> Iterator[Start]:
-    """Start the operator as a process, with other settings of its Jobs; Kafka is not needed here."""
-    processes: list[subprocess.Popen[bytes]] = []
-
-    def run(database_url: str, **job: Any) -> None:
-        content = settings.model_dump(mode="json", by_alias=True)
-        content["kafka"]["bootstrapServers"] = "localhost:1"
-        content["triggers"]["maxConcurrent"] = 5
-        content["job"] |= job
-        content |= {"redis": {"name": "redis"}, "database": {"name": "database"}, "httpPort": free_port()}
-        config = tmp_path / "config.yaml"
-        config.write_text(json.dumps(content))
-        variables = {**os.environ, "KUBECONFIG": str(STATE / "kubeconfig"), "DATABASE_URL": database_url}
-        command = [sys.executable, "-m", "retraining_operator", "--config", str(config)]
-        processes.append(subprocess.Popen(command, env=variables))
-
-    yield run
-    for process in processes:
-        process.kill()
-        process.wait()
 
 
 @pytest.fixture
@@ -69,28 +33,6 @@ def rows(url: str) -> dict[str, tuple[str, str | None]]:
     with closing(psycopg2.connect(url)) as connection, connection.cursor() as cursor:
         cursor.execute("SELECT request, reason, log_tail FROM retraining_runs")
         return {request.rpartition("/")[2]: (reason, tail) for request, reason, tail in cursor.fetchall()}
-
-
-def ask(namespace: Kubectl, name: str, **spec: Any) -> None:
-    body = {"apiVersion": "retraining.dev/v1alpha1", "kind": "RetrainRequest", "metadata": {"name": name}}
-    namespace.apply({**body, "spec": {"retries": 0, **spec}})
-
-
-def condition(namespace: Kubectl, name: str, kind: str = "Succeeded") -> tuple[str, str, str]:
-    conditions = namespace.get("retrainrequest", name).get("status", {}).get("conditions", [])
-    found = next((each for each in conditions if each["type"] == kind), None)
-    return (found["status"], found["reason"], found["message"]) if found else ("", "", "")
-
-
-def wait_until(namespace: Kubectl, name: str, truth: str, reason: str, kind: str = "Succeeded") -> str:
-    """Wait for a condition; give its message."""
-    wait_for(f"{name} at {reason}", lambda: condition(namespace, name, kind)[:2] == (truth, reason), 60)
-    return condition(namespace, name, kind)[2]
-
-
-def events(namespace: Kubectl, name: str) -> list[str]:
-    told = [event for event in namespace.items("events.events.k8s.io") if event["regarding"]["name"] == name]
-    return [event["reason"] for event in sorted(told, key=lambda event: event["eventTime"])]
 
 
 @contextmanager
