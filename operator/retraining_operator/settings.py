@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
 from pydantic_settings import (
@@ -22,7 +22,11 @@ from pydantic_settings import (
     YamlConfigSettingsSource,
 )
 
-from retraining_operator.contract import DATABASE_URL, Tunables
+from retraining_operator.contract import DATABASE_URL, REDIS_URL, SIGNING_KEY, Tunables, environment_name
+from retraining_operator.scalars import Resources, Text, Valued
+
+TRAINER_PREFIX = environment_name("")
+"""With which the names of the trainer's own variables begin."""
 
 
 class SettingsError(Exception):
@@ -125,12 +129,33 @@ class JobSettings(Section):
     retries: int = Field(default=3, ge=0)
     ttl_seconds_after_success: int = Field(default=3600, ge=0)
     ttl_seconds_after_failure: int = Field(default=86_400, ge=0)
-    resources: dict[str, dict[str, str | int]] = Field(default_factory=dict)
+    resources: Resources = Field(default_factory=dict)
     log_tail_lines: int = Field(default=30, ge=0, le=1000)
-    labels: dict[str, str] = Field(default_factory=dict)
-    annotations: dict[str, str] = Field(default_factory=dict)
-    node_selector: dict[str, str] = Field(default_factory=dict)
-    tolerations: tuple[dict[str, Any], ...] = ()
+    labels: dict[str, Text] = Field(default_factory=dict)
+    annotations: dict[str, Text] = Field(default_factory=dict)
+    node_selector: dict[str, Text] = Field(default_factory=dict)
+    tolerations: tuple[Valued, ...] = ()
+    affinity: dict[str, Any] = Field(default_factory=dict)
+    topology_spread_constraints: tuple[dict[str, Any], ...] = ()
+    priority_class_name: str = ""
+    runtime_class_name: str = ""
+    pod_security_context: dict[str, Any] = Field(default_factory=dict)
+    security_context: dict[str, Any] = Field(default_factory=dict)
+    env: tuple[Valued, ...] = ()
+    env_from: tuple[dict[str, Any], ...] = ()
+    volumes: tuple[dict[str, Any], ...] = ()
+    volume_mounts: tuple[dict[str, Any], ...] = ()
+    automount_service_account_token: bool = False
+
+    @field_validator("env")
+    @classmethod
+    def check_env(cls, env: tuple[Valued, ...]) -> tuple[Valued, ...]:
+        """Refuse variables that the operator itself sets for the trainer."""
+        for variable in env:
+            name = str(variable.get("name", ""))
+            if name in {DATABASE_URL, REDIS_URL, SIGNING_KEY} or name.startswith(TRAINER_PREFIX):
+                raise PydanticCustomError("env", "the operator sets {name} itself", {"name": name})
+        return env
 
     def ttl_seconds(self, *, succeeded: bool) -> int:
         """Give how long a finished Job is kept."""

@@ -10,18 +10,121 @@
 
 {{- define "retraining.labels" -}}
 app.kubernetes.io/name: {{ .Chart.Name }}
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- end }}
 
 {{- define "retraining.selector" -}}
 app.kubernetes.io/name: {{ .Chart.Name }}
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 app.kubernetes.io/component: operator
 {{- end }}
 
-{{- define "retraining.image" -}}{{ .image.repository }}:{{ .image.tag | default .root.Chart.AppVersion }}{{- end }}
+{{/* An image's reference: registry, repository, tag and digest, or a repository that has one of the last two already. */}}
+{{- define "retraining.image" -}}
+{{- $tag := include "retraining.tag" . -}}
+{{- $digest := .image.digest | default "" -}}
+{{- $repository := .image.repository -}}
+{{- with .image.registry }}{{ $repository = printf "%s/%s" (trimSuffix "/" .) $repository }}{{ end -}}
+{{- if and $digest (not (regexMatch "^[a-z0-9+._-]+:[0-9a-fA-F]{32,}$" $digest)) -}}
+{{- fail (printf "%s.digest must look like sha256:0123..., with the whole digest" .name) -}}
+{{- end -}}
+{{- if or (contains "@" $repository) (contains ":" (splitList "/" $repository | last)) -}}
+{{- if or $tag $digest -}}
+{{- fail (printf "%s.repository has a tag or a digest already, so leave %s.tag and %s.digest empty" .name .name .name) -}}
+{{- end -}}
+{{ $repository }}
+{{- else if $digest -}}
+{{ $repository }}{{ with $tag }}:{{ . }}{{ end }}@{{ $digest }}
+{{- else -}}
+{{ $repository }}:{{ $tag | default .root.Chart.AppVersion }}
+{{- end -}}
+{{- end }}
+
+{{/* A tag as it was written. From a file, YAML has made a number of 20240115, 0x1f or 1.10 before Helm sees it. */}}
+{{- define "retraining.tag" -}}
+{{- $tag := .image.tag -}}
+{{- if or (kindIs "int64" $tag) (kindIs "int" $tag) -}}
+{{- $tag = printf "%d" $tag -}}{{/* from --set, which keeps the digits */}}
+{{- else if kindIs "invalid" $tag -}}
+{{- $tag = "" -}}
+{{- else if not (kindIs "string" $tag) -}}
+{{- fail (printf "%s.tag must be in quotes, such as tag: \"20240115\", because YAML reads it as a number or as true or false otherwise" .name) -}}
+{{- end -}}
+{{- if and $tag (not (regexMatch "^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$" $tag)) -}}
+{{- fail (printf "%s.tag is no tag: it may have letters, digits, dots, dashes and underscores" .name) -}}
+{{- end -}}
+{{ $tag }}
+{{- end }}
+
+{{/* A value that Kubernetes wants as text: booleans and whole numbers as they are written. */}}
+{{- define "retraining.text" -}}
+{{- $value := .value -}}
+{{- if or (kindIs "string" $value) (kindIs "bool" $value) -}}{{ $value }}
+{{- else if or (kindIs "int64" $value) (kindIs "int" $value) -}}{{ printf "%d" $value }}
+{{- else if kindIs "invalid" $value -}}
+{{- else if and (kindIs "float64" $value) (eq $value (floor $value)) (lt $value 9007199254740992.0) (gt $value -9007199254740992.0) -}}{{ printf "%.0f" $value }}
+{{- else -}}{{ fail (printf "%s must be in quotes, because YAML does not read it as text" .path) }}
+{{- end -}}
+{{- end }}
+
+{{/* A map of such texts, as YAML. */}}
+{{- define "retraining.texts" -}}
+{{- $path := .path -}}
+{{- $texts := dict -}}
+{{- range $key, $value := .values -}}
+{{- $_ := set $texts $key (include "retraining.text" (dict "value" $value "path" (printf "%s.%s" $path $key))) -}}
+{{- end -}}
+{{- toYaml $texts -}}
+{{- end }}
+
+{{/* Labels or annotations: the chart's own, and beneath them what the values add, as YAML. */}}
+{{- define "retraining.added" -}}
+{{- $added := include "retraining.texts" (dict "values" .values "path" .path) | fromYaml -}}
+{{- toYaml (merge (fromYaml .own) $added) -}}
+{{- end }}
+
+{{/* A list of variables or tolerations, whose `value` is such a text, as YAML. */}}
+{{- define "retraining.valued" -}}
+{{- $path := .path -}}
+{{- $entries := list -}}
+{{- range $entry := .values -}}
+{{- $entry = deepCopy $entry -}}
+{{- if hasKey $entry "value" -}}
+{{- $_ := set $entry "value" (include "retraining.text" (dict "value" $entry.value "path" (printf "%s: the value of %s" $path ($entry.name | default $entry.key)))) -}}
+{{- end -}}
+{{- $entries = append $entries $entry -}}
+{{- end -}}
+{{- toYaml $entries -}}
+{{- end }}
+
+{{/* A container's resources; quantities may be numbers, as in every manifest. */}}
+{{- define "retraining.resources" -}}
+{{- $resources := dict -}}
+{{- range $kind, $quantities := . -}}
+{{- if kindIs "map" $quantities -}}
+{{- $texts := dict -}}
+{{- range $key, $value := $quantities -}}
+{{- if and (kindIs "float64" $value) (eq $value (floor $value)) -}}{{- $value = printf "%.0f" $value -}}{{- end -}}
+{{- if not (kindIs "invalid" $value) -}}{{- $_ := set $texts $key (toString $value) -}}{{- end -}}
+{{- end -}}
+{{- $_ := set $resources $kind $texts -}}
+{{- else if not (kindIs "invalid" $quantities) -}}
+{{- $_ := set $resources $kind $quantities -}}
+{{- end -}}
+{{- end -}}
+{{- toYaml $resources -}}
+{{- end }}
+
+{{/* imagePullSecrets, also where only their names are given. */}}
+{{- define "retraining.pullSecrets" -}}
+{{- $secrets := list -}}
+{{- range .Values.imagePullSecrets -}}
+{{- $secrets = append $secrets (kindIs "string" . | ternary (dict "name" .) .) -}}
+{{- end -}}
+{{- toJson $secrets -}}
+{{- end }}
 
 {{/* The Secret that holds a URL: the user's own, or the chart's. */}}
 {{- define "retraining.secret" -}}
@@ -37,7 +140,6 @@ key: url
 
 {{/* The operator's configuration file, in the order of values.yaml. */}}
 {{- define "retraining.config" -}}
-namespace: {{ .Release.Namespace }}
 ledgerName: {{ include "retraining.ledger" . }}
 leaderElection: {{- toYaml .Values.leaderElection | nindent 2 }}
 kafka: {{- toYaml .Values.kafka | nindent 2 }}
@@ -49,23 +151,102 @@ signing: {name: {{ .existingSecret }}, key: {{ .existingSecretKey }}}
 triggers: {{- toYaml .Values.triggers | nindent 2 }}
 retention: {{- toYaml .Values.retention | nindent 2 }}
 job:
-  image: {{ include "retraining.image" (dict "root" . "image" .Values.jobImage) }}
+  image: {{ include "retraining.image" (dict "root" . "image" .Values.jobImage "name" "jobImage") }}
   imagePullPolicy: {{ .Values.jobImage.pullPolicy }}
-  imagePullSecrets: {{ toJson .Values.imagePullSecrets }}
+  imagePullSecrets: {{ include "retraining.pullSecrets" . }}
   serviceAccountName: {{ include "retraining.jobAccount" . }}
-  {{- toYaml .Values.job | nindent 2 }}
+  resources: {{- include "retraining.resources" .Values.job.resources | nindent 4 }}
+  labels: {{- include "retraining.texts" (dict "values" .Values.job.labels "path" "job.labels") | nindent 4 }}
+  annotations: {{- include "retraining.texts" (dict "values" .Values.job.annotations "path" "job.annotations") | nindent 4 }}
+  nodeSelector: {{- include "retraining.texts" (dict "values" .Values.job.nodeSelector "path" "job.nodeSelector") | nindent 4 }}
+  tolerations: {{- include "retraining.valued" (dict "values" .Values.job.tolerations "path" "job.tolerations") | nindent 4 }}
+  env: {{- include "retraining.valued" (dict "values" .Values.job.env "path" "job.env") | nindent 4 }}
+  {{- toYaml (omit .Values.job "resources" "labels" "annotations" "nodeSelector" "tolerations" "env") | nindent 2 }}
 trainer: {{- toYaml .Values.trainer | nindent 2 }}
 logFormat: {{ .Values.logFormat }}
 logLevel: {{ .Values.logLevel }}
 {{- end }}
 
+{{/* Both may be added to, or overridden, by values; they satisfy the Pod Security Standard "restricted". */}}
 {{- define "retraining.containerSecurity" -}}
-allowPrivilegeEscalation: false
-readOnlyRootFilesystem: true
-capabilities: {drop: [ALL]}
+{{- $default := dict "allowPrivilegeEscalation" false "readOnlyRootFilesystem" true "capabilities" (dict "drop" (list "ALL")) -}}
+{{- toYaml (merge (deepCopy (. | default dict)) $default) -}}
 {{- end }}
 
 {{- define "retraining.podSecurity" -}}
-runAsNonRoot: true
-seccompProfile: {type: RuntimeDefault}
+{{- $default := dict "runAsNonRoot" true "seccompProfile" (dict "type" "RuntimeDefault") -}}
+{{- toYaml (merge (deepCopy (. | default dict)) $default) -}}
+{{- end }}
+
+{{/* Where a pod runs and what it runs as. From the section `job`, or from the root for the operator. */}}
+{{- define "retraining.placement" -}}
+{{- $path := .path -}}
+{{- with .section.priorityClassName }}
+priorityClassName: {{ . }}
+{{- end }}
+{{- with .section.runtimeClassName }}
+runtimeClassName: {{ . }}
+{{- end }}
+{{- with .section.nodeSelector }}
+nodeSelector: {{- include "retraining.texts" (dict "values" . "path" (printf "%snodeSelector" $path)) | nindent 2 }}
+{{- end }}
+{{- with .section.tolerations }}
+tolerations: {{- include "retraining.valued" (dict "values" . "path" (printf "%stolerations" $path)) | nindent 2 }}
+{{- end }}
+{{- with .section.affinity }}
+affinity: {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end }}
+
+{{/* The specification of the Job that migrates the database: the trainer's pod, with another command. */}}
+{{- define "retraining.migration" -}}
+backoffLimit: 6
+activeDeadlineSeconds: {{ int .Values.migration.deadlineSeconds }}
+ttlSecondsAfterFinished: {{ int .Values.migration.ttlSeconds }}
+template:
+  metadata:
+    {{- $own := printf "%s\napp.kubernetes.io/component: migrate" (include "retraining.labels" .) }}
+    labels: {{- include "retraining.added" (dict "own" $own "values" .Values.job.labels "path" "job.labels") | nindent 6 }}
+    {{- with .Values.job.annotations }}
+    annotations: {{- include "retraining.texts" (dict "values" . "path" "job.annotations") | nindent 6 }}
+    {{- end }}
+  spec:
+    restartPolicy: Never
+    serviceAccountName: {{ include "retraining.jobAccount" . }}
+    automountServiceAccountToken: {{ .Values.job.automountServiceAccountToken }}
+    enableServiceLinks: false
+    {{- with .Values.imagePullSecrets }}
+    imagePullSecrets: {{ include "retraining.pullSecrets" $ }}
+    {{- end }}
+    securityContext: {{- include "retraining.podSecurity" .Values.job.podSecurityContext | nindent 6 }}
+    {{- with .Values.job.topologySpreadConstraints }}
+    topologySpreadConstraints: {{- toYaml . | nindent 6 }}
+    {{- end }}
+    {{- with include "retraining.placement" (dict "section" .Values.job "path" "job.") | trim }}
+    {{- . | nindent 4 }}
+    {{- end }}
+    containers:
+      - name: migrate
+        image: {{ include "retraining.image" (dict "root" . "image" .Values.jobImage "name" "jobImage") }}
+        imagePullPolicy: {{ .Values.jobImage.pullPolicy }}
+        args: [migrate]
+        env:
+          {{- with .Values.job.env }}{{ include "retraining.valued" (dict "values" . "path" "job.env") | nindent 10 }}{{ end }}
+          - name: RETRAIN_EVENTS_TABLE
+            value: {{ .Values.trainer.eventsTable | quote }}
+          - name: DATABASE_URL
+            valueFrom:
+              secretKeyRef: {{- include "retraining.secret" (dict "root" . "store" "database") | nindent 16 }}
+        {{- with .Values.job.envFrom }}
+        envFrom: {{- toYaml . | nindent 10 }}
+        {{- end }}
+        resources: {{- include "retraining.resources" .Values.migration.resources | nindent 10 }}
+        terminationMessagePolicy: FallbackToLogsOnError
+        securityContext: {{- include "retraining.containerSecurity" .Values.job.securityContext | nindent 10 }}
+        {{- with .Values.job.volumeMounts }}
+        volumeMounts: {{- toYaml . | nindent 10 }}
+        {{- end }}
+    {{- with .Values.job.volumes }}
+    volumes: {{- toYaml . | nindent 6 }}
+    {{- end }}
 {{- end }}

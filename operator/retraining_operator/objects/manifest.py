@@ -15,7 +15,7 @@ from retraining_operator.contract import DATABASE_URL, REDIS_URL, SIGNING_KEY, E
 from retraining_operator.names import Task
 from retraining_operator.objects.decision import Ruling
 from retraining_operator.objects.request import Manifest, RetrainRequest
-from retraining_operator.settings import SecretKey, Settings
+from retraining_operator.settings import JobSettings, SecretKey, Settings
 
 
 class ImpossibleRequest(Exception):
@@ -85,7 +85,7 @@ def build_job(request: RetrainRequest, settings: Settings, ruling: Ruling | None
                 "spec": {
                     "restartPolicy": "Never",
                     "serviceAccountName": job.service_account_name,
-                    "automountServiceAccountToken": False,
+                    "automountServiceAccountToken": job.automount_service_account_token,
                     "enableServiceLinks": False,
                     "imagePullSecrets": [dict(secret) for secret in job.image_pull_secrets],
                     "nodeSelector": dict(job.node_selector),
@@ -93,8 +93,10 @@ def build_job(request: RetrainRequest, settings: Settings, ruling: Ruling | None
                     "securityContext": {
                         "runAsNonRoot": True,
                         "seccompProfile": {"type": "RuntimeDefault"},
+                        **copy.deepcopy(job.pod_security_context),
                     },
                     "containers": [build_container(request, settings, ruling)],
+                    **placement_of(job),
                 },
             },
         },
@@ -121,6 +123,18 @@ def on_exit_codes(values: list[int]) -> Manifest:
     return {"containerName": names.TRAINER_CONTAINER, "operator": "In", "values": values}
 
 
+def placement_of(job: JobSettings) -> Manifest:
+    """Build the further fields of the pod that are set at all."""
+    fields: Manifest = {
+        "affinity": job.affinity,
+        "topologySpreadConstraints": list(job.topology_spread_constraints),
+        "priorityClassName": job.priority_class_name,
+        "runtimeClassName": job.runtime_class_name,
+        "volumes": list(job.volumes),
+    }
+    return {name: copy.deepcopy(value) for name, value in fields.items() if value}
+
+
 def build_container(request: RetrainRequest, settings: Settings, ruling: Ruling | None) -> Manifest:
     """Build the trainer's container; it needs no right in the cluster and writes nothing but its result document."""
     return {
@@ -128,14 +142,17 @@ def build_container(request: RetrainRequest, settings: Settings, ruling: Ruling 
         "image": settings.job.image,
         "imagePullPolicy": settings.job.image_pull_policy,
         "args": arguments_of(request, ruling),
-        "env": build_environment(request, settings, ruling),
+        "env": [*copy.deepcopy(settings.job.env), *build_environment(request, settings, ruling)],
         "resources": copy.deepcopy(request.spec.resources or settings.job.resources),
         "terminationMessagePolicy": "File",
         "securityContext": {
             "allowPrivilegeEscalation": False,
             "readOnlyRootFilesystem": True,
             "capabilities": {"drop": ["ALL"]},
+            **copy.deepcopy(settings.job.security_context),
         },
+        **({"envFrom": list(copy.deepcopy(settings.job.env_from))} if settings.job.env_from else {}),
+        **({"volumeMounts": list(copy.deepcopy(settings.job.volume_mounts))} if settings.job.volume_mounts else {}),
     }
 
 

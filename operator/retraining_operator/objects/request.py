@@ -22,6 +22,7 @@ from retraining_operator.contract import (
 )
 from retraining_operator.objects.decision import TEXT_LIMIT_CHARACTERS, Ruling
 from retraining_operator.reason import Reason
+from retraining_operator.scalars import Resources
 from retraining_operator.triggers.trigger import DEFAULT_REASON, Trigger
 
 Manifest = dict[str, Any]
@@ -63,7 +64,7 @@ class RequestSpec(BaseModel):
     """A former version that the Job is to put live again instead of training."""
     deadline_seconds: int | None = None
     retries: int | None = None
-    resources: dict[str, dict[str, str | int]] | None = None
+    resources: Resources | None = None
     suspend: bool = False
 
     def tunables(self) -> dict[str, Any]:

@@ -22,6 +22,12 @@ NEEDED = (
 )
 
 
+@pytest.fixture(autouse=True)
+def downward_api(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Set what the Deployment sets: the namespace comes from the pod, and not from the rendered configuration."""
+    monkeypatch.setenv("NAMESPACE", "fraud")
+
+
 def helm(*arguments: str) -> str:
     return run([environment.ours().helm, *arguments])
 

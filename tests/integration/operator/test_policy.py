@@ -8,7 +8,7 @@ import pytest
 from retraining_operator.cluster import JOBS, Cluster
 from retraining_operator.context import Context
 from retraining_operator.settings import ConcurrencyPolicy, Settings
-from tests.integration.operator.conftest import build_reconciler, reconcile
+from tests.integration.operator.conftest import build_reconciler, plain_reason, reconcile
 from tests.system.kubectl import Kubectl, wait_for
 
 pytestmark = pytest.mark.usefixtures("no_pods")
@@ -23,7 +23,7 @@ def apply(namespace: Kubectl, *names: str, **spec: Any) -> None:
 
 def reasons(namespace: Kubectl) -> dict[str, str]:
     return {
-        item["metadata"]["name"]: item["status"]["conditions"][0]["reason"]
+        item["metadata"]["name"]: plain_reason(item["status"]["conditions"][0]["reason"])
         for item in namespace.items("retrainrequests")
     }
 

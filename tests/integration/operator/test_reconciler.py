@@ -9,7 +9,7 @@ from retraining_operator.context import Context
 from retraining_operator.objects.manifest import build_job
 from retraining_operator.objects.request import read_request
 from retraining_operator.settings import Settings
-from tests.integration.operator.conftest import build_reconciler, reconcile
+from tests.integration.operator.conftest import build_reconciler, plain_reason, reconcile
 from tests.system.kubectl import Kubectl, wait_for
 
 pytestmark = pytest.mark.usefixtures("no_pods")
@@ -24,7 +24,7 @@ def apply(namespace: Kubectl, *names: str) -> None:
 
 def reason(namespace: Kubectl, name: str) -> str:
     conditions = namespace.get("retrainrequest", name)["status"]["conditions"]
-    return next(str(condition["reason"]) for condition in conditions if condition["type"] == "Succeeded")
+    return plain_reason(next(condition["reason"] for condition in conditions if condition["type"] == "Succeeded"))
 
 
 async def settle(context: Context, cluster: Cluster, passes: int = 3) -> None:
