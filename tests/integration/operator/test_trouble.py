@@ -48,7 +48,7 @@ def test_pod_that_waits_is_seen_and_its_end_is_recorded_once_the_database_is_bac
 ) -> None:
     port = free_port()
     operator(at(database_url, address=f"127.0.0.1:{port}"), imagePullPolicy="IfNotPresent")  # nobody listens there
-    ask(namespace, "no-image", deadlineSeconds=4)
+    ask(namespace, "no-image", deadlineSeconds=12)
     ask(namespace, "no-room", resources={"requests": {"cpu": "500"}})
 
     message = wait_until(namespace, "no-image", "Unknown", "ImagePullFailed")
@@ -58,7 +58,7 @@ def test_pod_that_waits_is_seen_and_its_end_is_recorded_once_the_database_is_bac
     assert "Insufficient cpu" in message
 
     message = wait_until(namespace, "no-image", "False", "ImagePullFailed")
-    assert message.startswith("The deadline of 4 s passed while the pod waited")
+    assert message.startswith("The deadline of 12 s passed while the pod waited")
     assert "localhost/none:none" in message
     wait_until(namespace, "no-image", "False", "DatabaseAway", "Recorded")
     [job] = namespace.items("jobs", "retraining.dev/request=no-image")
