@@ -77,7 +77,9 @@ class Reconciler:
             ClusterError: where the API server is away or the CRD is not there.
         """
         view = self._view
-        jobs, pods = await asyncio.gather(self._cluster.list_jobs(), self._cluster.list_pods())
+        jobs, pods, refusals = await asyncio.gather(
+            self._cluster.list_jobs(), self._cluster.list_pods(), self._refusals()
+        )
         for body in jobs:
             view.see_job(body)
         found, version = set[str](), 0
@@ -90,7 +92,7 @@ class Reconciler:
         for body in pods:
             view.canary.exists(names.PODS, int(body["metadata"]["resourceVersion"]))
             view.see_pod(body)
-        for body in await self._refusals():
+        for body in refusals:
             view.see_refusal(body)
         view.keep_requests(found, version)
         view.keep_jobs({body["metadata"]["uid"] for body in jobs}, jobs.resource_version)
