@@ -1,21 +1,23 @@
-"""The audit row that an earlier run owes, which has published and died. Driven by the runs that publish after it.
+"""Backfill of audit rows that earlier runs owe, which have published and could not record it.
 
-Its Job may have been deleted by hand, or have used up its tries. Whoever replaces the live model makes sure first that
-the live one has its row, so the audit trail never has a hole.
+The Job of such a run may have been deleted by hand, or have used up its tries. A later run writes the rows at its own
+end. What cannot be written then is logged and left for the next run: it never fails a run that does not owe it.
 """
 
 from __future__ import annotations
 
 import logging
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
 from retraining_job.audit import facts_of, insert_version, lock, upsert_run
 from retraining_job.contract import Reason, Result, Verdict
 from retraining_job.database import database
+from retraining_job.history import kept_versions
 from retraining_job.live import read_live
 from retraining_job.outcome import Outcome
-from retraining_job.publish import result_of_run
+from retraining_job.publish import RUN_SECONDS, result_of_run
 from retraining_job.retries import patiently
 from retraining_job.tables import Tables, tables_of
 
@@ -28,26 +30,63 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-def settle_live(settings: TrainSettings) -> None:
-    """Look which model is live, and record its promotion if its own run has not; see `settle`."""
-    settle(settings, patiently(settings, partial(read_live, settings, with_model=False)).described)
+def live_manifest(settings: TrainSettings) -> Manifest | None:
+    """Read the manifest of the live model."""
+    return patiently(settings, partial(read_live, settings, with_model=False)).described
 
 
-def settle(settings: TrainSettings, manifest: Manifest | None) -> None:
-    """Record the promotion of the live model if its own run has not.
+def backfill(settings: TrainSettings, former: Manifest | None) -> None:
+    """Record the promotions that their own runs have not: those of the model that was live, and of the last days.
 
-    Safe beside that run itself, should it still be alive: both write the same rows, one after the other.
+    Safe beside such a run itself, should it still be alive: both write the same rows, one after the other. Nothing is
+    raised: whatever goes wrong is logged, and the next run tries again.
 
     Args:
-        settings: those of the run that is about to publish.
-        manifest: the live model's; None where somebody else has put it there, who keeps no rows here.
-
-    Raises:
-        BadConfiguration: the database refuses the row.
-        DependencyAway: the database or Redis does not answer.
+        settings: Those of the run that is about to end.
+        former: The manifest of the model that was live when the run began; None if there was none, or somebody else
+            has put it there, who keeps no rows here.
     """
-    if manifest and manifest.run_id and manifest.run_id != settings.run_id:
-        patiently(settings, partial(record_for, settings, manifest))
+    try:
+        candidates = {former.run_id: former} if former else {}
+        recently = datetime.now(UTC) - timedelta(seconds=RUN_SECONDS)
+        for manifest in manifests(settings):
+            if manifest.published_at >= recently:
+                candidates.setdefault(manifest.run_id, manifest)
+        owed = unrecorded(settings, [one for run, one in candidates.items() if run not in {"", settings.run_id}])
+    except Exception as error:  # noqa: BLE001  # the run itself has ended well
+        log.warning("Could not look for runs that owe their audit row: %s", error)
+        return
+    for manifest in owed:
+        try:
+            record_for(settings, manifest)
+        except Exception as error:  # noqa: BLE001
+            log.warning(
+                "Version %d of run %s is still without its row in model_versions; the next run tries again. %s",
+                manifest.version,
+                manifest.run_id,
+                error,
+            )
+
+
+def manifests(settings: TrainSettings) -> list[Manifest]:
+    """Read the manifests of the live model and of the former ones that Redis keeps."""
+    found = [version.entry.manifest for version in kept_versions(settings) if version.entry]
+    found.append(read_live(settings, with_model=False).described)
+    return [manifest for manifest in found if manifest]
+
+
+def unrecorded(settings: TrainSettings, manifests: list[Manifest]) -> list[Manifest]:
+    """Return those of some promotions that have no row in `model_versions`."""
+    if not manifests:
+        return []
+    with database(settings.database_url) as connection:
+        tables = tables_of(connection)
+        column = "run_id" if tables.has_run_id else "version"
+        values = {one.run_id if tables.has_run_id else str(one.version): one for one in manifests}
+        with connection.cursor() as cursor:
+            cursor.execute(f"SELECT {column}::text FROM model_versions WHERE {column}::text = ANY(%s)", [list(values)])  # noqa: S608  # one of two names
+            recorded = {value for [value] in cursor.fetchall()}
+    return [one for value, one in values.items() if value not in recorded]
 
 
 def record_for(settings: TrainSettings, manifest: Manifest) -> None:
@@ -69,7 +108,7 @@ def record_for(settings: TrainSettings, manifest: Manifest) -> None:
             row |= {"trigger_reason": Reason.UNKNOWN, "preset": manifest.preset}
         upsert_run(connection, tables, row)
     log.warning(
-        "The live version %d was never recorded by its run %s, which must have died: its row is written now.",
+        "Version %d was never recorded by its run %s, which must have died. Wrote its audit row.",
         manifest.version,
         manifest.run_id,
     )

@@ -6,8 +6,10 @@ rows where the schema is migrated, the version and its time where it is not.
 
 from __future__ import annotations
 
+import json
 import logging
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from psycopg2.extras import Json, RealDictCursor
@@ -15,6 +17,8 @@ from psycopg2.extras import Json, RealDictCursor
 from retraining_job.contract import Reason, Result, Verdict, Withheld, read_row
 from retraining_job.database import database
 from retraining_job.errors import BadConfiguration, BadData
+from retraining_job.fitting import fitted
+from retraining_job.refusals import RefusedRowError, SilentRefusalError, checked, refusals
 from retraining_job.tables import Tables, tables_of
 
 if TYPE_CHECKING:
@@ -34,6 +38,9 @@ REPORT = """
     WHERE run_id = %(run)s OR request = %(run)s OR request LIKE '%%/' || %(run)s
     ORDER BY run_id = %(run)s DESC, finished_at DESC LIMIT 1
 """
+
+as_json = partial(json.dumps, ensure_ascii=False)
+"""Without escapes such as \\u00fc, which PostgreSQL reads in few encodings."""
 
 log = logging.getLogger(__name__)
 
@@ -111,20 +118,60 @@ def report_of(settings: MigrateSettings, run: str) -> str:
 
 
 def announce(settings: TrainSettings, outcome: Outcome) -> None:
-    """Write down what is about to be published: its evidence must be there even if the run dies right after."""
+    """Write down what is about to be published, once it is certain that it can be recorded.
+
+    The evidence must be there even if the run dies right after it has published.
+
+    Raises:
+        BadConfiguration: The database would refuse a row of the promotion.
+        DependencyAway: The database does not answer.
+    """
     with database(settings.database_url) as connection:
         tables = tables_of(connection)
+        try_rows(connection, tables, settings, outcome)
         nothing_yet = {"verdict": None, "version": None, "promoted": False, "reason": Reason.ANNOUNCED}
         row = row_of(settings, outcome) | nothing_yet
         upsert_run(connection, tables, row)
+
+
+def rehearse(settings: TrainSettings, outcome: Outcome) -> None:
+    """Check that the rows of a promotion can be written, before anything is published.
+
+    Raises:
+        BadConfiguration: The database refuses one of them; the text names table, constraint and value.
+        DependencyAway: The database does not answer.
+    """
+    with database(settings.database_url) as connection:
+        try_rows(connection, tables_of(connection), settings, outcome)
+
+
+def try_rows(connection: Connection, tables: Tables, settings: TrainSettings, outcome: Outcome) -> None:
+    """Write both rows of a promotion, and take them back.
+
+    That another run has taken the version meanwhile is no refusal: publishing notices it.
+
+    Raises:
+        BadConfiguration: The database refuses one of them.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("SAVEPOINT rehearsal")
+        try:
+            insert_version(connection, tables, settings.reason, outcome.result)
+            upsert_run(connection, tables, row_of(settings, outcome))
+        except RefusedRowError as error:
+            cursor.execute("ROLLBACK TO SAVEPOINT rehearsal")
+            if error.is_duplicate and last_version(connection, tables) >= (outcome.result.version or 0):
+                return
+            raise BadConfiguration(f"{error} The challenger was not published.") from None
+        cursor.execute("ROLLBACK TO SAVEPOINT rehearsal")
 
 
 def record(settings: TrainSettings, outcome: Outcome) -> None:
     """Write the rows of a run that are not there yet.
 
     Raises:
-        BadConfiguration: the database refuses them.
-        DependencyAway: the database does not answer.
+        BadConfiguration: The database refuses them; the text names table, constraint and value.
+        DependencyAway: The database does not answer.
     """
     with database(settings.database_url) as connection:
         tables = tables_of(connection)
@@ -146,11 +193,11 @@ def insert_version(connection: Connection, tables: Tables, reason: str, result: 
     Every value goes as text: PostgreSQL gives it the column's type, which differs between installations.
     """
     precision = result.figures.challenger.precision if result.figures else None
-    row = {
+    row: dict[str, Any] = {
         "version": str(result.version),
         # In whole seconds, so that a column of coarser times gives back what the guard below compares with.
         "trained_at": result.finished_at.replace(microsecond=0).isoformat(),
-        "trigger_reason": reason[: tables.reason_length],
+        "trigger_reason": reason,
         "precision_score": None if precision is None else f"{precision:.4f}",
         "n_samples": None if result.n_samples is None else str(result.n_samples),
     }
@@ -158,15 +205,16 @@ def insert_version(connection: Connection, tables: Tables, reason: str, result: 
     if tables.has_run_id:
         row["run_id"] = result.run_id
         guards = ["run_id"]
+    row = fitted(row, tables.versions, tables.codec)
     names = ", ".join(row)
     values = ", ".join(f"%({name})s" for name in row)
     same = " AND ".join(f"{name} = %({name})s" for name in guards)
-    statement = (
-        f"INSERT INTO model_versions ({names}) SELECT {values} "  # noqa: S608  # names of our own
-        f"WHERE NOT EXISTS (SELECT FROM model_versions WHERE {same})"
-    )
-    with connection.cursor() as cursor:
-        cursor.execute(statement, row)
+    there = f"SELECT FROM model_versions WHERE {same}"  # names of our own
+    statement = f"INSERT INTO model_versions ({names}) SELECT {values} WHERE NOT EXISTS ({there})"
+    with refusals(connection, tables, "model_versions", row), connection.cursor() as cursor:
+        cursor.execute(f"{checked(statement)}; {there}", row)
+        if cursor.fetchone() is None:
+            raise SilentRefusalError
 
 
 def upsert_run(connection: Connection, tables: Tables, row: dict[str, Any]) -> None:
@@ -175,9 +223,10 @@ def upsert_run(connection: Connection, tables: Tables, row: dict[str, Any]) -> N
     A failure gives way to a verdict, every verdict to the one that has published, and one that awaits a person's
     decision to what was decided.
     """
-    row = {name: value for name, value in row.items() if name in tables.run_columns}
+    row = {name: value for name, value in row.items() if name in tables.runs}
     if not row:
         return
+    row = fitted(row, tables.runs, tables.codec)
     names = ", ".join(row)
     values = ", ".join(f"%({name})s" for name in row)
     changes = ", ".join(f"{name} = EXCLUDED.{name}" for name in row)
@@ -191,8 +240,9 @@ def upsert_run(connection: Connection, tables: Tables, row: dict[str, Any]) -> N
             else ""
         )
     )
-    with connection.cursor() as cursor:
-        cursor.execute(statement, row)
+    wrapped = {name: Json(value, dumps=as_json) if isinstance(value, dict) else value for name, value in row.items()}
+    with refusals(connection, tables, "retraining_runs", row), connection.cursor() as cursor:
+        cursor.execute(checked(statement), wrapped)
 
 
 def row_of(settings: TrainSettings, outcome: Outcome) -> dict[str, Any]:
@@ -214,7 +264,7 @@ def facts_of(outcome: Outcome) -> dict[str, Any]:
         "version": result.version,
         "champion_version": result.champion_version,
         "n_samples": result.n_samples,
-        "figures": Json(result.figures.model_dump(exclude_none=True)) if result.figures else None,
+        "figures": result.figures.model_dump(exclude_none=True) if result.figures else None,
         "window_first": result.window.first if result.window else None,
         "window_last": result.window.last if result.window else None,
         "started_at": result.started_at,
@@ -223,7 +273,7 @@ def facts_of(outcome: Outcome) -> dict[str, Any]:
     beside = {
         "decided_by": outcome.decided_by,
         "restored_from": outcome.restored_from,
-        "evidence": Json(outcome.evidence.model_dump(mode="json")) if outcome.evidence else None,
+        "evidence": outcome.evidence.model_dump(mode="json") if outcome.evidence else None,
         "report": outcome.report,
     }
     return row | {name: value for name, value in beside.items() if value is not None}

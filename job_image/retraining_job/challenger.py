@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from retraining_job.audit import rehearse
 from retraining_job.contract import Decision, Result
 from retraining_job.errors import BadData
 from retraining_job.keys import Keys
 from retraining_job.live import Stamp, read_live
 from retraining_job.manifest import Manifest, Origin, sha256
+from retraining_job.outcome import Outcome
 from retraining_job.publish import Overtaken, Parcel, Published, publish, published
 from retraining_job.rollback import rebuilt_pickle
 from retraining_job.signing import NotSigned, check_signature, signed
@@ -148,6 +150,7 @@ def approve(settings: DecideSettings, challenger: Challenger, *, floor: int) -> 
     now = {"promoted": True, "withheld": None, "version": version, "message": message, "finished_at": datetime.now(UTC)}
     result = challenger.result.model_copy(update=now)
     parcel = Parcel(blob, challenger.state, origin)
+    rehearse(settings, Outcome(result, decided_by=settings.decided_by or None))
     return publish(settings, parcel, judged_against=challenger.judged_against, result=result)
 
 

@@ -1,23 +1,28 @@
-"""Connections to PostgreSQL, and psycopg2's errors as ours. Used by events, audit and schema."""
+"""Connections to PostgreSQL, and its errors as ours: by their SQLSTATE alone, see `contract.postgres_errors`."""
 
 from __future__ import annotations
 
-import re
+import os
+import pwd
+import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import psycopg2
 from psycopg2.extensions import parse_dsn
 
-from retraining_job.contract import DATABASE_URL
-from retraining_job.errors import BadConfiguration, BadData, DependencyAway
+from retraining_job.contract import Failure
+from retraining_job.contract.database_login import login_failure
+from retraining_job.contract.database_url import SETTING, DatabaseUrlError, connection_parameters
+from retraining_job.contract.error_class import ErrorClass
+from retraining_job.contract.postgres_errors import CANCELLED, LIMITS, UNKNOWN, postgres_error
+from retraining_job.errors import BadConfiguration, BadData, DependencyAway, RunError
+from retraining_job.limits import limit_of
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection  # noqa: N812
     from pydantic import SecretStr
-
-SETTING = f"database.url ({DATABASE_URL})"
 
 CONNECTION_DEFAULTS = {
     "connect_timeout": "10",
@@ -27,68 +32,133 @@ CONNECTION_DEFAULTS = {
     "keepalives_interval": "10",
     "keepalives_count": "3",
 }
+CONNECTION_FIXED = {"client_encoding": "UTF8"}
+LOGIN_SECONDS = 10.0
+"""How long to look for the reason of a connection that could not be made."""
 
-WILL_NOT_PASS = re.compile(
-    r"authentication failed|no password supplied|does not exist|pg_hba\.conf|permission denied"
-    r"|not permitted to log in|certificate|does not support SSL"
-)
-"""Refusals at connecting that waiting does not mend; libpq gives no code for them, only text."""
+KINDS: dict[Failure, type[RunError]] = {
+    Failure.BAD_CONFIGURATION: BadConfiguration,
+    Failure.BAD_DATA: BadData,
+    Failure.DEPENDENCY_AWAY: DependencyAway,
+}
 
 
 @contextmanager
 def database(url: SecretStr) -> Iterator[Connection]:
-    """Give a connection whose one transaction is committed at the end, or rolled back on any error.
+    """Open a connection whose one transaction is committed at the end, or rolled back on any error.
 
     Raises:
-        BadConfiguration: the URL, the password or the schema is wrong.
-        DependencyAway: the database does not answer.
-        BadData: the database cannot compute what is asked of it.
+        BadConfiguration: The URL, the password, a right, a limit or the schema is wrong.
+        DependencyAway: The database does not answer, or reports what may pass.
+        BadData: The database cannot compute with the data that is asked for.
     """
     try:
-        with closing(connect(url)) as connection, connection:
-            yield connection
-    except (psycopg2.OperationalError, psycopg2.InterfaceError) as error:
-        raise DependencyAway(f"The database is away: {explanation(error)}.") from None
-    except psycopg2.ProgrammingError as error:
-        raise BadConfiguration(f"The database of {SETTING} refuses: {explanation(error)}.") from None
+        with closing(connect(url)) as connection:
+            start = time.monotonic()
+            try:
+                with connection:
+                    yield connection
+            except psycopg2.Error as error:
+                raise understood(error, url, connection, time.monotonic() - start) from None
     except psycopg2.Error as error:
-        raise BadData(f"The database reports: {explanation(error)}.") from None
+        raise understood(error) from None
 
 
 def connect(url: SecretStr) -> Connection:
-    """Connect, and tell a wrong setting from a database that is away."""
-    parts = parsed(url)
+    """Connect, and tell a wrong setting from a database that is away.
+
+    Raises:
+        BadConfiguration: The URL is wrong, or the server refuses the login.
+        DependencyAway: The server does not answer, or not now.
+    """
+    parts = parameters(url)
     try:
         connection: Connection = psycopg2.connect(**parts)
-    except psycopg2.OperationalError as error:
-        text = explanation(error)
-        if WILL_NOT_PASS.search(text):
-            raise BadConfiguration(f"The database refuses the connection of {SETTING}: {text}.") from None
-        raise DependencyAway(f"The database of {SETTING} is away: {text}.") from None
+    except (psycopg2.Error, UnicodeDecodeError) as error:
+        failure = login_failure(parts, LOGIN_SECONDS)
+        raise built(failure.row, failure.problem or words_of(error), failure.code, f" of {SETTING}") from None
     return connection
 
 
-def parsed(url: SecretStr) -> dict[str, Any]:
-    """Take the URL apart, and add what we want of a connection where the URL does not say.
+def parameters(url: SecretStr) -> dict[str, Any]:
+    """Return libpq's parameters: those of the URL, and what we want of a connection where the URL does not say.
 
     Raises:
-        BadConfiguration: it has not the form that it should. What exactly is wrong is not told: where a password has
-            a character that should have been encoded, libpq takes pieces of it for the host or the port and says so.
+        BadConfiguration: It has not the form that it should.
     """
     try:
-        parts: dict[str, str] = parse_dsn(url.get_secret_value())
-    except (psycopg2.ProgrammingError, UnicodeDecodeError):
-        parts = {"host": "@"}
-    in_pieces = "@" in parts.get("host", "") + parts.get("dbname", "")
-    if in_pieces or not all(port.isdigit() for port in parts.get("port", "5432").split(",")):
-        raise BadConfiguration(
-            f"The setting {SETTING} is wrong: it is not of the form postgresql://user:password@host:5432/database, "
-            "or its password has characters that must be percent-encoded."
-        )
-    return {**CONNECTION_DEFAULTS, **parts}
+        parts = connection_parameters(url.get_secret_value(), parse_dsn, os_user=knows_user())
+    except DatabaseUrlError as error:
+        raise BadConfiguration(f"The setting {SETTING} is wrong: {error}.") from None
+    return {**CONNECTION_DEFAULTS, **parts, **CONNECTION_FIXED}
+
+
+def knows_user() -> bool:
+    """Return whether libpq finds a user by itself where the URL names none."""
+    if os.environ.get("PGUSER"):
+        return True
+    try:
+        pwd.getpwuid(os.geteuid())
+    except KeyError:  # as in a container
+        return False
+    return True
+
+
+def understood(
+    error: psycopg2.Error, url: SecretStr | None = None, connection: Connection | None = None, seconds: float = 0.0
+) -> RunError:
+    """Return an error of psycopg2 as one of ours.
+
+    Args:
+        error: The error.
+        url: Where to ask for a limit, if one is behind it.
+        connection: The connection on which it happened.
+        seconds: How long the transaction had been open.
+    """
+    code = error.pgcode
+    row, limit = postgres_error(code), ""
+    if code in LIMITS and url is not None and connection is not None:
+        found = None
+        with suppress(psycopg2.Error, RunError):
+            found = limit_of(LIMITS[code], connection, lambda: connect(url), parameters(url))
+        if code == "57014" and found is not None and not found.reached(seconds):
+            row = CANCELLED
+        elif found is not None:
+            limit = f" {found}"
+            row = found.refined(row)
+    is_broken = isinstance(error, (psycopg2.OperationalError, psycopg2.InterfaceError)) or (
+        connection is not None and connection.closed  # while it copies, psycopg2 raises an error of no class of its own
+    )
+    if code is None and not is_broken:
+        row = UNKNOWN
+    return built(row, words_of(error), code, "", limit)
+
+
+def built(row: ErrorClass, words: str, code: str | None, where: str = "", limit: str = "") -> RunError:
+    """Build the failure: what has happened, the server's own words, the code, and what to do.
+
+    Args:
+        row: What has happened.
+        words: The server's own words.
+        code: Its SQLSTATE.
+        where: Which setting leads there, as the end of the first clause.
+        limit: The limit behind it, as a sentence that says what to do as well.
+    """
+    state = f" (SQLSTATE {code})" if code else ""
+    sentence = f"{row.meaning}{where}: {words}{state}.{limit or f' {row.advice}'}"
+    return KINDS[row.reason](sentence)
+
+
+def words_of(error: Exception) -> str:
+    """Return the server's own words on one line; they may be in any language and any encoding."""
+    if isinstance(error, UnicodeDecodeError):
+        text = bytes(error.object).decode(errors="replace")
+    else:
+        primary = error.diag.message_primary if isinstance(error, psycopg2.Error) and error.diag else None
+        text = primary or str(error) or type(error).__name__
+    return " ".join(text.split()).rstrip(".")
 
 
 def explanation(error: psycopg2.Error) -> str:
-    """Give the database's own words on one line."""
-    text = (error.diag.message_primary if error.diag else None) or str(error) or type(error).__name__
-    return " ".join(text.split()).rstrip(".")
+    """Return the server's own words and the code."""
+    return words_of(error) + (f" (SQLSTATE {error.pgcode})" if error.pgcode else "")

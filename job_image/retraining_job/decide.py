@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
-from retraining_job.arrears import settle_live
+from retraining_job.arrears import backfill, live_manifest
 from retraining_job.audit import read_trail
 from retraining_job.challenger import Expired, Rejected
 from retraining_job.challenger import decide as carry_out
@@ -33,11 +33,12 @@ def decide(settings: DecideSettings, started_at: datetime) -> Result:
         RunError: it could not be done, or not be recorded.
     """
     trail = patiently(settings, partial(read_trail, settings))
-    settle_live(settings)
+    former = live_manifest(settings)
     end = patiently(settings, partial(carry_out, settings, floor=trail.last_version))
     judged = trail.finished or unknown(settings, started_at)
     result = result_of(end, settings, judged)
     keep(settings, Outcome(result, decided_by=settings.decided_by or None))
+    backfill(settings, former)
     return result
 
 

@@ -1,56 +1,59 @@
-"""From PostgreSQL to events: the newest rows of the events' table or view. Driven by `run`.
+"""From PostgreSQL to events: the newest rows of the events' table or view.
 
-`read_events` gives them one by one, as the `reference` preset takes them; `table_columns` builds on the same query.
+`read_table` returns them one by one, as the `reference` preset takes them; `table_columns` builds on the same query.
+Both read by COPY, which sends every type as text. So no value of any type can be one that Python cannot hold.
 """
 
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
-from itertools import chain
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
-import psycopg2
 from psycopg2 import sql
-from psycopg2.extensions import PYDATETIME, PYDATETIMETZ
 
-from retraining_job.contract import Tunables, Window, environment_name, value_name
+from retraining_job.contract import Window
 from retraining_job.database import database
-from retraining_job.errors import BadConfiguration
-from retraining_job.logs import with_progress
+from retraining_job.event_query import TABLE_SETTING, TRUTH_COLUMN, TRUTH_SETTING, EventQuery, Kind, event_query
+from retraining_job.logs import Progress
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from _typeshed import SupportsWrite
     from psycopg2.extensions import connection as Connection  # noqa: N812
-    from psycopg2.extensions import cursor as Cursor  # noqa: N812
     from pydantic import SecretStr
 
-FETCH_ROWS = 5_000
-"""Rows in each reply of the database: enough to keep it busy, few enough to say how far the reading is."""
+__all__ = [
+    "TABLE_SETTING",
+    "TRUTH_COLUMN",
+    "TRUTH_SETTING",
+    "Event",
+    "in_utc",
+    "read_events",
+    "read_table",
+    "window_of",
+]
 
 PROGRESS = "Read %s of at most {rows:,} events."
 
-TABLE_SETTING = f"{value_name('events_table')} ({environment_name('events_table')})"
-TRUTH_COLUMN: str = Tunables.model_fields["truth_column"].default
-TRUTH_SETTING = f"{value_name('truth_column')} ({environment_name('truth_column')})"
+SESSION = """
+    SET LOCAL timezone = 'UTC'; SET LOCAL datestyle = 'ISO, YMD'; SET LOCAL intervalstyle = 'iso_8601';
+    SET LOCAL extra_float_digits = 3; SET LOCAL bytea_output = 'hex'
+"""
+"""How values are written must not depend on what is set for the role, the database or the server."""
 
-LOOK = sql.SQL(
-    'SELECT "timestamp", amount, anomaly_score, is_anomaly, {truth}, amount_vs_user_avg, features_json'
-    " FROM {table} LIMIT 0"
-)
+COPY = sql.SQL("COPY ({query}) TO STDOUT")
+MICROSECONDS = sql.SQL('(extract(epoch FROM "timestamp") * 1000000)::bigint')
+FEATURES = sql.SQL('features_json::text COLLATE "C"')
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
-NEWEST = sql.SQL(
-    'SELECT {columns} FROM {table} WHERE isfinite("timestamp")'
-    ' ORDER BY "timestamp" DESC, features_json::text COLLATE "C",'
-    " amount, anomaly_score, is_anomaly, {truth}, amount_vs_user_avg LIMIT {rows}"
-)
-"""Events of the same time are ordered by all that is in them, so that it does not depend on how they are stored which
-of them are among the newest. With an index on "timestamp" the database sorts no more than these."""
-
-ALL = sql.SQL(
-    '"timestamp", amount, anomaly_score, is_anomaly, {truth}, amount_vs_user_avg, features_json::text COLLATE "C"'
-)
+NULL = r"\N"
+ESCAPED = re.compile(r"\\(.)", re.DOTALL)
+CONTROLS = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
 
 log = logging.getLogger(__name__)
 
@@ -67,74 +70,110 @@ class Event(NamedTuple):
     features_json: str | None
 
 
+class Newest(NamedTuple):
+    """What is known before the newest events are read."""
+
+    connection: Connection
+    query: EventQuery
+    left_out: int
+    """Rows that are left out because their time cannot be used."""
+
+    def copy(self, columns: sql.Composable, rows: int, sink: SupportsWrite[bytes]) -> None:
+        """Let the database write the newest rows to a sink, each as a line of COPY's text format."""
+        with self.connection.cursor() as cursor:
+            if self.connection.get_parameter_status("server_encoding") == "SQL_ASCII":
+                # Such a database may hold anything. It would refuse to send what is no UTF-8.
+                cursor.execute("SET LOCAL client_encoding = 'SQL_ASCII'")
+            cursor.copy_expert(COPY.format(query=self.query.newest(columns, rows)), sink)
+
+
 def read_events(url: SecretStr, table: str, rows: int, truth_column: str = TRUTH_COLUMN) -> list[Event]:
-    """Read the newest events, newest first; the errors are those of `event_chunks`."""
-    events = chain.from_iterable(event_chunks(url, table, rows, truth_column))
-    return list(with_progress(events, log, PROGRESS.format(rows=rows)))
+    """Return the newest events, newest first; see `read_table`."""
+    return read_table(url, table, rows, truth_column)[0]
 
 
-def event_chunks(url: SecretStr, table: str, rows: int, truth_column: str = TRUTH_COLUMN) -> Iterator[list[Event]]:
-    """Read the newest events, newest first, some thousands at a time.
+def read_table(url: SecretStr, table: str, rows: int, truth_column: str = TRUTH_COLUMN) -> tuple[list[Event], int]:
+    """Read the newest events.
+
+    Args:
+        url: The database.
+        table: A table or view, with its schema where it needs one.
+        rows: The most events to read.
+        truth_column: The column that says what an event was.
+
+    Returns:
+        The events, newest first, and the number of rows that were left out because their time cannot be used.
 
     Raises:
-        BadConfiguration: there is no such table or column, it may not be read, or it holds no times.
-        DependencyAway: the database does not answer.
+        BadConfiguration: There is no such table or column, it may not be read, or a column has a type that cannot hold
+            what it should.
+        BadData: The database cannot compute what is asked of it.
+        DependencyAway: The database does not answer.
     """
-    with newest(url, table, rows, truth_column, ALL) as (connection, query), connection.cursor(name="events") as cursor:
-        cursor.execute(query)
-        while chunk := cursor.fetchmany(FETCH_ROWS):
-            yield list(map(Event._make, chunk))
+    with newest(url, table, rows, truth_column) as found:
+        names = ("amount", "anomaly_score", "is_anomaly", "truth", "amount_vs_user_avg")
+        columns = [MICROSECONDS, *map(found.query.value, names), FEATURES]
+        readers: list[Callable[[str], object]] = [int, *(reader_of(found.query.kinds[name]) for name in names), plain]
+        sink = EventSink(readers, rows)
+        found.copy(sql.SQL(", ").join(columns), rows, sink)
+        return sink.events, found.left_out
 
 
 @contextmanager
-def newest(
-    url: SecretStr, table: str, rows: int, truth_column: str, columns: sql.SQL
-) -> Iterator[tuple[Connection, sql.Composed]]:
-    """Give a connection, and the query for the newest events after a look at whether the table has what it needs."""
-    truth = sql.Identifier(truth_column)
-    source = sql.Identifier(*table.split("."))
+def newest(url: SecretStr, table: str, rows: int, truth_column: str) -> Iterator[Newest]:
+    """Open a connection, after a look at whether the table has what is needed, and count what is left out."""
     with database(url) as connection:
         with connection.cursor() as cursor:
-            look(cursor, LOOK.format(table=source, truth=truth), table, truth_column)
-            time = cursor.description[0] if cursor.description else None
-            if time is None or time.type_code not in {*PYDATETIME.values, *PYDATETIMETZ.values}:
-                raise BadConfiguration(
-                    f'The column "timestamp" of "{table}", which {TABLE_SETTING} names, holds no times.'
-                )
-        what = columns.format(truth=truth)
-        yield connection, NEWEST.format(columns=what, table=source, truth=truth, rows=sql.Literal(rows))
+            cursor.execute(SESSION)
+            query = event_query(cursor, table, truth_column)
+            cursor.execute(query.left_out(rows))
+            left_out, example = cursor.fetchone() or (0, None)
+        if left_out:
+            log.warning(
+                "Left out %s rows of %s, because their time cannot be used: it is missing, infinite, before the year 1 "
+                "or more than a year in the future%s. Correct these rows, or delete them.",
+                f"{left_out:,}",
+                table,
+                f" (for example {example:.40})" if example else "",
+            )
+        yield Newest(connection, query, left_out)
 
 
-def look(cursor: Cursor, query: sql.Composable, table: str, truth_column: str) -> None:
-    """Ask for the columns without any row."""
-    try:
-        cursor.execute(query)
-    except (psycopg2.errors.UndefinedTable, psycopg2.errors.InvalidSchemaName):
-        raise BadConfiguration(
-            f'There is no table or view "{table}" in the database, which {TABLE_SETTING} names: '
-            "name the one that holds the scored events."
-        ) from None
-    except psycopg2.errors.UndefinedColumn as error:
-        which = error.diag.message_primary or ""
-        problem = f'The table or view "{table}", which {TABLE_SETTING} names, lacks a column: {which}'
-        if f'"{truth_column}"' in which:
-            raise BadConfiguration(
-                f"{problem}. {TRUTH_SETTING} names the one that holds what an event was: name one that is there."
-            ) from None
-        raise BadConfiguration(f"{problem}.") from None
-    except psycopg2.errors.InsufficientPrivilege:
-        raise BadConfiguration(
-            f'The database\'s user may not read "{table}", which {TABLE_SETTING} names: grant it SELECT.'
-        ) from None
+class EventSink:
+    """What the database writes the rows to."""
+
+    def __init__(self, readers: list[Callable[[str], object]], rows: int) -> None:
+        self.readers = readers
+        self.events: list[Event] = []
+        self.progress = Progress(log, PROGRESS.format(rows=rows))
+
+    def write(self, line: bytes) -> None:
+        """Read a row."""
+        cells = line.decode(errors="replace").removesuffix("\n").split("\t")
+        time, *values = [None if cell == NULL else read(cell) for read, cell in zip(self.readers, cells, strict=True)]
+        self.events.append(Event(EPOCH + timedelta(microseconds=time), *values))  # type: ignore[arg-type]  # it is an int
+        self.progress.at(len(self.events))
+
+
+def reader_of(kind: Kind) -> Callable[[str], object]:
+    """Return what reads a value that is not null out of COPY's text."""
+    if kind.name == "bool":
+        return "t".__eq__
+    return float if kind.holds_numbers and kind.category == "N" else plain
+
+
+def plain(text: str) -> str:
+    """Undo COPY's escapes."""
+    return ESCAPED.sub(lambda match: CONTROLS.get(match[1], match[1]), text) if "\\" in text else text
 
 
 def window_of(events: list[Event]) -> Window | None:
-    """Say which window of time the events, newest first, come from; times without a zone are taken as UTC."""
+    """Return the window of time that the events, newest first, come from; times without a zone are taken as UTC."""
     if not events:
         return None
     return Window(first=in_utc(events[-1].timestamp), last=in_utc(events[0].timestamp), rows=len(events))
 
 
 def in_utc(time: datetime) -> datetime:
-    """Give the time in UTC."""
+    """Return the time in UTC."""
     return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)

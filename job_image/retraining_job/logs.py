@@ -55,14 +55,31 @@ def json_formatter(fields: dict[str, str]) -> logging.Formatter:
     return formatter
 
 
+class Progress:
+    """Logs how far a step is, every few seconds.
+
+    Args:
+        log: Where to.
+        text: What to log, with %s for the number of items so far.
+    """
+
+    def __init__(self, log: logging.Logger, text: str) -> None:
+        self._log, self._text = log, text
+        self._last = time.monotonic()
+
+    def at(self, number: int) -> None:
+        """Note that so many items are done."""
+        if time.monotonic() - self._last >= PROGRESS_SECONDS:
+            self._last = time.monotonic()
+            self._log.info(self._text, f"{number:,}")
+
+
 def with_progress(items: Iterable[Item], log: logging.Logger, text: str) -> Iterator[Item]:
     """Pass items through and log `text`, with the number of items so far, every few seconds."""
-    last = time.monotonic()
+    progress = Progress(log, text)
     for number, item in enumerate(items, start=1):
         yield item
-        if time.monotonic() - last >= PROGRESS_SECONDS:
-            last = time.monotonic()
-            log.info(text, f"{number:,}")
+        progress.at(number)
 
 
 @contextmanager

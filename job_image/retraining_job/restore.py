@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from retraining_job.arrears import settle_live
+from retraining_job.arrears import backfill, live_manifest
 from retraining_job.audit import read_trail
 from retraining_job.contract import Result, Verdict
 from retraining_job.outcome import Outcome
@@ -24,8 +24,9 @@ def restore(settings: TrainSettings, to: int) -> Result:
         RunError: it could not be done, or not be recorded.
     """
     trail = patiently(settings, partial(read_trail, settings))
-    settle_live(settings)
+    former = live_manifest(settings)
     done = patiently(settings, partial(rollback, settings, to, floor=trail.last_version))
     result = done.model_copy(update={"verdict": Verdict.RESTORED})
     keep(settings, Outcome(result, restored_from=to))
+    backfill(settings, former)
     return result

@@ -12,7 +12,6 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
-from retraining_job.arrears import settle
 from retraining_job.audit import announce
 from retraining_job.challenger import store_challenger
 from retraining_job.champion import Champion, UnreadableChampion, read_champion, unreadable
@@ -29,6 +28,7 @@ from retraining_job.source import Table
 from retraining_job.threshold import live_threshold
 
 if TYPE_CHECKING:
+    from retraining_job.manifest import Manifest
     from retraining_job.model import Model
     from retraining_job.settings import TrainSettings
 
@@ -48,6 +48,8 @@ class Retrain:
         """The highest version that the audit trail knows."""
         self.contest = contest_of(settings)
         self.parcel: Parcel | None = None
+        self.former: Manifest | None = None
+        """The manifest of the model that the challenger was judged against."""
 
     def outcome(self) -> Outcome:
         """Retrain; a promoted model is live when this returns."""
@@ -107,7 +109,7 @@ class Retrain:
         """
         with timed("Read the champion"):
             champion = patiently(self.settings, partial(read_champion, self.settings))
-        settle(self.settings, champion.manifest)
+        self.former = champion.manifest
         if champion.model is None:
             log.info("There is no live model under %s yet.", self.settings.model_key)
         try:

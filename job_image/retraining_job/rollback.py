@@ -9,12 +9,14 @@ import logging
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, cast
 
-from retraining_job.contract import Reason, Result, value_name
+from retraining_job.audit import rehearse
+from retraining_job.contract import Reason, Result, Verdict, value_name
 from retraining_job.errors import BadConfiguration
 from retraining_job.history import Entry, Version, kept_versions
 from retraining_job.keys import Keys
 from retraining_job.live import Live, number, read_live
 from retraining_job.manifest import Manifest, Origin, origin_of, sha256
+from retraining_job.outcome import Outcome
 from retraining_job.publish import Overtaken, Parcel, publish, published
 from retraining_job.signing import NotSigned, check_signature
 from retraining_job.store import store
@@ -65,6 +67,7 @@ def rollback(settings: TrainSettings, to: int, *, floor: int) -> Result:
         started_at=started_at,
         finished_at=datetime.now(UTC),
     )
+    rehearse(settings, Outcome(result.model_copy(update={"verdict": Verdict.RESTORED}), restored_from=to))
     outcome = publish(settings, parcel, judged_against=live.stamp, result=result)
     if isinstance(outcome, Overtaken):
         raise NoWayBack(f"Meanwhile {outcome} went live, so nothing was changed. Look at it, and ask again.")

@@ -10,6 +10,7 @@ import logging
 from functools import partial
 from typing import TYPE_CHECKING
 
+from retraining_job.arrears import backfill
 from retraining_job.audit import read_trail, record
 from retraining_job.errors import AuditPending, RunError
 from retraining_job.logs import timed
@@ -35,14 +36,17 @@ def run(settings: TrainSettings, started_at: datetime) -> Result:
     with timed("Asked the audit trail"):
         trail = patiently(settings, partial(read_trail, settings))
     result = patiently(settings, partial(published, settings)) or trail.finished
+    former = None
     if result:
         log.info("This run has ended before: %s (%s). Only what is missing is done.", result.verdict, result.reason)
         outcome = Outcome(result)
     else:
         from retraining_job.retrain import Retrain  # noqa: PLC0415  # a run that has ended before needs none of it
 
-        outcome = Retrain(settings, started_at, floor=trail.last_version).outcome()
+        retrain = Retrain(settings, started_at, floor=trail.last_version)
+        outcome, former = retrain.outcome(), retrain.former
     keep(settings, outcome)
+    backfill(settings, former)
     return outcome.result
 
 

@@ -46,11 +46,10 @@ class Table:
 
     def events(self) -> tuple[list[Event], int]:
         """Read it whole."""
-        from retraining_job.events import read_events  # noqa: PLC0415
+        from retraining_job.events import read_table  # noqa: PLC0415
 
         settings = self.settings
-        events = read_events(settings.database_url, settings.events_table, settings.rows, settings.truth_column)
-        return events, 0
+        return read_table(settings.database_url, settings.events_table, settings.rows, settings.truth_column)
 
 
 @dataclass(frozen=True)

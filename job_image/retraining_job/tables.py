@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from retraining_job.database import SETTING
+from psycopg2.extensions import encodings
+
+from retraining_job.contract.database_url import SETTING
 from retraining_job.errors import BadConfiguration
 
 if TYPE_CHECKING:
@@ -14,22 +16,55 @@ if TYPE_CHECKING:
 VERSION_COLUMNS = ("version", "trained_at", "trigger_reason", "precision_score", "n_samples")
 
 COLUMNS = """
-    SELECT attname, typname, CASE WHEN typname = 'varchar' AND atttypmod > 4 THEN atttypmod - 4 END
-    FROM pg_attribute JOIN pg_type ON pg_type.oid = atttypid
-    WHERE attrelid = to_regclass(%s) AND attnum > 0 AND NOT attisdropped
+    WITH RECURSIVE kinds AS (
+        SELECT attname, atttypid, atttypmod, atttypid AS kind, atttypmod AS modifier FROM pg_catalog.pg_attribute
+        WHERE attrelid = to_regclass(%s) AND attnum > 0 AND NOT attisdropped
+        UNION ALL
+        SELECT attname, atttypid, atttypmod, typbasetype, typtypmod FROM kinds JOIN pg_catalog.pg_type ON oid = kind
+        WHERE typtype = 'd'
+    )
+    SELECT attname::text, typname::text, pg_catalog.format_type(atttypid, atttypmod),
+        CASE WHEN typname IN ('varchar', 'bpchar') AND modifier > 4 THEN modifier - 4 END
+    FROM kinds JOIN pg_catalog.pg_type ON oid = kind WHERE typtype <> 'd'
 """
+"""Each column with its type, of a domain the type beneath, and how long its texts may be."""
+
+
+class Column(NamedTuple):
+    """What a column can hold."""
+
+    kind: str
+    """Its type; of a domain, the type beneath."""
+    title: str
+    """Its type as people write it."""
+    length: int | None
+    """The longest text that it takes, where it has a limit."""
 
 
 @dataclass(frozen=True)
 class Tables:
     """The columns that there are to write to."""
 
-    run_columns: frozenset[str]
+    versions: dict[str, Column]
+    """Those of `model_versions`."""
+    runs: dict[str, Column]
     """Those of `retraining_runs`; empty where there is no such table."""
-    has_run_id: bool
-    """Whether `model_versions` knows the run that each version comes from."""
-    reason_length: int | None
-    """The longest reason that `model_versions` takes, where it has a limit."""
+    codec: str
+    """Python's name for the encoding of the database, which cannot hold every text."""
+
+    @property
+    def run_columns(self) -> frozenset[str]:
+        """The names of the columns of `retraining_runs`."""
+        return frozenset(self.runs)
+
+    @property
+    def has_run_id(self) -> bool:
+        """Whether `model_versions` knows the run that each version comes from."""
+        return "run_id" in self.versions and self.versions["run_id"].kind in {"text", "varchar"}  # else it is not ours
+
+    def of(self, table: str) -> dict[str, Column]:
+        """Return the columns of one of the two."""
+        return self.versions if table == "model_versions" else self.runs
 
 
 def tables_of(connection: Connection) -> Tables:
@@ -48,15 +83,13 @@ def tables_of(connection: Connection) -> Tables:
         raise BadConfiguration(
             f"The table model_versions in the database of {SETTING} lacks the columns {', '.join(missing)}."
         )
-    return Tables(
-        frozenset(columns_of(connection, "retraining_runs")),
-        has_run_id=versions.get("run_id", ("none", None))[0] in {"text", "varchar"},  # else it is not our column
-        reason_length=versions["trigger_reason"][1],
-    )
+    encoding = connection.get_parameter_status("server_encoding") or "UTF8"
+    codec = "utf_8" if encoding in {"UTF8", "SQL_ASCII"} else encodings.get(encoding, "ascii")
+    return Tables(versions, columns_of(connection, "retraining_runs"), codec)
 
 
-def columns_of(connection: Connection, table: str) -> dict[str, tuple[str, int | None]]:
-    """Give each column's type and, where its texts have one, their greatest length."""
+def columns_of(connection: Connection, table: str) -> dict[str, Column]:
+    """Return what each column of a table can hold."""
     with connection.cursor() as cursor:
         cursor.execute(COLUMNS, [table])
-        return {name: (kind, length) for name, kind, length in cursor.fetchall()}
+        return {name: Column(kind, title, length) for name, kind, title, length in cursor.fetchall()}

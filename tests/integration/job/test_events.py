@@ -9,7 +9,7 @@ from pydantic import SecretStr
 
 from retraining_job.columns import columns_of
 from retraining_job.errors import BadConfiguration, BadData, DependencyAway
-from retraining_job.events import event_chunks, read_events
+from retraining_job.events import read_events
 from retraining_job.table_columns import read_columns
 
 TIED = 300
@@ -63,7 +63,7 @@ def test_both_ways_to_columns_say_the_same(table, url):
     ]
     fill(table, rows)
     by_copy = read_columns(url, "scored_events", 100)
-    by_query = columns_of(event_chunks(url, "scored_events", 100), 100)
+    by_query = columns_of([read_events(url, "scored_events", 100)], 100)
     assert by_copy.checksum == by_query.checksum
     assert by_copy.names == ("a", "b\t\\", "é")
     assert by_copy.truth.tolist() == [-1, 1, 1, -1, 1, 1, -1]
@@ -98,7 +98,7 @@ def test_truth_comes_from_the_column_that_is_named(table, url, kind):
     for number, value in ((1, "1"), (2, "0")):
         table.sql("UPDATE scored_events SET chargeback = %s WHERE extract(day FROM timestamp) = %s", value, number)
     assert read_columns(url, "scored_events", 10, "chargeback").truth.tolist() == [1, 0, -1]
-    by_query = columns_of(event_chunks(url, "scored_events", 10, "chargeback"), 10)
+    by_query = columns_of([read_events(url, "scored_events", 10, "chargeback")], 10)
     assert by_query.truth.tolist() == [1, 0, -1]
 
 

@@ -1,0 +1,107 @@
+"""Which limit of PostgreSQL has ended a statement, how large it is, and who has set it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import closing
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from retraining_job.contract import DATABASE_URL
+from retraining_job.contract.error_class import ErrorClass
+
+if TYPE_CHECKING:
+    from psycopg2.extensions import connection as Connection  # noqa: N812
+
+VALUE = "SELECT reset_val::bigint, coalesce(unit, '') FROM pg_catalog.pg_settings WHERE name = %s"
+"""The value that the session began with: the one in force may be ours, so that this query itself is not ended."""
+
+OWNER = """
+    SELECT quote_ident(session_user), quote_ident(current_database()), setrole <> 0, setdatabase <> 0
+    FROM pg_catalog.pg_db_role_setting
+    WHERE setrole IN (0, (SELECT oid FROM pg_catalog.pg_roles WHERE rolname = session_user))
+        AND setdatabase IN (0, (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database()))
+        AND EXISTS (SELECT FROM unnest(setconfig) AS one WHERE one LIKE %s)
+    ORDER BY setrole <> 0 DESC, setdatabase <> 0 DESC LIMIT 1
+"""
+"""The most particular of the settings for a role in a database, a role, a database, and all."""
+
+MILLISECONDS = {"ms": 1, "s": 1_000, "min": 60_000}
+
+
+@dataclass(frozen=True)
+class Limit:
+    """A limit, and who has set it."""
+
+    name: str
+    value: int
+    unit: str
+    whose: str
+    change: str
+    """The statement that changes it, up to the name of the setting."""
+
+    def reached(self, seconds: float) -> bool:
+        """Return whether a statement that was ended after so many seconds may have been ended by this limit."""
+        limit = self.value * MILLISECONDS.get(self.unit, 1) / 1_000
+        return 0 < limit <= seconds + 0.1 * limit + 0.01
+
+    def refined(self, row: ErrorClass) -> ErrorClass:
+        """Return the row of the table with a meaning that names the limit's owner."""
+        return replace(row, meaning=f"{row.meaning}, by a limit that is set for {self.whose}")
+
+    def __str__(self) -> str:
+        """Say what to do."""
+        how = f"{self.change} {self.name} = ..." if self.change else f"change {self.name} there"
+        unit = f" {self.unit}" if self.unit else ""
+        return f"The limit is {self.name} = {self.value:,}{unit}, set for {self.whose}. Raise it: {how}."
+
+
+def limit_of(
+    name: str, connection: Connection, connect: Callable[[], Connection], parts: Mapping[str, str]
+) -> Limit | None:
+    """Look up a limit, on the connection that met it or on another if that is closed.
+
+    Args:
+        name: The setting of PostgreSQL.
+        connection: The connection that met the limit.
+        connect: Opens another connection.
+        parts: The parameters of the connection.
+
+    Returns:
+        The limit, or None if the server does not know it.
+
+    Raises:
+        psycopg2.Error: It cannot be looked up.
+    """
+    if connection.closed:
+        with closing(connect()) as another:
+            return look_up(another, name, parts)
+    connection.rollback()
+    return look_up(connection, name, parts)
+
+
+def look_up(connection: Connection, name: str, parts: Mapping[str, str]) -> Limit | None:
+    """Ask for a limit and its owner."""
+    with connection, connection.cursor() as cursor:
+        cursor.execute("SET LOCAL statement_timeout = 0")
+        cursor.execute(VALUE, [name])
+        found = cursor.fetchone()
+        if found is None:
+            return None
+        value, unit = found
+        if name in parts.get("options", ""):
+            return Limit(name, value, unit, f"the connection, by options in database.url ({DATABASE_URL})", "")
+        cursor.execute(OWNER, [f"{name}=%"])
+        owner = cursor.fetchone()
+    if owner is None:
+        return Limit(name, value, unit, "the whole server", "ALTER SYSTEM SET")
+    role, database, for_role, for_database = owner
+    if for_role and for_database:
+        whose, change = f"the role {role} in the database {database}", f"ALTER ROLE {role} IN DATABASE {database} SET"
+    elif for_role:
+        whose, change = f"the role {role}", f"ALTER ROLE {role} SET"
+    elif for_database:
+        whose, change = f"the database {database}", f"ALTER DATABASE {database} SET"
+    else:
+        whose, change = "all roles", "ALTER ROLE ALL SET"
+    return Limit(name, value, unit, whose, change)

@@ -1,0 +1,139 @@
+"""What a table has against a row: the database's refusal, with the table, the constraint and the value named."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import psycopg2
+
+from retraining_job.contract.postgres_errors import postgres_error
+from retraining_job.database import explanation
+from retraining_job.errors import BadConfiguration
+
+if TYPE_CHECKING:
+    from psycopg2.extensions import connection as Connection  # noqa: N812
+    from psycopg2.extensions import cursor as Cursor  # noqa: N812
+
+    from retraining_job.tables import Column, Tables
+
+ROW_CLASSES = {"09", "0A", "20", "21", "22", "23", "27", "2F", "38", "39", "3F", "42", "44", "54", "55", "P0"}
+"""Classes of SQLSTATE that are about the row, its table and the table's triggers, and not about the connection."""
+
+DUPLICATE = "23505"
+
+CONSTRAINED = """
+    SELECT attname::text FROM pg_catalog.pg_constraint
+    JOIN pg_catalog.pg_attribute ON attrelid = conrelid AND attnum = ANY(conkey)
+    WHERE conrelid = to_regclass(%s) AND conname = %s
+"""
+
+VALUE_LIMIT_CHARACTERS = 80
+DETAIL_LIMIT_CHARACTERS = 200
+
+ADVICE = {
+    "22": "Widen the column, or change what it takes.",
+    "23": "Change the constraint so that it takes the row.",
+}
+
+
+class SilentRefusalError(Exception):
+    """The database has reported success, and the row is not there."""
+
+
+class RefusedRowError(BadConfiguration):
+    """A table refuses a row; the text names the table, the constraint and the value."""
+
+    def __init__(self, message: str, code: str) -> None:
+        super().__init__(message)
+        self.is_duplicate = code == DUPLICATE
+
+
+def checked(statement: str) -> str:
+    """Return a statement that can be taken back alone, and checks the constraints that wait for the end as well."""
+    return f"SAVEPOINT row_write; {statement}; SET CONSTRAINTS ALL IMMEDIATE"
+
+
+@contextmanager
+def refusals(connection: Connection, tables: Tables, table: str, row: Mapping[str, Any]) -> Iterator[None]:
+    """Turn a refusal of the one statement inside, made by `checked`, into a sentence.
+
+    Args:
+        connection: With an open transaction, which goes on after a refusal.
+        tables: What there is to write to.
+        table: The table that is written to.
+        row: What is written to it.
+
+    Raises:
+        RefusedRowError: The table refuses the row.
+        psycopg2.Error: Something else is wrong.
+    """
+    with connection.cursor() as cursor:
+        try:
+            yield
+        except SilentRefusalError:
+            cursor.execute("ROLLBACK TO SAVEPOINT row_write")
+            raise RefusedRowError(
+                f"The table {table} does not keep the row of this run: a trigger, a rule or a policy of row-level "
+                "security drops or hides it without an error. Change that.",
+                "",
+            ) from None
+        except psycopg2.Error as error:
+            code = error.pgcode or ""
+            if connection.closed or code[:2] not in ROW_CLASSES or postgres_error(code).retried:
+                raise
+            cursor.execute("ROLLBACK TO SAVEPOINT row_write")
+            raise RefusedRowError(sentence(cursor, error, table, row, tables.of(table)), code) from None
+
+
+def sentence(
+    cursor: Cursor, error: psycopg2.Error, table: str, row: Mapping[str, Any], columns: Mapping[str, Column]
+) -> str:
+    """Say which table refuses which value, and by which constraint."""
+    code, constraint = error.pgcode or "", error.diag.constraint_name
+    words = explanation(error)
+    names = columns_at_fault(cursor, error, table, row, columns)
+    text = f"The table {table} refuses the row of this run: {words}."
+    if constraint and constraint not in words:
+        text += f" The constraint is {constraint}."
+    if names:
+        text += f" The row has {', '.join(shown(name, row, columns) for name in names)}."
+    elif error.diag.message_detail:
+        text += f" {' '.join(error.diag.message_detail.split())[:DETAIL_LIMIT_CHARACTERS].rstrip('.')}."
+    return f"{text} {ADVICE.get(code[:2]) or postgres_error(code).advice}"
+
+
+def shown(name: str, row: Mapping[str, Any], columns: Mapping[str, Column]) -> str:
+    """Show a value of the row."""
+    value = row.get(name)
+    text = "null" if value is None else f'"{value}"'
+    if len(text) > VALUE_LIMIT_CHARACTERS:
+        text = f'{text[:VALUE_LIMIT_CHARACTERS]}..."'
+    return f"{name} = {text}" + (f" (a column of type {columns[name].title})" if name in columns else "")
+
+
+def columns_at_fault(
+    cursor: Cursor, error: psycopg2.Error, table: str, row: Mapping[str, Any], columns: Mapping[str, Column]
+) -> list[str]:
+    """Return the columns that a refusal is about; for a value that does not fit its type, find it by trying each."""
+    if error.diag.column_name:
+        return [error.diag.column_name]
+    if error.diag.constraint_name and error.diag.table_name:
+        cursor.execute(CONSTRAINED, [table, error.diag.constraint_name])
+        return [name for [name] in cursor.fetchall()]
+    if (error.pgcode or "")[:2] not in {"22", "23"}:
+        return []
+    for name, value in row.items():
+        column = columns.get(name)
+        if column is None or value is None or isinstance(value, dict):
+            continue
+        if column.length is not None and len(str(value)) > column.length:
+            return [name]
+        cursor.execute("SAVEPOINT one_value")
+        try:
+            cursor.execute(f"SELECT CAST(%s AS {column.title})", [value])
+        except psycopg2.Error:
+            cursor.execute("ROLLBACK TO SAVEPOINT one_value")
+            return [name]
+    return []
