@@ -6,19 +6,18 @@ decision stands; each can be repeated and answers the same.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from retraining_job.audit import rehearse
 from retraining_job.contract import Decision, Result
 from retraining_job.errors import BadData
 from retraining_job.keys import Keys
 from retraining_job.live import Stamp, read_live
 from retraining_job.manifest import Manifest, Origin, sha256
-from retraining_job.outcome import Outcome
 from retraining_job.publish import Overtaken, Parcel, Published, publish, published
 from retraining_job.rollback import rebuilt_pickle
 from retraining_job.signing import NotSigned, check_signature, signed
@@ -109,12 +108,15 @@ def read_challenger(settings: TrainSettings) -> Challenger | None:
     return challenger
 
 
-def decide(settings: DecideSettings, *, floor: int) -> Published | Overtaken | Rejected | Expired:
+def decide(
+    settings: DecideSettings, *, floor: int, rehearse: Callable[[Result], None] | None = None
+) -> Published | Overtaken | Rejected | Expired:
     """Do what a person has decided about the challenger of this run.
 
     Args:
         settings: with the run, the decision, and whose it is.
         floor: the highest version that the audit trail knows.
+        rehearse: Called with the result before anything is published; raises if it could not be recorded.
 
     Returns:
         Published, where it is live now or has been; Overtaken, where the live model is no longer the one that it was
@@ -134,10 +136,12 @@ def decide(settings: DecideSettings, *, floor: int) -> Published | Overtaken | R
         return Rejected(challenger)
     if settings.decision is Decision.REJECT:
         return reject(settings, challenger)
-    return approve(settings, challenger, floor=floor)
+    return approve(settings, challenger, floor=floor, rehearse=rehearse)
 
 
-def approve(settings: DecideSettings, challenger: Challenger, *, floor: int) -> Published | Overtaken:
+def approve(
+    settings: DecideSettings, challenger: Challenger, *, floor: int, rehearse: Callable[[Result], None] | None
+) -> Published | Overtaken:
     """Put it live."""
     try:
         blob = rebuilt_pickle(settings, challenger.state)
@@ -150,7 +154,8 @@ def approve(settings: DecideSettings, challenger: Challenger, *, floor: int) -> 
     now = {"promoted": True, "withheld": None, "version": version, "message": message, "finished_at": datetime.now(UTC)}
     result = challenger.result.model_copy(update=now)
     parcel = Parcel(blob, challenger.state, origin)
-    rehearse(settings, Outcome(result, decided_by=settings.decided_by or None))
+    if rehearse:
+        rehearse(result)
     return publish(settings, parcel, judged_against=challenger.judged_against, result=result)
 
 

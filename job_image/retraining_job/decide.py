@@ -11,7 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from retraining_job.arrears import backfill, live_manifest
-from retraining_job.audit import read_trail
+from retraining_job.audit import read_trail, rehearse
 from retraining_job.challenger import Expired, Rejected
 from retraining_job.challenger import decide as carry_out
 from retraining_job.contract import Reason, Result, Verdict, Withheld
@@ -34,7 +34,11 @@ def decide(settings: DecideSettings, started_at: datetime) -> Result:
     """
     trail = patiently(settings, partial(read_trail, settings))
     former = live_manifest(settings)
-    end = patiently(settings, partial(carry_out, settings, floor=trail.last_version))
+
+    def rehearsal(result: Result) -> None:
+        rehearse(settings, Outcome(result, decided_by=settings.decided_by or None))
+
+    end = patiently(settings, partial(carry_out, settings, floor=trail.last_version, rehearse=rehearsal))
     judged = trail.finished or unknown(settings, started_at)
     result = result_of(end, settings, judged)
     keep(settings, Outcome(result, decided_by=settings.decided_by or None))

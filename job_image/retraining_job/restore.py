@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from retraining_job.arrears import backfill, live_manifest
-from retraining_job.audit import read_trail
+from retraining_job.audit import read_trail, rehearse
 from retraining_job.contract import Result, Verdict
 from retraining_job.outcome import Outcome
 from retraining_job.retries import patiently
@@ -25,8 +25,15 @@ def restore(settings: TrainSettings, to: int) -> Result:
     """
     trail = patiently(settings, partial(read_trail, settings))
     former = live_manifest(settings)
-    done = patiently(settings, partial(rollback, settings, to, floor=trail.last_version))
-    result = done.model_copy(update={"verdict": Verdict.RESTORED})
-    keep(settings, Outcome(result, restored_from=to))
+
+    def outcome_of(result: Result) -> Outcome:
+        return Outcome(result.model_copy(update={"verdict": Verdict.RESTORED}), restored_from=to)
+
+    def rehearsal(result: Result) -> None:
+        rehearse(settings, outcome_of(result))
+
+    done = patiently(settings, partial(rollback, settings, to, floor=trail.last_version, rehearse=rehearsal))
+    outcome = outcome_of(done)
+    keep(settings, outcome)
     backfill(settings, former)
-    return result
+    return outcome.result

@@ -6,17 +6,16 @@ A number is never used twice: readers and the audit trail tell models apart by i
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, cast
 
-from retraining_job.audit import rehearse
-from retraining_job.contract import Reason, Result, Verdict, value_name
+from retraining_job.contract import Reason, Result, value_name
 from retraining_job.errors import BadConfiguration
 from retraining_job.history import Entry, Version, kept_versions
 from retraining_job.keys import Keys
 from retraining_job.live import Live, number, read_live
 from retraining_job.manifest import Manifest, Origin, origin_of, sha256
-from retraining_job.outcome import Outcome
 from retraining_job.publish import Overtaken, Parcel, publish, published
 from retraining_job.signing import NotSigned, check_signature
 from retraining_job.store import store
@@ -31,13 +30,16 @@ class NoWayBack(BadConfiguration):
     """The version that was asked for cannot go live again; the text says why, and which can."""
 
 
-def rollback(settings: TrainSettings, to: int, *, floor: int) -> Result:
+def rollback(
+    settings: TrainSettings, to: int, *, floor: int, rehearse: Callable[[Result], None] | None = None
+) -> Result:
     """Put a kept version live again, in one atomic step; a second start of the same run finds what the first did.
 
     Args:
         settings: with the run id under which this is done and recorded.
         to: the version to go back to.
         floor: the highest version that the audit trail knows.
+        rehearse: Called with the result before anything is published; raises if it could not be recorded.
 
     Returns:
         A result without a verdict: nobody was judged.
@@ -67,7 +69,8 @@ def rollback(settings: TrainSettings, to: int, *, floor: int) -> Result:
         started_at=started_at,
         finished_at=datetime.now(UTC),
     )
-    rehearse(settings, Outcome(result.model_copy(update={"verdict": Verdict.RESTORED}), restored_from=to))
+    if rehearse:
+        rehearse(result)
     outcome = publish(settings, parcel, judged_against=live.stamp, result=result)
     if isinstance(outcome, Overtaken):
         raise NoWayBack(f"Meanwhile {outcome} went live, so nothing was changed. Look at it, and ask again.")

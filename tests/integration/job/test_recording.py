@@ -207,3 +207,12 @@ def test_database_of_any_encoding_takes_the_outcome(world, database_of, encoding
     assert has_report
     kept = {"LATIN1": "\u00dcberlauf ?? ?", "EUC_JP": "\u00dcberlauf \u53d6\u5f15 ?", "SQL_ASCII": reason}
     assert told == kept[encoding]
+
+
+def test_rollback_whose_row_is_refused_changes_nothing(world):
+    for number in (1, 2):
+        world.train(f"run-{number}")
+    world.sql("ALTER TABLE model_versions ADD CONSTRAINT never CHECK (version < 3)")
+    run = world.start("back", ("rollback", "--to", "1")).wait()
+    assert (run.code, world.version) == (78, b"2"), run.log
+    assert "never" in run.log
