@@ -38,7 +38,7 @@ EXIT_FAILED = 1
 EXIT_BAD_SETTING = 78
 SWITCH_SECONDS = 0.0005
 """How long a thread keeps the interpreter; at Python's own 5 ms a busy event loop starves the consumer's thread."""
-LATER_SECONDS = 0.5
+LATER_SECONDS = 1.0
 """How long modules wait to be imported that no first Job needs: an import takes the interpreter from all else."""
 
 logger = logging.getLogger("retraining_operator")

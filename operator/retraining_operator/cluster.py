@@ -410,6 +410,17 @@ class Cluster:
         answer = await self._object("GET", PODS.path(self.namespace), query={"labelSelector": selector})
         return cast("list[Manifest]", answer["items"])
 
+    async def find_pod(self, name: str, seconds: float = CALL_TIMEOUT_SECONDS) -> Manifest | None:
+        """Return a pod by its name, None if there is none. Needs no other right than to list pods.
+
+        Args:
+            name: the pod's name.
+            seconds: how long the call may take.
+        """
+        query = {"fieldSelector": f"metadata.name={name}"}
+        answer = await self._object("GET", PODS.path(self.namespace), query=query, seconds=seconds)
+        return next(iter(answer["items"]), None)
+
     async def read_log(self, pod: str, lines: int) -> str:
         """Read the last lines of a trainer's log, of these at most the last LOG_LIMIT_BYTES.
 

@@ -3,7 +3,8 @@
 A leader renews the Lease; the others take it once nobody has renewed it for its duration, counted by their own
 monotonic clock from when they saw it change: clocks of different machines are never compared. A leader that could not
 renew counts its own deadline from before the last renewal was sent, so it gives up before any other may start. Each
-write carries the version that was read, so of two that take the Lease at once one is refused.
+write carries the version that was read, so of two that take the Lease at once one is refused. A leader whose pod has
+ended cannot act, so nobody waits for the end of its Lease.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from typing import Any
 from retraining_operator import names
 from retraining_operator.cluster import LEASES, AlreadyExists, Cluster, ClusterError, Conflict, Gone
 from retraining_operator.context import Context
+from retraining_operator.holder import HolderPod, pod_of
 from retraining_operator.objects.request import Manifest
 
 logger = logging.getLogger(__name__)
@@ -70,8 +72,7 @@ def identify(pod: str) -> str:
 
 def same_pod(holder: str, me: str) -> bool:
     """Tell whether two processes are of one pod, where a container starts only after the last one has ended."""
-    pod, separator, _ = me.partition("_")
-    return bool(separator) and holder.partition("_")[0] == pod
+    return bool(pod_of(me)) and pod_of(holder) == pod_of(me)
 
 
 def sight(before: Sighting | None, lease: Lease | None, now: float) -> Sighting:
@@ -135,6 +136,7 @@ class Elector:
         self._settings = context.settings.leader_election
         self._canary = context.view.canary
         self._me = me
+        self._holder_pod = HolderPod(cluster)
         self._seen: Sighting | None = None
         self._renewed_at = 0.0
         """When the last renewal that was acknowledged was sent."""
@@ -246,11 +248,23 @@ class Elector:
         seen = self._seen or Sighting(None, began)
         move = decide(seen, self._me, began)
         if move is Move.WAIT:
-            return False
+            if not await self._holder_has_ended():
+                return False
+            move = Move.TAKE
         change = build_lease(move, seen.lease, self._me, self._settings.lease_duration_seconds, datetime.now(UTC))
         await self._write(change, new=move is Move.CREATE)
         self._renewed_at = began
         return True
+
+    async def _holder_has_ended(self) -> bool:
+        try:
+            ended = await self._holder_pod.has_ended(self.holder, self._settings.retry_period_seconds)
+        except ClusterError as error:
+            logger.debug("The pod of the holder %s: %s", self.holder, error)
+            return False
+        if ended:
+            logger.info("The pod of %s has ended or is gone. Taking the Lease.", self.holder)
+        return ended
 
     async def _write(self, change: Manifest, *, new: bool) -> None:
         seconds = self._settings.retry_period_seconds

@@ -36,6 +36,8 @@ ANNOTATION_TOUCHED = "retraining.dev/touched-at"
 ANNOTATION_TRAINER_ENDED = "retraining.dev/trainer-ended"
 """On a Job whose trainer has ended and whose pod went on because of other containers: when the trainer ended."""
 TRAINER_CONTAINER = "trainer"
+OPERATOR_CONTAINER = "operator"
+"""As the chart names it."""
 
 
 class Task(StrEnum):

@@ -1,6 +1,7 @@
 """One replica acts at a time; and where two do all the same, nothing is doubled."""
 
 import asyncio
+import json
 import time
 from collections import Counter
 from collections.abc import Callable, Coroutine
@@ -19,6 +20,7 @@ from retraining_operator.settings import LeaderElection, Settings
 from retraining_operator.triggers.intake import Intake
 from tests.integration.operator.apiserver import way_to_apiserver
 from tests.integration.operator.conftest import build_reconciler
+from tests.system.environment import STATE
 from tests.system.kubectl import Kubectl
 
 SHORT = LeaderElection(lease_duration_seconds=4, renew_deadline_seconds=2.5, retry_period_seconds=0.5)
@@ -87,6 +89,46 @@ async def test_lease_that_is_given_back_is_taken_at_once(
     await replicas.stop("b")
     assert replicas.turns == ["a", "b"]
     assert not lease(namespace).get("holderIdentity")
+
+
+def a_pod(namespace: Kubectl, name: str) -> None:
+    """Make a pod that gets no node, and say of it in the kubelet's place that it runs."""
+    container = {"name": "operator", "image": "localhost/none:none"}
+    spec = {"containers": [container], "nodeSelector": {"no": "node"}}
+    namespace.apply({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name}, "spec": spec})
+    say(namespace, name, {"running": {"startedAt": "2026-01-01T00:00:00Z"}})
+
+
+def say(namespace: Kubectl, pod: str, state: dict[str, Any]) -> None:
+    fields = {"image": "none", "imageID": "", "ready": False, "restartCount": 0}
+    status = {"phase": "Running", "containerStatuses": [{"name": "operator", "state": state, **fields}]}
+    patch = json.dumps({"status": status})
+    namespace("patch", "pod", pod, "--subresource=status", "--type=merge", "--patch", patch)
+
+
+@pytest.mark.parametrize("end", ["killed", "deleted by force"])
+async def test_standby_does_not_wait_for_a_leader_whose_pod_has_ended(
+    namespace: Kubectl, cluster: Cluster, settings: Settings, end: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    long = settings.model_copy(update={"leader_election": LeaderElection(retry_period_seconds=0.5)})
+    await asyncio.to_thread(a_pod, namespace, "a")
+    replicas = Replicas(long)
+    async with connect(settings.namespace, str(STATE / "kubeconfig")) as of_a:
+        replicas.start("a", of_a)
+        await replicas.acting("a")
+        monkeypatch.setattr(of_a, "patch", silence)  # a process that was killed neither renews nor gives back
+        replicas.start("b", cluster)
+        await asyncio.sleep(1.5)
+        assert replicas.turns == ["a"]  # it is silent, but it runs
+        if end == "killed":
+            await asyncio.to_thread(say, namespace, "a", {"terminated": {"exitCode": 137}})
+        else:
+            await asyncio.to_thread(namespace, "delete", "pod", "a", "--force", "--grace-period=0")
+        async with asyncio.timeout(long.leader_election.lease_duration_seconds / 3):
+            await replicas.acting("b")
+        for name in ("b", "a"):
+            replicas.running[name].cancel()
+        await asyncio.wait(replicas.running.values(), timeout=5)
 
 
 async def test_lease_is_given_back_though_a_renewal_was_cut_short(
@@ -204,6 +246,10 @@ async def test_watch_that_dies_silently_is_noticed(
         for task in tasks:
             task.cancel()
         await asyncio.wait(tasks)
+
+
+async def silence(*_: Any) -> None:
+    await forever()
 
 
 async def forever() -> None:

@@ -6,11 +6,16 @@ from typing import Any
 
 import pytest
 
+from retraining_operator.holder import has_ended
 from retraining_operator.lease import Lease, Move, Sighting, build_lease, decide, identify, read_lease, sight
 
 ME = "operator-abc_1"
 NOW = 1000.0
 THEIRS = Lease(holder="operator-xyz_9", seconds=15, renewed="then", transitions=3, version="7")
+
+
+def state(container: str, kind: str) -> dict[str, Any]:
+    return {"name": container, "state": {kind: {"startedAt": "2026-01-01T00:00:00Z"}}}
 
 
 @pytest.mark.parametrize(
@@ -75,3 +80,20 @@ def test_transitions_are_counted_and_a_renewal_is_none() -> None:
     assert build_lease(Move.CREATE, None, ME, 15, now)["spec"]["leaseTransitions"] == 0
     assert build_lease(Move.TAKE, THEIRS, ME, 15, now)["spec"]["leaseTransitions"] == 4
     assert not {"leaseTransitions", "acquireTime"} & build_lease(Move.RENEW, THEIRS, ME, 15, now)["spec"].keys()
+
+
+@pytest.mark.parametrize(
+    ("status", "ended"),
+    [
+        pytest.param({}, False, id="nothing is known yet"),
+        pytest.param({"phase": "Pending"}, False, id="no container was started"),
+        pytest.param({"phase": "Running", "containerStatuses": [state("operator", "running")]}, False, id="it runs"),
+        pytest.param({"phase": "Running", "containerStatuses": [state("operator", "terminated")]}, True, id="killed"),
+        pytest.param({"phase": "Running", "containerStatuses": [state("operator", "waiting")]}, True, id="crash loop"),
+        pytest.param({"phase": "Running", "containerStatuses": [state("proxy", "terminated")]}, False, id="a sidecar"),
+        pytest.param({"phase": "Failed", "reason": "Evicted"}, True, id="evicted"),
+        pytest.param({"phase": "Unknown", "containerStatuses": [state("operator", "running")]}, False, id="lost node"),
+    ],
+)
+def test_pod_shows_whether_its_operator_has_ended(status: dict[str, Any], ended: bool) -> None:
+    assert has_ended({"status": status}) is ended
