@@ -32,6 +32,9 @@ def test_operator_has_what_it_needs_and_no_more(world: World) -> None:
     assert can(world, account, "delete", "retrainrequests.retraining.dev")  # prunes finished ones
     assert not can(world, account, "update", "retrainrequests.retraining.dev")
     assert not can(world, account, "create", "pods")
+    assert can(world, account, "delete", "pods")  # one whose trainer has failed and whose sidecars go on
+    assert not can(world, account, "patch", "pods")
+    assert can(world, account, "watch", "events.events.k8s.io")
 
 
 def test_wrong_setting_is_named_in_the_status(world: World) -> None:

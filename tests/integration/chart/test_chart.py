@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from pathlib import Path
 from typing import Any
 
@@ -85,8 +86,8 @@ def test_signing_key_is_named_to_the_operator_and_not_held_by_it(tmp_path: Path)
 
 def test_url_stands_in_a_secret_alone() -> None:
     documents = rendered(*NEEDED, "--set=redis.url=redis://:hidden-word@redis:6379/0")
-    holders = [document["kind"] for document in documents if "hidden-word" in yaml.safe_dump(document)]
-    assert holders == ["Secret"]
+    assert not [document["kind"] for document in documents if "hidden-word" in yaml.safe_dump(document)]
+    assert base64.b64decode(one(documents, "Secret")["data"]["url"]) == b"redis://:hidden-word@redis:6379/0"
 
 
 def test_login_to_kafka_is_mounted_from_the_secret_and_stands_nowhere_else(tmp_path: Path) -> None:
@@ -134,7 +135,7 @@ def test_operator_may_hold_its_lease_and_no_other() -> None:
 
 def test_new_operator_stands_by_before_the_old_one_goes() -> None:
     strategy = one(rendered(*NEEDED), "Deployment")["spec"]["strategy"]
-    assert strategy == {"rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}}
+    assert strategy == {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}}
     alone = one(rendered(*NEEDED, "--set=leaderElection.enabled=false"), "Deployment")["spec"]["strategy"]
     assert alone == {"type": "Recreate"}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from typing import Any
 
@@ -9,9 +10,11 @@ import pytest
 
 from retraining_operator.cluster import Cluster
 from retraining_operator.contract import Result
+from retraining_operator.objects.manifest import build_job
 from retraining_operator.objects.outcome import Outcome
 from retraining_operator.objects.request import read_request
 from retraining_operator.objects.status import finished
+from retraining_operator.settings import Settings
 from tests.system.kubectl import CommandError, Kubectl
 
 FULL = {
@@ -83,3 +86,34 @@ async def test_status_keeps_every_figure(namespace: Kubectl, cluster: Cluster) -
     shown = namespace("get", "rtr", "full")
     assert "WITHHELD" in shown
     assert "DryRun" in shown
+
+
+QUANTITIES = [0.5, 2, 1073741824, 2e9, "0.5", ".5", "500m", "1Gi", "1e3", "2E", "100n"]
+
+
+@pytest.mark.parametrize("quantity", QUANTITIES)
+def test_quantity_is_taken_as_in_every_manifest_and_reaches_the_job(
+    namespace: Kubectl, settings: Settings, quantity: object
+) -> None:
+    resources = {"requests": {"cpu": quantity, "ephemeral-storage": "1Gi"}, "limits": {"nvidia.com/gpu": 1}}
+    request = read_request(apply(namespace, resources=resources))
+    assert request.malformed is None
+    manifest = build_job(request, settings)
+    namespace("create", "--dry-run=server", "--filename", "-", stdin=json.dumps(manifest))
+    asked = manifest["spec"]["template"]["spec"]["containers"][0]["resources"]
+    assert (asked["requests"]["ephemeral-storage"], asked["limits"]) == ("1Gi", {"nvidia.com/gpu": "1"})
+
+
+@pytest.mark.parametrize("quantity", [True, False, -1, "half", "1 Gi", "", {"a": 1}, [1], "1Gi\n"])
+def test_what_is_no_quantity_is_refused_by_name(namespace: Kubectl, quantity: object) -> None:
+    with pytest.raises(CommandError, match=r"spec\.resources\.requests"):
+        apply(namespace, resources={"requests": {"cpu": quantity}})
+
+
+def test_resources_cannot_be_changed_whichever_way_they_are_written(namespace: Kubectl) -> None:
+    apply(namespace, resources={"requests": {"cpu": 0.5}})
+    for other in (0.6, "0.5", 1):
+        with pytest.raises(CommandError, match="apply a new RetrainRequest"):
+            apply(namespace, resources={"requests": {"cpu": other}})
+    with pytest.raises(CommandError, match="apply a new RetrainRequest"):
+        apply(namespace, resources={"requests": {"cpu": 0.5, "memory": "1Gi"}})

@@ -1,0 +1,126 @@
+"""A refused pod is known from the Job controller's Event, until a pod has been created after it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from retraining_operator.names import Task
+from retraining_operator.objects.job import Job
+from retraining_operator.objects.pod import read_refusal
+from retraining_operator.view import View
+
+Build = Callable[..., dict[str, Any]]
+JOB_UID = "uid-of-job-of-first"
+
+
+def event(at: str = "2026-03-01T11:02:00Z", name: str = "abcde", **changes: Any) -> dict[str, Any]:
+    note = f'Error creating: pods "first-job-{name}" is forbidden: exceeded quota: team'
+    regarding = {"kind": "Job", "name": "first-job", "uid": JOB_UID}
+    body = {"metadata": {}, "reason": "FailedCreate", "note": note, "regarding": regarding}
+    return {**body, "deprecatedLastTimestamp": at, **changes}
+
+
+def seen_pod(created: str, **status: Any) -> dict[str, Any]:
+    owner = {"controller": True, "uid": JOB_UID}
+    labels = {"retraining.dev/request-uid": "uid-of-first"}
+    metadata = {"uid": created, "name": "first-p", "labels": labels, "ownerReferences": [owner]}
+    return {"metadata": {**metadata, "creationTimestamp": created}, "status": status}
+
+
+FAILED = {"phase": "Failed", "containerStatuses": [{"name": "trainer", "state": {"terminated": {"exitCode": 70}}}]}
+
+
+def job_of(view: View) -> Job:
+    [job] = view.jobs[Task.TRAIN].values()
+    return job
+
+
+@pytest.fixture
+def view(request_body: Build, job_body: Build) -> View:
+    view = View()
+    view.see_request(request_body())
+    view.see_job(job_body())
+    return view
+
+
+def test_each_try_of_the_same_refusal_has_the_same_words(view: View) -> None:
+    view.see_refusal(event())
+    held = job_of(view).held
+    assert held
+    assert held.reason == "PodRefused"
+    assert 'pods "first-job-" is forbidden: exceeded quota: team' in held.message
+    view.changed.clear()
+    view.see_refusal(event(at="2026-03-01T11:03:00Z", name="fghij"))
+    assert not view.changed.is_set()
+
+
+@pytest.mark.parametrize("event_first", [True, False])
+def test_event_counts_whether_it_comes_before_or_after_its_job(
+    request_body: Build, job_body: Build, event_first: bool
+) -> None:
+    view = View()
+    view.see_request(request_body())
+    for see in (0, 1) if event_first else (1, 0):
+        view.see_job(job_body()) if see else view.see_refusal(event())
+    assert job_of(view).held
+
+
+def test_older_event_does_not_replace_a_newer_one(view: View) -> None:
+    view.see_refusal(event(note="Error creating: newer"))
+    view.see_refusal(event(at="2026-03-01T11:01:00Z", note="Error creating: older"))
+    held = job_of(view).held
+    assert held
+    assert "newer" in held.message
+
+
+def test_pod_that_is_there_ends_the_hold_and_a_later_refusal_begins_one(view: View) -> None:
+    view.see_refusal(event())
+    view.see_pod(seen_pod("2026-03-01T11:02:30Z"))
+    assert job_of(view).held is None
+    view.see_pod(seen_pod("2026-03-01T11:02:30Z", **FAILED))  # its refusal of before is not news again
+    assert job_of(view).held is None
+    view.see_refusal(event(at="2026-03-01T11:03:00Z"))
+    assert job_of(view).held
+
+
+def test_event_of_before_a_restart_says_nothing_about_a_job_that_runs(request_body: Build, job_body: Build) -> None:
+    view = View()
+    view.see_request(request_body())
+    view.see_refusal(event())
+    view.see_job(job_body(active=1))
+    assert job_of(view).held is None
+
+
+def test_finished_job_waits_for_nothing(request_body: Build, job_body: Build) -> None:
+    view = View()
+    view.see_request(request_body())
+    view.see_refusal(event())
+    view.see_job(job_body(end="Failed", reason="DeadlineExceeded"))
+    assert job_of(view).held is None
+
+
+def test_event_of_a_job_that_is_gone_is_forgotten(view: View, job_body: Build) -> None:
+    view.see_refusal(event())
+    view.forget_job(job_body())
+    assert view.refusals == {}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"reason": "SuccessfulCreate"},
+        {"regarding": {"kind": "ReplicaSet", "uid": JOB_UID}},
+        {"regarding": {}},
+        {"regarding": None, "note": None},
+    ],
+)
+def test_other_events_say_nothing(changes: dict[str, Any]) -> None:
+    assert read_refusal(event(**changes)) is None
+
+
+def test_event_without_a_time_or_a_note_is_read(view: View) -> None:
+    view.see_refusal(event(deprecatedLastTimestamp=None, note=None))
+    assert job_of(view).held
