@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from retraining_operator.objects.outcome import cause
 from retraining_operator.objects.pod import read_hold, read_pod
 from retraining_operator.reason import Reason
 
@@ -104,3 +105,56 @@ def test_pod_that_was_evicted_before_it_ran_has_ended_too() -> None:
     assert found
     assert found.attempt
     assert (found.attempt.exit_code, found.attempt.disruption) == (None, "The node was low on memory.")
+
+
+def test_container_that_must_start_before_the_trainer_is_named() -> None:
+    for reason, message in (("ImagePullBackOff", PULL), ("CrashLoopBackOff", "back-off 10s restarting")):
+        state = {"waiting": {"reason": reason, "message": message}}
+        status = {**waiting("PodInitializing"), "initContainerStatuses": [{"name": "mesh-init", "state": state}]}
+        hold = read_hold(status)
+        assert hold
+        assert hold.reason == Reason.CONTAINER_NOT_CREATED
+        assert f"the container mesh-init waits ({reason}): {message}" in hold.message
+        assert "job.annotations" in hold.message
+
+
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [
+        pytest.param({"reason": "OutOfcpu", "message": "Node did not have enough."}, "OutOfcpu: Node did", id="node"),
+        pytest.param(
+            {"initContainerStatuses": [{"name": "mesh-init", "state": {"terminated": {"exitCode": 1}}}]},
+            "its init container mesh-init ended with exit code 1",
+            id="init container",
+        ),
+        pytest.param({}, "Kubernetes gives no reason", id="nothing said"),
+    ],
+)
+def test_pod_that_failed_before_its_trainer_ran_says_why_and_counts_as_a_failed_attempt(
+    status: dict[str, Any], words: str
+) -> None:
+    found = read_pod(pod({"phase": "Failed", **status}))
+    assert found
+    assert found.attempt
+    why = cause(found.attempt)
+    assert why.reason == Reason.JOB_FAILED
+    assert f"failed before its trainer ran: {words}" in why.message
+    assert "counts as no failed attempt" not in why.message
+
+
+@pytest.mark.parametrize(
+    ("others", "phase", "left"),
+    [
+        ([{"name": "proxy", "state": {"running": {}}}], "Running", ("proxy",)),
+        ([{"name": "proxy", "state": {"waiting": {"reason": "ErrImagePull"}}}], "Running", ("proxy",)),
+        ([{"name": "proxy", "state": {"terminated": {"exitCode": 1}}}], "Failed", ()),
+        ([], "Running", ()),
+    ],
+)
+def test_containers_that_go_on_after_the_trainer_are_known(
+    others: list[dict[str, Any]], phase: str, left: tuple[str, ...]
+) -> None:
+    ended = {"name": "trainer", "state": {"terminated": {"exitCode": 0, "finishedAt": "2026-03-01T11:04:00Z"}}}
+    found = read_pod(pod({"phase": phase, "containerStatuses": [*others, ended]}))
+    assert found
+    assert found.others == left
