@@ -56,12 +56,24 @@ def database(url: SecretStr) -> Iterator[Connection]:
         with closing(connect(url)) as connection:
             start = time.monotonic()
             try:
-                with connection:
+                with transaction(connection):
                     yield connection
             except psycopg2.Error as error:
                 raise understood(error, url, connection, time.monotonic() - start) from None
     except psycopg2.Error as error:
         raise understood(error) from None
+
+
+@contextmanager
+def transaction(connection: Connection) -> Iterator[None]:
+    """Commit at the end, or roll back; unlike psycopg2's own, an error stays the one that it is."""
+    try:
+        yield
+        connection.commit()
+    except BaseException:
+        with suppress(psycopg2.Error):  # as on a connection that is gone
+            connection.rollback()
+        raise
 
 
 def connect(url: SecretStr) -> Connection:

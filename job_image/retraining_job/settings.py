@@ -22,6 +22,7 @@ from retraining_job.contract import (
     environment_name,
     value_name,
 )
+from retraining_job.contract.database_url import cleaned
 from retraining_job.errors import BadConfiguration
 
 if TYPE_CHECKING:
@@ -54,6 +55,12 @@ class MigrateSettings(RunSettings):
     """What `migrate` and `report` need besides: the database."""
 
     database_url: SecretStr = Field(validation_alias=DATABASE_URL, min_length=1)
+
+    @field_validator("database_url", "redis_url", "signing_key", mode="before", check_fields=False)
+    @classmethod
+    def without_white_space(cls, secret: object) -> object:
+        """Take off what editors, shells and `echo` leave around a secret."""
+        return cleaned(secret) if isinstance(secret, str) else secret
 
 
 class TrainSettings(MigrateSettings):

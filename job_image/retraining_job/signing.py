@@ -19,11 +19,11 @@ import hashlib
 import hmac
 from typing import TYPE_CHECKING
 
+from pydantic import SecretStr
+
 from retraining_job.contract import SIGNING_KEY
 
 if TYPE_CHECKING:
-    from pydantic import SecretStr
-
     from retraining_job.manifest import Manifest
 
 SETTING = f"signing.existingSecret ({SIGNING_KEY})"
@@ -59,6 +59,15 @@ def signed(key: SecretStr, name: str, manifest: Manifest) -> Manifest:
     return manifest.model_copy(update=signatures)
 
 
+def accepted(key: SecretStr, name: str, manifest: Manifest) -> list[str]:
+    """Return the signatures that count.
+
+    A line break at the end of the key is no part of it. It was one once, so there are models that are signed with it.
+    """
+    with_line_break = SecretStr(f"{key.get_secret_value()}\n")
+    return [signature(one, name, manifest) for one in (key, with_line_break)]
+
+
 def check_signature(key: SecretStr, name: str, manifest: Manifest | None) -> None:
     """Make sure that a model is signed, where a key is set.
 
@@ -70,7 +79,7 @@ def check_signature(key: SecretStr, name: str, manifest: Manifest | None) -> Non
     if manifest is None or not manifest.signature:
         raise NotSigned(f"it is not signed, and {SETTING} asks for signatures")
     # As bytes, since compare_digest refuses text beyond ASCII, and a forger may write any.
-    if not hmac.compare_digest(manifest.signature.encode(), signature(key, name, manifest).encode()):
+    if not any(hmac.compare_digest(manifest.signature.encode(), one.encode()) for one in accepted(key, name, manifest)):
         raise NotSigned(f"its signature does not fit it, its version and the key of {SETTING}")
     expected = input_signature(key, name, manifest)
     if not hmac.compare_digest(manifest.input_signature.encode(), expected.encode()):

@@ -4,71 +4,52 @@ from __future__ import annotations
 
 import logging
 import re
+import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, NamedTuple
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING
 
 import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from retraining_job.contract import REDIS_URL, environment_name, value_name
+from retraining_job.contract import Failure, environment_name, value_name
+from retraining_job.contract.redis_errors import SETTING, TLS_CODE, UNKNOWN, redis_error
+from retraining_job.contract.redis_url import FORM, RedisUrlError, plain_redis_url
 from retraining_job.errors import BadConfiguration, DependencyAway
 
 if TYPE_CHECKING:
     from pydantic import SecretStr
-
-SETTING = f"redis.url ({REDIS_URL})"
 
 CONNECT_SECONDS = 10
 ANSWER_SECONDS = 60
 """Enough for a large model over a slow network."""
 
 
-class Problem(NamedTuple):
-    """A refusal of Redis, and what it means here."""
+SCRIPT_ERROR = re.compile(r"@user_script: ?\d+: -?([A-Z]+)\b")
+"""Where the code of a failed command stands in the error of a script, before Redis 7."""
 
-    error: type[redis.RedisError]
-    """The client's class for it."""
-    word: str
-    """Redis' own code for it, which stands in the text where a script has failed."""
-    kind: type[BadConfiguration | DependencyAway]
-    sentence: str
+CODES: dict[type[redis.RedisError], str] = {
+    redis.AuthenticationError: "NOAUTH",
+    redis.exceptions.NoPermissionError: "NOPERM",
+    redis.exceptions.ReadOnlyError: "READONLY",
+    redis.exceptions.OutOfMemoryError: "OOM",
+    redis.exceptions.BusyLoadingError: "LOADING",
+    redis.exceptions.MovedError: "MOVED",  # before the class that it belongs to, as the next but one
+    redis.exceptions.AskError: "ASK",
+    redis.exceptions.MasterDownError: "MASTERDOWN",
+    redis.exceptions.ClusterDownError: "CLUSTERDOWN",
+    redis.exceptions.ClusterCrossSlotError: "CROSSSLOT",
+    redis.exceptions.TryAgainError: "TRYAGAIN",
+    redis.exceptions.ExecAbortError: "EXECABORT",
+    redis.exceptions.NoScriptError: "NOSCRIPT",
+}
+"""The codes that the client puts a class in the place of, if it does not keep the code as well."""
 
-
-PROBLEMS = (
-    Problem(
-        redis.AuthenticationError,
-        "NOAUTH",
-        BadConfiguration,
-        f"Redis wants another password than {SETTING} has, or one where it has none",
-    ),
-    Problem(
-        redis.exceptions.NoPermissionError,
-        "NOPERM",
-        BadConfiguration,
-        f"Redis does not let the user of {SETTING} do what the trainer needs",
-    ),
-    Problem(
-        redis.exceptions.ReadOnlyError,
-        "READONLY",
-        DependencyAway,
-        f"The Redis of {SETTING} is a read-only replica; it must be the primary",
-    ),
-    Problem(
-        redis.exceptions.OutOfMemoryError,
-        "OOM",
-        DependencyAway,
-        "Redis is at its memory limit and takes no new model; the live one is untouched",
-    ),
-)
-
-WRONG_TYPE = (
-    f"A key in Redis holds something else than a string; {value_name('model_key')} ({environment_name('model_key')}) "
-    f"and {value_name('version_key')} ({environment_name('version_key')}) name the keys of the model and its version"
-)
-
+KINDS: dict[Failure, type[BadConfiguration | DependencyAway]] = {
+    Failure.BAD_CONFIGURATION: BadConfiguration,
+    Failure.DEPENDENCY_AWAY: DependencyAway,
+}
 
 MEMORY_POLICY = (
     "Redis evicts any key when its memory is full (maxmemory-policy %s), the live model included; "
@@ -119,37 +100,48 @@ def connected(url: SecretStr) -> redis.Redis:
     """Make a client; it connects when it is first used.
 
     Raises:
-        BadConfiguration: the URL has not the form that it should. What exactly is wrong is not told: it may be a piece
-            of the password.
+        BadConfiguration: The URL has not the form that it should.
     """
-    text = url.get_secret_value()
-    wrong = BadConfiguration(
-        f"The setting {SETTING} is wrong: it is not of the form redis://user:password@host:6379/0, "
-        "or its password has characters that must be percent-encoded."
-    )
     try:
-        parts = urlsplit(text)
         client = redis.Redis.from_url(
-            text,
+            plain_redis_url(url.get_secret_value()),
             socket_connect_timeout=CONNECT_SECONDS,
             socket_timeout=ANSWER_SECONDS,
             retry=Retry(NoBackoff(), 0),
             client_name="retraining-job",
         )
-    except (ValueError, TypeError):
-        raise wrong from None
-    if "@" in parts.path + parts.query + parts.fragment:  # a /, ? or # in the password has cut the URL short
-        raise wrong
+        client.connection_pool.make_connection()  # does not connect, and refuses parameters that it does not know
+    except RedisUrlError as error:
+        raise BadConfiguration(f"The setting {SETTING} is wrong: {error}.") from None
+    except (ValueError, TypeError, redis.RedisError, OSError):  # the text may hold a piece of the password
+        raise BadConfiguration(f"The setting {SETTING} is wrong: {FORM}.") from None
     return client
 
 
 def understood(error: redis.RedisError) -> BadConfiguration | DependencyAway:
-    """Turn an error of Redis into one of ours."""
+    """Return an error of Redis as one of ours."""
     text = " ".join(str(error).split()).rstrip(".")
-    words = set(re.split(r"\W+", text))
-    for problem in PROBLEMS:
-        if isinstance(error, problem.error) or problem.word in words:
-            return problem.kind(f"{problem.sentence}: {text}.")
-    if "WRONGTYPE" in words:
-        return BadConfiguration(f"{WRONG_TYPE}: {text}.")
-    return DependencyAway(f"The Redis of {SETTING} is away: {text}.")
+    row = redis_error(code_of(error))
+    code = f" ({row.code})" if row not in {UNKNOWN, redis_error(None)} else ""
+    return KINDS[row.reason](f"{row.meaning}: {text}{code}. {row.advice}")
+
+
+def code_of(error: redis.RedisError) -> str | None:
+    """Return the code of an error; None if Redis has said nothing."""
+    text = str(error)
+    if found := SCRIPT_ERROR.search(text):
+        return found[1]
+    if code := getattr(error, "status_code", None):
+        return str(code)
+    for kind, known in CODES.items():
+        if isinstance(error, kind):
+            return known
+    if isinstance(error, redis.exceptions.ResponseError):
+        word = text.split(" ", 1)[0]
+        return word if re.fullmatch(r"[A-Z]+", word) else "ERR"
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, ssl.SSLError):
+            return TLS_CODE
+        cause = cause.__cause__ or cause.__context__
+    return None

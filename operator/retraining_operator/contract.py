@@ -5,6 +5,7 @@ from retraining_job.contract import (
     REDIS_URL,
     SIGNING_KEY,
     Decision,
+    ErrorClass,
     ExitCode,
     Failure,
     Figures,
@@ -20,6 +21,7 @@ from retraining_job.contract import (
     Verdict,
     Withheld,
     environment_name,
+    postgres_error,
     read_result,
     read_row,
 )
@@ -29,6 +31,7 @@ __all__ = [
     "REDIS_URL",
     "SIGNING_KEY",
     "Decision",
+    "ErrorClass",
     "ExitCode",
     "Failure",
     "Figures",
@@ -44,6 +47,7 @@ __all__ = [
     "Verdict",
     "Withheld",
     "environment_name",
+    "postgres_error",
     "read_result",
     "read_row",
 ]

@@ -2,7 +2,7 @@
 
 The operator writes the environment of the Job's container and reads its exit code and its result document (the
 container's termination message). This is the only part of the trainer that the operator imports, so it must stay cheap
-to import and free of I/O.
+to import and free of I/O, but for `database_login`, which neither imports without need.
 """
 
 from retraining_job.contract.environment import (
@@ -13,6 +13,9 @@ from retraining_job.contract.environment import (
     environment_name,
     value_name,
 )
+from retraining_job.contract.error_class import ErrorClass
+from retraining_job.contract.postgres_errors import POSTGRES_ERRORS, postgres_error
+from retraining_job.contract.redis_errors import REDIS_ERRORS, redis_error
 from retraining_job.contract.result import (
     MESSAGE_LIMIT_CHARACTERS,
     RESULT_LIMIT_BYTES,
@@ -39,11 +42,14 @@ __all__ = [
     "DATABASE_URL",
     "ENVIRONMENT_PREFIX",
     "MESSAGE_LIMIT_CHARACTERS",
+    "POSTGRES_ERRORS",
+    "REDIS_ERRORS",
     "REDIS_URL",
     "RESULT_LIMIT_BYTES",
     "SIGNING_KEY",
     "Contenders",
     "Decision",
+    "ErrorClass",
     "ExitCode",
     "Failure",
     "Figures",
@@ -60,7 +66,9 @@ __all__ = [
     "Window",
     "Withheld",
     "environment_name",
+    "postgres_error",
     "read_result",
     "read_row",
+    "redis_error",
     "value_name",
 ]

@@ -31,6 +31,7 @@ POSTGRES_ERRORS = (
     ErrorClass("0L", WRONG, False, "A role of the database is wrong", LOGIN),
     ErrorClass("0P", WRONG, False, "A role of the database is wrong", LOGIN),
     ErrorClass("0Z", DATA, False, "A function of the database fails", FUNCTION),
+    ErrorClass("10", DATA, False, "The database cannot evaluate an XQuery expression", FUNCTION),
     ErrorClass("20", DATA, False, "A function of the database fails", FUNCTION),
     ErrorClass("21", DATA, False, "A view or function of the database returns more rows than it may", FUNCTION),
     ErrorClass("22", DATA, False, "The database cannot compute with a value", "Correct the value, or the view."),

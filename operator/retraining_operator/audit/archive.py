@@ -94,7 +94,7 @@ class Archive:
             async with asyncio.timeout(BATCH_SECONDS):
                 answers, trouble = await asyncio.to_thread(write, url, batch.values())
         except TimeoutError:
-            answers, trouble = {}, away(f"it did not answer within {BATCH_SECONDS} s")
+            answers, trouble = {}, away(f"The database did not answer within {BATCH_SECONDS} s")
         self._away = trouble
         if trouble is None:
             self._failures = 0

@@ -5,20 +5,21 @@ The trainer's row of a verdict is never touched but for the log's tail.
 
 from __future__ import annotations
 
-import re
+import os
 from collections.abc import Iterable, Sequence
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import psycopg2
-from psycopg2 import errors
 from psycopg2.extensions import parse_dsn
 from psycopg2.extras import RealDictCursor
 
+from retraining_job.contract.database_login import login_failure
+from retraining_job.contract.database_url import SETTING, DatabaseUrlError, connection_parameters
 from retraining_operator.audit.log_tail import masked
 from retraining_operator.audit.row import Row
+from retraining_operator.contract import ErrorClass, Result, Withheld, postgres_error, read_row
 from retraining_operator.contract import Reason as Why
-from retraining_operator.contract import Result, Withheld, read_row
 from retraining_operator.objects.conditions import Values
 from retraining_operator.reason import Reason
 
@@ -37,8 +38,8 @@ CONNECTION_BOUNDS = {
 STATEMENT_MILLISECONDS = 3000
 MIGRATE = 'run "python -m retraining_job migrate" (database.migrate in the chart)'
 
-WILL_NOT_PASS = re.compile(r"authentication failed|no password supplied|does not exist|pg_hba\.conf|permission denied")
-"""Refusals at connecting that a person must mend; libpq gives no code for them, only text."""
+LOGIN_SECONDS = 2.0
+"""How long to look for the reason of a connection that could not be made."""
 
 COLUMNS = """
     SELECT attname FROM pg_attribute
@@ -64,7 +65,16 @@ NO_TABLE: Values = (
 
 
 class Unreadable(Exception):
-    """What stands in the database cannot be known; the text says why, and holds no part of the URL."""
+    """What stands in the database cannot be known; the text says why, and holds no part of the URL.
+
+    Args:
+        message: Why.
+        passes: Whether another try may succeed without anybody's help.
+    """
+
+    def __init__(self, message: str, *, passes: bool = False) -> None:
+        super().__init__(message)
+        self.passes = passes
 
 
 def write(url: SecretStr, rows: Iterable[Row]) -> tuple[dict[str, Values], Values | None]:
@@ -79,14 +89,23 @@ def write(url: SecretStr, rows: Iterable[Row]) -> tuple[dict[str, Values], Value
             columns = columns_of(connection)
             for row in rows:
                 answers[row["run_id"]] = write_one(connection, columns, row) if columns else NO_TABLE
-    except (psycopg2.OperationalError, psycopg2.InterfaceError, errors.ReadOnlySqlTransaction) as error:
-        why = explanation(error)
-        return answers, refused(why) if WILL_NOT_PASS.search(why) else away(why)
     except psycopg2.Error as error:
-        return answers, refused(explanation(error))
+        return answers, answer_to(error)
     except Unreadable as error:
-        return answers, refused(str(error))
+        return answers, away(str(error)) if error.passes else refused(str(error))
     return answers, None
+
+
+def answer_to(error: psycopg2.Error) -> Values:
+    """Return what the condition says about an error of the database, by its SQLSTATE alone."""
+    row = row_for(error)
+    text = f"{row.meaning}: {explanation(error)}"
+    return away(text) if row.retried else refused(f"{text}. {row.advice}")
+
+
+def row_for(error: psycopg2.Error) -> ErrorClass:
+    """Return how an error is classified; one without a code is a broken connection."""
+    return postgres_error(error.pgcode)
 
 
 def write_one(connection: Connection, columns: frozenset[str], row: Row) -> Values:
@@ -97,10 +116,10 @@ def write_one(connection: Connection, columns: frozenset[str], row: Row) -> Valu
             cursor.execute(upsert(columns, row), row)
             if "log_tail" in columns and row.get("log_tail"):
                 cursor.execute(LOG_TAIL, row)
-    except (psycopg2.OperationalError, psycopg2.InterfaceError, errors.ReadOnlySqlTransaction):
-        raise
     except psycopg2.Error as error:
-        return refused(explanation(error))
+        if connection.closed or row_for(error).retried:
+            raise
+        return answer_to(error)
     return DONE if "log_tail" in columns else NO_COLUMN
 
 
@@ -157,17 +176,22 @@ def connect(url: SecretStr) -> Connection:
     """Connect, for a few seconds at most.
 
     Raises:
-        Unreadable: the URL is wrong. What exactly is not told: libpq might take pieces of the password for the host.
+        Unreadable: The URL is wrong, or the server refuses the login or does not answer.
     """
     try:
-        parts: dict[str, str] = parse_dsn(url.get_secret_value())
-    except (psycopg2.ProgrammingError, UnicodeDecodeError):
-        parts = {"host": "@"}
-    in_pieces = "@" in parts.get("host", "") + parts.get("dbname", "")
-    if in_pieces or not all(port.isdigit() for port in parts.get("port", "5432").split(",")):
-        raise Unreadable("database.url (DATABASE_URL) is not of the form postgresql://user:password@host:5432/database")
+        parts = connection_parameters(url.get_secret_value(), parse_dsn, os_user="PGUSER" in os.environ)
+    except DatabaseUrlError as error:
+        raise Unreadable(f"The setting {SETTING} is wrong: {error}") from None
     bounded: dict[str, Any] = {**parts, **CONNECTION_BOUNDS}
-    connection: Connection = psycopg2.connect(**bounded)
+    try:
+        connection: Connection = psycopg2.connect(**bounded)
+    except (psycopg2.Error, UnicodeDecodeError) as error:
+        failure = login_failure(bounded, LOGIN_SECONDS)
+        code = f" (SQLSTATE {failure.code})" if failure.code else ""
+        text = f"{failure.row.meaning}: {failure.problem or explanation(error)}{code}"
+        if not failure.row.retried:
+            text = f"{text}. {failure.row.advice.rstrip('.')}"
+        raise Unreadable(text, passes=failure.row.retried) from None
     return connection
 
 
@@ -181,20 +205,21 @@ def columns_of(connection: Connection) -> frozenset[str]:
 
 def away(why: str) -> Values:
     """Say that it is tried again."""
-    text = f"The outcome is not in the database yet, which is away: {why}. It is written as soon as it answers."
+    text = f"The outcome is not in the database yet. {why.rstrip('.')}. It is written as soon as that has passed."
     return "False", Reason.DATABASE_AWAY, text
 
 
 def refused(why: str) -> Values:
-    """Say what a person must mend."""
-    text = (
-        f"The database does not take the outcome: {why}. Mend that (a missing right of the user in DATABASE_URL, say); "
-        "it is tried again."
-    )
+    """Say what a person must correct."""
+    text = f"The database does not take the outcome. {why.rstrip('.')}. It is tried again."
     return "False", Reason.RECORD_REFUSED, text
 
 
-def explanation(error: psycopg2.Error) -> str:
-    """Give the database's own words, of which the first line says what is wrong."""
-    text = (error.diag.message_primary if error.diag else None) or str(error).strip() or type(error).__name__
-    return masked(text.splitlines()[0].rstrip("."))
+def explanation(error: Exception) -> str:
+    """Return the database's own words, in whatever language, of which the first line says what is wrong."""
+    if isinstance(error, UnicodeDecodeError):
+        return masked(bytes(error.object).decode(errors="replace").strip().splitlines()[0].rstrip("."))
+    diagnosis = error.diag if isinstance(error, psycopg2.Error) else None
+    text = (diagnosis.message_primary if diagnosis else None) or str(error).strip() or type(error).__name__
+    code = error.pgcode if isinstance(error, psycopg2.Error) else None
+    return masked(text.splitlines()[0].rstrip(".")) + (f" (SQLSTATE {code})" if code else "")

@@ -56,10 +56,10 @@ def redis_server(port):
     )
 
 
-def postgres_server(port):
-    """Run a PostgreSQL that forgets nothing that it has committed."""
+def postgres_server(port, language=""):
+    """Run a PostgreSQL that forgets nothing that it has committed, and speaks a language."""
     folder = f"/var/tmp/postgres-{port}"  # noqa: S108  # in the pod
-    options = f"-p {port} -k /tmp -c listen_addresses=0.0.0.0 -c shared_buffers=16MB"
+    options = f"-p {port} -c lc_messages=C.UTF-8 -k /tmp -c listen_addresses=0.0.0.0 -c shared_buffers=16MB"
     binaries = "/usr/lib/postgresql/15/bin"
     return running(
         "postgres-0",
@@ -70,7 +70,7 @@ def postgres_server(port):
                 echo "host all all all trust" >> {folder}/pg_hba.conf
             fi
             until {binaries}/pg_isready -q -h 127.0.0.1 -p {port}; do
-                {binaries}/pg_ctl -D {folder} -o "{options}" -l {folder}.log -w start
+                LANGUAGE={language} {binaries}/pg_ctl -D {folder} -o "{options}" -l {folder}.log -w start
             done
         """,
         kill=f"{binaries}/pg_ctl -D {folder} -m immediate -w stop",

@@ -94,3 +94,15 @@ def test_migration_needs_the_database_alone(environment: pytest.MonkeyPatch) -> 
     environment.delenv("REDIS_URL")
     environment.delenv("RETRAIN_RUN_ID")
     assert read_settings(MigrateSettings).events_table == "scored_events"
+
+
+@pytest.mark.parametrize("around", [("", "\n"), ("", "\r\n"), (" \t", " "), ("\ufeff", "\n\n")])
+def test_white_space_around_a_secret_is_no_part_of_it(environment: pytest.MonkeyPatch, around: tuple[str, str]) -> None:
+    before, after = around
+    for name in ("DATABASE_URL", "REDIS_URL"):
+        environment.setenv(name, f"{before}{GOOD[name]}{after}")
+    environment.setenv("SIGNING_KEY", f"{before}0123456789abcdef{after}")
+    settings = read_settings(TrainSettings)
+    assert settings.database_url.get_secret_value() == GOOD["DATABASE_URL"]
+    assert settings.redis_url.get_secret_value() == GOOD["REDIS_URL"]
+    assert settings.signing_key.get_secret_value() == "0123456789abcdef"

@@ -1,0 +1,160 @@
+"""Errors of a real PostgreSQL are told apart by their SQLSTATE, whatever language the server speaks."""
+
+import secrets
+from contextlib import closing
+
+import psycopg2
+import pytest
+from psycopg2 import sql
+from pydantic import SecretStr
+
+from retraining_job.database import database
+from retraining_job.errors import BadConfiguration, BadData, DependencyAway
+from tests.integration.job.servers import postgres_server
+from tests.integration.job.test_failures import with_password
+
+PORT = 21_000 + secrets.randbelow(5_000)
+
+
+@pytest.fixture(scope="session")
+def german_server():
+    """A PostgreSQL that writes its messages in German."""
+    with postgres_server(PORT, language="de") as server:
+        url = f"postgresql://postgres@{server.address}/postgres"
+        with closing(psycopg2.connect(url)) as connection, connection.cursor() as cursor:
+            connection.autocommit = True
+            for statement in (
+                "CREATE ROLE worker LOGIN PASSWORD 'right'",
+                "CREATE ROLE barred NOLOGIN",
+                "CREATE ROLE alone LOGIN CONNECTION LIMIT 0",
+                "CREATE DATABASE closed ALLOW_CONNECTIONS false",
+                "CREATE ROLE hasty LOGIN",
+            ):
+                cursor.execute(statement)
+        server.run(
+            f"sed -i '1i host all worker all scram-sha-256' /var/tmp/postgres-{PORT}/pg_hba.conf;"
+            f" sed -i '1i host all shunned all reject' /var/tmp/postgres-{PORT}/pg_hba.conf;"
+            f" psql -h 127.0.0.1 -p {PORT} -U postgres -c 'SELECT pg_reload_conf()'"
+        )
+        yield server
+
+
+def url_of(server, user="postgres", password="", name="postgres", more=""):
+    login = f"{user}:{password}" if password else user
+    return SecretStr(f"postgresql://{login}@{server.address}/{name}{more}")
+
+
+@pytest.mark.parametrize(
+    ("login", "kind", "told"),
+    [
+        ({"user": "worker", "password": "wrong"}, BadConfiguration, r"refuses the login.*Passwort.*SQLSTATE 28P01"),
+        ({"user": "worker"}, BadConfiguration, r"refuses the login.*SQLSTATE 28P01"),
+        ({"user": "nobody"}, BadConfiguration, "SQLSTATE 28000"),
+        ({"user": "barred"}, BadConfiguration, "SQLSTATE 28000"),
+        ({"user": "shunned"}, BadConfiguration, "SQLSTATE 28000"),
+        ({"name": "nowhere"}, BadConfiguration, r"has no such database.*SQLSTATE 3D000"),
+        ({"name": "closed"}, BadConfiguration, "SQLSTATE 55000"),
+        ({"user": "alone"}, DependencyAway, r"no connection left.*SQLSTATE 53300"),
+        ({"more": "?sslmode=require"}, BadConfiguration, r"cannot be encrypted as asked.*offers no encryption"),
+        ({"more": "?sslmode=verify-ca&sslrootcert=/nowhere/ca.crt"}, BadConfiguration, r"no file.*sslrootcert"),
+    ],
+)
+def test_login_that_fails_is_classified_in_any_language(german_server, login, kind, told):
+    url = url_of(german_server, **login)
+    with pytest.raises(kind, match=told) as error, database(url):
+        pass
+    assert "wrong" not in str(error.value)
+
+
+ERRORS = {
+    "22012": (BadData, "SELECT 1 / 0"),
+    "42P01": (BadConfiguration, "SELECT * FROM nowhere"),
+    "42501": (BadConfiguration, "SET ROLE worker; SELECT pg_read_file('/etc/passwd')"),
+    "42703": (BadConfiguration, "SELECT nothing"),
+    "3F000": (BadConfiguration, "CREATE TABLE nowhere.at_all ()"),
+    "25006": (DependencyAway, "SET TRANSACTION READ ONLY; CREATE TABLE any_table ()"),
+    "P0001": (BadData, "DO $$ BEGIN RAISE EXCEPTION 'so'; END $$"),
+    "40001": (DependencyAway, "DO $$ BEGIN RAISE EXCEPTION 'so' USING ERRCODE = '40001'; END $$"),
+    "40P01": (DependencyAway, "DO $$ BEGIN RAISE EXCEPTION 'so' USING ERRCODE = '40P01'; END $$"),
+    "53100": (DependencyAway, "DO $$ BEGIN RAISE EXCEPTION 'so' USING ERRCODE = '53100'; END $$"),
+    "53200": (DependencyAway, "DO $$ BEGIN RAISE EXCEPTION 'so' USING ERRCODE = '53200'; END $$"),
+    "54001": (BadConfiguration, "DO $$ BEGIN RAISE EXCEPTION 'so' USING ERRCODE = '54001'; END $$"),
+    "58030": (DependencyAway, "DO $$ BEGIN RAISE EXCEPTION 'so' USING ERRCODE = '58030'; END $$"),
+    "72000": (DependencyAway, "DO $$ BEGIN RAISE EXCEPTION 'so' USING ERRCODE = '72000'; END $$"),
+    "XX001": (DependencyAway, "DO $$ BEGIN RAISE EXCEPTION 'so' USING ERRCODE = 'XX001'; END $$"),
+    "HV00N": (DependencyAway, "DO $$ BEGIN RAISE EXCEPTION 'so' USING ERRCODE = 'HV00N'; END $$"),
+    "ZZ123": (DependencyAway, "DO $$ BEGIN RAISE EXCEPTION 'so' USING ERRCODE = 'ZZ123'; END $$"),
+    "57P01": (DependencyAway, "SELECT pg_terminate_backend(pg_backend_pid())"),
+}
+
+
+@pytest.mark.parametrize("code", ERRORS)
+def test_error_of_a_statement_is_classified_in_any_language(german_server, code):
+    kind, statement = ERRORS[code]
+    with pytest.raises(kind) as error, database(url_of(german_server)) as connection, connection.cursor() as cursor:
+        cursor.execute(statement)
+    assert f"SQLSTATE {code}" in str(error.value) or code == "57P01"
+    assert ("does not know" in str(error.value)) == (code == "ZZ123")
+
+
+@pytest.mark.parametrize(
+    ("whose", "target"),
+    [
+        ("the role hasty", "ROLE hasty"),
+        ("the role hasty in the database postgres", "ROLE hasty IN DATABASE postgres"),
+        ("the database postgres", "DATABASE postgres"),
+    ],
+)
+def test_limit_of_time_names_itself_its_owner_and_what_to_do(german_server, whose, target):
+    def alter(change):
+        with database(url_of(german_server)) as connection, connection.cursor() as cursor:
+            cursor.execute(sql.SQL(f"ALTER {target} {change}"))
+
+    alter("SET statement_timeout = '50ms'")
+    try:
+        with pytest.raises(BadConfiguration) as error, database(url_of(german_server, "hasty")) as connection:
+            connection.cursor().execute("SELECT pg_sleep(5)")
+    finally:
+        alter("RESET statement_timeout")
+    text = str(error.value)
+    assert f"by a limit that is set for {whose}" in text
+    assert "statement_timeout = 50 ms" in text
+    assert f"ALTER {target} SET statement_timeout = ..." in text
+    assert "SQLSTATE 57014" in text
+
+
+@pytest.mark.parametrize("name", ["lock_timeout", "statement_timeout"])
+def test_limit_in_the_url_names_the_url(german_server, name):
+    url = url_of(german_server, more=f"?options=-c%20{name}%3D60")
+    told = DependencyAway if name == "lock_timeout" else BadConfiguration
+    with closing(psycopg2.connect(url_of(german_server).get_secret_value())) as other, other.cursor() as holder:
+        holder.execute("CREATE TABLE held (); LOCK TABLE held") if name == "lock_timeout" else None
+        raised = pytest.raises(told, match=rf"(?s)by options in database\.url.*{name} = 60 ms")
+        with raised, database(url) as connection, connection.cursor() as cursor:
+            if name == "lock_timeout":
+                holder.execute("COMMIT; BEGIN; LOCK TABLE held")
+                cursor.execute("LOCK TABLE held")
+            else:
+                cursor.execute("SELECT pg_sleep(5)")
+
+
+def test_statement_that_a_person_cancels_is_tried_again(german_server):
+    told = pytest.raises(DependencyAway, match="Somebody cancelled")
+    with told, database(url_of(german_server)) as connection, connection.cursor() as cursor:
+        cursor.execute("DO $$ BEGIN PERFORM pg_cancel_backend(pg_backend_pid()); PERFORM pg_sleep(5); END $$")
+
+
+def test_role_with_a_short_limit_ends_the_run_at_once_and_says_what_to_set(world):
+    user, password = f"test_{secrets.token_hex(4)}", secrets.token_hex(12)
+    world.sql(f"CREATE ROLE {user} LOGIN PASSWORD '{password}' IN ROLE pg_read_all_data, pg_write_all_data")
+    world.sql(f"ALTER ROLE {user} SET statement_timeout = '20ms'")
+    world.sql("ALTER TABLE scored_events RENAME TO parts")
+    world.sql("CREATE VIEW scored_events AS SELECT parts.* FROM parts, pg_sleep(1)")
+    try:
+        environment = {"DATABASE_URL": with_password(world.database_url, password, user)}
+        run = world.start(environment=environment).wait()
+    finally:
+        world.sql(f"DROP OWNED BY {user}; DROP ROLE {user}")
+    assert (run.code, run.result.reason) == (78, "BadConfiguration"), run.log
+    assert f"ALTER ROLE {user} SET statement_timeout" in run.result.message
+    assert "is away" not in run.result.message
