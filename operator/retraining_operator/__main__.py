@@ -18,7 +18,7 @@ from typing import Any
 
 from prometheus_client import disable_created_metrics
 
-from retraining_operator import logs
+from retraining_operator import logs, names
 from retraining_operator.cluster import NoAccess, connect
 from retraining_operator.context import Context
 from retraining_operator.crash import Crashes
@@ -81,7 +81,7 @@ async def operate(settings: Settings, crashes: Crashes) -> None:
         worker = Worker(context, cluster, narrator, now)
         reconciler = Reconciler(context, cluster, worker, now)
         intake = Intake(context, cluster)
-        consumer = Consumer(settings.kafka, intake.accept, context.metrics)
+        consumer = Consumer(settings.kafka, intake.accept, context.metrics, instance_id(settings))
         elector = Elector(apart, context, identify(settings.pod_name))
         replica = Replica(context, reconciler, consumer, elector, intake)
         context.metrics.watch(
@@ -95,6 +95,15 @@ async def operate(settings: Settings, crashes: Crashes) -> None:
         )
         serving = serve(context, replica)
         await run_until_stopped(context.stopping, replica.run(partial(watch, context)), serving)
+
+
+def instance_id(settings: Settings) -> str:
+    """Build the consumer's fixed identity in its group: one for each release and topic, whatever pod it runs in.
+
+    Only the holder of the Lease consumes, so the next one may take this identity over at once.
+    """
+    identity = f"{settings.namespace}/{settings.ledger_name}/{settings.kafka.topic}"
+    return f"retraining-operator-{names.digest(identity, 16)}"
 
 
 def now() -> datetime:

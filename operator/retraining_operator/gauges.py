@@ -52,6 +52,11 @@ class ConsumerState:
     """Records that are not handled yet, by topic and partition; only partitions that are assigned."""
     oldest_record_at: float | None = None
     """The timestamp of the oldest record in hand, in seconds since 1970."""
+    assigned_partitions: int = 0
+    last_poll_at: float | None = None
+    """When a poll last succeeded with all assigned partitions answered, in seconds since 1970; None if none has."""
+    is_consuming: bool = False
+    """Whether every assigned partition is read."""
 
 
 @dataclass(frozen=True)
@@ -147,6 +152,21 @@ def consumer_gauges(state: ConsumerState, now: float) -> Iterator[Metric]:
         "Records of a partition that are not handled yet.",
         ["topic", "partition"],
         {(topic, str(partition)): records for (topic, partition), records in state.lags.items()},
+    )
+    yield gauge(
+        "retraining_consumer_assigned_partitions",
+        "Partitions of the topic that this consumer has.",
+        state.assigned_partitions,
+    )
+    yield gauge(
+        "retraining_consumer_last_poll_timestamp_seconds",
+        "When a poll last succeeded, in seconds since 1970; 0 if none has.",
+        state.last_poll_at or 0.0,
+    )
+    yield gauge(
+        "retraining_consumer_consuming",
+        "Whether every assigned partition is read: 1 or 0.",
+        state.is_consuming,
     )
     yield gauge(
         "retraining_oldest_record_age_seconds",

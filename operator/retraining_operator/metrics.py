@@ -17,6 +17,7 @@ from retraining_operator.objects.conditions import Status
 from retraining_operator.objects.job import Job
 from retraining_operator.objects.outcome import Outcome
 from retraining_operator.reason import Reason
+from retraining_operator.triggers.record_batch import Fault
 from retraining_operator.triggers.trigger import Malformed
 
 DURATION_BUCKETS_SECONDS = (5, 10, 30, 60, 120, 300, 600)
@@ -85,6 +86,14 @@ class Metrics:
         self._triggers = Counter(
             "retraining_triggers", "Kafka records handled, by outcome.", ["outcome"], registry=self.registry
         )
+        self._skipped_batches = Counter(
+            "retraining_consumer_skipped_batches",
+            "Batches of Kafka records that could not be decoded and were skipped, by fault.",
+            ["reason"],
+            registry=self.registry,
+        )
+        for fault in Fault:
+            self._skipped_batches.labels(fault)
         for outcome in (ACCEPTED, DUPLICATE, SKIPPED, *Malformed):
             self._triggers.labels(outcome)
         for reason in SUPPRESSING:
@@ -129,6 +138,10 @@ class Metrics:
     def trigger_handled(self, outcome: str, records: int = 1) -> None:
         """Count records."""
         self._triggers.labels(outcome).inc(records)
+
+    def batch_skipped(self, fault: Fault) -> None:
+        """Count a batch that could not be decoded."""
+        self._skipped_batches.labels(fault).inc()
 
     def reported(self, status: Status) -> None:
         """Count a request whose stored status says that it was merged or refused."""

@@ -96,14 +96,15 @@ class Replica:
     def ready(self) -> str | None:
         """Say what is missing.
 
-        A standby is ready too, or no rolling update would ever end. It must have reached Kafka once by itself: else a
-        wrong address would only show after the old replica, which still works, is gone.
+        A standby is ready too, or no rolling update would ever end. It must have read from the topic once by itself,
+        without joining the group: else a wrong address or a missing right would only show after the old replica,
+        which still works, is gone.
         """
         if not self._seeded:
             return "the RetrainRequests could not be listed yet"
         if not self._elector.leading and not self._elector.holder:
             return "it is not decided yet who leads"
-        return None if self._consumer.answered else "Kafka has not answered yet"
+        return self._consumer.not_ready()
 
 
 def silent(at: float | None, now: float) -> bool:

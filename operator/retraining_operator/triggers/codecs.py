@@ -94,9 +94,7 @@ def unpack_snappy_block(block: bytes, limit: int) -> bytes:
     try:
         size = snappy.decompress_raw_len(block)
         if size > limit:
-            raise UnpackedTooLargeError(
-                f"its snappy data ({len(block):,} bytes) unpacks to more than {limit:,} bytes"
-            )
+            raise UnpackedTooLargeError(f"its snappy data ({len(block):,} bytes) unpacks to more than {limit:,} bytes")
         buffer = bytearray(size)
         written = snappy.decompress_raw_into(block, buffer)
     except cramjam.DecompressionError as error:

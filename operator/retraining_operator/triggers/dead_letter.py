@@ -15,13 +15,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from kafka import KafkaAdminClient, KafkaProducer
-from kafka.consumer.fetcher import ConsumerRecord
 from kafka.errors import KafkaError, MessageSizeTooLargeError, RecordListTooLargeError, for_code
 
 from retraining_operator.settings import Kafka
 from retraining_operator.triggers.holds import Hold, Holds
 from retraining_operator.triggers.kafka_client import MissingCredential, client_options
 from retraining_operator.triggers.ledger import Places
+from retraining_operator.triggers.partition_reader import Item, UndecodableBatch
 from retraining_operator.triggers.trigger import MalformedRecord
 
 logger = logging.getLogger(__name__)
@@ -34,7 +34,6 @@ SEND_SECONDS = 5.0
 PAUSE_SECONDS = 5.0
 LOOK_SECONDS = 0.5
 MESSAGE_CHARACTERS = 1000
-OWN_HEADERS = 6
 LEFT_OUT = ("retraining-value", b"left out: too large for the dead-letter topic")
 TOO_LARGE = (MessageSizeTooLargeError, RecordListTooLargeError)
 
@@ -46,18 +45,22 @@ class Letter:
     key: bytes | None
     value: bytes | None
     headers: tuple[tuple[str, bytes], ...]
+    own_headers: int = 0
+    """How many of the headers, from the last one on, are the operator's."""
 
     def without_value(self) -> Letter:
         """Leave out the value and say so; a record without key needs one, so it is empty then."""
-        return replace(self, value=b"" if self.key is None else None, headers=(*self.headers, LEFT_OUT))
+        value = b"" if self.key is None else None
+        return replace(self, value=value, headers=(*self.headers, LEFT_OUT), own_headers=self.own_headers + 1)
 
     def bare(self) -> Letter:
         """Leave out the key and the sender's own headers too."""
-        return Letter(None, b"", (*self.headers[-OWN_HEADERS:], LEFT_OUT))
+        own = self.headers[len(self.headers) - self.own_headers :]
+        return Letter(None, b"", (*own, LEFT_OUT), self.own_headers + 1)
 
 
-def write_letter(record: ConsumerRecord, error: MalformedRecord) -> Letter:
-    """Write the letter of one malformed record. Pure."""
+def write_letter(record: Item, error: MalformedRecord) -> Letter:
+    """Write the letter of one malformed record, or of a batch that cannot be decoded with its raw bytes. Pure."""
     said = {
         "reason": error.kind,
         "message": str(error)[:MESSAGE_CHARACTERS],
@@ -66,9 +69,11 @@ def write_letter(record: ConsumerRecord, error: MalformedRecord) -> Letter:
         "offset": record.offset,
         "timestamp": record.timestamp,
     }
+    if isinstance(record, UndecodableBatch):
+        said |= {"fault": record.fault, "first-offset": record.first_offset, "last-offset": record.offset}
     headers = tuple((f"retraining-{name}", str(text).encode(errors="replace")) for name, text in said.items())
     value = b"" if record.key is None and record.value is None else record.value  # kafka-python refuses two nulls
-    return Letter(record.key, value, (*record.headers, *headers))
+    return Letter(record.key, value, (*record.headers, *headers), len(headers))
 
 
 class DeadLetters:
@@ -92,7 +97,7 @@ class DeadLetters:
         put_aside, self._put_aside = frozenset(self._put_aside), set()
         return frozenset(self._open), put_aside
 
-    async def put(self, record: ConsumerRecord, error: MalformedRecord) -> None:
+    async def put(self, record: Item, error: MalformedRecord) -> None:
         """Take a malformed record; waits only where too many are open already."""
         if not self._kafka.dead_letter_topic:
             return

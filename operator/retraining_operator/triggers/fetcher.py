@@ -8,8 +8,7 @@ looks, the partition rests for a while, and a batch that cannot be decoded becom
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from kafka import TopicPartition
@@ -129,7 +128,7 @@ class Fetcher(LibraryFetcher):  # type: ignore[misc]  # the package ships no typ
         buffer = bytes(data.records or b"")
         if not buffer and position < self.ends.get(tp, -1):
             fault = f"Kafka has records up to offset {self.ends[tp] - 1} and gives none"
-            return self._meet(UndecodableBatch(*tp, position, position, Fault.UNREADABLE, fault, None))
+            return self._meet(at_offset(tp, position, Fault.UNREADABLE, fault))
         epoch = self._manager.cluster.leader_epoch_for_partition(tp)
         reader = PartitionReader(
             tp,
@@ -144,15 +143,11 @@ class Fetcher(LibraryFetcher):  # type: ignore[misc]  # the package ships no typ
         if first:
             reader.put_back(first[0])
         elif reader.obstacle or (buffer and reader.is_stuck):
-            nothing = UndecodableBatch(
-                *tp, position, position, Fault.TRUNCATED, "nothing in the answer belongs to this offset", buffer
-            )
+            nothing = at_offset(tp, position, Fault.TRUNCATED, "nothing in the answer belongs to this offset", buffer)
             return self._meet(reader.obstacle or nothing)
         self._forget_fault(tp)
         if reader.next_fetch_offset != position and not first:  # only control records, or such as are left out
-            state.position = state.position._replace(
-                offset=reader.next_fetch_offset, leader_epoch=reader.leader_epoch
-            )
+            state.position = state.position._replace(offset=reader.next_fetch_offset, leader_epoch=reader.leader_epoch)
         return reader if first else None
 
     def _note_end(self, tp: TopicPartition, data: Any) -> None:
@@ -180,7 +175,7 @@ class Fetcher(LibraryFetcher):  # type: ignore[misc]  # the package ships no typ
         if kind in BROKEN_LOG and position is not None and position.offset == fetch.fetched_offset:
             message = f"the broker cannot read its log there ({kind.message})"
             at = fetch.fetched_offset
-            return self._meet(UndecodableBatch(*tp, at, at, Fault.UNREADABLE, message, None))
+            return self._meet(at_offset(tp, at, Fault.UNREADABLE, message))
         return None
 
     def _meet(self, item: UndecodableBatch) -> PartitionReader | None:
@@ -200,9 +195,7 @@ class Fetcher(LibraryFetcher):  # type: ignore[misc]  # the package ships no typ
             return None
         self._forget_fault(tp)
         kept = None if item.value is None else item.value[:LONGEST_KEPT_BYTES]
-        return PartitionReader.of_one(
-            UndecodableBatch(*tp, item.first_offset, behind - 1, item.fault, item.message, kept)
-        )
+        return PartitionReader.of_one(replace(item, offset=behind - 1, value=kept))
 
     def _rest(self, tp: TopicPartition) -> None:
         rests = self._rests[tp] = self._rests.get(tp, -1) + 1
@@ -271,6 +264,8 @@ class Fetcher(LibraryFetcher):  # type: ignore[misc]  # the package ships no typ
         return await self._manager.wait_for(self._manager.send(request, node_id=node), int(PROBE_SECONDS * 1000))
 
 
-def lags(ends: Mapping[TopicPartition, int], positions: Mapping[TopicPartition, int]) -> dict[TopicPartition, int]:
-    """Return how many offsets lie between each position and its partition's end."""
-    return {tp: max(0, ends[tp] - position) for tp, position in positions.items() if tp in ends}
+def at_offset(
+    tp: TopicPartition, offset: int, fault: Fault, message: str, value: bytes | None = None
+) -> UndecodableBatch:
+    """Build the item for something at an offset whose end is not known."""
+    return UndecodableBatch(tp.topic, tp.partition, offset, offset, fault, message, value)

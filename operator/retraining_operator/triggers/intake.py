@@ -11,7 +11,6 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
-from kafka.consumer.fetcher import ConsumerRecord
 from tenacity import AsyncRetrying, retry_if_exception_type, wait_random_exponential
 
 from retraining_operator.cluster import (
@@ -34,7 +33,9 @@ from retraining_operator.triggers.dead_letter import DeadLetters
 from retraining_operator.triggers.holds import Hold, Holds
 from retraining_operator.triggers.ledger import Ledger
 from retraining_operator.triggers.membership import Progress
-from retraining_operator.triggers.trigger import Malformed, MalformedRecord, Origin, read_trigger
+from retraining_operator.triggers.partition_reader import Item, UndecodableBatch
+from retraining_operator.triggers.record import origin_of, place_of, read_record
+from retraining_operator.triggers.trigger import Malformed, MalformedRecord
 
 logger = logging.getLogger(__name__)
 
@@ -99,7 +100,7 @@ class Intake:
         """Return why records are not taken, and how many wait for the dead-letter topic."""
         return IntakeState(self._holds.state(), self._letters.count_open())
 
-    async def accept(self, records: Sequence[ConsumerRecord], topic_id: str | None = "") -> Progress:
+    async def accept(self, records: Sequence[Item], topic_id: str | None = "") -> Progress:
         """Handle a batch; when this returns, every record of it is a request, or set aside, or named as open.
 
         Args:
@@ -113,14 +114,14 @@ class Intake:
             with self._precedence.first():
                 return await self._accept(records, topic_id)
 
-    async def _accept(self, records: Sequence[ConsumerRecord], topic_id: str | None) -> Progress:
+    async def _accept(self, records: Sequence[Item], topic_id: str | None) -> Progress:
         self._crashes.at(Point.RECORDS_TAKEN)
         replaced = self._ledger.replaced(topic_id)
         known = set(self._ledger.entries)
         origins = {id(record): origin_of(record) for record in records}
         news = [record for record in records if not self._ledger.covers(topic_id, origins[id(record)])]
         self._tell_skipped(len(records) - len(news), records)
-        await asyncio.gather(*(self._accept_one(record, origins[id(record)]) for record in news))
+        await asyncio.gather(*(self._accept_one(record) for record in news))
         await self._letters.settle()
         still_open, put_aside = self._letters.collect()
         self._crashes.at(Point.RECORDS_HANDLED)
@@ -132,9 +133,9 @@ class Intake:
         first_open: dict[int, int] = {}
         for partition, offset in still_open:
             first_open[partition] = min(offset, first_open.get(partition, offset))
-        return Progress(first_open, replaced, known - replaced)
+        return Progress(first_open, replaced, known - replaced.keys())
 
-    def _tell_skipped(self, count: int, records: Sequence[ConsumerRecord]) -> None:
+    def _tell_skipped(self, count: int, records: Sequence[Item]) -> None:
         if count:
             self._metrics.trigger_handled(SKIPPED, count)
             logger.info(
@@ -143,15 +144,18 @@ class Intake:
                 origin_of(records[-1]),
             )
 
-    async def _accept_one(self, record: ConsumerRecord, origin: Origin) -> None:
+    async def _accept_one(self, record: Item) -> None:
         async with self._places:
             try:
-                manifest = build_request(read_trigger(origin, record.value), self._cluster.namespace)
+                manifest = build_request(read_record(record), self._cluster.namespace)
                 await self._wait_for_room()
                 outcome = await self._request(manifest)
             except MalformedRecord as error:
                 outcome = error.kind
-                logger.warning("Skipped the record %s (%s): %s.", origin, error.kind, error)
+                what = "batch" if isinstance(record, UndecodableBatch) else "record"
+                logger.warning("Skipped the %s %s (%s): %s.", what, place_of(record), error.kind, error)
+                if isinstance(record, UndecodableBatch):
+                    self._metrics.batch_skipped(record.fault)
                 await self._letters.put(record, error)
         self._metrics.trigger_handled(outcome)
 
@@ -219,8 +223,3 @@ class Intake:
             with self._holds.because(Hold.API_SERVER, f"The API server does not take records: {error}"):
                 retry = retry_if_exception_type(away)
                 return await AsyncRetrying(retry=retry, wait=wait_random_exponential(0.2, max=5), reraise=True)(again)
-
-
-def origin_of(record: ConsumerRecord) -> Origin:
-    """Say where a record stands."""
-    return Origin(record.topic, record.partition, record.offset, record.timestamp)

@@ -15,6 +15,7 @@ from typing import Any
 
 from retraining_operator.cluster import AlreadyExists, Cluster, Conflict, Gone
 from retraining_operator.names import ANNOTATION_TOUCHED, LABEL_MANAGED_BY, MANAGED_BY, ledger_key
+from retraining_operator.triggers.placement import Former
 from retraining_operator.triggers.trigger import Origin
 
 UNKNOWN = -1
@@ -104,13 +105,17 @@ class Ledger:
         entry = self.entries.get(origin.partition)
         return entry is not None and topic_id is not None and entry.covers(topic_id, origin)
 
-    def replaced(self, topic_id: str | None) -> set[int]:
-        """Give the partitions whose entries are of an earlier topic of this name, and start them anew."""
+    def replaced(self, topic_id: str | None) -> dict[int, Former]:
+        """Return what is known of the partitions of an earlier topic of this name, and start their entries anew."""
         if topic_id is None:
-            return set()
-        partitions = {number for number, entry in self.entries.items() if entry.topic_id != topic_id}
-        self.entries |= dict.fromkeys(partitions, Entry(topic_id))
-        return partitions
+            return {}
+        former = {
+            number: Former(frozenset({entry.offset + 1, *entry.open}), entry.latest_ms)
+            for number, entry in self.entries.items()
+            if entry.topic_id != topic_id
+        }
+        self.entries |= dict.fromkeys(former, Entry(topic_id))
+        return former
 
     async def advance(
         self, topic_id: str, handled: Iterable[Origin], still_open: Places, put_aside: Places = frozenset()

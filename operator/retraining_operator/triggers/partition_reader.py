@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from kafka import TopicPartition
 from kafka.consumer.fetcher import ConsumerRecord
@@ -46,7 +47,7 @@ class UndecodableBatch:
         return f"{self.topic}/{self.partition}, offsets {self.first_offset} to {self.offset}"
 
 
-Item = ConsumerRecord | UndecodableBatch
+Item: TypeAlias = ConsumerRecord | UndecodableBatch
 
 
 @dataclass(frozen=True)
@@ -143,9 +144,7 @@ class PartitionReader:
             batch = cut(self._buffer, self._at)
         except BatchError as error:
             if self.next_fetch_offset == self.fetch_offset:  # behind others this may only be cut off: it is asked for
-                self.obstacle = self._set_aside(
-                    self.fetch_offset, self.fetch_offset, error, self._buffer[self._at :]
-                )
+                self.obstacle = self._set_aside(self.fetch_offset, self.fetch_offset, error, self._buffer[self._at :])
             return False
         self._at += len(batch.raw)
         try:

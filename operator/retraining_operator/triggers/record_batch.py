@@ -258,8 +258,7 @@ def decode_legacy(batch: Batch, limit: int) -> list[Record]:
     shift = batch.base_offset - inner[-1].offset if batch.magic == 1 else 0
     appended = batch.magic == 1 and batch.attributes & APPEND_TIME_MASK
     return [
-        Record(one.offset + shift, outer.timestamp if appended else one.timestamp, one.key, one.value)
-        for one in inner
+        Record(one.offset + shift, outer.timestamp if appended else one.timestamp, one.key, one.value) for one in inner
     ]
 
 

@@ -16,8 +16,6 @@ from enum import StrEnum
 from functools import partial
 from typing import Any
 
-from kafka.consumer.fetcher import ConsumerRecord
-
 from retraining_operator.audit.archive import known
 from retraining_operator.audit.runs import Unreadable
 from retraining_operator.cluster import (
@@ -33,9 +31,11 @@ from retraining_operator.cluster import (
 )
 from retraining_operator.objects.request import Manifest, build_request, same_trigger
 from retraining_operator.settings import Settings
+from retraining_operator.triggers.partition_reader import Item
+from retraining_operator.triggers.record import place_of, read_record
 from retraining_operator.triggers.source import Source
 from retraining_operator.triggers.span import ReplayError, Span, add_arguments, read_span
-from retraining_operator.triggers.trigger import MalformedRecord, Origin, read_trigger
+from retraining_operator.triggers.trigger import MalformedRecord
 
 PARALLEL_RECORDS = 8
 
@@ -63,7 +63,7 @@ class Replay:
         self._dry_run = dry_run
         self._places = asyncio.Semaphore(PARALLEL_RECORDS)
 
-    async def make(self, records: Sequence[ConsumerRecord]) -> list[tuple[Fate, str]]:
+    async def make(self, records: Sequence[Item]) -> list[tuple[Fate, str]]:
         """Make the missing requests of some records; give each record's fate and its line.
 
         Raises:
@@ -72,11 +72,10 @@ class Replay:
         manifests: dict[int, Manifest] = {}
         fates: dict[int, tuple[Fate, str]] = {}
         for at, record in enumerate(records):
-            origin = Origin(record.topic, record.partition, record.offset, record.timestamp)
             try:
-                manifests[at] = build_request(read_trigger(origin, record.value), self._cluster.namespace)
+                manifests[at] = build_request(read_record(record), self._cluster.namespace)
             except MalformedRecord as error:
-                fates[at] = Fate.MALFORMED, f"{origin} malformed ({error.kind}): {error}"
+                fates[at] = Fate.MALFORMED, f"{place_of(record)} malformed ({error.kind}): {error}"
         finished = await self._known([key_of(manifest) for manifest in manifests.values()])
         made = await asyncio.gather(*(self._make(manifest, finished) for manifest in manifests.values()))
         fates |= dict(zip(manifests, made, strict=True))

@@ -6,15 +6,18 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 
-from kafka import KafkaConsumer, TopicPartition
-from kafka.consumer.fetcher import ConsumerRecord
+from kafka import TopicPartition
 from kafka.errors import KafkaError
 
 from retraining_operator.settings import Kafka
-from retraining_operator.triggers.kafka_client import MissingCredential, client_options
+from retraining_operator.triggers.kafka_client import MissingCredential
+from retraining_operator.triggers.kafka_errors import explain
+from retraining_operator.triggers.partition_reader import Item, UndecodableBatch
 from retraining_operator.triggers.span import ReplayError, Span, check_bounds
+from retraining_operator.triggers.topic_consumer import TopicConsumer
 
 ANSWER_SECONDS = 10
+FAULTS_IN_A_ROW = 2
 BATCH_RECORDS = 500
 
 
@@ -33,7 +36,7 @@ class Source:
     def __init__(self, kafka: Kafka) -> None:
         self._kafka = kafka
 
-    def read(self, span: Span) -> Iterator[list[ConsumerRecord]]:
+    def read(self, span: Span) -> Iterator[list[Item]]:
         """Read batches of records, partition by partition.
 
         Raises:
@@ -45,19 +48,12 @@ class Source:
                     yield from self._read_stretch(consumer, stretch, span)
         except (KafkaError, OSError, MissingCredential) as error:
             where = f"Kafka at {self._kafka.bootstrap_servers} (kafka.bootstrapServers)"
-            raise ReplayError(f"{where} could not be read: {str(error) or type(error).__name__}.") from error
+            raise ReplayError(f"{where} could not be read: {explain(error)}") from error
 
-    def _connect(self) -> KafkaConsumer:
-        return KafkaConsumer(
-            **client_options(self._kafka),
-            group_id=None,
-            enable_auto_commit=False,
-            metrics_enabled=False,
-            auto_offset_reset="none",
-            max_poll_records=BATCH_RECORDS,
-        )
+    def _connect(self) -> TopicConsumer:
+        return TopicConsumer(self._kafka, None, max_poll_records=BATCH_RECORDS)
 
-    def _stretches(self, consumer: KafkaConsumer, span: Span) -> list[Stretch]:
+    def _stretches(self, consumer: TopicConsumer, span: Span) -> list[Stretch]:
         topic = self._kafka.topic
         if topic not in consumer.topics():
             raise ReplayError(f"Kafka has no topic {topic} (kafka.topic).")
@@ -74,23 +70,28 @@ class Source:
         starts = consumer.offsets_for_times(dict.fromkeys(chosen, span.from_ms), timeout)
         return [Stretch(p, starts[p].offset, ends[p] - 1) for p in chosen if starts.get(p) is not None]
 
-    def _read_stretch(self, consumer: KafkaConsumer, stretch: Stretch, span: Span) -> Iterator[list[ConsumerRecord]]:
+    def _read_stretch(self, consumer: TopicConsumer, stretch: Stretch, span: Span) -> Iterator[list[Item]]:
         consumer.assign([stretch.partition])
         consumer.seek(stretch.partition, stretch.first)
         silent = 0
         while consumer.position(stretch.partition) <= stretch.last:  # offsets may have holes, so the position decides
             records = consumer.poll(timeout_ms=1000).get(stretch.partition, [])
             silent = 0 if records else silent + 1
+            if (fault := consumer.fetcher.faults.get(stretch.partition)) is not None and silent > FAULTS_IN_A_ROW:
+                raise fault
             if silent > ANSWER_SECONDS:
                 raise ReplayError(
                     f"Kafka gives no records of {stretch.partition.topic}/{stretch.partition.partition} from offset "
                     f"{consumer.position(stretch.partition)} on; try again, what was made stays."
                 )
-            yield [
-                record
-                for record in records
-                if record.offset <= stretch.last and span.includes(record.offset, record.timestamp)
-            ]
+            yield [record for record in records if is_wanted(record, stretch, span)]
+
+
+def is_wanted(record: Item, stretch: Stretch, span: Span) -> bool:
+    """Return whether a record is asked for; a batch that cannot be decoded is, if any offset of its range is."""
+    if isinstance(record, UndecodableBatch):
+        return record.first_offset <= stretch.last
+    return record.offset <= stretch.last and span.includes(record.offset, record.timestamp)
 
 
 def listed(numbers: Sequence[int]) -> str:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
+from retraining_operator.triggers.value_format import payloads, recognize
+
 RECORD_LIMIT_BYTES = 65_536
 """A trigger is a short note; the record is kept in the RetrainRequest, and etcd takes 1.5 MB for an object in all."""
 REASON_LIMIT_CHARACTERS = 1000
@@ -25,6 +27,7 @@ class Malformed(StrEnum):
     BAD_REASON = "bad_reason"
     REASON_TOO_LONG = "reason_too_long"
     REFUSED = "refused"
+    UNDECODABLE = "undecodable"
 
 
 class MalformedRecord(Exception):
@@ -62,7 +65,7 @@ class Trigger:
     origin: Origin
     reason: str
     record: str
-    """The record's JSON as it was sent."""
+    """The record's JSON as it was sent, without a byte-order mark or a schema registry's frame."""
 
 
 def read_trigger(origin: Origin, value: bytes | None) -> Trigger:
@@ -82,14 +85,40 @@ def read_trigger(origin: Origin, value: bytes | None) -> Trigger:
             Malformed.TOO_LARGE,
             f"its value has {len(value):,} bytes, and a trigger may have {RECORD_LIMIT_BYTES:,}",
         )
-    try:
-        record = value.decode()
-        fields = json.loads(record)
-    except (ValueError, RecursionError) as error:
-        raise MalformedRecord(Malformed.NOT_JSON, f"its value is not JSON: {error}") from None
+    record, fields = read_json(value)
     if not isinstance(fields, dict):
-        raise MalformedRecord(Malformed.NOT_OBJECT, f"its value is JSON but not an object: {type(fields).__name__}")
+        what = "a string that holds JSON, which was encoded twice" if is_encoded(fields) else type(fields).__name__
+        raise MalformedRecord(Malformed.NOT_OBJECT, f"its value is JSON but not an object: {what}")
     return Trigger(origin, read_reason(fields), record)
+
+
+def read_json(value: bytes) -> tuple[str, object]:
+    """Parse the JSON of a value, behind a byte-order mark or a schema registry's frame too.
+
+    Args:
+        value: The record's value as it was sent, not empty.
+
+    Returns:
+        The JSON as text, and what it says.
+
+    Raises:
+        MalformedRecord: If it is no JSON, with what it looks like instead.
+    """
+    problem: Exception | None = None
+    for payload in payloads(value):
+        try:
+            text = payload.decode()
+            return text, json.loads(text)
+        except (ValueError, RecursionError) as error:
+            problem = problem or error
+    looks_like = recognize(value)
+    what = f"it looks like {looks_like}" if looks_like else str(problem)
+    raise MalformedRecord(Malformed.NOT_JSON, f"its value is not JSON: {what}")
+
+
+def is_encoded(value: object) -> bool:
+    """Return whether a value is a string that holds a JSON object."""
+    return isinstance(value, str) and value.lstrip().startswith("{")
 
 
 def read_reason(fields: dict[str, object]) -> str:

@@ -17,7 +17,7 @@ class Parts:
     def __init__(self, settings: Settings) -> None:
         now = time.monotonic()
         self.context = Context(settings)
-        self.consumer = SimpleNamespace(polled_at=now, answered=True)
+        self.consumer = SimpleNamespace(polled_at=now, not_ready=lambda: None)
         self.reconciler = SimpleNamespace(planned_at=now)
         self.elector = SimpleNamespace(tried_at=now, leading=True, holder="me")
         others = (self.reconciler, self.consumer, self.elector, SimpleNamespace())
@@ -41,7 +41,7 @@ def test_leader_in_good_order(parts: Parts) -> None:
 def test_standby_that_knows_the_leader_and_has_reached_kafka_is_ready(parts: Parts) -> None:
     parts.elector.leading, parts.elector.holder = False, "another"
     assert parts.replica.ready() is None
-    parts.consumer.answered = False
+    parts.consumer.not_ready = lambda: "Kafka has not answered yet"
     assert "Kafka" in (parts.replica.ready() or "")
 
 

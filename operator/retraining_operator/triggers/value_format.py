@@ -1,0 +1,138 @@
+"""What the bytes of a record's value are: takes frames off JSON, and names what is no JSON. Pure."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+BOM = b"\xef\xbb\xbf"
+SPACE = b" \t\r\n"
+
+
+@dataclass(frozen=True)
+class Frame:
+    """Bytes that a serializer puts in front of the payload."""
+
+    magic: bytes
+    size: int
+    name: str
+
+
+FRAMES = (
+    Frame(b"\x00", 5, "the 5-byte frame of a schema registry (Confluent)"),
+    Frame(b"\x00", 9, "the 9-byte frame of a schema registry (Apicurio)"),
+    Frame(b"\x01", 17, "the 17-byte frame of a schema registry (Confluent, schema by GUID)"),
+    Frame(b"\x03\x00", 18, "the 18-byte frame of a schema registry (AWS Glue)"),
+)
+SIGNATURES = (
+    (b"\x1f\x8b", "gzip data; send it as it is, Kafka compresses by itself (compression.type)"),
+    (b"\x28\xb5\x2f\xfd", "zstd data; send it as it is, Kafka compresses by itself (compression.type)"),
+    (b"\x04\x22\x4d\x18", "lz4 data; send it as it is, Kafka compresses by itself (compression.type)"),
+    (b"\x82SNAPPY", "snappy data; send it as it is, Kafka compresses by itself (compression.type)"),
+    (b"\xff\x06\x00\x00sNaPpY", "snappy data; send it as it is, Kafka compresses by itself (compression.type)"),
+    (b"BZh", "bzip2 data; send it as it is, Kafka compresses by itself (compression.type)"),
+    (b"\xfd7zXZ\x00", "xz data; send it as it is, Kafka compresses by itself (compression.type)"),
+    (b"PK\x03\x04", "a ZIP archive; send JSON"),
+    (b"\xac\xed\x00\x05", "a serialized Java object; use a JSON serializer"),
+    (b"Obj\x01", "an Avro file; use a JSON serializer"),
+    (b"\xc3\x01", "Avro (single-object encoding); use a JSON serializer"),
+    (b"PAR1", "a Parquet file; send JSON"),
+    (b":)\n", "Smile (binary JSON); send JSON as text"),
+)
+MAPS = ((0x80, 0x8F), (0xDE, 0xDF))
+"""First bytes of a map in MessagePack."""
+CBOR_MAPS = (0xA0, 0xBF)
+WIDE = (
+    (b"\xff\xfe\x00\x00", "UTF-32"),
+    (b"\x00\x00\xfe\xff", "UTF-32"),
+    (b"\xff\xfe", "UTF-16"),
+    (b"\xfe\xff", "UTF-16"),
+    (b"{\x00\x00\x00", "UTF-32"),
+    (b"\x00\x00\x00{", "UTF-32"),
+    (b"{\x00", "UTF-16"),
+    (b"\x00{", "UTF-16"),
+)
+BASE64 = re.compile(rb"[A-Za-z0-9+/_-]{8,}={0,2}")
+
+
+def payloads(value: bytes) -> Iterator[bytes]:
+    """Return what may be the JSON text of a value: without a byte-order mark, and without the frames that it may have.
+
+    Args:
+        value: The record's value as it was sent.
+    """
+    yield value.removeprefix(BOM)
+    for frame in FRAMES:
+        body = value[frame.size :].removeprefix(BOM)
+        if value.startswith(frame.magic) and body.lstrip(SPACE)[:1] in {b"{", b"["}:
+            yield body
+
+
+def recognize(value: bytes) -> str | None:
+    """Name the format of a value that is no JSON, and what to do; return None if it is not recognized.
+
+    Args:
+        value: The record's value as it was sent, not empty.
+    """
+    for mark, name in WIDE:
+        if value.startswith(mark):
+            return f"text in {name}; send UTF-8"
+    for signature, name in SIGNATURES:
+        if value.startswith(signature):
+            return name
+    return recognize_binary(value) or recognize_text(value)
+
+
+def recognize_binary(value: bytes) -> str | None:
+    """Name a binary format that has no signature of its own."""
+    first = value[0]
+    if first == 0x78 and len(value) > 6 and value[1] in {0x01, 0x5E, 0x9C, 0xDA}:
+        return "zlib data; send it as it is, Kafka compresses by itself (compression.type)"
+    if first == 0x80 and len(value) > 1 and 2 <= value[1] <= 5:
+        return "a Python pickle; send JSON"
+    if len(value) > 4 and int.from_bytes(value[:4], "little") == len(value) and value[-1] == 0:
+        return "BSON; send JSON as text"
+    for frame in FRAMES:
+        if value.startswith(frame.magic) and len(value) >= frame.size:
+            what = "and what follows is not JSON: probably Avro or Protobuf; use the registry's JSON serializer"
+            return f"{frame.name}, {what}"
+    if any(low <= first <= high for low, high in MAPS):
+        return "MessagePack; send JSON as text"
+    if CBOR_MAPS[0] <= first <= CBOR_MAPS[1]:
+        return "CBOR; send JSON as text"
+    return None
+
+
+def recognize_text(value: bytes) -> str | None:
+    """Name a text format, or say that the value is no UTF-8 text."""
+    try:
+        text = value.decode().removeprefix("\ufeff").strip()
+    except UnicodeDecodeError:
+        return "binary data, or text that is not UTF-8; send JSON in UTF-8"
+    if any(ord(character) < 32 and character not in "\t\r\n" for character in text):
+        return "binary data, such as Protobuf or Avro; send JSON in UTF-8"
+    if text.startswith("<"):
+        return "XML or HTML; send JSON"
+    if text.startswith("{'"):
+        return "a Python dictionary or JSON with single quotes; JSON needs double quotes"
+    if BASE64.fullmatch(text.encode()) and holds_json(text):
+        return "JSON in base64; send it as it is"
+    if re.match(r"(---|[A-Za-z_][\w-]*:\s)", text):
+        return "YAML; send JSON"
+    if re.match(r"[A-Za-z_][\w-]*=", text):
+        return "a form or key=value pairs; send JSON"
+    return None
+
+
+def holds_json(text: str) -> bool:
+    """Return whether a text is base64 of something that begins as a JSON object or array."""
+    padded = text.rstrip("=")
+    padded += "=" * (-len(padded) % 4)
+    try:
+        inside = base64.urlsafe_b64decode(padded.replace("+", "-").replace("/", "_"))
+    except (binascii.Error, ValueError):
+        return False
+    return inside.lstrip(SPACE)[:1] in {b"{", b"["}
