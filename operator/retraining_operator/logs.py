@@ -13,7 +13,11 @@ REPEAT_SECONDS = 60
 
 
 class Repeats(logging.Filter):
-    """Lets a library's line through once a minute: a broker that is away makes kafka-python say so every second."""
+    """Lets a library's line through once a minute, and nothing of kafka-python.
+
+    While a broker is unavailable kafka-python logs several lines a second, most without a host. The consumer says the
+    same once, with host, topic, group and what to do, when its state changes.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -23,6 +27,8 @@ class Repeats(logging.Filter):
         """Tell whether a line is new; the place in the code that logs it counts, not its figures."""
         if record.name.startswith("retraining_operator"):
             return True
+        if record.name.split(".")[0] == "kafka":
+            return False
         place, now = (record.pathname, record.lineno), time.monotonic()
         repeated = now - self._said.get(place, -REPEAT_SECONDS) < REPEAT_SECONDS
         if not repeated:

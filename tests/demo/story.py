@@ -55,6 +55,8 @@ class Story:
 
     def install(self) -> None:
         """Install the chart with the three values it needs."""
+        with self._screen.step(f"Creating the topic {self._kafka.topic}"):
+            self._kafka.create()
         with self._screen.step("Installing the operator with Helm"):
             namespace = self._kubectl.namespace
             values = {

@@ -54,12 +54,12 @@ class TopicConsumer(KafkaConsumer):  # type: ignore[misc]  # the package ships n
             metrics_enabled=False,
             auto_offset_reset="none",  # where to start is decided by the caller, for each of its causes
             isolation_level="read_committed",
-            allow_auto_create_topics=False,  # a misspelt topic must not come to be
             partition_assignment_strategy=(CooperativeStickyAssignor,),
             metadata_max_age_ms=METADATA_SECONDS * 1000,
             reconnect_backoff_max_ms=SLOWEST_RECONNECT_MS,
             **options,
         )
+        self._cluster.config["allow_auto_create_topics"] = False  # kafka-python does not pass its own option on
         self.fetcher = self._fetcher = Fetcher(self._client, self._subscription, metrics=None, **self.config)
         self.place_from: float | None = None
         """From when on partitions may be placed, by the monotonic clock; None if nobody places them."""

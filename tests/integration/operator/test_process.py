@@ -37,6 +37,7 @@ STOP_SECONDS = 10
 @pytest.fixture
 def start(settings: Settings, tmp_path: Path) -> Iterator[Any]:
     processes: list[subprocess.Popen[bytes]] = []
+    Topic(settings.kafka, settings.kafka.topic).make()
 
     def run(port: int = PORT, crash_points: str = "", **kafka: str) -> subprocess.Popen[bytes]:
         content = settings.model_dump(mode="json", by_alias=True)
