@@ -83,48 +83,47 @@ def recognize(value: bytes) -> str | None:
     for signature, name in SIGNATURES:
         if value.startswith(signature):
             return name
-    return recognize_binary(value) or recognize_text(value)
+    return next(guess_binary(value), None) or next(guess_text(value), None)
 
 
-def recognize_binary(value: bytes) -> str | None:
-    """Name a binary format that has no signature of its own."""
+def guess_binary(value: bytes) -> Iterator[str]:
+    """Name binary formats without a signature that a value may be in, the likeliest first."""
     first = value[0]
     if first == 0x78 and len(value) > 6 and value[1] in {0x01, 0x5E, 0x9C, 0xDA}:
-        return "zlib data; send it as it is, Kafka compresses by itself (compression.type)"
+        yield "zlib data; send it as it is, Kafka compresses by itself (compression.type)"
     if first == 0x80 and len(value) > 1 and 2 <= value[1] <= 5:
-        return "a Python pickle; send JSON"
+        yield "a Python pickle; send JSON"
     if len(value) > 4 and int.from_bytes(value[:4], "little") == len(value) and value[-1] == 0:
-        return "BSON; send JSON as text"
+        yield "BSON; send JSON as text"
     for frame in FRAMES:
         if value.startswith(frame.magic) and len(value) >= frame.size:
             what = "and what follows is not JSON: probably Avro or Protobuf; use the registry's JSON serializer"
-            return f"{frame.name}, {what}"
+            yield f"{frame.name}, {what}"
     if any(low <= first <= high for low, high in MAPS):
-        return "MessagePack; send JSON as text"
+        yield "MessagePack; send JSON as text"
     if CBOR_MAPS[0] <= first <= CBOR_MAPS[1]:
-        return "CBOR; send JSON as text"
-    return None
+        yield "CBOR; send JSON as text"
 
 
-def recognize_text(value: bytes) -> str | None:
-    """Name a text format, or say that the value is no UTF-8 text."""
+def guess_text(value: bytes) -> Iterator[str]:
+    """Name text formats that a value may be in, the likeliest first."""
     try:
         text = value.decode().removeprefix("\ufeff").strip()
     except UnicodeDecodeError:
-        return "binary data, or text that is not UTF-8; send JSON in UTF-8"
+        yield "binary data, or text that is not UTF-8; send JSON in UTF-8"
+        return
     if any(ord(character) < 32 and character not in "\t\r\n" for character in text):
-        return "binary data, such as Protobuf or Avro; send JSON in UTF-8"
+        yield "binary data, such as Protobuf or Avro; send JSON in UTF-8"
     if text.startswith("<"):
-        return "XML or HTML; send JSON"
+        yield "XML or HTML; send JSON"
     if text.startswith("{'"):
-        return "a Python dictionary or JSON with single quotes; JSON needs double quotes"
+        yield "a Python dictionary or JSON with single quotes; JSON needs double quotes"
     if BASE64.fullmatch(text.encode()) and holds_json(text):
-        return "JSON in base64; send it as it is"
+        yield "JSON in base64; send it as it is"
     if re.match(r"(---|[A-Za-z_][\w-]*:\s)", text):
-        return "YAML; send JSON"
+        yield "YAML; send JSON"
     if re.match(r"[A-Za-z_][\w-]*=", text):
-        return "a form or key=value pairs; send JSON"
-    return None
+        yield "a form or key=value pairs; send JSON"
 
 
 def holds_json(text: str) -> bool:
