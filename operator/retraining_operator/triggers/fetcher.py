@@ -15,7 +15,7 @@ from kafka import TopicPartition
 from kafka.consumer.fetcher import CompletedFetch
 from kafka.consumer.fetcher import Fetcher as LibraryFetcher
 from kafka.errors import CorruptRecordError, KafkaError, NoError, UnknownError, for_code
-from kafka.protocol.consumer import FetchRequest, IsolationLevel
+from kafka.protocol.consumer import FetchRequest, IsolationLevel, OffsetSpec
 
 from retraining_operator.triggers.partition_reader import AbortedTransaction, PartitionReader, UndecodableBatch
 from retraining_operator.triggers.record_batch import BatchError, Fault, cut
@@ -210,18 +210,18 @@ class Fetcher(LibraryFetcher):  # type: ignore[misc]  # the package ships no typ
         """Find the first offset behind a position that can be read again.
 
         Returns:
-            The offset; the partition's end if nothing before it can be read; None if that is not known at present.
+            The offset; None if there is none at present. Then waiting costs nothing, since there is nothing to go on
+            with, and a log that is mended in the meantime loses nothing.
         """
-        end = self.ends.get(tp, -1)
         deadline = time.monotonic() + PROBE_SECONDS
         failed, step = position, 1
         try:
-            while (tried := min(position + step, end)) < end:
-                if self._is_readable(tp, position, tried):
-                    break
-                failed, step = tried, step * 2
-                if time.monotonic() > deadline:
+            found = self.offsets_by_times({tp: OffsetSpec.LATEST}, int(PROBE_SECONDS * 1000))[tp]
+            last = -1 if found is None else found.offset - 1
+            while not self._is_readable(tp, position, tried := min(position + step, last)):
+                if tried >= last or time.monotonic() > deadline:
                     return None
+                failed, step = tried, step * 2
             while tried - failed > 1:
                 middle = (failed + tried) // 2
                 if self._is_readable(tp, position, middle):
@@ -230,7 +230,7 @@ class Fetcher(LibraryFetcher):  # type: ignore[misc]  # the package ships no typ
                     failed = middle
         except (KafkaError, OSError):
             return None
-        return tried if tried > position else None
+        return tried
 
     def _is_readable(self, tp: TopicPartition, position: int, offset: int) -> bool:
         """Ask for one batch aside; return whether it is a whole one that begins behind the position.
@@ -238,6 +238,8 @@ class Fetcher(LibraryFetcher):  # type: ignore[misc]  # the package ships no typ
         Raises:
             KafkaError: If the leader is unavailable.
         """
+        if offset <= position:
+            return False
         node = self._manager.cluster.leader_for_partition(tp)
         if node in {None, -1}:
             raise KafkaError("the partition has no leader")

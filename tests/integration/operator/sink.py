@@ -1,0 +1,61 @@
+"""Stands in for the intake: takes records and batches as the consumer hands them over."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+from retraining_operator.metrics import Metrics
+from retraining_operator.settings import Kafka
+from retraining_operator.triggers.consumer import Consumer
+from retraining_operator.triggers.membership import Progress
+from retraining_operator.triggers.partition_reader import UndecodableBatch
+
+WAIT_SECONDS = 60
+
+
+class Taken:
+    """What was handed over."""
+
+    def __init__(self) -> None:
+        self.values: list[bytes | None] = []
+        self.skipped: list[UndecodableBatch] = []
+
+    async def accept(self, records: Sequence[Any], topic_id: str | None) -> Progress:  # noqa: ARG002
+        """Take a batch."""
+        for record in records:
+            if isinstance(record, UndecodableBatch):
+                self.skipped.append(record)
+            else:
+                self.values.append(record.value)
+        return Progress({}, {}, set())
+
+
+@asynccontextmanager
+async def consuming(kafka: Kafka, instance_id: str | None = None) -> AsyncIterator[tuple[Consumer, Taken]]:
+    """Run a consumer as one process would; afterwards it has stopped as by SIGTERM."""
+    taken = Taken()
+    consumer = Consumer(kafka, taken.accept, Metrics(), instance_id)
+    task = asyncio.create_task(consumer.run())
+    try:
+        yield consumer, taken
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+
+async def until(look: Callable[[], Any], seconds: float = WAIT_SECONDS) -> Any:
+    """Look again and again until there is something."""
+    async with asyncio.timeout(seconds):
+        while not (found := look()):  # noqa: ASYNC110  # what it looks at is elsewhere
+            await asyncio.sleep(0.05)
+        return found
+
+
+async def until_ready(consumer: Consumer) -> None:
+    """Wait until the consumer reads."""
+    await until(lambda: consumer.not_ready() is None)
