@@ -1,4 +1,4 @@
-"""Kafka brokers of a test's own, as processes on this machine: to stop, to spoil, and with listeners that go nowhere."""
+"""Kafka brokers of a test's own, as processes on this machine: to stop, to spoil, with listeners that go nowhere."""
 
 from __future__ import annotations
 
