@@ -92,8 +92,6 @@ class Metrics:
             ["reason"],
             registry=self.registry,
         )
-        for fault in Fault:
-            self._skipped_batches.labels(fault)
         for outcome in (ACCEPTED, DUPLICATE, SKIPPED, *Malformed):
             self._triggers.labels(outcome)
         for reason in SUPPRESSING:
@@ -138,6 +136,11 @@ class Metrics:
     def trigger_handled(self, outcome: str, records: int = 1) -> None:
         """Count records."""
         self._triggers.labels(outcome).inc(records)
+
+    def consuming(self) -> None:
+        """Export the counter of skipped batches from now on: before its first one, an alert needs its zeros."""
+        for fault in Fault:
+            self._skipped_batches.labels(fault)
 
     def batch_skipped(self, fault: Fault) -> None:
         """Count a batch that could not be decoded."""

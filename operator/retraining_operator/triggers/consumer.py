@@ -149,6 +149,7 @@ class Consumer:
     def _consume(self, loop: asyncio.AbstractEventLoop) -> None:
         """Consume as the member with the fixed identity; as an ordinary member if another process has taken that."""
         instance_id = self._instance_id
+        self._metrics.consuming()
         self._trouble = STARTING
         self._journal = Journal()
         try:
