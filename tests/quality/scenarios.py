@@ -133,6 +133,44 @@ def zeros(events: Columns) -> Columns:
     return replace(events, features=features)
 
 
+def rhythm(events: Columns) -> Columns:
+    """Have one feature in half of the events by day and in a tenth by night, and another in ever fewer."""
+    features = events.features.copy(order="F")
+    random = np.random.default_rng(len(features))
+    hours = events.times.astype("datetime64[h]").astype(int) % 24
+    often = np.where((hours >= 8) & (hours < 20), 0.5, 0.1)
+    rarer = np.linspace(1.0, 0.7, ROWS)[: len(features)]
+    for name, share in (("location_match", often), ("tx_velocity_ratio", rarer)):
+        features[random.random(len(features)) > share, NAMES.index(name)] = np.nan
+    return replace(events, features=features)
+
+
+def late_labels(events: Columns) -> Columns:
+    """Know no label of the newest 2,000 events yet, and of the 3,000 before every second one."""
+    truth = events.truth.copy()
+    truth[-2_000:] = -1
+    truth[-5_000:-2_000:2] = -1
+    return replace(events, truth=truth)
+
+
+def rolled_out(events: Columns) -> Columns:
+    """Have a feature in the newest events alone: it is new."""
+    features = np.column_stack([events.features, np.random.default_rng(1).random(len(events.features))])
+    features[:-BROKEN, -1] = np.nan
+    none = np.zeros(len(NAMES) + 1, np.int64)
+    names = (*NAMES, "zz_new")
+    counts = {"missing": none, "unusable": none, "texts": none}
+    return replace(events, names=names, features=np.asfortranarray(features), **counts)
+
+
+def some_lost(events: Columns) -> Columns:
+    """Lose one feature in a tenth of the newest events: one sender of many is behind."""
+    features = events.features.copy(order="F")
+    behind = np.random.default_rng(1).random(BROKEN) < 0.1
+    features[-BROKEN:, NAMES.index("tx_velocity_ratio")][behind] = np.nan
+    return replace(events, features=features)
+
+
 def unchanged(events: Columns) -> Columns:
     """Change nothing."""
     return events
@@ -153,6 +191,8 @@ class Scenario:
     truth: Truth = as_they_are
     labels: Callable[[np.ndarray, np.ndarray], np.ndarray] = complete
     """Which labels are known, by the truth and the champion's alerts."""
+    history: Callable[[Columns], Columns] = unchanged
+    """What has always been so of the events, those of the champion included."""
     events: Callable[[Columns], Columns] = unchanged
     """What has happened to the events since the champion was trained, those that judge included."""
     settings: dict[str, Any] = field(default_factory=dict)
@@ -171,6 +211,13 @@ SCENARIOS = (
     Scenario("mixed-up features", OLDER, "each feature from another event", challenger_features=mixed_up),
     Scenario("same", OLDER, HEALTHY),
     Scenario("same, another seed", OLDER, "healthy, other trees", challenger_settings={"forest_seed": 43}),
+    Scenario(
+        "worse: a small forest, half the weight",
+        OLDER,
+        "five trees in place of 25, weights 0.5 and 0.5",
+        settings={"forest_weight": 0.5, "deviation_weight": 0.5},
+        challenger_settings={"forest_trees": 5},
+    ),
     Scenario("shuffled labels", OLDER, "healthy, but the labels are other events'", truth=shuffled),
     Scenario("no labels", OLDER, "healthy, but no label is known", truth=unknown),
     Scenario("few frauds", OLDER, f"healthy, but only {FEW} frauds are known", truth=few_known),
@@ -224,6 +271,11 @@ LABEL_SCENARIOS = tuple(
     )
 )
 INPUT_SCENARIOS = (
+    Scenario("as it was", OLDER, "no change"),
+    Scenario("a rhythm", OLDER, "a feature comes and goes with the day, another one gets rarer", history=rhythm),
+    Scenario("late labels", OLDER, "the newest 5,000 events have few labels yet", events=late_labels),
+    Scenario("a new feature", OLDER, f"in the newest {BROKEN:,} events", events=rolled_out),
+    Scenario("a sender behind", OLDER, "a tenth of the newest events lacks one feature", events=some_lost),
     Scenario("features unreadable", OLDER, f"the newest {BROKEN:,} events unreadable", events=unreadable),
     Scenario("one feature renamed", OLDER, f"in the newest {BROKEN:,} events", events=one_lost),
     Scenario("zeros", OLDER, f"every feature 0 in the newest {BROKEN:,} events", events=zeros),
@@ -234,12 +286,12 @@ def played(scenario: Scenario, seed: int) -> tuple[Decision, Evidence]:
     """Train both contenders on the stream of that seed, and judge."""
     shared = Tunables(preset=Preset.RECOMMENDED).model_copy(update=scenario.settings)
     theirs = shared.model_copy(update=scenario.champion_settings)
-    before = ready(events_of(seed, scenario.champion_rows, scenario.champion_features), theirs)
+    before = ready(scenario.history(events_of(seed, scenario.champion_rows, scenario.champion_features)), theirs)
     champion = recommended.trained(before, theirs)
     trained = before.parts.record(before.columns.times, before.columns.truth).training
 
     ours = shared.model_copy(update=scenario.challenger_settings)
-    events = scenario.events(events_of(seed, ROWS, scenario.challenger_features))
+    events = scenario.events(scenario.history(events_of(seed, ROWS, scenario.challenger_features)))
     flagged = combined(champion, events, theirs) > ours.threshold
     known = scenario.labels(scenario.truth(events.truth, np.random.default_rng(seed)), flagged)
     events = replace(events, truth=known)

@@ -30,7 +30,8 @@ def input_shape(evidence: Evidence) -> Markup:
         said.append("The champion has no recorded shape: an earlier trainer or another program made it.")
     return joined(
         tag("p", " ".join(said), class_="caption"),
-        table("Shape of the input", ["Share", *heads(change)], [*shares(change), *features(change)], class_="features"),
+        table("Events", ["All events", *heads(change)[:3]], shares(change), class_="settings"),
+        table("Features", ["Usable number in", *heads(change)], features(change), class_="settings"),
         *unshown(change),
     )
 
@@ -38,22 +39,23 @@ def input_shape(evidence: Evidence) -> Markup:
 def heads(change: InputChange) -> list[str]:
     """Write the heads of the columns with figures."""
     version = "" if change.champion_version is None else f", version {change.champion_version}"
-    return [f"Champion{version}", "Now", "Difference", "Newest, champion", "Newest, now", "Varies"]
+    newest = ["newest events, champion", "newest events, now", "more than one value now"]
+    return [f"Champion{version}", "Now", "Difference", *newest]
 
 
 def shares(change: InputChange) -> list[list[str]]:
     """Write the rows about all events."""
     names = {
-        "own": "events with features of their own",
-        "unreadable": "events whose features cannot be read",
-        "decoded": "events whose features were a JSON string",
-        "texts": "usable values written as text",
-        "labelled": "events with a label",
+        "own": "with features of their own",
+        "unreadable": "with features that cannot be read",
+        "decoded": "with features in a JSON string",
+        "texts": "values written as text",
+        "labelled": "with a label",
     }
-    rows = [["events read", count(change.then.events) if change.then else NONE, count(change.now.events), *[""] * 4]]
+    rows = [["events read", count(change.then.events) if change.then else NONE, count(change.now.events), ""]]
     for field, name in names.items():
         before, after = (None if one is None else float(getattr(one, field)) for one in (change.then, change.now))
-        rows.append([name, percent(before), percent(after), difference(before, after), "", "", ""])
+        rows.append([name, percent(before), percent(after), difference(before, after)])
     return rows
 
 

@@ -153,7 +153,7 @@ def test_evidence_and_report_show_the_input_then_and_now(judged_world):
     assert evidence["reading"] == [
         "840 of 3,000 events (28.0%) have a features_json that holds no JSON object; they were read without it."
     ]
-    for said in ("Input, then and now", "events whose features cannot be read", "28.0", "Labels by alert"):
+    for said in ("Input, then and now", "with features that cannot be read", "28.0", "Labels by alert"):
         assert said in report
 
 
