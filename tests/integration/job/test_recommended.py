@@ -136,7 +136,8 @@ def test_approved_challenger_goes_live_once(judged_world):
     assert world.sql("SELECT verdict, version, withheld, decided_by, promoted FROM retraining_runs") == [
         ("FirstModel", 1, None, "Jane Doe", True)
     ]
-    assert json.loads(world.redis.get(f"{world.model_key}:meta"))["approved_by"] == "Jane Doe"
+    meta = json.loads(world.redis.get(f"{world.model_key}:meta"))
+    assert (meta["approved_by"], meta["input"]["events"]) == ("Jane Doe", 3_000)
     assert evidence(world, "run-1")["split"]
 
 

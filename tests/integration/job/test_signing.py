@@ -99,6 +99,25 @@ def test_forged_champion_is_refused_until_a_person_signs_it(shelf, forge, says):
     assert shelf.champion().model is not None
 
 
+SHAPE = {"events": 60, "features": {"amount": {"usable": 1.0, "newest": 1.0, "lowest": 1.0}}}
+
+
+def test_recorded_shape_of_the_input_is_believed_with_its_own_signature_alone(shelf):
+    assert shelf.meta["input_signature"] == ""
+    shelf.publish("run-3", parcel=shelf.parcel(3, input=SHAPE))
+    meta = shelf.meta
+    assert len(meta["input_signature"]) == 64 != meta["signature"]
+    assert shelf.champion().manifest.input.features["amount"].usable == 1.0
+    looser = {**meta["input"], "features": {"amount": {"usable": 0.0, "newest": 0.0, "lowest": 0.0}}}
+    for forged in ({"input": looser}, {"input_signature": ""}, {"input_signature": shelf.meta["signature"]}):
+        shelf.redis.set(shelf.keys.meta, json.dumps({**meta, **forged}))
+        with pytest.raises(UnreadableChampion, match="the shape of the input that its manifest records is not signed"):
+            shelf.champion()
+    without = {name: value for name, value in meta.items() if not name.startswith("input")}
+    shelf.redis.set(shelf.keys.meta, json.dumps(without))
+    assert shelf.champion().manifest.input is None, "as the manifest of an older trainer"
+
+
 def test_another_key_is_another_signature(shelf):
     with pytest.raises(UnreadableChampion, match="signature does not fit"):
         shelf.champion(SIGNING_KEY=OTHER_KEY)

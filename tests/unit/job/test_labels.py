@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 
 from retraining_job import policy
-from retraining_job.contract import Reason, Tunables, Verdict
-from retraining_job.evidence import HiddenLoss, LabelCoverage
+from retraining_job.contract import Figures, PartFigures, Reason, Tunables, Verdict
+from retraining_job.evidence import Contender, HiddenLoss, LabelCoverage
 from retraining_job.guards import labels_guard
 from retraining_job.labels import coverage_of, expected_missed, only_alerts, rest_as_normal
+from retraining_job.recommended import hidden_losses
 from tests.unit.job.test_policy import evidence
 
 
@@ -95,6 +96,26 @@ def test_complete_labels_are_judged() -> None:
     complete = coverage((200, 200, 41), (4_800, 4_800, 20), (15, 26))
     assert labels_guard(evidence(labels=complete)) is None
     assert policy.decide(evidence(0.1, 0.2, labels=complete), Tunables()).promotes
+
+
+def parts(mixture: float, hst: float, sad: float) -> Contender:
+    reached = {"mixture": mixture, "hst": hst, "sad": sad}
+    return Contender(figures=Figures(**{name: PartFigures(average_precision=one) for name, one in reached.items()}))
+
+
+@pytest.mark.parametrize(
+    ("challenger", "hidden"),
+    [
+        pytest.param(parts(0.796, 0.739, 0.3), ["hst"], id="the forest"),
+        pytest.param(parts(0.85, 0.739, 0.2), ["hst", "sad"], id="both, and the combined score is better"),
+        pytest.param(parts(0.8, 0.81, 0.3), [], id="by less than the margin"),
+        pytest.param(parts(0.7, 0.5, 0.3), [], id="the combined score shows it"),
+    ],
+)
+def test_part_that_got_worse_by_more_than_the_margin_is_hidden(challenger: Contender, hidden: list[str]) -> None:
+    champion = parts(0.8, 0.85, 0.3)
+    assert [loss.part for loss in hidden_losses(challenger, champion, 0.05)] == hidden
+    assert hidden_losses(challenger, None, 0.05) == []
 
 
 def test_loss_that_the_combined_score_hides_is_said() -> None:

@@ -17,6 +17,8 @@ from retraining_job.contract import (
     Window,
 )
 from retraining_job.evidence import Comparison, Contender, Evidence, Provenance, Split
+from retraining_job.input_change import InputChange
+from retraining_job.input_shape import InputShape
 
 MOMENT = datetime(2026, 1, 1, tzinfo=UTC)
 WINDOW = Window(first=MOMENT, last=MOMENT, rows=5_000)
@@ -172,6 +174,28 @@ def test_wider_factor_lets_pass() -> None:
     found = evidence(challenger=contender(0.8, alerts=0.5))
     assert policy.decide(found, Tunables(alert_rate_factor=25.0)).promotes
     assert not policy.decide(found, Tunables(alert_rate_factor=24.0)).promotes
+
+
+@pytest.mark.parametrize("accepted", [False, True])
+def test_alerts_of_a_champion_that_was_made_for_other_events_are_no_measure(accepted: bool) -> None:
+    change = InputChange(now=InputShape(events=5_000), has_champion=True, beyond="They differ.", accepted=accepted)
+    flooded = evidence(0.05, 0.1, contender(0.9, alerts=0.5), input=change)
+    decision = policy.decide(flooded, Tunables())
+    assert decision.promotes == accepted
+    assert decision.reason == (Reason.NOT_INFERIOR if accepted else Reason.INPUT_CHANGED)
+    assert decision.remarks == ("A change of the input was accepted: They differ." if accepted else "")
+
+
+@pytest.mark.parametrize(
+    ("average_precision", "verdict", "reason"), [(0.9, "Promoted", "input_accepted"), (0.01, "Kept", "below_floor")]
+)
+def test_champion_that_cannot_be_compared_leaves_the_floor_of_a_first_model(
+    average_precision: float, verdict: str, reason: str
+) -> None:
+    shape = InputShape(events=5_000)
+    change = InputChange(now=shape, has_champion=True, beyond="All.", accepted=True, comparable=False)
+    decision = policy.decide(first(average_precision, input=change), Tunables())
+    assert (decision.verdict, decision.reason, decision.promotes) == (verdict, reason, verdict == "Promoted")
 
 
 def test_champion_without_useful_scores_tells_nothing_of_alerts() -> None:
