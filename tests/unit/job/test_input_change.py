@@ -136,11 +136,12 @@ def test_share_that_comes_and_goes_with_the_time_of_the_day_is_no_change() -> No
     night = np.arange(ROWS) // 1_000 % 2 == 1
     features[night, 1] = np.nan
     daily = events(features=features)
-    then = measured(daily).shape
-    by_night = features.copy(order="F")
-    by_night[:, 1] = np.roll(features[:, 1], 1_000)
-    assert not change(daily, then).stops
-    assert not change(events(features=by_night), then).stops
+    later = features.copy(order="F")
+    later[:, 1] = np.roll(features[:, 1], 1_000)
+    by_night, by_day = measured(daily).shape, measured(events(features=later)).shape
+    assert (by_night.features["hour_of_day"].newest, by_day.features["hour_of_day"].newest) == (0.0, 1.0)
+    assert not change(daily, by_day).stops
+    assert not change(events(features=later), by_night).stops
 
 
 @pytest.mark.parametrize(
