@@ -103,7 +103,11 @@ class Reconciler:
         try:
             return await self._cluster.list_refusals()
         except Forbidden as error:
-            logger.warning("Refused pods are not shown, because the Events cannot be listed: %s", error)
+            logger.warning(
+                "Why pods are refused is not shown, because the Events cannot be listed. Let the operator's Role list "
+                "and watch events of the group events.k8s.io. %s",
+                error,
+            )
             return []
 
     def _settle(self) -> None:

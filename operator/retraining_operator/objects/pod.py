@@ -155,7 +155,7 @@ def others_of(status: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(
         container["name"]
         for container in status.get("containerStatuses") or ()
-        if container["name"] != names.TRAINER_CONTAINER and not (container.get("state") or {}).get("terminated")
+        if container["name"] != names.TRAINER_CONTAINER and "terminated" not in (container.get("state") or {})
     )
 
 

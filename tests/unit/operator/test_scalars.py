@@ -26,13 +26,25 @@ def test_value_of_a_label_that_may_have_been_written_otherwise_is_refused(value:
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(0.5, "0.5"), (2, "2"), (2.0, "2"), (1073741824, "1073741824"), (2e9, "2000000000"), ("500m", "500m"), (0, "0")],
+    [
+        (0.5, "0.5"),
+        (2, "2"),
+        (2.0, "2"),
+        (1073741824, "1073741824"),
+        (2e9, "2000000000"),
+        ("500m", "500m"),
+        (0, "0"),
+        (".5", ".5"),
+        ("1e3", "1e3"),
+    ],
 )
 def test_quantity_may_be_a_number(value: object, text: str) -> None:
     assert TypeAdapter(Quantity).validate_python(value) == text
 
 
-@pytest.mark.parametrize("value", [True, -1, float("nan"), float("inf"), "", " ", None, [1], {"a": 1}])
+@pytest.mark.parametrize(
+    "value", [True, -1, float("nan"), float("inf"), "", "half", "true", "1 Gi", "-1", None, [1], {"a": 1}]
+)
 def test_what_is_no_quantity_is_refused(value: Any) -> None:
     with pytest.raises(ValidationError):
         TypeAdapter(Quantity).validate_python(value)
