@@ -13,6 +13,7 @@ READ_LIMIT_BYTES = 65_536
 TAIL_LIMIT_BYTES = 16_384
 """How much is kept: a status is read by people, and etcd takes 1.5 MB for an object in all."""
 MASK = "***"
+PASSES = 5
 
 KEYS = r"pass(?:word|wd|phrase)?|pwd|secret|token|credentials?|(?:api|access|private|signing)[ _-]?key|authorization"
 VALUE = r"""(?:"(?:\\.|[^"\\\n]){0,512}"?|'(?:\\.|[^'\\\n]){0,512}'?|(?:(?:bearer|basic)\s+)?[^\s"']\S{0,512})"""
@@ -40,7 +41,16 @@ def tail_of(text: str, lines: int) -> str:
 
 
 def masked(text: str) -> str:
-    """Mask what looks like a password, a key or a token."""
+    """Mask what looks like a password, a key or a token. What is left may look like one again: `password:""://`."""
+    for _ in range(PASSES):
+        before, text = text, masked_once(text)
+        if text == before:
+            break
+    return text
+
+
+def masked_once(text: str) -> str:
+    """Mask in one pass what looks like a password, a key or a token."""
     text = BLOCK.sub(MASK, text)
     text = LOGIN.sub(lambda match: f"://{match[1]}:{MASK}@" if match[1] is not None else f"://{MASK}@", text)
     text = ASSIGNMENT.sub(rf"\1\2{MASK}", text)
