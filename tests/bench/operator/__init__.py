@@ -2,7 +2,8 @@
 
 The operator runs as a process on this machine, against the real API server and the real Kafka of the test cluster; the
 floor is measured from the same machine over the same ways, in turns with it. Jobs are really created, but for a
-promotion's with a node selector that no node has, so that a thousand trainers do not run.
+promotion's with a node selector that no node has, so that a thousand trainers do not run. For the recovery from a kill
+the operator runs in the cluster, installed by the chart.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from tests.bench.operator.history import measure_fresh, measure_resumption
 from tests.bench.operator.latency import measure_latency
 from tests.bench.operator.place import Place, a_place
 from tests.bench.operator.promotion import measure_promotions
+from tests.bench.operator.recovery import measure_recovery
 from tests.bench.operator.report import Figures, report
 from tests.bench.page import heading, replace_part
 from tests.system import environment
@@ -46,7 +48,10 @@ async def measure() -> None:
         few = await measure_few(await begin("few", "Fifty records at once"))
         many = await measure_many([await begin("many", "A thousand records at once") for _ in range(ROUNDS)], bare)
         resumption, full = await measure_resumption(await begin("history", "Five thousand finished requests"))
-    figures = Figures(latency, few, many, promotions, fresh, full, resumption)
+        recovery = await measure_recovery(
+            await begin("recovery", "Kills in bursts"), await begin("standby", "Kills with a standby")
+        )
+    figures = Figures(latency, few, many, promotions, fresh, full, resumption, recovery)
     text = report(figures, where(), time.perf_counter() - began)
     heading("What the operator costs")
     sys.stdout.write(text)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import median
 
 from tests.bench.operator.burst import FEW, MANY, Few, Many
 from tests.bench.operator.history import FINISHED, Rest, Resumption
 from tests.bench.operator.latency import SAMPLES, Latency, percentile
 from tests.bench.operator.promotion import Promotion
+from tests.bench.operator.recovery import BURST, Recovery
 from tests.bench.page import markdown
 
 HEAD = ("what", "measured", "against", "ratio", "goal", "")
@@ -24,6 +27,7 @@ class Figures:
     fresh: Rest
     full: Rest
     resumption: Resumption
+    recovery: Recovery
 
 
 def report(figures: Figures, where: str, seconds: float) -> str:
@@ -35,6 +39,7 @@ def report(figures: Figures, where: str, seconds: float) -> str:
     resumed = figures.resumption
     rows.append(limit(f"start to ready with {FINISHED:,} finished requests", resumed.ready, 30, "s"))
     rows.append(limit("the same, to the Job of a record that waited", resumed.first_job, 30, "s"))
+    rows += recoveries(figures.recovery)
     return f"{where} The run took {seconds:.0f} s; each latency is of {SAMPLES} records.\n\n{markdown(rows)}"
 
 
@@ -86,6 +91,25 @@ def rest(when: str, found: Rest) -> list[tuple[str, ...]]:
         (f"memory {when}", shown, "", "", "≤ 150 MiB", word(memory.resident <= 150)),
         (f"processor {when}", f"{share:.1f} % of a core", "", "", "< 1 %", word(share < 1)),
     ]
+
+
+def recoveries(found: Recovery) -> list[tuple[str, ...]]:
+    """Compare the time from a kill to the last Job of a burst with the next start of an empty Python container."""
+    floor = median(found.floor)
+    rows: list[tuple[str, ...]] = [
+        ("kill → first line of an empty Python container", spread(found.floor), "", "", "", "")
+    ]
+    for name, seconds in (("one replica", found.alone), ("a standby, the leader's pod is gone", found.standby)):
+        what = f"kill in a burst of {BURST} → its last Job, {name}"
+        met = median(seconds) <= 2 and max(seconds) <= 4
+        ratio = f"{median(seconds) / floor:.2f}"
+        rows.append((what, spread(seconds), f"{floor:.2f} s", ratio, "≤ 2 s, at most 4 s", word(met)))
+    return rows
+
+
+def spread(seconds: Sequence[float]) -> str:
+    """Write the median and the maximum."""
+    return f"{median(seconds):.2f} s (at most {max(seconds):.2f} s)"
 
 
 def at_most(name: str, measured: str, against: str, ratio: float, goal: float) -> tuple[str, ...]:
