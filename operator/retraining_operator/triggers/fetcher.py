@@ -190,7 +190,7 @@ class Fetcher(LibraryFetcher):  # type: ignore[misc]  # the package ships no typ
         patience = BROKER_PATIENCE_SECONDS if item.fault is Fault.UNREADABLE else PATIENCE_SECONDS
         if obstacle.tries < TRIES or now - obstacle.since < patience:
             return None
-        behind = self._find_readable(tp, item.first_offset)
+        behind = self._find_readable(tp, item.first_offset, or_end=item.fault is not Fault.UNREADABLE)
         if behind is None:
             return None
         self._forget_fault(tp)
@@ -206,12 +206,17 @@ class Fetcher(LibraryFetcher):  # type: ignore[misc]  # the package ships no typ
         for table in (self.faults, self._rest_until, self._rests, self._obstacles):
             table.pop(tp, None)
 
-    def _find_readable(self, tp: TopicPartition, position: int) -> int | None:
+    def _find_readable(self, tp: TopicPartition, position: int, *, or_end: bool) -> int | None:
         """Find the first offset behind a position that can be read again.
 
+        Args:
+            tp: The partition.
+            position: What cannot be read.
+            or_end: Whether to go to the partition's end if nothing before it can be read. If not, waiting costs
+                nothing, since there is nothing to go on with, and a log that is mended meanwhile loses nothing.
+
         Returns:
-            The offset; None if there is none at present. Then waiting costs nothing, since there is nothing to go on
-            with, and a log that is mended in the meantime loses nothing.
+            The offset; None if there is none at present.
         """
         deadline = time.monotonic() + PROBE_SECONDS
         failed, step = position, 1
@@ -219,6 +224,8 @@ class Fetcher(LibraryFetcher):  # type: ignore[misc]  # the package ships no typ
             found = self.offsets_by_times({tp: OffsetSpec.LATEST}, int(PROBE_SECONDS * 1000))[tp]
             last = -1 if found is None else found.offset - 1
             while not self._is_readable(tp, position, tried := min(position + step, last)):
+                if tried >= last and or_end and last >= position:
+                    return last + 1
                 if tried >= last or time.monotonic() > deadline:
                     return None
                 failed, step = tried, step * 2

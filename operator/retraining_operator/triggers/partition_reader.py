@@ -215,18 +215,17 @@ class PartitionReader:
     def _find_end(self, batch: Batch) -> int:
         """Return the offset behind a batch that cannot be decoded, or 0 if nothing tells it.
 
-        Its own header is believed if the checksum is right. If not, the next batch's header is the better witness.
+        Its own header is believed if the checksum is right, or if it ends where the partition does. Else the next
+        batch's header tells.
         """
-        claimed = batch.last_offset + 1
+        claimed = batch.claimed_end
         is_possible = batch.base_offset >= 0 and claimed > self.next_fetch_offset and self._is_inside(claimed)
         if batch.is_intact and is_possible:
             return claimed
         following = self._peek()
         if following is not None and self.next_fetch_offset < following and self._is_inside(following):
             return following
-        if is_possible:
-            return claimed
-        return 0
+        return claimed if is_possible and claimed == self._end else 0
 
     def _is_inside(self, offset: int) -> bool:
         return self._end < 0 or offset <= self._end

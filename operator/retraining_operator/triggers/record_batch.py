@@ -105,6 +105,13 @@ class Batch:
         return self.magic == 2 and bool(self.attributes & CONTROL_MASK)
 
     @property
+    def claimed_end(self) -> int:
+        """The offset behind its last one, as far as its header can be read: an unknown format may keep the fields."""
+        if self.magic in {0, 1} or len(self.raw) < HEADER.size:
+            return self.base_offset + 1
+        return self.base_offset + int(HEADER.unpack_from(self.raw)[6]) + 1
+
+    @property
     def is_intact(self) -> bool:
         """Whether the checksum agrees with the content; False for an unknown format."""
         if self.magic == 2:
