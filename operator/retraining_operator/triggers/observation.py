@@ -27,7 +27,7 @@ def general_trouble(consumer: TopicConsumer, settings: Kafka) -> Trouble | None:
             is_certain=True,
         )
     if not consumer.partition_numbers(settings.topic):
-        return Trouble(
+        return unreachable_trouble(consumer) or Trouble(
             "TopicMissing",
             "Kafka has no such topic, or the user may not see it. Check the spelling (kafka.topic) and create the "
             "topic; the operator never creates it.",

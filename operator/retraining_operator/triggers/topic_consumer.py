@@ -166,8 +166,9 @@ class TopicConsumer(KafkaConsumer):  # type: ignore[misc]  # the package ships n
         return None if broker is None else f"{broker.host}:{broker.port}"
 
     def unreachable(self) -> list[str]:
-        """Return the advertised addresses of the brokers to which connecting has failed last."""
-        failed = [node for node in self._manager._backoff if self._cluster.broker_metadata(node) is not None]
+        """Return the advertised addresses of the brokers that are wanted and to which there is no connection."""
+        waiting = [node for node, connection in list(self._manager._conns.items()) if not connection.connected]
+        failed = [node for node in {*self._manager._backoff, *waiting} if not self._cluster.is_bootstrap(node)]
         return sorted({address for node in failed if (address := self.address(node))})
 
     def login_failure(self) -> KafkaError | None:
