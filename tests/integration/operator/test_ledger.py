@@ -82,6 +82,24 @@ async def test_topic_made_anew_while_nobody_listens_starts_anew(
         await until(lambda: len(offsets(namespace)) == 5)
 
 
+async def test_topic_that_was_moved_with_its_offset_runs_nothing_again(
+    namespace: Kubectl, cluster: Cluster, settings: Settings, topic: Topic
+) -> None:
+    await asyncio.to_thread(topic.send, *[DRIFT] * 5)
+    async with listening(settings, cluster):
+        await until(lambda: topic.committed() == 5)
+    await asyncio.to_thread(topic.delete)
+    await asyncio.sleep(1)
+    await asyncio.to_thread(topic.send, *[DRIFT] * 4)  # the same records at new offsets, and one that is new
+    await asyncio.to_thread(topic.commit, 3)  # as a tool does that translates offsets
+    async with listening(settings, cluster):
+        await until(lambda: topic.committed() == 4)
+    async with listening(settings, cluster):  # the next start knows the topic
+        await asyncio.to_thread(topic.send, DRIFT)
+        await until(lambda: topic.committed() == 5)
+    assert offsets(namespace) == [0, 1, 2, 3, 3, 4, 4]
+
+
 async def test_two_writers_lose_nothing_of_each_other(namespace: Kubectl, cluster: Cluster, context: Context) -> None:
     intakes = [Intake(context, cluster) for _ in range(3)]
     for start in (0, 5):

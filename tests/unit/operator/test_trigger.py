@@ -1,6 +1,9 @@
 """A record's bytes become a trigger, or one kind of malformed with a sentence."""
 
+import base64
 import contextlib
+import gzip
+import zlib
 
 import pytest
 from hypothesis import given
@@ -64,6 +67,51 @@ def test_malformed_record_has_its_kind(value: bytes | None, kind: Malformed) -> 
     with pytest.raises(MalformedRecord) as caught:
         read_trigger(ORIGIN, value)
     assert caught.value.kind == kind
+
+
+JSON = b'{"reason": "drift"}'
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        pytest.param(b"\0\0\0\0\x05" + JSON, id="a schema registry's frame"),
+        pytest.param(b"\0" + b"\0" * 7 + b"\x05" + JSON, id="the longer frame of another registry"),
+        pytest.param(b"\x01" + b"g" * 16 + JSON, id="a schema by GUID"),
+        pytest.param(b"\x03\0" + b"g" * 16 + JSON, id="a frame of AWS Glue"),
+        pytest.param(b"\xef\xbb\xbf" + JSON, id="a byte-order mark"),
+        pytest.param(b"\0\0\0\0\x05\xef\xbb\xbf" + JSON, id="a frame and a byte-order mark"),
+    ],
+)
+def test_json_behind_a_frame_is_read_without_it(value: bytes) -> None:
+    assert read_trigger(ORIGIN, value) == Trigger(ORIGIN, "drift", JSON.decode())
+
+
+@pytest.mark.parametrize(
+    ("value", "named"),
+    [
+        (JSON.decode().encode("utf-16"), "UTF-16"),
+        (JSON.decode().encode("utf-16-be"), "UTF-16"),
+        (JSON.decode().encode("utf-32"), "UTF-32"),
+        (gzip.compress(JSON), "gzip"),
+        (zlib.compress(JSON), "zlib"),
+        (base64.b64encode(JSON), "base64"),
+        (b"\0\0\0\0\x05\x06drift", "schema registry"),
+        (b"\xac\xed\x00\x05t\x00\x05drift", "Java"),
+        (b"\x81\xa6reason\xa5drift", "MessagePack"),
+        (b"\xa1freasonedrift", "CBOR"),
+        (b"\x0a\x05drift", "Protobuf"),
+        (b"Obj\x01\x04", "Avro"),
+        (b"<reason>drift</reason>", "XML"),
+        (b"reason: drift", "YAML"),
+        (b"reason=drift", "key=value"),
+        (b"{'reason': 'drift'}", "single quotes"),
+        (b'"{\\"reason\\": \\"drift\\"}"', "encoded twice"),
+    ],
+)
+def test_what_is_no_json_is_named(value: bytes, named: str) -> None:
+    with pytest.raises(MalformedRecord, match=named):
+        read_trigger(ORIGIN, value)
 
 
 @given(
