@@ -11,6 +11,7 @@ import logging
 import time
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from itertools import islice
 
 from retraining_operator import names
 from retraining_operator.cluster import Cluster, ClusterAway, ClusterError, Conflict, Forbidden, Gone
@@ -28,6 +29,8 @@ logger = logging.getLogger(__name__)
 
 PARALLEL_STEPS = 16
 """A burst of requests gets its Jobs in parallel, and the API server is not flooded."""
+REFUSED_ASIDE = 8
+"""How many requests whose Job was refused may let others pass."""
 RESYNC_SECONDS = 300
 """How long a change may stay unknown that the watch has missed."""
 PLANNING_SHARE = 0.1
@@ -141,7 +144,7 @@ class Reconciler:
         """Plan once and start the steps; give in how many seconds to look again, None for not before a change."""
         view, now = self._view, self._clock()
         launching = {uid for uid, step in self._busy.items() if isinstance(step, Launch)}
-        gathered = Gathered(list(view.requests.values()), view.jobs, view.past(), launching)
+        gathered = Gathered(list(view.requests.values()), view.jobs, view.past(), launching, self._set_aside())
         found = plan(gathered, self._settings.triggers, now)
         give_way = self._precedence.wait_seconds()
         for step in found.steps:
@@ -159,6 +162,16 @@ class Reconciler:
         if found.wake_at:
             waits.append(max(0.1, (found.wake_at - now).total_seconds()))
         return min(waits, default=None)
+
+    def _set_aside(self) -> set[str]:
+        """Return the uids of requests whose Job was refused a moment ago: one that is always refused blocks no other.
+
+        Not of all: a quota refuses every Job, and then hundreds of requests would be tried every half minute.
+        """
+        refused = (
+            uid for uid, request in self._view.requests.items() if request.refused and self._pauses.hold(request)
+        )
+        return set(islice(refused, REFUSED_ASIDE))
 
     async def _attempt(self, step: Step) -> None:
         """Carry out a step; where it fails, its request has a pause."""

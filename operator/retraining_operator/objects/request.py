@@ -119,6 +119,11 @@ class RetrainRequest:
         return reason == Reason.LAUNCHING or kept
 
     @property
+    def refused(self) -> bool:
+        """Whether the API server has refused its Job for now."""
+        return self.condition("Succeeded").get("reason") == Reason.JOB_REFUSED_FOR_NOW and not self.launching
+
+    @property
     def recorded(self) -> bool:
         """Whether the database has the outcome, or there is none that could have it."""
         recorded = self.condition("Recorded")

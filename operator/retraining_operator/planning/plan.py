@@ -58,6 +58,8 @@ class Gathered:
     """What is kept of finished requests."""
     launching: Set[str] = frozenset()
     """Uids of those that are being launched at this moment, though nothing shows it yet."""
+    refused: Set[str] = frozenset()
+    """Uids of those whose Job was refused a moment ago: until they are tried again, others have their places."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +83,9 @@ def plan(gathered: Gathered, triggers: Triggers, now: datetime) -> Plan:
     retrains, decisions = gathered.jobs[Task.TRAIN], gathered.jobs[Task.DECIDE]
     ordered = sorted(gathered.requests, key=lambda request: request.arrival)
     candidates = [
-        request for request in ordered if could_start(request, retrains) and request.uid not in gathered.launching
+        request
+        for request in ordered
+        if could_start(request, retrains) and request.uid not in gathered.launching | gathered.refused
     ]
     found = standing(triggers, now, running_since(ordered, retrains, gathered.launching, now), gathered.past)
     admissions = admit_all(candidates, found)

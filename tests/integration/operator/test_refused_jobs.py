@@ -131,3 +131,20 @@ async def test_same_refusal_is_told_once(namespace: Kubectl, cluster: Cluster, s
     told = [event for event in namespace.items("events.events.k8s.io") if event["reason"] == "JobRefusedForNow"]
     assert len(told) == 1
     assert "exceeded quota: none" in condition(namespace, "first")[2]
+
+
+async def test_request_whose_job_is_always_refused_blocks_no_other(
+    namespace: Kubectl, cluster: Cluster, settings: Settings
+) -> None:
+    with job_policy(namespace, "Forbidden"):
+        ask(namespace, "policy-forbidden")
+        await asyncio.sleep(2)  # until the API server knows the policy, and so that it has come first
+        ask(namespace, "second")
+        alone = settings.model_copy(update={"triggers": settings.triggers.model_copy(update={"max_concurrent": 1})})
+        reconciler = build_reconciler(Context(alone), cluster)
+        await reconciler.seed()
+        for _ in range(4):
+            await reconcile(reconciler)
+        assert condition(namespace, "policy-forbidden")[1] == "JobRefusedForNow"
+        [job] = namespace.items("jobs")
+        assert job["metadata"]["labels"]["retraining.dev/request"] == "second"
