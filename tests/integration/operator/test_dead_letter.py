@@ -4,10 +4,15 @@ import asyncio
 import json
 
 import pytest
+from kafka.admin import NewTopic
 
 from retraining_operator.cluster import Cluster
+from retraining_operator.context import Context
 from retraining_operator.settings import Settings
 from retraining_operator.triggers import dead_letter
+from retraining_operator.triggers.intake import Intake
+from retraining_operator.triggers.partition_reader import UndecodableBatch
+from retraining_operator.triggers.record_batch import Fault
 from tests.integration.operator.topic import Topic, listening, until
 from tests.system.kubectl import Kubectl
 
@@ -43,6 +48,32 @@ async def test_malformed_record_goes_to_the_dead_letter_topic(
     assert b"not JSON" in headers["retraining-message"]
     assert (headers["retraining-topic"], headers["retraining-offset"]) == (topic.name.encode(), b"1")
     assert made(namespace) == 2
+
+
+async def test_batch_that_cannot_be_decoded_goes_there_with_its_range_also_to_a_compressed_topic(
+    cluster: Cluster, with_dead_letters: Settings, topic: Topic, dead: Topic
+) -> None:
+    codec = {"compression.type": "zstd"}
+    await asyncio.to_thread(
+        dead.admin, lambda admin: admin.create_topics([NewTopic(dead.name, 1, 1, topic_configs=codec)])
+    )
+    context = Context(with_dead_letters)
+    intake = Intake(context, cluster)
+    intake.open()
+    fit, huge = (UndecodableBatch(topic.name, 0, at, at + 4, Fault.CHECKSUM, "spoilt", b"raw" * size)
+                 for at, size in ((5, 1), (10, 700_000)))  # fmt: skip
+    progress = await intake.accept([fit, huge], "id")
+    assert not progress.open
+    letters = await asyncio.to_thread(dead.records, 2)
+    assert [letter.value for letter in letters] == [b"raw", b""]
+    for letter, batch in zip(letters, (fit, huge), strict=True):
+        headers = dict(letter.headers)
+        assert headers["retraining-reason"] == b"undecodable"
+        assert headers["retraining-fault"] == b"checksum"
+        assert int(headers["retraining-first-offset"]) == batch.first_offset
+        assert int(headers["retraining-last-offset"]) == batch.offset
+    value = context.metrics.registry.get_sample_value
+    assert value("retraining_consumer_skipped_batches_total", {"reason": "checksum"}) == 2
 
 
 async def test_missing_dead_letter_topic_holds_the_record_and_not_those_behind_it(  # noqa: PLR0917
