@@ -1,0 +1,28 @@
+"""Kafka's errors by class: each has a meaning and an advice, and an unknown one is said to be unknown."""
+
+import builtins
+
+import kafka.errors
+import pytest
+
+from retraining_operator.triggers import kafka_client
+from retraining_operator.triggers.kafka_errors import TABLE, UNKNOWN, ErrorClass, classify, explain
+
+
+@pytest.mark.parametrize("row", TABLE, ids=lambda row: row.class_name)
+def test_row_names_a_class_that_exists_and_says_what_to_do(row: ErrorClass) -> None:
+    places = (kafka.errors, kafka_client, builtins)
+    assert any(hasattr(place, row.class_name) for place in places)
+    assert row.retried
+    assert all(text.endswith(".") for text in (row.meaning, row.advice))
+
+
+def test_most_specific_class_counts() -> None:
+    assert classify(kafka.errors.GroupAuthorizationFailedError()).reason == "GroupForbidden"
+    assert classify(kafka.errors.RequestTimedOutError()).reason in {"Passing", "UnknownError"}
+
+
+def test_unknown_error_is_retried_and_said_to_be_unknown() -> None:
+    assert classify(ValueError("odd")) is UNKNOWN
+    assert UNKNOWN.retried
+    assert "does not know" in explain(ValueError("odd"))
