@@ -21,11 +21,11 @@ FAILURE_OF_EXIT: dict[int | None, Failure] = {
 ADVICE: dict[str, str] = {
     Failure.BAD_DATA: "Another try would fail as well, so there was none; mend the events and apply a new request.",
     Failure.BAD_CONFIGURATION: (
-        "Another try would fail as well, so there was none; correct the setting and apply a new request."
+        "Another try would fail as well, so there was none; correct the setting or the table and apply a new request."
     ),
     Failure.DEPENDENCY_AWAY: "Apply a new request once the database and Redis answer.",
     Failure.INTERNAL_ERROR: "Its log has the traceback; please report it.",
-    Failure.AUDIT_PENDING: "The next run that publishes writes the row that is missing in model_versions.",
+    Failure.AUDIT_PENDING: "A later run writes the row that is missing in model_versions, at its own end.",
 }
 """What a person does once a run has failed for good."""
 

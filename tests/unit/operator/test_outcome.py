@@ -132,7 +132,11 @@ def test_lost_result_is_no_failure_and_says_where_the_verdict_is(
         pytest.param([pod(65)], "PodFailurePolicy", "BadData", "mend the events", id="data, no document"),
         pytest.param([pod(137)], "BackoffLimitExceeded", "JobFailed", "(killed: by its node", id="killed"),
         pytest.param(
-            [pod(78)], "PodFailurePolicy", "BadConfiguration", "correct the setting", id="configuration, no document"
+            [pod(78)],
+            "PodFailurePolicy",
+            "BadConfiguration",
+            "correct the setting or the table",
+            id="configuration, no document",
         ),
         pytest.param(
             [pod(75)],
