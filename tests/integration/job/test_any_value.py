@@ -27,7 +27,7 @@ from retraining_job.source import Table
 
 EXAMPLES = 2_000
 ROWS = 24
-FULLY = 10
+FULLY = 20
 """Every so many examples, the run goes on to train and to judge."""
 
 DEFAULTS = {
@@ -172,8 +172,12 @@ def exit_code(preset, number, folder):
             compete(contest, chosen, Files(folder, folder, None))
     except Exception as error:  # noqa: BLE001  # as in `commands.concluded`
         code = end_badly(error)
-        assert isinstance(error, (BadData, BadConfiguration)), repr(error)
-        assert str(error).endswith(".")
+        failure = error
+    else:
+        failure = None
+    if failure is not None:
+        assert isinstance(failure, (BadData, BadConfiguration)), repr(failure)
+        assert str(failure).endswith(".")
         return code
     if contest.window:
         assert datetime(1, 1, 1, tzinfo=UTC) <= contest.window.first <= contest.window.last
