@@ -43,7 +43,7 @@ PARALLEL_RECORDS = 16
 LOOK_SECONDS = 0.5
 """How often the view, which is in memory, is asked whether there is room again."""
 FRESH_SECONDS = 30
-"""The API server knows for 75 s at least what has changed, so that the next process can read it."""
+"""Less than the minute or more for which the API server knows what has changed."""
 AWAY = (ClusterAway, Forbidden, Gone)
 """A missing right, a quota or a missing CRD is no fault of the record: waiting loses nothing, skipping would."""
 
