@@ -98,7 +98,7 @@ events; where the forest decides, for about 1.4 %.
   quarter of the other events labelled as well, the better challenger goes live.
 - Where the other events are counted as normal without a look, that is noticed by what is missing: no anomaly at all
   among them, although the alerts do not thin out fast enough for that. A champion that raises an alert for more than a
-  fifth of all events may well miss none, so nothing is said there, and little is lost: the labels are then complete.
+  fifth of all events may well miss none, so nothing is said there, and little is lost: its labels are then nearly complete.
   On honest labels neither rule spoke once, in this section and the two that follow ({honest} judged runs).
 - What cannot be noticed: a few anomalies found by chance among the other events, the rest of which are counted as
   normal; labels that follow the alerts of an earlier model, which are not those of the champion.
