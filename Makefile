@@ -68,7 +68,7 @@ e2e: system $(VENV)/ready ## run the tests that use kubectl and Helm alone, and 
 bench: system $(VENV)/ready ## measure trainer and operator, as ratios within one run; writes the operator's part of docs/bench.md
 	@$(PYTHON) -m tests.bench
 
-chaos: system $(VENV)/ready ## kill 500 processes under the system, write docs/reliability.md (KILLS=, SEED=, AT_ONCE=)
+chaos: system $(VENV)/ready ## kill 500 processes under the system, write docs/chaos.md (KILLS=, SEED=, AT_ONCE=)
 	@$(PYTHON) -m tests.chaos $(KILLS:%=--kills %) $(SEED:%=--seed %) $(AT_ONCE:%=--at-once %)
 
 quality: $(VENV)/ready ## write docs/quality.md anew: what the verdicts are worth

@@ -1,4 +1,4 @@
-"""`python -m tests.chaos --kills 500 --seed 1`: the long run, which writes docs/reliability.md."""
+"""`python -m tests.chaos --kills 500 --seed 1`: the long run, which writes docs/chaos.md."""
 
 from __future__ import annotations
 

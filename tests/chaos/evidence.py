@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,7 +25,7 @@ class Evidence:
     """The state of the world at the end of a round."""
 
     records: list[str]
-    """Names that the RetrainRequests of the topic's records must have."""
+    """Names that the RetrainRequests of the topics' records must have."""
     requests: dict[str, Any]
     jobs: Counter[str]
     """How many Jobs were ever created for each request, by the API server's audit log."""
@@ -35,12 +36,20 @@ class Evidence:
     live: int
 
 
-def gather(world: World) -> Evidence:
-    """Gather it all."""
+def gather(world: World, topics: Iterable[str]) -> Evidence:
+    """Read the state of the world after a round.
+
+    Args:
+        world: the release.
+        topics: all topics that the run has used so far.
+
+    Returns:
+        What is in the topics, the cluster, Redis and the database.
+    """
     versions = world.postgres.rows("SELECT version, run_id FROM model_versions ORDER BY version::int")
     runs = world.postgres.rows("SELECT run_id, verdict, version FROM retraining_runs WHERE reason <> 'announced'")
     return Evidence(
-        records=records(world.kafka.topic),
+        records=[name for topic in topics for name in records(topic)],
         requests=world.requests(),
         jobs=created_jobs(world.kubectl.namespace),
         versions=[(int(version), run) for version, run in versions],
@@ -50,8 +59,17 @@ def gather(world: World) -> Evidence:
 
 
 def records(topic: str) -> list[str]:
-    """Read the whole topic: what it holds is what was sent, whatever the producer was told."""
-    consumer = KafkaConsumer(bootstrap_servers=[broker()], enable_auto_commit=False, metrics_enabled=False)
+    """Read all committed records of a topic: they are what was sent, whatever the producer was told.
+
+    Returns:
+        The name of the RetrainRequest that each record must have.
+    """
+    consumer = KafkaConsumer(
+        bootstrap_servers=[broker()],
+        enable_auto_commit=False,
+        metrics_enabled=False,
+        isolation_level="read_committed",
+    )
     try:
         partitions = [TopicPartition(topic, number) for number in sorted(consumer.partitions_for_topic(topic) or ())]
         consumer.assign(partitions)

@@ -1,4 +1,4 @@
-"""docs/reliability.md: what was done to the system, and what came of it."""
+"""docs/chaos.md: what a chaos run did to the system, and the result."""
 
 from __future__ import annotations
 
@@ -10,41 +10,46 @@ from pathlib import Path
 from retraining_operator.crash import Point
 from tests.chaos.rounds import Tally
 from tests.chaos.strikes import STRIKES
+from tests.chaos.topics import PARTITIONS
 
-PAGE = Path(__file__).parents[2] / "docs" / "reliability.md"
+PAGE = Path(__file__).parents[2] / "docs" / "chaos.md"
 
-TEXT = """# Reliability
+TEXT = """# Chaos run
 
-Written by `make chaos`. On a real single-node cluster with two operators it sends triggers, and kills what is in its
-way with SIGKILL, four strikes at a time; the operators also die at named points of their own code. After each round
-it asks whether every record has exactly one RetrainRequest, every request exactly one Job ever (by the API server's
-audit log), every promotion one version and one row, and the versions no hole.
+Written by `make chaos`. On a real single-node cluster with two operators it sends triggers and kills processes with
+SIGKILL, four at a time. The operators also die at named points of their own code. Each round has a topic of its own
+with {partitions} partitions; the start position is `earliest` and `latest` in turn. Records are plain or compressed
+with lz4, some are in transactions, and some of these are aborted. In some rounds the topic gets one more partition.
+After each round it checks that every committed record has exactly one RetrainRequest, that every request had exactly
+one Job (by the API server's audit log), that every promotion has one version and one row, and that no version is
+missing.
 
 | | |
 |---|---|
 | date | {date:%Y-%m-%d} |
 | seed, strikes in one round | {seed}, {at_once} (`make chaos SEED={seed} AT_ONCE={at_once}`) |
 | rounds | {rounds} |
+| topics that grew while records arrived | {grown} |
 | processes killed | {kills} |
 | of these operators that died at a named point of their own code | {crashes} |
-| records sent | {records} |
+| committed records | {records} |
 | RetrainRequests | {requests} |
 | Jobs ever created | {jobs} |
 | promotions | {promotions} |
-| lost, doubled, or with a hole | **0** |
-| seconds until all was at rest again, half of the rounds / the slowest | {median:.0f} / {slowest:.0f} |
+| lost, doubled, or missing | **0** |
+| seconds until all work was finished, median / slowest round | {median:.0f} / {slowest:.0f} |
 
-| what was done | how often |
+| strike | number |
 |---|---|
 {strikes}
 
-| where an operator died by itself | how often |
+| point at which an operator died | number |
 |---|---|
 {falls}
 
-After a kill of Kafka, Redis, PostgreSQL or an operator its pod is deleted as well, because Kubernetes makes a container
-that crashes often wait for minutes; a new pod starts at once. Kills and moments follow from the seed; what runs at that
-moment does not, so the same seed is the same test and not the same film.
+After a kill of Kafka, Redis, PostgreSQL or an operator, its pod is deleted as well, because Kubernetes lets a container
+that crashes often wait for minutes. A new pod starts at once. The seed decides the kills and their times, but not what
+runs at that moment: the same seed is the same test with another course of events.
 """
 
 
@@ -61,6 +66,8 @@ def write(tally: Tally) -> None:
             seed=tally.seed,
             at_once=tally.at_once,
             rounds=tally.rounds,
+            partitions=PARTITIONS,
+            grown=tally.grown,
             kills=tally.dead,
             crashes=len(tally.falls),
             records=f"{len(evidence.records):,}",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from tests.chaos.topics import RoundTopic
 from tests.e2e.test_outcomes import load_good
 from tests.e2e.world import World, build_world
 from tests.system import environment
@@ -13,17 +14,23 @@ CRASHES = 0.02
 """How probably an operator kills itself whenever it comes by one of the named points."""
 
 
-@contextmanager
-def chaotic_world() -> Iterator[World]:
-    """Install it, and take it away at the end."""
-    world = build_world(environment.ours())
+def install(world: World, topic: RoundTopic) -> None:
+    """Install the release, or change it, so that it reads a round's topic."""
     world.install(
+        kafka=world.values["kafka"] | topic.values,
         replicas=2,
         leaderElection={"leaseDurationSeconds": 6, "renewDeadlineSeconds": 4, "retryPeriodSeconds": 1},
         env=[{"name": "CRASH_POINTS", "value": f"{CRASHES}"}],
         triggers={"maxConcurrent": 3},
         job={**world.values["job"], "retries": 20, "ttlSecondsAfterSuccess": 30, "ttlSecondsAfterFailure": 30},
     )
+
+
+@contextmanager
+def chaotic_world() -> Iterator[World]:
+    """Create its namespace with a database and Redis, and take all of it away at the end."""
+    world = build_world(environment.ours())
+    install(world, RoundTopic(world.kafka.topic, "earliest"))  # its hook creates the tables
     try:
         world.clear()
         load_good(world)

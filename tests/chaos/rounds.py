@@ -7,30 +7,28 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from random import Random
 
-from kafka import KafkaProducer
-from kafka.errors import KafkaError
-
 from tests.chaos import pods
 from tests.chaos.evidence import Evidence, faults, gather, records
+from tests.chaos.release import install
 from tests.chaos.strikes import LONGEST_AWAY_SECONDS, SERVICES, STRIKES, Strike, labels
+from tests.chaos.topics import RoundTopic, add_partition, answered, open_topic, send, wait_for_consumer
 from tests.cluster import lifecycle
 from tests.cluster.components import COMPONENTS
 from tests.cluster.errors import ClusterError
 from tests.cluster.paths import Paths
 from tests.e2e.world import OPERATOR, World
-from tests.system.endpoints import broker
-from tests.system.kubectl import CommandError, wait_for
+from tests.system.kubectl import wait_for
 
 CALM_SECONDS = 240
 """How long a round may take to come to rest after the last strike; a takeover and a run tried again fit in."""
 LANES = 4
 """Strikes that are under way at the same time."""
-PAUSE_SECONDS = 0.5
-"""Between two records, so that some come while this or that is away."""
+GROWN_TOPIC_SHARE = 0.3
+"""In so many rounds the topic gets a partition more while records arrive."""
 MENDINGS = 5
 """How often a part of Kubernetes is started before the round has failed: it may need another one that is down."""
 
@@ -54,6 +52,10 @@ class Tally:
     recoveries: list[float] = field(default_factory=list)
     """Seconds from the last strike of each round until all was at rest."""
     evidence: Evidence | None = None
+    topics: list[RoundTopic] = field(default_factory=list)
+    """One for each round."""
+    grown: int = 0
+    """How many times a topic got one more partition."""
 
     @property
     def dead(self) -> int:
@@ -82,11 +84,19 @@ def one_round(world: World, source: Random, tally: Tally) -> list[str]:
     """Send some triggers, strike, wait for rest, check."""
     chosen = source.choices(STRIKES, [strike.weight for strike in STRIKES], k=tally.at_once)
     count, mark, by_hand = source.randint(1, tally.at_once // 2 + 1), source.randint(0, 10**6), source.random() < 0.5
+    grows = source.random() < GROWN_TOPIC_SHARE
+    topic = open_topic(world, tally.rounds)
+    tally.topics.append(topic)
+    install(world, topic)
+    wait_for_consumer(world)
     with ThreadPoolExecutor() as aside, reviving(), ThreadPoolExecutor(LANES) as lanes:
-        sending = aside.submit(send, world.kafka.topic, count, mark)
+        sending = aside.submit(send, topic.name, count, mark, CALM_SECONDS)
         if by_hand:
             name = f"by-hand-{tally.seed}-{tally.rounds}"
             wait_for(f"{name} to be applied", lambda: world.apply(name, reason="by hand"))
+
+        if grows and add_partition(topic.name):
+            tally.grown += 1
 
         def one(number: int, strike: Strike) -> str | None:
             own = Random(f"{tally.seed}/{tally.rounds}/{number}")  # noqa: S311  # lanes must not take from one source
@@ -107,28 +117,11 @@ def one_round(world: World, source: Random, tally: Tally) -> list[str]:
     mend(world)
     rest(world, tally)
     tally.recoveries.append(time.monotonic() - last)
-    tally.evidence = gather(world)
+    tally.evidence = gather(world, [each.name for each in tally.topics])
     if wrong := faults(tally.evidence):
-        again = f"Seen with seed {tally.seed}, round {tally.rounds}, after: {'; '.join(told)}."
+        again = f"Seen with seed {tally.seed}, round {tally.rounds} ({topic.start_position}), after: {'; '.join(told)}."
         raise NotAsItMustBe(f"{'; '.join(wrong)}. {again}")
     return told
-
-
-def send(topic: str, count: int, mark: int) -> None:
-    """Send records one after the other, again and again while Kafka is away; what came twice is two triggers."""
-    sent = 0
-    deadline = time.monotonic() + CALM_SECONDS
-    while sent < count and time.monotonic() < deadline:
-        try:
-            with closing(
-                KafkaProducer(bootstrap_servers=[broker()], acks="all", bootstrap_timeout_ms=5000)
-            ) as producer:
-                while sent < count:
-                    producer.send(topic, f'{{"reason": "chaos {mark}.{sent}"}}'.encode()).get(timeout=10)
-                    sent += 1
-                    time.sleep(PAUSE_SECONDS)
-        except (KafkaError, OSError):
-            time.sleep(1)
 
 
 @contextmanager
@@ -185,7 +178,7 @@ def rest(world: World, tally: Tally) -> None:
 
     def at_rest() -> bool:
         pods.look_after(world.kubectl, OPERATOR, tally.falls)
-        names = records_of(world)
+        names = answered(lambda: records(tally.topics[-1].name))
         found = world.requests()
         return all(name in found for name in names) and all(ended(request) for request in found.values())
 
@@ -193,14 +186,6 @@ def rest(world: World, tally: Tally) -> None:
         wait_for("each trigger's outcome", at_rest, CALM_SECONDS, pause=1)
     except TimeoutError:
         raise NotAsItMustBe(f"There is no rest after {CALM_SECONDS} s: {standing(world)}.") from None
-
-
-def records_of(world: World) -> list[str]:
-    """Read the topic; what fails because Kafka has only just come back is tried again."""
-    try:
-        return records(world.kafka.topic)
-    except (KafkaError, OSError) as error:
-        raise CommandError(f"Kafka does not answer: {error}") from error
 
 
 def ended(request: dict[str, object]) -> bool:
