@@ -5,6 +5,7 @@ import shutil
 import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from tests.cluster import base_image, binaries, buildah, cache, node
@@ -27,9 +28,9 @@ class Image:
     context: Callable[[Task, Paths], Path]
     inputs: tuple[Path, ...]
 
-    @property
+    @cached_property
     def key(self) -> str:
-        """Return all that the image is made from, hashed."""
+        """Return all that the image is made from, hashed. Computed once: files may change while it is built."""
         return cache.digest(base_image.key(), self.dockerfile, *self.inputs)
 
     @property
