@@ -17,7 +17,7 @@ TWO_AT_A_TIME := --numprocesses=2 --dist=worksteal
 export PYTHONDONTWRITEBYTECODE := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo demo-down test verify unit integration e2e bench chaos quality integration-tests calm-tests system golden lock
+.PHONY: help demo demo-down test verify unit integration e2e bench chaos quality pages integration-tests calm-tests system golden lock
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -45,9 +45,10 @@ else
 	@echo "LEFT OUT: the integration and e2e tests. They need a cluster, and only root can bring it up: run this as root."
 endif
 
-verify: $(VENV)/ready ## check format, style, types and layers
+verify: $(VENV)/ready ## check format, style, types, layers and generated pages
 	@echo "ruff:"; $(VENV)/bin/ruff format --check --quiet . && $(VENV)/bin/ruff check --quiet . && echo "  clean"
 	@echo "mypy --strict:"; $(VENV)/bin/mypy | sed 's/^/  /'; exit $${PIPESTATUS[0]}
+	@echo "generated pages:"; $(PYTHON) -m tests.pages --check && echo "  current"
 	@echo "import-linter:"; $(VENV)/bin/lint-imports --no-cache | grep -E 'KEPT|BROKEN|->' | sed 's/^/  /'; exit $${PIPESTATUS[0]}
 
 unit: $(VENV)/ready ## run the tests that need no cluster
@@ -78,6 +79,9 @@ system: ## bring up the cluster, the images and the services
 	@python3 -m tests.cluster up
 	@python3 -m tests.cluster images
 	@python3 -m tests.cluster services
+
+pages: $(VENV)/ready ## write the pages of docs/ that are generated from the code
+	@$(PYTHON) -m tests.pages
 
 golden: $(VENV)/ready ## write the golden manifests anew, to be read as a difference
 	@UPDATE_GOLDEN=1 $(PYTHON) -m pytest -q tests/unit/operator/test_manifest.py && git diff --stat tests/unit

@@ -1,0 +1,31 @@
+"""`python -m tests.pages`: write the generated pages. With --check, only report those that are out of date."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from tests.pages import errors
+
+DOCS = Path(__file__).parents[2] / "docs"
+PAGES = {DOCS / "errors.md": errors.render}
+
+
+def main() -> int:
+    """Write or check every page. Returns 1 if a page is out of date and was not written."""
+    parser = argparse.ArgumentParser(prog="python -m tests.pages", description=__doc__)
+    parser.add_argument("--check", action="store_true", help="write nothing")
+    options = parser.parse_args()
+    stale = [page for page, render in PAGES.items() if not page.exists() or page.read_text() != render()]
+    for page in stale:
+        if options.check:
+            sys.stdout.write(f"docs/{page.name} is out of date; `make pages` writes it.\n")
+        else:
+            page.write_text(PAGES[page]())
+            sys.stdout.write(f"Wrote docs/{page.name}.\n")
+    return 1 if stale and options.check else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,74 @@
+"""docs/errors.md: how errors of each dependency are classified, from the tables that the code uses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Protocol
+
+from retraining_job.contract.postgres_errors import CANCELLED, POSTGRES_ERRORS, TLS
+from retraining_job.contract.postgres_errors import UNKNOWN as POSTGRES_UNKNOWN
+from retraining_job.contract.redis_errors import REDIS_ERRORS
+from retraining_job.contract.redis_errors import UNKNOWN as REDIS_UNKNOWN
+from retraining_operator.objects.kubernetes_errors import KUBERNETES_ERRORS
+from retraining_operator.triggers.kafka_errors import TABLE as KAFKA_ERRORS
+
+
+class Row(Protocol):
+    """What a row of each table has."""
+
+    code: str
+    reason: str
+    retried: bool
+    meaning: str
+    advice: str
+
+
+@dataclass(frozen=True)
+class Section:
+    """One dependency."""
+
+    title: str
+    introduction: str
+    rows: Iterable[Row]
+
+
+INTRODUCTION = """# Errors of the services around the product
+
+Generated from the tables in the code by `make pages`. An error is classified by its code, never by its English text.
+An error that is in no table is retried, and the message says that it is unknown.
+"""
+
+SECTIONS = (
+    Section(
+        "PostgreSQL",
+        "By SQLSTATE. A whole code counts before its class, which is the first two characters.",
+        (*POSTGRES_ERRORS, CANCELLED, TLS, POSTGRES_UNKNOWN),
+    ),
+    Section("Redis", "By the first word of the server's answer.", (*REDIS_ERRORS, REDIS_UNKNOWN)),
+    Section("Kafka", "By the error's class. The most specific class counts.", KAFKA_ERRORS),
+    Section(
+        "Kubernetes",
+        "By HTTP status and by the reason and the causes of the API server's answer; for a pod, by the reason that "
+        "the kubelet, the scheduler or the Job controller gives.",
+        KUBERNETES_ERRORS,
+    ),
+)
+
+
+def render() -> str:
+    """Render the page as Markdown."""
+    return "\n".join([INTRODUCTION, *(line for section in SECTIONS for line in render_section(section))])
+
+
+def render_section(section: Section) -> Iterable[str]:
+    """Render one dependency's table, line by line."""
+    yield f"## {section.title}\n"
+    yield f"{section.introduction}\n"
+    yield "| code | reason | retried | what it means | what to do |"
+    yield "|---|---|---|---|---|"
+    for row in section.rows:
+        retried = "yes" if row.retried else "no"
+        cells = (f"`{row.code}`", f"`{row.reason}`", retried, row.meaning.rstrip("."), row.advice)
+        yield "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+    yield ""
