@@ -12,6 +12,7 @@ from retraining_job.contract.redis_errors import REDIS_ERRORS
 from retraining_job.contract.redis_errors import UNKNOWN as REDIS_UNKNOWN
 from retraining_operator.objects.kubernetes_errors import KUBERNETES_ERRORS
 from retraining_operator.triggers.kafka_errors import TABLE as KAFKA_ERRORS
+from retraining_operator.triggers.kafka_errors import UNKNOWN as KAFKA_UNKNOWN
 
 
 class Row(Protocol):
@@ -46,7 +47,7 @@ SECTIONS = (
         (*POSTGRES_ERRORS, CANCELLED, TLS, POSTGRES_UNKNOWN),
     ),
     Section("Redis", "By the first word of the server's answer.", (*REDIS_ERRORS, REDIS_UNKNOWN)),
-    Section("Kafka", "By the error's class. The most specific class counts.", KAFKA_ERRORS),
+    Section("Kafka", "By the error's class. The most specific class counts.", (*KAFKA_ERRORS, KAFKA_UNKNOWN)),
     Section(
         "Kubernetes",
         "By HTTP status and by the reason and the causes of the API server's answer; for a pod, by the reason that "
