@@ -18,11 +18,16 @@ from retraining_operator.triggers.kafka_errors import UNKNOWN as KAFKA_UNKNOWN
 class Row(Protocol):
     """What a row of each table has."""
 
-    code: str
-    reason: str
-    retried: bool
-    meaning: str
-    advice: str
+    @property
+    def code(self) -> str: ...
+    @property
+    def reason(self) -> str: ...
+    @property
+    def retried(self) -> bool: ...
+    @property
+    def meaning(self) -> str: ...
+    @property
+    def advice(self) -> str: ...
 
 
 @dataclass(frozen=True)
