@@ -52,7 +52,7 @@ verify: $(VENV)/ready ## check format, style, types, layers and generated pages
 	@echo "import-linter:"; $(VENV)/bin/lint-imports --no-cache | grep -E 'KEPT|BROKEN|->' | sed 's/^/  /'; exit $${PIPESTATUS[0]}
 
 unit: $(VENV)/ready ## run the tests that need no cluster
-	@$(PYTHON) -m pytest tests/unit
+	@$(PYTHON) -m pytest $(TWO_AT_A_TIME) tests/unit
 
 integration-tests:
 	@$(PYTHON) -m pytest $(TWO_AT_A_TIME) tests/integration

@@ -75,13 +75,16 @@ def test_request_that_is_gone_is_counted_nowhere(process: Process, request_body:
     assert process.view.changed.is_set()
 
 
-def test_finished_request_without_a_row_is_counted(process: Process, request_body: RequestBody) -> None:
+def test_finished_request_without_a_row_is_counted_while_it_exists(process: Process, request_body: RequestBody) -> None:
     conditions = [
         {"type": "Succeeded", "status": "False"},
         {"type": "Recorded", "status": "False", "reason": "DatabaseAway"},
     ]
-    process.view.see_request(request_body(status={"conditions": conditions}))
+    body = request_body(status={"conditions": conditions})
+    process.view.see_request(body)
     assert process.read("retraining_unrecorded") == 1
+    process.view.forget_request(body["metadata"]["uid"])
+    assert process.read("retraining_unrecorded") == 0
 
 
 def test_last_judgement_outlives_its_request(process: Process, request_body: RequestBody) -> None:
