@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 import socket
 import subprocess
 from collections.abc import Iterator
@@ -26,7 +27,7 @@ def overloaded(kubectl: Kubectl, account: str) -> Iterator[None]:
 
     Without any share the API server still serves one request at a time, so one of that account has to sit there.
     """
-    name = f"one-seat-for-{kubectl.namespace}"
+    name = f"one-seat-for-{kubectl.namespace}-{secrets.token_hex(3)}"  # two strikes may overlap
     one = {"nominalConcurrencyShares": 0, "lendablePercent": 0, "borrowingLimitPercent": 0}
     level = {"type": "Limited", "limited": {**one, "limitResponse": {"type": "Reject"}}}
     subject = {"kind": "Group", "group": {"name": f"system:serviceaccounts:{kubectl.namespace}"}}
@@ -47,7 +48,7 @@ def overloaded(kubectl: Kubectl, account: str) -> Iterator[None]:
 @contextmanager
 def seated(kubectl: Kubectl, account: str) -> Iterator[None]:
     """Have a request of that service account wait in the API server, for a webhook that listens and says nothing."""
-    name = f"seat-for-{kubectl.namespace}"
+    name = f"seat-for-{kubectl.namespace}-{secrets.token_hex(3)}"
     request = {
         "apiVersion": "retraining.dev/v1alpha1",
         "kind": "RetrainRequest",
@@ -89,7 +90,8 @@ def broken(kubectl: Kubectl) -> Iterator[None]:
         {"apiGroups": ["batch"], "resources": ["jobs"]},
         {"apiGroups": ["coordination.k8s.io"], "resources": ["leases"]},
     ]
-    with applied_webhook(kubectl, f"broken-for-{kubectl.namespace}", "https://127.0.0.1:1/", rules, 1):
+    name = f"broken-for-{kubectl.namespace}-{secrets.token_hex(3)}"
+    with applied_webhook(kubectl, name, "https://127.0.0.1:1/", rules, 1):
         yield
 
 
