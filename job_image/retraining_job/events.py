@@ -79,7 +79,7 @@ class Newest(NamedTuple):
     """Rows that are left out because their time cannot be used."""
 
     def copy(self, columns: sql.Composable, rows: int, sink: SupportsWrite[bytes]) -> None:
-        """Let the database write the newest rows to a sink, each as a line of COPY's text format."""
+        """Write the newest rows of the database to a sink, each as a line of COPY's text format."""
         with self.connection.cursor() as cursor:
             if self.connection.get_parameter_status("server_encoding") == "SQL_ASCII":
                 # Such a database may hold anything. It would refuse to send what is no UTF-8.

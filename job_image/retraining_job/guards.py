@@ -90,7 +90,7 @@ def input_remarks(change: InputChange, reason: str) -> list[str]:
 
 
 def hidden_sentence(loss: HiddenLoss) -> str:
-    """Say that a part got worse while the combined score hides it."""
+    """Return a sentence if a part got worse while the combined score hides it."""
     changed = loss.challenger - loss.champion
     return (
         f"The {PARTS.get(loss.part, loss.part)} alone got worse, which the combined score hides: "
@@ -99,7 +99,7 @@ def hidden_sentence(loss: HiddenLoss) -> str:
 
 
 def labels_sentence(coverage: LabelCoverage) -> str:
-    """Say how labels are spread, for the report."""
+    """Describe how labels are spread, for the report."""
     if not coverage.flagged or not coverage.unflagged:
         return "The champion raises an alert for all of the held-out events, or for none."
     return (

@@ -50,7 +50,7 @@ class Limit:
         return replace(row, meaning=f"{row.meaning}, by a limit that is set for {self.whose}")
 
     def __str__(self) -> str:
-        """Say what to do."""
+        """Return what to do, as sentences."""
         how = f"{self.change} {self.name} = ..." if self.change else f"change {self.name} there"
         unit = f" {self.unit}" if self.unit else ""
         return f"The limit is {self.name} = {self.value:,}{unit}, set for {self.whose}. Raise it: {how}."

@@ -90,7 +90,7 @@ def refusals(connection: Connection, tables: Tables, table: str, row: Mapping[st
 def sentence(
     cursor: Cursor, error: psycopg2.Error, table: str, row: Mapping[str, Any], columns: Mapping[str, Column]
 ) -> str:
-    """Say which table refuses which value, and by which constraint."""
+    """Describe which table refuses which value, and by which constraint."""
     code, constraint = error.pgcode or "", error.diag.constraint_name
     words = explanation(error)
     names = columns_at_fault(cursor, error, table, row, columns)

@@ -59,7 +59,7 @@ class MigrateSettings(RunSettings):
     @field_validator("database_url", "redis_url", "signing_key", mode="before", check_fields=False)
     @classmethod
     def without_white_space(cls, secret: object) -> object:
-        """Take off what editors, shells and `echo` leave around a secret."""
+        """Remove what editors, shells and `echo` leave around a secret."""
         return cleaned(secret) if isinstance(secret, str) else secret
 
 

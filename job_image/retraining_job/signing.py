@@ -51,7 +51,7 @@ def input_signature(key: SecretStr, name: str, manifest: Manifest) -> str:
 
 
 def signed(key: SecretStr, name: str, manifest: Manifest) -> Manifest:
-    """Give the manifest with its signatures."""
+    """Return the manifest with its signatures."""
     signatures = {
         "signature": signature(key, name, manifest),
         "input_signature": input_signature(key, name, manifest),

@@ -341,7 +341,7 @@ class Cluster:
         return await self.patch(JOBS, job, {"spec": {"ttlSecondsAfterFinished": seconds}})
 
     async def end_job(self, job: str, annotations: Mapping[str, str]) -> Manifest:
-        """Let Kubernetes end a running Job; what its pod has done by then stands.
+        """Have Kubernetes end a running Job; what its pod has done by then stands.
 
         Args:
             job: the Job's name.

@@ -53,7 +53,7 @@ async def observe_pod(event: kopf.RawEvent, memo: Context, **_: Any) -> None:
 
 
 async def observe_refusal(event: kopf.RawEvent, memo: Context, **_: Any) -> None:
-    """Take in that the API server has refused a Job's pod.
+    """Record that the API server has refused a Job's pod.
 
     The watch health does not cover these Events, because days may pass without one. Each resynchronization lists them.
     """

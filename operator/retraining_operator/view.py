@@ -173,12 +173,12 @@ class View:
         return [*self.settled.values(), *(past_of(request) for request in self.requests.values() if request.finished)]
 
     def lose_request(self, body: Mapping[str, Any]) -> None:
-        """Take out a request that somebody has deleted; that its record had one stays known."""
+        """Remove a request that somebody has deleted; that its record had one stays known."""
         self.requested.add(body)
         self.forget_request(body["metadata"]["uid"])
 
     def forget_request(self, uid: str) -> None:
-        """Take out a request that is gone; others may have waited for its place."""
+        """Remove a request that is gone; others may have waited for its place."""
         found = [known.pop(uid, None) for known in (self.settled, self.requests, self.pods)]
         if any(found):
             self.changed.set()

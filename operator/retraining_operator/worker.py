@@ -318,7 +318,7 @@ class Worker:
         )
 
     def _give_time(self, trainer: EndedTrainer) -> None:
-        """Let the other containers end by themselves first.
+        """Wait for the other containers to end by themselves first.
 
         Raises:
             NotYet: while their time is not over; a node's clock that is ahead makes that no longer.

@@ -17,7 +17,7 @@ QUOTA = {"requests.cpu": "2", "requests.memory": "4Gi", "limits.cpu": "4", "limi
 
 @pytest.fixture
 def empty() -> Iterator[World]:
-    """Give a namespace with nothing installed, and with the resources that the chart itself sets."""
+    """Create a namespace with nothing installed, and with the resources that the chart itself sets."""
     world = build_world(environment.ours())
     world.values.pop("job")
     world.redis.run("FLUSHDB")  # another session's may have had it before

@@ -187,7 +187,7 @@ def page(seeds: int) -> str:
 
 
 def honest(*found: dict[str, Outcomes]) -> list[Evidence]:
-    """Give all judged runs whose labels do not follow alerts; none of them may have been taken for one that does.
+    """Return all judged runs whose labels do not follow alerts; none of them may have been taken for one that does.
 
     Raises:
         ValueError: one was.
@@ -254,7 +254,7 @@ def shuttle_run(rows: int) -> tuple[bool, bool, bool]:
 
 
 def shuttle(rows: int) -> Columns:
-    """Give the first readings of Shuttle as the trainer reads them."""
+    """Return the first readings of Shuttle as the trainer reads them."""
     found = list(islice(readings(), rows))
     names = tuple(sorted(found[0][0]))
     none = np.zeros(len(names), np.int64)

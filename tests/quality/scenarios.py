@@ -120,7 +120,7 @@ def unreadable(events: Columns) -> Columns:
 
 
 def one_lost(events: Columns) -> Columns:
-    """Take one feature out of the newest events: somebody has renamed it."""
+    """Remove one feature from the newest events: somebody has renamed it."""
     features = events.features.copy(order="F")
     features[-BROKEN:, NAMES.index("tx_velocity_ratio")] = np.nan
     return replace(events, features=features)

@@ -87,7 +87,7 @@ def shown_features(change: InputChange) -> list[str]:
 
 
 def unshown(change: InputChange) -> list[Markup]:
-    """Say how many features are not shown, if there are any."""
+    """Render how many features are not shown, if there are any."""
     more = len(shown_features(change)) - FEATURES_SHOWN
     return [tag("p", f"{more:,} more features are not shown.", class_="caption")] if more > 0 else []
 

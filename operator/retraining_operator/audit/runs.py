@@ -210,7 +210,7 @@ def away(why: str) -> Values:
 
 
 def refused(why: str) -> Values:
-    """Say what a person must correct."""
+    """Describe what a person must correct."""
     text = f"The database does not take the outcome. {why.rstrip('.')}. It is tried again."
     return "False", Reason.RECORD_REFUSED, text
 

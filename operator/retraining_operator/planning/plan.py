@@ -178,7 +178,7 @@ def after_verdict(request: RetrainRequest, job: Job | None, decision: Job | None
 
 
 def end_pod(request: RetrainRequest, job: Job) -> Iterator[EndPod]:
-    """Give the step that ends what a failed trainer has left of its pod."""
+    """Build the step that ends what a failed trainer has left of its pod."""
     trainer = job.ended_trainer
     if trainer and not trainer.succeeded and not trainer.deleted:
         yield EndPod(request, trainer)

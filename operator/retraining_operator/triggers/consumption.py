@@ -30,7 +30,7 @@ class Journal:
     is_consuming: bool = False
 
     def note(self, trouble: Trouble | None, now: float) -> bool:
-        """Take in the present state.
+        """Update the present state.
 
         Args:
             trouble: None if records are read.

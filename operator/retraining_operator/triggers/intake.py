@@ -72,7 +72,7 @@ class Intake:
         """Held while a batch is handled."""
 
     def close(self) -> None:
-        """Let records wait until `open`, because this process has just begun to lead."""
+        """Hold records back until `open`, because this process has just begun to lead."""
         self._opened.clear()
         self._prepared = False
 

@@ -212,7 +212,7 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # the packag
         return (self._consumer.place_from or 0.0) <= time.monotonic() and bool(self._consumer.unplaced())
 
     def take(self, records: Sequence[Item], topic_id: str | None, progress: Progress) -> None:
-        """Take in what became of records that were handed over, and place what is not placed yet.
+        """Record what became of records that were handed over, and place what is not placed yet.
 
         Args:
             records: As `poll` has returned them.
@@ -243,7 +243,7 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # the packag
                 self._place(self._consumer.unplaced(), identity, progress.known)
 
     def _place(self, unplaced: set[TopicPartition], identity: TopicIdentity, handled: set[int]) -> None:
-        """Give partitions their first position. Those that cannot be placed now are tried again later."""
+        """Set the first position of partitions. Those that cannot be placed now are tried again later."""
         every = [TopicPartition(self._topic, number) for number in self._consumer.partition_numbers(self._topic)]
         committed = {
             partition: Commit(found.offset, read_mark(found.metadata))

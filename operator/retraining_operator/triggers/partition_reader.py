@@ -108,7 +108,7 @@ class PartitionReader:
         return not self._is_drained
 
     def put_back(self, item: Item) -> None:
-        """Put back an item that was taken last."""
+        """Return the item that was taken last to the front."""
         self._ready.appendleft(item)
         self.next_fetch_offset = self.fetch_offset
         self._is_drained = False

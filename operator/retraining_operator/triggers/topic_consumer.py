@@ -80,7 +80,7 @@ class TopicConsumer(KafkaConsumer):  # type: ignore[misc]  # the package ships n
         return missing
 
     def unplace(self, partition: TopicPartition) -> None:
-        """Take a partition's position away, so that it is placed again."""
+        """Remove a partition's position, so that it is placed again."""
         state = self._subscription.assignment.get(partition)
         if state is not None:
             state.position = None

@@ -25,7 +25,7 @@ def documented_rights():
 
 @pytest.fixture
 def shelf_with(own_redis, own_redis_server):
-    """Give what makes a shelf whose user has some rights."""
+    """Return a function that makes a shelf whose user has some rights."""
 
     def make(rights):
         own_redis.execute_command("ACL", "SETUSER", "retraining", "on", f">{PASSWORD}", *rights)

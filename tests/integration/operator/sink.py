@@ -25,7 +25,7 @@ class Taken:
         self.skipped: list[UndecodableBatch] = []
 
     async def accept(self, records: Sequence[Any], topic_id: str | None) -> Progress:  # noqa: ARG002
-        """Take a batch."""
+        """Record a batch."""
         for record in records:
             if isinstance(record, UndecodableBatch):
                 self.skipped.append(record)

@@ -38,7 +38,7 @@ UNKNOWN = "that the operator does not know"
 
 @contextmanager
 def job_policy(namespace: Kubectl, *reasons: str) -> Iterator[None]:
-    """Let a ValidatingAdmissionPolicy deny the Jobs of the requests that are named after a reason."""
+    """Have a ValidatingAdmissionPolicy deny the Jobs of the requests that are named after a reason."""
     rule = {"apiGroups": ["batch"], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["jobs"]}
     where = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": namespace.namespace}}}
     names = []

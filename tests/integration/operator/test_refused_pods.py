@@ -30,7 +30,7 @@ def selects(name: str) -> dict[str, Any]:
 
 @contextmanager
 def pod_policy(namespace: Kubectl, request: str) -> Iterator[None]:
-    """Let a ValidatingAdmissionPolicy deny the pods of one request."""
+    """Have a ValidatingAdmissionPolicy deny the pods of one request."""
     name = f"{namespace.namespace}-pods"
     group = {"apiVersion": "admissionregistration.k8s.io/v1", "metadata": {"name": name}}
     rule = {"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["pods"]}

@@ -32,7 +32,7 @@ def ends(code: int, text: str = "") -> str:
 
 
 def injected(pod: dict[str, Any], program: str, sidecar: str, *, native: bool = False) -> dict[str, Any]:
-    """Let another program run in the trainer's place, and add a container."""
+    """Run another program in the trainer's place, and add a container."""
     [trainer] = pod["spec"]["containers"]
     other = {"name": "proxy", "image": trainer["image"], "command": ["python", "-c", sidecar]}
     other |= {"securityContext": RESTRICTED} | ({"restartPolicy": "Always"} if native else {})

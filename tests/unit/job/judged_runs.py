@@ -75,13 +75,13 @@ def features(count: int) -> list[FeatureRecord]:
 
 
 def input_shape(**changes: FeatureShape) -> InputShape:
-    """Give the shape of the input of a run."""
+    """Build the shape of the input of a run."""
     whole = {one.name: FeatureShape(usable=1.0, newest=1.0, lowest=1.0) for one in features(11)}
     return InputShape(events=50_000, newest=5_000, labelled=0.93, features=whole | changes)
 
 
 def input_change(**changes: Any) -> InputChange:
-    """Give a small change of the input, with fields changed as a test needs them."""
+    """Build a small change of the input, with fields changed as a test needs them."""
     now = input_shape(velocity=FeatureShape(usable=0.98, newest=0.91, lowest=0.91, varies=False))
     values: dict[str, Any] = {
         "now": now,
