@@ -18,7 +18,8 @@ from typing import Any
 
 from prometheus_client import disable_created_metrics
 
-from retraining_operator import logs, names
+from retraining_operator import logs
+from retraining_operator.api import names
 from retraining_operator.cluster import NoAccess, connect
 from retraining_operator.context import Context
 from retraining_operator.crash import Crashes

@@ -21,10 +21,10 @@ from kubernetes.aio.client.configuration import Configuration
 from kubernetes.aio.config.config_exception import ConfigException
 from kubernetes.aio.config.incluster_config import load_incluster_config
 
-from retraining_operator import names
-from retraining_operator.objects.kubernetes_errors import CLIENT_TIMEOUT, Answer, read_answer
-from retraining_operator.objects.pod import FAILED_CREATE
-from retraining_operator.objects.request import Manifest
+from retraining_operator.api import names
+from retraining_operator.api.kubernetes_errors import CLIENT_TIMEOUT, Answer, read_answer
+from retraining_operator.api.pod import FAILED_CREATE
+from retraining_operator.api.request import Manifest
 
 CALL_TIMEOUT_SECONDS = 10
 LAUNCH_TIMEOUT_SECONDS = 35

@@ -9,12 +9,12 @@ import logging
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
-from retraining_operator import names
+from retraining_operator.api import names
+from retraining_operator.api.pod import HOLDS
+from retraining_operator.api.reasons import Reason
+from retraining_operator.api.request import Manifest, RetrainRequest
 from retraining_operator.cluster import EVENTS, Cluster, ClusterError
 from retraining_operator.contract import Verdict, Withheld
-from retraining_operator.objects.pod import HOLDS
-from retraining_operator.objects.request import Manifest, RetrainRequest
-from retraining_operator.reason import Reason
 
 logger = logging.getLogger(__name__)
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from retraining_operator.reason import Reason
+from retraining_operator.api.reasons import Reason
 
 HOLDING = (
     Reason.SUSPENDED,

@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import kopf
 
-from retraining_operator import names
+from retraining_operator.api import names
 from retraining_operator.cluster import EVENTS, LEASES, PAGE_OBJECTS, REFUSAL_EVENTS
 from retraining_operator.context import Context
 

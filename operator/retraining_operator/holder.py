@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from retraining_operator import names
+from retraining_operator.api import names
 from retraining_operator.cluster import Cluster
 
 ENDED_PHASES = {"Succeeded", "Failed"}

@@ -10,15 +10,15 @@ from datetime import datetime
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
+from retraining_operator.api.conditions import Status
+from retraining_operator.api.job import Job
+from retraining_operator.api.names import Task
+from retraining_operator.api.outcome import Outcome
+from retraining_operator.api.reasons import Reason
+from retraining_operator.api.trigger import Malformed
 from retraining_operator.contract import Failure, Verdict
 from retraining_operator.gauges import Sources, StateCollector
-from retraining_operator.names import Task
-from retraining_operator.objects.conditions import Status
-from retraining_operator.objects.job import Job
-from retraining_operator.objects.outcome import Outcome
-from retraining_operator.reason import Reason
 from retraining_operator.triggers.record_batch import Fault
-from retraining_operator.triggers.trigger import Malformed
 
 DURATION_BUCKETS_SECONDS = (5, 10, 30, 60, 120, 300, 600)
 FAILURES = (

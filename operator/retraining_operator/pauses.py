@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Container, Iterator
 from typing import NamedTuple
 
-from retraining_operator.objects.request import RetrainRequest
+from retraining_operator.api.request import RetrainRequest
 
 AWAY_SECONDS = (0.5, 1, 2, 5, 10)
 """How long after the first, second, ... failure in a row of one request's steps."""

@@ -13,16 +13,16 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from itertools import islice
 
-from retraining_operator import names
+from retraining_operator.api import names
+from retraining_operator.api.reasons import Reason
+from retraining_operator.api.request import Manifest
 from retraining_operator.cluster import Cluster, ClusterAway, ClusterError, Conflict, Forbidden, Gone
 from retraining_operator.context import Context
 from retraining_operator.gauges import WorkCounts
-from retraining_operator.objects.request import Manifest
 from retraining_operator.pauses import REFUSED_SECONDS, Pauses
 from retraining_operator.planning.plan import Gathered, plan
 from retraining_operator.planning.prune import prunable
 from retraining_operator.planning.steps import Conclude, Launch, Record, Report, Settle, Step
-from retraining_operator.reason import Reason
 from retraining_operator.worker import NotYet, Worker
 
 logger = logging.getLogger(__name__)

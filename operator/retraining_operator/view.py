@@ -14,16 +14,16 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from retraining_operator import names
+from retraining_operator.api import names
+from retraining_operator.api.job import EndedTrainer, Job, read_job
+from retraining_operator.api.names import Task
+from retraining_operator.api.outcome import cause, decides, own
+from retraining_operator.api.pod import Attempt, Pod, Refusal, Trouble, read_pod, read_refusal
+from retraining_operator.api.reasons import Reason
+from retraining_operator.api.request import RetrainRequest, read_request
 from retraining_operator.canary import Canary
 from retraining_operator.gauges import WorkCounts
-from retraining_operator.names import Task
-from retraining_operator.objects.job import EndedTrainer, Job, read_job
-from retraining_operator.objects.outcome import cause, decides, own
-from retraining_operator.objects.pod import Attempt, Pod, Refusal, Trouble, read_pod, read_refusal
-from retraining_operator.objects.request import RetrainRequest, read_request
 from retraining_operator.planning.past import Past, past_of
-from retraining_operator.reason import Reason
 from retraining_operator.requested import RequestedRecords
 
 

@@ -7,7 +7,28 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import datetime
 
-from retraining_operator import names
+from retraining_operator.api import names
+from retraining_operator.api.approval import Ruling
+from retraining_operator.api.conditions import LATE, Status, differs, news, timestamp
+from retraining_operator.api.job import EndedTrainer, Job, owner_uid, read_job
+from retraining_operator.api.job_manifest import ImpossibleRequest, build_job
+from retraining_operator.api.kubernetes_errors import CONFLICT, classify, compose
+from retraining_operator.api.names import Task
+from retraining_operator.api.outcome import Outcome, own, read_outcome
+from retraining_operator.api.pod import read_attempt
+from retraining_operator.api.reasons import Reason
+from retraining_operator.api.request import Manifest, RetrainRequest, read_request
+from retraining_operator.api.status import (
+    awaiting,
+    deleted,
+    ended,
+    ending,
+    held,
+    launching,
+    recorded,
+    unanswered,
+    waiting,
+)
 from retraining_operator.audit.log_tail import tail_of
 from retraining_operator.audit.row import Row, row_of
 from retraining_operator.cluster import (
@@ -24,26 +45,6 @@ from retraining_operator.context import Context
 from retraining_operator.contract import Withheld
 from retraining_operator.crash import Point
 from retraining_operator.events import Narrator
-from retraining_operator.names import Task
-from retraining_operator.objects.conditions import LATE, Status, differs, news, timestamp
-from retraining_operator.objects.decision import Ruling
-from retraining_operator.objects.job import EndedTrainer, Job, owner_uid, read_job
-from retraining_operator.objects.kubernetes_errors import CONFLICT, classify, compose
-from retraining_operator.objects.manifest import ImpossibleRequest, build_job
-from retraining_operator.objects.outcome import Outcome, own, read_outcome
-from retraining_operator.objects.pod import read_attempt
-from retraining_operator.objects.request import Manifest, RetrainRequest, read_request
-from retraining_operator.objects.status import (
-    awaiting,
-    deleted,
-    ended,
-    ending,
-    held,
-    launching,
-    recorded,
-    unanswered,
-    waiting,
-)
 from retraining_operator.pauses import REFUSED_SECONDS
 from retraining_operator.planning.past import Past, moment
 from retraining_operator.planning.steps import (
@@ -60,7 +61,6 @@ from retraining_operator.planning.steps import (
     Report,
     Step,
 )
-from retraining_operator.reason import Reason
 
 logger = logging.getLogger(__name__)
 

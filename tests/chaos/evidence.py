@@ -10,7 +10,7 @@ from typing import Any
 
 from kafka import KafkaConsumer, TopicPartition
 
-from retraining_operator.names import request_name
+from retraining_operator.api.names import request_name
 from tests.cluster.paths import Paths
 from tests.e2e.world import World
 from tests.system.endpoints import broker

@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING
 import psycopg2
 from pydantic import ValidationError
 
+from retraining_operator.api.conditions import Values
+from retraining_operator.api.reasons import Reason
 from retraining_operator.audit.row import Row
 from retraining_operator.audit.runs import Unreadable, ask, away, explanation, find, write
 from retraining_operator.contract import Result
-from retraining_operator.objects.conditions import Values
-from retraining_operator.reason import Reason
 
 if TYPE_CHECKING:
     from pydantic import SecretStr

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from retraining_operator.api.conditions import timestamp
+from retraining_operator.api.request import RetrainRequest
 from retraining_operator.contract import Preset
-from retraining_operator.objects.conditions import timestamp
-from retraining_operator.objects.request import RetrainRequest
 
 Row = dict[str, Any]
 

@@ -16,12 +16,12 @@ from psycopg2.extras import RealDictCursor
 
 from retraining_job.contract.database_login import login_failure
 from retraining_job.contract.database_url import SETTING, DatabaseUrlError, connection_parameters
+from retraining_operator.api.conditions import Values
+from retraining_operator.api.reasons import Reason
 from retraining_operator.audit.log_tail import masked
 from retraining_operator.audit.row import Row
 from retraining_operator.contract import ErrorClass, Result, Withheld, postgres_error, read_row
 from retraining_operator.contract import Reason as Why
-from retraining_operator.objects.conditions import Values
-from retraining_operator.reason import Reason
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection  # noqa: N812

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from retraining_operator.objects.request import Manifest, RetrainRequest
-from retraining_operator.reason import Reason
+from retraining_operator.api.reasons import Reason
+from retraining_operator.api.request import Manifest, RetrainRequest
 
 NO_FAULT = {Reason.REPLACED, Reason.JOB_DELETED}
 """Ends without a verdict that say nothing against the next retrain."""

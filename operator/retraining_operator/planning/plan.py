@@ -12,16 +12,17 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
 
-from retraining_operator import names
+from retraining_operator.api import names
+from retraining_operator.api.admission import Admission, Allow, Wait
+from retraining_operator.api.approval import NoRuling, read_ruling
+from retraining_operator.api.conditions import Status, differs
+from retraining_operator.api.job import Job
+from retraining_operator.api.names import Task
+from retraining_operator.api.outcome import Outcome
+from retraining_operator.api.reasons import Reason
+from retraining_operator.api.request import RetrainRequest
+from retraining_operator.api.status import awaiting, deciding, finished, invitation, launched, unlaunched, waiting
 from retraining_operator.contract import Withheld
-from retraining_operator.names import Task
-from retraining_operator.objects.conditions import Status, differs
-from retraining_operator.objects.decision import NoRuling, read_ruling
-from retraining_operator.objects.job import Job
-from retraining_operator.objects.outcome import Outcome
-from retraining_operator.objects.request import RetrainRequest
-from retraining_operator.objects.status import awaiting, deciding, finished, invitation, launched, unlaunched, waiting
-from retraining_operator.planning.admission import Admission, Allow, Wait
 from retraining_operator.planning.past import Past, merged_of, taken_in
 from retraining_operator.planning.policy import admit_all
 from retraining_operator.planning.standing import could_start, running_since, standing
@@ -40,7 +41,6 @@ from retraining_operator.planning.steps import (
     Settle,
     Step,
 )
-from retraining_operator.reason import Reason
 from retraining_operator.settings import ConcurrencyPolicy, Triggers
 
 Jobs = Mapping[Task, Mapping[str, Job]]

@@ -10,10 +10,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from retraining_operator.objects.request import RetrainRequest
-from retraining_operator.planning.admission import Admission, Allow, Merge, Refuse, Wait
+from retraining_operator.api.admission import Admission, Allow, Merge, Refuse, Wait
+from retraining_operator.api.reasons import Reason
+from retraining_operator.api.request import RetrainRequest
 from retraining_operator.planning.standing import DAY, Standing
-from retraining_operator.reason import Reason
 from retraining_operator.settings import ConcurrencyPolicy
 
 

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from retraining_operator.objects.job import Job
-from retraining_operator.objects.request import RetrainRequest
-from retraining_operator.planning.admission import Admission, Allow, Wait
+from retraining_operator.api.admission import Admission, Allow, Wait
+from retraining_operator.api.job import Job
+from retraining_operator.api.request import RetrainRequest
 from retraining_operator.planning.past import Past, moment
 from retraining_operator.settings import Triggers
 

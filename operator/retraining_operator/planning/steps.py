@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from retraining_operator.names import Task
-from retraining_operator.objects.conditions import Status
-from retraining_operator.objects.decision import Ruling
-from retraining_operator.objects.job import EndedTrainer, Job
-from retraining_operator.objects.request import RetrainRequest
+from retraining_operator.api.approval import Ruling
+from retraining_operator.api.conditions import Status
+from retraining_operator.api.job import EndedTrainer, Job
+from retraining_operator.api.names import Task
+from retraining_operator.api.request import RetrainRequest
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,8 @@ from typing import TypeVar
 
 from tenacity import AsyncRetrying, retry_if_exception_type, wait_random_exponential
 
+from retraining_operator.api.request import Manifest, build_request, same_trigger
+from retraining_operator.api.trigger import Malformed, MalformedRecord
 from retraining_operator.cluster import (
     REQUESTS,
     AlreadyExists,
@@ -27,7 +29,6 @@ from retraining_operator.context import Context
 from retraining_operator.crash import Point
 from retraining_operator.gauges import IntakeState
 from retraining_operator.metrics import ACCEPTED, DUPLICATE, SKIPPED
-from retraining_operator.objects.request import Manifest, build_request, same_trigger
 from retraining_operator.triggers.catch_up import catch_up
 from retraining_operator.triggers.dead_letter import DeadLetters
 from retraining_operator.triggers.holds import Hold, Holds
@@ -35,7 +36,6 @@ from retraining_operator.triggers.ledger import Ledger
 from retraining_operator.triggers.membership import Progress
 from retraining_operator.triggers.partition_reader import Item, UndecodableBatch
 from retraining_operator.triggers.record import origin_of, place_of, read_record
-from retraining_operator.triggers.trigger import Malformed, MalformedRecord
 
 logger = logging.getLogger(__name__)
 

@@ -13,10 +13,10 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
+from retraining_operator.api.names import ANNOTATION_TOUCHED, LABEL_MANAGED_BY, MANAGED_BY, ledger_key
+from retraining_operator.api.trigger import Origin
 from retraining_operator.cluster import AlreadyExists, Cluster, Conflict, Gone
-from retraining_operator.names import ANNOTATION_TOUCHED, LABEL_MANAGED_BY, MANAGED_BY, ledger_key
 from retraining_operator.triggers.placement import Former
-from retraining_operator.triggers.trigger import Origin
 
 UNKNOWN = -1
 Places = frozenset[tuple[int, int]]

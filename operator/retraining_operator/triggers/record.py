@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from retraining_operator.api.trigger import Malformed, MalformedRecord, Origin, Trigger, read_trigger
 from retraining_operator.triggers.partition_reader import Item, UndecodableBatch
-from retraining_operator.triggers.trigger import Malformed, MalformedRecord, Origin, Trigger, read_trigger
 
 
 def origin_of(record: Item) -> Origin:

@@ -16,6 +16,8 @@ from enum import StrEnum
 from functools import partial
 from typing import Any
 
+from retraining_operator.api.request import Manifest, build_request, same_trigger
+from retraining_operator.api.trigger import MalformedRecord
 from retraining_operator.audit.archive import known
 from retraining_operator.audit.runs import Unreadable
 from retraining_operator.cluster import (
@@ -29,13 +31,11 @@ from retraining_operator.cluster import (
     Refused,
     connect,
 )
-from retraining_operator.objects.request import Manifest, build_request, same_trigger
 from retraining_operator.settings import Settings
 from retraining_operator.triggers.partition_reader import Item
 from retraining_operator.triggers.record import place_of, read_record
 from retraining_operator.triggers.source import Source
 from retraining_operator.triggers.span import ReplayError, Span, add_arguments, read_span
-from retraining_operator.triggers.trigger import MalformedRecord
 
 PARALLEL_RECORDS = 8
 

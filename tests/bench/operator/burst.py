@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
 
+from retraining_operator.api.request import build_request
 from retraining_operator.cluster import REQUESTS
-from retraining_operator.objects.request import build_request
 from retraining_operator.triggers.intake import PARALLEL_RECORDS
 from tests.bench.operator.place import Place
 from tests.bench.operator.process import operator

@@ -7,13 +7,13 @@ import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from retraining_operator.api.conditions import timestamp
+from retraining_operator.api.outcome import Outcome
+from retraining_operator.api.request import build_request, read_request
+from retraining_operator.api.status import finished, recorded
 from retraining_operator.audit.runs import DONE
 from retraining_operator.cluster import CONNECTIONS, REQUESTS
 from retraining_operator.contract import Figures, PartFigures, Result, Verdict
-from retraining_operator.objects.conditions import timestamp
-from retraining_operator.objects.outcome import Outcome
-from retraining_operator.objects.request import build_request, read_request
-from retraining_operator.objects.status import finished, recorded
 from tests.bench.operator.place import Place
 from tests.bench.operator.process import Memory, Operator, operator
 from tests.bench.operator.records import producing, trigger

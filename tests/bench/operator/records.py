@@ -12,8 +12,8 @@ from typing import Any
 
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 
-from retraining_operator.names import request_name
-from retraining_operator.triggers.trigger import Origin, Trigger
+from retraining_operator.api.names import request_name
+from retraining_operator.api.trigger import Origin, Trigger
 from tests.bench.operator.place import Place
 from tests.system.endpoints import broker
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from retraining_operator.names import LEASE
+from retraining_operator.api.names import LEASE
 from retraining_operator.settings import SecretKey, read_settings
 from tests.system import environment
 from tests.system.environment import ROOT

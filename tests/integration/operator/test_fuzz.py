@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 from kafka import KafkaConsumer, KafkaProducer
 from kafka.consumer.fetcher import ConsumerRecord
 
+from retraining_operator.api.conditions import one_line
+from retraining_operator.api.job_manifest import ImpossibleRequest, build_job
+from retraining_operator.api.request import Manifest, read_request
 from retraining_operator.cluster import CONNECTIONS, JOBS, REQUESTS, Cluster, Kind, Refused
 from retraining_operator.context import Context
 from retraining_operator.metrics import ACCEPTED
-from retraining_operator.objects.conditions import one_line
-from retraining_operator.objects.manifest import ImpossibleRequest, build_job
-from retraining_operator.objects.request import Manifest, read_request
 from retraining_operator.settings import Settings
 from retraining_operator.triggers.intake import Intake
 from tests.integration.operator.test_intake import count

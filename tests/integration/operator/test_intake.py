@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 from prometheus_client import generate_latest
 
+from retraining_operator.api.names import request_name
 from retraining_operator.cluster import REQUESTS, Cluster
 from retraining_operator.context import Context
-from retraining_operator.names import request_name
 from retraining_operator.settings import Settings
 from retraining_operator.triggers.intake import PARALLEL_RECORDS, Intake
 from tests.integration.operator.topic import until

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from retraining_operator.api.names import request_name
 from retraining_operator.cluster import Cluster
 from retraining_operator.context import Context
-from retraining_operator.names import request_name
 from retraining_operator.settings import Settings
 from retraining_operator.triggers.intake import Intake
 from retraining_operator.triggers.replay import Fate, Replay, nothing_known, replay

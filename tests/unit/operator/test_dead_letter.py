@@ -5,8 +5,8 @@ from typing import Any, NamedTuple
 import pytest
 from kafka.errors import KafkaTimeoutError, MessageSizeTooLargeError
 
+from retraining_operator.api.trigger import Malformed, MalformedRecord
 from retraining_operator.triggers.dead_letter import deliver, write_letter
-from retraining_operator.triggers.trigger import Malformed, MalformedRecord
 
 ERROR = MalformedRecord(Malformed.NOT_JSON, "its value is not JSON: Ünfug")
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from retraining_operator.api.approval import NoRuling, Ruling, read_ruling
 from retraining_operator.contract import Decision
-from retraining_operator.objects.decision import NoRuling, Ruling, read_ruling
 
 
 @pytest.mark.parametrize(

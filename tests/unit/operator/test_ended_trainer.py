@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from retraining_operator.api.names import Task
 from retraining_operator.contract import Result
-from retraining_operator.names import Task
 from retraining_operator.planning.plan import Gathered, plan
 from retraining_operator.planning.steps import ArmTtl, Conclude, EndJob, EndPod, Record, Report, Settle, Step
 from retraining_operator.settings import Triggers

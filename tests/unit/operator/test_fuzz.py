@@ -10,19 +10,19 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
+from retraining_operator.api.approval import NoRuling, read_ruling
+from retraining_operator.api.job import read_job
+from retraining_operator.api.job_manifest import ImpossibleRequest, build_job
+from retraining_operator.api.names import Task
+from retraining_operator.api.outcome import Outcome, read_outcome
+from retraining_operator.api.pod import read_attempt, read_pod
+from retraining_operator.api.request import RetrainRequest, build_request, read_request
+from retraining_operator.api.status import finished
+from retraining_operator.api.trigger import MalformedRecord, Origin, read_trigger
 from retraining_operator.contract import Failure, Verdict, Withheld
-from retraining_operator.names import Task
-from retraining_operator.objects.decision import NoRuling, read_ruling
-from retraining_operator.objects.job import read_job
-from retraining_operator.objects.manifest import ImpossibleRequest, build_job
-from retraining_operator.objects.outcome import Outcome, read_outcome
-from retraining_operator.objects.pod import read_attempt, read_pod
-from retraining_operator.objects.request import RetrainRequest, build_request, read_request
-from retraining_operator.objects.status import finished
 from retraining_operator.planning.plan import Gathered, plan
 from retraining_operator.planning.steps import Launch, Report
 from retraining_operator.settings import Settings, Triggers
-from retraining_operator.triggers.trigger import MalformedRecord, Origin, read_trigger
 from tests.system.wild import (
     check_sentence,
     objects,

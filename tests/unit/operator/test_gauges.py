@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
+from retraining_operator.api.reasons import Reason
 from retraining_operator.gauges import ConsumerState, IntakeState, Sources
 from retraining_operator.metrics import Metrics
-from retraining_operator.reason import Reason
 from retraining_operator.view import View
 
 RequestBody = Callable[..., dict[str, Any]]

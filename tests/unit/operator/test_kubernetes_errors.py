@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from retraining_operator.objects.kubernetes_errors import (
+from retraining_operator.api.kubernetes_errors import (
     CONFLICT,
     DENIED,
     FORBIDDEN,
@@ -29,7 +29,7 @@ from retraining_operator.objects.kubernetes_errors import (
     compose,
     read_answer,
 )
-from retraining_operator.reason import Reason
+from retraining_operator.api.reasons import Reason
 
 FIELD = {"reason": "FieldValueInvalid", "message": "wrong", "field": "spec.template"}
 WORDS = {"message": "no trainers here"}

@@ -7,6 +7,8 @@ import pytest
 import yaml
 from pydantic.alias_generators import to_camel
 
+from retraining_operator.api.request import RequestSpec
+from retraining_operator.api.trigger import DEFAULT_REASON, REASON_LIMIT_CHARACTERS, RECORD_LIMIT_BYTES
 from retraining_operator.contract import (
     Figures,
     OnInconclusive,
@@ -19,9 +21,7 @@ from retraining_operator.contract import (
     Verdict,
     Withheld,
 )
-from retraining_operator.objects.request import RequestSpec
 from retraining_operator.settings import JobSettings, Kafka, Triggers
-from retraining_operator.triggers.trigger import DEFAULT_REASON, REASON_LIMIT_CHARACTERS, RECORD_LIMIT_BYTES
 
 ROOT = Path(__file__).parents[3]
 CRD = yaml.safe_load((ROOT / "crds/retrainrequests.yaml").read_text())

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from retraining_operator.api.trigger import Origin
 from retraining_operator.triggers.ledger import Entry, read_entry, write_entry
-from retraining_operator.triggers.trigger import Origin
 
 ENTRY = Entry("topic-a", offset=10, latest_ms=1000, open=frozenset({4}))
 

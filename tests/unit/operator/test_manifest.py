@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
+from retraining_operator.api.approval import Ruling
+from retraining_operator.api.job_manifest import ImpossibleRequest, build_job, literal
+from retraining_operator.api.request import read_request
 from retraining_operator.contract import Decision
-from retraining_operator.objects.decision import Ruling
-from retraining_operator.objects.manifest import ImpossibleRequest, build_job, literal
-from retraining_operator.objects.request import read_request
 from retraining_operator.settings import SecretKey, Settings
 
 GOLDEN = Path(__file__).parent / "data" / "job.json"

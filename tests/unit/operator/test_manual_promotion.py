@@ -6,17 +6,17 @@ from typing import Any
 
 import pytest
 
+from retraining_operator.api.approval import Ruling
+from retraining_operator.api.conditions import Status, news
+from retraining_operator.api.job import Job, read_job
+from retraining_operator.api.names import Task
+from retraining_operator.api.outcome import Outcome
+from retraining_operator.api.reasons import Reason
+from retraining_operator.api.request import RetrainRequest, read_request
+from retraining_operator.api.status import decided, deleted, finished
 from retraining_operator.contract import Decision, Result
-from retraining_operator.names import Task
-from retraining_operator.objects.conditions import Status, news
-from retraining_operator.objects.decision import Ruling
-from retraining_operator.objects.job import Job, read_job
-from retraining_operator.objects.outcome import Outcome
-from retraining_operator.objects.request import RetrainRequest, read_request
-from retraining_operator.objects.status import decided, deleted, finished
 from retraining_operator.planning.plan import Gathered, plan
 from retraining_operator.planning.steps import ArmTtl, Conclude, Decide, Ignore, Miss, Report, Settle, Step
-from retraining_operator.reason import Reason
 from retraining_operator.settings import Triggers
 
 Build = Callable[..., dict[str, Any]]

@@ -4,10 +4,10 @@ from datetime import datetime
 
 from prometheus_client import generate_latest
 
+from retraining_operator.api.names import Task
+from retraining_operator.api.outcome import Outcome
 from retraining_operator.contract import Result
 from retraining_operator.metrics import Metrics
-from retraining_operator.names import Task
-from retraining_operator.objects.outcome import Outcome
 
 
 def shown(metrics: Metrics) -> str:

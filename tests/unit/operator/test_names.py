@@ -5,7 +5,7 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from retraining_operator.names import Task, job_name, request_name
+from retraining_operator.api.names import Task, job_name, request_name
 
 LABEL = re.compile(r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")
 TOPICS = st.text("abcXYZ019._-", min_size=1, max_size=249)

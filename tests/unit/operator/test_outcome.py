@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
+from retraining_operator.api.job import Job, read_job
+from retraining_operator.api.outcome import read_outcome
+from retraining_operator.api.pod import Attempt, Trouble, read_attempt
+from retraining_operator.api.request import read_request
+from retraining_operator.api.status import finished
 from retraining_operator.contract import Result, Verdict
-from retraining_operator.objects.job import Job, read_job
-from retraining_operator.objects.outcome import read_outcome
-from retraining_operator.objects.pod import Attempt, Trouble, read_attempt
-from retraining_operator.objects.request import read_request
-from retraining_operator.objects.status import finished
 
 Build = Callable[..., dict[str, Any]]
 

@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from retraining_operator.names import Task
-from retraining_operator.objects.job import Job, read_job
-from retraining_operator.objects.request import RetrainRequest, read_request
-from retraining_operator.objects.status import launching
+from retraining_operator.api.job import Job, read_job
+from retraining_operator.api.names import Task
+from retraining_operator.api.reasons import Reason
+from retraining_operator.api.request import RetrainRequest, read_request
+from retraining_operator.api.status import launching
 from retraining_operator.planning.plan import Gathered, Jobs, plan
 from retraining_operator.planning.steps import ArmTtl, Conclude, Launch, Miss, Record, Report, Settle, Step
-from retraining_operator.reason import Reason
 from retraining_operator.settings import Triggers
 
 Build = Callable[..., dict[str, Any]]

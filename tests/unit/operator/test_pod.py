@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from retraining_operator.objects.outcome import cause
-from retraining_operator.objects.pod import read_hold, read_pod
-from retraining_operator.reason import Reason
+from retraining_operator.api.outcome import cause
+from retraining_operator.api.pod import read_hold, read_pod
+from retraining_operator.api.reasons import Reason
 
 PULL = 'failed to pull and unpack image "registry/x:1": not found'
 

@@ -6,17 +6,17 @@ from typing import Any
 
 import pytest
 
-from retraining_operator.names import Task
-from retraining_operator.objects.job import read_job
-from retraining_operator.objects.request import RetrainRequest, read_request
-from retraining_operator.objects.status import unlaunched
-from retraining_operator.planning.admission import Allow, Merge, Refuse, Wait
+from retraining_operator.api.admission import Allow, Merge, Refuse, Wait
+from retraining_operator.api.job import read_job
+from retraining_operator.api.names import Task
+from retraining_operator.api.reasons import Reason
+from retraining_operator.api.request import RetrainRequest, read_request
+from retraining_operator.api.status import unlaunched
 from retraining_operator.planning.past import Past
 from retraining_operator.planning.plan import Gathered, Plan, plan
 from retraining_operator.planning.policy import admit, admit_all
 from retraining_operator.planning.standing import standing
 from retraining_operator.planning.steps import Launch, Replace, Report
-from retraining_operator.reason import Reason
 from retraining_operator.settings import Triggers
 
 Build = Callable[..., dict[str, Any]]

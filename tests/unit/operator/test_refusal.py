@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from retraining_operator.names import Task
-from retraining_operator.objects.job import Job
-from retraining_operator.objects.pod import read_refusal
+from retraining_operator.api.job import Job
+from retraining_operator.api.names import Task
+from retraining_operator.api.pod import read_refusal
 from retraining_operator.view import View
 
 Build = Callable[..., dict[str, Any]]

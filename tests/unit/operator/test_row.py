@@ -4,12 +4,12 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
+from retraining_operator.api.names import Task
+from retraining_operator.api.outcome import Outcome
+from retraining_operator.api.request import read_request
+from retraining_operator.api.status import decided, ended, finished
 from retraining_operator.audit.row import row_of
 from retraining_operator.contract import Preset, Result
-from retraining_operator.names import Task
-from retraining_operator.objects.outcome import Outcome
-from retraining_operator.objects.request import read_request
-from retraining_operator.objects.status import decided, ended, finished
 
 Build = Callable[..., dict[str, Any]]
 

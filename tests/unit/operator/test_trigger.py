@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from retraining_operator.triggers.trigger import (
+from retraining_operator.api.trigger import (
     RECORD_LIMIT_BYTES,
     Malformed,
     MalformedRecord,

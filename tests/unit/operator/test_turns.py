@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
+from retraining_operator.api.conditions import Status, Values, news
+from retraining_operator.api.job import read_job
+from retraining_operator.api.names import Task
+from retraining_operator.api.outcome import Outcome
+from retraining_operator.api.pod import HOLDS, Trouble
+from retraining_operator.api.request import read_request
+from retraining_operator.api.status import finished, held, launched, recorded
 from retraining_operator.events import build_event
-from retraining_operator.names import Task
-from retraining_operator.objects.conditions import Status, Values, news
-from retraining_operator.objects.job import read_job
-from retraining_operator.objects.outcome import Outcome
-from retraining_operator.objects.pod import HOLDS, Trouble
-from retraining_operator.objects.request import read_request
-from retraining_operator.objects.status import finished, held, launched, recorded
 
 Build = Callable[..., dict[str, Any]]
 Turn = Callable[..., Status]

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from retraining_operator.names import Task
-from retraining_operator.objects.request import read_request
+from retraining_operator.api.names import Task
+from retraining_operator.api.request import read_request
 from retraining_operator.view import View
 
 Build = Callable[..., dict[str, Any]]

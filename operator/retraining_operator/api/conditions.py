@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, Literal
 
-from retraining_operator.objects.pod import HOLDS
-from retraining_operator.objects.request import RetrainRequest
-from retraining_operator.reason import Reason
+from retraining_operator.api.pod import HOLDS
+from retraining_operator.api.reasons import Reason
+from retraining_operator.api.request import RetrainRequest
 
 Status = dict[str, Any]
 Truth = Literal["True", "False", "Unknown"]

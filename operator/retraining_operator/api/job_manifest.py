@@ -10,11 +10,11 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from retraining_operator import names
+from retraining_operator.api import names
+from retraining_operator.api.approval import Ruling
+from retraining_operator.api.names import Task
+from retraining_operator.api.request import Manifest, RetrainRequest
 from retraining_operator.contract import DATABASE_URL, REDIS_URL, SIGNING_KEY, ExitCode, Tunables, environment_name
-from retraining_operator.names import Task
-from retraining_operator.objects.decision import Ruling
-from retraining_operator.objects.request import Manifest, RetrainRequest
 from retraining_operator.settings import JobSettings, SecretKey, Settings
 
 

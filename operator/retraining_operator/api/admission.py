@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from retraining_operator.objects.request import RetrainRequest
-from retraining_operator.reason import Reason
+from retraining_operator.api.reasons import Reason
+from retraining_operator.api.request import RetrainRequest
 
 
 @dataclass(frozen=True)

@@ -8,23 +8,15 @@ from typing import Any
 
 from pydantic.alias_generators import to_camel
 
-from retraining_operator import names
+from retraining_operator.api import names
+from retraining_operator.api.admission import Merge, Refuse
+from retraining_operator.api.conditions import TO_BE_RECORDED, Status, Truth, Values, condition, conditions_of, stands
+from retraining_operator.api.job import Job
+from retraining_operator.api.outcome import Outcome
+from retraining_operator.api.pod import HOLDS, Trouble
+from retraining_operator.api.reasons import Reason
+from retraining_operator.api.request import RetrainRequest
 from retraining_operator.contract import Failure, Result, Withheld
-from retraining_operator.objects.conditions import (
-    TO_BE_RECORDED,
-    Status,
-    Truth,
-    Values,
-    condition,
-    conditions_of,
-    stands,
-)
-from retraining_operator.objects.job import Job
-from retraining_operator.objects.outcome import Outcome
-from retraining_operator.objects.pod import HOLDS, Trouble
-from retraining_operator.objects.request import RetrainRequest
-from retraining_operator.planning.admission import Merge, Refuse
-from retraining_operator.reason import Reason
 
 GOES_ON = "It goes on by itself once that is solved, and the deadline counts meanwhile."
 NO_VERDICT = "The run has no verdict yet."

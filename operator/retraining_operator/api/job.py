@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from retraining_operator import names
-from retraining_operator.objects.decision import NoRuling, Ruling, read_ruling
-from retraining_operator.objects.pod import Trouble
+from retraining_operator.api import names
+from retraining_operator.api.approval import NoRuling, Ruling, read_ruling
+from retraining_operator.api.pod import Trouble
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from retraining_operator import names
-from retraining_operator.objects.kubernetes_errors import (
+from retraining_operator.api import names
+from retraining_operator.api.kubernetes_errors import (
     CONTAINER_NOT_CREATED,
     IMAGE_PULL_FAILED,
     INIT_BLOCKED,
@@ -17,7 +17,7 @@ from retraining_operator.objects.kubernetes_errors import (
     ErrorRow,
     compose,
 )
-from retraining_operator.reason import Reason
+from retraining_operator.api.reasons import Reason
 
 IMAGE_REASONS = {
     "ErrImagePull",

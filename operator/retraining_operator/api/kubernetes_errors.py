@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from retraining_operator.reason import Reason
+from retraining_operator.api.reasons import Reason
 
 NAMESPACE_TERMINATING = "NamespaceTerminating"
 CLIENT_TIMEOUT = "ClientTimeout"

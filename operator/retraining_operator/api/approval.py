@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from retraining_operator import names
+from retraining_operator.api import names
 from retraining_operator.contract import Decision
 
 AUTHOR_LIMIT_CHARACTERS = 100

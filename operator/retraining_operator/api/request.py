@@ -9,7 +9,10 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic.alias_generators import to_camel
 
-from retraining_operator import names
+from retraining_operator.api import names
+from retraining_operator.api.approval import TEXT_LIMIT_CHARACTERS, Ruling
+from retraining_operator.api.reasons import Reason
+from retraining_operator.api.trigger import DEFAULT_REASON, Trigger
 from retraining_operator.contract import (
     Decision,
     OnInconclusive,
@@ -20,10 +23,7 @@ from retraining_operator.contract import (
     Tunables,
     Withheld,
 )
-from retraining_operator.objects.decision import TEXT_LIMIT_CHARACTERS, Ruling
-from retraining_operator.reason import Reason
 from retraining_operator.scalars import Resources
-from retraining_operator.triggers.trigger import DEFAULT_REASON, Trigger
 
 Manifest = dict[str, Any]
 """A Kubernetes object as plain JSON."""

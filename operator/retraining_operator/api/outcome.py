@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from retraining_operator.api.job import Job
+from retraining_operator.api.kubernetes_errors import NODE_REJECTED
+from retraining_operator.api.pod import Attempt, Trouble
+from retraining_operator.api.reasons import Reason
 from retraining_operator.contract import ExitCode, Failure, Result, read_result
-from retraining_operator.objects.job import Job
-from retraining_operator.objects.kubernetes_errors import NODE_REJECTED
-from retraining_operator.objects.pod import Attempt, Trouble
-from retraining_operator.reason import Reason
 
 FAILURE_OF_EXIT: dict[int | None, Failure] = {
     ExitCode.BAD_DATA: Failure.BAD_DATA,

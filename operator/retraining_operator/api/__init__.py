@@ -1,0 +1,1 @@
+"""Objects of the cluster and the vocabulary that describes them. Pure."""

@@ -1,1 +1,0 @@
-"""RetrainRequests, Jobs and pods as the operator reads and writes them. Pure."""
