@@ -21,7 +21,7 @@ from retraining_operator.context import Context
 from retraining_operator.gauges import WorkCounts
 from retraining_operator.pauses import REFUSED_SECONDS, Pauses
 from retraining_operator.planning.plan import Gathered, plan
-from retraining_operator.planning.prune import prunable
+from retraining_operator.planning.retention import prunable
 from retraining_operator.planning.steps import Conclude, Launch, Record, Report, Settle, Step
 from retraining_operator.worker import NotYet, Worker
 

@@ -46,7 +46,7 @@ from retraining_operator.contract import Withheld
 from retraining_operator.crash import Point
 from retraining_operator.events import Narrator
 from retraining_operator.pauses import REFUSED_SECONDS
-from retraining_operator.planning.past import Past, moment
+from retraining_operator.planning.finished import Past, moment
 from retraining_operator.planning.steps import (
     ArmTtl,
     Conclude,

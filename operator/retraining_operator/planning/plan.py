@@ -23,9 +23,8 @@ from retraining_operator.api.reasons import Reason
 from retraining_operator.api.request import RetrainRequest
 from retraining_operator.api.status import awaiting, deciding, finished, invitation, launched, unlaunched, waiting
 from retraining_operator.contract import Withheld
-from retraining_operator.planning.past import Past, merged_of, taken_in
-from retraining_operator.planning.policy import admit_all
-from retraining_operator.planning.standing import could_start, running_since, standing
+from retraining_operator.planning.finished import Past, merged_of, taken_in
+from retraining_operator.planning.snapshot import could_start, running_since, standing
 from retraining_operator.planning.steps import (
     ArmTtl,
     Conclude,
@@ -41,6 +40,7 @@ from retraining_operator.planning.steps import (
     Settle,
     Step,
 )
+from retraining_operator.planning.trigger_policy import admit_all
 from retraining_operator.settings import ConcurrencyPolicy, Triggers
 
 Jobs = Mapping[Task, Mapping[str, Job]]

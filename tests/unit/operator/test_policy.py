@@ -12,11 +12,11 @@ from retraining_operator.api.names import Task
 from retraining_operator.api.reasons import Reason
 from retraining_operator.api.request import RetrainRequest, read_request
 from retraining_operator.api.status import unlaunched
-from retraining_operator.planning.past import Past
+from retraining_operator.planning.finished import Past
 from retraining_operator.planning.plan import Gathered, Plan, plan
-from retraining_operator.planning.policy import admit, admit_all
-from retraining_operator.planning.standing import standing
+from retraining_operator.planning.snapshot import standing
 from retraining_operator.planning.steps import Launch, Replace, Report
+from retraining_operator.planning.trigger_policy import admit, admit_all
 from retraining_operator.settings import Triggers
 
 Build = Callable[..., dict[str, Any]]

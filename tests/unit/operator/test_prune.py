@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from retraining_operator.planning.past import Past
-from retraining_operator.planning.prune import prunable
+from retraining_operator.planning.finished import Past
+from retraining_operator.planning.retention import prunable
 from retraining_operator.settings import Retention, Triggers
 
 

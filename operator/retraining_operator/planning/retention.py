@@ -9,8 +9,8 @@ from collections.abc import Iterable, Set
 from datetime import datetime, timedelta
 from itertools import islice
 
-from retraining_operator.planning.past import Past
-from retraining_operator.planning.standing import DAY
+from retraining_operator.planning.finished import Past
+from retraining_operator.planning.snapshot import DAY
 from retraining_operator.settings import Retention, Triggers
 
 AT_ONCE = 50

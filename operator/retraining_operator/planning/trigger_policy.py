@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from retraining_operator.api.admission import Admission, Allow, Merge, Refuse, Wait
 from retraining_operator.api.reasons import Reason
 from retraining_operator.api.request import RetrainRequest
-from retraining_operator.planning.standing import DAY, Standing
+from retraining_operator.planning.snapshot import DAY, Standing
 from retraining_operator.settings import ConcurrencyPolicy
 
 

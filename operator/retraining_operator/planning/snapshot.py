@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from retraining_operator.api.admission import Admission, Allow, Wait
 from retraining_operator.api.job import Job
 from retraining_operator.api.request import RetrainRequest
-from retraining_operator.planning.past import Past, moment
+from retraining_operator.planning.finished import Past, moment
 from retraining_operator.settings import Triggers
 
 DAY = timedelta(days=1)
