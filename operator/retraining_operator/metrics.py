@@ -18,7 +18,7 @@ from retraining_operator.api.reasons import Reason
 from retraining_operator.api.trigger import Malformed
 from retraining_operator.contract import Failure, Verdict
 from retraining_operator.gauges import Sources, StateCollector
-from retraining_operator.triggers.record_batch import Fault
+from retraining_operator.kafka.record_batch import Fault
 
 DURATION_BUCKETS_SECONDS = (5, 10, 30, 60, 120, 300, 600)
 FAILURES = (

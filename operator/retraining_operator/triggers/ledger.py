@@ -16,7 +16,7 @@ from typing import Any
 from retraining_operator.api.names import ANNOTATION_TOUCHED, LABEL_MANAGED_BY, MANAGED_BY, ledger_key
 from retraining_operator.api.trigger import Origin
 from retraining_operator.cluster import AlreadyExists, Cluster, Conflict, Gone
-from retraining_operator.triggers.placement import Former
+from retraining_operator.kafka.start_position import Former
 
 UNKNOWN = -1
 Places = frozenset[tuple[int, int]]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from retraining_operator.api.trigger import Malformed, MalformedRecord, Origin, Trigger, read_trigger
-from retraining_operator.triggers.partition_reader import Item, UndecodableBatch
+from retraining_operator.kafka.partition_reader import Item, UndecodableBatch
 
 
 def origin_of(record: Item) -> Origin:

@@ -8,11 +8,11 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
+from retraining_operator.kafka.consumer import Consumer
+from retraining_operator.kafka.membership import Progress
+from retraining_operator.kafka.partition_reader import UndecodableBatch
 from retraining_operator.metrics import Metrics
 from retraining_operator.settings import Kafka
-from retraining_operator.triggers.consumer import Consumer
-from retraining_operator.triggers.membership import Progress
-from retraining_operator.triggers.partition_reader import UndecodableBatch
 
 WAIT_SECONDS = 60
 

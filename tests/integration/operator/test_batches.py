@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from kafka.record.util import calc_crc32c
 
-from retraining_operator.triggers.record_batch import CHECKED_FROM, HEADER, Fault
+from retraining_operator.kafka.record_batch import CHECKED_FROM, HEADER, Fault
 from tests.integration.operator.own_kafka import Broker, Brokers, own_kafka
 from tests.integration.operator.sink import consuming, until
 
@@ -83,7 +83,7 @@ def length(batch: bytearray) -> None:
 async def test_batch_spoilt_in_the_brokers_log_is_named_and_the_rest_is_read(
     brokers: Brokers, broker: Broker, change: Any, fault: Fault, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("retraining_operator.triggers.fetcher.BROKER_PATIENCE_SECONDS", 1.0)
+    monkeypatch.setattr("retraining_operator.kafka.fetcher.BROKER_PATIENCE_SECONDS", 1.0)
     topic = f"spoilt-{change.__name__}"
     await asyncio.to_thread(broker.make, topic, 2, **{"segment.ms": "100"})
     with closing(broker.producer(linger_ms=0)) as producer:

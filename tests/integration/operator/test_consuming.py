@@ -196,7 +196,7 @@ async def test_missing_right_is_told_once_with_what_to_allow(
 async def test_successor_with_the_same_identity_takes_over_at_once_and_the_former_goes_on_beside_it(
     brokers: Brokers, broker: Broker, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("retraining_operator.triggers.consumer.FENCED_SECONDS", 1.0)
+    monkeypatch.setattr("retraining_operator.kafka.consumer.FENCED_SECONDS", 1.0)
     await asyncio.to_thread(broker.make, "fenced", 2)
     kafka = brokers.settings("fenced")
     async with consuming(kafka, "same") as (first, taken), consuming(kafka, "same") as (second, also_taken):

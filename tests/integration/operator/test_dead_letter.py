@@ -8,11 +8,11 @@ from kafka.admin import NewTopic
 
 from retraining_operator.cluster import Cluster
 from retraining_operator.context import Context
+from retraining_operator.kafka import dead_letters
+from retraining_operator.kafka.partition_reader import UndecodableBatch
+from retraining_operator.kafka.record_batch import Fault
 from retraining_operator.settings import Settings
-from retraining_operator.triggers import dead_letter
 from retraining_operator.triggers.intake import Intake
-from retraining_operator.triggers.partition_reader import UndecodableBatch
-from retraining_operator.triggers.record_batch import Fault
 from tests.integration.operator.topic import Topic, listening, until
 from tests.system.kubectl import Kubectl
 
@@ -85,8 +85,8 @@ async def test_missing_dead_letter_topic_holds_the_record_and_not_those_behind_i
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    monkeypatch.setattr(dead_letter, "SEND_SECONDS", 1.0)
-    monkeypatch.setattr(dead_letter, "PAUSE_SECONDS", 0.5)
+    monkeypatch.setattr(dead_letters, "SEND_SECONDS", 1.0)
+    monkeypatch.setattr(dead_letters, "PAUSE_SECONDS", 0.5)
     await asyncio.to_thread(topic.send, DRIFT, b"drift!", DRIFT)
     async with listening(with_dead_letters, cluster) as context:
         await until(lambda: topic.committed() == 1)

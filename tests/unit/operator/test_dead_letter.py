@@ -6,7 +6,7 @@ import pytest
 from kafka.errors import KafkaTimeoutError, MessageSizeTooLargeError
 
 from retraining_operator.api.trigger import Malformed, MalformedRecord
-from retraining_operator.triggers.dead_letter import deliver, write_letter
+from retraining_operator.kafka.dead_letters import deliver, write_letter
 
 ERROR = MalformedRecord(Malformed.NOT_JSON, "its value is not JSON: Ünfug")
 

@@ -8,8 +8,8 @@ import pytest
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
 
 from retraining_operator import logs
+from retraining_operator.kafka.client import MissingCredential, client_options
 from retraining_operator.settings import Kafka, SettingsError, read_settings
-from retraining_operator.triggers.kafka_client import MissingCredential, client_options
 
 PASSWORD = "hidden-word"  # noqa: S105  # the tests' own
 

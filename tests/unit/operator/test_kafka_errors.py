@@ -5,13 +5,13 @@ import builtins
 import kafka.errors
 import pytest
 
-from retraining_operator.triggers import kafka_client
-from retraining_operator.triggers.kafka_errors import TABLE, UNKNOWN, ErrorClass, classify, explain
+from retraining_operator.kafka import client
+from retraining_operator.kafka.errors import TABLE, UNKNOWN, ErrorClass, classify, explain
 
 
 @pytest.mark.parametrize("row", TABLE, ids=lambda row: row.class_name)
 def test_row_names_a_class_that_exists_and_says_what_to_do(row: ErrorClass) -> None:
-    places = (kafka.errors, kafka_client, builtins)
+    places = (kafka.errors, client, builtins)
     assert any(hasattr(place, row.class_name) for place in places)
     assert row.retried
     assert all(text.endswith(".") for text in (row.meaning, row.advice))

@@ -2,7 +2,7 @@
 
 import pytest
 
-from retraining_operator.triggers.placement import (
+from retraining_operator.kafka.start_position import (
     Commit,
     Former,
     Mark,

@@ -4,7 +4,7 @@ import argparse
 
 import pytest
 
-from retraining_operator.triggers.span import ReplayError, Span, add_arguments, check_bounds, read_span
+from retraining_operator.kafka.offset_range import ReplayError, Span, add_arguments, check_bounds, read_span
 
 NOON_MS = 1_772_366_400_000
 """2026-03-01T12:00:00Z."""

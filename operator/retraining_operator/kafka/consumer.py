@@ -20,15 +20,15 @@ from kafka import TopicPartition
 from kafka.errors import FencedInstanceIdError, KafkaError, SaslAuthenticationFailedError
 
 from retraining_operator.gauges import ConsumerState
+from retraining_operator.kafka.client import MissingCredential
+from retraining_operator.kafka.consumption import STARTING, Journal, Trouble
+from retraining_operator.kafka.errors import classify, explain
+from retraining_operator.kafka.membership import AT_END, POLL_SECONDS, Membership, Progress
+from retraining_operator.kafka.observation import general_trouble, group_trouble, partition_trouble
+from retraining_operator.kafka.partition_reader import Item
+from retraining_operator.kafka.topic_consumer import TopicConsumer
 from retraining_operator.metrics import Metrics
 from retraining_operator.settings import Kafka
-from retraining_operator.triggers.consumption import STARTING, Journal, Trouble
-from retraining_operator.triggers.kafka_client import MissingCredential
-from retraining_operator.triggers.kafka_errors import classify, explain
-from retraining_operator.triggers.membership import AT_END, POLL_SECONDS, Membership, Progress
-from retraining_operator.triggers.observation import general_trouble, group_trouble, partition_trouble
-from retraining_operator.triggers.partition_reader import Item
-from retraining_operator.triggers.topic_consumer import TopicConsumer
 
 logger = logging.getLogger(__name__)
 

@@ -14,12 +14,7 @@ from enum import StrEnum
 
 from kafka.record.util import calc_crc32c
 
-from retraining_operator.triggers.codecs import (
-    UNPACKED_LIMIT_BYTES,
-    CodecError,
-    UnpackedTooLargeError,
-    decompress,
-)
+from retraining_operator.kafka.codecs import UNPACKED_LIMIT_BYTES, CodecError, UnpackedTooLargeError, decompress
 
 LEADER = struct.Struct(">qiib")
 """What all formats share: base offset, length, four bytes that differ, and the format's number (magic)."""

@@ -17,8 +17,8 @@ from kafka.consumer.fetcher import Fetcher as LibraryFetcher
 from kafka.errors import CorruptRecordError, KafkaError, NoError, UnknownError, for_code
 from kafka.protocol.consumer import FetchRequest, IsolationLevel, OffsetSpec
 
-from retraining_operator.triggers.partition_reader import AbortedTransaction, PartitionReader, UndecodableBatch
-from retraining_operator.triggers.record_batch import BatchError, Fault, cut
+from retraining_operator.kafka.partition_reader import AbortedTransaction, PartitionReader, UndecodableBatch
+from retraining_operator.kafka.record_batch import BatchError, Fault, cut
 
 REST_SECONDS = 0.2
 LONGEST_REST_SECONDS = 5.0

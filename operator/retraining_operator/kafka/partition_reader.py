@@ -14,7 +14,7 @@ from typing import TypeAlias
 from kafka import TopicPartition
 from kafka.consumer.fetcher import ConsumerRecord
 
-from retraining_operator.triggers.record_batch import (
+from retraining_operator.kafka.record_batch import (
     SHORTEST_BYTES,
     Batch,
     BatchError,

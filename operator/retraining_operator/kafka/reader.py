@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from kafka import TopicPartition
 from kafka.errors import KafkaError
 
+from retraining_operator.kafka.client import MissingCredential
+from retraining_operator.kafka.errors import explain
+from retraining_operator.kafka.offset_range import ReplayError, Span, check_bounds
+from retraining_operator.kafka.partition_reader import Item, UndecodableBatch
+from retraining_operator.kafka.topic_consumer import TopicConsumer
 from retraining_operator.settings import Kafka
-from retraining_operator.triggers.kafka_client import MissingCredential
-from retraining_operator.triggers.kafka_errors import explain
-from retraining_operator.triggers.partition_reader import Item, UndecodableBatch
-from retraining_operator.triggers.span import ReplayError, Span, check_bounds
-from retraining_operator.triggers.topic_consumer import TopicConsumer
 
 ANSWER_SECONDS = 10
 FAULTS_IN_A_ROW = 2

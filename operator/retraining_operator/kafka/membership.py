@@ -16,10 +16,9 @@ from kafka import OffsetAndMetadata, TopicPartition
 from kafka.consumer.subscription_state import ConsumerRebalanceListener
 from kafka.errors import CommitFailedError, FencedInstanceIdError, KafkaError, LogTruncationError, OffsetOutOfRangeError
 
-from retraining_operator.settings import Kafka
-from retraining_operator.triggers.kafka_errors import classify, describe
-from retraining_operator.triggers.partition_reader import Item
-from retraining_operator.triggers.placement import (
+from retraining_operator.kafka.errors import classify, describe
+from retraining_operator.kafka.partition_reader import Item
+from retraining_operator.kafka.start_position import (
     Commit,
     Former,
     Mark,
@@ -30,7 +29,8 @@ from retraining_operator.triggers.placement import (
     read_mark,
     settle_doubt,
 )
-from retraining_operator.triggers.topic_consumer import PlacementDue, TopicConsumer
+from retraining_operator.kafka.topic_consumer import PlacementDue, TopicConsumer
+from retraining_operator.settings import Kafka
 
 logger = logging.getLogger(__name__)
 

@@ -14,9 +14,9 @@ from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssi
 from kafka.errors import KafkaError
 from kafka.structs import MemberState
 
+from retraining_operator.kafka.client import client_options
+from retraining_operator.kafka.fetcher import Fetcher
 from retraining_operator.settings import Kafka
-from retraining_operator.triggers.fetcher import Fetcher
-from retraining_operator.triggers.kafka_client import client_options
 
 DYNAMIC_SESSION_SECONDS = 10
 """When the group gives up a member that was killed and whose successor has another identity."""

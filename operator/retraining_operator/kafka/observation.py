@@ -7,10 +7,10 @@ import time
 from kafka import TopicPartition
 from kafka.errors import OffsetOutOfRangeError
 
+from retraining_operator.kafka.consumption import Trouble
+from retraining_operator.kafka.errors import classify, explain
+from retraining_operator.kafka.topic_consumer import TopicConsumer
 from retraining_operator.settings import Kafka
-from retraining_operator.triggers.consumption import Trouble
-from retraining_operator.triggers.kafka_errors import classify, explain
-from retraining_operator.triggers.topic_consumer import TopicConsumer
 
 STALE_SECONDS = 10.0
 """A fetch is answered within half a second if Kafka works."""
