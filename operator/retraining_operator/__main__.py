@@ -25,13 +25,13 @@ from retraining_operator.context import Context
 from retraining_operator.crash import Crashes
 from retraining_operator.events import Narrator
 from retraining_operator.gauges import Sources
+from retraining_operator.intake import replay
+from retraining_operator.intake.intake import Intake
 from retraining_operator.kafka.consumer import Consumer
 from retraining_operator.lease import Elector, identify
 from retraining_operator.reconciler import Reconciler
 from retraining_operator.replica import Replica
 from retraining_operator.settings import Settings, SettingsError, read_settings
-from retraining_operator.triggers import replay
-from retraining_operator.triggers.intake import Intake
 from retraining_operator.worker import Worker
 
 DEFAULT_CONFIG = Path("/etc/retraining-operator/config.yaml")

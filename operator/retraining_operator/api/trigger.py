@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
-from retraining_operator.triggers.value_format import payloads, recognize
+from retraining_operator.intake.value_format import payloads, recognize
 
 RECORD_LIMIT_BYTES = 65_536
 """A trigger is a short note; the record is kept in the RetrainRequest, and etcd takes 1.5 MB for an object in all."""

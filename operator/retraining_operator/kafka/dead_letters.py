@@ -18,11 +18,11 @@ from kafka import KafkaAdminClient, KafkaProducer
 from kafka.errors import KafkaError, MessageSizeTooLargeError, RecordListTooLargeError, for_code
 
 from retraining_operator.api.trigger import MalformedRecord
+from retraining_operator.intake.backpressure import Hold, Holds
+from retraining_operator.intake.handled_offsets import Places
 from retraining_operator.kafka.client import MissingCredential, client_options
 from retraining_operator.kafka.partition_reader import Item, UndecodableBatch
 from retraining_operator.settings import Kafka
-from retraining_operator.triggers.holds import Hold, Holds
-from retraining_operator.triggers.ledger import Places
 
 logger = logging.getLogger(__name__)
 

@@ -8,11 +8,11 @@ from kafka.admin import NewTopic
 
 from retraining_operator.cluster import Cluster
 from retraining_operator.context import Context
+from retraining_operator.intake.intake import Intake
 from retraining_operator.kafka import dead_letters
 from retraining_operator.kafka.partition_reader import UndecodableBatch
 from retraining_operator.kafka.record_batch import Fault
 from retraining_operator.settings import Settings
-from retraining_operator.triggers.intake import Intake
 from tests.integration.operator.topic import Topic, listening, until
 from tests.system.kubectl import Kubectl
 

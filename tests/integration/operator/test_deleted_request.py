@@ -9,10 +9,10 @@ import pytest
 from retraining_operator.api.names import request_name
 from retraining_operator.cluster import Cluster
 from retraining_operator.context import Context
+from retraining_operator.intake.catch_up import catch_up
+from retraining_operator.intake.intake import Intake
 from retraining_operator.requested import RequestedRecords
 from retraining_operator.settings import Settings
-from retraining_operator.triggers.catch_up import catch_up
-from retraining_operator.triggers.intake import Intake
 from tests.integration.operator.conftest import build_reconciler
 from tests.integration.operator.test_intake import Record, names
 from tests.integration.operator.test_process import start  # noqa: F401  # a fixture

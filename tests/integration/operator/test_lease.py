@@ -15,9 +15,9 @@ from retraining_operator import canary
 from retraining_operator.__main__ import watch
 from retraining_operator.cluster import Cluster, connect
 from retraining_operator.context import Context
+from retraining_operator.intake.intake import Intake
 from retraining_operator.lease import Elector
 from retraining_operator.settings import LeaderElection, Settings
-from retraining_operator.triggers.intake import Intake
 from tests.integration.operator.apiserver import way_to_apiserver
 from tests.integration.operator.conftest import build_reconciler
 from tests.system.environment import STATE

@@ -6,9 +6,9 @@ from typing import Any
 
 from retraining_operator.cluster import Cluster
 from retraining_operator.context import Context
+from retraining_operator.intake.handled_offsets import read_entry
+from retraining_operator.intake.intake import Intake
 from retraining_operator.settings import Settings
-from retraining_operator.triggers.intake import Intake
-from retraining_operator.triggers.ledger import read_entry
 from tests.integration.operator.topic import Topic, listening, until
 from tests.system.kubectl import Kubectl
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from retraining_operator.api.trigger import Origin
-from retraining_operator.triggers.ledger import Entry, read_entry, write_entry
+from retraining_operator.intake.handled_offsets import Entry, read_entry, write_entry
 
 ENTRY = Entry("topic-a", offset=10, latest_ms=1000, open=frozenset({4}))
 

@@ -31,11 +31,11 @@ from retraining_operator.cluster import (
     Refused,
     connect,
 )
+from retraining_operator.intake.record import place_of, read_record
 from retraining_operator.kafka.offset_range import ReplayError, Span, add_arguments, read_span
 from retraining_operator.kafka.partition_reader import Item
 from retraining_operator.kafka.reader import Source
 from retraining_operator.settings import Settings
-from retraining_operator.triggers.record import place_of, read_record
 
 PARALLEL_RECORDS = 8
 

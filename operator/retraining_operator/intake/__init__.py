@@ -1,0 +1,1 @@
+"""Records of the topic become RetrainRequests, and their offsets are stored as handled."""
