@@ -18,17 +18,17 @@ from typing import Any
 
 from prometheus_client import disable_created_metrics
 
-from retraining_operator import logs
 from retraining_operator.api import names
 from retraining_operator.cluster import NoAccess, connect
 from retraining_operator.context import Context
 from retraining_operator.crash import Crashes
 from retraining_operator.events import Narrator
-from retraining_operator.gauges import Sources
 from retraining_operator.intake import replay
 from retraining_operator.intake.intake import Intake
 from retraining_operator.kafka.consumer import Consumer
 from retraining_operator.lease import Elector, identify
+from retraining_operator.observability import logs
+from retraining_operator.observability.gauges import Sources
 from retraining_operator.reconciler import Reconciler
 from retraining_operator.replica import Replica
 from retraining_operator.settings import Settings, SettingsError, read_settings
@@ -115,7 +115,7 @@ def now() -> datetime:
 async def serve(context: Context, replica: Replica) -> None:
     """Serve /health, /ready and /metrics; the module comes after what the first Job waits for."""
     await asyncio.sleep(LATER_SECONDS)
-    http = await asyncio.to_thread(import_module, "retraining_operator.http")
+    http = await asyncio.to_thread(import_module, "retraining_operator.observability.http")
     app = http.build_app(context.metrics.registry, replica.alive, replica.ready)
     await http.serve(app, context.settings.http_port)
 

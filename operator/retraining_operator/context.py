@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from retraining_operator.audit.archive import Archive
 from retraining_operator.crash import Crashes
-from retraining_operator.metrics import Metrics
+from retraining_operator.observability.metrics import Metrics
 from retraining_operator.precedence import Precedence
 from retraining_operator.settings import Settings
 from retraining_operator.view import View

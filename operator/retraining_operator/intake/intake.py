@@ -27,7 +27,6 @@ from retraining_operator.cluster import (
 )
 from retraining_operator.context import Context
 from retraining_operator.crash import Point
-from retraining_operator.gauges import IntakeState
 from retraining_operator.intake.backpressure import Hold, Holds
 from retraining_operator.intake.catch_up import catch_up
 from retraining_operator.intake.handled_offsets import Ledger
@@ -35,7 +34,8 @@ from retraining_operator.intake.record import origin_of, place_of, read_record
 from retraining_operator.kafka.dead_letters import DeadLetters
 from retraining_operator.kafka.membership import Progress
 from retraining_operator.kafka.partition_reader import Item, UndecodableBatch
-from retraining_operator.metrics import ACCEPTED, DUPLICATE, SKIPPED
+from retraining_operator.observability.gauges import IntakeState
+from retraining_operator.observability.metrics import ACCEPTED, DUPLICATE, SKIPPED
 
 logger = logging.getLogger(__name__)
 

@@ -19,7 +19,6 @@ from concurrent.futures import Future
 from kafka import TopicPartition
 from kafka.errors import FencedInstanceIdError, KafkaError, SaslAuthenticationFailedError
 
-from retraining_operator.gauges import ConsumerState
 from retraining_operator.kafka.client import MissingCredential
 from retraining_operator.kafka.consumption import STARTING, Journal, Trouble
 from retraining_operator.kafka.errors import classify, explain
@@ -27,7 +26,8 @@ from retraining_operator.kafka.membership import AT_END, POLL_SECONDS, Membershi
 from retraining_operator.kafka.observation import general_trouble, group_trouble, partition_trouble
 from retraining_operator.kafka.partition_reader import Item
 from retraining_operator.kafka.topic_consumer import TopicConsumer
-from retraining_operator.metrics import Metrics
+from retraining_operator.observability.gauges import ConsumerState
+from retraining_operator.observability.metrics import Metrics
 from retraining_operator.settings import Kafka
 
 logger = logging.getLogger(__name__)

@@ -11,7 +11,7 @@ from typing import Any
 from retraining_operator.kafka.consumer import Consumer
 from retraining_operator.kafka.membership import Progress
 from retraining_operator.kafka.partition_reader import UndecodableBatch
-from retraining_operator.metrics import Metrics
+from retraining_operator.observability.metrics import Metrics
 from retraining_operator.settings import Kafka
 
 WAIT_SECONDS = 60

@@ -15,7 +15,7 @@ from retraining_operator.cluster import Cluster
 from retraining_operator.context import Context
 from retraining_operator.kafka.consumer import Consumer
 from retraining_operator.kafka.membership import Progress
-from retraining_operator.metrics import Metrics
+from retraining_operator.observability.metrics import Metrics
 from retraining_operator.settings import Settings
 from tests.integration.operator.topic import Topic, listening, until
 from tests.system.kubectl import Kubectl

@@ -19,7 +19,7 @@ from retraining_operator.api.request import Manifest, read_request
 from retraining_operator.cluster import CONNECTIONS, JOBS, REQUESTS, Cluster, Kind, Refused
 from retraining_operator.context import Context
 from retraining_operator.intake.intake import Intake
-from retraining_operator.metrics import ACCEPTED
+from retraining_operator.observability.metrics import ACCEPTED
 from retraining_operator.settings import Settings
 from tests.integration.operator.test_intake import count
 from tests.system.endpoints import broker

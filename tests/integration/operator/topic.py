@@ -14,9 +14,9 @@ from kafka.admin import NewTopic
 
 from retraining_operator.cluster import Cluster
 from retraining_operator.context import Context
-from retraining_operator.gauges import Sources
 from retraining_operator.intake.intake import Intake
 from retraining_operator.kafka.consumer import Consumer
+from retraining_operator.observability.gauges import Sources
 from retraining_operator.settings import Kafka, Settings
 
 WAIT_SECONDS = 40

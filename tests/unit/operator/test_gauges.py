@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from retraining_operator.api.reasons import Reason
-from retraining_operator.gauges import ConsumerState, IntakeState, Sources
-from retraining_operator.metrics import Metrics
+from retraining_operator.observability.gauges import ConsumerState, IntakeState, Sources
+from retraining_operator.observability.metrics import Metrics
 from retraining_operator.view import View
 
 RequestBody = Callable[..., dict[str, Any]]

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
 
-from retraining_operator import logs
 from retraining_operator.kafka.client import MissingCredential, client_options
+from retraining_operator.observability import logs
 from retraining_operator.settings import Kafka, SettingsError, read_settings
 
 PASSWORD = "hidden-word"  # noqa: S105  # the tests' own

@@ -7,7 +7,7 @@ from prometheus_client import generate_latest
 from retraining_operator.api.names import Task
 from retraining_operator.api.outcome import Outcome
 from retraining_operator.contract import Result
-from retraining_operator.metrics import Metrics
+from retraining_operator.observability.metrics import Metrics
 
 
 def shown(metrics: Metrics) -> str:

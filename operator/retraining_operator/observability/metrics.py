@@ -17,8 +17,8 @@ from retraining_operator.api.outcome import Outcome
 from retraining_operator.api.reasons import Reason
 from retraining_operator.api.trigger import Malformed
 from retraining_operator.contract import Failure, Verdict
-from retraining_operator.gauges import Sources, StateCollector
 from retraining_operator.kafka.record_batch import Fault
+from retraining_operator.observability.gauges import Sources, StateCollector
 
 DURATION_BUCKETS_SECONDS = (5, 10, 30, 60, 120, 300, 600)
 FAILURES = (
