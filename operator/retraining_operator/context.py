@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, field
 
-from retraining_operator.audit.archive import Archive
+from retraining_operator.audit.writer import Archive
 from retraining_operator.crash import Crashes
 from retraining_operator.observability.metrics import Metrics
 from retraining_operator.precedence import Precedence

@@ -18,8 +18,8 @@ from typing import Any
 
 from retraining_operator.api.request import Manifest, build_request, same_trigger
 from retraining_operator.api.trigger import MalformedRecord
-from retraining_operator.audit.archive import known
-from retraining_operator.audit.runs import Unreadable
+from retraining_operator.audit.table import Unreadable
+from retraining_operator.audit.writer import known
 from retraining_operator.cluster import (
     REQUESTS,
     AlreadyExists,

@@ -11,7 +11,7 @@ from retraining_operator.api.conditions import timestamp
 from retraining_operator.api.outcome import Outcome
 from retraining_operator.api.request import build_request, read_request
 from retraining_operator.api.status import finished, recorded
-from retraining_operator.audit.runs import DONE
+from retraining_operator.audit.table import DONE
 from retraining_operator.cluster import CONNECTIONS, REQUESTS
 from retraining_operator.contract import Figures, PartFigures, Result, Verdict
 from tests.bench.operator.place import Place

@@ -15,8 +15,8 @@ from pydantic import SecretStr
 
 from retraining_job.schema import migrate
 from retraining_job.settings import MigrateSettings
-from retraining_operator.audit.archive import Archive, known
-from retraining_operator.audit.runs import Unreadable
+from retraining_operator.audit.table import Unreadable
+from retraining_operator.audit.writer import Archive, known
 from tests.system.endpoints import at
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)

@@ -18,7 +18,7 @@ from pydantic import ValidationError
 from retraining_operator.api.conditions import Values
 from retraining_operator.api.reasons import Reason
 from retraining_operator.audit.row import Row
-from retraining_operator.audit.runs import Unreadable, ask, away, explanation, find, write
+from retraining_operator.audit.table import Unreadable, ask, away, explanation, find, write
 from retraining_operator.contract import Result
 
 if TYPE_CHECKING:
