@@ -19,13 +19,13 @@ from typing import Any
 from prometheus_client import disable_created_metrics
 
 from retraining_operator.api import names
-from retraining_operator.cluster import NoAccess, connect
 from retraining_operator.context import Context
 from retraining_operator.crash import Crashes
-from retraining_operator.events import Narrator
 from retraining_operator.intake import replay
 from retraining_operator.intake.intake import Intake
 from retraining_operator.kafka.consumer import Consumer
+from retraining_operator.kube.client import NoAccess, connect
+from retraining_operator.kube.event_recorder import Narrator
 from retraining_operator.lease import Elector, identify
 from retraining_operator.observability import logs
 from retraining_operator.observability.gauges import Sources

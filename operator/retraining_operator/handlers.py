@@ -9,8 +9,8 @@ from typing import Any, cast
 import kopf
 
 from retraining_operator.api import names
-from retraining_operator.cluster import EVENTS, LEASES, PAGE_OBJECTS, REFUSAL_EVENTS
 from retraining_operator.context import Context
+from retraining_operator.kube.client import EVENTS, LEASES, PAGE_OBJECTS, REFUSAL_EVENTS
 
 RETRY_SECONDS = 3
 """How soon kopf asks an API server again that was away."""

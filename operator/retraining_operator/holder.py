@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from retraining_operator.api import names
-from retraining_operator.cluster import Cluster
+from retraining_operator.kube.client import Cluster
 
 ENDED_PHASES = {"Succeeded", "Failed"}
 

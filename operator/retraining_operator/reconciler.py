@@ -16,8 +16,8 @@ from itertools import islice
 from retraining_operator.api import names
 from retraining_operator.api.reasons import Reason
 from retraining_operator.api.request import Manifest
-from retraining_operator.cluster import Cluster, ClusterAway, ClusterError, Conflict, Forbidden, Gone
 from retraining_operator.context import Context
+from retraining_operator.kube.client import Cluster, ClusterAway, ClusterError, Conflict, Forbidden, Gone
 from retraining_operator.observability.gauges import WorkCounts
 from retraining_operator.pauses import REFUSED_SECONDS, Pauses
 from retraining_operator.planning.plan import Gathered, plan

@@ -31,7 +31,10 @@ from retraining_operator.api.status import (
 )
 from retraining_operator.audit.log_tail import tail_of
 from retraining_operator.audit.row import Row, row_of
-from retraining_operator.cluster import (
+from retraining_operator.context import Context
+from retraining_operator.contract import Withheld
+from retraining_operator.crash import Point
+from retraining_operator.kube.client import (
     JOBS,
     LAUNCH_TIMEOUT_SECONDS,
     AlreadyExists,
@@ -41,10 +44,7 @@ from retraining_operator.cluster import (
     Gone,
     Refused,
 )
-from retraining_operator.context import Context
-from retraining_operator.contract import Withheld
-from retraining_operator.crash import Point
-from retraining_operator.events import Narrator
+from retraining_operator.kube.event_recorder import Narrator
 from retraining_operator.pauses import REFUSED_SECONDS
 from retraining_operator.planning.finished import Past, moment
 from retraining_operator.planning.steps import (

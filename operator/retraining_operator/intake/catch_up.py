@@ -11,7 +11,7 @@ import logging
 from collections.abc import AsyncIterator
 
 from retraining_operator.api.request import Manifest
-from retraining_operator.cluster import REQUESTS, Cluster, ClusterError, ExpiredError
+from retraining_operator.kube.client import REQUESTS, Cluster, ClusterError, ExpiredError
 from retraining_operator.requested import RequestedRecords
 
 logger = logging.getLogger(__name__)

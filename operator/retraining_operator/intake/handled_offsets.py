@@ -15,8 +15,8 @@ from typing import Any
 
 from retraining_operator.api.names import ANNOTATION_TOUCHED, LABEL_MANAGED_BY, MANAGED_BY, ledger_key
 from retraining_operator.api.trigger import Origin
-from retraining_operator.cluster import AlreadyExists, Cluster, Conflict, Gone
 from retraining_operator.kafka.start_position import Former
+from retraining_operator.kube.client import AlreadyExists, Cluster, Conflict, Gone
 
 UNKNOWN = -1
 Places = frozenset[tuple[int, int]]

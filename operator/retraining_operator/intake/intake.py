@@ -15,16 +15,6 @@ from tenacity import AsyncRetrying, retry_if_exception_type, wait_random_exponen
 
 from retraining_operator.api.request import Manifest, build_request, same_trigger
 from retraining_operator.api.trigger import Malformed, MalformedRecord
-from retraining_operator.cluster import (
-    REQUESTS,
-    AlreadyExists,
-    Cluster,
-    ClusterAway,
-    ClusterError,
-    Forbidden,
-    Gone,
-    Refused,
-)
 from retraining_operator.context import Context
 from retraining_operator.crash import Point
 from retraining_operator.intake.backpressure import Hold, Holds
@@ -34,6 +24,16 @@ from retraining_operator.intake.record import origin_of, place_of, read_record
 from retraining_operator.kafka.dead_letters import DeadLetters
 from retraining_operator.kafka.membership import Progress
 from retraining_operator.kafka.partition_reader import Item, UndecodableBatch
+from retraining_operator.kube.client import (
+    REQUESTS,
+    AlreadyExists,
+    Cluster,
+    ClusterAway,
+    ClusterError,
+    Forbidden,
+    Gone,
+    Refused,
+)
 from retraining_operator.observability.gauges import IntakeState
 from retraining_operator.observability.metrics import ACCEPTED, DUPLICATE, SKIPPED
 

@@ -20,7 +20,11 @@ from retraining_operator.api.request import Manifest, build_request, same_trigge
 from retraining_operator.api.trigger import MalformedRecord
 from retraining_operator.audit.table import Unreadable
 from retraining_operator.audit.writer import known
-from retraining_operator.cluster import (
+from retraining_operator.intake.record import place_of, read_record
+from retraining_operator.kafka.offset_range import ReplayError, Span, add_arguments, read_span
+from retraining_operator.kafka.partition_reader import Item
+from retraining_operator.kafka.reader import Source
+from retraining_operator.kube.client import (
     REQUESTS,
     AlreadyExists,
     Cluster,
@@ -31,10 +35,6 @@ from retraining_operator.cluster import (
     Refused,
     connect,
 )
-from retraining_operator.intake.record import place_of, read_record
-from retraining_operator.kafka.offset_range import ReplayError, Span, add_arguments, read_span
-from retraining_operator.kafka.partition_reader import Item
-from retraining_operator.kafka.reader import Source
 from retraining_operator.settings import Settings
 
 PARALLEL_RECORDS = 8

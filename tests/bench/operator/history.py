@@ -12,8 +12,8 @@ from retraining_operator.api.outcome import Outcome
 from retraining_operator.api.request import build_request, read_request
 from retraining_operator.api.status import finished, recorded
 from retraining_operator.audit.table import DONE
-from retraining_operator.cluster import CONNECTIONS, REQUESTS
 from retraining_operator.contract import Figures, PartFigures, Result, Verdict
+from retraining_operator.kube.client import CONNECTIONS, REQUESTS
 from tests.bench.operator.place import Place
 from tests.bench.operator.process import Memory, Operator, operator
 from tests.bench.operator.records import producing, trigger

@@ -11,7 +11,7 @@ from typing import Any
 from kafka import KafkaAdminClient
 from kafka.admin import NewTopic
 
-from retraining_operator.cluster import Cluster, connect
+from retraining_operator.kube.client import Cluster, connect
 from tests.system import environment
 from tests.system.endpoints import broker
 from tests.system.environment import STATE

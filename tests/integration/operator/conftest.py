@@ -15,9 +15,9 @@ from typing import Any
 
 import pytest
 
-from retraining_operator.cluster import Cluster, connect
 from retraining_operator.context import Context
-from retraining_operator.events import Narrator
+from retraining_operator.kube.client import Cluster, connect
+from retraining_operator.kube.event_recorder import Narrator
 from retraining_operator.precedence import LINGER_SECONDS
 from retraining_operator.reconciler import Reconciler
 from retraining_operator.settings import Settings

@@ -11,10 +11,10 @@ import pytest
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.admin import NewTopic
 
-from retraining_operator.cluster import Cluster
 from retraining_operator.context import Context
 from retraining_operator.kafka.consumer import Consumer
 from retraining_operator.kafka.membership import Progress
+from retraining_operator.kube.client import Cluster
 from retraining_operator.observability.metrics import Metrics
 from retraining_operator.settings import Settings
 from tests.integration.operator.topic import Topic, listening, until

@@ -6,12 +6,12 @@ import json
 import pytest
 from kafka.admin import NewTopic
 
-from retraining_operator.cluster import Cluster
 from retraining_operator.context import Context
 from retraining_operator.intake.intake import Intake
 from retraining_operator.kafka import dead_letters
 from retraining_operator.kafka.partition_reader import UndecodableBatch
 from retraining_operator.kafka.record_batch import Fault
+from retraining_operator.kube.client import Cluster
 from retraining_operator.settings import Settings
 from tests.integration.operator.topic import Topic, listening, until
 from tests.system.kubectl import Kubectl

@@ -10,8 +10,8 @@ from pydantic import SecretStr
 
 from retraining_job.schema import migrate
 from retraining_job.settings import MigrateSettings
-from retraining_operator.cluster import Cluster
 from retraining_operator.context import Context
+from retraining_operator.kube.client import Cluster
 from retraining_operator.settings import Settings
 from tests.integration.operator.test_reconciler import apply, reason, settle
 from tests.system.kubectl import Kubectl, wait_for

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from retraining_operator.api.names import request_name
-from retraining_operator.cluster import Cluster
 from retraining_operator.context import Context
 from retraining_operator.intake.catch_up import catch_up
 from retraining_operator.intake.intake import Intake
+from retraining_operator.kube.client import Cluster
 from retraining_operator.requested import RequestedRecords
 from retraining_operator.settings import Settings
 from tests.integration.operator.conftest import build_reconciler

@@ -16,9 +16,9 @@ from kafka.consumer.fetcher import ConsumerRecord
 from retraining_operator.api.conditions import one_line
 from retraining_operator.api.job_manifest import ImpossibleRequest, build_job
 from retraining_operator.api.request import Manifest, read_request
-from retraining_operator.cluster import CONNECTIONS, JOBS, REQUESTS, Cluster, Kind, Refused
 from retraining_operator.context import Context
 from retraining_operator.intake.intake import Intake
+from retraining_operator.kube.client import CONNECTIONS, JOBS, REQUESTS, Cluster, Kind, Refused
 from retraining_operator.observability.metrics import ACCEPTED
 from retraining_operator.settings import Settings
 from tests.integration.operator.test_intake import count

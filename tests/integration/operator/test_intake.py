@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from prometheus_client import generate_latest
 
 from retraining_operator.api.names import request_name
-from retraining_operator.cluster import REQUESTS, Cluster
 from retraining_operator.context import Context
 from retraining_operator.intake.intake import PARALLEL_RECORDS, Intake
+from retraining_operator.kube.client import REQUESTS, Cluster
 from retraining_operator.settings import Settings
 from tests.integration.operator.topic import until
 from tests.system.kubectl import Kubectl, wait_for

@@ -13,9 +13,9 @@ import pytest
 
 from retraining_operator import canary
 from retraining_operator.__main__ import watch
-from retraining_operator.cluster import Cluster, connect
 from retraining_operator.context import Context
 from retraining_operator.intake.intake import Intake
+from retraining_operator.kube.client import Cluster, connect
 from retraining_operator.lease import Elector
 from retraining_operator.settings import LeaderElection, Settings
 from tests.integration.operator.apiserver import way_to_apiserver

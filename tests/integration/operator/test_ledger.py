@@ -4,10 +4,10 @@ import asyncio
 from dataclasses import dataclass
 from typing import Any
 
-from retraining_operator.cluster import Cluster
 from retraining_operator.context import Context
 from retraining_operator.intake.handled_offsets import read_entry
 from retraining_operator.intake.intake import Intake
+from retraining_operator.kube.client import Cluster
 from retraining_operator.settings import Settings
 from tests.integration.operator.topic import Topic, listening, until
 from tests.system.kubectl import Kubectl

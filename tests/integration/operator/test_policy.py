@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from retraining_operator.cluster import JOBS, Cluster
 from retraining_operator.context import Context
+from retraining_operator.kube.client import JOBS, Cluster
 from retraining_operator.settings import ConcurrencyPolicy, Settings
 from tests.integration.operator.conftest import build_reconciler, plain_reason, reconcile
 from tests.system.kubectl import Kubectl, wait_for

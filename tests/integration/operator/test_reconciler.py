@@ -6,8 +6,8 @@ import pytest
 
 from retraining_operator.api.job_manifest import build_job
 from retraining_operator.api.request import read_request
-from retraining_operator.cluster import JOBS, Cluster
 from retraining_operator.context import Context
+from retraining_operator.kube.client import JOBS, Cluster
 from retraining_operator.settings import Settings
 from tests.integration.operator.conftest import build_reconciler, plain_reason, reconcile
 from tests.system.kubectl import Kubectl, wait_for

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from retraining_operator.cluster import Cluster
 from retraining_operator.context import Context
+from retraining_operator.kube.client import Cluster
 from retraining_operator.settings import Settings
 from tests.integration.operator.admission import registered, served
 from tests.integration.operator.conftest import build_reconciler, reconcile

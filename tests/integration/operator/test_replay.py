@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 
 from retraining_operator.api.names import request_name
-from retraining_operator.cluster import Cluster
 from retraining_operator.context import Context
 from retraining_operator.intake.intake import Intake
 from retraining_operator.intake.replay import Fate, Replay, nothing_known, replay
 from retraining_operator.kafka.offset_range import ReplayError, Span
 from retraining_operator.kafka.reader import Source
+from retraining_operator.kube.client import Cluster
 from retraining_operator.settings import Settings
 from tests.integration.operator.topic import Topic, listening, until
 from tests.system.kubectl import Kubectl

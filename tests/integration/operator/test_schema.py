@@ -12,8 +12,8 @@ from retraining_operator.api.job_manifest import build_job
 from retraining_operator.api.outcome import Outcome
 from retraining_operator.api.request import read_request
 from retraining_operator.api.status import finished
-from retraining_operator.cluster import Cluster
 from retraining_operator.contract import Result
+from retraining_operator.kube.client import Cluster
 from retraining_operator.settings import Settings
 from tests.system.kubectl import CommandError, Kubectl
 

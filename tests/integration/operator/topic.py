@@ -12,10 +12,10 @@ from typing import Any
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, OffsetAndMetadata, TopicPartition
 from kafka.admin import NewTopic
 
-from retraining_operator.cluster import Cluster
 from retraining_operator.context import Context
 from retraining_operator.intake.intake import Intake
 from retraining_operator.kafka.consumer import Consumer
+from retraining_operator.kube.client import Cluster
 from retraining_operator.observability.gauges import Sources
 from retraining_operator.settings import Kafka, Settings
 

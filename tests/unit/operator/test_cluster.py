@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from retraining_operator.cluster import (
+from retraining_operator.kube.client import (
     AlreadyExists,
     ClusterAway,
     ClusterError,

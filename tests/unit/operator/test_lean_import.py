@@ -14,7 +14,7 @@ def run(program: str) -> list[str]:
 
 CONNECT = """
 import asyncio, sys
-from retraining_operator.cluster import NoAccess, connect
+from retraining_operator.kube.client import NoAccess, connect
 
 async def main():
     try:
@@ -28,12 +28,14 @@ asyncio.run(main())
 
 
 def test_start_imports_neither_the_synchronous_client_nor_the_models() -> None:
-    program = "import sys, retraining_operator.cluster; print(*(name for name in sys.modules if 'kubernetes' in name))"
+    program = (
+        "import sys, retraining_operator.kube.client; print(*(name for name in sys.modules if 'kubernetes' in name))"
+    )
     found = run(program)
     assert "kubernetes.aio.client.api_client" in found
     assert [name for name in found if name.startswith(("kubernetes.config", "kubernetes.client.api"))] == []
     assert "kubernetes.aio.client.api.core_v1_api" not in found
-    assert run("import sys, retraining_operator.cluster; print('requests' in sys.modules)") == ["False"]
+    assert run("import sys, retraining_operator.kube.client; print('requests' in sys.modules)") == ["False"]
 
 
 def test_kubeconfig_is_read_though_its_module_is_imported_late() -> None:
@@ -56,7 +58,7 @@ print(kubernetes.aio.client.ApiClient.__name__, kubernetes.__version__[:3])
 
 def test_whoever_imports_the_whole_package_later_gets_what_they_name() -> None:
     program = """
-import retraining_operator.cluster
+import retraining_operator.kube.client
 import kopf
 from kubernetes import client, config
 print(client.V1Pod.__name__, config.load_kube_config.__name__)

@@ -14,7 +14,7 @@ from retraining_operator.api.outcome import Outcome
 from retraining_operator.api.pod import HOLDS, Trouble
 from retraining_operator.api.request import read_request
 from retraining_operator.api.status import finished, held, launched, recorded
-from retraining_operator.events import build_event
+from retraining_operator.kube.event_recorder import build_event
 
 Build = Callable[..., dict[str, Any]]
 Turn = Callable[..., Status]

@@ -13,8 +13,8 @@ from retraining_operator.api import names
 from retraining_operator.api.pod import HOLDS
 from retraining_operator.api.reasons import Reason
 from retraining_operator.api.request import Manifest, RetrainRequest
-from retraining_operator.cluster import EVENTS, Cluster, ClusterError
 from retraining_operator.contract import Verdict, Withheld
+from retraining_operator.kube.client import EVENTS, Cluster, ClusterError
 
 logger = logging.getLogger(__name__)
 
