@@ -26,7 +26,7 @@ from retraining_operator.intake.intake import Intake
 from retraining_operator.kafka.consumer import Consumer
 from retraining_operator.kube.client import NoAccess, connect
 from retraining_operator.kube.event_recorder import Narrator
-from retraining_operator.lease import Elector, identify
+from retraining_operator.leader.lease import Elector, identify
 from retraining_operator.observability import logs
 from retraining_operator.observability.gauges import Sources
 from retraining_operator.reconciler import Reconciler

@@ -13,7 +13,7 @@ from typing import Any
 from retraining_operator.context import Context
 from retraining_operator.intake.intake import Intake
 from retraining_operator.kafka.consumer import Consumer
-from retraining_operator.lease import Elector
+from retraining_operator.leader.lease import Elector
 from retraining_operator.reconciler import Reconciler, keep_resyncing, seed_until_ready
 
 SILENT_SECONDS = 60

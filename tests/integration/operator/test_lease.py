@@ -16,7 +16,7 @@ from retraining_operator.__main__ import watch
 from retraining_operator.context import Context
 from retraining_operator.intake.intake import Intake
 from retraining_operator.kube.client import Cluster, connect
-from retraining_operator.lease import Elector
+from retraining_operator.leader.lease import Elector
 from retraining_operator.settings import LeaderElection, Settings
 from tests.integration.operator.apiserver import way_to_apiserver
 from tests.integration.operator.conftest import build_reconciler

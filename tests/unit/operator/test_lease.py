@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from retraining_operator.holder import has_ended
-from retraining_operator.lease import Lease, Move, Sighting, build_lease, decide, identify, read_lease, sight
+from retraining_operator.leader.holder import has_ended
+from retraining_operator.leader.lease import Lease, Move, Sighting, build_lease, decide, identify, read_lease, sight
 
 ME = "operator-abc_1"
 NOW = 1000.0

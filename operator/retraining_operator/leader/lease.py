@@ -23,8 +23,8 @@ from typing import Any
 from retraining_operator.api import names
 from retraining_operator.api.request import Manifest
 from retraining_operator.context import Context
-from retraining_operator.holder import HolderPod, pod_of
 from retraining_operator.kube.client import LEASES, AlreadyExists, Cluster, ClusterError, Conflict, Gone
+from retraining_operator.leader.holder import HolderPod, pod_of
 
 logger = logging.getLogger(__name__)
 
