@@ -123,7 +123,7 @@ async def serve(context: Context, replica: Replica) -> None:
 async def watch(context: Context) -> None:
     """Run kopf; its modules come after what the first Job waits for."""
     await asyncio.sleep(LATER_SECONDS)
-    handlers = await asyncio.to_thread(import_module, "retraining_operator.handlers")
+    handlers = await asyncio.to_thread(import_module, "retraining_operator.watch.handlers")
     await handlers.watch(context)
 
 

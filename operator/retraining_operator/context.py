@@ -10,7 +10,7 @@ from retraining_operator.crash import Crashes
 from retraining_operator.observability.metrics import Metrics
 from retraining_operator.precedence import Precedence
 from retraining_operator.settings import Settings
-from retraining_operator.view import View
+from retraining_operator.watch.cache import View
 
 
 @dataclass

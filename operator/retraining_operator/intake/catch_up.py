@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator
 
 from retraining_operator.api.request import Manifest
 from retraining_operator.kube.client import REQUESTS, Cluster, ClusterError, ExpiredError
-from retraining_operator.requested import RequestedRecords
+from retraining_operator.watch.requested_positions import RequestedRecords
 
 logger = logging.getLogger(__name__)
 

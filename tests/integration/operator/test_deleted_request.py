@@ -11,8 +11,8 @@ from retraining_operator.context import Context
 from retraining_operator.intake.catch_up import catch_up
 from retraining_operator.intake.intake import Intake
 from retraining_operator.kube.client import Cluster
-from retraining_operator.requested import RequestedRecords
 from retraining_operator.settings import Settings
+from retraining_operator.watch.requested_positions import RequestedRecords
 from tests.integration.operator.conftest import build_reconciler
 from tests.integration.operator.test_intake import Record, names
 from tests.integration.operator.test_process import start  # noqa: F401  # a fixture

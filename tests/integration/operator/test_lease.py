@@ -11,13 +11,13 @@ from typing import Any
 
 import pytest
 
-from retraining_operator import canary
 from retraining_operator.__main__ import watch
 from retraining_operator.context import Context
 from retraining_operator.intake.intake import Intake
 from retraining_operator.kube.client import Cluster, connect
 from retraining_operator.leader.lease import Elector
 from retraining_operator.settings import LeaderElection, Settings
+from retraining_operator.watch import health
 from tests.integration.operator.apiserver import way_to_apiserver
 from tests.integration.operator.conftest import build_reconciler
 from tests.system.environment import STATE
@@ -226,7 +226,7 @@ async def test_two_leaders_at_once_double_nothing(namespace: Kubectl, cluster: C
 async def test_watch_that_dies_silently_is_noticed(
     namespace: Kubectl, cluster: Cluster, context: Context, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(canary, "BACK_SECONDS", 2)
+    monkeypatch.setattr(health, "BACK_SECONDS", 2)
     elector = Elector(cluster, context, "a_1")
     trouble = context.view.canary.trouble
     async with way_to_apiserver(tmp_path) as way, asyncio.timeout(40):

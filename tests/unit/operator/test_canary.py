@@ -2,7 +2,7 @@
 
 import pytest
 
-from retraining_operator.canary import BACK_SECONDS, Canary
+from retraining_operator.watch.health import BACK_SECONDS, Canary
 from tests.unit.operator.clock import Clock
 
 LATE = BACK_SECONDS + 1

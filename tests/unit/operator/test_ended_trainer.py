@@ -13,7 +13,7 @@ from retraining_operator.contract import Result
 from retraining_operator.planning.plan import Gathered, plan
 from retraining_operator.planning.steps import ArmTtl, Conclude, EndJob, EndPod, Record, Report, Settle, Step
 from retraining_operator.settings import Triggers
-from retraining_operator.view import View
+from retraining_operator.watch.cache import View
 
 Build = Callable[..., dict[str, Any]]
 ENDED = {"retraining.dev/trainer-ended": "2026-03-01T11:04:00Z"}

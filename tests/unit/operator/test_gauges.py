@@ -9,7 +9,7 @@ import pytest
 from retraining_operator.api.reasons import Reason
 from retraining_operator.observability.gauges import ConsumerState, IntakeState, Sources
 from retraining_operator.observability.metrics import Metrics
-from retraining_operator.view import View
+from retraining_operator.watch.cache import View
 
 RequestBody = Callable[..., dict[str, Any]]
 

@@ -10,7 +10,7 @@ import pytest
 from retraining_operator.api.job import Job
 from retraining_operator.api.names import Task
 from retraining_operator.api.pod import read_refusal
-from retraining_operator.view import View
+from retraining_operator.watch.cache import View
 
 Build = Callable[..., dict[str, Any]]
 JOB_UID = "uid-of-job-of-first"

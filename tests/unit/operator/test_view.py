@@ -7,7 +7,7 @@ import pytest
 
 from retraining_operator.api.names import Task
 from retraining_operator.api.request import read_request
-from retraining_operator.view import View
+from retraining_operator.watch.cache import View
 
 Build = Callable[..., dict[str, Any]]
 

@@ -21,10 +21,10 @@ from retraining_operator.api.outcome import cause, decides, own
 from retraining_operator.api.pod import Attempt, Pod, Refusal, Trouble, read_pod, read_refusal
 from retraining_operator.api.reasons import Reason
 from retraining_operator.api.request import RetrainRequest, read_request
-from retraining_operator.canary import Canary
 from retraining_operator.observability.gauges import WorkCounts
 from retraining_operator.planning.finished import Past, past_of
-from retraining_operator.requested import RequestedRecords
+from retraining_operator.watch.health import Canary
+from retraining_operator.watch.requested_positions import RequestedRecords
 
 
 class View:
