@@ -20,6 +20,9 @@ from prometheus_client import disable_created_metrics
 
 from retraining_operator.api import names
 from retraining_operator.context import Context
+from retraining_operator.controller.executor import Worker
+from retraining_operator.controller.reconciler import Reconciler
+from retraining_operator.controller.replica import Replica
 from retraining_operator.crash import Crashes
 from retraining_operator.intake import replay
 from retraining_operator.intake.intake import Intake
@@ -29,10 +32,7 @@ from retraining_operator.kube.event_recorder import Narrator
 from retraining_operator.leader.lease import Elector, identify
 from retraining_operator.observability import logs
 from retraining_operator.observability.gauges import Sources
-from retraining_operator.reconciler import Reconciler
-from retraining_operator.replica import Replica
 from retraining_operator.settings import Settings, SettingsError, read_settings
-from retraining_operator.worker import Worker
 
 DEFAULT_CONFIG = Path("/etc/retraining-operator/config.yaml")
 EXIT_FAILED = 1

@@ -16,12 +16,12 @@ from typing import Any
 import pytest
 
 from retraining_operator.context import Context
+from retraining_operator.controller.executor import Worker
+from retraining_operator.controller.reconciler import Reconciler
 from retraining_operator.kube.client import Cluster, connect
 from retraining_operator.kube.event_recorder import Narrator
 from retraining_operator.precedence import LINGER_SECONDS
-from retraining_operator.reconciler import Reconciler
 from retraining_operator.settings import Settings
-from retraining_operator.worker import Worker
 from tests.integration.operator.runs import Start, free_port
 from tests.integration.operator.topic import Topic
 from tests.system import endpoints, environment

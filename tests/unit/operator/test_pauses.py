@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from retraining_operator.api.request import RetrainRequest, read_request
-from retraining_operator.pauses import AWAY_SECONDS, STALE_SECONDS, Pauses
+from retraining_operator.controller.backoff import AWAY_SECONDS, STALE_SECONDS, Pauses
 from tests.unit.operator.clock import Clock
 
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Any, cast
 
 from retraining_operator.context import Context
-from retraining_operator.reconciler import Reconciler
+from retraining_operator.controller.reconciler import Reconciler
 from retraining_operator.settings import Settings
 
 NOBODY: Any = cast("Any", None)

@@ -7,7 +7,7 @@ from typing import Any, cast
 import pytest
 
 from retraining_operator.context import Context
-from retraining_operator.replica import SILENT_SECONDS, Replica
+from retraining_operator.controller.replica import SILENT_SECONDS, Replica
 from retraining_operator.settings import Settings
 
 

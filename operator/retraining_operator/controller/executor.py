@@ -33,6 +33,7 @@ from retraining_operator.audit.log_tail import tail_of
 from retraining_operator.audit.row import Row, row_of
 from retraining_operator.context import Context
 from retraining_operator.contract import Withheld
+from retraining_operator.controller.backoff import REFUSED_SECONDS
 from retraining_operator.crash import Point
 from retraining_operator.kube.client import (
     JOBS,
@@ -45,7 +46,6 @@ from retraining_operator.kube.client import (
     Refused,
 )
 from retraining_operator.kube.event_recorder import Narrator
-from retraining_operator.pauses import REFUSED_SECONDS
 from retraining_operator.planning.finished import Past, moment
 from retraining_operator.planning.steps import (
     ArmTtl,

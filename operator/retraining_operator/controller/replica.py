@@ -11,10 +11,10 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from retraining_operator.context import Context
+from retraining_operator.controller.reconciler import Reconciler, keep_resyncing, seed_until_ready
 from retraining_operator.intake.intake import Intake
 from retraining_operator.kafka.consumer import Consumer
 from retraining_operator.leader.lease import Elector
-from retraining_operator.reconciler import Reconciler, keep_resyncing, seed_until_ready
 
 SILENT_SECONDS = 60
 """What has not come by for so long hangs: the consumer polls every second, the Lease is tried for every two."""

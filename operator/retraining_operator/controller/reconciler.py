@@ -17,13 +17,13 @@ from retraining_operator.api import names
 from retraining_operator.api.reasons import Reason
 from retraining_operator.api.request import Manifest
 from retraining_operator.context import Context
+from retraining_operator.controller.backoff import REFUSED_SECONDS, Pauses
+from retraining_operator.controller.executor import NotYet, Worker
 from retraining_operator.kube.client import Cluster, ClusterAway, ClusterError, Conflict, Forbidden, Gone
 from retraining_operator.observability.gauges import WorkCounts
-from retraining_operator.pauses import REFUSED_SECONDS, Pauses
 from retraining_operator.planning.plan import Gathered, plan
 from retraining_operator.planning.retention import prunable
 from retraining_operator.planning.steps import Conclude, Launch, Record, Report, Settle, Step
-from retraining_operator.worker import NotYet, Worker
 
 logger = logging.getLogger(__name__)
 
