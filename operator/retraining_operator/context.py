@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from retraining_operator.audit.writer import Archive
 from retraining_operator.crash import Crashes
 from retraining_operator.observability.metrics import Metrics
-from retraining_operator.precedence import Precedence
+from retraining_operator.priority import Precedence
 from retraining_operator.settings import Settings
 from retraining_operator.watch.cache import View
 

@@ -20,7 +20,7 @@ from retraining_operator.controller.executor import Worker
 from retraining_operator.controller.reconciler import Reconciler
 from retraining_operator.kube.client import Cluster, connect
 from retraining_operator.kube.event_recorder import Narrator
-from retraining_operator.precedence import LINGER_SECONDS
+from retraining_operator.priority import LINGER_SECONDS
 from retraining_operator.settings import Settings
 from tests.integration.operator.runs import Start, free_port
 from tests.integration.operator.topic import Topic

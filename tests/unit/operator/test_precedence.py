@@ -2,7 +2,7 @@
 
 import pytest
 
-from retraining_operator.precedence import LINGER_SECONDS, PATIENCE_SECONDS, Precedence
+from retraining_operator.priority import LINGER_SECONDS, PATIENCE_SECONDS, Precedence
 from tests.unit.operator.clock import Clock
 
 
