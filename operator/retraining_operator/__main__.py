@@ -23,7 +23,7 @@ from retraining_operator.context import Context
 from retraining_operator.controller.executor import Worker
 from retraining_operator.controller.reconciler import Reconciler
 from retraining_operator.controller.replica import Replica
-from retraining_operator.crash import Crashes
+from retraining_operator.fault_injection import Crashes
 from retraining_operator.intake import replay
 from retraining_operator.intake.intake import Intake
 from retraining_operator.kafka.consumer import Consumer

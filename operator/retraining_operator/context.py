@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import dataclass, field
 
 from retraining_operator.audit.writer import Archive
-from retraining_operator.crash import Crashes
+from retraining_operator.fault_injection import Crashes
 from retraining_operator.observability.metrics import Metrics
 from retraining_operator.priority import Precedence
 from retraining_operator.settings import Settings

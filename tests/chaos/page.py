@@ -7,7 +7,7 @@ from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
 
-from retraining_operator.crash import Point
+from retraining_operator.fault_injection import Point
 from tests.chaos.rounds import Tally
 from tests.chaos.strikes import STRIKES
 from tests.chaos.topics import PARTITIONS

@@ -34,7 +34,7 @@ from retraining_operator.audit.row import Row, row_of
 from retraining_operator.context import Context
 from retraining_operator.contract import Withheld
 from retraining_operator.controller.backoff import REFUSED_SECONDS
-from retraining_operator.crash import Point
+from retraining_operator.fault_injection import Point
 from retraining_operator.kube.client import (
     JOBS,
     LAUNCH_TIMEOUT_SECONDS,

@@ -16,7 +16,7 @@ from tenacity import AsyncRetrying, retry_if_exception_type, wait_random_exponen
 from retraining_operator.api.request import Manifest, build_request, same_trigger
 from retraining_operator.api.trigger import Malformed, MalformedRecord
 from retraining_operator.context import Context
-from retraining_operator.crash import Point
+from retraining_operator.fault_injection import Point
 from retraining_operator.intake.backpressure import Hold, Holds
 from retraining_operator.intake.catch_up import catch_up
 from retraining_operator.intake.handled_offsets import Ledger

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from retraining_operator.crash import Crashes, Point
+from retraining_operator.fault_injection import Crashes, Point
 from retraining_operator.settings import SettingsError
 
 
@@ -26,7 +26,7 @@ PROCESS_1 = pytest.param(
 @pytest.mark.parametrize("command", [pytest.param([], id="any process"), PROCESS_1])
 def test_point_that_is_named_dies_and_no_other(command: list[str]) -> None:
     program = (
-        "from retraining_operator.crash import Crashes, Point\n"
+        "from retraining_operator.fault_injection import Crashes, Point\n"
         "crashes = Crashes.read({'CRASH_POINTS': 'job-created=1'})\n"
         "crashes.at(Point.LAUNCHING)\n"
         "print('alive', flush=True)\n"
