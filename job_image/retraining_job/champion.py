@@ -19,7 +19,7 @@ from retraining_job.signing import NotSigned, check_signature
 
 if TYPE_CHECKING:
     from retraining_job.contract import Tunables
-    from retraining_job.model import Model
+    from retraining_job.model.model import Model
     from retraining_job.settings import TrainSettings
 
 VERSION = re.compile(rb"[0-9]{1,15}")
@@ -172,8 +172,8 @@ def checked_state(settings: TrainSettings, live: Live, manifest: Manifest) -> No
 
 def rebuilt(settings: TrainSettings, live: Live, version: int) -> Model:
     """Make the model anew from its state."""
-    from retraining_job.model import UnreadableModel  # noqa: PLC0415  # brings river
-    from retraining_job.state import model_of  # noqa: PLC0415
+    from retraining_job.model.model import UnreadableModel  # noqa: PLC0415  # brings river
+    from retraining_job.model.state import model_of  # noqa: PLC0415
 
     try:
         return model_of(live.state or b"")
@@ -186,7 +186,7 @@ def rebuilt(settings: TrainSettings, live: Live, version: int) -> Model:
 
 def unpickled(settings: TrainSettings, live: Live, version: int) -> Model:
     """Read the pickle by the allow-list."""
-    from retraining_job.model import UnreadableModel, loaded  # noqa: PLC0415  # brings river
+    from retraining_job.model.model import UnreadableModel, loaded  # noqa: PLC0415  # brings river
 
     try:
         return loaded(live.model or b"", settings.deviation_class)

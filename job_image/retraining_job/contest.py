@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from retraining_job.decision import Decision
     from retraining_job.evidence import Evidence
     from retraining_job.input_shape import InputShape
-    from retraining_job.model import Model
-    from retraining_job.scaling import FeatureScaling
+    from retraining_job.model.model import Model
+    from retraining_job.model.scaling import FeatureScaling
     from retraining_job.source import Source
     from retraining_job.threshold import Threshold
 
@@ -88,7 +88,7 @@ def champion_input(champion: Champion, deviation_feature: str) -> ChampionInput 
     """
     if champion.model is None:
         return None
-    from retraining_job.model import feature_names  # noqa: PLC0415  # brings river
+    from retraining_job.model.model import feature_names  # noqa: PLC0415  # brings river
 
     shape = champion.manifest.input if champion.manifest else None
     names = set(feature_names(champion.model))

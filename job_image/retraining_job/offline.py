@@ -18,12 +18,12 @@ from retraining_job.decision import Decision
 from retraining_job.errors import BadConfiguration
 from retraining_job.live import Stamp
 from retraining_job.logs import timed
-from retraining_job.model import Model, UnreadableModel, loaded
+from retraining_job.model.model import Model, UnreadableModel, loaded
+from retraining_job.model.state import model_of
 from retraining_job.outcome import outcome_of
 from retraining_job.parcel import parcel_of
 from retraining_job.presets import contest_of
 from retraining_job.source import File
-from retraining_job.state import model_of
 from retraining_job.threshold import set_threshold
 
 if TYPE_CHECKING:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from retraining_job.manifest import origin_of
-from retraining_job.model import dumped
+from retraining_job.model.model import dumped
+from retraining_job.model.state import fingerprint, state_text
 from retraining_job.publish import Parcel
-from retraining_job.state import fingerprint, state_text
 
 if TYPE_CHECKING:
     from retraining_job.contest import Contest
-    from retraining_job.model import Model
+    from retraining_job.model.model import Model
     from retraining_job.settings import RunSettings
 
 

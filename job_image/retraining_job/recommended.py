@@ -29,14 +29,14 @@ from retraining_job.evidence import (
 from retraining_job.input_change import ChampionInput, InputChange, changed
 from retraining_job.input_counts import shape_of_columns
 from retraining_job.labels import coverage_of
+from retraining_job.model.scaling import FeatureScaling, scaled_features, unscale_of
 from retraining_job.reading_report import reading_sentences
-from retraining_job.scaling import FeatureScaling, scaled_features, unscale_of
 from retraining_job.scores import Scores, ranked
 from retraining_job.split import Parts, split, window_of
 
 if TYPE_CHECKING:
     from retraining_job.columns import Columns
-    from retraining_job.model import Model
+    from retraining_job.model.model import Model
 
 PERIODS = 10
 
@@ -91,8 +91,8 @@ def prepared(columns: Columns, settings: Tunables, champion_until: datetime | No
 def trained(prepared: Prepared, settings: Tunables) -> Model:
     """Train a challenger on the training rows, oldest first; it takes raw features."""
     from retraining_job.deviation import StandardAbsoluteDeviation  # noqa: PLC0415  # only who trains pays for these
-    from retraining_job.forest import learned_rows  # noqa: PLC0415
-    from retraining_job.model import Model  # noqa: PLC0415
+    from retraining_job.model.forest import learned_rows  # noqa: PLC0415
+    from retraining_job.model.model import Model  # noqa: PLC0415
 
     columns, rows, window = prepared.columns, prepared.parts.training_rows, settings.forest_window
     places = {name: place for place, name in enumerate(columns.names)}
@@ -115,7 +115,7 @@ def trained(prepared: Prepared, settings: Tunables) -> Model:
 
 def scores_of(model: Model, prepared: Prepared) -> Scores:
     """Let a model, champion or challenger, score the hold-out; it learns nothing from it."""
-    from retraining_job.model import hst_scores, sad_scores  # noqa: PLC0415
+    from retraining_job.model.model import hst_scores, sad_scores  # noqa: PLC0415
 
     columns, held = prepared.columns, prepared.columns.features[prepared.parts.hold_out]
     return Scores(hst_scores(model, columns.names, held), sad_scores(model, columns.names, held))

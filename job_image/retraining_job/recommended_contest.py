@@ -15,7 +15,7 @@ from retraining_job.contract import Contenders, Tunables, Window
 from retraining_job.decision import Decision
 from retraining_job.evidence import Contender, Provenance
 from retraining_job.input_change import InputChange
-from retraining_job.model import UnreadableModel
+from retraining_job.model.model import UnreadableModel
 from retraining_job.reading_report import with_reading
 from retraining_job.scores import Scores
 from retraining_job.split import window_of
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from retraining_job.champion import Champion
     from retraining_job.columns import Columns
     from retraining_job.input_shape import InputShape
-    from retraining_job.model import Model
+    from retraining_job.model.model import Model
+    from retraining_job.model.scaling import FeatureScaling
     from retraining_job.recommended import Prepared
-    from retraining_job.scaling import FeatureScaling
     from retraining_job.settings import RunSettings
     from retraining_job.source import Source
     from retraining_job.threshold import Threshold

@@ -18,7 +18,7 @@ from retraining_job.logs import with_progress
 
 if TYPE_CHECKING:
     from retraining_job.events import Event
-    from retraining_job.model import Model
+    from retraining_job.model.model import Model
 
 FOREST_WEIGHT = 0.7
 DEVIATION_WEIGHT = 0.3
@@ -58,8 +58,8 @@ def enough(n_samples: int, minimum: int) -> Decision | None:
 
 def trained(samples: Sequence[Sample], settings: Tunables) -> Model:
     """Train a challenger on all samples in their order."""
-    from retraining_job.forest import learned  # noqa: PLC0415  # only who trains pays for it
-    from retraining_job.model import Model  # noqa: PLC0415
+    from retraining_job.model.forest import learned  # noqa: PLC0415  # only who trains pays for it
+    from retraining_job.model.model import Model  # noqa: PLC0415
 
     features = [sample.features for sample in samples]
     deviation = StandardAbsoluteDeviation(settings.deviation_feature)

@@ -17,15 +17,15 @@ from retraining_job.guards import input_decision, input_remarks
 from retraining_job.input_change import InputChange, changed
 from retraining_job.input_counts import merged, shape_of_tallies
 from retraining_job.input_shape import InputShape, Measured, stretches
-from retraining_job.model import UnreadableModel, feature_names
+from retraining_job.model.model import UnreadableModel, feature_names
 from retraining_job.reading_report import with_reading
 
 if TYPE_CHECKING:
     from retraining_job.champion import Champion
     from retraining_job.events import Event
-    from retraining_job.model import Model
+    from retraining_job.model.model import Model
+    from retraining_job.model.scaling import FeatureScaling
     from retraining_job.reading import ReadingFacts
-    from retraining_job.scaling import FeatureScaling
     from retraining_job.settings import RunSettings
     from retraining_job.source import Source
     from retraining_job.threshold import Threshold

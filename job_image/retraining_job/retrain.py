@@ -19,7 +19,7 @@ from retraining_job.contest import Judgement
 from retraining_job.contract import Promotion, Reason, Result, Verdict, Withheld
 from retraining_job.decision import Decision
 from retraining_job.logs import timed
-from retraining_job.model import UnreadableModel
+from retraining_job.model.model import UnreadableModel
 from retraining_job.outcome import Outcome, outcome_of
 from retraining_job.presets import contest_of
 from retraining_job.publish import Parcel, Published, publish
@@ -29,7 +29,7 @@ from retraining_job.threshold import live_threshold
 
 if TYPE_CHECKING:
     from retraining_job.manifest import Manifest
-    from retraining_job.model import Model
+    from retraining_job.model.model import Model
     from retraining_job.settings import TrainSettings
 
 JUDGEMENTS = 5

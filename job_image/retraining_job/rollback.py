@@ -173,8 +173,8 @@ def rebuilt_pickle(settings: TrainSettings, state: str) -> bytes:
     Raises:
         ValueError: the state cannot be read; the text says why, as the end of a sentence.
     """
-    from retraining_job.model import UnreadableModel, dumped  # noqa: PLC0415  # brings river
-    from retraining_job.state import model_of  # noqa: PLC0415
+    from retraining_job.model.model import UnreadableModel, dumped  # noqa: PLC0415  # brings river
+    from retraining_job.model.state import model_of  # noqa: PLC0415
 
     try:
         model = model_of(state)

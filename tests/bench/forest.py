@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from retraining_job.trees import Shape
+from retraining_job.model.array_forest import Shape
 from tests.bench.child import Clock
 
 NAMES = tuple(f"feature_{number:02d}" for number in range(11))
@@ -48,9 +48,9 @@ def ours(matrix: np.ndarray, path: Path) -> None:
     clock = Clock()
     with clock.step("import"):
         from retraining_job.deviation import StandardAbsoluteDeviation  # noqa: PLC0415
-        from retraining_job.emitter import emitted  # noqa: PLC0415
-        from retraining_job.proof import prove  # noqa: PLC0415
-        from retraining_job.trees import ArrayForest  # noqa: PLC0415
+        from retraining_job.model.array_forest import ArrayForest  # noqa: PLC0415
+        from retraining_job.model.equivalence import prove  # noqa: PLC0415
+        from retraining_job.model.pickle_writer import emitted  # noqa: PLC0415
     with clock.step("build"):
         if doubt := prove():
             raise RuntimeError(doubt)

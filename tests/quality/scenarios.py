@@ -22,7 +22,7 @@ from retraining_job.decision import Decision
 from retraining_job.evidence import Contender, Evidence, Provenance
 from retraining_job.input_change import ChampionInput
 from retraining_job.input_counts import shape_of_columns
-from retraining_job.model import Model, feature_names, hst_scores, sad_scores
+from retraining_job.model.model import Model, feature_names, hst_scores, sad_scores
 from retraining_job.recommended import Prepared
 from retraining_job.scores import Scores
 from retraining_job.split import window_of

@@ -21,7 +21,7 @@ import retraining_job.retrain
 import retraining_job.schema
 import retraining_job.table_columns  # noqa: F401
 from retraining_job.__main__ import main
-from retraining_job.proof import prove
+from retraining_job.model.equivalence import prove
 
 prove()  # loads river
 

@@ -11,11 +11,11 @@ from retraining_job.contract import Result, Verdict
 from retraining_job.deviation import StandardAbsoluteDeviation
 from retraining_job.keys import Keys
 from retraining_job.manifest import origin_of
-from retraining_job.model import Model, dumped
+from retraining_job.model.array_forest import ArrayForest
+from retraining_job.model.model import Model, dumped
+from retraining_job.model.state import state_text
 from retraining_job.publish import Parcel, publish
 from retraining_job.settings import DecideSettings
-from retraining_job.state import state_text
-from retraining_job.trees import ArrayForest
 
 NAMES = ("amount", "hour_of_day")
 EVENT = {"amount": 0.3, "hour_of_day": 0.6}

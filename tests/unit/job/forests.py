@@ -7,9 +7,9 @@ import numpy as np
 from hypothesis import strategies as st
 from river.anomaly import HalfSpaceTrees
 
-from retraining_job.collector import collector_off
 from retraining_job.features import Features
-from retraining_job.trees import ArrayForest, depth_first, matrix_of
+from retraining_job.model.array_forest import ArrayForest, depth_first, matrix_of
+from retraining_job.model.garbage import collector_off
 
 NAMES = ["amount", "hour", "risk", "zeta"]
 VALUES = st.floats(-0.5, 1.5)

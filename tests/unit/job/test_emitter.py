@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from river.anomaly import HalfSpaceTrees
 
 from retraining_job.deviation import StandardAbsoluteDeviation
-from retraining_job.emitter import emitted
 from retraining_job.features import Features
-from retraining_job.model import DEFAULT_DEVIATION_CLASS, Model, dumped, loaded
-from retraining_job.trees import ArrayForest
+from retraining_job.model.array_forest import ArrayForest
+from retraining_job.model.model import DEFAULT_DEVIATION_CLASS, Model, dumped, loaded
+from retraining_job.model.pickle_writer import emitted
 from tests.unit.job.forests import (
     EVENTS,
     NAMES,

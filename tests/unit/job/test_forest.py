@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from river.anomaly import HalfSpaceTrees
 
-from retraining_job.collector import collector_off
 from retraining_job.features import Features
-from retraining_job.forest import decisive, learned_forest
+from retraining_job.model.forest import decisive, learned_forest
+from retraining_job.model.garbage import collector_off
 
 NAMES = ["amount", "hour", "risk", "zeta"]
 COMPLETE = st.fixed_dictionaries({name: st.floats(-2.0, 2.0) for name in NAMES})

@@ -7,12 +7,12 @@ import pickle
 import pytest
 from river.anomaly import HalfSpaceTrees
 
-from retraining_job.collector import collector_off
 from retraining_job.deviation import StandardAbsoluteDeviation
-from retraining_job.emitter import emitted
-from retraining_job.model import Model, identical
-from retraining_job.state import model_of, state_text
-from retraining_job.trees import ArrayForest, matrix_of
+from retraining_job.model.array_forest import ArrayForest, matrix_of
+from retraining_job.model.garbage import collector_off
+from retraining_job.model.model import Model, identical
+from retraining_job.model.pickle_writer import emitted
+from retraining_job.model.state import model_of, state_text
 from tests.unit.job.forests import agree, plainly_learned
 
 SHAPE = {"n_trees": 25, "height": 15, "window_size": 250, "seed": 42}

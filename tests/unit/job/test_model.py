@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from river.anomaly import HalfSpaceTrees
 
 from retraining_job.deviation import StandardAbsoluteDeviation
-from retraining_job.forest import learned_forest
-from retraining_job.model import DEFAULT_DEVIATION_CLASS, Model, UnreadableModel, dumped, loaded
+from retraining_job.model.forest import learned_forest
+from retraining_job.model.model import DEFAULT_DEVIATION_CLASS, Model, UnreadableModel, dumped, loaded
 
 FOREIGN = "scoring.ensemble.RunningDeviation"
 EVENTS = [{"amount": float(i % 7) / 7, "hour": float(i % 24) / 24} for i in range(130)]

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from retraining_job.deviation import StandardAbsoluteDeviation
-from retraining_job.model import Model, feature_names, hst_scores, identical, sad_scores
+from retraining_job.model.model import Model, feature_names, hst_scores, identical, sad_scores
 from tests.unit.job.forests import NAMES, learned_in_arrays, plainly_learned
 
 SHAPE = {"n_trees": 3, "height": 4, "window_size": 10, "seed": 42}

@@ -12,11 +12,11 @@ import river.tree.padded
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from retraining_job import emitter, proof, rivers, trees
 from retraining_job.features import Features
-from retraining_job.forest import learned, learned_rows
-from retraining_job.proof import prove
-from retraining_job.trees import ArrayForest, matrix_of
+from retraining_job.model import array_forest, equivalence, pickle_writer, river_import
+from retraining_job.model.array_forest import ArrayForest, matrix_of
+from retraining_job.model.equivalence import prove
+from retraining_job.model.forest import learned, learned_rows
 from tests.unit.job.forests import EVENTS, NAMES, SHAPES, WITH_GAPS, agree, content, plainly_learned
 
 SHAPE = {"n_trees": 2, "height": 3, "window_size": 10, "seed": 42}
@@ -81,7 +81,7 @@ def classes_move(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def forest_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(proof, "half_space_trees", lambda: rivers.import_module("river.anomaly.nowhere"))
+    monkeypatch.setattr(equivalence, "half_space_trees", lambda: river_import.import_module("river.anomaly.nowhere"))
 
 
 def generators_part(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -108,7 +108,7 @@ def test_another_river_is_noticed(change: object, doubt: str, monkeypatch: pytes
 
 
 def test_wrong_pickle_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(emitter, "masses", lambda _forest, _first_node: b"")
+    monkeypatch.setattr(pickle_writer, "masses", lambda _forest, _first_node: b"")
     assert "in the nodes that its pickle holds" in str(prove())
 
 
@@ -134,7 +134,9 @@ def test_fast_where_proved_and_plain_with_a_warning_where_not(
 @settings(deadline=None)
 @given(events=EVENTS | st.lists(WITH_GAPS.filter(bool), max_size=5), shape=SHAPES)
 def test_both_ways_give_the_same(events: list[Features], shape: dict[str, int]) -> None:
-    plain, fast = (learned(events, **shape, proof=proof) for proof in (lambda: "it is a test", lambda: None))
+    plain, fast = (
+        learned(events, **shape, proof=equivalence) for equivalence in (lambda: "it is a test", lambda: None)
+    )
     rivers_own = plainly_learned(events, **shape)
     assert content(plain) == content(rivers_own)  # type: ignore[arg-type]
     if events:
@@ -150,14 +152,14 @@ def test_both_ways_write_the_scaling_into_the_trees(events: list[Features], shap
         return np.sqrt(thresholds) * (1.0 + NAMES.index(name))
 
     plain, fast = (
-        learned_rows(NAMES, matrix_of(events, NAMES), unscale=unscale, proof=proof, **shape)
-        for proof in (lambda: "it is a test", lambda: None)
+        learned_rows(NAMES, matrix_of(events, NAMES), unscale=unscale, proof=equivalence, **shape)
+        for equivalence in (lambda: "it is a test", lambda: None)
     )
     assert agree(fast, plain)  # type: ignore[arg-type]
-    read = pickle.loads(emitter.emitted(fast, None))["hst"]  # type: ignore[arg-type]  # noqa: S301
+    read = pickle.loads(pickle_writer.emitted(fast, None))["hst"]  # type: ignore[arg-type]  # noqa: S301
     assert content(read) == content(plain)  # type: ignore[arg-type]
 
 
 def test_proof_would_see_another_padding_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(trees, "PADDING", 0.150001)
+    monkeypatch.setattr(array_forest, "PADDING", 0.150001)
     assert "in its nodes" in str(prove())

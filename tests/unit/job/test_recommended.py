@@ -14,7 +14,7 @@ from retraining_job.contract import Preset, Reason, Scaling, Tunables, Verdict
 from retraining_job.decision import Decision
 from retraining_job.deviation import StandardAbsoluteDeviation
 from retraining_job.evidence import Contender, Evidence
-from retraining_job.model import Model
+from retraining_job.model.model import Model
 from retraining_job.recommended import Prepared
 from retraining_job.scores import Scores
 from tests.quality.scenarios import provenance

@@ -7,7 +7,7 @@ LIGHT = """
 import sys
 from retraining_job.rivers import half_space_trees
 from retraining_job.proof import prove
-import retraining_job.model, retraining_job.forest, retraining_job.state
+import retraining_job.model.model, retraining_job.model.forest, retraining_job.model.state
 assert not [name for name in sys.modules if name.split(".")[0] == "river"], "river is loaded before it is needed"
 forest = half_space_trees()
 assert prove() is None
@@ -39,7 +39,7 @@ assert not {"river.anomaly", "river.stats", "scipy.stats"} & set(sys.modules), "
 
 MOVED = """
 import sys
-import retraining_job.rivers as rivers
+import retraining_job.model.river_import as rivers
 class Finder:
     def find_spec(self, name, path=None, target=None):
         if name == "river.anomaly.hst" and "river.anomaly.gaussian" not in sys.modules:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from retraining_job.contract import Scaling
-from retraining_job.scaling import FeatureScaling, exponential, logarithm, scaled_features, scaling_of, unscale_of
+from retraining_job.model.scaling import FeatureScaling, exponential, logarithm, scaled_features, scaling_of, unscale_of
 
 FINITE = st.floats(allow_nan=False, allow_infinity=False)
 RANDOM = np.random.default_rng(1)

@@ -10,13 +10,13 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from retraining_job import state
 from retraining_job.deviation import StandardAbsoluteDeviation
 from retraining_job.features import Features
-from retraining_job.model import DEFAULT_DEVIATION_CLASS, Model, UnreadableModel, dumped, identical
-from retraining_job.scaling import FeatureScaling, unscale_of
-from retraining_job.state import fingerprint, model_of, state_text
-from retraining_job.trees import ArrayForest, matrix_of
+from retraining_job.model import state
+from retraining_job.model.array_forest import ArrayForest, matrix_of
+from retraining_job.model.model import DEFAULT_DEVIATION_CLASS, Model, UnreadableModel, dumped, identical
+from retraining_job.model.scaling import FeatureScaling, unscale_of
+from retraining_job.model.state import fingerprint, model_of, state_text
 from tests.unit.job.forests import EVENTS, NAMES, SHAPES, WITH_GAPS, plainly_learned
 
 SHAPE = {"n_trees": 3, "height": 4, "window_size": 10, "seed": 42}

@@ -8,7 +8,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from retraining_job.features import Features
-from retraining_job.trees import CHUNK_ROWS, ArrayForest, matrix_of
+from retraining_job.model.array_forest import CHUNK_ROWS, ArrayForest, matrix_of
 from tests.unit.job.forests import (
     EVENTS,
     NAMES,

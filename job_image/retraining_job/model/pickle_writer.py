@@ -17,7 +17,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from retraining_job.trees import ArrayForest, depth_first
+from retraining_job.model.array_forest import ArrayForest, depth_first
 
 KEYS = ("children", "feature", "threshold", "l_mass", "r_mass")
 """A node's attributes, in the order in which river sets them."""

@@ -19,13 +19,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from retraining_job.collector import collector_off
 from retraining_job.contract import Tunables, environment_name, value_name
 from retraining_job.deviation import StandardAbsoluteDeviation
-from retraining_job.emitter import emitted
-from retraining_job.nodes import event_of, nodes_of
-from retraining_job.rivers import half_space_trees
-from retraining_job.trees import ArrayForest
+from retraining_job.model.array_forest import ArrayForest
+from retraining_job.model.garbage import collector_off
+from retraining_job.model.nodes import event_of, nodes_of
+from retraining_job.model.pickle_writer import emitted
+from retraining_job.model.river_import import half_space_trees
 
 if TYPE_CHECKING:
     from river.anomaly import HalfSpaceTrees

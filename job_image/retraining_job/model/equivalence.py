@@ -12,10 +12,10 @@ from collections.abc import Iterator
 from itertools import zip_longest
 from typing import TYPE_CHECKING, NamedTuple
 
-from retraining_job.emitter import emitted
-from retraining_job.nodes import nodes_of
-from retraining_job.rivers import half_space_trees
-from retraining_job.trees import ArrayForest, Shape, matrix_of
+from retraining_job.model.array_forest import ArrayForest, Shape, matrix_of
+from retraining_job.model.nodes import nodes_of
+from retraining_job.model.pickle_writer import emitted
+from retraining_job.model.river_import import half_space_trees
 
 if TYPE_CHECKING:
     from river.anomaly import HalfSpaceTrees

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, TypeVar, Unpack
 
 import numpy as np
 
-from retraining_job.collector import collector_off
-from retraining_job.nodes import event_of
-from retraining_job.proof import prove
-from retraining_job.rivers import half_space_trees
-from retraining_job.trees import ArrayForest, Shape, Unscale, matrix_of
+from retraining_job.model.array_forest import ArrayForest, Shape, Unscale, matrix_of
+from retraining_job.model.equivalence import prove
+from retraining_job.model.garbage import collector_off
+from retraining_job.model.nodes import event_of
+from retraining_job.model.river_import import half_space_trees
 
 if TYPE_CHECKING:
     from river.anomaly import HalfSpaceTrees

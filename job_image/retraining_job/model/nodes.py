@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from retraining_job.trees import ArrayForest, depth_first
+from retraining_job.model.array_forest import ArrayForest, depth_first
 
 if TYPE_CHECKING:
     import numpy as np

@@ -21,9 +21,9 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from retraining_job.deviation import StandardAbsoluteDeviation
-from retraining_job.model import Model, UnreadableModel
-from retraining_job.scaling import FeatureScaling, unscale_of
-from retraining_job.trees import ArrayForest
+from retraining_job.model.array_forest import ArrayForest
+from retraining_job.model.model import Model, UnreadableModel
+from retraining_job.model.scaling import FeatureScaling, unscale_of
 
 TEXT_LIMIT = 32 * 1024 * 1024
 """Bytes of a state that are read; the usual one has 30 thousand."""

@@ -1,0 +1,1 @@
+"""The model: forest, deviation score and their formats."""
