@@ -13,7 +13,7 @@ from enum import StrEnum
 from pydantic import BaseModel, ConfigDict
 
 from retraining_job.contract import value_name
-from retraining_job.features import NEUTRAL_FEATURES
+from retraining_job.events.features import NEUTRAL_FEATURES
 from retraining_job.input_shape import FEATURES_LIMIT, InputShape, Measured
 from retraining_job.input_shape import NAME_LIMIT_CHARACTERS as RECORDED_CHARACTERS
 

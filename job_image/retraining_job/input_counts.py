@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from retraining_job.features import Features, Tally
+from retraining_job.events.features import Features, Tally
 from retraining_job.input_shape import (
     DECIMALS,
     FEATURES_LIMIT,
@@ -24,8 +24,8 @@ from retraining_job.input_shape import (
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from retraining_job.columns import Columns
-    from retraining_job.reading import ReadingFacts
+    from retraining_job.events.columns import Columns
+    from retraining_job.events.reading import ReadingFacts
 
 
 def shape_of_columns(columns: Columns, newest_start: int) -> Measured:

@@ -16,6 +16,7 @@ from retraining_job.contest import Contest, Judgement
 from retraining_job.contract import Reason, Result, Verdict, Withheld
 from retraining_job.decision import Decision
 from retraining_job.errors import BadConfiguration
+from retraining_job.events.source import File
 from retraining_job.live import Stamp
 from retraining_job.logs import timed
 from retraining_job.model.model import Model, UnreadableModel, loaded
@@ -23,7 +24,6 @@ from retraining_job.model.state import model_of
 from retraining_job.outcome import outcome_of
 from retraining_job.parcel import parcel_of
 from retraining_job.presets import contest_of
-from retraining_job.source import File
 from retraining_job.threshold import set_threshold
 
 if TYPE_CHECKING:

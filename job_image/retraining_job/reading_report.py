@@ -9,7 +9,7 @@ from retraining_job.input_change import listed, shown
 
 if TYPE_CHECKING:
     from retraining_job.decision import Decision
-    from retraining_job.reading import ReadingFacts
+    from retraining_job.events.reading import ReadingFacts
 
 
 def reading_sentences(facts: ReadingFacts) -> list[str]:

@@ -35,7 +35,7 @@ from retraining_job.scores import Scores, ranked
 from retraining_job.split import Parts, split, window_of
 
 if TYPE_CHECKING:
-    from retraining_job.columns import Columns
+    from retraining_job.events.columns import Columns
     from retraining_job.model.model import Model
 
 PERIODS = 10

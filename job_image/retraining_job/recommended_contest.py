@@ -22,13 +22,13 @@ from retraining_job.split import window_of
 
 if TYPE_CHECKING:
     from retraining_job.champion import Champion
-    from retraining_job.columns import Columns
+    from retraining_job.events.columns import Columns
+    from retraining_job.events.source import Source
     from retraining_job.input_shape import InputShape
     from retraining_job.model.model import Model
     from retraining_job.model.scaling import FeatureScaling
     from retraining_job.recommended import Prepared
     from retraining_job.settings import RunSettings
-    from retraining_job.source import Source
     from retraining_job.threshold import Threshold
 
 

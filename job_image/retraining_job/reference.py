@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, NamedTuple
 from retraining_job.contract import Figures, Reason, Tunables, Verdict
 from retraining_job.decision import Decision
 from retraining_job.deviation import StandardAbsoluteDeviation
-from retraining_job.features import Features, Tally, is_anomaly, tells
+from retraining_job.events.features import Features, Tally, is_anomaly, tells
 from retraining_job.logs import with_progress
 
 if TYPE_CHECKING:
-    from retraining_job.events import Event
+    from retraining_job.events.table import Event
     from retraining_job.model.model import Model
 
 FOREST_WEIGHT = 0.7

@@ -11,8 +11,8 @@ from retraining_job import reference
 from retraining_job.contest import Judgement, champion_input
 from retraining_job.contract import Contenders, Figures, Window
 from retraining_job.decision import Decision
-from retraining_job.events import window_of
-from retraining_job.features import Tally
+from retraining_job.events.features import Tally
+from retraining_job.events.table import window_of
 from retraining_job.guards import input_decision, input_remarks
 from retraining_job.input_change import InputChange, changed
 from retraining_job.input_counts import merged, shape_of_tallies
@@ -22,12 +22,12 @@ from retraining_job.reading_report import with_reading
 
 if TYPE_CHECKING:
     from retraining_job.champion import Champion
-    from retraining_job.events import Event
+    from retraining_job.events.reading import ReadingFacts
+    from retraining_job.events.source import Source
+    from retraining_job.events.table import Event
     from retraining_job.model.model import Model
     from retraining_job.model.scaling import FeatureScaling
-    from retraining_job.reading import ReadingFacts
     from retraining_job.settings import RunSettings
-    from retraining_job.source import Source
     from retraining_job.threshold import Threshold
 
 log = logging.getLogger(__name__)

@@ -18,13 +18,13 @@ from retraining_job.champion import Champion, UnreadableChampion, read_champion,
 from retraining_job.contest import Judgement
 from retraining_job.contract import Promotion, Reason, Result, Verdict, Withheld
 from retraining_job.decision import Decision
+from retraining_job.events.source import Table
 from retraining_job.logs import timed
 from retraining_job.model.model import UnreadableModel
 from retraining_job.outcome import Outcome, outcome_of
 from retraining_job.presets import contest_of
 from retraining_job.publish import Parcel, Published, publish
 from retraining_job.retries import patiently
-from retraining_job.source import Table
 from retraining_job.threshold import live_threshold
 
 if TYPE_CHECKING:

@@ -13,9 +13,9 @@ from textwrap import fill
 import numpy as np
 
 from retraining_job import recommended
-from retraining_job.columns import Columns
 from retraining_job.contract import Figures, Preset, Reason, Tunables, Verdict
 from retraining_job.decision import Decision
+from retraining_job.events.columns import Columns
 from retraining_job.evidence import Evidence
 from retraining_job.figures import alert_rate, average_precision
 from retraining_job.input_change import ChampionInput, changed

@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 
 from retraining_job import recommended
-from retraining_job.columns import COLUMN_FEATURES, Columns
 from retraining_job.contract import Preset, Scaling, Tunables
 from retraining_job.decision import Decision
+from retraining_job.events.columns import COLUMN_FEATURES, Columns
 from retraining_job.evidence import Contender, Evidence, Provenance
 from retraining_job.input_change import ChampionInput
 from retraining_job.input_counts import shape_of_columns

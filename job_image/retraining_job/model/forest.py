@@ -21,7 +21,7 @@ from retraining_job.model.river_import import half_space_trees
 if TYPE_CHECKING:
     from river.anomaly import HalfSpaceTrees
 
-    from retraining_job.features import Features
+    from retraining_job.events.features import Features
 
 Row = TypeVar("Row")
 

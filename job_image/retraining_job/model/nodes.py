@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import numpy as np
     from river.anomaly import HalfSpaceTrees
 
-    from retraining_job.features import Features
+    from retraining_job.events.features import Features
 
 
 class Node(NamedTuple):

@@ -16,14 +16,15 @@ from hypothesis import strategies as st
 from psycopg2.extras import execute_values
 from pydantic import SecretStr
 
-from retraining_job import database, events
+from retraining_job import database
 from retraining_job.commands import end_badly
 from retraining_job.contract import ExitCode, Preset
 from retraining_job.errors import BadConfiguration, BadData
+from retraining_job.events import table
+from retraining_job.events.source import Table
 from retraining_job.offline import Files, compete
 from retraining_job.presets import contest_of
 from retraining_job.settings import TrainSettings
-from retraining_job.source import Table
 
 EXAMPLES = 2_000
 ROWS = 24
@@ -196,7 +197,7 @@ def test_whatever_a_table_holds_a_run_ends_with_a_verdict_or_a_sentence(connecti
         except psycopg2.Error as error:
             raise database.understood(error) from None
 
-    monkeypatch.setattr(events, "database", same_connection)
+    monkeypatch.setattr(table, "database", same_connection)
 
     @settings(
         max_examples=EXAMPLES, deadline=None, database=None, derandomize=True,

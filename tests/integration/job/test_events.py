@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from pydantic import SecretStr
 
-from retraining_job.columns import columns_of
 from retraining_job.errors import BadConfiguration, BadData, DependencyAway
-from retraining_job.events import read_events
-from retraining_job.table_columns import read_columns
+from retraining_job.events.columns import columns_of
+from retraining_job.events.copy_columns import read_columns
+from retraining_job.events.table import read_events
 
 TIED = 300
 READERS = [read_events, read_columns]

@@ -7,10 +7,10 @@ import psycopg2
 import pytest
 from pydantic import SecretStr
 
-from retraining_job.columns import columns_of
 from retraining_job.errors import BadConfiguration
-from retraining_job.events import read_events, read_table
-from retraining_job.table_columns import read_columns
+from retraining_job.events.columns import columns_of
+from retraining_job.events.copy_columns import read_columns
+from retraining_job.events.table import read_events, read_table
 from tests.integration.job.conftest import EVERY, RECOMMENDED, SMALL, features
 from tests.integration.job.test_events import fill, table, url  # noqa: F401  # fixtures
 from tests.system.endpoints import at

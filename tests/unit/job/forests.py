@@ -7,7 +7,7 @@ import numpy as np
 from hypothesis import strategies as st
 from river.anomaly import HalfSpaceTrees
 
-from retraining_job.features import Features
+from retraining_job.events.features import Features
 from retraining_job.model.array_forest import ArrayForest, depth_first, matrix_of
 from retraining_job.model.garbage import collector_off
 

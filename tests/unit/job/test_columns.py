@@ -13,11 +13,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from retraining_job import columns
-from retraining_job.columns import columns_of, truth_of
 from retraining_job.errors import BadData
-from retraining_job.events import Event
-from retraining_job.features import features_of, is_anomaly
+from retraining_job.events import columns
+from retraining_job.events.columns import columns_of, truth_of
+from retraining_job.events.features import features_of, is_anomaly
+from retraining_job.events.table import Event
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 JSON_VALUES = st.recursive(

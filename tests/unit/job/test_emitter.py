@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from river.anomaly import HalfSpaceTrees
 
 from retraining_job.deviation import StandardAbsoluteDeviation
-from retraining_job.features import Features
+from retraining_job.events.features import Features
 from retraining_job.model.array_forest import ArrayForest
 from retraining_job.model.model import DEFAULT_DEVIATION_CLASS, Model, dumped, loaded
 from retraining_job.model.pickle_writer import emitted

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from retraining_job.events import Event
-from retraining_job.features import features_of, finite, is_anomaly
+from retraining_job.events.features import features_of, finite, is_anomaly
+from retraining_job.events.table import Event
 
 NAMES = {
     "amount", "amount_vs_user_avg", "amount_zscore", "tx_velocity_ratio", "is_high_risk_merchant", "is_odd_hour",

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from river.anomaly import HalfSpaceTrees
 
-from retraining_job.features import Features
+from retraining_job.events.features import Features
 from retraining_job.model.forest import decisive, learned_forest
 from retraining_job.model.garbage import collector_off
 

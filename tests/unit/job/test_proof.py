@@ -12,7 +12,7 @@ import river.tree.padded
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from retraining_job.features import Features
+from retraining_job.events.features import Features
 from retraining_job.model import array_forest, equivalence, pickle_writer, river_import
 from retraining_job.model.array_forest import ArrayForest, matrix_of
 from retraining_job.model.equivalence import prove

@@ -8,8 +8,8 @@ from river.anomaly import HalfSpaceTrees
 from retraining_job import reference
 from retraining_job.contract import Figures, Reason, Tunables, Verdict
 from retraining_job.deviation import StandardAbsoluteDeviation
-from retraining_job.events import Event
-from retraining_job.features import Features
+from retraining_job.events.features import Features
+from retraining_job.events.table import Event
 from retraining_job.model.model import Model
 from retraining_job.reference import Sample
 

@@ -11,7 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from retraining_job.deviation import StandardAbsoluteDeviation
-from retraining_job.features import Features
+from retraining_job.events.features import Features
 from retraining_job.model import state
 from retraining_job.model.array_forest import ArrayForest, matrix_of
 from retraining_job.model.model import DEFAULT_DEVIATION_CLASS, Model, UnreadableModel, dumped, identical

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from retraining_job.features import Features
+from retraining_job.events.features import Features
 from retraining_job.model.array_forest import CHUNK_ROWS, ArrayForest, matrix_of
 from tests.unit.job.forests import (
     EVENTS,

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from psycopg2 import sql
 
-from retraining_job.columns import Columns, Gathering, truth_of
-from retraining_job.events import FEATURES, MICROSECONDS, NULL, PROGRESS, TRUTH_COLUMN, newest, plain
+from retraining_job.events.columns import Columns, Gathering, truth_of
+from retraining_job.events.table import FEATURES, MICROSECONDS, NULL, PROGRESS, TRUTH_COLUMN, newest, plain
 from retraining_job.logs import Progress
 
 if TYPE_CHECKING:

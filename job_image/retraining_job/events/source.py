@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from retraining_job.columns import Columns
-    from retraining_job.events import Event
+    from retraining_job.events.columns import Columns
+    from retraining_job.events.table import Event
     from retraining_job.settings import RunSettings, TrainSettings
 
 
@@ -39,14 +39,14 @@ class Table:
 
     def columns(self) -> Columns:
         """Read it into columns."""
-        from retraining_job.table_columns import read_columns  # noqa: PLC0415  # psycopg2: only who reads a table
+        from retraining_job.events.copy_columns import read_columns  # noqa: PLC0415  # psycopg2: only who reads a table
 
         settings = self.settings
         return read_columns(settings.database_url, settings.events_table, settings.rows, settings.truth_column)
 
     def events(self) -> tuple[list[Event], int]:
         """Read it whole."""
-        from retraining_job.events import read_table  # noqa: PLC0415
+        from retraining_job.events.table import read_table  # noqa: PLC0415
 
         settings = self.settings
         return read_table(settings.database_url, settings.events_table, settings.rows, settings.truth_column)
@@ -66,13 +66,13 @@ class File:
 
     def columns(self) -> Columns:
         """Read it into columns."""
-        from retraining_job.columns import columns_of  # noqa: PLC0415
-        from retraining_job.event_files import file_chunks  # noqa: PLC0415
+        from retraining_job.events.columns import columns_of  # noqa: PLC0415
+        from retraining_job.events.files import file_chunks  # noqa: PLC0415
 
         return columns_of(file_chunks(self.path, self.settings.truth_column), self.settings.rows)
 
     def events(self) -> tuple[list[Event], int]:
         """Read it whole; a time that cannot be used is BadData here, which names the line."""
-        from retraining_job.event_files import read_file_events  # noqa: PLC0415
+        from retraining_job.events.files import read_file_events  # noqa: PLC0415
 
         return read_file_events(self.path, self.settings.rows, self.settings.truth_column), 0

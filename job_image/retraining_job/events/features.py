@@ -11,10 +11,10 @@ from enum import IntEnum
 from sys import intern
 from typing import TYPE_CHECKING, Any
 
-from retraining_job.reading import FeatureFacts, ReadingFacts
+from retraining_job.events.reading import FeatureFacts, ReadingFacts
 
 if TYPE_CHECKING:
-    from retraining_job.events import Event
+    from retraining_job.events.table import Event
 
 Features = dict[str, float]
 

@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from retraining_job.errors import BadData
-from retraining_job.events import in_utc
-from retraining_job.features import Kind, is_storable, number_in, object_in, parsed
-from retraining_job.reading import FeatureFacts, ReadingFacts
+from retraining_job.events.features import Kind, is_storable, number_in, object_in, parsed
+from retraining_job.events.reading import FeatureFacts, ReadingFacts
+from retraining_job.events.table import in_utc
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from retraining_job.events import Event
+    from retraining_job.events.table import Event
 
 NAMES_LIMIT = 1_000
 """More different features than this are no features: someone writes data into their names."""

@@ -17,7 +17,7 @@ from psycopg2 import sql
 
 from retraining_job.contract import Window
 from retraining_job.database import database
-from retraining_job.event_query import TABLE_SETTING, TRUTH_COLUMN, TRUTH_SETTING, EventQuery, Kind, event_query
+from retraining_job.events.query import TABLE_SETTING, TRUTH_COLUMN, TRUTH_SETTING, EventQuery, Kind, event_query
 from retraining_job.logs import Progress
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from retraining_job.errors import BadConfiguration, BadData
-from retraining_job.events import TRUTH_COLUMN, TRUTH_SETTING, Event, in_utc
+from retraining_job.events.table import TRUTH_COLUMN, TRUTH_SETTING, Event, in_utc
 from retraining_job.logs import with_progress
 
 Record = dict[str, object]

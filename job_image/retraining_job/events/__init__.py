@@ -1,0 +1,1 @@
+"""Scored events: from a table or a file to columns."""
