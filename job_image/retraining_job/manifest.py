@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from retraining_job.contract import Window
-from retraining_job.input_shape import InputShape
+from retraining_job.evaluation.input_shape import InputShape
 
 if TYPE_CHECKING:
     from retraining_job.settings import RunSettings

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 from retraining_job.champion import Champion
 from retraining_job.contest import Contest, Judgement
 from retraining_job.contract import Reason, Result, Verdict, Withheld
-from retraining_job.decision import Decision
 from retraining_job.errors import BadConfiguration
+from retraining_job.evaluation.decision import Decision
 from retraining_job.events.source import File
 from retraining_job.live import Stamp
 from retraining_job.logs import timed

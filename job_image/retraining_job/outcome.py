@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from retraining_job.contract import Result
-    from retraining_job.evidence import Evidence
+    from retraining_job.evaluation.evidence import Evidence
 
 
 @dataclass(frozen=True)

@@ -12,11 +12,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from retraining_job import bootstrap, figures, policy
-from retraining_job.chance import chance_limit
 from retraining_job.contract import PartFigures, Reason, Scaling, Tunables, Verdict, value_name
-from retraining_job.decision import Decision
-from retraining_job.evidence import (
+from retraining_job.evaluation import bootstrap, metrics, promotion_policy
+from retraining_job.evaluation.decision import Decision
+from retraining_job.evaluation.evidence import (
     Contender,
     Evidence,
     FeatureRecord,
@@ -26,13 +25,14 @@ from retraining_job.evidence import (
     Provenance,
     Split,
 )
-from retraining_job.input_change import ChampionInput, InputChange, changed
-from retraining_job.input_counts import shape_of_columns
-from retraining_job.labels import coverage_of
+from retraining_job.evaluation.input_change import ChampionInput, InputChange, changed
+from retraining_job.evaluation.input_counts import shape_of_columns
+from retraining_job.evaluation.labels import coverage_of
+from retraining_job.evaluation.permutation import chance_limit
+from retraining_job.evaluation.reading_report import reading_sentences
+from retraining_job.evaluation.scores import Scores, ranked
+from retraining_job.evaluation.split import Parts, split, window_of
 from retraining_job.model.scaling import FeatureScaling, scaled_features, unscale_of
-from retraining_job.reading_report import reading_sentences
-from retraining_job.scores import Scores, ranked
-from retraining_job.split import Parts, split, window_of
 
 if TYPE_CHECKING:
     from retraining_job.events.columns import Columns
@@ -161,24 +161,24 @@ def judge(  # noqa: PLR0913  # everything that decides, most of it by keyword
     record = parts.record(columns.times, columns.truth)
     mine = mixture_of(challenger, settings)
     theirs = None if champion is None else mixture_of(champion[0], settings)
-    edges = figures.histogram_edges(mine, mine if theirs is None else theirs)
+    edges = metrics.histogram_edges(mine, mine if theirs is None else theirs)
     measure = Measure(truth, settings, threshold, edges)
     facts = Contender(fingerprint=fingerprint, trained=record.training)
     challenger_record = contender(facts, challenger, measure)
     champion_record, comparison, chance, margin = None, None, None, settings.margin
     coverage: LabelCoverage | None = None
-    seed, judges = settings.forest_seed, not policy.untested(record, settings)
+    seed, judges = settings.forest_seed, not promotion_policy.untested(record, settings)
     if judges:
         chance = chance_limit(truth, mine, seed=seed)
     if champion is not None and theirs is not None:
         champion_record = contender(champion[1], champion[0], measure)
         coverage = coverage_of(truth, theirs, threshold) if champion_record.usable else None
         if challenger_record.usable:
-            matching = figures.matching_threshold(mine, int((theirs > threshold).sum()))
+            matching = metrics.matching_threshold(mine, int((theirs > threshold).sum()))
             challenger_record = challenger_record.model_copy(update={"matching_threshold": matching})
         if judges:
-            precisions = [figures.average_precision(truth, scores) or 0.0 for scores in (mine, theirs)]
-            margin = policy.margin_beside(precisions[1], record, settings)
+            precisions = [metrics.average_precision(truth, scores) or 0.0 for scores in (mine, theirs)]
+            margin = promotion_policy.margin_beside(precisions[1], record, settings)
             comparison = bootstrap.compared(truth, mine, theirs, difference=precisions[0] - precisions[1], seed=seed)
     evidence = Evidence(
         provenance=provenance,
@@ -200,7 +200,7 @@ def judge(  # noqa: PLR0913  # everything that decides, most of it by keyword
         periods=periods(columns.times[parts.hold_out], truth, mine, theirs, threshold),
         notes=[*notes(prepared, record, settings), *notes_on(challenger_record, champion_record, threshold)],
     )
-    decision = policy.decide(evidence, settings)
+    decision = promotion_policy.decide(evidence, settings)
     said = {"verdict": decision.verdict, "reason": decision.reason, "message": decision.text}
     return decision, evidence.model_copy(update=said)
 
@@ -215,16 +215,16 @@ def contender(facts: Contender, scores: Scores, measure: Measure) -> Contender:
     truth, settings, threshold = measure.truth, measure.settings, measure.threshold
     mixture = mixture_of(scores, settings)
     problem = scores.problem(settings.forest_weight, settings.deviation_weight)
-    precision, recall = figures.at_threshold(truth, mixture, threshold)
+    precision, recall = metrics.at_threshold(truth, mixture, threshold)
     return facts.model_copy(
         update={
-            "figures": figures.figures_of(truth, scores, settings, threshold),
+            "figures": metrics.figures_of(truth, scores, settings, threshold),
             "usable": not problem,
             "problem": problem,
             "threshold_precision": precision,
             "threshold_recall": recall,
-            "curve": figures.curve(truth, mixture),
-            "histogram": figures.histogram(truth, mixture, measure.edges),
+            "curve": metrics.curve(truth, mixture),
+            "histogram": metrics.histogram(truth, mixture, measure.edges),
         }
     )
 
@@ -282,10 +282,10 @@ def periods(
                 last=window.last,
                 rows=window.rows,
                 anomalies=int((truth[rows] == 1).sum()),
-                challenger_average_precision=figures.average_precision(truth[rows], challenger[rows]),
-                champion_average_precision=None if theirs is None else figures.average_precision(truth[rows], theirs),
-                challenger_alert_rate=figures.alert_rate(challenger[rows], threshold),
-                champion_alert_rate=None if theirs is None else figures.alert_rate(theirs, threshold),
+                challenger_average_precision=metrics.average_precision(truth[rows], challenger[rows]),
+                champion_average_precision=None if theirs is None else metrics.average_precision(truth[rows], theirs),
+                challenger_alert_rate=metrics.alert_rate(challenger[rows], threshold),
+                champion_alert_rate=None if theirs is None else metrics.alert_rate(theirs, threshold),
             )
         )
     return found
@@ -322,7 +322,7 @@ def notes_on(challenger: Contender, champion: Contender | None, threshold: float
         )
     if champion is not None and champion.problem:
         said.append(f"The champion's own scores are of no use: {champion.problem}.")
-    rate = policy.mixture(challenger.figures).alert_rate
+    rate = promotion_policy.mixture(challenger.figures).alert_rate
     if rate in {0.0, 1.0}:
         how = "all" if rate else "none"
         said.append(

@@ -12,19 +12,19 @@ from typing import TYPE_CHECKING
 from retraining_job import recommended
 from retraining_job.contest import Judgement, champion_input
 from retraining_job.contract import Contenders, Tunables, Window
-from retraining_job.decision import Decision
-from retraining_job.evidence import Contender, Provenance
-from retraining_job.input_change import InputChange
+from retraining_job.evaluation.decision import Decision
+from retraining_job.evaluation.evidence import Contender, Provenance
+from retraining_job.evaluation.input_change import InputChange
+from retraining_job.evaluation.reading_report import with_reading
+from retraining_job.evaluation.scores import Scores
+from retraining_job.evaluation.split import window_of
 from retraining_job.model.model import UnreadableModel
-from retraining_job.reading_report import with_reading
-from retraining_job.scores import Scores
-from retraining_job.split import window_of
 
 if TYPE_CHECKING:
     from retraining_job.champion import Champion
+    from retraining_job.evaluation.input_shape import InputShape
     from retraining_job.events.columns import Columns
     from retraining_job.events.source import Source
-    from retraining_job.input_shape import InputShape
     from retraining_job.model.model import Model
     from retraining_job.model.scaling import FeatureScaling
     from retraining_job.recommended import Prepared

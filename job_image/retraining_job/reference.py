@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from retraining_job.contract import Figures, Reason, Tunables, Verdict
-from retraining_job.decision import Decision
 from retraining_job.deviation import StandardAbsoluteDeviation
+from retraining_job.evaluation.decision import Decision
 from retraining_job.events.features import Features, Tally, is_anomaly, tells
 from retraining_job.logs import with_progress
 

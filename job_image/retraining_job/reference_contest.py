@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING
 from retraining_job import reference
 from retraining_job.contest import Judgement, champion_input
 from retraining_job.contract import Contenders, Figures, Window
-from retraining_job.decision import Decision
+from retraining_job.evaluation.decision import Decision
+from retraining_job.evaluation.guards import input_decision, input_remarks
+from retraining_job.evaluation.input_change import InputChange, changed
+from retraining_job.evaluation.input_counts import merged, shape_of_tallies
+from retraining_job.evaluation.input_shape import InputShape, Measured, stretches
+from retraining_job.evaluation.reading_report import with_reading
 from retraining_job.events.features import Tally
 from retraining_job.events.table import window_of
-from retraining_job.guards import input_decision, input_remarks
-from retraining_job.input_change import InputChange, changed
-from retraining_job.input_counts import merged, shape_of_tallies
-from retraining_job.input_shape import InputShape, Measured, stretches
 from retraining_job.model.model import UnreadableModel, feature_names
-from retraining_job.reading_report import with_reading
 
 if TYPE_CHECKING:
     from retraining_job.champion import Champion

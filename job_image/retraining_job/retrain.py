@@ -17,7 +17,7 @@ from retraining_job.challenger import store_challenger
 from retraining_job.champion import Champion, UnreadableChampion, read_champion, unreadable
 from retraining_job.contest import Judgement
 from retraining_job.contract import Promotion, Reason, Result, Verdict, Withheld
-from retraining_job.decision import Decision
+from retraining_job.evaluation.decision import Decision
 from retraining_job.events.source import Table
 from retraining_job.logs import timed
 from retraining_job.model.model import UnreadableModel

@@ -17,15 +17,15 @@ import numpy as np
 
 from retraining_job import recommended
 from retraining_job.contract import Preset, Scaling, Tunables
-from retraining_job.decision import Decision
+from retraining_job.evaluation.decision import Decision
+from retraining_job.evaluation.evidence import Contender, Evidence, Provenance
+from retraining_job.evaluation.input_change import ChampionInput
+from retraining_job.evaluation.input_counts import shape_of_columns
+from retraining_job.evaluation.scores import Scores
+from retraining_job.evaluation.split import window_of
 from retraining_job.events.columns import COLUMN_FEATURES, Columns
-from retraining_job.evidence import Contender, Evidence, Provenance
-from retraining_job.input_change import ChampionInput
-from retraining_job.input_counts import shape_of_columns
 from retraining_job.model.model import Model, feature_names, hst_scores, sad_scores
 from retraining_job.recommended import Prepared
-from retraining_job.scores import Scores
-from retraining_job.split import window_of
 from tests.quality.stream import NAMES, stream
 
 ROWS = 50_000

@@ -26,7 +26,7 @@ from typing import Literal
 import numpy as np
 
 from retraining_job.contract import Scaling
-from retraining_job.evidence import FeatureRecord
+from retraining_job.evaluation.evidence import FeatureRecord
 
 HEAVY_TAIL = 5.0
 """A farthest value more units from the median than this makes a heavy tail."""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from retraining_job.evidence import Evidence, Period
+from retraining_job.evaluation.evidence import Evidence, Period
 from retraining_job.report.drawing import (
     LEFT,
     RIGHT,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from retraining_job.evidence import Contender, Evidence
+from retraining_job.evaluation.evidence import Contender, Evidence
 from retraining_job.report.drawing import (
     LEFT,
     RIGHT,

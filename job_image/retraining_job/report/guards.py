@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from retraining_job.evidence import Contender, Evidence
-from retraining_job.guards import hidden_sentence, labels_sentence
-from retraining_job.input_change import InputChange
-from retraining_job.input_shape import FeatureShape, InputShape
+from retraining_job.evaluation.evidence import Contender, Evidence
+from retraining_job.evaluation.guards import hidden_sentence, labels_sentence
+from retraining_job.evaluation.input_change import InputChange
+from retraining_job.evaluation.input_shape import FeatureShape, InputShape
 from retraining_job.report.markup import Markup, joined, tag
 from retraining_job.report.tables import PARTS, table
 from retraining_job.report.wording import NONE, count, number, percent, points, shortened, signed

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from retraining_job.contract import Policy
-from retraining_job.evidence import Comparison, Evidence
+from retraining_job.evaluation.evidence import Comparison, Evidence
 from retraining_job.report.curves import absence
 from retraining_job.report.drawing import Scale, horizontal_axis, line, picture, ticks, words
 from retraining_job.report.markup import Markup, joined, tag

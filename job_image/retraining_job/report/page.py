@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib.resources import files
 
 from retraining_job.contract import PartFigures
-from retraining_job.evidence import Evidence
+from retraining_job.evaluation.evidence import Evidence
 from retraining_job.report import guards, tables
 from retraining_job.report.course import course
 from retraining_job.report.curves import curves

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from retraining_job.evidence import Evidence
+from retraining_job.evaluation.evidence import Evidence
 from retraining_job.report.markup import Markup, joined, tag
 from retraining_job.report.wording import count, span
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from itertools import pairwise
 
-from retraining_job.evidence import Contender, Evidence, ScoreHistogram
+from retraining_job.evaluation.evidence import Contender, Evidence, ScoreHistogram
 from retraining_job.report.curves import absence
 from retraining_job.report.drawing import (
     LEFT,

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from retraining_job.contract import PartFigures, Tunables
-from retraining_job.evidence import Contender, Evidence, FeatureRecord
+from retraining_job.evaluation.evidence import Contender, Evidence, FeatureRecord
 from retraining_job.report.markup import Markup, joined, tag
 from retraining_job.report.wording import (
     NONE,

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 from retraining_job.contract import Verdict, Window, Withheld
-from retraining_job.evidence import Contender, Evidence
+from retraining_job.evaluation.evidence import Contender, Evidence
 
 NONE = "\N{EN DASH}"
 MINUS = "\N{MINUS SIGN}"

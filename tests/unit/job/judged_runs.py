@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from retraining_job.contract import Figures, PartFigures, Policy, Tunables, Window
-from retraining_job.evidence import (
+from retraining_job.evaluation.evidence import (
     Comparison,
     Contender,
     Curve,
@@ -20,8 +20,8 @@ from retraining_job.evidence import (
     ScoreHistogram,
     Split,
 )
-from retraining_job.input_change import Fall, InputChange, Scope
-from retraining_job.input_shape import FeatureShape, InputShape
+from retraining_job.evaluation.input_change import Fall, InputChange, Scope
+from retraining_job.evaluation.input_shape import FeatureShape, InputShape
 
 START = datetime(2026, 11, 2, 6, 30, tzinfo=UTC)
 END = datetime(2026, 11, 23, 14, 5, tzinfo=UTC)

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from retraining_job.bootstrap import compared, drawn_precisions
-from retraining_job.figures import average_precision
+from retraining_job.evaluation.bootstrap import compared, drawn_precisions
+from retraining_job.evaluation.metrics import average_precision
 
 
 def hold_out(rows: int, anomalies: int, *, gain: float, seed: int = 1) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -69,7 +69,7 @@ def test_bounds_lie_around_the_difference_and_tighten_with_anomalies() -> None:
 
 def test_memory_is_bounded_by_batches(monkeypatch: pytest.MonkeyPatch) -> None:
     truth, one, other = hold_out(400, 25, gain=0.5)
-    monkeypatch.setattr("retraining_job.bootstrap.CELLS_AT_ONCE", 1)
+    monkeypatch.setattr("retraining_job.evaluation.bootstrap.CELLS_AT_ONCE", 1)
     drawn = drawn_precisions(truth, [one, other], seed=1, draws=400)
     assert drawn.mean(axis=1) == pytest.approx(
         [average_precision(truth, one), average_precision(truth, other)], abs=0.06

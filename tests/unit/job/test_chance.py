@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from retraining_job.chance import chance_limit
-from retraining_job.figures import average_precision
+from retraining_job.evaluation.metrics import average_precision
+from retraining_job.evaluation.permutation import chance_limit
 
 
 def labels(rows: int, anomalies: int) -> np.ndarray:

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from retraining_job import figures
 from retraining_job.contract import Contenders, Reason, Result, Tunables, Verdict, Window
-from retraining_job.scores import Scores
+from retraining_job.evaluation import metrics
+from retraining_job.evaluation.scores import Scores
 
 ROWS = st.lists(st.tuples(st.sampled_from([1, 0, 0, -1]), st.integers(-3, 5).map(float)), min_size=1, max_size=60)
 TRUTH = np.array([1, 0, 1, 0, 0, -1])
@@ -33,7 +33,7 @@ def test_average_precision_is_scikit_learns(rows: list[tuple[int, float]]) -> No
         if anomalies:
             expected += (sum(alerts) - before) / anomalies * sum(alerts) / len(alerts)
         before = sum(alerts)
-    found = figures.average_precision(*columns(rows))
+    found = metrics.average_precision(*columns(rows))
     assert found == (pytest.approx(expected) if anomalies else None)
 
 
@@ -45,7 +45,7 @@ def test_roc_auc_is_the_share_of_pairs_in_order(rows: list[tuple[int, float]]) -
         for normal, below in rows
         if anomaly == 1 and normal == 0
     ]
-    assert figures.roc_auc(*columns(rows)) == (pytest.approx(sum(pairs) / len(pairs)) if pairs else None)
+    assert metrics.roc_auc(*columns(rows)) == (pytest.approx(sum(pairs) / len(pairs)) if pairs else None)
 
 
 @given(ROWS, st.floats(0.01, 1.0))
@@ -56,7 +56,7 @@ def test_budget_is_what_a_fair_draw_among_equals_gives(rows: list[tuple[int, flo
         part = min(1.0, left / len(equal))  # what a fair draw takes of each of them on average
         hits, misses = hits + part * equal.count(1), misses + part * equal.count(0)
         left -= min(left, len(equal))
-    precision, recall = figures.at_budget(*columns(rows), budget)
+    precision, recall = metrics.at_budget(*columns(rows), budget)
     anomalies = sum(label == 1 for label, _ in rows)
     assert recall == (pytest.approx(hits / anomalies) if anomalies else None)
     assert precision == (pytest.approx(hits / (hits + misses)) if hits + misses else None)
@@ -71,37 +71,37 @@ def test_budget_is_what_a_fair_draw_among_equals_gives(rows: list[tuple[int, flo
     ],
 )
 def test_budget_by_hand(budget: float, precision: float, recall: float) -> None:
-    assert figures.at_budget(TRUTH, SCORES, budget) == pytest.approx((precision, recall))
+    assert metrics.at_budget(TRUTH, SCORES, budget) == pytest.approx((precision, recall))
 
 
 def test_threshold_is_exceeded_and_not_reached() -> None:
-    assert figures.alert_rate(SCORES, 0.7) == pytest.approx(3 / 6)
-    assert figures.accuracy(TRUTH, SCORES, 0.7) == pytest.approx(3 / 5)
-    assert figures.at_threshold(TRUTH, SCORES, 0.7) == pytest.approx((1 / 2, 1 / 2))
-    assert figures.at_threshold(TRUTH, SCORES, 0.95) == (None, 0.0)
+    assert metrics.alert_rate(SCORES, 0.7) == pytest.approx(3 / 6)
+    assert metrics.accuracy(TRUTH, SCORES, 0.7) == pytest.approx(3 / 5)
+    assert metrics.at_threshold(TRUTH, SCORES, 0.7) == pytest.approx((1 / 2, 1 / 2))
+    assert metrics.at_threshold(TRUTH, SCORES, 0.95) == (None, 0.0)
 
 
 def test_scores_of_no_use_are_one_group_below_the_others() -> None:
     useless = np.full(4, -np.inf)
-    assert figures.average_precision(np.array([1, 0, 0, 0]), useless) == 0.25
+    assert metrics.average_precision(np.array([1, 0, 0, 0]), useless) == 0.25
     useless[1] = 0.5
-    assert figures.precision_recall(np.array([1, 0, 0, 0]), useless)[0].tolist() == [0.0, 1.0]
+    assert metrics.precision_recall(np.array([1, 0, 0, 0]), useless)[0].tolist() == [0.0, 1.0]
 
 
 def test_nothing_is_made_up_without_labels() -> None:
     unknown = np.full(6, -1)
-    found = figures.figures_of(unknown, Scores(SCORES, SCORES), Tunables(), 0.7)
+    found = metrics.figures_of(unknown, Scores(SCORES, SCORES), Tunables(), 0.7)
     assert found.precision is None
     assert found.mixture is not None
     assert (found.mixture.average_precision, found.mixture.roc_auc, found.mixture.budget_recall) == (None, None, None)
     assert found.mixture.alert_rate == 0.5
-    assert figures.curve(unknown, SCORES) is None
+    assert metrics.curve(unknown, SCORES) is None
 
 
 @given(st.lists(st.integers(0, 20).map(float), min_size=1, max_size=40), st.integers(0, 40))
 def test_matching_threshold_raises_as_many_alerts(values: list[float], alerts: int) -> None:
     scores, alerts = np.array(values), min(alerts, len(values))
-    raised = int((scores > figures.matching_threshold(scores, alerts)).sum())
+    raised = int((scores > metrics.matching_threshold(scores, alerts)).sum())
     at_edge = len(values) == alerts or alerts == 0 or sorted(values)[-alerts] != sorted(values)[-alerts - 1]
     assert raised == alerts if at_edge else raised < alerts
 
@@ -110,8 +110,8 @@ def test_curve_is_thinned_and_keeps_its_ends() -> None:
     random = np.random.default_rng(1)
     truth = (random.random(20_000) < 0.1).astype(int)
     scores = random.normal(truth, 1.0)
-    recall, _ = figures.precision_recall(truth, scores)
-    drawn = figures.curve(truth, scores)
+    recall, _ = metrics.precision_recall(truth, scores)
+    drawn = metrics.curve(truth, scores)
     assert drawn is not None
     assert len(recall) > 10_000
     assert len(drawn.recall) == len(drawn.precision) <= 200
@@ -121,16 +121,16 @@ def test_curve_is_thinned_and_keeps_its_ends() -> None:
 
 def test_histograms_share_their_edges() -> None:
     one, other = np.array([0.0, 0.5, 1.0]), np.array([2.0, 2.0, -np.inf])
-    edges = figures.histogram_edges(one, other)
+    edges = metrics.histogram_edges(one, other)
     assert (edges[0], edges[-1]) == (0.0, 2.0)
-    counted = figures.histogram(np.array([1, 0, -1]), other, edges)
+    counted = metrics.histogram(np.array([1, 0, -1]), other, edges)
     assert (sum(counted.anomalies), sum(counted.normal)) == (1, 1)
 
 
 def test_figures_fit_into_the_result_document() -> None:
     random = np.random.default_rng(1)
     truth = (random.random(997) < 0.3).astype(int)
-    one = figures.figures_of(truth, Scores(random.random(997), random.random(997)), Tunables(alert_budget=0.037), 0.7)
+    one = metrics.figures_of(truth, Scores(random.random(997), random.random(997)), Tunables(alert_budget=0.037), 0.7)
     moment = datetime(2026, 1, 1, 1, 1, 1, 123456, tzinfo=UTC)
     result = Result(
         run_id="r" * 63,

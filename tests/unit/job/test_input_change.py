@@ -7,16 +7,16 @@ import numpy as np
 import pytest
 
 from retraining_job.contract import Reason, Verdict
+from retraining_job.evaluation.guards import input_decision
+from retraining_job.evaluation.input_change import ChampionInput, InputChange, changed
+from retraining_job.evaluation.input_counts import merged, shape_of_columns, shape_of_tallies
+from retraining_job.evaluation.input_shape import InputShape, Measured, lasting_fall, stretches
+from retraining_job.evaluation.reading_report import reading_sentences
 from retraining_job.events.columns import Columns
 from retraining_job.events.features import NEUTRAL_FEATURES
 from retraining_job.events.reading import FeatureFacts, ReadingFacts
 from retraining_job.events.table import Event
-from retraining_job.guards import input_decision
-from retraining_job.input_change import ChampionInput, InputChange, changed
-from retraining_job.input_counts import merged, shape_of_columns, shape_of_tallies
-from retraining_job.input_shape import InputShape, Measured, lasting_fall, stretches
 from retraining_job.manifest import Manifest, read_manifest
-from retraining_job.reading_report import reading_sentences
 from retraining_job.reference_contest import counted
 from tests.quality.scenarios import events_of, unreadable
 from tests.unit.job.test_recommended import columns

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from retraining_job import policy
 from retraining_job.contract import Figures, PartFigures, Reason, Tunables, Verdict
-from retraining_job.evidence import Contender, HiddenLoss, LabelCoverage
-from retraining_job.guards import labels_guard
-from retraining_job.labels import coverage_of, expected_missed, only_alerts, rest_as_normal
+from retraining_job.evaluation import promotion_policy
+from retraining_job.evaluation.evidence import Contender, HiddenLoss, LabelCoverage
+from retraining_job.evaluation.guards import labels_guard
+from retraining_job.evaluation.labels import coverage_of, expected_missed, only_alerts, rest_as_normal
 from retraining_job.recommended import hidden_losses
 from tests.unit.job.test_policy import evidence
 
@@ -83,19 +83,19 @@ def test_coverage_counts_the_hold_out_by_the_champion_s_alerts() -> None:
     ],
 )
 def test_verdict_says_what_to_do(found: LabelCoverage, said: str) -> None:
-    decision = policy.decide(evidence(0.1, 0.2, labels=found), Tunables())
+    decision = promotion_policy.decide(evidence(0.1, 0.2, labels=found), Tunables())
     assert (decision.verdict, decision.reason) == (Verdict.INCONCLUSIVE, Reason.LABELS_FOLLOW_ALERTS)
     assert not decision.promotes
     assert said in decision.message
     assert "Label a random sample of the events without an alert" in decision.message
     assert len(decision.message) < 900
-    assert policy.decide(evidence(0.1, 0.2, labels=found), Tunables(on_inconclusive="Promote")).promotes
+    assert promotion_policy.decide(evidence(0.1, 0.2, labels=found), Tunables(on_inconclusive="Promote")).promotes
 
 
 def test_complete_labels_are_judged() -> None:
     complete = coverage((200, 200, 41), (4_800, 4_800, 20), (15, 26))
     assert labels_guard(evidence(labels=complete)) is None
-    assert policy.decide(evidence(0.1, 0.2, labels=complete), Tunables()).promotes
+    assert promotion_policy.decide(evidence(0.1, 0.2, labels=complete), Tunables()).promotes
 
 
 def parts(mixture: float, hst: float, sad: float) -> Contender:
@@ -120,7 +120,7 @@ def test_part_that_got_worse_by_more_than_the_margin_is_hidden(challenger: Conte
 
 def test_loss_that_the_combined_score_hides_is_said() -> None:
     hidden = [HiddenLoss(part="hst", champion=0.85, challenger=0.739)]
-    decision = policy.decide(evidence(-0.01, 0.0, hidden=hidden), Tunables())
+    decision = promotion_policy.decide(evidence(-0.01, 0.0, hidden=hidden), Tunables())
     assert decision.promotes
     assert decision.remarks == (
         "The forest alone got worse, which the combined score hides: its average precision is 0.7390, "

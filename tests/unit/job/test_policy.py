@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 
-from retraining_job import policy
 from retraining_job.contract import (
     Figures,
     OnInconclusive,
@@ -16,9 +15,10 @@ from retraining_job.contract import (
     Verdict,
     Window,
 )
-from retraining_job.evidence import Comparison, Contender, Evidence, Provenance, Split
-from retraining_job.input_change import InputChange
-from retraining_job.input_shape import InputShape
+from retraining_job.evaluation import promotion_policy
+from retraining_job.evaluation.evidence import Comparison, Contender, Evidence, Provenance, Split
+from retraining_job.evaluation.input_change import InputChange
+from retraining_job.evaluation.input_shape import InputShape
 
 MOMENT = datetime(2026, 1, 1, tzinfo=UTC)
 WINDOW = Window(first=MOMENT, last=MOMENT, rows=5_000)
@@ -136,7 +136,7 @@ BETTER = {"policy": Policy.SUPERIOR}
 )
 def test_verdict(found: Evidence, settings: dict[str, Any], verdict: str, reason: str) -> None:
     found = found.model_copy(update={"policy": settings.get("policy", found.policy)})
-    decision = policy.decide(found, Tunables(**settings))
+    decision = promotion_policy.decide(found, Tunables(**settings))
     assert (decision.verdict, decision.reason) == (verdict, reason)
     assert decision.promotes == (verdict == "Promoted")
     assert len(decision.message) < MESSAGE_LIMIT
@@ -161,7 +161,7 @@ def test_verdict(found: Evidence, settings: dict[str, Any], verdict: str, reason
 def test_alert_rate_guard(mine: float, theirs: float, recalls: tuple[float, float], kept: bool) -> None:
     challenger = contender(0.9, alerts=mine, threshold_recall=recalls[0], matching_threshold=0.987654321)
     champion = contender(0.8, alerts=theirs, threshold_recall=recalls[1])
-    decision = policy.decide(evidence(0.05, 0.1, challenger, champion), Tunables())
+    decision = promotion_policy.decide(evidence(0.05, 0.1, challenger, champion), Tunables())
     assert (decision.verdict is Verdict.KEPT) == kept
     assert decision.promotes != kept
     if kept:
@@ -172,15 +172,15 @@ def test_alert_rate_guard(mine: float, theirs: float, recalls: tuple[float, floa
 
 def test_wider_factor_lets_pass() -> None:
     found = evidence(challenger=contender(0.8, alerts=0.5))
-    assert policy.decide(found, Tunables(alert_rate_factor=25.0)).promotes
-    assert not policy.decide(found, Tunables(alert_rate_factor=24.0)).promotes
+    assert promotion_policy.decide(found, Tunables(alert_rate_factor=25.0)).promotes
+    assert not promotion_policy.decide(found, Tunables(alert_rate_factor=24.0)).promotes
 
 
 @pytest.mark.parametrize("accepted", [False, True])
 def test_alerts_of_a_champion_that_was_made_for_other_events_are_no_measure(accepted: bool) -> None:
     change = InputChange(now=InputShape(events=5_000), has_champion=True, beyond="They differ.", accepted=accepted)
     flooded = evidence(0.05, 0.1, contender(0.9, alerts=0.5), input=change)
-    decision = policy.decide(flooded, Tunables())
+    decision = promotion_policy.decide(flooded, Tunables())
     assert decision.promotes == accepted
     assert decision.reason == (Reason.NOT_INFERIOR if accepted else Reason.INPUT_CHANGED)
     assert decision.remarks == ("A change of the input was accepted: They differ." if accepted else "")
@@ -194,13 +194,13 @@ def test_champion_that_cannot_be_compared_leaves_the_floor_of_a_first_model(
 ) -> None:
     shape = InputShape(events=5_000)
     change = InputChange(now=shape, has_champion=True, beyond="All.", accepted=True, comparable=False)
-    decision = policy.decide(first(average_precision, input=change), Tunables())
+    decision = promotion_policy.decide(first(average_precision, input=change), Tunables())
     assert (decision.verdict, decision.reason, decision.promotes) == (verdict, reason, verdict == "Promoted")
 
 
 def test_champion_without_useful_scores_tells_nothing_of_alerts() -> None:
     silent = contender(0.012, alerts=0.0, usable=False)
-    assert policy.decide(evidence(0.7, 0.79, contender(0.8, alerts=0.5), silent), Tunables()).promotes
+    assert promotion_policy.decide(evidence(0.7, 0.79, contender(0.8, alerts=0.5), silent), Tunables()).promotes
 
 
 @pytest.mark.parametrize("reason", ["uncertain", "no_truth", "champion_saw_hold_out"])
@@ -210,7 +210,7 @@ def test_inconclusive_promotes_where_that_is_set_and_stays_inconclusive(reason: 
         "no_truth": evidence(anomalies=0, normal=0),
         "champion_saw_hold_out": evidence(champion_saw=1),
     }[reason]
-    kept, promoted = (policy.decide(found, Tunables(on_inconclusive=what)) for what in OnInconclusive)
+    kept, promoted = (promotion_policy.decide(found, Tunables(on_inconclusive=what)) for what in OnInconclusive)
     assert (kept.verdict, promoted.verdict, promoted.reason) == (Verdict.INCONCLUSIVE, Verdict.INCONCLUSIVE, reason)
     assert (kept.promotes, promoted.promotes) == (False, True)
     assert "trainer.onInconclusive is Promote" in promoted.message
@@ -218,7 +218,7 @@ def test_inconclusive_promotes_where_that_is_set_and_stays_inconclusive(reason: 
 
 def test_inconclusive_does_not_promote_a_flood_of_alerts() -> None:
     found = evidence(anomalies=0, normal=0, challenger=contender(None, alerts=0.9))
-    decision = policy.decide(found, Tunables(on_inconclusive=OnInconclusive.PROMOTE))
+    decision = promotion_policy.decide(found, Tunables(on_inconclusive=OnInconclusive.PROMOTE))
     assert (decision.verdict, decision.reason, decision.promotes) == (Verdict.KEPT, Reason.ALERT_RATE, False)
 
 
@@ -238,7 +238,7 @@ def first(average_precision: float, **more: Any) -> Evidence:
     ],
 )
 def test_first_model_has_a_floor(found: Evidence, reason: str, promotes: bool, said: str) -> None:
-    decision = policy.decide(found, Tunables())
+    decision = promotion_policy.decide(found, Tunables())
     verdict = Verdict.FIRST_MODEL if promotes else Verdict.UNFIT
     assert (decision.verdict, decision.reason, decision.promotes) == (verdict, reason, promotes)
     assert said in decision.message
@@ -255,11 +255,11 @@ def test_first_model_has_a_floor(found: Evidence, reason: str, promotes: bool, s
 def test_margin_is_at_most_half_of_what_there_is_to_lose(champion: float, margin: float) -> None:
     split = evidence(anomalies=50, normal=4_950).split
     assert split is not None
-    assert policy.margin_beside(champion, split, Tunables()) == pytest.approx(margin)
+    assert promotion_policy.margin_beside(champion, split, Tunables()) == pytest.approx(margin)
 
 
 def test_smaller_margin_is_explained() -> None:
-    decision = policy.decide(evidence(-0.02, -0.01, margin=0.0211), Tunables())
+    decision = promotion_policy.decide(evidence(-0.02, -0.01, margin=0.0211), Tunables())
     assert (
         "by no more than 0.0211, half of what the champion has above chance (trainer.margin is 0.05)"
         in decision.message
@@ -267,7 +267,7 @@ def test_smaller_margin_is_explained() -> None:
 
 
 def test_message_names_every_number_that_decided() -> None:
-    decision = policy.decide(evidence(-0.0123, 0.01), Tunables())
+    decision = promotion_policy.decide(evidence(-0.0123, 0.01), Tunables())
     assert decision.message == (
         "On 5,000 held-out events with 61 known anomalies, the challenger's average precision is 0.8100, that of the "
         "champion (version 7) is 0.8000: a difference of +0.0100, with 95% confidence above -0.0123 and as surely "
@@ -277,7 +277,7 @@ def test_message_names_every_number_that_decided() -> None:
 
 
 def test_unknown_training_of_the_champion_is_said() -> None:
-    decision = policy.decide(evidence(champion=contender(0.8, trained=None, version=None)), Tunables())
+    decision = promotion_policy.decide(evidence(champion=contender(0.8, trained=None, version=None)), Tunables())
     assert decision.message.endswith(
         "It is not known which events the champion was trained on: if these, its figures flatter it."
     )
@@ -285,4 +285,4 @@ def test_unknown_training_of_the_champion_is_said() -> None:
 
 def test_what_has_no_split_is_not_judged() -> None:
     with pytest.raises(ValueError, match="without a split"):
-        policy.decide(evidence(split=None), Tunables())
+        promotion_policy.decide(evidence(split=None), Tunables())

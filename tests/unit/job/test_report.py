@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from retraining_job.contract import Policy, Reason, Verdict, Withheld
-from retraining_job.evidence import Comparison, Contender, Evidence, FeatureRecord, HiddenLoss
-from retraining_job.input_shape import FeatureShape
+from retraining_job.evaluation.evidence import Comparison, Contender, Evidence, FeatureRecord, HiddenLoss
+from retraining_job.evaluation.input_shape import FeatureShape
 from retraining_job.report import report
 from retraining_job.report.drawing import rounded_up, ticks
 from retraining_job.report.markup import tag

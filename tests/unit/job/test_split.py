@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from retraining_job.contract import Reason, Tunables, Verdict
-from retraining_job.decision import Decision
-from retraining_job.split import Parts, split
+from retraining_job.evaluation.decision import Decision
+from retraining_job.evaluation.split import Parts, split
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 SETTINGS = Tunables(minimum_rows=100, forest_window=50, hold_out_size=200, hold_out_anomalies=3)

@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from retraining_job.contract import Figures, Policy, Window, Withheld
-from retraining_job.input_change import InputChange
+from retraining_job.evaluation.input_change import InputChange
 
 
 class Record(BaseModel):

@@ -11,8 +11,8 @@ import math
 import numpy as np
 
 from retraining_job.contract import Figures, PartFigures, Tunables
-from retraining_job.evidence import Curve, ScoreHistogram
-from retraining_job.scores import Scores, ranked
+from retraining_job.evaluation.evidence import Curve, ScoreHistogram
+from retraining_job.evaluation.scores import Scores, ranked
 
 CURVE_POINTS = 200
 HISTOGRAM_BINS = 40

@@ -13,8 +13,8 @@ from datetime import UTC, datetime
 import numpy as np
 
 from retraining_job.contract import Reason, Tunables, Verdict, Window, value_name
-from retraining_job.decision import Decision
-from retraining_job.evidence import Split
+from retraining_job.evaluation.decision import Decision
+from retraining_job.evaluation.evidence import Split
 
 
 @dataclass(frozen=True)

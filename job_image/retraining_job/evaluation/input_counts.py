@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from retraining_job.events.features import Features, Tally
-from retraining_job.input_shape import (
+from retraining_job.evaluation.input_shape import (
     DECIMALS,
     FEATURES_LIMIT,
     NAME_LIMIT_CHARACTERS,
@@ -20,6 +19,7 @@ from retraining_job.input_shape import (
     lasting_fall,
     stretches,
 )
+from retraining_job.events.features import Features, Tally
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from retraining_job.input_change import listed, shown
+from retraining_job.evaluation.input_change import listed, shown
 
 if TYPE_CHECKING:
-    from retraining_job.decision import Decision
+    from retraining_job.evaluation.decision import Decision
     from retraining_job.events.reading import ReadingFacts
 
 

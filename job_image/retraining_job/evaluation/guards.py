@@ -10,12 +10,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from retraining_job.contract import Reason, Verdict
-from retraining_job.decision import Decision
-from retraining_job.input_change import InputChange
-from retraining_job.labels import LABELLED_SHARE, expected_missed, only_alerts, rest_as_normal
+from retraining_job.evaluation.decision import Decision
+from retraining_job.evaluation.input_change import InputChange
+from retraining_job.evaluation.labels import LABELLED_SHARE, expected_missed, only_alerts, rest_as_normal
 
 if TYPE_CHECKING:
-    from retraining_job.evidence import Evidence, HiddenLoss, LabelCoverage
+    from retraining_job.evaluation.evidence import Evidence, HiddenLoss, LabelCoverage
 
 PARTS = {"hst": "forest", "sad": "deviation score"}
 

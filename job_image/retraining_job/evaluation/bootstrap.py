@@ -15,7 +15,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from retraining_job.evidence import Comparison
+from retraining_job.evaluation.evidence import Comparison
 
 DRAWS = 1_000
 CONFIDENCE = 0.95

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from retraining_job.evidence import LabelCoverage
+from retraining_job.evaluation.evidence import LabelCoverage
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

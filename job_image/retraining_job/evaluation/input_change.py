@@ -13,9 +13,9 @@ from enum import StrEnum
 from pydantic import BaseModel, ConfigDict
 
 from retraining_job.contract import value_name
+from retraining_job.evaluation.input_shape import FEATURES_LIMIT, InputShape, Measured
+from retraining_job.evaluation.input_shape import NAME_LIMIT_CHARACTERS as RECORDED_CHARACTERS
 from retraining_job.events.features import NEUTRAL_FEATURES
-from retraining_job.input_shape import FEATURES_LIMIT, InputShape, Measured
-from retraining_job.input_shape import NAME_LIMIT_CHARACTERS as RECORDED_CHARACTERS
 
 NOTICED = 0.05
 """A smaller change of a share is not mentioned: it would be in every message."""

@@ -10,9 +10,9 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from retraining_job.contract import Figures, OnInconclusive, PartFigures, Policy, Reason, Tunables, Verdict, value_name
-from retraining_job.decision import Decision
-from retraining_job.evidence import Comparison, Evidence, Split
-from retraining_job.guards import input_guard, labels_guard, with_remarks
+from retraining_job.evaluation.decision import Decision
+from retraining_job.evaluation.evidence import Comparison, Evidence, Split
+from retraining_job.evaluation.guards import input_guard, labels_guard, with_remarks
 
 FEW_ALERTS = 10
 """A champion with fewer alerts than this in the hold-out does not tell how many its successor ought to raise."""

@@ -1,0 +1,1 @@
+"""Split, score and decide. Pure."""
