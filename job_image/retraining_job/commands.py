@@ -95,7 +95,7 @@ def history(options: Options) -> ExitCode:
     """Print the versions that there are to go back to."""
 
     def show(settings: OperateSettings) -> None:
-        from retraining_job.history import history, table  # noqa: PLC0415
+        from retraining_job.registry.history import history, table  # noqa: PLC0415
 
         print(table(history(settings)))  # noqa: T201  # what was asked for
 

@@ -14,14 +14,14 @@ from retraining_job.contract import Contenders, Window
 from retraining_job.evaluation.input_change import ChampionInput
 
 if TYPE_CHECKING:
-    from retraining_job.champion import Champion
     from retraining_job.evaluation.decision import Decision
     from retraining_job.evaluation.evidence import Evidence
     from retraining_job.evaluation.input_shape import InputShape
     from retraining_job.events.source import Source
     from retraining_job.model.model import Model
     from retraining_job.model.scaling import FeatureScaling
-    from retraining_job.threshold import Threshold
+    from retraining_job.registry.champion import Champion
+    from retraining_job.registry.threshold import Threshold
 
 
 @dataclass(frozen=True)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from retraining_job.manifest import origin_of
 from retraining_job.model.model import dumped
 from retraining_job.model.state import fingerprint, state_text
-from retraining_job.publish import Parcel
+from retraining_job.registry.manifest import origin_of
+from retraining_job.registry.publish import Parcel
 
 if TYPE_CHECKING:
     from retraining_job.contest import Contest

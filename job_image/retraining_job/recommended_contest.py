@@ -21,15 +21,15 @@ from retraining_job.evaluation.split import window_of
 from retraining_job.model.model import UnreadableModel
 
 if TYPE_CHECKING:
-    from retraining_job.champion import Champion
     from retraining_job.evaluation.input_shape import InputShape
     from retraining_job.events.columns import Columns
     from retraining_job.events.source import Source
     from retraining_job.model.model import Model
     from retraining_job.model.scaling import FeatureScaling
     from retraining_job.recommended import Prepared
+    from retraining_job.registry.champion import Champion
+    from retraining_job.registry.threshold import Threshold
     from retraining_job.settings import RunSettings
-    from retraining_job.threshold import Threshold
 
 
 class RecommendedContest:

@@ -21,14 +21,14 @@ from retraining_job.events.table import window_of
 from retraining_job.model.model import UnreadableModel, feature_names
 
 if TYPE_CHECKING:
-    from retraining_job.champion import Champion
     from retraining_job.events.reading import ReadingFacts
     from retraining_job.events.source import Source
     from retraining_job.events.table import Event
     from retraining_job.model.model import Model
     from retraining_job.model.scaling import FeatureScaling
+    from retraining_job.registry.champion import Champion
+    from retraining_job.registry.threshold import Threshold
     from retraining_job.settings import RunSettings
-    from retraining_job.threshold import Threshold
 
 log = logging.getLogger(__name__)
 

@@ -13,8 +13,6 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from retraining_job.audit import announce
-from retraining_job.challenger import store_challenger
-from retraining_job.champion import Champion, UnreadableChampion, read_champion, unreadable
 from retraining_job.contest import Judgement
 from retraining_job.contract import Promotion, Reason, Result, Verdict, Withheld
 from retraining_job.evaluation.decision import Decision
@@ -23,13 +21,15 @@ from retraining_job.logs import timed
 from retraining_job.model.model import UnreadableModel
 from retraining_job.outcome import Outcome, outcome_of
 from retraining_job.presets import contest_of
-from retraining_job.publish import Parcel, Published, publish
+from retraining_job.registry.champion import Champion, UnreadableChampion, read_champion, unreadable
+from retraining_job.registry.pending import store_challenger
+from retraining_job.registry.publish import Parcel, Published, publish
+from retraining_job.registry.threshold import live_threshold
 from retraining_job.retries import patiently
-from retraining_job.threshold import live_threshold
 
 if TYPE_CHECKING:
-    from retraining_job.manifest import Manifest
     from retraining_job.model.model import Model
+    from retraining_job.registry.manifest import Manifest
     from retraining_job.settings import TrainSettings
 
 JUDGEMENTS = 5

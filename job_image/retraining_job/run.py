@@ -15,7 +15,7 @@ from retraining_job.audit import read_trail, record
 from retraining_job.errors import AuditPending, RunError
 from retraining_job.logs import timed
 from retraining_job.outcome import Outcome
-from retraining_job.publish import published
+from retraining_job.registry.publish import published
 from retraining_job.retries import patiently
 
 if TYPE_CHECKING:

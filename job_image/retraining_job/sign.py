@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 
 import redis
 
-from retraining_job.champion import UnreadableChampion, described, version_of
 from retraining_job.errors import BadConfiguration, BadData, DependencyAway
-from retraining_job.keys import Keys
-from retraining_job.live import read_live
-from retraining_job.manifest import Manifest, sha256
-from retraining_job.signing import SETTING, signed
-from retraining_job.store import store
+from retraining_job.registry.champion import UnreadableChampion, described, version_of
+from retraining_job.registry.client import store
+from retraining_job.registry.keys import Keys
+from retraining_job.registry.live import read_live
+from retraining_job.registry.manifest import Manifest, sha256
+from retraining_job.registry.signing import SETTING, signed
 
 if TYPE_CHECKING:
     from retraining_job.settings import TrainSettings

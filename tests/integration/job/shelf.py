@@ -6,15 +6,15 @@ from datetime import UTC, datetime
 import numpy as np
 import redis
 
-from retraining_job.champion import read_champion
 from retraining_job.contract import Result, Verdict
 from retraining_job.deviation import StandardAbsoluteDeviation
-from retraining_job.keys import Keys
-from retraining_job.manifest import origin_of
 from retraining_job.model.array_forest import ArrayForest
 from retraining_job.model.model import Model, dumped
 from retraining_job.model.state import state_text
-from retraining_job.publish import Parcel, publish
+from retraining_job.registry.champion import read_champion
+from retraining_job.registry.keys import Keys
+from retraining_job.registry.manifest import origin_of
+from retraining_job.registry.publish import Parcel, publish
 from retraining_job.settings import DecideSettings
 
 NAMES = ("amount", "hour_of_day")

@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from retraining_job.challenger import Expired, Rejected, decide, store_challenger
 from retraining_job.errors import BadData
-from retraining_job.publish import Overtaken, Parcel, Published
+from retraining_job.registry.pending import Expired, Rejected, decide, store_challenger
+from retraining_job.registry.publish import Overtaken, Parcel, Published
 from tests.integration.job.shelf import KEY, Shelf, model_of_seed, result_of, score
 
 

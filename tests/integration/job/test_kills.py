@@ -15,9 +15,9 @@ from redis.backoff import ConstantBackoff
 from redis.retry import Retry
 
 from retraining_job.audit import AUDIT_LOCK
-from retraining_job.champion import read_champion
 from retraining_job.contract import ExitCode
-from retraining_job.manifest import sha256
+from retraining_job.registry.champion import read_champion
+from retraining_job.registry.manifest import sha256
 from retraining_job.settings import TrainSettings
 from tests.integration.job.conftest import EVERY, RECOMMENDED, World, features, killed_at_every_message
 from tests.integration.job.servers import postgres_server, redis_server

@@ -4,10 +4,10 @@ import json
 
 import pytest
 
-from retraining_job.champion import UnreadableChampion
-from retraining_job.live import STATE_LIMIT_BYTES
-from retraining_job.manifest import MANIFEST_LIMIT_BYTES
-from retraining_job.publish import Parcel
+from retraining_job.registry.champion import UnreadableChampion
+from retraining_job.registry.live import STATE_LIMIT_BYTES
+from retraining_job.registry.manifest import MANIFEST_LIMIT_BYTES
+from retraining_job.registry.publish import Parcel
 from tests.integration.job.shelf import Shelf, model_of_seed, score
 
 

@@ -9,10 +9,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from retraining_job import publish as publishing
 from retraining_job.errors import BadConfiguration, DependencyAway
-from retraining_job.live import STATE_LIMIT_BYTES
-from retraining_job.publish import Overtaken, Parcel, Published
+from retraining_job.registry import publish as publishing
+from retraining_job.registry.live import STATE_LIMIT_BYTES
+from retraining_job.registry.publish import Overtaken, Parcel, Published
 from tests.integration.job.shelf import Shelf, model_of_seed, score
 from tests.integration.job.test_failures import with_password
 

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from retraining_job.challenger import decide
 from retraining_job.errors import BadConfiguration
-from retraining_job.history import history
-from retraining_job.rollback import rollback
+from retraining_job.registry.history import history
+from retraining_job.registry.pending import decide
+from retraining_job.registry.restore import rollback
 from retraining_job.sign import sign
 from tests.integration.job.shelf import KEY, Shelf
 from tests.integration.job.test_challenger import wait

@@ -4,11 +4,11 @@ import json
 
 import pytest
 
-from retraining_job import rollback as rolling
-from retraining_job.champion import UnreadableChampion
-from retraining_job.history import history, table
-from retraining_job.publish import Parcel
-from retraining_job.rollback import NoWayBack, rollback
+from retraining_job.registry import restore as rolling
+from retraining_job.registry.champion import UnreadableChampion
+from retraining_job.registry.history import history, table
+from retraining_job.registry.publish import Parcel
+from retraining_job.registry.restore import NoWayBack, rollback
 from tests.integration.job.shelf import Shelf, model_of_seed, score
 
 

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, cast
 
 from pydantic import BaseModel, ValidationError
 
-from retraining_job.keys import Keys
-from retraining_job.live import Live, number, read_live
-from retraining_job.manifest import Manifest
-from retraining_job.store import store
+from retraining_job.registry.client import store
+from retraining_job.registry.keys import Keys
+from retraining_job.registry.live import Live, number, read_live
+from retraining_job.registry.manifest import Manifest
 
 if TYPE_CHECKING:
     from retraining_job.settings import TrainSettings

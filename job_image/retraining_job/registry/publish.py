@@ -18,14 +18,14 @@ import redis
 
 from retraining_job.contract import Result
 from retraining_job.errors import BadConfiguration, DependencyAway
-from retraining_job.keys import Keys
-from retraining_job.live import STATE_LIMIT_BYTES
-from retraining_job.manifest import Manifest, Origin, UnreadableManifest, read_manifest, sha256
-from retraining_job.signing import signed
-from retraining_job.store import store, warn_of_eviction, wrong_type
+from retraining_job.registry.client import store, warn_of_eviction, wrong_type
+from retraining_job.registry.keys import Keys
+from retraining_job.registry.live import STATE_LIMIT_BYTES
+from retraining_job.registry.manifest import Manifest, Origin, UnreadableManifest, read_manifest, sha256
+from retraining_job.registry.signing import signed
 
 if TYPE_CHECKING:
-    from retraining_job.live import Stamp
+    from retraining_job.registry.live import Stamp
     from retraining_job.settings import TrainSettings
 
 STAGING_SECONDS = 600

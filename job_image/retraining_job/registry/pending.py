@@ -15,13 +15,13 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from retraining_job.contract import Decision, Result
 from retraining_job.errors import BadData
-from retraining_job.keys import Keys
-from retraining_job.live import Stamp, read_live
-from retraining_job.manifest import Manifest, Origin, sha256
-from retraining_job.publish import Overtaken, Parcel, Published, publish, published
-from retraining_job.rollback import rebuilt_pickle
-from retraining_job.signing import NotSigned, check_signature, signed
-from retraining_job.store import store
+from retraining_job.registry.client import store
+from retraining_job.registry.keys import Keys
+from retraining_job.registry.live import Stamp, read_live
+from retraining_job.registry.manifest import Manifest, Origin, sha256
+from retraining_job.registry.publish import Overtaken, Parcel, Published, publish, published
+from retraining_job.registry.restore import rebuilt_pickle
+from retraining_job.registry.signing import NotSigned, check_signature, signed
 
 if TYPE_CHECKING:
     from retraining_job.settings import DecideSettings, TrainSettings

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, cast
 
 from retraining_job.contract import Reason, Result, value_name
 from retraining_job.errors import BadConfiguration
-from retraining_job.history import Entry, Version, kept_versions
-from retraining_job.keys import Keys
-from retraining_job.live import Live, number, read_live
-from retraining_job.manifest import Manifest, Origin, origin_of, sha256
-from retraining_job.publish import Overtaken, Parcel, publish, published
-from retraining_job.signing import NotSigned, check_signature
-from retraining_job.store import store
+from retraining_job.registry.client import store
+from retraining_job.registry.history import Entry, Version, kept_versions
+from retraining_job.registry.keys import Keys
+from retraining_job.registry.live import Live, number, read_live
+from retraining_job.registry.manifest import Manifest, Origin, origin_of, sha256
+from retraining_job.registry.publish import Overtaken, Parcel, publish, published
+from retraining_job.registry.signing import NotSigned, check_signature
 
 if TYPE_CHECKING:
     from retraining_job.settings import TrainSettings

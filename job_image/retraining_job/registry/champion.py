@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from retraining_job.contract import environment_name, value_name
-from retraining_job.keys import Keys
-from retraining_job.live import STATE_LIMIT_BYTES, Live, Stamp, read_live
-from retraining_job.manifest import MANIFEST_LIMIT_BYTES, Manifest, UnreadableManifest, read_manifest, sha256
-from retraining_job.signing import NotSigned, check_signature
+from retraining_job.registry.keys import Keys
+from retraining_job.registry.live import STATE_LIMIT_BYTES, Live, Stamp, read_live
+from retraining_job.registry.manifest import MANIFEST_LIMIT_BYTES, Manifest, UnreadableManifest, read_manifest, sha256
+from retraining_job.registry.signing import NotSigned, check_signature
 
 if TYPE_CHECKING:
     from retraining_job.contract import Tunables

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from retraining_job.keys import Keys
-from retraining_job.manifest import MANIFEST_LIMIT_BYTES, Manifest, UnreadableManifest, read_manifest
-from retraining_job.store import store, wrong_type
+from retraining_job.registry.client import store, wrong_type
+from retraining_job.registry.keys import Keys
+from retraining_job.registry.manifest import MANIFEST_LIMIT_BYTES, Manifest, UnreadableManifest, read_manifest
 
 if TYPE_CHECKING:
     from retraining_job.settings import TrainSettings

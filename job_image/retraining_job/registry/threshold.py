@@ -6,7 +6,7 @@ import logging
 from typing import TYPE_CHECKING, NamedTuple, cast
 
 from retraining_job.contract import Tunables
-from retraining_job.store import store
+from retraining_job.registry.client import store
 
 if TYPE_CHECKING:
     from retraining_job.settings import TrainSettings

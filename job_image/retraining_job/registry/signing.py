@@ -24,7 +24,7 @@ from pydantic import SecretStr
 from retraining_job.contract import SIGNING_KEY
 
 if TYPE_CHECKING:
-    from retraining_job.manifest import Manifest
+    from retraining_job.registry.manifest import Manifest
 
 SETTING = f"signing.existingSecret ({SIGNING_KEY})"
 

@@ -1,0 +1,1 @@
+"""The model registry in Redis: the champion, its manifest, its history."""
