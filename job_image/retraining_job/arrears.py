@@ -11,15 +11,15 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
-from retraining_job.audit import facts_of, insert_version, lock, upsert_run
+from retraining_job.audit.outcome import Outcome
+from retraining_job.audit.runs import facts_of, insert_version, lock, upsert_run
+from retraining_job.audit.tables import Tables, tables_of
 from retraining_job.contract import Reason, Result, Verdict
 from retraining_job.database import database
-from retraining_job.outcome import Outcome
 from retraining_job.registry.history import kept_versions
 from retraining_job.registry.live import read_live
 from retraining_job.registry.publish import RUN_SECONDS, result_of_run
 from retraining_job.retries import patiently
-from retraining_job.tables import Tables, tables_of
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection  # noqa: N812

@@ -117,7 +117,7 @@ def report(options: Options) -> ExitCode:
     """Print the report of a run."""
 
     def show(settings: MigrateSettings) -> None:
-        from retraining_job.audit import report_of  # noqa: PLC0415
+        from retraining_job.audit.runs import report_of  # noqa: PLC0415
 
         sys.stdout.write(report_of(settings, options.run))
 
@@ -128,8 +128,8 @@ def migrate(options: Options) -> ExitCode:
     """Bring the database's schema up to date."""
 
     def carry_out(settings: MigrateSettings) -> None:
+        from retraining_job.audit.migrations import migrate  # noqa: PLC0415
         from retraining_job.retries import patiently  # noqa: PLC0415
-        from retraining_job.schema import migrate  # noqa: PLC0415
 
         patiently(settings, lambda: migrate(settings))
 

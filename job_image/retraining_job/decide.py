@@ -11,9 +11,9 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from retraining_job.arrears import backfill, live_manifest
-from retraining_job.audit import read_trail, rehearse
+from retraining_job.audit.outcome import Outcome
+from retraining_job.audit.runs import read_trail, rehearse
 from retraining_job.contract import Reason, Result, Verdict, Withheld
-from retraining_job.outcome import Outcome
 from retraining_job.registry.pending import Expired, Rejected
 from retraining_job.registry.pending import decide as carry_out
 from retraining_job.registry.publish import Overtaken, Published

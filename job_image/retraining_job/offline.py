@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from retraining_job.audit.outcome import outcome_of
 from retraining_job.contest import Contest, Judgement
 from retraining_job.contract import Reason, Result, Verdict, Withheld
 from retraining_job.errors import BadConfiguration
@@ -19,7 +20,6 @@ from retraining_job.events.source import File
 from retraining_job.logs import timed
 from retraining_job.model.model import Model, UnreadableModel, loaded
 from retraining_job.model.state import model_of
-from retraining_job.outcome import outcome_of
 from retraining_job.parcel import parcel_of
 from retraining_job.presets import contest_of
 from retraining_job.registry.champion import Champion

@@ -11,10 +11,10 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from retraining_job.arrears import backfill
-from retraining_job.audit import read_trail, record
+from retraining_job.audit.outcome import Outcome
+from retraining_job.audit.runs import read_trail, record
 from retraining_job.errors import AuditPending, RunError
 from retraining_job.logs import timed
-from retraining_job.outcome import Outcome
 from retraining_job.registry.publish import published
 from retraining_job.retries import patiently
 

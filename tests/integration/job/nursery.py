@@ -11,6 +11,7 @@ import traceback
 
 import redis  # noqa: F401  # what a trainer would load
 
+import retraining_job.audit.migrations
 import retraining_job.decide
 import retraining_job.events.copy_columns  # noqa: F401
 import retraining_job.parcel
@@ -19,7 +20,6 @@ import retraining_job.reference_contest
 import retraining_job.report
 import retraining_job.restore
 import retraining_job.retrain
-import retraining_job.schema
 from retraining_job.__main__ import main
 from retraining_job.model.equivalence import prove
 

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import psycopg2
 import pytest
 
-from retraining_job.audit import AUDIT_LOCK
+from retraining_job.audit.runs import AUDIT_LOCK
 from retraining_job.contract import read_result
 
 

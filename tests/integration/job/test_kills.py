@@ -14,7 +14,7 @@ import redis
 from redis.backoff import ConstantBackoff
 from redis.retry import Retry
 
-from retraining_job.audit import AUDIT_LOCK
+from retraining_job.audit.runs import AUDIT_LOCK
 from retraining_job.contract import ExitCode
 from retraining_job.registry.champion import read_champion
 from retraining_job.registry.manifest import sha256

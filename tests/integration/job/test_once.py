@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from retraining_job.audit import AUDIT_LOCK
+from retraining_job.audit.runs import AUDIT_LOCK
 from tests.integration.job.conftest import killed_at_every_message
 
 BOTH_ENDS = pytest.mark.parametrize("ended_by", ["Promoted", "InsufficientData"])

@@ -6,7 +6,7 @@ from contextlib import closing, contextmanager
 import psycopg2
 import pytest
 
-from retraining_job.audit import AUDIT_LOCK
+from retraining_job.audit.runs import AUDIT_LOCK
 from tests.integration.job.conftest import EVERY, RECOMMENDED
 from tests.integration.job.conftest import features as judged_features
 from tests.integration.job.test_failures import with_password

@@ -2,7 +2,7 @@
 
 import pytest
 
-from retraining_job.audit import AUDIT_LOCK
+from retraining_job.audit.runs import AUDIT_LOCK
 
 REFERENCE = (
     "version {version}, trained_at {trained_at}, trigger_reason {reason}, precision_score {score}, n_samples {n}"

@@ -13,7 +13,7 @@ import psycopg2
 import pytest
 from pydantic import SecretStr
 
-from retraining_job.schema import migrate
+from retraining_job.audit.migrations import migrate
 from retraining_job.settings import MigrateSettings
 from retraining_operator.audit.table import Unreadable
 from retraining_operator.audit.writer import Archive, known

@@ -8,7 +8,7 @@ import psycopg2
 import pytest
 from pydantic import SecretStr
 
-from retraining_job.schema import migrate
+from retraining_job.audit.migrations import migrate
 from retraining_job.settings import MigrateSettings
 from retraining_operator.context import Context
 from retraining_operator.kube.client import Cluster

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import psycopg2
 import pytest
 
-from retraining_job.schema import TABLES
+from retraining_job.audit.migrations import TABLES
 from tests.integration.operator.runs import Start, ask, events, free_port, wait_until
 from tests.system import environment
 from tests.system.endpoints import KUBECTL, at

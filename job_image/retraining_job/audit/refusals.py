@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection  # noqa: N812
     from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
-    from retraining_job.tables import Column, Tables
+    from retraining_job.audit.tables import Column, Tables
 
 ROW_CLASSES = {"09", "0A", "20", "21", "22", "23", "27", "2F", "38", "39", "3F", "42", "44", "54", "55", "P0"}
 """Classes of SQLSTATE that are about the row, its table and the table's triggers, and not about the connection."""

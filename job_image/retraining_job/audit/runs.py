@@ -14,17 +14,17 @@ from typing import TYPE_CHECKING, Any
 
 from psycopg2.extras import Json, RealDictCursor
 
+from retraining_job.audit.fitting import fitted
+from retraining_job.audit.refusals import RefusedRowError, SilentRefusalError, checked, refusals
+from retraining_job.audit.tables import Tables, tables_of
 from retraining_job.contract import Reason, Result, Verdict, Withheld, read_row
 from retraining_job.database import database
 from retraining_job.errors import BadConfiguration, BadData
-from retraining_job.fitting import fitted
-from retraining_job.refusals import RefusedRowError, SilentRefusalError, checked, refusals
-from retraining_job.tables import Tables, tables_of
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection  # noqa: N812
 
-    from retraining_job.outcome import Outcome
+    from retraining_job.audit.outcome import Outcome
     from retraining_job.settings import MigrateSettings, TrainSettings
 
 AUDIT_LOCK = 7_385_001

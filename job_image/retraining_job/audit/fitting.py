@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from retraining_job.tables import Column
+    from retraining_job.audit.tables import Column
 
 MAY_BE_CUT = {"trigger_reason", "message", "request"}
 """Texts for people. Words for machines are left as they are, so that the database refuses what it cannot hold."""
