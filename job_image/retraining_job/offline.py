@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from retraining_job.audit.outcome import outcome_of
-from retraining_job.contest import Contest, Judgement
 from retraining_job.contract import Reason, Result, Verdict, Withheld
 from retraining_job.errors import BadConfiguration
 from retraining_job.evaluation.decision import Decision
@@ -21,7 +20,8 @@ from retraining_job.logs import timed
 from retraining_job.model.model import Model, UnreadableModel, loaded
 from retraining_job.model.state import model_of
 from retraining_job.parcel import parcel_of
-from retraining_job.presets import contest_of
+from retraining_job.presets.pipeline import Contest, Judgement
+from retraining_job.presets.selection import contest_of
 from retraining_job.registry.champion import Champion
 from retraining_job.registry.live import Stamp
 from retraining_job.registry.threshold import set_threshold

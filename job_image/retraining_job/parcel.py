@@ -10,8 +10,8 @@ from retraining_job.registry.manifest import origin_of
 from retraining_job.registry.publish import Parcel
 
 if TYPE_CHECKING:
-    from retraining_job.contest import Contest
     from retraining_job.model.model import Model
+    from retraining_job.presets.pipeline import Contest
     from retraining_job.settings import RunSettings
 
 

@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING
 
 from retraining_job.audit.outcome import Outcome, outcome_of
 from retraining_job.audit.runs import announce
-from retraining_job.contest import Judgement
 from retraining_job.contract import Promotion, Reason, Result, Verdict, Withheld
 from retraining_job.evaluation.decision import Decision
 from retraining_job.events.source import Table
 from retraining_job.logs import timed
 from retraining_job.model.model import UnreadableModel
-from retraining_job.presets import contest_of
+from retraining_job.presets.pipeline import Judgement
+from retraining_job.presets.selection import contest_of
 from retraining_job.registry.champion import Champion, UnreadableChampion, read_champion, unreadable
 from retraining_job.registry.pending import store_challenger
 from retraining_job.registry.publish import Parcel, Published, publish

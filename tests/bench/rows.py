@@ -44,10 +44,10 @@ def plain_select(url: str, name: str, rows: int, cast: str = "") -> None:
 
 def judged(url: str, name: str, rows: int) -> None:
     """Read, train and judge as the recommended preset does."""
-    from retraining_job import recommended  # noqa: PLC0415
     from retraining_job.contract import Tunables  # noqa: PLC0415
     from retraining_job.events.copy_columns import read_columns  # noqa: PLC0415
-    from retraining_job.recommended import Prepared  # noqa: PLC0415
+    from retraining_job.presets import recommended  # noqa: PLC0415
+    from retraining_job.presets.recommended import Prepared  # noqa: PLC0415
 
     clock, settings = Clock(), Tunables(rows=rows)
     with clock.step("read"):

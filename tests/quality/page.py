@@ -12,7 +12,6 @@ from textwrap import fill
 
 import numpy as np
 
-from retraining_job import recommended
 from retraining_job.contract import Figures, Preset, Reason, Tunables, Verdict
 from retraining_job.evaluation.decision import Decision
 from retraining_job.evaluation.evidence import Evidence
@@ -20,6 +19,7 @@ from retraining_job.evaluation.input_change import ChampionInput, changed
 from retraining_job.evaluation.input_counts import shape_of_columns
 from retraining_job.evaluation.metrics import alert_rate, average_precision
 from retraining_job.events.columns import Columns
+from retraining_job.presets import recommended
 from tests.quality.scenarios import (
     HOLD_OUT,
     INPUT_SCENARIOS,

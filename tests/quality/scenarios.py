@@ -1,6 +1,6 @@
 """What may happen to a live model, as pairs of champion and challenger that are really trained. Driven by `table`.
 
-Both contenders go the way they go in production: `retraining_job.recommended` parts the rows, trains on the older ones
+Both contenders go the way they go in production: `retraining_job.presets.recommended` parts the rows, trains on the older ones
 and judges on the newest. A fault is put into the rows that one of them is trained on, never into those that judge.
 """
 
@@ -15,7 +15,6 @@ from typing import Any
 
 import numpy as np
 
-from retraining_job import recommended
 from retraining_job.contract import Preset, Scaling, Tunables
 from retraining_job.evaluation.decision import Decision
 from retraining_job.evaluation.evidence import Contender, Evidence, Provenance
@@ -25,7 +24,8 @@ from retraining_job.evaluation.scores import Scores
 from retraining_job.evaluation.split import window_of
 from retraining_job.events.columns import COLUMN_FEATURES, Columns
 from retraining_job.model.model import Model, feature_names, hst_scores, sad_scores
-from retraining_job.recommended import Prepared
+from retraining_job.presets import recommended
+from retraining_job.presets.recommended import Prepared
 from tests.quality.stream import NAMES, stream
 
 ROWS = 50_000

@@ -15,8 +15,8 @@ import retraining_job.audit.migrations
 import retraining_job.decide
 import retraining_job.events.copy_columns  # noqa: F401
 import retraining_job.parcel
-import retraining_job.recommended_contest
-import retraining_job.reference_contest
+import retraining_job.presets.recommended_pipeline
+import retraining_job.presets.reference_pipeline
 import retraining_job.report
 import retraining_job.restore
 import retraining_job.retrain

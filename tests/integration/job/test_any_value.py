@@ -23,7 +23,7 @@ from retraining_job.errors import BadConfiguration, BadData
 from retraining_job.events import table
 from retraining_job.events.source import Table
 from retraining_job.offline import Files, compete
-from retraining_job.presets import contest_of
+from retraining_job.presets.selection import contest_of
 from retraining_job.settings import TrainSettings
 
 EXAMPLES = 2_000

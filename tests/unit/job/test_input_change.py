@@ -16,7 +16,7 @@ from retraining_job.events.columns import Columns
 from retraining_job.events.features import NEUTRAL_FEATURES
 from retraining_job.events.reading import FeatureFacts, ReadingFacts
 from retraining_job.events.table import Event
-from retraining_job.reference_contest import counted
+from retraining_job.presets.reference_pipeline import counted
 from retraining_job.registry.manifest import Manifest, read_manifest
 from tests.quality.scenarios import events_of, unreadable
 from tests.unit.job.test_recommended import columns

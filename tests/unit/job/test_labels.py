@@ -8,7 +8,7 @@ from retraining_job.evaluation import promotion_policy
 from retraining_job.evaluation.evidence import Contender, HiddenLoss, LabelCoverage
 from retraining_job.evaluation.guards import labels_guard
 from retraining_job.evaluation.labels import coverage_of, expected_missed, only_alerts, rest_as_normal
-from retraining_job.recommended import hidden_losses
+from retraining_job.presets.recommended import hidden_losses
 from tests.unit.job.test_policy import evidence
 
 

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from river.anomaly import HalfSpaceTrees
 
-from retraining_job import recommended
 from retraining_job.contract import Preset, Reason, Scaling, Tunables, Verdict
 from retraining_job.deviation import StandardAbsoluteDeviation
 from retraining_job.evaluation.decision import Decision
@@ -16,7 +15,8 @@ from retraining_job.evaluation.evidence import Contender, Evidence
 from retraining_job.evaluation.scores import Scores
 from retraining_job.events.columns import Columns
 from retraining_job.model.model import Model
-from retraining_job.recommended import Prepared
+from retraining_job.presets import recommended
+from retraining_job.presets.recommended import Prepared
 from tests.quality.scenarios import provenance
 from tests.quality.stream import NAMES, lines, stream
 

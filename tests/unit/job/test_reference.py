@@ -5,13 +5,13 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from river.anomaly import HalfSpaceTrees
 
-from retraining_job import reference
 from retraining_job.contract import Figures, Reason, Tunables, Verdict
 from retraining_job.deviation import StandardAbsoluteDeviation
 from retraining_job.events.features import Features
 from retraining_job.events.table import Event
 from retraining_job.model.model import Model
-from retraining_job.reference import Sample
+from retraining_job.presets import reference
+from retraining_job.presets.reference import Sample
 
 
 class Fixed:

@@ -9,8 +9,6 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
-from retraining_job import recommended
-from retraining_job.contest import Judgement, champion_input
 from retraining_job.contract import Contenders, Tunables, Window
 from retraining_job.evaluation.decision import Decision
 from retraining_job.evaluation.evidence import Contender, Provenance
@@ -19,6 +17,8 @@ from retraining_job.evaluation.reading_report import with_reading
 from retraining_job.evaluation.scores import Scores
 from retraining_job.evaluation.split import window_of
 from retraining_job.model.model import UnreadableModel
+from retraining_job.presets import recommended
+from retraining_job.presets.pipeline import Judgement, champion_input
 
 if TYPE_CHECKING:
     from retraining_job.evaluation.input_shape import InputShape
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from retraining_job.events.source import Source
     from retraining_job.model.model import Model
     from retraining_job.model.scaling import FeatureScaling
-    from retraining_job.recommended import Prepared
+    from retraining_job.presets.recommended import Prepared
     from retraining_job.registry.champion import Champion
     from retraining_job.registry.threshold import Threshold
     from retraining_job.settings import RunSettings

@@ -7,8 +7,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from retraining_job import reference
-from retraining_job.contest import Judgement, champion_input
 from retraining_job.contract import Contenders, Figures, Window
 from retraining_job.evaluation.decision import Decision
 from retraining_job.evaluation.guards import input_decision, input_remarks
@@ -19,6 +17,8 @@ from retraining_job.evaluation.reading_report import with_reading
 from retraining_job.events.features import Tally
 from retraining_job.events.table import window_of
 from retraining_job.model.model import UnreadableModel, feature_names
+from retraining_job.presets import reference
+from retraining_job.presets.pipeline import Judgement, champion_input
 
 if TYPE_CHECKING:
     from retraining_job.events.reading import ReadingFacts

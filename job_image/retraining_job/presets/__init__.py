@@ -1,0 +1,1 @@
+"""Presets: the pipelines that a run can choose from."""
