@@ -7,9 +7,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from retraining_job import commands
 from retraining_job.contract import Decision, Preset
 from retraining_job.logs import configure_logs
+from retraining_job.runs import commands
 from retraining_job.signals import end_when_asked
 
 SETTINGS = (

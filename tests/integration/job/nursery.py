@@ -12,14 +12,14 @@ import traceback
 import redis  # noqa: F401  # what a trainer would load
 
 import retraining_job.audit.migrations
-import retraining_job.decide
 import retraining_job.events.copy_columns  # noqa: F401
-import retraining_job.parcel
 import retraining_job.presets.recommended_pipeline
 import retraining_job.presets.reference_pipeline
 import retraining_job.report
-import retraining_job.restore
-import retraining_job.retrain
+import retraining_job.runs.decide
+import retraining_job.runs.package
+import retraining_job.runs.rollback
+import retraining_job.runs.train
 from retraining_job.__main__ import main
 from retraining_job.model.equivalence import prove
 

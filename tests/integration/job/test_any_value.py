@@ -17,13 +17,13 @@ from psycopg2.extras import execute_values
 from pydantic import SecretStr
 
 from retraining_job import database
-from retraining_job.commands import end_badly
 from retraining_job.contract import ExitCode, Preset
 from retraining_job.errors import BadConfiguration, BadData
 from retraining_job.events import table
 from retraining_job.events.source import Table
-from retraining_job.offline import Files, compete
 from retraining_job.presets.selection import contest_of
+from retraining_job.runs.commands import end_badly
+from retraining_job.runs.offline import Files, compete
 from retraining_job.settings import TrainSettings
 
 EXAMPLES = 2_000

@@ -9,7 +9,7 @@ from retraining_job.errors import BadConfiguration
 from retraining_job.registry.history import history
 from retraining_job.registry.pending import decide
 from retraining_job.registry.restore import rollback
-from retraining_job.sign import sign
+from retraining_job.runs.sign import sign
 from tests.integration.job.shelf import KEY, Shelf
 from tests.integration.job.test_challenger import wait
 from tests.integration.job.test_failures import with_password

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from retraining_job import sign as signing_command
 from retraining_job.errors import BadConfiguration, BadData, DependencyAway
 from retraining_job.registry.champion import UnreadableChampion
 from retraining_job.registry.restore import NoWayBack, rollback
-from retraining_job.sign import sign
+from retraining_job.runs import sign as signing_command
+from retraining_job.runs.sign import sign
 from tests.integration.job.shelf import KEY, Shelf, model_of_seed, score
 from tests.integration.job.test_champion import Evil
 

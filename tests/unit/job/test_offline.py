@@ -14,7 +14,7 @@ from river.anomaly import HalfSpaceTrees
 
 from retraining_job.contract import Result
 from retraining_job.errors import BadConfiguration
-from retraining_job.offline import Files, train
+from retraining_job.runs.offline import Files, train
 from retraining_job.settings import RunSettings
 from tests.quality.stream import lines
 

@@ -19,12 +19,12 @@ from retraining_job.events.source import File
 from retraining_job.logs import timed
 from retraining_job.model.model import Model, UnreadableModel, loaded
 from retraining_job.model.state import model_of
-from retraining_job.parcel import parcel_of
 from retraining_job.presets.pipeline import Contest, Judgement
 from retraining_job.presets.selection import contest_of
 from retraining_job.registry.champion import Champion
 from retraining_job.registry.live import Stamp
 from retraining_job.registry.threshold import set_threshold
+from retraining_job.runs.package import parcel_of
 
 if TYPE_CHECKING:
     from retraining_job.settings import RunSettings

@@ -146,7 +146,7 @@ class Retrain:
 
     def packed(self, model: Model, judgement: Judgement) -> Parcel:
         """Pack the challenger, once; what is said of thresholds follows the last judgement."""
-        from retraining_job.parcel import parcel_of  # noqa: PLC0415  # not every challenger gets so far
+        from retraining_job.runs.package import parcel_of  # noqa: PLC0415  # not every challenger gets so far
 
         if self.parcel is None:
             with timed("Packed it"):

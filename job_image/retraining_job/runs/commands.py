@@ -14,9 +14,9 @@ from datetime import UTC, datetime
 from typing import TypeVar
 
 from retraining_job.contract import ExitCode, Result, environment_name
-from retraining_job.ending import failed, leave
 from retraining_job.errors import RunError
 from retraining_job.logs import configure_logs
+from retraining_job.runs.termination import failed, leave
 from retraining_job.settings import (
     DecideSettings,
     MigrateSettings,
@@ -38,7 +38,7 @@ def train(options: Options) -> ExitCode:
         return train_offline(options)
 
     def retrain(settings: TrainSettings, started_at: datetime) -> Result:
-        from retraining_job.run import run  # noqa: PLC0415  # a wrong setting is told at once
+        from retraining_job.runs.run import run  # noqa: PLC0415  # a wrong setting is told at once
 
         log.info("Retraining for %s, because of: %s.", settings.request or settings.run_id, settings.reason)
         return run(settings, started_at)
@@ -58,7 +58,7 @@ def train_offline(options: Options) -> ExitCode:
         return ExitCode.BAD_CONFIGURATION
 
     def retrain(settings: RunSettings, started_at: datetime) -> Result:
-        from retraining_job.offline import Files, train  # noqa: PLC0415
+        from retraining_job.runs.offline import Files, train  # noqa: PLC0415
 
         return train(settings, Files(options.events, options.out, options.champion), started_at)
 
@@ -73,7 +73,7 @@ def decide(options: Options) -> ExitCode:
     """Do what a person has decided on a challenger."""
 
     def carry_out(settings: DecideSettings, started_at: datetime) -> Result:
-        from retraining_job.decide import decide  # noqa: PLC0415
+        from retraining_job.runs.decide import decide  # noqa: PLC0415
 
         return decide(settings, started_at)
 
@@ -84,7 +84,7 @@ def rollback(options: Options) -> ExitCode:
     """Put a former champion live again."""
 
     def carry_out(settings: OperateSettings, _started_at: datetime) -> Result:
-        from retraining_job.restore import restore  # noqa: PLC0415
+        from retraining_job.runs.rollback import restore  # noqa: PLC0415
 
         return restore(settings, options.to)
 
@@ -106,7 +106,7 @@ def sign(options: Options) -> ExitCode:
     """Sign what is live."""
 
     def carry_out(settings: OperateSettings) -> None:
-        from retraining_job.sign import sign  # noqa: PLC0415
+        from retraining_job.runs.sign import sign  # noqa: PLC0415
 
         log.info("Signed version %d.", sign(settings).version)
 
@@ -152,7 +152,7 @@ def concluded(
         result = failed(error, run_id, started_at)
     left(result)
     if kind is TrainSettings and isinstance(settings, TrainSettings) and code is not ExitCode.VERDICT:
-        from retraining_job.run import keep_failure  # noqa: PLC0415
+        from retraining_job.runs.run import keep_failure  # noqa: PLC0415
 
         keep_failure(settings, result)
     return code

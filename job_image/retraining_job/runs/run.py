@@ -10,13 +10,13 @@ import logging
 from functools import partial
 from typing import TYPE_CHECKING
 
-from retraining_job.arrears import backfill
 from retraining_job.audit.outcome import Outcome
 from retraining_job.audit.runs import read_trail, record
 from retraining_job.errors import AuditPending, RunError
 from retraining_job.logs import timed
 from retraining_job.registry.publish import published
 from retraining_job.retries import patiently
+from retraining_job.runs.backfill import backfill
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -41,7 +41,7 @@ def run(settings: TrainSettings, started_at: datetime) -> Result:
         log.info("This run has ended before: %s (%s). Only what is missing is done.", result.verdict, result.reason)
         outcome = Outcome(result)
     else:
-        from retraining_job.retrain import Retrain  # noqa: PLC0415  # a run that has ended before needs none of it
+        from retraining_job.runs.train import Retrain  # noqa: PLC0415  # a run that has ended before needs none of it
 
         retrain = Retrain(settings, started_at, floor=trail.last_version)
         outcome, former = retrain.outcome(), retrain.former
