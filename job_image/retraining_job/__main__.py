@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from retraining_job.contract import Decision, Preset
-from retraining_job.logs import configure_logs
+from retraining_job.infra.logs import configure_logs
+from retraining_job.infra.signals import end_when_asked
 from retraining_job.runs import commands
-from retraining_job.signals import end_when_asked
 
 SETTINGS = (
     "All other settings come from the environment: RETRAIN_ROWS, RETRAIN_POLICY and so on, named as the chart's values "

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import psycopg2
 
-from retraining_job.database import database, explanation
+from retraining_job.infra.postgres import database, explanation
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection  # noqa: N812

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import psycopg2
 
 from retraining_job.contract.postgres_errors import postgres_error
-from retraining_job.database import explanation
 from retraining_job.errors import BadConfiguration
+from retraining_job.infra.postgres import explanation
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection  # noqa: N812

@@ -18,8 +18,8 @@ from retraining_job.audit.fitting import fitted
 from retraining_job.audit.refusals import RefusedRowError, SilentRefusalError, checked, refusals
 from retraining_job.audit.tables import Tables, tables_of
 from retraining_job.contract import Reason, Result, Verdict, Withheld, read_row
-from retraining_job.database import database
 from retraining_job.errors import BadConfiguration, BadData
+from retraining_job.infra.postgres import database
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection  # noqa: N812

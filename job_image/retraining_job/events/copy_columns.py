@@ -14,7 +14,7 @@ from psycopg2 import sql
 
 from retraining_job.events.columns import Columns, Gathering, truth_of
 from retraining_job.events.table import FEATURES, MICROSECONDS, NULL, PROGRESS, TRUTH_COLUMN, newest, plain
-from retraining_job.logs import Progress
+from retraining_job.infra.logs import Progress
 
 if TYPE_CHECKING:
     from pydantic import SecretStr

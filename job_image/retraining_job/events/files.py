@@ -17,7 +17,7 @@ from typing import TypeVar
 
 from retraining_job.errors import BadConfiguration, BadData
 from retraining_job.events.table import TRUTH_COLUMN, TRUTH_SETTING, Event, in_utc
-from retraining_job.logs import with_progress
+from retraining_job.infra.logs import with_progress
 
 Record = dict[str, object]
 Item = TypeVar("Item")

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, NamedTuple
 from psycopg2 import sql
 
 from retraining_job.contract import Window
-from retraining_job.database import database
 from retraining_job.events.query import TABLE_SETTING, TRUTH_COLUMN, TRUTH_SETTING, EventQuery, Kind, event_query
-from retraining_job.logs import Progress
+from retraining_job.infra.logs import Progress
+from retraining_job.infra.postgres import database
 
 if TYPE_CHECKING:
     from collections.abc import Callable

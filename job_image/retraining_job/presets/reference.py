@@ -14,7 +14,7 @@ from retraining_job.contract import Figures, Reason, Tunables, Verdict
 from retraining_job.deviation import StandardAbsoluteDeviation
 from retraining_job.evaluation.decision import Decision
 from retraining_job.events.features import Features, Tally, is_anomaly, tells
-from retraining_job.logs import with_progress
+from retraining_job.infra.logs import with_progress
 
 if TYPE_CHECKING:
     from retraining_job.events.table import Event

@@ -15,11 +15,11 @@ from retraining_job.audit.outcome import Outcome
 from retraining_job.audit.runs import facts_of, insert_version, lock, upsert_run
 from retraining_job.audit.tables import Tables, tables_of
 from retraining_job.contract import Reason, Result, Verdict
-from retraining_job.database import database
+from retraining_job.infra.postgres import database
+from retraining_job.infra.retries import patiently
 from retraining_job.registry.history import kept_versions
 from retraining_job.registry.live import read_live
 from retraining_job.registry.publish import RUN_SECONDS, result_of_run
-from retraining_job.retries import patiently
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection  # noqa: N812

@@ -15,7 +15,7 @@ from typing import TypeVar
 
 from retraining_job.contract import ExitCode, Result, environment_name
 from retraining_job.errors import RunError
-from retraining_job.logs import configure_logs
+from retraining_job.infra.logs import configure_logs
 from retraining_job.runs.termination import failed, leave
 from retraining_job.settings import (
     DecideSettings,
@@ -129,7 +129,7 @@ def migrate(options: Options) -> ExitCode:
 
     def carry_out(settings: MigrateSettings) -> None:
         from retraining_job.audit.migrations import migrate  # noqa: PLC0415
-        from retraining_job.retries import patiently  # noqa: PLC0415
+        from retraining_job.infra.retries import patiently  # noqa: PLC0415
 
         patiently(settings, lambda: migrate(settings))
 

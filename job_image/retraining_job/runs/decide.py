@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 from retraining_job.audit.outcome import Outcome
 from retraining_job.audit.runs import read_trail, rehearse
 from retraining_job.contract import Reason, Result, Verdict, Withheld
+from retraining_job.infra.retries import patiently
 from retraining_job.registry.pending import Expired, Rejected
 from retraining_job.registry.pending import decide as carry_out
 from retraining_job.registry.publish import Overtaken, Published
-from retraining_job.retries import patiently
 from retraining_job.runs.backfill import backfill, live_manifest
 from retraining_job.runs.run import keep
 

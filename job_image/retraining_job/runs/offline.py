@@ -16,7 +16,7 @@ from retraining_job.contract import Reason, Result, Verdict, Withheld
 from retraining_job.errors import BadConfiguration
 from retraining_job.evaluation.decision import Decision
 from retraining_job.events.source import File
-from retraining_job.logs import timed
+from retraining_job.infra.logs import timed
 from retraining_job.model.model import Model, UnreadableModel, loaded
 from retraining_job.model.state import model_of
 from retraining_job.presets.pipeline import Contest, Judgement

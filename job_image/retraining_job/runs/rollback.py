@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from retraining_job.audit.outcome import Outcome
 from retraining_job.audit.runs import read_trail, rehearse
 from retraining_job.contract import Result, Verdict
+from retraining_job.infra.retries import patiently
 from retraining_job.registry.restore import rollback
-from retraining_job.retries import patiently
 from retraining_job.runs.backfill import backfill, live_manifest
 from retraining_job.runs.run import keep
 

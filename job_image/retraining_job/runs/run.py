@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 from retraining_job.audit.outcome import Outcome
 from retraining_job.audit.runs import read_trail, record
 from retraining_job.errors import AuditPending, RunError
-from retraining_job.logs import timed
+from retraining_job.infra.logs import timed
+from retraining_job.infra.retries import patiently
 from retraining_job.registry.publish import published
-from retraining_job.retries import patiently
 from retraining_job.runs.backfill import backfill
 
 if TYPE_CHECKING:

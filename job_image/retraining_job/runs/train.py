@@ -17,7 +17,8 @@ from retraining_job.audit.runs import announce
 from retraining_job.contract import Promotion, Reason, Result, Verdict, Withheld
 from retraining_job.evaluation.decision import Decision
 from retraining_job.events.source import Table
-from retraining_job.logs import timed
+from retraining_job.infra.logs import timed
+from retraining_job.infra.retries import patiently
 from retraining_job.model.model import UnreadableModel
 from retraining_job.presets.pipeline import Judgement
 from retraining_job.presets.selection import contest_of
@@ -25,7 +26,6 @@ from retraining_job.registry.champion import Champion, UnreadableChampion, read_
 from retraining_job.registry.pending import store_challenger
 from retraining_job.registry.publish import Parcel, Published, publish
 from retraining_job.registry.threshold import live_threshold
-from retraining_job.retries import patiently
 
 if TYPE_CHECKING:
     from retraining_job.model.model import Model

@@ -16,11 +16,11 @@ from hypothesis import strategies as st
 from psycopg2.extras import execute_values
 from pydantic import SecretStr
 
-from retraining_job import database
 from retraining_job.contract import ExitCode, Preset
 from retraining_job.errors import BadConfiguration, BadData
 from retraining_job.events import table
 from retraining_job.events.source import Table
+from retraining_job.infra import postgres
 from retraining_job.presets.selection import contest_of
 from retraining_job.runs.commands import end_badly
 from retraining_job.runs.offline import Files, compete
@@ -195,7 +195,7 @@ def test_whatever_a_table_holds_a_run_ends_with_a_verdict_or_a_sentence(connecti
         try:
             yield connection
         except psycopg2.Error as error:
-            raise database.understood(error) from None
+            raise postgres.understood(error) from None
 
     monkeypatch.setattr(table, "database", same_connection)
 

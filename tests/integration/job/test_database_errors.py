@@ -8,8 +8,8 @@ import pytest
 from psycopg2 import sql
 from pydantic import SecretStr
 
-from retraining_job.database import database
 from retraining_job.errors import BadConfiguration, BadData, DependencyAway
+from retraining_job.infra.postgres import database
 from tests.integration.job.servers import postgres_server
 from tests.integration.job.test_failures import with_password
 

@@ -8,8 +8,8 @@ import redis.exceptions
 
 from retraining_job.contract import ExitCode, Failure, Result, Tunables
 from retraining_job.errors import AuditPending, BadConfiguration, BadData, DependencyAway, RunError
+from retraining_job.infra.retries import patiently
 from retraining_job.registry.client import understood
-from retraining_job.retries import patiently
 from retraining_job.runs.termination import failed
 
 NOW = datetime(2025, 6, 1, 12, tzinfo=UTC)

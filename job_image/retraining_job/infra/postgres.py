@@ -18,7 +18,7 @@ from retraining_job.contract.database_url import SETTING, DatabaseUrlError, conn
 from retraining_job.contract.error_class import ErrorClass
 from retraining_job.contract.postgres_errors import CANCELLED, LIMITS, UNKNOWN, postgres_error
 from retraining_job.errors import BadConfiguration, BadData, DependencyAway, RunError
-from retraining_job.limits import limit_of
+from retraining_job.infra.postgres_limits import limit_of
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection  # noqa: N812

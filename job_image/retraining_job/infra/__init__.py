@@ -1,0 +1,1 @@
+"""Connections, retries, logs and signals."""
