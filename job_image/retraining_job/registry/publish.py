@@ -168,4 +168,4 @@ def result_of_run(settings: TrainSettings, run_id: str) -> Result | None:
 
 def script() -> str:
     """Read the script that publishes."""
-    return files("retraining_job").joinpath("publish.lua").read_text()
+    return files("retraining_job.registry").joinpath("publish.lua").read_text()

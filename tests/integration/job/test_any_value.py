@@ -18,7 +18,7 @@ from pydantic import SecretStr
 
 from retraining_job.contract import ExitCode, Preset
 from retraining_job.errors import BadConfiguration, BadData
-from retraining_job.events import table
+from retraining_job.events import table as events_table
 from retraining_job.events.source import Table
 from retraining_job.infra import postgres
 from retraining_job.presets.selection import contest_of
@@ -197,7 +197,7 @@ def test_whatever_a_table_holds_a_run_ends_with_a_verdict_or_a_sentence(connecti
         except psycopg2.Error as error:
             raise postgres.understood(error) from None
 
-    monkeypatch.setattr(table, "database", same_connection)
+    monkeypatch.setattr(events_table, "database", same_connection)
 
     @settings(
         max_examples=EXAMPLES, deadline=None, database=None, derandomize=True,
