@@ -11,15 +11,6 @@ import traceback
 
 import redis  # noqa: F401  # what a trainer would load
 
-import retraining_job.audit.migrations
-import retraining_job.events.copy_columns  # noqa: F401
-import retraining_job.presets.recommended_pipeline
-import retraining_job.presets.reference_pipeline
-import retraining_job.report
-import retraining_job.runs.decide
-import retraining_job.runs.package
-import retraining_job.runs.rollback
-import retraining_job.runs.train
 from retraining_job.__main__ import main
 from retraining_job.model.equivalence import prove
 

@@ -134,9 +134,7 @@ def test_fast_where_proved_and_plain_with_a_warning_where_not(
 @settings(deadline=None)
 @given(events=EVENTS | st.lists(WITH_GAPS.filter(bool), max_size=5), shape=SHAPES)
 def test_both_ways_give_the_same(events: list[Features], shape: dict[str, int]) -> None:
-    plain, fast = (
-        learned(events, **shape, proof=proof) for equivalence in (lambda: "it is a test", lambda: None)
-    )
+    plain, fast = (learned(events, **shape, proof=proof) for proof in (lambda: "it is a test", lambda: None))
     rivers_own = plainly_learned(events, **shape)
     assert content(plain) == content(rivers_own)  # type: ignore[arg-type]
     if events:
@@ -153,7 +151,7 @@ def test_both_ways_write_the_scaling_into_the_trees(events: list[Features], shap
 
     plain, fast = (
         learned_rows(NAMES, matrix_of(events, NAMES), unscale=unscale, proof=proof, **shape)
-        for equivalence in (lambda: "it is a test", lambda: None)
+        for proof in (lambda: "it is a test", lambda: None)
     )
     assert agree(fast, plain)  # type: ignore[arg-type]
     read = pickle.loads(pickle_writer.emitted(fast, None))["hst"]  # type: ignore[arg-type]  # noqa: S301
