@@ -1,7 +1,7 @@
 """Reads the live model and scores fresh events, as the scoring service does. Needs river, redis and psycopg2.
 
-Plain river and plain pickle: nothing of the operator's is called. The class of the deviation score has to be importable
-under the name that the setting `trainer.deviationClass` gives.
+Plain river and plain pickle: nothing of the operator's is called. The class of the deviation score
+    has to be importable under the name that the setting `trainer.deviationClass` gives.
 """
 
 import hashlib
@@ -18,13 +18,18 @@ THRESHOLD = 0.7
 
 
 def check(blob, version, manifest, key, name="active_model"):
-    """Refuse a model that the trainer has not signed. To unpickle is to run what is in there: so this comes first."""
+    """Refuse a model that the trainer has not signed.
+
+    To unpickle is to run what is in there: so this comes first.
+    """
     meta = json.loads(manifest or "{}")
     digest = hashlib.sha256(blob).hexdigest()
     line = f"retraining-model 1 {name} {version.decode()} {digest} {meta.get('state_sha256', '')}"
     signature = hmac.new(key.encode(), line.encode(), hashlib.sha256).hexdigest()
     if not hmac.compare_digest(signature.encode(), str(meta.get("signature")).encode()):
-        raise SystemExit(f"The live model, version {version.decode()}, is not signed with this key: it was not loaded.")
+        raise SystemExit(
+            f"The live model, version {version.decode()}, is not signed with this key: it was not loaded."
+        )
 
 
 store = redis.Redis.from_url(os.environ["REDIS_URL"])
@@ -37,7 +42,10 @@ parts = " and ".join(type(part).__name__ for part in model.values())
 print(f"Read version {version.decode()}, {len(blob) / 1e6:.1f} MB: {parts}.")
 
 with psycopg2.connect(os.environ["DATABASE_URL"]) as connection, connection.cursor() as cursor:
-    cursor.execute("SELECT features_json, anomaly_label FROM scored_events ORDER BY timestamp DESC LIMIT %s", (FRESH,))
+    cursor.execute(
+        "SELECT features_json, anomaly_label FROM scored_events ORDER BY timestamp DESC LIMIT %s",
+        (FRESH,),
+    )
     events = cursor.fetchall()
 
 flagged = []
@@ -47,6 +55,8 @@ for number, (features, label) in enumerate(events):
         flagged.append((score, number, label))
 
 right = sum(label for *_, label in flagged)
-print(f"Of the {len(events)} newest events it flags {len(flagged)}; {right} of them are labelled anomalies.")
+print(
+    f"Of the {len(events)} newest events it flags {len(flagged)}; {right} of them are labelled anomalies."
+)
 for score, number, label in sorted(flagged, reverse=True)[:5]:
     print(f"  event {number:3d} of the newest: score {score:.3f}, label {label}")

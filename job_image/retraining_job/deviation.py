@@ -1,8 +1,8 @@
 """The deviation score, the second part of the model beside the forest.
 
-The old service's class of this name is known by its name and its two methods alone; what it computes is an assumption,
-and this is the one place to change it. Readers need a class with these attributes under the name that the setting
-`trainer.deviationClass` gives.
+The old service's class of this name is known by its name and its two methods alone; what it
+computes is an assumption, and this is the one place to change it. Readers need a class with these
+attributes under the name that the setting `trainer.deviationClass` gives.
 """
 
 from __future__ import annotations

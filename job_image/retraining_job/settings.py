@@ -1,7 +1,8 @@
 """The trainer's settings: one frozen object, read once from the environment when the process starts.
 
-The operator writes this environment; the names come from the contract. A bad value ends the process with one sentence
-that names the setting as it stands in the environment and, where it has one, in the chart's values.
+The operator writes this environment; the names come from the contract. A bad value ends the process
+with one sentence that names the setting as it stands in the environment and, where it has one, in
+the chart's values.
 """
 
 from __future__ import annotations
@@ -31,7 +32,11 @@ if TYPE_CHECKING:
 SIGNING_KEY_CHARACTERS = 16
 """Fewer could be guessed."""
 
-VALUE_OF_SECRET = {DATABASE_URL: "database.url", REDIS_URL: "redis.url", SIGNING_KEY: "signing.existingSecret"}
+VALUE_OF_SECRET = {
+    DATABASE_URL: "database.url",
+    REDIS_URL: "redis.url",
+    SIGNING_KEY: "signing.existingSecret",
+}
 
 RUN_ID = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$"
 

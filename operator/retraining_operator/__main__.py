@@ -1,4 +1,7 @@
-"""Starts the operator: `python -m retraining_operator --config FILE`. Composes the parts; decides nothing."""
+"""Starts the operator: `python -m retraining_operator --config FILE`.
+
+Composes the parts; decides nothing.
+"""
 
 from __future__ import annotations
 
@@ -47,8 +50,12 @@ logger = logging.getLogger("retraining_operator")
 
 def main() -> int:
     """Run until SIGTERM or SIGINT."""
-    parser = argparse.ArgumentParser(prog="retraining_operator", description="Turns triggers into retraining Jobs.")
-    parser.add_argument("--config", type=Path, default=DEFAULT_CONFIG, help="the configuration file (YAML)")
+    parser = argparse.ArgumentParser(
+        prog="retraining_operator", description="Turns triggers into retraining Jobs."
+    )
+    parser.add_argument(
+        "--config", type=Path, default=DEFAULT_CONFIG, help="the configuration file (YAML)"
+    )
     replay.add_parser(parser.add_subparsers(dest="command"))
     arguments = parser.parse_args()
     try:

@@ -1,8 +1,9 @@
 """Named points at which the operator may be made to die, so that a test can find out what survives it.
 
-Off unless CRASH_POINTS is set, which is read once, by `__main__`: odds for all points, as `0.01`, or for each that is
-named, as `job-created=0.5,launching=0.1`. Nothing is tidied up, as after SIGKILL. That signal itself would do nothing
-here: in its container the operator is process 1, and the kernel lets no process 1 kill itself.
+Off unless CRASH_POINTS is set, which is read once, by `__main__`: odds for all points, as `0.01`,
+or for each that is named, as `job-created=0.5,launching=0.1`. Nothing is tidied up, as after
+SIGKILL. That signal itself would do nothing here: in its container the operator is process 1, and
+the kernel lets no process 1 kill itself.
 """
 
 from __future__ import annotations

@@ -16,10 +16,12 @@ PROBES = ("kubernetes.aio.client.api_client", "kubernetes.aio.config.incluster_c
 def skip_initialization(packages: Sequence[str] = PACKAGES, probes: Sequence[str] = PROBES) -> bool:
     """Register packages without running their `__init__`, so that a module of theirs is imported alone.
 
-    If a probe cannot be imported in this way, everything is taken back and the packages are imported as usual.
+    If a probe cannot be imported in this way, everything is taken back and the packages are
+    imported as usual.
 
     Args:
-        packages: by their names, a parent before its child. One that is imported already stays as it is.
+        packages: by their names, a parent before its child. One that is imported already stays as
+            it is.
         probes: modules that must be importable.
 
     Returns:

@@ -1,8 +1,8 @@
 """Which of the operator's writes go first: what makes a trigger safe or starts its Job, before what only tells of it.
 
-In a burst every write waits for the same thing, this process' own processor. The intake and the launches say when they
-are at work; reports of how a request stands give way meanwhile, for a few seconds at most. They are planned again
-afterwards, so what is written then is the newest.
+In a burst every write waits for the same thing, this process' own processor. The intake and the
+launches say when they are at work; reports of how a request stands give way meanwhile, for a few
+seconds at most. They are planned again afterwards, so what is written then is the newest.
 """
 
 from __future__ import annotations
@@ -20,7 +20,9 @@ LINGER_SECONDS = 0.05
 class Precedence:
     """Who is at work that goes first, and since when the others have given way."""
 
-    def __init__(self, at_rest: Callable[[], None], clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, at_rest: Callable[[], None], clock: Callable[[], float] = time.monotonic
+    ) -> None:
         """Begin with nobody.
 
         Args:

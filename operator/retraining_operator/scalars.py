@@ -13,7 +13,9 @@ from pydantic_core import PydanticCustomError
 EXACT = 2**53
 """Up to here every whole number is exact, whether JSON is read as integers or as floating-point numbers."""
 
-QUANTITY = re.compile(r"\+?([0-9]+(\.[0-9]*)?|\.[0-9]+)([numkMGTPE]|[KMGTPE]i|[eE][+-]?[0-9]+)?", re.ASCII)
+QUANTITY = re.compile(
+    r"\+?([0-9]+(\.[0-9]*)?|\.[0-9]+)([numkMGTPE]|[KMGTPE]i|[eE][+-]?[0-9]+)?", re.ASCII
+)
 """A quantity as Kubernetes writes it, without those below zero."""
 
 
@@ -40,7 +42,12 @@ def quantity_of(value: object) -> object:
     """
     if isinstance(value, str) and QUANTITY.fullmatch(value.strip()):
         return value.strip()
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or value < 0:
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, int | float)
+        or not math.isfinite(value)
+        or value < 0
+    ):
         raise PydanticCustomError("quantity", "it is no quantity, such as 0.5, 500m or 1Gi")
     return str(int(value)) if float(value).is_integer() else repr(value)
 

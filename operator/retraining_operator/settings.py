@@ -1,7 +1,8 @@
 """The operator's settings: one frozen object, read once at start-up from the mounted configuration file.
 
-Fields stand in the order of the chart's `values.yaml`, which also says what each is for. The file is what the chart
-renders from those values; an environment variable such as `KAFKA__TOPIC` wins over it.
+Fields stand in the order of the chart's `values.yaml`, which also says what each is for. The file
+is what the chart renders from those values; an environment variable such as `KAFKA__TOPIC` wins
+over it.
 """
 
 from __future__ import annotations
@@ -12,7 +13,15 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
 from pydantic_settings import (
@@ -22,7 +31,13 @@ from pydantic_settings import (
     YamlConfigSettingsSource,
 )
 
-from retraining_operator.contract import DATABASE_URL, REDIS_URL, SIGNING_KEY, Tunables, environment_name
+from retraining_operator.contract import (
+    DATABASE_URL,
+    REDIS_URL,
+    SIGNING_KEY,
+    Tunables,
+    environment_name,
+)
 from retraining_operator.scalars import Resources, Text, Valued
 
 TRAINER_PREFIX = environment_name("")
@@ -36,7 +51,9 @@ class SettingsError(Exception):
 class Section(BaseModel):
     """A part of the settings; its fields are written in camel case, as in `values.yaml`."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True
+    )
 
 
 class LeaderElection(Section):
@@ -50,7 +67,11 @@ class LeaderElection(Section):
     @model_validator(mode="after")
     def check(self) -> Self:
         """Refuse times that would let two lead at once, or a leader give up for one lost answer."""
-        if not self.retry_period_seconds < self.renew_deadline_seconds < self.lease_duration_seconds:
+        if (
+            not self.retry_period_seconds
+            < self.renew_deadline_seconds
+            < self.lease_duration_seconds
+        ):
             raise PydanticCustomError(
                 "times",
                 "retryPeriodSeconds must be less than renewDeadlineSeconds, and that less than leaseDurationSeconds",
@@ -165,7 +186,9 @@ class JobSettings(Section):
 class Trainer(Tunables):
     """The trainer's own settings, written in camel case as in `values.yaml`."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True
+    )
 
 
 class ConcurrencyPolicy(StrEnum):
@@ -225,7 +248,9 @@ class Settings(BaseSettings):
     log_format: Literal["text", "json"] = "text"
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     http_port: int = Field(default=8005, ge=1, le=65_535)
-    database_url: SecretStr | None = Field(default=None, exclude=True, validation_alias=DATABASE_URL)
+    database_url: SecretStr | None = Field(
+        default=None, exclude=True, validation_alias=DATABASE_URL
+    )
     """From the environment, where the chart puts it out of the Secret `database`; it stands in no file."""
 
     @classmethod
@@ -245,17 +270,24 @@ def read_settings(path: Path) -> Settings:
     """Read the configuration file.
 
     Raises:
-        SettingsError: one sentence for each field that is wrong, with the field's name and without its value.
+        SettingsError: one sentence for each field that is wrong, with the field's name and without
+            its value.
     """
     if not path.is_file():
-        raise SettingsError(f"There is no configuration file at {path}; the chart mounts it, or name it by --config.")
+        raise SettingsError(
+            f"There is no configuration file at {path}; the chart mounts it, or name it by --config."
+        )
     try:
         content = YamlConfigSettingsSource(Settings, yaml_file=path)()
         return Settings(**content)
     except ValidationError as error:
-        raise SettingsError(" ".join(sentence(detail["loc"], detail["msg"]) for detail in error.errors())) from None
+        raise SettingsError(
+            " ".join(sentence(detail["loc"], detail["msg"]) for detail in error.errors())
+        ) from None
     except (yaml.YAMLError, ValueError, TypeError) as error:
-        raise SettingsError(f"The configuration file {path} cannot be read as YAML: {error}") from None
+        raise SettingsError(
+            f"The configuration file {path} cannot be read as YAML: {error}"
+        ) from None
 
 
 def sentence(location: tuple[int | str, ...], problem: str) -> str:

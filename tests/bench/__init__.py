@@ -1,1 +1,4 @@
-"""What trainer and operator cost, as ratios within one run: `make bench`. Figures, never assertions."""
+"""What trainer and operator cost, as ratios within one run: `make bench`.
+
+Figures, never assertions.
+"""

@@ -11,7 +11,9 @@ from tests.bench import operator, trainer
 def main() -> None:
     """Measure one or both."""
     parser = argparse.ArgumentParser(prog="tests.bench", description=__doc__)
-    parser.add_argument("part", nargs="?", choices=("trainer", "operator"), help="both where left out")
+    parser.add_argument(
+        "part", nargs="?", choices=("trainer", "operator"), help="both where left out"
+    )
     part = parser.parse_args().part
     if part != "operator":
         trainer.measure()

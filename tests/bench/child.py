@@ -35,7 +35,9 @@ class Clock:
 
 def measured(module: str, *arguments: str) -> Figures:
     """Run `python -m MODULE ARGUMENTS` and give the figures it leaves."""
-    done = subprocess.run([sys.executable, "-m", module, *arguments], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-m", module, *arguments], capture_output=True, text=True, check=False
+    )
     if done.returncode:
         raise RuntimeError(f"{module} {' '.join(arguments)} failed:\n{done.stderr[-2000:]}")
     figures: Figures = json.loads(done.stdout.splitlines()[-1])

@@ -34,4 +34,6 @@ def replace_part(name: str, text: str) -> None:
     begin, end = f"<!-- {name}: written by make bench -->", f"<!-- {name}: end -->"
     page = PAGE.read_text(encoding="utf-8")
     found = re.compile(f"{re.escape(begin)}.*?{re.escape(end)}", re.DOTALL)
-    PAGE.write_text(found.sub(lambda _: f"{begin}\n\n{text.strip()}\n\n{end}", page), encoding="utf-8")
+    PAGE.write_text(
+        found.sub(lambda _: f"{begin}\n\n{text.strip()}\n\n{end}", page), encoding="utf-8"
+    )

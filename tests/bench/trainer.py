@@ -1,4 +1,7 @@
-"""What the trainer costs: prints tables. Bounded: a few minutes, nearly all of it plain river's. Run by `__main__`."""
+"""What the trainer costs: prints tables.
+
+Bounded: a few minutes, nearly all of it plain river's. Run by `__main__`.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +30,12 @@ SIDES = ("select", "text", "ours")
 """How the rows are read: as objects, as texts, and into columns."""
 ROUNDS = 5
 STEP = re.compile(r"Z ([A-Z][a-z' A-Z]+) in ([0-9.]+) s\.")
-DATABASE = {"Asked the audit trail", "Read the events", "Announced it to the audit trail", "Recorded the run"}
+DATABASE = {
+    "Asked the audit trail",
+    "Read the events",
+    "Announced it to the audit trail",
+    "Recorded the run",
+}
 
 
 def measure() -> None:
@@ -51,14 +59,29 @@ def measure() -> None:
 
 def forest(folder: Path) -> None:
     """Compare with plain river on the same events."""
-    sides = {side: measured("tests.bench.forest", side, str(ROWS), str(folder / side)) for side in ("river", "ours")}
+    sides = {
+        side: measured("tests.bench.forest", side, str(ROWS), str(folder / side))
+        for side in ("river", "ours")
+    }
     for side, figures in sides.items():
         figures["load"] = measured("tests.bench.forest", "load", "0", str(folder / side))["load"]
         figures["train, judge, emit"] = figures["train"] + figures["judge"] + figures["emit"]
     river, ours = sides["river"], sides["ours"]
     same = "equal" if river["checksum"] == ours["checksum"] else "DIFFERENT"
-    heading(f"The forest: {ROWS:,} events of 11 features, 25 trees of height 15. Scores are {same}.")
-    names = ("import", "build", "train", "judge", "emit", "train, judge, emit", "load", "peak", "megabytes")
+    heading(
+        f"The forest: {ROWS:,} events of 11 features, 25 trees of height 15. Scores are {same}."
+    )
+    names = (
+        "import",
+        "build",
+        "train",
+        "judge",
+        "emit",
+        "train, judge, emit",
+        "load",
+        "peak",
+        "megabytes",
+    )
     goals = {"train, judge, emit": "40 x", "peak": "400 MB"}
     rows = [
         (
@@ -83,14 +106,29 @@ def fill(url: str) -> None:
 def reading(url: str) -> None:
     """Compare with a plain SELECT, in turns."""
     arguments = url, "scored_events", str(ROWS)
-    rounds = [[measured("tests.bench.rows", side, *arguments)["read"] for side in SIDES] for _ in range(ROUNDS)]
+    rounds = [
+        [measured("tests.bench.rows", side, *arguments)["read"] for side in SIDES]
+        for _ in range(ROUNDS)
+    ]
     plain, text, ours = (median(side) for side in zip(*rounds, strict=True))
     heading(f"Reading {ROWS:,} events from PostgreSQL, median of {ROUNDS}")
     table(
         [
             ("", "that", "into columns", "ratio", "goal"),
-            ("plain SELECT into Python", f"{plain:.3f} s", f"{ours:.3f} s", f"{ours / plain:.2f}", "1.33"),
-            ("the same, features left as text", f"{text:.3f} s", f"{ours:.3f} s", f"{ours / text:.2f}", ""),
+            (
+                "plain SELECT into Python",
+                f"{plain:.3f} s",
+                f"{ours:.3f} s",
+                f"{ours / plain:.2f}",
+                "1.33",
+            ),
+            (
+                "the same, features left as text",
+                f"{text:.3f} s",
+                f"{ours:.3f} s",
+                f"{ours / text:.2f}",
+                "",
+            ),
         ]
     )
 
@@ -125,8 +163,14 @@ def trainer(url: str, store: str, mark: str) -> None:
         one_run(environment | {"RETRAIN_RUN_ID": "first"}, "train")
         with redis.Redis.from_url(store) as client:
             client.config_resetstat()
-            figures = one_run(environment | {"RETRAIN_RUN_ID": "second", "RETRAIN_FOREST_SEED": "7"}, "train")
-            script = client.info("commandstats").get("cmdstat_evalsha", {}).get("usec_per_call", float("nan"))
+            figures = one_run(
+                environment | {"RETRAIN_RUN_ID": "second", "RETRAIN_FOREST_SEED": "7"}, "train"
+            )
+            script = (
+                client.info("commandstats")
+                .get("cmdstat_evalsha", {})
+                .get("usec_per_call", float("nan"))
+            )
     finally:
         with redis.Redis.from_url(store) as client:
             for key in client.scan_iter(f"{mark}:*"):
@@ -135,7 +179,10 @@ def trainer(url: str, store: str, mark: str) -> None:
     table(
         [
             ("step", "time", "goal"),
-            *((name, show(name, value), "400 MB" if name == "peak" else "") for name, value in figures.items()),
+            *(
+                (name, show(name, value), "400 MB" if name == "peak" else "")
+                for name, value in figures.items()
+            ),
             ("without the database", f"{figures['total'] - database:.2f} s", "3 s"),
             ("the script in Redis", f"{script / 1000:.2f} ms", "1 ms"),
         ]
@@ -149,7 +196,11 @@ def one_run(environment: dict[str, str], command: str) -> Figures:
     watch += "runpy.run_module('retraining_job', run_name='__main__')"
     start = time.perf_counter()
     done = subprocess.run(
-        [sys.executable, "-c", watch, command], env=environment, capture_output=True, text=True, check=False
+        [sys.executable, "-c", watch, command],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     total = time.perf_counter() - start
     if done.returncode or (command == "train" and "Published the challenger" not in done.stderr):

@@ -46,8 +46,12 @@ def gather(world: World, topics: Iterable[str]) -> Evidence:
     Returns:
         What is in the topics, the cluster, Redis and the database.
     """
-    versions = world.postgres.rows("SELECT version, run_id FROM model_versions ORDER BY version::int")
-    runs = world.postgres.rows("SELECT run_id, verdict, version FROM retraining_runs WHERE reason <> 'announced'")
+    versions = world.postgres.rows(
+        "SELECT version, run_id FROM model_versions ORDER BY version::int"
+    )
+    runs = world.postgres.rows(
+        "SELECT run_id, verdict, version FROM retraining_runs WHERE reason <> 'announced'"
+    )
     return Evidence(
         records=[name for topic in topics for name in records(topic)],
         requests=world.requests(),
@@ -71,14 +75,20 @@ def records(topic: str) -> list[str]:
         isolation_level="read_committed",
     )
     try:
-        partitions = [TopicPartition(topic, number) for number in sorted(consumer.partitions_for_topic(topic) or ())]
+        partitions = [
+            TopicPartition(topic, number)
+            for number in sorted(consumer.partitions_for_topic(topic) or ())
+        ]
         consumer.assign(partitions)
         consumer.seek_to_beginning(*partitions)
         ends = consumer.end_offsets(partitions)
         found: list[str] = []
         while any(consumer.position(partition) < ends[partition] for partition in partitions):
             for batch in consumer.poll(1000).values():
-                found += [request_name(one.topic, one.partition, one.offset, one.timestamp) for one in batch]
+                found += [
+                    request_name(one.topic, one.partition, one.offset, one.timestamp)
+                    for one in batch
+                ]
         return found
     finally:
         consumer.close(autocommit=False)
@@ -87,8 +97,8 @@ def records(topic: str) -> list[str]:
 def created_jobs(namespace: str) -> Counter[str]:
     """Count the Jobs that the API server has created for each request, by its audit log.
 
-    Not read as JSON: a killed API server leaves a line that breaks off, and the next one writes on behind it. What it
-    has created and not noted any more is missing here.
+    Not read as JSON: a killed API server leaves a line that breaks off, and the next one writes on
+        behind it. What it has created and not noted any more is missing here.
     """
     place = f'"resource":"jobs","namespace":"{namespace}"'
     found: Counter[str] = Counter()
@@ -103,7 +113,11 @@ def created_jobs(namespace: str) -> Counter[str]:
 def faults(found: Evidence) -> list[str]:
     """Say what is not as it must be; empty where all is well."""
     told: list[str] = []
-    told += [f"the record of {name} has no RetrainRequest" for name in found.records if name not in found.requests]
+    told += [
+        f"the record of {name} has no RetrainRequest"
+        for name in found.records
+        if name not in found.requests
+    ]
     told += [
         f"{name} is no record's"
         for name, request in found.requests.items()
@@ -112,12 +126,16 @@ def faults(found: Evidence) -> list[str]:
     for name, request in found.requests.items():
         has_job = "jobName" in request.get("status", {})
         if found.jobs[name] > has_job:
-            told.append(f"{name} had {found.jobs[name]} Jobs, and its status names {'one' if has_job else 'none'}")
+            told.append(
+                f"{name} had {found.jobs[name]} Jobs, and its status names {'one' if has_job else 'none'}"
+            )
         if has_job and request["metadata"]["uid"] not in found.runs:
             told.append(f"{name} had a Job, and its run has no row")
         uid, version = request["metadata"]["uid"], request.get("status", {}).get("version")
         if version and found.runs.get(uid, (None, None))[1] != version:
-            told.append(f"{name} says version {version}, and the row of its run says {found.runs.get(uid)}")
+            told.append(
+                f"{name} says version {version}, and the row of its run says {found.runs.get(uid)}"
+            )
     numbers = [version for version, _ in found.versions]
     if numbers != list(range(1, len(numbers) + 1)):
         told.append(f"the versions have holes or doubles: {numbers}")

@@ -28,14 +28,20 @@ def look_after(kubectl: Kubectl, selector: str, falls: Falls) -> None:
             statuses = pod["status"].get("containerStatuses", ())
             for status in statuses:
                 falls.update(fallen(pod["metadata"]["uid"], status))
-            if any((status["state"].get("waiting") or {}).get("reason") == "CrashLoopBackOff" for status in statuses):
+            if any(
+                (status["state"].get("waiting") or {}).get("reason") == "CrashLoopBackOff"
+                for status in statuses
+            ):
                 replace(kubectl, pod)
 
 
 def fallen(uid: str, status: dict[str, Any]) -> dict[tuple[str, int], str]:
     """Read where a container fell, before its last start and now."""
     found = {}
-    for state, starts in (("lastState", status["restartCount"] - 1), ("state", status["restartCount"])):
+    for state, starts in (
+        ("lastState", status["restartCount"] - 1),
+        ("state", status["restartCount"]),
+    ):
         said = LAST_WORDS.search((status[state].get("terminated") or {}).get("message", ""))
         if said:
             found[uid, starts] = said[1]
@@ -45,14 +51,17 @@ def fallen(uid: str, status: dict[str, Any]) -> dict[tuple[str, int], str]:
 def replace(kubectl: Kubectl, pod: dict[str, Any]) -> None:
     """Let a pod's controller make another one at once, however long the API server is away itself.
 
-    Started again in its place it would wait for minutes after some kills, as Kubernetes lets whatever crashes often.
-    Never by force: the pod's name would be free before its program has ended, and two databases on one volume lose
-    rows. By name and uid: asked twice, the second answer comes from the next pod of a StatefulSet.
+    Started again in its place it would wait for minutes after some kills, as Kubernetes lets
+    whatever crashes often. Never by force: the pod's name would be free before its program has
+    ended, and two databases on one volume lose rows. By name and uid: asked twice, the second
+    answer comes from the next pod of a StatefulSet.
     """
     name, uid = pod["metadata"]["name"], pod["metadata"]["uid"]
 
     def deleted() -> bool:
-        found = kubectl("get", "pod", name, "--ignore-not-found", "--output", "jsonpath={.metadata.uid}")
+        found = kubectl(
+            "get", "pod", name, "--ignore-not-found", "--output", "jsonpath={.metadata.uid}"
+        )
         if found == uid:
             kubectl("delete", "pod", name, "--grace-period=1", "--wait=false")
         return True

@@ -25,13 +25,20 @@ LONGEST_SECONDS = 30
 def overloaded(kubectl: Kubectl, account: str) -> Iterator[None]:
     """Give the namespace's service accounts one seat at the API server, and take it: it answers them 429.
 
-    Without any share the API server still serves one request at a time, so one of that account has to sit there.
+    Without any share the API server still serves one request at a time, so one of that account has
+    to sit there.
     """
     name = f"one-seat-for-{kubectl.namespace}-{secrets.token_hex(3)}"  # two strikes may overlap
     one = {"nominalConcurrencyShares": 0, "lendablePercent": 0, "borrowingLimitPercent": 0}
     level = {"type": "Limited", "limited": {**one, "limitResponse": {"type": "Reject"}}}
     subject = {"kind": "Group", "group": {"name": f"system:serviceaccounts:{kubectl.namespace}"}}
-    rule = {"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"], "namespaces": ["*"], "clusterScope": True}
+    rule = {
+        "verbs": ["*"],
+        "apiGroups": ["*"],
+        "resources": ["*"],
+        "namespaces": ["*"],
+        "clusterScope": True,
+    }
     schema = {
         "matchingPrecedence": 2,  # 1 is kept for the schema of those who are never limited
         "priorityLevelConfiguration": {"name": name},
@@ -55,10 +62,18 @@ def seated(kubectl: Kubectl, account: str) -> Iterator[None]:
         "metadata": {"name": "seated", "labels": {SEATED: "true"}},
         "spec": {"reason": "to sit"},
     }
-    create = ["create", "--dry-run=server", "--as", f"system:serviceaccount:{kubectl.namespace}:{account}"]
+    create = [
+        "create",
+        "--dry-run=server",
+        "--as",
+        f"system:serviceaccount:{kubectl.namespace}:{account}",
+    ]
     rules = [{"apiGroups": ["retraining.dev"], "resources": ["retrainrequests"]}]
     selector = {"objectSelector": {"matchLabels": {SEATED: "true"}}}
-    with socket.create_server((HOST_ADDRESS, 0)) as silent, NamedTemporaryFile("w", suffix=".json") as manifest:
+    with (
+        socket.create_server((HOST_ADDRESS, 0)) as silent,
+        NamedTemporaryFile("w", suffix=".json") as manifest,
+    ):
         url = f"https://{HOST_ADDRESS}:{silent.getsockname()[1]}/"
         manifest.write(json.dumps(request))
         manifest.flush()
@@ -66,7 +81,9 @@ def seated(kubectl: Kubectl, account: str) -> Iterator[None]:
 
         def sit() -> tuple[subprocess.Popen[bytes], socket.socket] | None:
             command = [kubectl.program, *kubectl.access, *create, "--filename", manifest.name]
-            sitting = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            sitting = subprocess.Popen(
+                command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            )
             try:
                 return sitting, silent.accept()[0]
             except TimeoutError:  # the webhook is too new to be asked
@@ -86,7 +103,10 @@ def seated(kubectl: Kubectl, account: str) -> Iterator[None]:
 def broken(kubectl: Kubectl) -> Iterator[None]:
     """Have a webhook that does not answer asked about every write: the API server answers 500."""
     rules = [
-        {"apiGroups": ["retraining.dev"], "resources": ["retrainrequests", "retrainrequests/status"]},
+        {
+            "apiGroups": ["retraining.dev"],
+            "resources": ["retrainrequests", "retrainrequests/status"],
+        },
         {"apiGroups": ["batch"], "resources": ["jobs"]},
         {"apiGroups": ["coordination.k8s.io"], "resources": ["leases"]},
     ]
@@ -102,7 +122,9 @@ def applied_webhook(
     """Have the API server ask a webhook about some creations and changes in the namespace."""
     webhook = {
         "name": "chaos.retraining.dev",
-        "rules": [{**rule, "apiVersions": ["*"], "operations": ["CREATE", "UPDATE"]} for rule in rules],
+        "rules": [
+            {**rule, "apiVersions": ["*"], "operations": ["CREATE", "UPDATE"]} for rule in rules
+        ],
         "clientConfig": {"url": url},
         "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": kubectl.namespace}},
         "failurePolicy": "Fail",
@@ -111,12 +133,16 @@ def applied_webhook(
         "timeoutSeconds": seconds,
         **more,
     }
-    with applied(kubectl, "admissionregistration.k8s.io/v1", WEBHOOK, name, {"webhooks": [webhook]}):
+    with applied(
+        kubectl, "admissionregistration.k8s.io/v1", WEBHOOK, name, {"webhooks": [webhook]}
+    ):
         yield
 
 
 @contextmanager
-def applied(kubectl: Kubectl, version: str, kind: str, name: str, content: dict[str, Any]) -> Iterator[None]:
+def applied(
+    kubectl: Kubectl, version: str, kind: str, name: str, content: dict[str, Any]
+) -> Iterator[None]:
     """Have a cluster's object for a while, however long the API server is away itself."""
     manifest = {"apiVersion": version, "kind": kind, "metadata": {"name": name}, **content}
     wait_for(f"{kind} {name} to be applied", lambda: kubectl.apply(manifest))

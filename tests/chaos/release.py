@@ -19,10 +19,19 @@ def install(world: World, topic: RoundTopic) -> None:
     world.install(
         kafka=world.values["kafka"] | topic.values,
         replicas=2,
-        leaderElection={"leaseDurationSeconds": 6, "renewDeadlineSeconds": 4, "retryPeriodSeconds": 1},
+        leaderElection={
+            "leaseDurationSeconds": 6,
+            "renewDeadlineSeconds": 4,
+            "retryPeriodSeconds": 1,
+        },
         env=[{"name": "CRASH_POINTS", "value": f"{CRASHES}"}],
         triggers={"maxConcurrent": 3},
-        job={**world.values["job"], "retries": 20, "ttlSecondsAfterSuccess": 30, "ttlSecondsAfterFailure": 30},
+        job={
+            **world.values["job"],
+            "retries": 20,
+            "ttlSecondsAfterSuccess": 30,
+            "ttlSecondsAfterFailure": 30,
+        },
     )
 
 

@@ -15,7 +15,14 @@ from tests.chaos import pods
 from tests.chaos.evidence import Evidence, faults, gather, records
 from tests.chaos.release import install
 from tests.chaos.strikes import LONGEST_AWAY_SECONDS, SERVICES, STRIKES, Strike, labels
-from tests.chaos.topics import RoundTopic, add_partition, answered, open_topic, send, wait_for_consumer
+from tests.chaos.topics import (
+    RoundTopic,
+    add_partition,
+    answered,
+    open_topic,
+    send,
+    wait_for_consumer,
+)
 from tests.cluster import lifecycle
 from tests.cluster.components import COMPONENTS
 from tests.cluster.errors import ClusterError
@@ -63,7 +70,9 @@ class Tally:
         return self.kills + len(self.falls)
 
 
-def run(world: World, kills: int, seed: int, say: Callable[[Tally, str], None], at_once: int) -> Tally:
+def run(
+    world: World, kills: int, seed: int, say: Callable[[Tally, str], None], at_once: int
+) -> Tally:
     """Go on until so many processes were killed, in rounds of so many strikes.
 
     Raises:
@@ -76,14 +85,21 @@ def run(world: World, kills: int, seed: int, say: Callable[[Tally, str], None], 
         told = one_round(world, source, tally)
         tally.seconds = time.monotonic() - began
         rested = f"at rest after {tally.recoveries[-1]:.0f} s"
-        say(tally, f"round {tally.rounds}, {tally.dead} of {kills} kills, {rested}: {'; '.join(told)}.")
+        say(
+            tally,
+            f"round {tally.rounds}, {tally.dead} of {kills} kills, {rested}: {'; '.join(told)}.",
+        )
     return tally
 
 
 def one_round(world: World, source: Random, tally: Tally) -> list[str]:
     """Send some triggers, strike, wait for rest, check."""
     chosen = source.choices(STRIKES, [strike.weight for strike in STRIKES], k=tally.at_once)
-    count, mark, by_hand = source.randint(1, tally.at_once // 2 + 1), source.randint(0, 10**6), source.random() < 0.5
+    count, mark, by_hand = (
+        source.randint(1, tally.at_once // 2 + 1),
+        source.randint(0, 10**6),
+        source.random() < 0.5,
+    )
     grows = source.random() < GROWN_TOPIC_SHARE
     topic = open_topic(world, tally.rounds)
     tally.topics.append(topic)
@@ -106,7 +122,9 @@ def one_round(world: World, source: Random, tally: Tally) -> list[str]:
 
         done = [
             (strike, what)
-            for strike, what in zip(chosen, lanes.map(one, range(tally.at_once), chosen), strict=True)
+            for strike, what in zip(
+                chosen, lanes.map(one, range(tally.at_once), chosen), strict=True
+            )
             if what
         ]
         sending.result()
@@ -143,7 +161,10 @@ def revive_until(over: threading.Event) -> None:
         for component in COMPONENTS:
             if lifecycle.process(paths, component):
                 since.pop(component.name, None)
-            elif time.monotonic() - since.setdefault(component.name, time.monotonic()) > LONGEST_AWAY_SECONDS + 1:
+            elif (
+                time.monotonic() - since.setdefault(component.name, time.monotonic())
+                > LONGEST_AWAY_SECONDS + 1
+            ):
                 lifecycle.start(paths, component)
 
 
@@ -170,7 +191,9 @@ def mend(world: World) -> None:
             wait_for(f"{name} to be ready", ready, CALM_SECONDS)
         except TimeoutError:
             told = pods.standing(services, labels(name))
-            raise NotAsItMustBe(f"{name} does not come back within {CALM_SECONDS} s: {told}.") from None
+            raise NotAsItMustBe(
+                f"{name} does not come back within {CALM_SECONDS} s: {told}."
+            ) from None
 
 
 def rest(world: World, tally: Tally) -> None:
@@ -180,12 +203,16 @@ def rest(world: World, tally: Tally) -> None:
         pods.look_after(world.kubectl, OPERATOR, tally.falls)
         names = answered(lambda: records(tally.topics[-1].name))
         found = world.requests()
-        return all(name in found for name in names) and all(ended(request) for request in found.values())
+        return all(name in found for name in names) and all(
+            ended(request) for request in found.values()
+        )
 
     try:
         wait_for("each trigger's outcome", at_rest, CALM_SECONDS, pause=1)
     except TimeoutError:
-        raise NotAsItMustBe(f"There is no rest after {CALM_SECONDS} s: {standing(world)}.") from None
+        raise NotAsItMustBe(
+            f"There is no rest after {CALM_SECONDS} s: {standing(world)}."
+        ) from None
 
 
 def ended(request: dict[str, object]) -> bool:
@@ -198,5 +225,6 @@ def standing(world: World) -> str:
     """Say where the requests stand that have no outcome."""
     waiting = {name: request for name, request in world.requests().items() if not ended(request)}
     return "; ".join(
-        f"{name}: {request.get('status', {}).get('conditions', 'no status')}" for name, request in waiting.items()
+        f"{name}: {request.get('status', {}).get('conditions', 'no status')}"
+        for name, request in waiting.items()
     )

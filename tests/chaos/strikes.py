@@ -1,4 +1,7 @@
-"""What can be done to the release and to what it stands on. Each strike says in words what it has done."""
+"""What can be done to the release and to what it stands on.
+
+Each strike says in words what it has done.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,14 @@ from tests.e2e.world import OPERATOR, World
 from tests.system.kubectl import CommandError, Kubectl, wait_for
 
 TRAINERS = "app.kubernetes.io/component=trainer"
-PARTS = ("kube-apiserver", "etcd", "kubelet", "kube-controller-manager", "kube-scheduler", "containerd")
+PARTS = (
+    "kube-apiserver",
+    "etcd",
+    "kubelet",
+    "kube-controller-manager",
+    "kube-scheduler",
+    "containerd",
+)
 SERVICES = ("kafka", "redis", "postgres")
 LONGEST_AWAY_SECONDS = 4
 """How long a part of Kubernetes is away at most."""
@@ -49,7 +59,11 @@ def trainer(world: World, source: Random) -> str | None:
     """Kill a trainer, at some moment of its run."""
     pod = aimed(world.kubectl, TRAINERS, source)
     time.sleep(source.random() * 1.5)
-    return f"killed the trainer {name_of(pod)}" if pod and processes.kill(pod["metadata"]["uid"]) else None
+    return (
+        f"killed the trainer {name_of(pod)}"
+        if pod and processes.kill(pod["metadata"]["uid"])
+        else None
+    )
 
 
 def part(name: str) -> Callable[[World, Random], str | None]:
@@ -64,7 +78,9 @@ def part(name: str) -> Callable[[World, Random], str | None]:
         away = source.random() * LONGEST_AWAY_SECONDS
         time.sleep(away)
         lifecycle.start(paths, component)
-        with suppress(ClusterError):  # struck again meanwhile, or what it needs is away; the round's end mends it
+        with suppress(
+            ClusterError
+        ):  # struck again meanwhile, or what it needs is away; the round's end mends it
             lifecycle.wait_until_healthy(paths, component)
         return f"killed {name} and started it again after {away:.1f} s"
 
@@ -127,7 +143,9 @@ def internal_errors(world: World, source: Random) -> str:
 STRIKES = (
     Strike("operator", 7, True, operator),
     Strike("trainer", 8, True, trainer),
-    *(Strike(name, 1, True, part(name)) for name in PARTS),  # where one of them is down, little is left to be struck
+    *(
+        Strike(name, 1, True, part(name)) for name in PARTS
+    ),  # where one of them is down, little is left to be struck
     *(Strike(name, 3, True, service(name)) for name in SERVICES),
     Strike("network", 1, False, cut),
     Strike("full Redis", 1, False, full_redis),
@@ -156,7 +174,9 @@ def running(kubectl: Kubectl, selector: str) -> list[dict[str, Any]]:
     with suppress(CommandError, subprocess.TimeoutExpired):
         found = kubectl.items("pods", selector)
         return [
-            pod for pod in found if pod["status"]["phase"] == "Running" and "deletionTimestamp" not in pod["metadata"]
+            pod
+            for pod in found
+            if pod["status"]["phase"] == "Running" and "deletionTimestamp" not in pod["metadata"]
         ]
     return []
 
@@ -176,7 +196,9 @@ def killed(kubectl: Kubectl, pod: dict[str, Any]) -> bool:
 
 def to(world: World, service: str, namespace: str) -> list[str]:
     """Give the part of a rule that matches packets to a Service."""
-    found = wait_for(f"the Service {service}", lambda: world.kubectl.inside(namespace).get("service", service))
+    found = wait_for(
+        f"the Service {service}", lambda: world.kubectl.inside(namespace).get("service", service)
+    )
     return ["--destination", found["spec"]["clusterIP"]]
 
 

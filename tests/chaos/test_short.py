@@ -16,7 +16,9 @@ def tell(tally: Tally, line: str) -> None:
     sys.stdout.write(f"{tally.seconds:4.0f} s  {line}\n")
 
 
-@pytest.mark.timeout(1200)  # a round says by itself what does not come to rest; some rounds take two minutes
+@pytest.mark.timeout(
+    1200
+)  # a round says by itself what does not come to rest; some rounds take two minutes
 def test_twenty_kills_lose_and_double_nothing() -> None:
     with chaotic_world() as world:
         tally = run(world, KILLS, SEED, tell, AT_ONCE)

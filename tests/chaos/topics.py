@@ -54,12 +54,17 @@ def open_topic(world: World, number: int) -> RoundTopic:
 
 
 def wait_for_consumer(world: World) -> None:
-    """Wait until the leader has all partitions. From then on no record may be lost with `latest` either."""
+    """Wait until the leader has all partitions.
+
+    From then on no record may be lost with `latest` either.
+    """
 
     def consuming() -> bool:
         figures = world.leader_figures() or {}
         assigned = float(figures.get("retraining_consumer_assigned_partitions", 0))
-        return assigned == PARTITIONS and float(figures.get("retraining_consumer_consuming", 0)) == 1
+        return (
+            assigned == PARTITIONS and float(figures.get("retraining_consumer_consuming", 0)) == 1
+        )
 
     wait_for("a leader with all partitions", consuming, READY_SECONDS)
 
@@ -84,8 +89,8 @@ def add_partition(topic: str) -> int:
 def send(topic: str, count: int, mark: int, seconds: float) -> None:
     """Send records one after the other, and go on after each failure; a record may arrive twice.
 
-    Some records are plain, some compressed, some are in transactions, and some of these are aborted. What counts is
-    what a reader of committed records finds in the topic afterwards.
+    Some records are plain, some compressed, some are in transactions, and some of these are
+    aborted. What counts is what a reader of committed records finds in the topic afterwards.
 
     Args:
         topic: its name.
@@ -106,7 +111,11 @@ def send(topic: str, count: int, mark: int, seconds: float) -> None:
 
 def send_some(topic: str, mark: int, first: int, count: int, source: Random) -> int:
     """Send some records with one codec. Returns how many."""
-    options = {"bootstrap_timeout_ms": 5000, "acks": "all", "compression_type": source.choice(CODECS)}
+    options = {
+        "bootstrap_timeout_ms": 5000,
+        "acks": "all",
+        "compression_type": source.choice(CODECS),
+    }
     with closing(KafkaProducer(bootstrap_servers=[broker()], **options)) as producer:
         for number in range(first, first + count):
             producer.send(topic, reason(mark, str(number))).get(timeout=10)

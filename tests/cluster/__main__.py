@@ -57,12 +57,18 @@ def _carry_out(arguments: argparse.Namespace, paths: Paths, steps: Steps) -> Non
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python3 -m tests.cluster", description="The cluster for tests and the demo.")
+    parser = argparse.ArgumentParser(
+        prog="python3 -m tests.cluster", description="The cluster for tests and the demo."
+    )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     commands.add_parser("up", help="bring the cluster up, from whatever state the machine is in")
     commands.add_parser("down", help="take the cluster away, with all that it left on the machine")
-    commands.add_parser("images", help="build the images whose inputs changed and load them into the cluster")
-    service = commands.add_parser("services", help="install Kafka, Redis and PostgreSQL in the cluster")
+    commands.add_parser(
+        "images", help="build the images whose inputs changed and load them into the cluster"
+    )
+    service = commands.add_parser(
+        "services", help="install Kafka, Redis and PostgreSQL in the cluster"
+    )
     service.add_argument("--namespace", default="retraining")
     commands.add_parser("status", help="say what runs")
     for verb in ("start", "stop", "restart"):

@@ -11,7 +11,13 @@ from tests.cluster.steps import Task
 SUITE = "bookworm"
 INCLUDE = "ca-certificates,python3-venv"
 USELESS = ("usr/share/doc", "usr/share/locale", "var/cache/apt", "var/lib/apt/lists", "var/log")
-OF_THIS_MACHINE = ("etc/hostname", "etc/resolv.conf", "etc/apt/sources.list", "etc/apt/apt.conf", "etc/machine-id")
+OF_THIS_MACHINE = (
+    "etc/hostname",
+    "etc/resolv.conf",
+    "etc/apt/sources.list",
+    "etc/apt/apt.conf",
+    "etc/machine-id",
+)
 
 
 def key() -> str:
@@ -27,14 +33,25 @@ def build(task: Task, paths: Paths) -> Path:
         archive = [line.split()[0] for line in sources()[:1]]
         # In mounts of its own, so that a killed one leaves none.
         command = ["unshare", "--mount", "debootstrap"]
-        task.run([*command, "--variant=minbase", f"--include={INCLUDE}", SUITE, str(root), *archive])
+        task.run(
+            [*command, "--variant=minbase", f"--include={INCLUDE}", SUITE, str(root), *archive]
+        )
         for useless in USELESS:
             shutil.rmtree(root / useless)
             (root / useless).mkdir()
         # Empty rather than absent: builds mount the machine's own over them.
         for name in OF_THIS_MACHINE:
             (root / name).write_text("")
-        task.run(["tar", "--create", "--numeric-owner", f"--directory={root}", f"--file={folder}/root.tar", "."])
+        task.run(
+            [
+                "tar",
+                "--create",
+                "--numeric-owner",
+                f"--directory={root}",
+                f"--file={folder}/root.tar",
+                ".",
+            ]
+        )
         shutil.rmtree(root)
 
     return cache.entry(paths.cache, "base", key(), make)
@@ -42,7 +59,13 @@ def build(task: Task, paths: Paths) -> Path:
 
 def sources() -> list[str]:
     """Return where this machine has the suite's packages from: lines `SITE RELEASE COMPONENT`, the archive first."""
-    command = ["apt-get", "indextargets", "--format", "$(SITE) $(RELEASE) $(COMPONENT)", "Created-By: Packages"]
+    command = [
+        "apt-get",
+        "indextargets",
+        "--format",
+        "$(SITE) $(RELEASE) $(COMPONENT)",
+        "Created-By: Packages",
+    ]
     lines = subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()
     suites = [SUITE, f"{SUITE}-updates", f"{SUITE}-security"]
     ours = [line for line in lines if line.split()[1] in suites]

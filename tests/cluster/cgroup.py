@@ -1,7 +1,8 @@
 """The cluster's cgroup: how its processes are told from everyone else's, and how they are ended.
 
-Children inherit it, containers are made below it, and no process outside the cluster ever enters it. So, unlike a
-process id in a file, it stays right after a crash, and after the checkout that started the cluster is gone.
+Children inherit it, containers are made below it, and no process outside the cluster ever enters
+it. So, unlike a process id in a file, it stays right after a crash, and after the checkout that
+started the cluster is gone.
 """
 
 import contextlib
@@ -26,7 +27,8 @@ def create() -> None:
         (hierarchy / CGROUP / "node").mkdir(parents=True, exist_ok=True)
         for level in (hierarchy, hierarchy / CGROUP):
             for controller in ("cpuset", "cpu", "io", "memory", "pids"):
-                # Only cgroup v2 has the file, and a controller that is missing there is the kubelet's to judge.
+                # Only cgroup v2 has the file, and a controller that is missing there is the
+                # kubelet's to judge.
                 with contextlib.suppress(OSError):
                     (level / "cgroup.subtree_control").write_text(f"+{controller}")
 
@@ -34,7 +36,8 @@ def create() -> None:
 def entrance() -> Path:
     """Return the file that takes in the components' process ids."""
     candidates = [hierarchy / CGROUP / "node" for hierarchy in hierarchies()]
-    # On v1 a cpuset must be filled in before it takes a process, so the choice is one that needs nothing.
+    # On v1 a cpuset must be filled in before it takes a process, so the choice is one that needs
+    # nothing.
     chosen = next((path for path in candidates if path.parts[-3] == "pids"), candidates[0])
     return chosen / "cgroup.procs"
 
@@ -45,7 +48,9 @@ def processes() -> set[int]:
     for hierarchy in hierarchies():
         for folder, _, _ in os.walk(hierarchy / CGROUP):
             with contextlib.suppress(OSError):
-                found.update(int(pid) for pid in (Path(folder) / "cgroup.procs").read_text().split())
+                found.update(
+                    int(pid) for pid in (Path(folder) / "cgroup.procs").read_text().split()
+                )
     return found
 
 
@@ -62,7 +67,9 @@ def remove(patience: float = 30) -> None:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         if time.monotonic() > deadline:
-            raise ClusterError(f"Processes of the cluster do not end: {sorted(pids)}; look at `ps` and try again.")
+            raise ClusterError(
+                f"Processes of the cluster do not end: {sorted(pids)}; look at `ps` and try again."
+            )
         time.sleep(0.05)
     for hierarchy in hierarchies():
         for folder, _, _ in os.walk(hierarchy / CGROUP, topdown=False):

@@ -1,4 +1,7 @@
-"""The cluster's life: brought up, mended and taken down. Driven by the command line in `__main__`."""
+"""The cluster's life: brought up, mended and taken down.
+
+Driven by the command line in `__main__`.
+"""
 
 import contextlib
 import fcntl
@@ -7,7 +10,18 @@ import string
 import time
 from collections.abc import Iterator
 
-from tests.cluster import binaries, buildah, certificates, cgroup, images, lifecycle, node, packages, preflight, remains
+from tests.cluster import (
+    binaries,
+    buildah,
+    certificates,
+    cgroup,
+    images,
+    lifecycle,
+    node,
+    packages,
+    preflight,
+    remains,
+)
 from tests.cluster.addresses import NODE_NAME, template_values
 from tests.cluster.components import API_SERVER, COMPONENTS, PROGRAMS
 from tests.cluster.errors import ClusterError
@@ -29,7 +43,8 @@ def locked() -> Iterator[None]:
             except BlockingIOError:
                 say("Waiting for another command on the cluster to end.")
                 fcntl.flock(lock, fcntl.LOCK_EX)
-            # A `down` takes the lock's file away with the rest, and then it guards nothing any more.
+            # A `down` takes the lock's file away with the rest, and then it guards nothing any
+            # more.
             if path.exists() and path.samefile(f"/proc/self/fd/{lock.fileno()}"):
                 yield
                 return
@@ -71,7 +86,9 @@ def down(paths: Paths, steps: Steps) -> None:
 
 
 def _mend(paths: Paths, steps: Steps) -> None:
-    dead = [component.name for component in COMPONENTS if lifecycle.process(paths, component) is None]
+    dead = [
+        component.name for component in COMPONENTS if lifecycle.process(paths, component) is None
+    ]
     name = f"start again {', '.join(dead)}" if dead else "cluster is well"
     steps.run(name, lambda _: _start_components(paths))
 
@@ -95,14 +112,17 @@ def _lay_out(task: Task, paths: Paths) -> None:
     for folder in (paths.bin, paths.log, paths.run, paths.config / "cni", paths.volumes):
         folder.mkdir(parents=True)
     built = binaries.kubernetes(task, paths)
-    # Copies, since the node sees nothing of the cache, and a cleared cache must not hurt a running cluster.
+    # Copies, since the node sees nothing of the cache, and a cleared cache must not hurt a running
+    # cluster.
     shutil.copy2(built / "programs", paths.bin / "programs")
     shutil.copy2(binaries.helm(task, paths) / "helm", paths.bin / "helm")
     for program in PROGRAMS:
         (paths.bin / program).symlink_to("programs")
     for template in (SOURCE / "config").iterdir():
         folder = paths.config / "cni" if template.suffix == ".conflist" else paths.config
-        (folder / template.name).write_text(string.Template(template.read_text()).safe_substitute(template_values()))
+        (folder / template.name).write_text(
+            string.Template(template.read_text()).safe_substitute(template_values())
+        )
     certificates.make(paths)
 
 
@@ -128,7 +148,14 @@ def _apply_addons(paths: Paths) -> None:
     deadline = time.monotonic() + 30
     while True:
         try:
-            kubectl(paths, "apply", "--server-side", "--force-conflicts", "-f", str(paths.config / "addons.yaml"))
+            kubectl(
+                paths,
+                "apply",
+                "--server-side",
+                "--force-conflicts",
+                "-f",
+                str(paths.config / "addons.yaml"),
+            )
         except ClusterError:
             # The API server is ready a moment before it has made its own namespaces.
             if time.monotonic() > deadline:

@@ -32,7 +32,8 @@ ETCD = Component(
         f"{INSIDE}/bin/etcd",
         f"--data-dir={INSIDE}/etcd",
         f"--listen-metrics-urls=http://{NODE_ADDRESS}:2381",
-        # A killed process loses nothing by this, only a machine without power would; and disks can be slow.
+        # A killed process loses nothing by this, only a machine without power would; and disks can
+        # be slow.
         "--unsafe-no-fsync",
         "--logger=zap",
         "--log-level=warn",

@@ -30,13 +30,18 @@ class Image:
 
     @cached_property
     def key(self) -> str:
-        """Return all that the image is made from, hashed. Computed once: files may change while it is built."""
+        """Return all that the image is made from, hashed.
+
+        Computed once: files may change while it is built.
+        """
         return cache.digest(base_image.key(), self.dockerfile, *self.inputs)
 
     @property
     def reference(self) -> str:
         """Return the name that pods ask for: a change of the inputs is a change of the name."""
-        return PAUSE_IMAGE if self.name == "pause" else f"localhost/retraining-{self.name}:{self.key}"
+        return (
+            PAUSE_IMAGE if self.name == "pause" else f"localhost/retraining-{self.name}:{self.key}"
+        )
 
     def archive(self, task: Task, paths: Paths) -> Path:
         """Return the image as an archive, built first if its inputs have changed."""
@@ -45,7 +50,9 @@ class Image:
             base = _base(task, paths)
             context = self.context(task, paths)
             arguments = {"BASE_IMAGE": base}
-            buildah.build(task, paths, self.reference, self.dockerfile, context=context, arguments=arguments)
+            buildah.build(
+                task, paths, self.reference, self.dockerfile, context=context, arguments=arguments
+            )
             buildah.save(task, paths, self.reference, folder / "image.tar")
 
         return cache.entry(paths.cache, f"image-{self.name}", self.key, build) / "image.tar"
@@ -66,7 +73,11 @@ def services() -> tuple[Image, ...]:
     def recipe(name: str) -> Callable[[Task, Paths], Path]:
         return lambda _task, _paths: RECIPES / name
 
-    return of("kafka", _kafka_files), of("redis", recipe("redis")), of("postgres", recipe("postgres"))
+    return (
+        of("kafka", _kafka_files),
+        of("redis", recipe("redis")),
+        of("postgres", recipe("postgres")),
+    )
 
 
 def project(paths: Paths) -> tuple[Image, ...]:
@@ -89,9 +100,13 @@ def load(paths: Paths, steps: Steps, images: tuple[Image, ...]) -> None:
     """Build what is not built yet and put what is not there yet into the running cluster's containerd."""
     holder = Process.read(paths.run / "node")
     if holder is None:
-        raise ClusterError("No cluster of this checkout runs; `python3 -m tests.cluster up` brings it up.")
+        raise ClusterError(
+            "No cluster of this checkout runs; `python3 -m tests.cluster up` brings it up."
+        )
     inside = [*node.enter(holder), *CTR]
-    listed = subprocess.run([*inside, "images", "list", "--quiet"], check=True, capture_output=True, text=True)
+    listed = subprocess.run(
+        [*inside, "images", "list", "--quiet"], check=True, capture_output=True, text=True
+    )
     present = set(listed.stdout.split())
 
     def bring_in(image: Image) -> Callable[[Task], None]:
@@ -101,7 +116,9 @@ def load(paths: Paths, steps: Steps, images: tuple[Image, ...]) -> None:
 
         return action
 
-    steps.together({f"image {each.name}": bring_in(each) for each in images if each.reference not in present})
+    steps.together(
+        {f"image {each.name}": bring_in(each) for each in images if each.reference not in present}
+    )
 
 
 def load_all(paths: Paths, steps: Steps) -> None:
@@ -118,7 +135,9 @@ def _base(task: Task, paths: Paths) -> str:
     name = f"localhost/retraining-base:{base_image.key()}"
     with cache.alone(paths.cache, "buildah-base"):
         try:
-            buildah.run(task, paths, "inspect", "--type", "image", "--format", "{{.FromImageID}}", name)
+            buildah.run(
+                task, paths, "inspect", "--type", "image", "--format", "{{.FromImageID}}", name
+            )
         except ClusterError:
             folder = base_image.build(task, paths)
             buildah.build(task, paths, name, RECIPES / "base" / "Dockerfile", context=folder)
@@ -130,7 +149,11 @@ def _kafka_files(task: Task, paths: Paths) -> Path:
 
     def gather(folder: Path) -> None:
         shutil.copytree(recipe / "bin", folder / "bin")
-        jars = ["dependency:copy-dependencies", "-DincludeScope=runtime", f"-DoutputDirectory={folder}/libs"]
+        jars = [
+            "dependency:copy-dependencies",
+            "-DincludeScope=runtime",
+            f"-DoutputDirectory={folder}/libs",
+        ]
         task.run(["mvn", "--batch-mode", "--quiet", f"--file={recipe}/pom.xml", *jars])
 
     return cache.entry(paths.cache, "kafka", cache.digest(recipe), gather)

@@ -18,7 +18,9 @@ def named(name: str) -> Component:
     for component in COMPONENTS:
         if component.name == name:
             return component
-    raise ClusterError(f"There is no component {name}; there are {', '.join(each.name for each in COMPONENTS)}.")
+    raise ClusterError(
+        f"There is no component {name}; there are {', '.join(each.name for each in COMPONENTS)}."
+    )
 
 
 def process(paths: Paths, component: Component) -> Process | None:
@@ -34,7 +36,9 @@ def start(paths: Paths, component: Component) -> None:
     if holder is None:
         raise ClusterError("The cluster's node is gone; `make up` starts a new one.")
     log = paths.log / f"{component.name}.log"
-    launch([*node.enter(holder), *component.command], log, node.ENVIRONMENT).write(paths.run / component.name)
+    launch([*node.enter(holder), *component.command], log, node.ENVIRONMENT).write(
+        paths.run / component.name
+    )
 
 
 def stop(paths: Paths, component: Component) -> None:
@@ -61,7 +65,9 @@ def healthy(paths: Paths, component: Component) -> bool:
         return False
     trusted = ssl.create_default_context(cafile=paths.pki / "ca.crt")
     # A proxy in the user's environment is no way to the node.
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=trusted))
+    opener = urllib.request.build_opener(
+        urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=trusted)
+    )
     try:
         with opener.open(component.health, timeout=2) as answer:
             return bool(answer.status == 200)

@@ -1,7 +1,8 @@
 """The node: mount and network namespaces of its own, with one link to the machine.
 
-Everything that a Kubernetes node does to a machine (mounts, veths, packet filter rules, kernel settings) happens
-inside, and is gone with the last process. The host's ports, interfaces and tables stay the user's.
+Everything that a Kubernetes node does to a machine (mounts, veths, packet filter rules, kernel
+settings) happens inside, and is gone with the last process. The host's ports, interfaces and tables
+stay the user's.
 """
 
 import subprocess
@@ -26,16 +27,40 @@ def start(state: Path) -> Process:
     """Make the namespaces, with a first process that holds them open, and the link into them."""
     log = state / "log" / "node.log"
     script = SOURCE / "config" / "node.sh"
-    holder = launch(["unshare", "--mount", "--net", "/bin/sh", str(script), str(state)], log, ENVIRONMENT)
+    holder = launch(
+        ["unshare", "--mount", "--net", "/bin/sh", str(script), str(state)], log, ENVIRONMENT
+    )
     _wait_until_asleep(holder, log)
-    _ip("link", "add", addresses.LINK, "type", "veth", "peer", "name", "eth0", "netns", str(holder.pid))
-    _ip("address", "add", f"{addresses.HOST_ADDRESS}/{addresses.LINK_PREFIX}", "dev", addresses.LINK)
+    _ip(
+        "link",
+        "add",
+        addresses.LINK,
+        "type",
+        "veth",
+        "peer",
+        "name",
+        "eth0",
+        "netns",
+        str(holder.pid),
+    )
+    _ip(
+        "address", "add", f"{addresses.HOST_ADDRESS}/{addresses.LINK_PREFIX}", "dev", addresses.LINK
+    )
     _ip("link", "set", addresses.LINK, "up")
     inside = enter(holder)
-    _run(*inside, "ip", "address", "add", f"{addresses.NODE_ADDRESS}/{addresses.LINK_PREFIX}", "dev", "eth0")
+    _run(
+        *inside,
+        "ip",
+        "address",
+        "add",
+        f"{addresses.NODE_ADDRESS}/{addresses.LINK_PREFIX}",
+        "dev",
+        "eth0",
+    )
     _run(*inside, "ip", "link", "set", "eth0", "up")
     _ip("route", "add", addresses.POD_RANGE, "via", addresses.NODE_ADDRESS)  # it goes with the link
-    # The node's own programs may speak to Services too: a route is asked for before kube-proxy's rules apply.
+    # The node's own programs may speak to Services too: a route is asked for before kube-proxy's
+    # rules apply.
     _run(*inside, "ip", "route", "add", addresses.SERVICE_RANGE, "via", addresses.HOST_ADDRESS)
     return holder
 
@@ -59,7 +84,9 @@ def _wait_until_asleep(holder: Process, log: Path) -> None:
     # Falling asleep is the last thing that the script does, when all is in place.
     for _ in range(500):
         if not holder.alive:
-            raise ClusterError(f"The node's namespaces could not be made: {log.read_text().strip()}")
+            raise ClusterError(
+                f"The node's namespaces could not be made: {log.read_text().strip()}"
+            )
         if Path(f"/proc/{holder.pid}/comm").read_text() == "sleep\n":
             return
         time.sleep(0.01)

@@ -38,7 +38,8 @@ def install(task: Task, packages: list[str]) -> None:
     apt = ["apt-get", "--yes", "--no-install-recommends", "-o", "DPkg::Lock::Timeout=300"]
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     with _no_services_started():
-        # One unreachable source among the user's own does not stand in the way; a missing package will.
+        # One unreachable source among the user's own does not stand in the way; a missing package
+        # will.
         with contextlib.suppress(ClusterError):
             task.run([*apt, "update"], environment=environment)
         # An installation that was killed has to be finished first.

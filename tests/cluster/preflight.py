@@ -19,14 +19,25 @@ FREE_SPACE_WANTED = {"cache": 12, "state": 8}
 def check_system() -> None:
     """Raise with one sentence if this is no machine for any of the commands."""
     release = _os_release()
-    if sys.platform != "linux" or (release.get("ID"), release.get("VERSION_ID")) != ("debian", "12"):
+    if sys.platform != "linux" or (release.get("ID"), release.get("VERSION_ID")) != (
+        "debian",
+        "12",
+    ):
         name = release.get("PRETTY_NAME", sys.platform)
-        raise UnusableMachineError(f"The test cluster needs Debian 12 (bookworm), and this is {name}.")
+        raise UnusableMachineError(
+            f"The test cluster needs Debian 12 (bookworm), and this is {name}."
+        )
     if os.uname().machine != "x86_64":
-        raise UnusableMachineError(f"The test cluster needs an x86_64 machine, and this is {os.uname().machine}.")
+        raise UnusableMachineError(
+            f"The test cluster needs an x86_64 machine, and this is {os.uname().machine}."
+        )
     if os.geteuid() != 0:
-        raise UnusableMachineError("The test cluster has to be started as root, since it makes namespaces and mounts.")
-    namespaces = subprocess.run(["unshare", "--mount", "--net", "true"], check=False, capture_output=True, text=True)
+        raise UnusableMachineError(
+            "The test cluster has to be started as root, since it makes namespaces and mounts."
+        )
+    namespaces = subprocess.run(
+        ["unshare", "--mount", "--net", "true"], check=False, capture_output=True, text=True
+    )
     if namespaces.returncode:
         reason = namespaces.stderr.strip()
         raise UnusableMachineError(
@@ -65,8 +76,12 @@ def _check_network() -> None:
     link = ipaddress.ip_network(f"{addresses.HOST_ADDRESS}/{addresses.LINK_PREFIX}", strict=False)
     pods = ipaddress.ip_network(addresses.POD_RANGE)
     if shutil.which("ip") is None:
-        return  # a machine as bare as that has no networks of its own making; the package comes with the others
-    listed = subprocess.run(["ip", "-json", "-4", "route"], check=True, capture_output=True, text=True)
+        # a machine as bare as that has no networks of its own making; the package comes with the
+        # others
+        return
+    listed = subprocess.run(
+        ["ip", "-json", "-4", "route"], check=True, capture_output=True, text=True
+    )
     for route in json.loads(listed.stdout or "[]"):
         if route["dst"] == "default" or route.get("dev") == addresses.LINK:
             continue

@@ -27,7 +27,8 @@ class Process:
             stat = Path(f"/proc/{pid}/stat").read_text()
         except OSError:
             return None
-        # The second field is the program's name in brackets, which may itself hold spaces and brackets.
+        # The second field is the program's name in brackets, which may itself hold spaces and
+        # brackets.
         fields = stat.rpartition(")")[2].split()
         return None if fields[0] in "ZX" else cls(pid, int(fields[19]))
 

@@ -30,7 +30,11 @@ class Owner:
 
     def write(self) -> None:
         """Note this owner for every checkout on the machine."""
-        record = {"checkout": str(self.checkout), "pid": self.holder.pid, "started": self.holder.started}
+        record = {
+            "checkout": str(self.checkout),
+            "pid": self.holder.pid,
+            "started": self.holder.started,
+        }
         half = RECORD.with_suffix(".half")
         half.write_text(json.dumps(record))
         half.rename(RECORD)
@@ -51,7 +55,8 @@ def present() -> bool:
 def clear(state: Path) -> None:
     """End what still runs of a cluster, whoever started it, and remove every trace but for the cache.
 
-    Mounts, pods' interfaces and packet filter rules need no care: they are the namespaces', and end with them.
+    Mounts, pods' interfaces and packet filter rules need no care: they are the namespaces', and end
+    with them.
     """
     owner = Owner.read()
     cgroup.remove()

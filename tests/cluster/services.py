@@ -23,7 +23,14 @@ def _install_chart(task: Task, paths: Paths, namespace: str) -> None:
     images = json.loads(paths.images.read_text())
     access = [f"--kubeconfig={paths.kubeconfig}", f"--namespace={namespace}"]
     names = [f"--set=images.{name}={images[name]}" for name in STATEFUL_SETS]
-    upgrade = ["upgrade", "--install", "--create-namespace", "services", str(paths.checkout / CHART), *names]
+    upgrade = [
+        "upgrade",
+        "--install",
+        "--create-namespace",
+        "services",
+        str(paths.checkout / CHART),
+        *names,
+    ]
     task.run([str(paths.bin / "helm"), *access, *upgrade], environment=client_environment())
     # Helm itself would give up at the first pod that restarts once.
     for name in STATEFUL_SETS:
@@ -43,7 +50,13 @@ def _make_volumes(paths: Paths, namespace: str) -> None:
             shutil.rmtree(folder, ignore_errors=True)
         # The kubelet gives the folder to the pod's group when it mounts it.
         folder.mkdir(exist_ok=True)
-        kubectl(paths, "apply", "--server-side", "--filename=-", stdin=json.dumps(_volume(name, namespace, service)))
+        kubectl(
+            paths,
+            "apply",
+            "--server-side",
+            "--filename=-",
+            stdin=json.dumps(_volume(name, namespace, service)),
+        )
 
 
 def _volume(name: str, namespace: str, service: str) -> dict[str, object]:

@@ -12,7 +12,9 @@ def show(paths: Paths) -> None:
     """Print the cluster's state; a machine without one is no failure."""
     owner = Owner.read()
     if owner is None or not owner.living:
-        left = "; what is left of one goes with the next `up` or `down`" if remains.present() else ""
+        left = (
+            "; what is left of one goes with the next `up` or `down`" if remains.present() else ""
+        )
         say(f"No cluster runs on this machine{left}.")
         return
     say(f"The cluster of {owner.checkout} runs.")
@@ -20,7 +22,13 @@ def show(paths: Paths) -> None:
         return
     for component in COMPONENTS:
         process = lifecycle.process(paths, component)
-        state = "not running" if process is None else "well" if lifecycle.healthy(paths, component) else "not well"
+        state = (
+            "not running"
+            if process is None
+            else "well"
+            if lifecycle.healthy(paths, component)
+            else "not well"
+        )
         say(f"  {component.name:24} {state:12} {f'process {process.pid}' if process else ''}")
     pods = kubectl(paths, "get", "pods", "--all-namespaces", "--no-headers")
     for line in pods.splitlines():

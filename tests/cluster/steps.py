@@ -35,7 +35,8 @@ class Task:
             output.write(f"$ {' '.join(command)}\n".encode())
             output.flush()
             code = subprocess.run(
-                # If this program is killed, what it started for itself goes too, rather than race with the next try.
+                # If this program is killed, what it started for itself goes too, rather than race
+                # with the next try.
                 ["setpriv", "--pdeathsig=TERM", *command],
                 check=False,
                 stdin=stdin or subprocess.DEVNULL,
@@ -46,7 +47,9 @@ class Task:
             ).returncode
         if code:
             tail = "\n".join(f"    {line}" for line in last_lines(self.log, 12))
-            raise ClusterError(f"`{command[0]}` ended with {code}; the log is {self.log}, its last lines:\n{tail}")
+            raise ClusterError(
+                f"`{command[0]}` ended with {code}; the log is {self.log}, its last lines:\n{tail}"
+            )
 
 
 class Steps:

@@ -19,7 +19,9 @@ def main() -> int:
     parser.add_argument("--cluster", choices=["ours", "existing"], default="ours")
     screen, started = Screen(), time.monotonic()
     try:
-        where = environment.ours() if parser.parse_args().cluster == "ours" else environment.existing()
+        where = (
+            environment.ours() if parser.parse_args().cluster == "ours" else environment.existing()
+        )
         Story(where, screen).tell()
     except (CommandError, TimeoutError) as error:
         print(f"\nThe demo stopped: {error}", file=sys.stderr)

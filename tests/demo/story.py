@@ -49,7 +49,9 @@ class Story:
     def install_services(self, context: str) -> None:
         """Bring Kafka, Redis and PostgreSQL to a cluster of the user's own."""
         namespace = self._kubectl.namespace
-        self._screen.say(f"This is your cluster: kubectl's current context {context}, namespace {namespace}.")
+        self._screen.say(
+            f"This is your cluster: kubectl's current context {context}, namespace {namespace}."
+        )
         with self._screen.step("Installing Kafka, Redis and PostgreSQL with Helm"):
             release.install_services(self._environment, namespace)
 
@@ -95,7 +97,9 @@ class Story:
     def apply_request(self) -> str:
         """Apply the example and wait for its run."""
         name: str = json.loads(
-            self._kubectl("create", "--dry-run=client", "--output", "json", "--filename", str(EXAMPLE))
+            self._kubectl(
+                "create", "--dry-run=client", "--output", "json", "--filename", str(EXAMPLE)
+            )
         )["metadata"]["name"]
         self._kubectl("delete", "retrainrequest", name, "--ignore-not-found")
         output = self._kubectl("apply", "--filename", str(EXAMPLE))
@@ -107,8 +111,13 @@ class Story:
         """Wait until the request has its outcome, and say it."""
 
         def ended() -> dict[str, Any] | None:
-            conditions = self._kubectl.get("retrainrequest", name).get("status", {}).get("conditions", [])
-            return next((c for c in conditions if c["type"] == "Succeeded" and c["status"] != "Unknown"), None)
+            conditions = (
+                self._kubectl.get("retrainrequest", name).get("status", {}).get("conditions", [])
+            )
+            return next(
+                (c for c in conditions if c["type"] == "Succeeded" and c["status"] != "Unknown"),
+                None,
+            )
 
         with self._screen.step("Training, judging, publishing"):
             condition: dict[str, Any] = wait_for(f"the outcome of {name}", ended, RUN_SECONDS)
@@ -121,7 +130,10 @@ class Story:
         shown("kubectl get rtr", self._kubectl("get", "rtr"))
         shown(f"kubectl describe rtr {second}", self._kubectl("describe", "rtr", second))
         selector = f"retraining.dev/request={first}"
-        shown(f"kubectl logs -l {selector}", self._kubectl("logs", "--selector", selector, "--tail", "100"))
+        shown(
+            f"kubectl logs -l {selector}",
+            self._kubectl("logs", "--selector", selector, "--tail", "100"),
+        )
         rows = "SELECT version, trained_at, trigger_reason, precision_score, n_samples FROM model_versions"
         shown(f"psql: {rows}", self._postgres.run(f"{rows} ORDER BY trained_at DESC LIMIT 5"))
         shown("redis-cli get model_version", self._redis.run("GET", "model_version"))
@@ -151,7 +163,10 @@ class Story:
                             "image": self._environment.images["job"],
                             "command": ["python", "/reader/reader.py"],
                             "env": [
-                                {"name": variable, "valueFrom": {"secretKeyRef": {"name": secret, "key": "url"}}}
+                                {
+                                    "name": variable,
+                                    "valueFrom": {"secretKeyRef": {"name": secret, "key": "url"}},
+                                }
                                 for variable, secret in secrets
                             ],
                             "volumeMounts": [{"name": name, "mountPath": "/reader"}],

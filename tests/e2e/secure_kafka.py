@@ -71,8 +71,12 @@ def secure_kafka(environment: Environment, kubectl: Kubectl) -> Iterator[SecureK
     """Run the broker for a while."""
     host = f"{NAME}.{kubectl.namespace}.svc"
     (authority, broker_key), (user, user_key) = certificate(host), certificate(USER)
-    kubectl.apply(secret(f"{NAME}-tls", {"keystore.pem": broker_key + authority, "truststore.pem": user}))
-    image = environment.services.get("statefulset", "kafka")["spec"]["template"]["spec"]["containers"][0]["image"]
+    kubectl.apply(
+        secret(f"{NAME}-tls", {"keystore.pem": broker_key + authority, "truststore.pem": user})
+    )
+    image = environment.services.get("statefulset", "kafka")["spec"]["template"]["spec"][
+        "containers"
+    ][0]["image"]
     for manifest in (service(), pod(image, host)):
         kubectl.apply(manifest)
     try:
@@ -81,13 +85,17 @@ def secure_kafka(environment: Environment, kubectl: Kubectl) -> Iterator[SecureK
         give_login(outside)
         yield SecureKafka(host, outside, authority, user, user_key)
     finally:
-        kubectl("delete", f"pod/{NAME}", f"service/{NAME}", f"secret/{NAME}-tls", "--grace-period=1")
+        kubectl(
+            "delete", f"pod/{NAME}", f"service/{NAME}", f"secret/{NAME}-tls", "--grace-period=1"
+        )
 
 
 def give_login(outside: str) -> None:
     """Let the broker know the user."""
     with closing(KafkaAdminClient(bootstrap_servers=outside)) as admin:
-        answer = admin.alter_user_scram_credentials([UserScramCredentialUpsertion(USER, MECHANISM, PASSWORD)])
+        answer = admin.alter_user_scram_credentials(
+            [UserScramCredentialUpsertion(USER, MECHANISM, PASSWORD)]
+        )
     assert answer == {USER: None}
 
 
@@ -111,7 +119,11 @@ def secret(name: str, content: dict[str, str]) -> dict[str, Any]:
 def service() -> dict[str, Any]:
     """Build the Service, by whose name the certificate is made out."""
     ports = [{"name": "secure", "port": SECURE_PORT}, {"name": "mutual", "port": MUTUAL_PORT}]
-    spec = {"selector": {"app.kubernetes.io/name": NAME}, "ports": ports, "publishNotReadyAddresses": True}
+    spec = {
+        "selector": {"app.kubernetes.io/name": NAME},
+        "ports": ports,
+        "publishNotReadyAddresses": True,
+    }
     return {"apiVersion": "v1", "kind": "Service", "metadata": {"name": NAME}, "spec": spec}
 
 
@@ -161,7 +173,15 @@ def pod(image: str, host: str) -> dict[str, Any]:
         "enableServiceLinks": False,
         "securityContext": {"fsGroup": 1000},
         "containers": [container],
-        "volumes": [{"name": "data", "emptyDir": {}}, {"name": "tls", "secret": {"secretName": f"{NAME}-tls"}}],
+        "volumes": [
+            {"name": "data", "emptyDir": {}},
+            {"name": "tls", "secret": {"secretName": f"{NAME}-tls"}},
+        ],
     }
     labels = {"app.kubernetes.io/name": NAME}
-    return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": NAME, "labels": labels}, "spec": spec}
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": NAME, "labels": labels},
+        "spec": spec,
+    }

@@ -14,8 +14,13 @@ DOOMED = "retraining.dev/request=doomed"
 
 def test_malformed_records_are_counted_and_the_next_ones_run(world: World) -> None:
     load_good(world)
-    before = {kind: world.metric(f'retraining_triggers_total{{outcome="{kind}"}}') for kind in ("not_json", "empty")}
-    world.kafka.send('{"reason": "one"}', "drift!", '{"reason": "two"}', None, '{"reason": "three"}')
+    before = {
+        kind: world.metric(f'retraining_triggers_total{{outcome="{kind}"}}')
+        for kind in ("not_json", "empty")
+    }
+    world.kafka.send(
+        '{"reason": "one"}', "drift!", '{"reason": "two"}', None, '{"reason": "three"}'
+    )
     names = world.wait_for_requests(3)
     assert [world.requests()[name]["spec"]["reason"] for name in names] == ["one", "two", "three"]
     assert [world.wait_for_end(name)["verdict"] for name in names] == ["Promoted"] * 3
@@ -58,7 +63,9 @@ def test_each_kind_is_skipped(world: World, value: str, kind: str) -> None:
         ({"colour": "red"}, "spec.colour"),
     ],
 )
-def test_schema_refuses_with_the_field_s_name(world: World, spec: dict[str, Any], named: str) -> None:
+def test_schema_refuses_with_the_field_s_name(
+    world: World, spec: dict[str, Any], named: str
+) -> None:
     with pytest.raises(CommandError, match=named.replace(".", r"\.")):
         world.apply("refused", **spec)
 
@@ -66,7 +73,9 @@ def test_schema_refuses_with_the_field_s_name(world: World, spec: dict[str, Any]
 def test_spec_cannot_be_changed_afterwards(world: World) -> None:
     world.apply("fixed", suspend=True, rows=1000)
     with pytest.raises(CommandError, match="cannot be changed"):
-        world.kubectl("patch", "rtr", "fixed", "--type=merge", "--patch", '{"spec": {"rows": 2000}}')
+        world.kubectl(
+            "patch", "rtr", "fixed", "--type=merge", "--patch", '{"spec": {"rows": 2000}}'
+        )
 
 
 def test_what_the_schema_cannot_refuse_ends_the_request(world: World) -> None:
@@ -85,9 +94,9 @@ def test_job_that_the_api_server_refuses_ends_the_request(world: World) -> None:
 
 def test_too_little_memory_is_told_as_such(world: World) -> None:
     load_good(world)
-    condition = world.wait_for_end(world.apply("tight", resources={"limits": {"memory": "40Mi"}}, retries=0))[
-        "conditions"
-    ][0]
+    condition = world.wait_for_end(
+        world.apply("tight", resources={"limits": {"memory": "40Mi"}}, retries=0)
+    )["conditions"][0]
     assert condition["reason"] == "OutOfMemory"
 
 
@@ -100,12 +109,19 @@ def test_deadline_ends_the_run(world: World) -> None:
 
 def test_job_deleted_by_hand_is_not_started_again(world: World) -> None:
     load_good(world)
-    with world.held_events():  # a trainer that has published and is killed leaves its row to the next one
+    with (
+        world.held_events()
+    ):  # a trainer that has published and is killed leaves its row to the next one
         world.apply("doomed")
-        wait_for("its Job in the status", lambda: world.condition("doomed").get("reason") in {"JobCreated", "Running"})
+        wait_for(
+            "its Job in the status",
+            lambda: world.condition("doomed").get("reason") in {"JobCreated", "Running"},
+        )
         # Kubernetes' own collector may let the pod run on for seconds.
         world.kubectl("delete", "jobs", "--selector", DOOMED)
-        world.kubectl("delete", "pods", "--selector", DOOMED, "--grace-period=1", "--ignore-not-found")
+        world.kubectl(
+            "delete", "pods", "--selector", DOOMED, "--grace-period=1", "--ignore-not-found"
+        )
         condition = world.wait_for_end("doomed")["conditions"][0]
     assert condition["reason"] == "JobDeleted"
     world.kubectl("delete", "rtr", "doomed")

@@ -13,7 +13,12 @@ from tests.system.services import Postgres, Redis
 @pytest.mark.timeout(420)
 def test_demo_tells_the_whole_story() -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "tests.demo"], cwd=ROOT, capture_output=True, text=True, timeout=400, check=False
+        [sys.executable, "-m", "tests.demo"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=400,
+        check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     services = environment.ours().services

@@ -22,7 +22,10 @@ def forbid(world: World, resource: str) -> None:
             "spec": {"hard": {f"count/{resource}": "0"}},
         }
     )
-    wait_for("the quota", lambda: world.kubectl.get("resourcequota", "none").get("status", {}).get("hard"))
+    wait_for(
+        "the quota",
+        lambda: world.kubectl.get("resourcequota", "none").get("status", {}).get("hard"),
+    )
 
 
 def allow(world: World) -> None:
@@ -65,7 +68,9 @@ def test_operator_dies_between_job_and_status(world: World, force: bool) -> None
         wait_for("its Job", lambda: world.jobs(name))
         world.kubectl("scale", "deployment", "--all", "--replicas=0")
         world.stop_operator(force=force)
-    wait_for("the Job's end", lambda: world.jobs(name)[0].get("status", {}).get("completionTime"), 120)
+    wait_for(
+        "the Job's end", lambda: world.jobs(name)[0].get("status", {}).get("completionTime"), 120
+    )
     assert world.condition(name).get("status", "Unknown") == "Unknown"
     world.kubectl("scale", "deployment", "--all", "--replicas=1")
     assert world.wait_for_end(name)["version"] == 1

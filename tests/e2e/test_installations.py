@@ -12,7 +12,13 @@ from tests.e2e.world import World, build_world
 from tests.system import environment, release
 from tests.system.kubectl import run, wait_for
 
-QUOTA = {"requests.cpu": "2", "requests.memory": "4Gi", "limits.cpu": "4", "limits.memory": "8Gi", "pods": "10"}
+QUOTA = {
+    "requests.cpu": "2",
+    "requests.memory": "4Gi",
+    "limits.cpu": "4",
+    "limits.memory": "8Gi",
+    "pods": "10",
+}
 
 
 @pytest.fixture
@@ -28,9 +34,17 @@ def empty() -> Iterator[World]:
 def test_defaults_install_and_train_under_a_quota_and_restricted_pod_security(empty: World) -> None:
     namespace = empty.kubectl.namespace
     empty.kubectl("label", "namespace", namespace, "pod-security.kubernetes.io/enforce=restricted")
-    quota = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "team"}, "spec": {"hard": QUOTA}}
+    quota = {
+        "apiVersion": "v1",
+        "kind": "ResourceQuota",
+        "metadata": {"name": "team"},
+        "spec": {"hard": QUOTA},
+    }
     empty.kubectl.apply(quota)
-    wait_for("the quota", lambda: empty.kubectl.get("resourcequota", "team").get("status", {}).get("hard"))
+    wait_for(
+        "the quota",
+        lambda: empty.kubectl.get("resourcequota", "team").get("status", {}).get("hard"),
+    )
     empty.install()
     load_good(empty)
     assert empty.wait_for_end(empty.apply("first"))["version"] == 1
@@ -39,13 +53,22 @@ def test_defaults_install_and_train_under_a_quota_and_restricted_pod_security(em
     empty.check_guarantees()
 
 
-def test_manifests_rendered_without_a_namespace_work_wherever_they_are_applied_and_again(empty: World) -> None:
+def test_manifests_rendered_without_a_namespace_work_wherever_they_are_applied_and_again(
+    empty: World,
+) -> None:
     images = {"image": release.image(empty.environment.images["operator"])}
     images |= {"jobImage": release.image(empty.environment.images["job"])}
 
     def apply(**changes: object) -> str:
         values = json.dumps(images | empty.values | changes)
-        command = [empty.environment.helm, "template", release.NAME, str(release.CHART), "--values", "-"]
+        command = [
+            empty.environment.helm,
+            "template",
+            release.NAME,
+            str(release.CHART),
+            "--values",
+            "-",
+        ]
         return empty.kubectl("apply", "--filename", "-", stdin=run(command, values))
 
     def migrations() -> list[dict[str, object]]:
@@ -55,7 +78,9 @@ def test_manifests_rendered_without_a_namespace_work_wherever_they_are_applied_a
     again = apply()
     assert {line.rpartition(" ")[2] for line in again.splitlines()} == {"unchanged"}
     empty.wait_for_operator()
-    wait_for("the migration", lambda: all(job["status"].get("succeeded") for job in migrations()), 120)
+    wait_for(
+        "the migration", lambda: all(job["status"].get("succeeded") for job in migrations()), 120
+    )
     load_good(empty)
     assert empty.wait_for_end(empty.apply("first"))["version"] == 1
 

@@ -26,7 +26,12 @@ def kafka(installed: World) -> Iterator[SecureKafka]:
 def listening(world: World, kafka: SecureKafka, topic: str, **how: str) -> Iterator[None]:
     """Let the release listen there."""
     kafka.make(topic, f"{topic}-dead")
-    which = {"topic": topic, "groupId": topic, "deadLetterTopic": f"{topic}-dead", "existingSecret": "kafka-login"}
+    which = {
+        "topic": topic,
+        "groupId": topic,
+        "deadLetterTopic": f"{topic}-dead",
+        "existingSecret": "kafka-login",
+    }
     world.install(kafka=which | how)
     try:
         yield
@@ -42,7 +47,16 @@ def check_triggers(world: World, kafka: SecureKafka, topic: str) -> str:
     assert world.wait_for_end(name)["verdict"] == "Promoted"
     wait_for("the dead letter", lambda: kafka.count(f"{topic}-dead") == 1, 30)
     replayed = world.kubectl(
-        *("exec", f"deployment/{release.DEPLOYMENT}", "--", "python", "-m", "retraining_operator", "replay"), *SPAN
+        *(
+            "exec",
+            f"deployment/{release.DEPLOYMENT}",
+            "--",
+            "python",
+            "-m",
+            "retraining_operator",
+            "replay",
+        ),
+        *SPAN,
     )
     assert f"finished earlier: {name}" in replayed  # the database knows
     said = world.kubectl("logs", "--selector", OPERATOR, "--tail=-1")
@@ -50,10 +64,16 @@ def check_triggers(world: World, kafka: SecureKafka, topic: str) -> str:
     return said + replayed
 
 
-def test_records_come_by_tls_and_login_and_the_password_is_nowhere(world: World, kafka: SecureKafka) -> None:
+def test_records_come_by_tls_and_login_and_the_password_is_nowhere(
+    world: World, kafka: SecureKafka
+) -> None:
     login = {"username": USER, "password": PASSWORD, "ca.crt": kafka.authority}
     world.kubectl.apply(secret("kafka-login", login))
-    how = {"bootstrapServers": kafka.secure, "securityProtocol": "SASL_SSL", "saslMechanism": MECHANISM}
+    how = {
+        "bootstrapServers": kafka.secure,
+        "securityProtocol": "SASL_SSL",
+        "saslMechanism": MECHANISM,
+    }
     with listening(world, kafka, "by-login", **how):
         assert PASSWORD not in check_triggers(world, kafka, "by-login")
 

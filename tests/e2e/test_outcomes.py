@@ -28,11 +28,20 @@ def test_record_becomes_a_promoted_model(world: World) -> None:
     [name] = world.wait_for_requests(1)
     status = world.wait_for_end(name)
     assert (status["verdict"], status["version"], status["samples"]) == ("Promoted", 1, 600)
-    [row] = world.postgres.rows("SELECT version, trigger_reason, precision_score, n_samples FROM model_versions")
-    assert row == ["1", "drift_detected", f"{status['figures']['challenger']['precision']:.4g}", "600"]
+    [row] = world.postgres.rows(
+        "SELECT version, trigger_reason, precision_score, n_samples FROM model_versions"
+    )
+    assert row == [
+        "1",
+        "drift_detected",
+        f"{status['figures']['challenger']['precision']:.4g}",
+        "600",
+    ]
     spec = world.requests()[name]["spec"]
     assert json.loads(spec["trigger"]["record"])["drift_score"] == 0.31
-    assert "version 1" in world.kubectl("logs", "--selector", f"retraining.dev/request={name}", "--tail=-1")
+    assert "version 1" in world.kubectl(
+        "logs", "--selector", f"retraining.dev/request={name}", "--tail=-1"
+    )
 
 
 def test_applied_request_becomes_a_promoted_model(world: World) -> None:
@@ -43,10 +52,14 @@ def test_applied_request_becomes_a_promoted_model(world: World) -> None:
         world.wait_for_truth("by-hand", kind, "True")
     shown = world.kubectl("get", "rtr", "by-hand", "--no-headers").split()
     assert shown[:6] == ["by-hand", "by", "hand", "Promoted", "Promoted", "1"]
-    wait_for("its Events", lambda: {"JobCreated", "Promoted"} <= described_events(world, "by-hand"), 20)
+    wait_for(
+        "its Events", lambda: {"JobCreated", "Promoted"} <= described_events(world, "by-hand"), 20
+    )
 
 
-@pytest.mark.parametrize(("rows", "verdict"), [(499, "InsufficientData"), (500, "Promoted"), (600, "Promoted")])
+@pytest.mark.parametrize(
+    ("rows", "verdict"), [(499, "InsufficientData"), (500, "Promoted"), (600, "Promoted")]
+)
 def test_fewer_than_500_rows_train_nothing(world: World, rows: int, verdict: str) -> None:
     load_good(world, rows)
     status = world.wait_for_end(world.apply("few"))
@@ -67,7 +80,8 @@ def test_tie_goes_to_the_challenger(world: World) -> None:
 def test_worse_challenger_is_kept_out(world: World) -> None:
     load_good(world)
     world.wait_for_end(world.apply("first"))
-    # The reference learns from newest to oldest: other old events, same hold-out, and it knows the wrong cloud.
+    # The reference learns from newest to oldest: other old events, same hold-out, and it knows the
+    # wrong cloud.
     world.load(made_up(400, 0.6, seed=3), made_up(200, CENTRE, seed=2, anomalies=0.1, first=400))
     status = world.wait_for_end(world.apply("worse"))
     assert status["verdict"] == "Kept"
@@ -98,7 +112,9 @@ def test_third_request_waits_for_a_place(world: World) -> None:
         for name in ("one", "two", "three"):
             world.apply(name)
         world.wait_for_reason("three", "Queued")
-    assert [world.wait_for_end(name)["verdict"] for name in ("one", "two", "three")] == ["Promoted"] * 3
+    assert [world.wait_for_end(name)["verdict"] for name in ("one", "two", "three")] == [
+        "Promoted"
+    ] * 3
 
 
 def test_suspended_request_starts_when_it_is_let_go(world: World) -> None:

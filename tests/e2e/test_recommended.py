@@ -36,7 +36,10 @@ def test_scaled_challenger_replaces_the_raw_champion_the_reverse_is_kept_out_and
     assert (first["verdict"], first["version"]) == ("FirstModel", 1)
     second = world.wait_for_end(world.apply("scaled", **RECOMMENDED))
     assert (second["verdict"], second["version"], second["championVersion"]) == ("Promoted", 2, 1)
-    figures = {name: second["figures"][name]["mixture"]["averagePrecision"] for name in ("champion", "challenger")}
+    figures = {
+        name: second["figures"][name]["mixture"]["averagePrecision"]
+        for name in ("champion", "challenger")
+    }
     assert figures["challenger"] > figures["champion"]
     again = world.wait_for_end(world.apply("raw-again", **RAW))
     assert again["verdict"] == "Kept"
@@ -46,7 +49,9 @@ def test_scaled_challenger_replaces_the_raw_champion_the_reverse_is_kept_out_and
     assert world.redis.run("GET", "model_version") == "3"
     nowhere = world.wait_for_end(world.apply("nowhere", rollbackTo=99))
     assert "Version 99 is not kept" in nowhere["conditions"][0]["message"]
-    [[page]] = world.postgres.rows("SELECT report FROM retraining_runs WHERE request LIKE '%/raw-again'")
+    [[page]] = world.postgres.rows(
+        "SELECT report FROM retraining_runs WHERE request LIKE '%/raw-again'"
+    )
     assert "<svg" in page
 
 
@@ -59,7 +64,9 @@ def test_dry_run_judges_and_publishes_nothing(shuttle_world: World) -> None:
 
 
 @pytest.mark.parametrize(("word", "live"), [("approve", "1"), ("reject", "")])
-def test_person_decides_where_promotion_is_manual(shuttle_world: World, word: str, live: str) -> None:
+def test_person_decides_where_promotion_is_manual(
+    shuttle_world: World, word: str, live: str
+) -> None:
     world = shuttle_world
     status = world.wait_for_end(world.apply("asked", promotion="Manual", **RECOMMENDED))
     assert (status["verdict"], status["withheld"]) == ("FirstModel", "AwaitingDecision")

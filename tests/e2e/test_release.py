@@ -19,9 +19,14 @@ def can(world: World, account: str, verb: str, resource: str) -> bool:
         return False
 
 
-@pytest.mark.parametrize("resource", ["pods", "secrets", "jobs.batch", "retrainrequests.retraining.dev", "configmaps"])
+@pytest.mark.parametrize(
+    "resource", ["pods", "secrets", "jobs.batch", "retrainrequests.retraining.dev", "configmaps"]
+)
 def test_job_has_no_rights(world: World, resource: str) -> None:
-    assert not any(can(world, f"{release.DEPLOYMENT}-job", verb, resource) for verb in ("get", "list", "create"))
+    assert not any(
+        can(world, f"{release.DEPLOYMENT}-job", verb, resource)
+        for verb in ("get", "list", "create")
+    )
 
 
 def test_operator_has_what_it_needs_and_no_more(world: World) -> None:
@@ -32,14 +37,18 @@ def test_operator_has_what_it_needs_and_no_more(world: World) -> None:
     assert can(world, account, "delete", "retrainrequests.retraining.dev")  # prunes finished ones
     assert not can(world, account, "update", "retrainrequests.retraining.dev")
     assert not can(world, account, "create", "pods")
-    assert can(world, account, "delete", "pods")  # one whose trainer has failed and whose sidecars go on
+    assert can(
+        world, account, "delete", "pods"
+    )  # one whose trainer has failed and whose sidecars go on
     assert not can(world, account, "patch", "pods")
     assert can(world, account, "watch", "events.events.k8s.io")
 
 
 def test_wrong_setting_is_named_in_the_status(world: World) -> None:
     load_good(world)
-    world.install(trainer=world.values["trainer"] | {"eventsTable": "nowhere"}, database=NOT_MIGRATED)
+    world.install(
+        trainer=world.values["trainer"] | {"eventsTable": "nowhere"}, database=NOT_MIGRATED
+    )
     try:
         condition = world.wait_for_end(world.apply("misled"))["conditions"][0]
     finally:
@@ -80,7 +89,9 @@ def test_wrong_operator_setting_is_one_sentence(world: World) -> None:
         "--config",
         "/none.yaml",
     )
-    wait_for("its end", lambda: world.kubectl.get("pod", "misconfigured")["status"]["phase"] == "Failed")
+    wait_for(
+        "its end", lambda: world.kubectl.get("pod", "misconfigured")["status"]["phase"] == "Failed"
+    )
     assert world.kubectl("logs", "misconfigured").count("\n") == 1
     world.kubectl("delete", "pod", "misconfigured")
 
@@ -91,7 +102,9 @@ def test_upgrade_keeps_what_waits(world: World) -> None:
     world.wait_for_reason("held", "Suspended")
     world.install(triggers={"maxConcurrent": 1})
     try:
-        world.kubectl("patch", "rtr", "held", "--type=merge", "--patch", '{"spec": {"suspend": false}}')
+        world.kubectl(
+            "patch", "rtr", "held", "--type=merge", "--patch", '{"spec": {"suspend": false}}'
+        )
         assert world.wait_for_end("held")["version"] == 1
     finally:
         world.install()

@@ -45,7 +45,11 @@ class World:
 
     def apply(self, name: str, **spec: Any) -> str:
         """Apply a RetrainRequest."""
-        body = {"apiVersion": "retraining.dev/v1alpha1", "kind": "RetrainRequest", "metadata": {"name": name}}
+        body = {
+            "apiVersion": "retraining.dev/v1alpha1",
+            "kind": "RetrainRequest",
+            "metadata": {"name": name},
+        }
         self.kubectl.apply({**body, "spec": spec})
         return name
 
@@ -73,7 +77,10 @@ class World:
         services = self.environment.services
         services("scale", f"statefulset/{service}", f"--replicas={replicas}")
         gone = "--for=delete" if replicas == 0 else "--for=condition=Ready"
-        wait_for(f"{service} with {replicas} pods", lambda: services("wait", gone, f"pod/{service}-0", "--timeout=60s"))
+        wait_for(
+            f"{service} with {replicas} pods",
+            lambda: services("wait", gone, f"pod/{service}-0", "--timeout=60s"),
+        )
 
     def stop_operator(self, *, force: bool) -> None:
         """Delete the operator's pod; its Deployment starts another."""
@@ -92,35 +99,58 @@ class World:
 
     def jobs(self, request: str) -> list[dict[str, Any]]:
         """Give the Jobs that retrain for one request; one that carries out a decision is not among them."""
-        return self.kubectl.items("jobs", f"retraining.dev/request={request},retraining.dev/task=train")
+        return self.kubectl.items(
+            "jobs", f"retraining.dev/request={request},retraining.dev/task=train"
+        )
 
     def wait_for_requests(self, count: int, seconds: float = 60) -> list[str]:
         """Wait until there are so many requests; give their names in order of arrival."""
-        found = wait_for(f"{count} RetrainRequests", lambda: len(self.requests()) >= count and self.requests(), seconds)
-        return sorted(found, key=lambda name: found[name]["spec"].get("trigger", {}).get("offset", -1))
+        found = wait_for(
+            f"{count} RetrainRequests",
+            lambda: len(self.requests()) >= count and self.requests(),
+            seconds,
+        )
+        return sorted(
+            found, key=lambda name: found[name]["spec"].get("trigger", {}).get("offset", -1)
+        )
 
     def condition(self, name: str, kind: str = "Succeeded") -> dict[str, str]:
         """Give one condition of a request; empty where it has none yet."""
-        conditions = self.kubectl.get("retrainrequest", name).get("status", {}).get("conditions", [])
+        conditions = (
+            self.kubectl.get("retrainrequest", name).get("status", {}).get("conditions", [])
+        )
         return next((condition for condition in conditions if condition["type"] == kind), {})
 
     def wait_for_end(self, name: str, seconds: float = RUN_SECONDS) -> Request:
         """Wait until a request has its outcome; give its status."""
-        wait_for(f"the end of {name}", lambda: self.condition(name).get("status") in {"True", "False"}, seconds)
+        wait_for(
+            f"the end of {name}",
+            lambda: self.condition(name).get("status") in {"True", "False"},
+            seconds,
+        )
         status: Request = self.kubectl.get("retrainrequest", name)["status"]
         return status
 
     def wait_for_truth(self, name: str, kind: str, status: str, seconds: float = 60) -> None:
         """Wait until a condition of a request is True, False or Unknown."""
-        wait_for(f"{kind}={status} of {name}", lambda: self.condition(name, kind).get("status") == status, seconds)
+        wait_for(
+            f"{kind}={status} of {name}",
+            lambda: self.condition(name, kind).get("status") == status,
+            seconds,
+        )
 
     def wait_for_reason(self, name: str, reason: str, seconds: float = 60) -> None:
         """Wait until a request stands somewhere."""
-        wait_for(f"{name} at {reason}", lambda: self.condition(name).get("reason") == reason, seconds)
+        wait_for(
+            f"{name} at {reason}", lambda: self.condition(name).get("reason") == reason, seconds
+        )
 
     def versions(self) -> list[int]:
         """Give the versions of the audit trail, in order."""
-        return [int(row[0]) for row in self.postgres.rows("SELECT version FROM model_versions ORDER BY version")]
+        return [
+            int(row[0])
+            for row in self.postgres.rows("SELECT version FROM model_versions ORDER BY version")
+        ]
 
     def metric(self, series: str) -> float:
         """Read one series of the metrics of the operator that leads."""
@@ -133,7 +163,9 @@ class World:
             path = f"/api/v1/namespaces/{self.kubectl.namespace}/pods/{pod['metadata']['name']}:8005/proxy/metrics"
             with suppress(CommandError):  # it may just be starting or ending
                 lines = self.kubectl("get", "--raw", path).splitlines()
-                figures = {series: figure for series, _, figure in (line.rpartition(" ") for line in lines)}
+                figures = {
+                    series: figure for series, _, figure in (line.rpartition(" ") for line in lines)
+                }
                 if figures.get("retraining_leader") == "1.0":
                     return figures
         return None
@@ -145,18 +177,28 @@ class World:
         requests = self.requests()
         for name, request in requests.items():
             jobs = self.jobs(name)
-            assert len(jobs) == ("jobName" in request.get("status", {})), f"{name} has {len(jobs)} Jobs"
-        promoted = [r["status"]["version"] for r in requests.values() if "version" in r.get("status", {})]
+            assert len(jobs) == ("jobName" in request.get("status", {})), (
+                f"{name} has {len(jobs)} Jobs"
+            )
+        promoted = [
+            r["status"]["version"] for r in requests.values() if "version" in r.get("status", {})
+        ]
         versions = self.versions()
         assert versions == list(range(1, len(versions) + 1)), f"holes or doubles: {versions}"
-        assert sorted(promoted) == versions, f"the status says {sorted(promoted)}, the audit trail {versions}"
+        assert sorted(promoted) == versions, (
+            f"the status says {sorted(promoted)}, the audit trail {versions}"
+        )
         live = self.redis.run("GET", "model_version")
-        assert live == (str(versions[-1]) if versions else ""), f"live is {live!r}, the audit trail says {versions}"
+        assert live == (str(versions[-1]) if versions else ""), (
+            f"live is {live!r}, the audit trail says {versions}"
+        )
 
     def clear(self) -> None:
         """Take away what a test has left."""
         self.kubectl("delete", "retrainrequests", "--all")
-        wait_for("all Jobs gone", lambda: not self.kubectl.items("jobs", "retraining.dev/request"), 90)
+        wait_for(
+            "all Jobs gone", lambda: not self.kubectl.items("jobs", "retraining.dev/request"), 90
+        )
         self.postgres.run("TRUNCATE scored_events, model_versions, retraining_runs")
         self.redis.run("FLUSHDB")
 
@@ -181,15 +223,27 @@ def build_world(environment: Environment) -> World:
         "redis": secret_url(services, "redis", str(redis.number)),
     }
     for name, url in urls.items():
-        kubectl.apply({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "stringData": {"url": url}})
+        kubectl.apply(
+            {
+                "apiVersion": "v1",
+                "kind": "Secret",
+                "metadata": {"name": name},
+                "stringData": {"url": url},
+            }
+        )
     topic = f"triggers-{mark}"
     kafka = Kafka(services, topic)
     kafka.create()
     values = {
-        "kafka": {"bootstrapServers": f"kafka.{services.namespace}.svc:9092", "topic": topic, "groupId": topic},
+        "kafka": {
+            "bootstrapServers": f"kafka.{services.namespace}.svc:9092",
+            "topic": topic,
+            "groupId": topic,
+        },
         "redis": {"existingSecret": "redis"},
         "database": {"existingSecret": "database"},
-        # Small trees, short waits and the old rule, under which every tie is a promotion: what is tested here is who
+        # Small trees, short waits and the old rule, under which every tie is a promotion: what is
+        # tested here is who
         # does what and when, not the model.
         "trainer": {"preset": "reference", "forestHeight": 6, "databaseRetryDelaySeconds": 5},
         "job": {"resources": {"requests": {"cpu": "50m"}, "limits": {"memory": "1Gi"}}},
@@ -203,7 +257,9 @@ def claim_redis(services: Kubectl, owner: str) -> Redis:
     for number in REDIS_DATABASES:
         if claims.run("SET", claim(number), owner, "NX", "EX", str(CLAIMED_SECONDS)) == "OK":
             return Redis(services, number)
-    raise AssertionError(f"Each of Redis' databases {REDIS_DATABASES} was claimed within the last hour.")
+    raise AssertionError(
+        f"Each of Redis' databases {REDIS_DATABASES} was claimed within the last hour."
+    )
 
 
 def claim(number: int) -> str:

@@ -1,7 +1,7 @@
 """Real services for the integration tests: Redis and PostgreSQL from `TEST_REDIS_URL` and `TEST_DATABASE_URL`.
 
-Where these are not set, the services of the test cluster are used. Where there is neither, the tests are left out;
-with `CI` set that is a failure instead.
+Where these are not set, the services of the test cluster are used. Where there is neither, the
+tests are left out; with `CI` set that is a failure instead.
 """
 
 import os
@@ -83,7 +83,10 @@ def key_prefix(redis_url: str) -> Iterator[str]:
 def database_url(database_server_url: str) -> Iterator[str]:
     """A fresh database for one test, gone after it."""
     name = f"test_{secrets.token_hex(6)}"
-    with closing(psycopg2.connect(database_server_url)) as connection, connection.cursor() as cursor:
+    with (
+        closing(psycopg2.connect(database_server_url)) as connection,
+        connection.cursor() as cursor,
+    ):
         connection.autocommit = True
         cursor.execute(f"CREATE DATABASE {name}")
         yield at(database_server_url, path=name)

@@ -1,4 +1,7 @@
-"""`python -m tests.pages`: write the generated pages. With --check, only report those that are out of date."""
+"""`python -m tests.pages`: write the generated pages.
+
+With --check, only report those that are out of date.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.pages", description=__doc__)
     parser.add_argument("--check", action="store_true", help="write nothing")
     options = parser.parse_args()
-    stale = [page for page, render in PAGES.items() if not page.exists() or page.read_text() != render()]
+    stale = [
+        page for page, render in PAGES.items() if not page.exists() or page.read_text() != render()
+    ]
     for page in stale:
         if options.check:
             sys.stdout.write(f"docs/{page.name} is out of date; `make pages` writes it.\n")

@@ -52,7 +52,11 @@ SECTIONS = (
         (*POSTGRES_ERRORS, CANCELLED, TLS, POSTGRES_UNKNOWN),
     ),
     Section("Redis", "By the first word of the server's answer.", (*REDIS_ERRORS, REDIS_UNKNOWN)),
-    Section("Kafka", "By the error's class. The most specific class counts.", (*KAFKA_ERRORS, KAFKA_UNKNOWN)),
+    Section(
+        "Kafka",
+        "By the error's class. The most specific class counts.",
+        (*KAFKA_ERRORS, KAFKA_UNKNOWN),
+    ),
     Section(
         "Kubernetes",
         "By HTTP status and by the reason and the causes of the API server's answer; for a pod, by the reason that "
@@ -64,7 +68,9 @@ SECTIONS = (
 
 def render() -> str:
     """Render the page as Markdown."""
-    return "\n".join([INTRODUCTION, *(line for section in SECTIONS for line in render_section(section))])
+    return "\n".join(
+        [INTRODUCTION, *(line for section in SECTIONS for line in render_section(section))]
+    )
 
 
 def render_section(section: Section) -> Iterable[str]:

@@ -17,10 +17,14 @@ PAGE = Path(__file__).parents[2] / "docs" / "quality.md"
 
 def main() -> None:
     """Do what the command line asks for."""
-    parser = argparse.ArgumentParser(prog="python -m tests.quality", description="What the verdicts are worth.")
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.quality", description="What the verdicts are worth."
+    )
     parser.add_argument("--seeds", type=int, default=24, help="streams for each scenario")
     parser.add_argument("--out", type=Path, default=PAGE, help="the page that is written")
-    made = parser.add_subparsers(dest="command").add_parser("stream", help="write a made-up stream as JSON lines")
+    made = parser.add_subparsers(dest="command").add_parser(
+        "stream", help="write a made-up stream as JSON lines"
+    )
     made.add_argument("--seed", type=int, default=1)
     made.add_argument("--rows", type=int, default=20_000)
     arguments = parser.parse_args()

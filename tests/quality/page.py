@@ -1,4 +1,7 @@
-"""The page docs/quality.md: every scenario on every seed, counted, and the mixture by its settings. Uses all cores."""
+"""The page docs/quality.md: every scenario on every seed, counted, and the mixture by its settings.
+
+Uses all cores.
+"""
 
 from __future__ import annotations
 
@@ -192,11 +195,27 @@ def honest(*found: dict[str, Outcomes]) -> list[Evidence]:
     Raises:
         ValueError: one was.
     """
-    dishonest = {scenario.name for scenario in LABEL_SCENARIOS if scenario.labels in {alerts_alone, rest_as_normal}}
-    runs = [run for of_kind in found for name, runs in of_kind.items() if name not in dishonest for run in runs]
-    judged = [(decision, evidence) for decision, evidence in runs if evidence.labels and evidence.comparison]
+    dishonest = {
+        scenario.name
+        for scenario in LABEL_SCENARIOS
+        if scenario.labels in {alerts_alone, rest_as_normal}
+    }
+    runs = [
+        run
+        for of_kind in found
+        for name, runs in of_kind.items()
+        if name not in dishonest
+        for run in runs
+    ]
+    judged = [
+        (decision, evidence)
+        for decision, evidence in runs
+        if evidence.labels and evidence.comparison
+    ]
     if any(decision.reason == Reason.LABELS_FOLLOW_ALERTS for decision, _ in judged):
-        raise ValueError("Honest labels were taken for some that follow alerts: the page must say so.")
+        raise ValueError(
+            "Honest labels were taken for some that follow alerts: the page must say so."
+        )
     return [evidence for _, evidence in judged]
 
 
@@ -207,7 +226,15 @@ def part_rows(found: dict[str, Outcomes]) -> Table:
         runs = found[scenario.name]
         mentioned = sum(bool(evidence.hidden) for _, evidence in runs)
         figures = [change(runs, part) for part in ("mixture", "hst", "sad")]
-        rows.append([scenario.name, scenario.challenger, f"{mentioned} of {len(runs)}", reasons(runs), *figures])
+        rows.append(
+            [
+                scenario.name,
+                scenario.challenger,
+                f"{mentioned} of {len(runs)}",
+                reasons(runs),
+                *figures,
+            ]
+        )
     return rows
 
 
@@ -235,7 +262,8 @@ def shuttle_run(rows: int) -> tuple[bool, bool, bool]:
     """Compare the first `rows` readings of Shuttle with those of the run before.
 
     Returns:
-        Whether a change was mentioned, whether it stopped a promotion, and whether a broken feed did.
+        Whether a change was mentioned, whether it stopped a promotion, and whether a broken feed
+        did.
     """
     before, now = shuttle(rows - SHUTTLE_STEP), shuttle(rows)
     broken = now.features.copy(order="F")
@@ -247,7 +275,12 @@ def shuttle_run(rows: int) -> tuple[bool, bool, bool]:
 
     known = ChampionInput(1, set(before.names), shape_of_columns(before, start(before)).shape)
     changes = [
-        changed(shape_of_columns(events, start(events)), known, limit=settings.input_change_limit, accepted=False)
+        changed(
+            shape_of_columns(events, start(events)),
+            known,
+            limit=settings.input_change_limit,
+            accepted=False,
+        )
         for events in (now, replace(now, features=broken))
     ]
     return bool(changes[0].noticed or changes[0].beyond), changes[0].stops, changes[1].stops
@@ -274,7 +307,9 @@ def shuttle(rows: int) -> Columns:
     )
 
 
-def outcomes(pool: ProcessPoolExecutor, scenarios: Iterable[Scenario], seeds: int) -> dict[str, Outcomes]:
+def outcomes(
+    pool: ProcessPoolExecutor, scenarios: Iterable[Scenario], seeds: int
+) -> dict[str, Outcomes]:
     """Play each scenario on each seed."""
     return {
         scenario.name: list(pool.map(played, [scenario] * seeds, range(1, seeds + 1), chunksize=2))
@@ -284,7 +319,9 @@ def outcomes(pool: ProcessPoolExecutor, scenarios: Iterable[Scenario], seeds: in
 
 def verdict_rows(scenarios: Iterable[Scenario], found: dict[str, Outcomes]) -> Table:
     """Count verdicts and take the medians of the figures."""
-    rows = [["scenario", "champion", "challenger", "promoted", "reasons", "mixture", "`hst`", "`sad`"]]
+    rows = [
+        ["scenario", "champion", "challenger", "promoted", "reasons", "mixture", "`hst`", "`sad`"]
+    ]
     for scenario in scenarios:
         played_out = found[scenario.name]
         promoted = sum(decision.promotes for decision, _ in played_out) / len(played_out)
@@ -309,7 +346,11 @@ def reasons(found: Outcomes) -> str:
 
 def change(found: Outcomes, part: str) -> str:
     """Give the medians of average precision of one part, champion's and challenger's."""
-    figures = [[evidence.champion.figures, evidence.challenger.figures] for _, evidence in found if evidence.champion]
+    figures = [
+        [evidence.champion.figures, evidence.challenger.figures]
+        for _, evidence in found
+        if evidence.champion
+    ]
     values = [[precision(one, part) for one in both] for both in figures]
     known = [[value for value in both if value is not None] for both in values]
     if not all(len(both) == 2 for both in known):
@@ -335,19 +376,30 @@ Mixed = list[tuple[float, float, float]]
 def mixture_figures(stream_seed: int) -> tuple[list[float], Mixed]:
     """Give how far the scores of the parts spread, the forests of each shape and then the deviation score; and figures.
 
-    The figures are those of each shape by each weight: average precision, its deviation between seeds, alert rate.
+    The figures are those of each shape by each weight: average precision, its deviation between
+        seeds, alert rate.
     """
     events, spreads, found, deviation = events_of(stream_seed, ROWS, as_they_are), [], Mixed(), 0.0
     for trees, height in SHAPES:
         reached: list[list[tuple[float, float]]] = []
         spread_of_shape = []
         for seed in FOREST_SEEDS:
-            settings = Tunables(preset=Preset.RECOMMENDED, forest_trees=trees, forest_height=height, forest_seed=seed)
+            settings = Tunables(
+                preset=Preset.RECOMMENDED,
+                forest_trees=trees,
+                forest_height=height,
+                forest_seed=seed,
+            )
             prepared = ready(events, settings)
             scores = recommended.scores_of(recommended.trained(prepared, settings), prepared)
             mixtures = [scores.mixture(*weights) for weights in WEIGHTS]
             truth, threshold = prepared.held_truth, settings.threshold
-            reached.append([(average_precision(truth, one) or 0.0, alert_rate(one, threshold)) for one in mixtures])
+            reached.append(
+                [
+                    (average_precision(truth, one) or 0.0, alert_rate(one, threshold))
+                    for one in mixtures
+                ]
+            )
             spread_of_shape.append(spread(scores.hst))
             deviation = spread(scores.sad)
         spreads.append(median(spread_of_shape))
@@ -384,7 +436,9 @@ def mixture_rows(found: Sequence[Mixed]) -> Table:
         cells.append(f"{reached:.3f} ± {between:.3f}, alerts {alerts:.1%}")
     rows = [["trees", "height", *titles]]
     for place, (trees, height) in enumerate(SHAPES):
-        rows.append([str(trees), str(height), *cells[place * len(WEIGHTS) : (place + 1) * len(WEIGHTS)]])
+        rows.append(
+            [str(trees), str(height), *cells[place * len(WEIGHTS) : (place + 1) * len(WEIGHTS)]]
+        )
     return rows
 
 
@@ -408,13 +462,17 @@ def limits(default: dict[str, Outcomes], mended: dict[str, Outcomes]) -> str:
         "Frauds that nobody has labelled count as unknown, or as normal where they are labelled so; what of that is "
         "noticed stands above.",
     ]
-    return "\n".join(fill(sentence, 120, initial_indent="- ", subsequent_indent="  ") for sentence in said)
+    return "\n".join(
+        fill(sentence, 120, initial_indent="- ", subsequent_indent="  ") for sentence in said
+    )
 
 
 def reach(found: Outcomes) -> float:
     """Give how far the lower bound lies below the difference."""
     return median(
-        evidence.comparison.difference - evidence.comparison.lower for _, evidence in found if evidence.comparison
+        evidence.comparison.difference - evidence.comparison.lower
+        for _, evidence in found
+        if evidence.comparison
     )
 
 
@@ -426,7 +484,8 @@ def change_of(found: Outcomes) -> float:
 def part_change(found: Outcomes, part: str) -> float:
     """Give the difference of one part's average precision."""
     return median(
-        (precision(evidence.challenger.figures, part) or 0.0) - (precision(evidence.champion.figures, part) or 0.0)
+        (precision(evidence.challenger.figures, part) or 0.0)
+        - (precision(evidence.champion.figures, part) or 0.0)
         for _, evidence in found
         if evidence.champion
     )

@@ -1,7 +1,8 @@
 """What may happen to a live model, as pairs of champion and challenger that are really trained. Driven by `table`.
 
-Both contenders go the way they go in production: `retraining_job.presets.recommended` parts the rows, trains on the older ones
-and judges on the newest. A fault is put into the rows that one of them is trained on, never into those that judge.
+Both contenders go the way they go in production: `retraining_job.presets.recommended` parts the
+    rows, trains on the older ones and judges on the newest. A fault is put into the rows that one
+    of them is trained on, never into those that judge.
 """
 
 from __future__ import annotations
@@ -39,7 +40,12 @@ BROKEN = 15_000
 Features = Callable[[np.ndarray], np.ndarray]
 Truth = Callable[[np.ndarray, np.random.Generator], np.ndarray]
 
-MENDED: dict[str, Any] = {"forest_trees": 100, "forest_height": 4, "forest_weight": 0.9, "deviation_weight": 0.1}
+MENDED: dict[str, Any] = {
+    "forest_trees": 100,
+    "forest_height": 4,
+    "forest_weight": 0.9,
+    "deviation_weight": 0.1,
+}
 """Settings that let the forest decide the order; a hundred low trees cost a reader what 25 high ones do."""
 OLD_RECIPE: dict[str, Any] = {"scaling": Scaling.NONE}
 
@@ -155,7 +161,9 @@ def late_labels(events: Columns) -> Columns:
 
 def rolled_out(events: Columns) -> Columns:
     """Have a feature in the newest events alone: it is new."""
-    features = np.column_stack([events.features, np.random.default_rng(1).random(len(events.features))])
+    features = np.column_stack(
+        [events.features, np.random.default_rng(1).random(len(events.features))]
+    )
     features[:-BROKEN, -1] = np.nan
     none = np.zeros(len(NAMES) + 1, np.int64)
     names = (*NAMES, "zz_new")
@@ -203,14 +211,43 @@ class Scenario:
 HEALTHY = "healthy"
 OLDER = "healthy, 2,000 events older"
 SCENARIOS = (
-    Scenario("better: a repaired feed", "amounts in cents in its training rows", HEALTHY, champion_features=in_cents),
-    Scenario("better: the scaled recipe", "raw features, as the old service's", HEALTHY, champion_settings=OLD_RECIPE),
-    Scenario("worse: a broken feed", OLDER, "amounts in cents in its training rows", challenger_features=in_cents),
-    Scenario("worse: the raw recipe", OLDER, "raw features, as the old service's", challenger_settings=OLD_RECIPE),
-    Scenario("broken features", OLDER, "each feature under its neighbour's name", challenger_features=misnamed),
-    Scenario("mixed-up features", OLDER, "each feature from another event", challenger_features=mixed_up),
+    Scenario(
+        "better: a repaired feed",
+        "amounts in cents in its training rows",
+        HEALTHY,
+        champion_features=in_cents,
+    ),
+    Scenario(
+        "better: the scaled recipe",
+        "raw features, as the old service's",
+        HEALTHY,
+        champion_settings=OLD_RECIPE,
+    ),
+    Scenario(
+        "worse: a broken feed",
+        OLDER,
+        "amounts in cents in its training rows",
+        challenger_features=in_cents,
+    ),
+    Scenario(
+        "worse: the raw recipe",
+        OLDER,
+        "raw features, as the old service's",
+        challenger_settings=OLD_RECIPE,
+    ),
+    Scenario(
+        "broken features",
+        OLDER,
+        "each feature under its neighbour's name",
+        challenger_features=misnamed,
+    ),
+    Scenario(
+        "mixed-up features", OLDER, "each feature from another event", challenger_features=mixed_up
+    ),
     Scenario("same", OLDER, HEALTHY),
-    Scenario("same, another seed", OLDER, "healthy, other trees", challenger_settings={"forest_seed": 43}),
+    Scenario(
+        "same, another seed", OLDER, "healthy, other trees", challenger_settings={"forest_seed": 43}
+    ),
     Scenario("shuffled labels", OLDER, "healthy, but the labels are other events'", truth=shuffled),
     Scenario("no labels", OLDER, "healthy, but no label is known", truth=unknown),
     Scenario("few frauds", OLDER, f"healthy, but only {FEW} frauds are known", truth=few_known),
@@ -246,14 +283,20 @@ MENDED_SCENARIOS = (
     ),
     Scenario("same", OLDER, HEALTHY, settings=MENDED),
     Scenario(
-        "same, another seed", OLDER, "healthy, other trees", settings=MENDED, challenger_settings={"forest_seed": 43}
+        "same, another seed",
+        OLDER,
+        "healthy, other trees",
+        settings=MENDED,
+        challenger_settings={"forest_seed": 43},
     ),
 )
 
 
 WORSE_CHAMPION = {"champion": "raw features, as the old service's", "champion_settings": OLD_RECIPE}
 LABEL_SCENARIOS = tuple(
-    Scenario(f"{name}, {words}", challenger=HEALTHY, labels=labels, settings=settings, **WORSE_CHAMPION)
+    Scenario(
+        f"{name}, {words}", challenger=HEALTHY, labels=labels, settings=settings, **WORSE_CHAMPION
+    )
     for name, settings in (("default", {}), ("the forest decides", MENDED))
     for words, labels in (
         ("complete labels", complete),
@@ -272,15 +315,31 @@ PART_SCENARIOS = (
         settings={"forest_weight": 0.5, "deviation_weight": 0.5},
         challenger_settings={"forest_trees": 5},
     ),
-    Scenario("the raw recipe", OLDER, "raw features, as the old service's", challenger_settings=OLD_RECIPE),
+    Scenario(
+        "the raw recipe",
+        OLDER,
+        "raw features, as the old service's",
+        challenger_settings=OLD_RECIPE,
+    ),
 )
 INPUT_SCENARIOS = (
     Scenario("as it was", OLDER, "no change"),
-    Scenario("a rhythm", OLDER, "a feature comes and goes with the day, another one gets rarer", history=rhythm),
-    Scenario("late labels", OLDER, "the newest 5,000 events have few labels yet", events=late_labels),
+    Scenario(
+        "a rhythm",
+        OLDER,
+        "a feature comes and goes with the day, another one gets rarer",
+        history=rhythm,
+    ),
+    Scenario(
+        "late labels", OLDER, "the newest 5,000 events have few labels yet", events=late_labels
+    ),
     Scenario("a new feature", OLDER, f"in the newest {BROKEN:,} events", events=rolled_out),
-    Scenario("a sender behind", OLDER, "a tenth of the newest events lacks one feature", events=some_lost),
-    Scenario("features unreadable", OLDER, f"the newest {BROKEN:,} events unreadable", events=unreadable),
+    Scenario(
+        "a sender behind", OLDER, "a tenth of the newest events lacks one feature", events=some_lost
+    ),
+    Scenario(
+        "features unreadable", OLDER, f"the newest {BROKEN:,} events unreadable", events=unreadable
+    ),
     Scenario("one feature renamed", OLDER, f"in the newest {BROKEN:,} events", events=one_lost),
     Scenario("zeros", OLDER, f"every feature 0 in the newest {BROKEN:,} events", events=zeros),
 )
@@ -290,7 +349,10 @@ def played(scenario: Scenario, seed: int) -> tuple[Decision, Evidence]:
     """Train both contenders on the stream of that seed, and judge."""
     shared = Tunables(preset=Preset.RECOMMENDED).model_copy(update=scenario.settings)
     theirs = shared.model_copy(update=scenario.champion_settings)
-    before = ready(scenario.history(events_of(seed, scenario.champion_rows, scenario.champion_features)), theirs)
+    before = ready(
+        scenario.history(events_of(seed, scenario.champion_rows, scenario.champion_features)),
+        theirs,
+    )
     champion = recommended.trained(before, theirs)
     trained = before.parts.record(before.columns.times, before.columns.truth).training
 
@@ -321,7 +383,9 @@ def played(scenario: Scenario, seed: int) -> tuple[Decision, Evidence]:
 def combined(model: Model, events: Columns, newest: int, settings: Tunables) -> np.ndarray:
     """Score the newest events as the live service does."""
     features = events.features[-newest:]
-    scores = Scores(hst_scores(model, events.names, features), sad_scores(model, events.names, features))
+    scores = Scores(
+        hst_scores(model, events.names, features), sad_scores(model, events.names, features)
+    )
     return recommended.mixture_of(scores, settings)
 
 

@@ -1,12 +1,14 @@
 """A made-up stream of card payments with drift, shaped as the rows of `scored_events`. Seeded; used by the scenarios.
 
-Each of 2,000 users has a usual amount; a payment's amount is a multiple of it, both log-normal, so amounts and what
-follows from them (`amount_vs_user_avg`, `amount_zscore`) have heavy tails. `tx_velocity_ratio` has one as well; the
-rest are flags, shares and the calendar. About 1.5 % of the payments are frauds: larger, faster after one another, more
-often at night, far from home, on an unknown device. Frauds overlap with the normal ones: no single feature parts them.
+Each of 2,000 users has a usual amount; a payment's amount is a multiple of it, both log-normal, so
+amounts and what follows from them (`amount_vs_user_avg`, `amount_zscore`) have heavy tails.
+`tx_velocity_ratio` has one as well; the rest are flags, shares and the calendar. About 1.5 % of the
+payments are frauds: larger, faster after one another, more often at night, far from home, on an
+unknown device. Frauds overlap with the normal ones: no single feature parts them.
 
-Over the stream (position 0 to 1) it drifts: usual amounts grow threefold, payments come faster after one another,
-unknown devices become more common, and frauds move from single large amounts to many middling ones.
+Over the stream (position 0 to 1) it drifts: usual amounts grow threefold, payments come faster
+after one another, unknown devices become more common, and frauds move from single large amounts to
+many middling ones.
 """
 
 from __future__ import annotations
@@ -47,12 +49,18 @@ def stream(seed: int, rows: int) -> Stream:
     def either(of_fraud: np.ndarray | float, of_normal: np.ndarray | float) -> np.ndarray:
         return np.where(fraud, of_fraud, of_normal)
 
-    usual = random.lognormal(3.2, 0.7, USERS)[random.integers(0, USERS, rows)] * (1.0 + 2.0 * position)
+    usual = random.lognormal(3.2, 0.7, USERS)[random.integers(0, USERS, rows)] * (
+        1.0 + 2.0 * position
+    )
     multiple = np.exp(random.normal(either(1.9 - 0.8 * position, 0.0), either(0.7, 0.55)))
     amount = usual * multiple
     odd_hour = random.random(rows) < either(0.45, 0.12)
     hour = np.where(odd_hour, random.integers(0, 6, rows), random.integers(6, 24, rows))
-    velocity = random.lognormal(0.0, 0.5, rows) * (1.0 + 1.0 * position) * np.exp(either(0.6 + 0.8 * position, 0.0))
+    velocity = (
+        random.lognormal(0.0, 0.5, rows)
+        * (1.0 + 1.0 * position)
+        * np.exp(either(0.6 + 0.8 * position, 0.0))
+    )
     risky = random.random(rows) < either(0.35, 0.08)
     times = np.datetime64(START.replace(tzinfo=None), "us") + np.arange(rows) * np.timedelta64(STEP)
     by_name = {
@@ -75,7 +83,9 @@ def stream(seed: int, rows: int) -> Stream:
 def lines(seed: int, rows: int) -> Iterator[str]:
     """Give a stream as JSON lines with the columns of `scored_events`, for the trainer's command line."""
     made = stream(seed, rows)
-    for values, truth, moment in zip(made.features.tolist(), made.truth.tolist(), made.times.tolist(), strict=True):
+    for values, truth, moment in zip(
+        made.features.tolist(), made.truth.tolist(), made.times.tolist(), strict=True
+    ):
         features = dict(zip(NAMES, values, strict=True))
         yield json.dumps(
             {

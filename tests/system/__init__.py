@@ -1,1 +1,4 @@
-"""The running system as a person reaches it, by kubectl and Helm. Used by the demo and by the e2e tests."""
+"""The running system as a person reaches it, by kubectl and Helm.
+
+Used by the demo and by the e2e tests.
+"""

@@ -8,7 +8,13 @@ from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 CLUSTER = Path(__file__).parents[2] / ".cluster"
-KUBECTL = (str(CLUSTER / "bin" / "kubectl"), "--kubeconfig", str(CLUSTER / "kubeconfig"), "--namespace", "retraining")
+KUBECTL = (
+    str(CLUSTER / "bin" / "kubectl"),
+    "--kubeconfig",
+    str(CLUSTER / "kubeconfig"),
+    "--namespace",
+    "retraining",
+)
 KAFKA_PORT = 19092
 """Where Kafka advertises itself by its pod's address; by name it does so to other pods only."""
 
@@ -31,7 +37,9 @@ def endpoint(pod: str, port: int) -> str:
     command = [*KUBECTL, "get", "pod", pod, "--output", "jsonpath={.status.podIP}"]
     asked = subprocess.run(command, check=False, capture_output=True, text=True)
     if asked.returncode or not asked.stdout:
-        raise NoEndpointError(f"The pod {pod} has no address: {asked.stderr.strip() or 'it has not started yet'}")
+        raise NoEndpointError(
+            f"The pod {pod} has no address: {asked.stderr.strip() or 'it has not started yet'}"
+        )
     return f"{asked.stdout}:{port}"
 
 
@@ -47,7 +55,9 @@ def broker() -> str:
 def secret(name: str, key: str) -> str:
     """Read a Secret of the test cluster."""
     command = [*KUBECTL, "get", "secret", name, "--output", f"jsonpath={{.data.{key}}}"]
-    return base64.b64decode(subprocess.run(command, check=True, capture_output=True).stdout).decode()
+    return base64.b64decode(
+        subprocess.run(command, check=True, capture_output=True).stdout
+    ).decode()
 
 
 def at(url: str, *, address: str | None = None, path: str | None = None) -> str:
@@ -55,4 +65,6 @@ def at(url: str, *, address: str | None = None, path: str | None = None) -> str:
     parts = urlsplit(url)
     login, _, own_address = parts.netloc.rpartition("@")
     netloc = f"{login}@{address or own_address}" if login else address or own_address
-    return urlunsplit(parts._replace(netloc=netloc, path=parts.path if path is None else f"/{path}"))
+    return urlunsplit(
+        parts._replace(netloc=netloc, path=parts.path if path is None else f"/{path}")
+    )

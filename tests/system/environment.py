@@ -37,7 +37,9 @@ def ours() -> Environment:
     tools = STATE / "bin"
     kubectl = Kubectl(str(tools / "kubectl"), STATE / "kubeconfig", SERVICES_NAMESPACE)
     images = STATE / "images.json"
-    return Environment(kubectl, str(tools / "helm"), json.loads(images.read_text()) if images.exists() else {})
+    return Environment(
+        kubectl, str(tools / "helm"), json.loads(images.read_text()) if images.exists() else {}
+    )
 
 
 def existing() -> Environment:
@@ -47,8 +49,16 @@ def existing() -> Environment:
         CommandError: where a tool or an image's name is missing.
     """
     tools = {name: shutil.which(name) for name in ("kubectl", "helm")}
-    images = {name: os.environ.get(variable) for name, variable in (("operator", "IMAGE"), ("job", "JOB_IMAGE"))}
-    kubectl, helm, operator, job = tools["kubectl"], tools["helm"], images["operator"], images["job"]
+    images = {
+        name: os.environ.get(variable)
+        for name, variable in (("operator", "IMAGE"), ("job", "JOB_IMAGE"))
+    }
+    kubectl, helm, operator, job = (
+        tools["kubectl"],
+        tools["helm"],
+        images["operator"],
+        images["job"],
+    )
     if not kubectl or not helm:
         raise CommandError("CLUSTER=existing needs kubectl and helm on the PATH.")
     if not operator or not job:
@@ -57,4 +67,9 @@ def existing() -> Environment:
             "operator/Dockerfile and job_image/Dockerfile and put where the cluster can pull them."
         )
     context = run([kubectl, "config", "current-context"]).strip()
-    return Environment(Kubectl(kubectl, None, SERVICES_NAMESPACE), helm, {"operator": operator, "job": job}, context)
+    return Environment(
+        Kubectl(kubectl, None, SERVICES_NAMESPACE),
+        helm,
+        {"operator": operator, "job": job},
+        context,
+    )

@@ -1,4 +1,7 @@
-"""Made-up events: one cloud of normal ones, and anomalies far from it. Small, repeatable, and inside [0, 1]."""
+"""Made-up events: one cloud of normal ones, and anomalies far from it.
+
+Small, repeatable, and inside [0, 1].
+"""
 
 from __future__ import annotations
 
@@ -29,6 +32,8 @@ def made_up(
     for number in range(first, first + count):
         label = int(source.random() < anomalies)
         middle = ANOMALY if label else centre
-        features = {name: round(middle + source.uniform(-SPREAD, SPREAD), 6) for name in (*NAMES, "amount")}
+        features = {
+            name: round(middle + source.uniform(-SPREAD, SPREAD), 6) for name in (*NAMES, "amount")
+        }
         moment = START + timedelta(seconds=number)
         yield moment.isoformat(), features["amount"], 0.0, False, label, 1.0, json.dumps(features)

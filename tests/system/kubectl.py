@@ -47,7 +47,9 @@ class Kubectl:
         config = ["--kubeconfig", str(self.kubeconfig)] if self.kubeconfig else []
         return [*config, "--namespace", self.namespace]
 
-    def __call__(self, *arguments: str, stdin: str | bytes | None = None, timeout: float = 120) -> str:
+    def __call__(
+        self, *arguments: str, stdin: str | bytes | None = None, timeout: float = 120
+    ) -> str:
         """Run kubectl."""
         return run([self.program, *self.access, *arguments], stdin, timeout)
 
@@ -59,7 +61,9 @@ class Kubectl:
     def items(self, kind: str, selector: str = "") -> list[dict[str, Any]]:
         """List objects."""
         options = ["--selector", selector] if selector else []
-        items: list[dict[str, Any]] = json.loads(self("get", kind, *options, "--output", "json"))["items"]
+        items: list[dict[str, Any]] = json.loads(self("get", kind, *options, "--output", "json"))[
+            "items"
+        ]
         return items
 
     def apply(self, manifest: Mapping[str, Any] | str) -> str:
@@ -67,7 +71,9 @@ class Kubectl:
         text = manifest if isinstance(manifest, str) else json.dumps(manifest)
         return self("apply", "--filename", "-", stdin=text)
 
-    def execute(self, pod: str, *command: str, stdin: str | bytes | None = None, timeout: float = 120) -> str:
+    def execute(
+        self, pod: str, *command: str, stdin: str | bytes | None = None, timeout: float = 120
+    ) -> str:
         """Run a command in a pod."""
         flag = ["--stdin"] if stdin is not None else []
         return self("exec", *flag, pod, "--", *command, stdin=stdin, timeout=timeout)

@@ -23,7 +23,10 @@ def image(reference: str) -> dict[str, str]:
 
 def install(environment: Environment, namespace: str, values: dict[str, Any]) -> None:
     """Install the release, or upgrade it."""
-    images = {"image": image(environment.images["operator"]), "jobImage": image(environment.images["job"])}
+    images = {
+        "image": image(environment.images["operator"]),
+        "jobImage": image(environment.images["job"]),
+    }
     helm(
         environment, namespace, "upgrade", "--install", NAME, str(CHART), "--create-namespace", "--values", "-",
         "--wait", "--timeout", "5m", stdin=json.dumps(images | values),
@@ -40,10 +43,14 @@ def install_services(environment: Environment, namespace: str) -> None:
 
 def uninstall(environment: Environment, namespace: str) -> None:
     """Uninstall the release, and wait until its pods are gone."""
-    helm(environment, namespace, "uninstall", NAME, "--wait", "--ignore-not-found", "--timeout", "2m")
+    helm(
+        environment, namespace, "uninstall", NAME, "--wait", "--ignore-not-found", "--timeout", "2m"
+    )
 
 
-def helm(environment: Environment, namespace: str, *arguments: str, stdin: str | None = None) -> str:
+def helm(
+    environment: Environment, namespace: str, *arguments: str, stdin: str | None = None
+) -> str:
     """Run Helm in a namespace."""
     access = environment.kubectl.inside(namespace).access
     return run([environment.helm, *access, *arguments], stdin, timeout=360)

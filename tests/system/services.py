@@ -48,10 +48,13 @@ class Postgres:
 
     def run(self, sql: str, stdin: str | None = None) -> str:
         """Run statements; give psql's output, a line for each row."""
-        shell = f'exec psql --username "$POSTGRES_USER" --dbname {self.database} --csv --tuples-only ' + (
-            "--quiet --set ON_ERROR_STOP=1 --file -"
+        shell = (
+            f'exec psql --username "$POSTGRES_USER" --dbname {self.database} --csv --tuples-only '
+            + ("--quiet --set ON_ERROR_STOP=1 --file -")
         )
-        return self._kubectl.execute("postgres-0", "sh", "-c", shell, stdin=sql if stdin is None else sql + stdin)
+        return self._kubectl.execute(
+            "postgres-0", "sh", "-c", shell, stdin=sql if stdin is None else sql + stdin
+        )
 
     def rows(self, sql: str) -> list[list[str]]:
         """Run a query."""
@@ -61,7 +64,10 @@ class Postgres:
         """Load rows into a table."""
         text = io.StringIO()
         csv.writer(text, lineterminator="\n").writerows(rows)
-        self.run(f"COPY {table} ({', '.join(columns)}) FROM STDIN WITH (FORMAT csv);\n", text.getvalue() + "\\.\n")
+        self.run(
+            f"COPY {table} ({', '.join(columns)}) FROM STDIN WITH (FORMAT csv);\n",
+            text.getvalue() + "\\.\n",
+        )
 
 
 class Redis:
@@ -73,4 +79,6 @@ class Redis:
 
     def run(self, *command: str) -> str:
         """Run a command; give redis-cli's raw output."""
-        return self._kubectl.execute("redis-0", "redis-cli", "-n", str(self.number), "--raw", *command).strip()
+        return self._kubectl.execute(
+            "redis-0", "redis-cli", "-n", str(self.number), "--raw", *command
+        ).strip()

@@ -1,4 +1,7 @@
-"""What a careless or hostile world hands to the operator, as hypothesis strategies. Driven by the fuzz tests."""
+"""What a careless or hostile world hands to the operator, as hypothesis strategies.
+
+Driven by the fuzz tests.
+"""
 
 from __future__ import annotations
 
@@ -16,12 +19,27 @@ texts = st.one_of(
     st.text(max_size=30),
     st.text(st.characters(), max_size=30),  # halves of surrogate pairs too
     st.sampled_from(
-        ["", " ", "\0", "a\nb", "\u202edrift", "$(DATABASE_URL)", "{{7*7}}", "'; --", "x" * 1001, "é" * 1000]
+        [
+            "",
+            " ",
+            "\0",
+            "a\nb",
+            "\u202edrift",
+            "$(DATABASE_URL)",
+            "{{7*7}}",
+            "'; --",
+            "x" * 1001,
+            "é" * 1000,
+        ]
     ),
 )
-numbers = st.one_of(st.integers(), st.floats(), st.sampled_from([0, -1, 2**31, 2**63, 10**400, 1e308]))
+numbers = st.one_of(
+    st.integers(), st.floats(), st.sampled_from([0, -1, 2**31, 2**63, 10**400, 1e308])
+)
 scalars = st.one_of(st.none(), st.booleans(), numbers, texts)
-values = st.one_of(scalars, st.lists(scalars, max_size=3), st.dictionaries(texts, scalars, max_size=3))
+values = st.one_of(
+    scalars, st.lists(scalars, max_size=3), st.dictionaries(texts, scalars, max_size=3)
+)
 
 
 def written(value: object) -> bytes:
@@ -34,23 +52,42 @@ objects = st.builds(
     st.fixed_dictionaries({}, optional={"reason": st.one_of(texts, values)}),
     st.dictionaries(texts, values, max_size=2),
 )
-torn = st.builds(lambda text, at: text[: at % (len(text) + 1)], objects.map(written), st.integers(0, 200))
-spoilt = st.builds(lambda text, at, byte: text[: at % len(text)] + byte + text[at % len(text) :],
-                   objects.map(written), st.integers(0, 200), st.binary(min_size=1, max_size=2))  # fmt: skip
-monsters = st.sampled_from([b"[" * 60_000, b"9" * 60_000, b'{"a":' * 9_000, b"\xef\xbb\xbf{}", b"x" * 70_000, b"{}\0"])
+torn = st.builds(
+    lambda text, at: text[: at % (len(text) + 1)], objects.map(written), st.integers(0, 200)
+)
+spoilt = st.builds(
+    lambda text, at, byte: text[: at % len(text)] + byte + text[at % len(text) :],
+    objects.map(written),
+    st.integers(0, 200),
+    st.binary(min_size=1, max_size=2),
+)
+monsters = st.sampled_from(
+    [b"[" * 60_000, b"9" * 60_000, b'{"a":' * 9_000, b"\xef\xbb\xbf{}", b"x" * 70_000, b"{}\0"]
+)
 records = st.one_of(
-    st.none(), st.binary(max_size=40), values.map(written), objects.map(written), torn, spoilt, monsters
+    st.none(),
+    st.binary(max_size=40),
+    values.map(written),
+    objects.map(written),
+    torn,
+    spoilt,
+    monsters,
 )
 """Values of Kafka records."""
 
 topics = st.one_of(
-    st.text("abcXYZ019._-", min_size=1, max_size=20), st.sampled_from(["-" * 249, "A" * 249, "retraining-triggers"])
+    st.text("abcXYZ019._-", min_size=1, max_size=20),
+    st.sampled_from(["-" * 249, "A" * 249, "retraining-triggers"]),
 )
-places = st.tuples(topics, st.integers(0, 2**31 - 1), st.integers(0, 2**63 - 1), st.integers(-(2**63), 2**63 - 1))
+places = st.tuples(
+    topics, st.integers(0, 2**31 - 1), st.integers(0, 2**63 - 1), st.integers(-(2**63), 2**63 - 1)
+)
 """Topic, partition, offset and timestamp in milliseconds; a producer may write any timestamp."""
 
 quantities = st.one_of(
-    st.sampled_from(["1", "100m", "0.5", "64Mi", "2Gi", "0", "1Ki", "0.0000001", "9" * 30 + "Gi", "007"]),
+    st.sampled_from(
+        ["1", "100m", "0.5", "64Mi", "2Gi", "0", "1Ki", "0.0000001", "9" * 30 + "Gi", "007"]
+    ),
     st.integers(-1, 2**31),
 )
 resources = st.fixed_dictionaries(

@@ -10,14 +10,18 @@ if TYPE_CHECKING:
     from retraining_job.audit.tables import Column
 
 MAY_BE_CUT = {"trigger_reason", "message", "request"}
-"""Texts for people. Words for machines are left as they are, so that the database refuses what it cannot hold."""
+"""Texts for people.
+
+Words for machines are left as they are, so that the database refuses what it cannot hold.
+"""
 
 
 def fitted(row: Mapping[str, Any], columns: Mapping[str, Column], codec: str) -> dict[str, Any]:
     """Return a row as a table can hold it.
 
     Args:
-        row: The values by column. Texts may come from outside: a trigger's reason, an event's feature names.
+        row: The values by column. Texts may come from outside: a trigger's reason, an event's
+            feature names.
         columns: What each column can hold.
         codec: Python's name for the encoding of the database.
     """

@@ -1,4 +1,7 @@
-"""The database's schema: what is missing is added, what is there stays as it is. Driven by `migrate` in `__main__`."""
+"""The database's schema: what is missing is added, what is there stays as it is.
+
+Driven by `migrate` in `__main__`.
+"""
 
 from __future__ import annotations
 
@@ -89,9 +92,12 @@ def migrate(settings: MigrateSettings) -> None:
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_advisory_xact_lock(%s)", [MIGRATION_LOCK])
         for table in TABLES:
-            # Where events come from elsewhere, an empty table of the default's name would only mislead.
+            # Where events come from elsewhere, an empty table of the default's name would only
+            # mislead.
             if table == "scored_events" and settings.events_table != table:
-                log.info("Events come from %s, so no table scored_events is made.", settings.events_table)
+                log.info(
+                    "Events come from %s, so no table scored_events is made.", settings.events_table
+                )
             elif exists(connection, table):
                 log.info("The table %s is there already.", table)
             else:
@@ -140,7 +146,10 @@ def attempt(connection: Connection, statement: str, otherwise: str) -> bool:
         cursor.execute("SAVEPOINT attempt")
         try:
             cursor.execute(statement)
-        except (psycopg2.OperationalError, psycopg2.InterfaceError):  # not a refusal: the database went away
+        except (
+            psycopg2.OperationalError,
+            psycopg2.InterfaceError,
+        ):  # not a refusal: the database went away
             raise
         except psycopg2.Error as error:
             cursor.execute("ROLLBACK TO SAVEPOINT attempt")

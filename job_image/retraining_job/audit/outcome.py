@@ -1,4 +1,7 @@
-"""A run's outcome: its result, and what the audit trail keeps beside it. Made by `retrain`, written by `audit`."""
+"""A run's outcome: its result, and what the audit trail keeps beside it.
+
+Made by `retrain`, written by `audit`.
+"""
 
 from __future__ import annotations
 

@@ -18,7 +18,24 @@ if TYPE_CHECKING:
 
     from retraining_job.audit.tables import Column, Tables
 
-ROW_CLASSES = {"09", "0A", "20", "21", "22", "23", "27", "2F", "38", "39", "3F", "42", "44", "54", "55", "P0"}
+ROW_CLASSES = {
+    "09",
+    "0A",
+    "20",
+    "21",
+    "22",
+    "23",
+    "27",
+    "2F",
+    "38",
+    "39",
+    "3F",
+    "42",
+    "44",
+    "54",
+    "55",
+    "P0",
+}
 """Classes of SQLSTATE that are about the row, its table and the table's triggers, and not about the connection."""
 
 DUPLICATE = "23505"
@@ -56,7 +73,9 @@ def checked(statement: str) -> str:
 
 
 @contextmanager
-def refusals(connection: Connection, tables: Tables, table: str, row: Mapping[str, Any]) -> Iterator[None]:
+def refusals(
+    connection: Connection, tables: Tables, table: str, row: Mapping[str, Any]
+) -> Iterator[None]:
     """Turn a refusal of the one statement inside, made by `checked`, into a sentence.
 
     Args:
@@ -84,11 +103,17 @@ def refusals(connection: Connection, tables: Tables, table: str, row: Mapping[st
             if connection.closed or code[:2] not in ROW_CLASSES or postgres_error(code).retried:
                 raise
             cursor.execute("ROLLBACK TO SAVEPOINT row_write")
-            raise RefusedRowError(sentence(cursor, error, table, row, tables.of(table)), code) from None
+            raise RefusedRowError(
+                sentence(cursor, error, table, row, tables.of(table)), code
+            ) from None
 
 
 def sentence(
-    cursor: Cursor, error: psycopg2.Error, table: str, row: Mapping[str, Any], columns: Mapping[str, Column]
+    cursor: Cursor,
+    error: psycopg2.Error,
+    table: str,
+    row: Mapping[str, Any],
+    columns: Mapping[str, Column],
 ) -> str:
     """Describe which table refuses which value, and by which constraint."""
     code, constraint = error.pgcode or "", error.diag.constraint_name
@@ -100,7 +125,9 @@ def sentence(
     if names:
         text += f" The row has {', '.join(shown(name, row, columns) for name in names)}."
     elif error.diag.message_detail:
-        text += f" {' '.join(error.diag.message_detail.split())[:DETAIL_LIMIT_CHARACTERS].rstrip('.')}."
+        text += (
+            f" {' '.join(error.diag.message_detail.split())[:DETAIL_LIMIT_CHARACTERS].rstrip('.')}."
+        )
     return f"{text} {ADVICE.get(code[:2]) or postgres_error(code).advice}"
 
 
@@ -110,11 +137,17 @@ def shown(name: str, row: Mapping[str, Any], columns: Mapping[str, Column]) -> s
     text = "null" if value is None else f'"{value}"'
     if len(text) > VALUE_LIMIT_CHARACTERS:
         text = f'{text[:VALUE_LIMIT_CHARACTERS]}..."'
-    return f"{name} = {text}" + (f" (a column of type {columns[name].title})" if name in columns else "")
+    return f"{name} = {text}" + (
+        f" (a column of type {columns[name].title})" if name in columns else ""
+    )
 
 
 def columns_at_fault(
-    cursor: Cursor, error: psycopg2.Error, table: str, row: Mapping[str, Any], columns: Mapping[str, Column]
+    cursor: Cursor,
+    error: psycopg2.Error,
+    table: str,
+    row: Mapping[str, Any],
+    columns: Mapping[str, Column],
 ) -> list[str]:
     """Return the columns that a refusal is about; for a value that does not fit its type, find it by trying each."""
     if error.diag.column_name:

@@ -1,7 +1,7 @@
 """From outcome to the database: the old service's row for each promotion, and a row for every run. Driven by `run`.
 
-Both rows are written in one transaction that can be repeated, also by two processes at once: the run id guards the
-rows where the schema is migrated, the version and its time where it is not.
+Both rows are written in one transaction that can be repeated, also by two processes at once: the
+    run id guards the rows where the schema is migrated, the version and its time where it is not.
 """
 
 from __future__ import annotations
@@ -30,7 +30,9 @@ if TYPE_CHECKING:
 AUDIT_LOCK = 7_385_001
 """Number of the advisory lock under which rows are written; any number will do that others do not use."""
 
-LAST_VERSION = "SELECT coalesce(max(version::text::bigint), 0) FROM {} WHERE version::text ~ '^[0-9]{{1,18}}$'"
+LAST_VERSION = (
+    "SELECT coalesce(max(version::text::bigint), 0) FROM {} WHERE version::text ~ '^[0-9]{{1,18}}$'"
+)
 """Versions are texts in some installations."""
 
 REPORT = """
@@ -64,7 +66,9 @@ def read_trail(settings: TrainSettings) -> Trail:
     """
     with database(settings.database_url) as connection:
         tables = tables_of(connection)
-        trail = Trail(recorded(connection, tables, settings.run_id), last_version(connection, tables))
+        trail = Trail(
+            recorded(connection, tables, settings.run_id), last_version(connection, tables)
+        )
     if not tables.run_columns:
         log.warning(
             "The database has no table retraining_runs, so only promotions are recorded, in model_versions. "
@@ -77,7 +81,9 @@ def recorded(connection: Connection, tables: Tables, run_id: str) -> Result | No
     """Find the verdict of a run."""
     with connection.cursor(cursor_factory=RealDictCursor) as cursor:
         if tables.run_columns:
-            cursor.execute("SELECT * FROM retraining_runs WHERE run_id = %s AND verdict IS NOT NULL", [run_id])
+            cursor.execute(
+                "SELECT * FROM retraining_runs WHERE run_id = %s AND verdict IS NOT NULL", [run_id]
+            )
             if row := cursor.fetchone():
                 return read_row(row)
         if tables.has_run_id:
@@ -106,14 +112,18 @@ def report_of(settings: MigrateSettings, run: str) -> str:
     """
     with database(settings.database_url) as connection:
         if "report" not in tables_of(connection).run_columns:
-            raise BadConfiguration('The database keeps no reports: run "python -m retraining_job migrate" to let it.')
+            raise BadConfiguration(
+                'The database keeps no reports: run "python -m retraining_job migrate" to let it.'
+            )
         with connection.cursor() as cursor:
             cursor.execute(REPORT, {"run": run})
             row = cursor.fetchone()
     if row is None:
         raise BadData(f"There is no run {run} in retraining_runs.")
     if row[0] is None:
-        raise BadData(f"The run {run} has left no report: only runs of the recommended preset that were judged do.")
+        raise BadData(
+            f"The run {run} has left no report: only runs of the recommended preset that were judged do."
+        )
     return str(row[0])
 
 
@@ -129,7 +139,12 @@ def announce(settings: TrainSettings, outcome: Outcome) -> None:
     with database(settings.database_url) as connection:
         tables = tables_of(connection)
         try_rows(connection, tables, settings, outcome)
-        nothing_yet = {"verdict": None, "version": None, "promoted": False, "reason": Reason.ANNOUNCED}
+        nothing_yet = {
+            "verdict": None,
+            "version": None,
+            "promoted": False,
+            "reason": Reason.ANNOUNCED,
+        }
         row = row_of(settings, outcome) | nothing_yet
         upsert_run(connection, tables, row)
 
@@ -138,14 +153,16 @@ def rehearse(settings: TrainSettings, outcome: Outcome) -> None:
     """Check that the rows of a promotion can be written, before anything is published.
 
     Raises:
-        BadConfiguration: The database refuses one of them; the text names table, constraint and value.
-        DependencyAway: The database does not answer.
+        BadConfiguration: The database refuses one of them; the text names table, constraint and
+            value. DependencyAway: The database does not answer.
     """
     with database(settings.database_url) as connection:
         try_rows(connection, tables_of(connection), settings, outcome)
 
 
-def try_rows(connection: Connection, tables: Tables, settings: TrainSettings, outcome: Outcome) -> None:
+def try_rows(
+    connection: Connection, tables: Tables, settings: TrainSettings, outcome: Outcome
+) -> None:
     """Write both rows of a promotion, and take them back.
 
     That another run has taken the version meanwhile is no refusal: publishing notices it.
@@ -160,7 +177,9 @@ def try_rows(connection: Connection, tables: Tables, settings: TrainSettings, ou
             upsert_run(connection, tables, row_of(settings, outcome))
         except RefusedRowError as error:
             cursor.execute("ROLLBACK TO SAVEPOINT rehearsal")
-            if error.is_duplicate and last_version(connection, tables) >= (outcome.result.version or 0):
+            if error.is_duplicate and last_version(connection, tables) >= (
+                outcome.result.version or 0
+            ):
                 return
             raise BadConfiguration(f"{error} The challenger was not published.") from None
         cursor.execute("ROLLBACK TO SAVEPOINT rehearsal")
@@ -190,12 +209,14 @@ def lock(connection: Connection) -> None:
 def insert_version(connection: Connection, tables: Tables, reason: str, result: Result) -> None:
     """Write the old service's row.
 
-    Every value goes as text: PostgreSQL gives it the column's type, which differs between installations.
+    Every value goes as text: PostgreSQL gives it the column's type, which differs between
+        installations.
     """
     precision = result.figures.challenger.precision if result.figures else None
     row: dict[str, Any] = {
         "version": str(result.version),
-        # In whole seconds, so that a column of coarser times gives back what the guard below compares with.
+        # In whole seconds, so that a column of coarser times gives back what the guard below
+        # compares with.
         "trained_at": result.finished_at.replace(microsecond=0).isoformat(),
         "trigger_reason": reason,
         "precision_score": None if precision is None else f"{precision:.4f}",
@@ -220,8 +241,8 @@ def insert_version(connection: Connection, tables: Tables, reason: str, result: 
 def upsert_run(connection: Connection, tables: Tables, row: dict[str, Any]) -> None:
     """Write the run's row.
 
-    A failure gives way to a verdict, every verdict to the one that has published, and one that awaits a person's
-    decision to what was decided.
+    A failure gives way to a verdict, every verdict to the one that has published, and one that
+    awaits a person's decision to what was decided.
     """
     row = {name: value for name, value in row.items() if name in tables.runs}
     if not row:
@@ -240,14 +261,21 @@ def upsert_run(connection: Connection, tables: Tables, row: dict[str, Any]) -> N
             else ""
         )
     )
-    wrapped = {name: Json(value, dumps=as_json) if isinstance(value, dict) else value for name, value in row.items()}
+    wrapped = {
+        name: Json(value, dumps=as_json) if isinstance(value, dict) else value
+        for name, value in row.items()
+    }
     with refusals(connection, tables, "retraining_runs", row), connection.cursor() as cursor:
         cursor.execute(checked(statement), wrapped)
 
 
 def row_of(settings: TrainSettings, outcome: Outcome) -> dict[str, Any]:
     """Lay an outcome out as a row of `retraining_runs`, with what was asked for."""
-    asked = {"request": settings.request or None, "trigger_reason": settings.reason, "preset": settings.preset}
+    asked = {
+        "request": settings.request or None,
+        "trigger_reason": settings.reason,
+        "preset": settings.preset,
+    }
     return asked | facts_of(outcome)
 
 

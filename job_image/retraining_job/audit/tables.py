@@ -1,4 +1,7 @@
-"""What the database offers for the audit trail: installations differ, and not all are migrated. Driven by `audit`."""
+"""What the database offers for the audit trail: installations differ, and not all are migrated.
+
+Driven by `audit`.
+"""
 
 from __future__ import annotations
 
@@ -60,7 +63,10 @@ class Tables:
     @property
     def has_run_id(self) -> bool:
         """Whether `model_versions` knows the run that each version comes from."""
-        return "run_id" in self.versions and self.versions["run_id"].kind in {"text", "varchar"}  # else it is not ours
+        return "run_id" in self.versions and self.versions["run_id"].kind in {
+            "text",
+            "varchar",
+        }  # else it is not ours
 
     def of(self, table: str) -> dict[str, Column]:
         """Return the columns of one of the two."""
@@ -92,4 +98,6 @@ def columns_of(connection: Connection, table: str) -> dict[str, Column]:
     """Return what each column of a table can hold."""
     with connection.cursor() as cursor:
         cursor.execute(COLUMNS, [table])
-        return {name: Column(kind, title, length) for name, kind, title, length in cursor.fetchall()}
+        return {
+            name: Column(kind, title, length) for name, kind, title, length in cursor.fetchall()
+        }

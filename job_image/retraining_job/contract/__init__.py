@@ -1,8 +1,9 @@
 """What the operator and the trainer agree on: environment names, settings, verdicts, exit codes, the result document.
 
-The operator writes the environment of the Job's container and reads its exit code and its result document (the
-container's termination message). This is the only part of the trainer that the operator imports, so it must stay cheap
-to import and free of I/O, but for `database_login`, which neither imports without need.
+The operator writes the environment of the Job's container and reads its exit code and its result
+document (the container's termination message). This is the only part of the trainer that the
+operator imports, so it must stay cheap to import and free of I/O, but for `database_login`, which
+neither imports without need.
 """
 
 from retraining_job.contract.environment import (

@@ -1,6 +1,7 @@
 """Why a connection to PostgreSQL could not be made: the SQLSTATE, which psycopg2 does not tell at that moment.
 
-The one part of the contract that does I/O, and needs psycopg2: import it only where there is a database anyway.
+The one part of the contract that does I/O, and needs psycopg2: import it only where there is a
+database anyway.
 """
 
 from __future__ import annotations
@@ -50,12 +51,15 @@ def login_failure(parts: Mapping[str, Any], seconds: float) -> LoginFailure:
         seconds: How long to try.
 
     Returns:
-        The failure. If this try succeeds, the fault has passed, and the failure is one that another try may mend.
+        The failure. If this try succeeds, the fault has passed, and the failure is one that another
+        try may mend.
     """
     for name in FILES:
         path = str(parts.get(name, ""))
         if path not in {"", "system"} and not os.path.isfile(path):  # noqa: PTH113  # libpq's own kind of path
-            return LoginFailure(TLS, None, f"there is no file at the path that the parameter {name} names")
+            return LoginFailure(
+                TLS, None, f"there is no file at the path that the parameter {name} names"
+            )
     code = login_code(parts, seconds)
     if code is None and (problem := tls_problem(parts, seconds)):
         return LoginFailure(TLS, None, problem)
@@ -77,7 +81,9 @@ def login_code(parts: Mapping[str, Any], seconds: float) -> str | None:
             while (state := connection.poll()) != POLL_OK:
                 waited = [connection.fileno()]
                 left = max(0.0, deadline - time.monotonic())
-                ready = select.select(*((waited, [], []) if state == POLL_READ else ([], waited, [])), left)
+                ready = select.select(
+                    *((waited, [], []) if state == POLL_READ else ([], waited, [])), left
+                )
                 if not any(ready):
                     return None
         except (psycopg2.Error, UnicodeDecodeError, OSError, ValueError):
@@ -112,7 +118,9 @@ def tls_problem(parts: Mapping[str, Any], seconds: float) -> str:
                 plain.sendall(SSL_REQUEST)
                 if plain.recv(1) != b"S":
                     return f"the server offers no encryption, and sslmode={mode} asks for it"
-                shake_hands(plain, host, parts, verified=mode != "require", named=mode == "verify-full")
+                shake_hands(
+                    plain, host, parts, verified=mode != "require", named=mode == "verify-full"
+                )
         except ssl.SSLCertVerificationError as error:
             return f"the server's certificate is not accepted ({error.verify_message.rstrip('.')})"
         except ssl.SSLError as error:
@@ -123,7 +131,9 @@ def tls_problem(parts: Mapping[str, Any], seconds: float) -> str:
     return ""
 
 
-def shake_hands(plain: socket.socket, host: str, parts: Mapping[str, Any], *, verified: bool, named: bool) -> None:
+def shake_hands(
+    plain: socket.socket, host: str, parts: Mapping[str, Any], *, verified: bool, named: bool
+) -> None:
     """Make the TLS handshake as libpq would.
 
     Raises:

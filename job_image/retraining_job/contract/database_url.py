@@ -1,6 +1,7 @@
 """From the setting `DATABASE_URL` to libpq's parameters: what is plainly meant is accepted, the rest is named. Pure.
 
-No message holds a piece of the URL that may be a piece of the password. So only names from lists of our own are shown.
+No message holds a piece of the URL that may be a piece of the password. So only names from lists of
+our own are shown.
 """
 
 from __future__ import annotations
@@ -68,7 +69,14 @@ CHOICES = {
     "sslmode": {"disable", "allow", "prefer", "require", "verify-ca", "verify-full"},
     "channel_binding": {"disable", "prefer", "require"},
     "gssencmode": {"disable", "prefer", "require"},
-    "target_session_attrs": {"any", "read-write", "read-only", "primary", "standby", "prefer-standby"},
+    "target_session_attrs": {
+        "any",
+        "read-write",
+        "read-only",
+        "primary",
+        "standby",
+        "prefer-standby",
+    },
 }
 
 FORM = (
@@ -91,7 +99,8 @@ def connection_parameters(url: str, parse_dsn: Parser, *, os_user: bool) -> dict
 
     Args:
         url: The setting, a URL or libpq's own `key=value` form.
-        parse_dsn: psycopg2's function, which raises ValueError or its own errors for what it cannot read.
+        parse_dsn: psycopg2's function, which raises ValueError or its own errors for what it cannot
+            read.
         os_user: Whether libpq knows a user by itself, where the URL names none.
 
     Raises:
@@ -123,7 +132,9 @@ def plain_url(text: str) -> str:
         return text
     name = re.split(r"[+.]", scheme.lower())[0]
     if name in OTHER_SCHEMES:
-        raise DatabaseUrlError(f"it begins with {name}://, and a URL of PostgreSQL begins with postgresql://")
+        raise DatabaseUrlError(
+            f"it begins with {name}://, and a URL of PostgreSQL begins with postgresql://"
+        )
     if name not in URL_SCHEMES or not re.fullmatch(r"[A-Za-z0-9]+(\+[A-Za-z0-9_]+)?", scheme):
         raise DatabaseUrlError(FORM)
     for theirs, ours in JDBC_NAMES.items():
@@ -155,7 +166,9 @@ def check(parts: Mapping[str, str], *, os_user: bool) -> None:
         raise DatabaseUrlError("its port is not between 1 and 65535")
     for name, choices in CHOICES.items():
         if parts.get(name) and parts[name] not in choices:
-            raise DatabaseUrlError(f"the parameter {name} must be one of {', '.join(sorted(choices))}")
+            raise DatabaseUrlError(
+                f"the parameter {name} must be one of {', '.join(sorted(choices))}"
+            )
     seconds = parts.get("connect_timeout", "0").strip()
     if not re.fullmatch(r"[+-]?[0-9]{1,9}", seconds):
         raise DatabaseUrlError("the parameter connect_timeout must be a whole number of seconds")

@@ -1,4 +1,7 @@
-"""The names under which a setting stands in the container's environment and in the chart's values. Pure."""
+"""The names under which a setting stands in the container's environment and in the chart's values.
+
+Pure.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
 """Errors of PostgreSQL by their SQLSTATE: what each means, and whether another try may succeed. Pure.
 
-The words of an error depend on the server's language; its SQLSTATE does not. A row for a whole code comes before the
-row for its class, which is the first two characters. See Appendix A of PostgreSQL's documentation.
+The words of an error depend on the server's language; its SQLSTATE does not. A row for a whole code
+comes before the row for its class, which is the first two characters. See Appendix A of
+PostgreSQL's documentation.
 """
 
 from __future__ import annotations
@@ -18,12 +19,22 @@ WAIT = "Another try may succeed."
 LOGIN = "Correct database.url (DATABASE_URL), or the rights of its user."
 SCHEMA = "Compare the database with docs/operations.md."
 FUNCTION = "Correct the view, function or trigger of the database that raises it."
-POOLER = "If a connection pooler is in between, let it pool transactions or sessions, not statements."
+POOLER = (
+    "If a connection pooler is in between, let it pool transactions or sessions, not statements."
+)
 SERVER = "Look at the server's own log."
 
 POSTGRES_ERRORS = (
-    ErrorClass("08", AWAY, True, "The database is away", f"{WAIT} Check host, port, network and connection pooler."),
-    ErrorClass("08P01", AWAY, True, "The database or its connection pooler rejects the connection", POOLER),
+    ErrorClass(
+        "08",
+        AWAY,
+        True,
+        "The database is away",
+        f"{WAIT} Check host, port, network and connection pooler.",
+    ),
+    ErrorClass(
+        "08P01", AWAY, True, "The database or its connection pooler rejects the connection", POOLER
+    ),
     ErrorClass("09", WRONG, False, "A trigger of the database fails", FUNCTION),
     ErrorClass("0A", WRONG, False, "The database does not support what is asked of it", SCHEMA),
     ErrorClass("0B", AWAY, True, "The database cannot begin a transaction", WAIT),
@@ -33,9 +44,23 @@ POSTGRES_ERRORS = (
     ErrorClass("0Z", DATA, False, "A function of the database fails", FUNCTION),
     ErrorClass("10", DATA, False, "The database cannot evaluate an XQuery expression", FUNCTION),
     ErrorClass("20", DATA, False, "A function of the database fails", FUNCTION),
-    ErrorClass("21", DATA, False, "A view or function of the database returns more rows than it may", FUNCTION),
-    ErrorClass("22", DATA, False, "The database cannot compute with a value", "Correct the value, or the view."),
-    ErrorClass("23", WRONG, False, "A constraint of the table refuses the row", "Change the constraint."),
+    ErrorClass(
+        "21",
+        DATA,
+        False,
+        "A view or function of the database returns more rows than it may",
+        FUNCTION,
+    ),
+    ErrorClass(
+        "22",
+        DATA,
+        False,
+        "The database cannot compute with a value",
+        "Correct the value, or the view.",
+    ),
+    ErrorClass(
+        "23", WRONG, False, "A constraint of the table refuses the row", "Change the constraint."
+    ),
     ErrorClass("24", WRONG, False, "The database has lost a cursor", POOLER),
     ErrorClass("25", AWAY, True, "The transaction is in a state that does not allow this", POOLER),
     ErrorClass(
@@ -45,10 +70,28 @@ POSTGRES_ERRORS = (
         "The database is read-only",
         "It is a replica, or a failover is going on: database.url (DATABASE_URL) must lead to the primary.",
     ),
-    ErrorClass("25P03", WRONG, False, "The database ended a transaction that waited too long", "Raise the limit."),
-    ErrorClass("25P04", WRONG, False, "The database ended a transaction that took too long", "Raise the limit."),
+    ErrorClass(
+        "25P03",
+        WRONG,
+        False,
+        "The database ended a transaction that waited too long",
+        "Raise the limit.",
+    ),
+    ErrorClass(
+        "25P04",
+        WRONG,
+        False,
+        "The database ended a transaction that took too long",
+        "Raise the limit.",
+    ),
     ErrorClass("26", WRONG, False, "The database has lost a prepared statement", POOLER),
-    ErrorClass("27", WRONG, False, "A trigger of the database changes the row that is being changed", FUNCTION),
+    ErrorClass(
+        "27",
+        WRONG,
+        False,
+        "A trigger of the database changes the row that is being changed",
+        FUNCTION,
+    ),
     ErrorClass("28", WRONG, False, "The database refuses the login", LOGIN),
     ErrorClass("2B", WRONG, False, "Rights in the database depend on each other", LOGIN),
     ErrorClass("2D", WRONG, False, "A function of the database ends the transaction", FUNCTION),
@@ -59,7 +102,9 @@ POSTGRES_ERRORS = (
     ErrorClass("3B", WRONG, False, "A function of the database fails with a savepoint", FUNCTION),
     ErrorClass("3D", WRONG, False, "The server has no such database", LOGIN),
     ErrorClass("3F", WRONG, False, "The database has no such schema", SCHEMA),
-    ErrorClass("40", AWAY, True, "The database took the transaction back in favour of another", WAIT),
+    ErrorClass(
+        "40", AWAY, True, "The database took the transaction back in favour of another", WAIT
+    ),
     ErrorClass("42", WRONG, False, "The database refuses the statement", SCHEMA),
     ErrorClass(
         "42501",
@@ -68,14 +113,38 @@ POSTGRES_ERRORS = (
         "The user of the database lacks a right",
         "Grant it to the user in database.url (DATABASE_URL), or change the policies of row-level security.",
     ),
-    ErrorClass("44", WRONG, False, "The view refuses the row by its WITH CHECK OPTION", "Change the view."),
-    ErrorClass("53", AWAY, True, "The database is short of resources", "Give the server more of them."),
+    ErrorClass(
+        "44", WRONG, False, "The view refuses the row by its WITH CHECK OPTION", "Change the view."
+    ),
+    ErrorClass(
+        "53", AWAY, True, "The database is short of resources", "Give the server more of them."
+    ),
     ErrorClass("53100", AWAY, True, "The disk of the database is full", "Make room on it."),
-    ErrorClass("53200", AWAY, True, "The database is out of memory", "Give the server more memory."),
-    ErrorClass("53300", AWAY, True, "The database has no connection left", "Raise max_connections, or use a pooler."),
-    ErrorClass("53400", WRONG, False, "The database ended a statement at a limit of its settings", "Raise the limit."),
+    ErrorClass(
+        "53200", AWAY, True, "The database is out of memory", "Give the server more memory."
+    ),
+    ErrorClass(
+        "53300",
+        AWAY,
+        True,
+        "The database has no connection left",
+        "Raise max_connections, or use a pooler.",
+    ),
+    ErrorClass(
+        "53400",
+        WRONG,
+        False,
+        "The database ended a statement at a limit of its settings",
+        "Raise the limit.",
+    ),
     ErrorClass("54", WRONG, False, "The statement is too large for the database", FUNCTION),
-    ErrorClass("55", WRONG, False, "An object of the database is not ready for use", "Refresh it, or make it ready."),
+    ErrorClass(
+        "55",
+        WRONG,
+        False,
+        "An object of the database is not ready for use",
+        "Refresh it, or make it ready.",
+    ),
     ErrorClass("55006", AWAY, True, "An object of the database is in use", WAIT),
     ErrorClass(
         "55P03",
@@ -85,21 +154,45 @@ POSTGRES_ERRORS = (
         "Find the transaction in pg_stat_activity, or raise the limit.",
     ),
     ErrorClass("57", AWAY, True, "An administrator of the database intervened", WAIT),
-    ErrorClass("57014", WRONG, False, "The database ended a statement that took too long", "Raise the limit."),
-    ErrorClass("57P01", AWAY, True, "The database is away, because it or the connection was shut down", WAIT),
+    ErrorClass(
+        "57014",
+        WRONG,
+        False,
+        "The database ended a statement that took too long",
+        "Raise the limit.",
+    ),
+    ErrorClass(
+        "57P01",
+        AWAY,
+        True,
+        "The database is away, because it or the connection was shut down",
+        WAIT,
+    ),
     ErrorClass("57P02", AWAY, True, "The database is away, because it crashed", f"{WAIT} {SERVER}"),
     ErrorClass("57P03", AWAY, True, "The database is away, because it starts or stops", WAIT),
     ErrorClass("57P04", WRONG, False, "The database was dropped", LOGIN),
-    ErrorClass("57P05", AWAY, True, "The database is away, because it ended an idle connection", WAIT),
+    ErrorClass(
+        "57P05", AWAY, True, "The database is away, because it ended an idle connection", WAIT
+    ),
     ErrorClass("58", AWAY, True, "The server of the database has a fault of its system", SERVER),
-    ErrorClass("72", AWAY, True, "The database no longer has the rows of the moment at which reading began", WAIT),
+    ErrorClass(
+        "72",
+        AWAY,
+        True,
+        "The database no longer has the rows of the moment at which reading began",
+        WAIT,
+    ),
     ErrorClass("F0", AWAY, True, "The configuration of the server is damaged", SERVER),
     ErrorClass("HV", AWAY, True, "A foreign server behind a table of the database fails", FUNCTION),
-    ErrorClass("P0", DATA, False, "A function or trigger of the database raises an error", FUNCTION),
+    ErrorClass(
+        "P0", DATA, False, "A function or trigger of the database raises an error", FUNCTION
+    ),
     ErrorClass("XX", AWAY, True, "The database has a fault of its own", SERVER),
 )
 
-CANCELLED = ErrorClass("57014 within the limit", AWAY, True, "Somebody cancelled a statement of the trainer", WAIT)
+CANCELLED = ErrorClass(
+    "57014 within the limit", AWAY, True, "Somebody cancelled a statement of the trainer", WAIT
+)
 """For a statement that was ended before its limit."""
 
 TLS = ErrorClass(
@@ -112,7 +205,11 @@ TLS = ErrorClass(
 """For a connection that ends before the server says anything: such an error has no code."""
 
 UNKNOWN = ErrorClass(
-    "other", AWAY, True, "The database reports an error that the trainer does not know", f"{WAIT} {SERVER}"
+    "other",
+    AWAY,
+    True,
+    "The database reports an error that the trainer does not know",
+    f"{WAIT} {SERVER}",
 )
 
 LIMITS = {

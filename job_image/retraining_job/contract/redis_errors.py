@@ -26,7 +26,13 @@ NO_CODE = "no code"
 TLS_CODE = "TLS"
 
 REDIS_ERRORS = (
-    ErrorClass(NO_CODE, AWAY, True, f"The Redis of {SETTING} is away", f"{WAIT} Check host, port and network."),
+    ErrorClass(
+        NO_CODE,
+        AWAY,
+        True,
+        f"The Redis of {SETTING} is away",
+        f"{WAIT} Check host, port and network.",
+    ),
     ErrorClass(
         TLS_CODE,
         WRONG,
@@ -83,8 +89,16 @@ REDIS_ERRORS = (
         "Redis is at its memory limit and takes no new model; the live one is untouched",
         "Raise maxmemory.",
     ),
-    ErrorClass("LOADING", AWAY, True, f"The Redis of {SETTING} is away, because it loads its data", WAIT),
-    ErrorClass("BUSY", AWAY, True, "Redis is busy with a script", f"{WAIT} See SCRIPT KILL in its documentation."),
+    ErrorClass(
+        "LOADING", AWAY, True, f"The Redis of {SETTING} is away, because it loads its data", WAIT
+    ),
+    ErrorClass(
+        "BUSY",
+        AWAY,
+        True,
+        "Redis is busy with a script",
+        f"{WAIT} See SCRIPT KILL in its documentation.",
+    ),
     ErrorClass("UNKILLABLE", AWAY, True, "Redis is busy with a script that cannot be ended", WAIT),
     ErrorClass(
         "MISCONF",
@@ -100,14 +114,42 @@ REDIS_ERRORS = (
         "Redis takes no writes, because too few replicas follow it; the live model is untouched",
         "Bring the replicas back, or change min-replicas-to-write.",
     ),
-    ErrorClass("MASTERDOWN", AWAY, True, "The replica has lost its primary", "Bring the primary back."),
-    ErrorClass("NOMASTERLINK", AWAY, True, "The replica has lost its primary", "Bring the primary back."),
+    ErrorClass(
+        "MASTERDOWN", AWAY, True, "The replica has lost its primary", "Bring the primary back."
+    ),
+    ErrorClass(
+        "NOMASTERLINK", AWAY, True, "The replica has lost its primary", "Bring the primary back."
+    ),
     ErrorClass("FAILOVER", AWAY, True, "A failover of Redis is going on", WAIT),
-    ErrorClass("MOVED", WRONG, False, "Redis is a cluster, and this key is on another of its nodes", CLUSTER),
-    ErrorClass("ASK", WRONG, False, "Redis is a cluster, and this key is on its way to another of its nodes", CLUSTER),
-    ErrorClass("CROSSSLOT", WRONG, False, "Redis is a cluster, and the keys are on several of its nodes", CLUSTER),
+    ErrorClass(
+        "MOVED",
+        WRONG,
+        False,
+        "Redis is a cluster, and this key is on another of its nodes",
+        CLUSTER,
+    ),
+    ErrorClass(
+        "ASK",
+        WRONG,
+        False,
+        "Redis is a cluster, and this key is on its way to another of its nodes",
+        CLUSTER,
+    ),
+    ErrorClass(
+        "CROSSSLOT",
+        WRONG,
+        False,
+        "Redis is a cluster, and the keys are on several of its nodes",
+        CLUSTER,
+    ),
     ErrorClass("CLUSTERDOWN", AWAY, True, "The cluster of Redis is down", CLUSTER),
-    ErrorClass("TRYAGAIN", AWAY, True, "Keys of Redis are on their way to another node", f"{WAIT} {CLUSTER}"),
+    ErrorClass(
+        "TRYAGAIN",
+        AWAY,
+        True,
+        "Keys of Redis are on their way to another node",
+        f"{WAIT} {CLUSTER}",
+    ),
     ErrorClass("EXECABORT", AWAY, True, "Redis took a transaction back", WAIT),
     ErrorClass("NOSCRIPT", AWAY, True, "Redis has forgotten the script", WAIT),
     ErrorClass("INPROG", AWAY, True, "Redis is busy with another task", WAIT),
@@ -120,11 +162,21 @@ REDIS_ERRORS = (
         "Redis does not speak the protocol that is asked for",
         f"Take protocol out of {SETTING}.",
     ),
-    ErrorClass("ERR", AWAY, True, "Redis reports an error without a code of its own", f"{WAIT} Look at its log."),
+    ErrorClass(
+        "ERR",
+        AWAY,
+        True,
+        "Redis reports an error without a code of its own",
+        f"{WAIT} Look at its log.",
+    ),
 )
 
 UNKNOWN = ErrorClass(
-    "other", AWAY, True, "Redis reports an error that the trainer does not know", f"{WAIT} Look at its log."
+    "other",
+    AWAY,
+    True,
+    "Redis reports an error that the trainer does not know",
+    f"{WAIT} Look at its log.",
 )
 
 _ROWS = {row.code: row for row in REDIS_ERRORS}

@@ -10,11 +10,36 @@ from urllib.parse import parse_qsl, urlsplit
 
 from retraining_job.contract.database_url import cleaned
 
-SCHEMES = {"redis": "redis", "rediss": "rediss", "valkey": "redis", "valkeys": "rediss", "unix": "unix",
-           "redis+socket": "unix", "redis+unix": "unix", "redis+tls": "rediss", "redis+ssl": "rediss"}  # fmt: skip
-SENTINELS = {"redis+sentinel", "redis-sentinel", "sentinel", "rediss+sentinel", "redis+sentinel+ssl"}
+SCHEMES = {
+    "redis": "redis",
+    "rediss": "rediss",
+    "valkey": "redis",
+    "valkeys": "rediss",
+    "unix": "unix",
+    "redis+socket": "unix",
+    "redis+unix": "unix",
+    "redis+tls": "rediss",
+    "redis+ssl": "rediss",
+}
+SENTINELS = {
+    "redis+sentinel",
+    "redis-sentinel",
+    "sentinel",
+    "rediss+sentinel",
+    "redis+sentinel+ssl",
+}
 CLUSTERS = {"redis+cluster", "rediss+cluster", "redis-cluster", "cluster"}
-OTHER_SCHEMES = {"http", "https", "tcp", "amqp", "memcached", "postgres", "postgresql", "mysql", "mongodb"}
+OTHER_SCHEMES = {
+    "http",
+    "https",
+    "tcp",
+    "amqp",
+    "memcached",
+    "postgres",
+    "postgresql",
+    "mysql",
+    "mongodb",
+}
 
 PARAMETERS = {
     "db", "socket_timeout", "socket_connect_timeout", "socket_keepalive", "health_check_interval", "max_connections",
@@ -52,11 +77,17 @@ def plain_redis_url(url: str) -> str:
     scheme, separator, rest = text.partition("://")
     name = scheme.lower()
     if separator and name in SENTINELS:
-        raise RedisUrlError("Redis Sentinel is not supported: give the address of a Service that leads to the primary")
+        raise RedisUrlError(
+            "Redis Sentinel is not supported: give the address of a Service that leads to the primary"
+        )
     if separator and name in CLUSTERS:
-        raise RedisUrlError("Redis Cluster is not supported: give the address of a Redis that is no cluster")
+        raise RedisUrlError(
+            "Redis Cluster is not supported: give the address of a Redis that is no cluster"
+        )
     if separator and name in OTHER_SCHEMES:
-        raise RedisUrlError(f"it begins with {name}://, and a URL of Redis begins with redis:// or rediss://")
+        raise RedisUrlError(
+            f"it begins with {name}://, and a URL of Redis begins with redis:// or rediss://"
+        )
     if not separator or name not in SCHEMES:
         raise RedisUrlError(FORM)
     text = f"{SCHEMES[name]}://{rest}"
@@ -76,7 +107,9 @@ def check(text: str) -> None:
         ValueError: The host or the port is none.
     """
     parts = urlsplit(text)
-    if "@" in parts.path + parts.query + parts.fragment or parts.fragment:  # a /, ? or # has cut the password short
+    if (
+        "@" in parts.path + parts.query + parts.fragment or parts.fragment
+    ):  # a /, ? or # has cut the password short
         raise RedisUrlError(FORM)
     if parts.scheme != "unix":
         if parts.port is not None and not 0 < parts.port < 65_536:
@@ -84,14 +117,20 @@ def check(text: str) -> None:
         if not re.fullmatch(r"/?[0-9]{0,9}/?", parts.path):
             raise RedisUrlError("what follows the host is not the number of a database, such as /0")
     if "," in parts.netloc.rpartition("@")[2]:
-        raise RedisUrlError("it names several hosts: give the address of a Service that leads to the primary")
+        raise RedisUrlError(
+            "it names several hosts: give the address of a Service that leads to the primary"
+        )
     for name, value in parse_qsl(parts.query, keep_blank_values=True):
         if name in TLS_PARAMETERS:
             if parts.scheme != "rediss":
                 raise RedisUrlError(f"the parameter {name} needs a URL that begins with rediss://")
         elif name in FOREIGN:
-            raise RedisUrlError(f"the parameter {name} is not one of redis-py's, the library that connects")
+            raise RedisUrlError(
+                f"the parameter {name} is not one of redis-py's, the library that connects"
+            )
         elif name not in PARAMETERS:
-            raise RedisUrlError("it has a parameter that is not one of redis-py's, or its password has a ?")
+            raise RedisUrlError(
+                "it has a parameter that is not one of redis-py's, or its password has a ?"
+            )
         if name in {"db", "protocol"} and not value.isdigit():
             raise RedisUrlError(f"the parameter {name} must be a whole number")

@@ -56,7 +56,10 @@ class Figures(BaseModel):
     None where no event of the hold-out has a label.
     """
     mixture: PartFigures | None = None
-    """The score as the live service mixes it. The `reference` preset has no figures but the one above."""
+    """The score as the live service mixes it.
+
+    The `reference` preset has no figures but the one above.
+    """
     hst: PartFigures | None = None
     """The forest alone."""
     sad: PartFigures | None = None
@@ -128,7 +131,13 @@ def read_result(document: str) -> Result | None:
 def read_row(row: Mapping[str, Any]) -> Result:
     """Read a verdict back from its row of `retraining_runs`; the table may lack the later columns."""
     window = {"first": row["window_first"], "last": row["window_last"], "rows": row["n_samples"]}
-    facts = {name: row.get(name) for name in Result.model_fields if name not in {"promoted", "window"}}
+    facts = {
+        name: row.get(name) for name in Result.model_fields if name not in {"promoted", "window"}
+    }
     return Result.model_validate(
-        {**facts, "promoted": row["version"] is not None, "window": window if row["window_first"] else None}
+        {
+            **facts,
+            "promoted": row["version"] is not None,
+            "window": window if row["window_first"] else None,
+        }
     )

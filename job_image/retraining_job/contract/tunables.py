@@ -66,7 +66,9 @@ class Tunables(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     preset: Preset = Preset.RECOMMENDED
-    events_table: str = Field(default="scored_events", pattern=r"^[A-Za-z_][\w$]*(\.[A-Za-z_][\w$]*)?$")
+    events_table: str = Field(
+        default="scored_events", pattern=r"^[A-Za-z_][\w$]*(\.[A-Za-z_][\w$]*)?$"
+    )
     """Table or view the events come from, optionally with its schema."""
     truth_column: str = Field(default="anomaly_label", pattern=r"^[A-Za-z_][\w$]*$")
     """Its column that holds what an event was; null where that is not known."""
@@ -118,7 +120,8 @@ class Tunables(BaseModel):
     deviation_weight: float = Field(default=0.3, ge=0.0, le=1.0)
     """The deviation score's part."""
     deviation_class: str = Field(
-        default="retraining_job.deviation.StandardAbsoluteDeviation", pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)+$"
+        default="retraining_job.deviation.StandardAbsoluteDeviation",
+        pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)+$",
     )
     """The name under which the deviation score's class stands in the pickle, as the reader imports it."""
     deviation_feature: str = Field(default="amount", min_length=1)

@@ -1,4 +1,7 @@
-"""How a run ends: verdicts, reasons, failures, exit codes. One vocabulary for status, metrics, log and database."""
+"""How a run ends: verdicts, reasons, failures, exit codes.
+
+One vocabulary for status, metrics, log and database.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +28,8 @@ class ExitCode(IntEnum):
 class Verdict(StrEnum):
     """How the challenger was judged. Whether it went live is said apart: by `promoted`, and why not by Withheld.
 
-    Documents and rows of earlier trainers may say `NoChampion`; `result` reads it as one of the two that replace it.
+    Documents and rows of earlier trainers may say `NoChampion`; `result` reads it as one of the two
+    that replace it.
     """
 
     PROMOTED = "Promoted"

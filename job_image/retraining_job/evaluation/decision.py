@@ -1,4 +1,7 @@
-"""What becomes of a challenger, and why. Pure; made by `split`, `policy` and `reference`, acted upon by `run`."""
+"""What becomes of a challenger, and why.
+
+Pure; made by `split`, `policy` and `reference`, acted upon by `run`.
+"""
 
 from __future__ import annotations
 

@@ -148,7 +148,10 @@ class Contender(Record):
     matching_threshold: float | None = None
     """The challenger's: the threshold at which it raises as many alerts as the champion at the live one."""
     threshold_precision: float | None = None
-    """Of the mixture at the live threshold: the operating point on the curve. None where nothing is above it."""
+    """Of the mixture at the live threshold: the operating point on the curve.
+
+    None where nothing is above it.
+    """
     threshold_recall: float | None = None
     curve: Curve | None = None
     histogram: ScoreHistogram | None = None

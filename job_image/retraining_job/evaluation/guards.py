@@ -12,7 +12,12 @@ from typing import TYPE_CHECKING
 from retraining_job.contract import Reason, Verdict
 from retraining_job.evaluation.decision import Decision
 from retraining_job.evaluation.input_change import InputChange
-from retraining_job.evaluation.labels import LABELLED_SHARE, expected_missed, only_alerts, rest_as_normal
+from retraining_job.evaluation.labels import (
+    LABELLED_SHARE,
+    expected_missed,
+    only_alerts,
+    rest_as_normal,
+)
 
 if TYPE_CHECKING:
     from retraining_job.evaluation.evidence import Evidence, HiddenLoss, LabelCoverage

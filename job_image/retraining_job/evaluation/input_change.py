@@ -106,7 +106,9 @@ class ChampionInput:
     """As its manifest records it; None where another program or an older trainer made it."""
 
 
-def changed(measured: Measured, champion: ChampionInput | None, *, limit: float, accepted: bool) -> InputChange:
+def changed(
+    measured: Measured, champion: ChampionInput | None, *, limit: float, accepted: bool
+) -> InputChange:
     """Compare the events of a run with the input that the champion was made for.
 
     Args:
@@ -126,7 +128,11 @@ def changed(measured: Measured, champion: ChampionInput | None, *, limit: float,
     )
     constant = turned_constant(now, then) if then else []
     varied = [name for name, one in then.features.items() if one.varies] if then else []
-    new = [name for name, one in now.features.items() if one.usable >= NOTICED and name not in known_names(then, used)]
+    new = [
+        name
+        for name, one in now.features.items()
+        if one.usable >= NOTICED and name not in known_names(then, used)
+    ]
     return InputChange(
         now=now,
         then=then,
@@ -136,7 +142,9 @@ def changed(measured: Measured, champion: ChampionInput | None, *, limit: float,
         new=sorted(new),
         constant=constant,
         beyond=beyond(falls, constant, varied, champion, limit),
-        noticed=noticed([fall for fall in falls if NOTICED <= fall.size <= limit], sorted(new), now, then, limit),
+        noticed=noticed(
+            [fall for fall in falls if NOTICED <= fall.size <= limit], sorted(new), now, then, limit
+        ),
         accepted=accepted,
         comparable=not used or bool(used & set(now.features)),
     )
@@ -154,8 +162,12 @@ def recorded_falls(now: InputShape, then: InputShape, used: Collection[str]) -> 
             continue
         found = now.features.get(name)
         usable, newest = (found.usable, found.newest) if found else (0.0, 0.0)
-        of_all = Fall(name=name, before=min(before.usable, before.newest), after=usable, scope=Scope.ALL)
-        of_newest = Fall(name=name, before=min(before.newest, before.lowest), after=newest, scope=Scope.NEWEST)
+        of_all = Fall(
+            name=name, before=min(before.usable, before.newest), after=usable, scope=Scope.ALL
+        )
+        of_newest = Fall(
+            name=name, before=min(before.newest, before.lowest), after=newest, scope=Scope.NEWEST
+        )
         yield max(of_all, of_newest, key=lambda fall: fall.size)
 
 
@@ -183,7 +195,10 @@ def turned_constant(now: InputShape, then: InputShape) -> list[str]:
     return sorted(
         name
         for name, before in then.features.items()
-        if before.varies and (found := now.features.get(name)) and found.newest > 0.0 and not found.varies
+        if before.varies
+        and (found := now.features.get(name))
+        and found.newest > 0.0
+        and not found.varies
     )
 
 
@@ -205,7 +220,9 @@ def unreadable_input(now: InputShape) -> str:
     return ""
 
 
-def beyond(falls: list[Fall], constant: list[str], varied: list[str], champion: ChampionInput, limit: float) -> str:
+def beyond(
+    falls: list[Fall], constant: list[str], varied: list[str], champion: ChampionInput, limit: float
+) -> str:
     """Return why the change is beyond the limit; empty where it is not."""
     found = [fall for fall in falls if fall.size > limit]
     when = named(champion.version)
@@ -225,7 +242,9 @@ def beyond(falls: list[Fall], constant: list[str], varied: list[str], champion: 
     return " ".join(sentences)
 
 
-def noticed(falls: list[Fall], new: list[str], now: InputShape, then: InputShape | None, limit: float) -> str:
+def noticed(
+    falls: list[Fall], new: list[str], now: InputShape, then: InputShape | None, limit: float
+) -> str:
     """Return what has changed within the limits; empty where nothing has."""
     sentences = []
     if falls:
@@ -233,7 +252,9 @@ def noticed(falls: list[Fall], new: list[str], now: InputShape, then: InputShape
     if new:
         sentences.append(f"New features since the champion: {listed(map(shown, new))}.")
     if then and then.labelled - now.labelled > limit:
-        sentences.append(f"{now.labelled:.1%} of the events have a label, {then.labelled:.1%} before.")
+        sentences.append(
+            f"{now.labelled:.1%} of the events have a label, {then.labelled:.1%} before."
+        )
     return " ".join(sentences)
 
 
@@ -244,7 +265,11 @@ def named(version: int | None) -> str:
 
 def described(fall: Fall) -> str:
     """Return a fall in words: `hour_of_day (16.7% of all events, 100.0% before)`."""
-    where = {Scope.ALL: "all events", Scope.NEWEST: "the newest events", Scope.STEP: "the newer events"}[fall.scope]
+    where = {
+        Scope.ALL: "all events",
+        Scope.NEWEST: "the newest events",
+        Scope.STEP: "the newer events",
+    }[fall.scope]
     before = "of the older ones" if fall.scope is Scope.STEP else "before"
     return f"{shown(fall.name)} ({fall.after:.1%} of {where}, {fall.before:.1%} {before})"
 

@@ -52,7 +52,9 @@ def shape_of_columns(columns: Columns, newest_start: int) -> Measured:
     return Measured(shape=input_shape(columns.facts, sizes[-1], features), steps=steps)
 
 
-def shape_of_tallies(tallies: Sequence[Tally], newest: Sequence[Features], facts: ReadingFacts) -> Measured:
+def shape_of_tallies(
+    tallies: Sequence[Tally], newest: Sequence[Features], facts: ReadingFacts
+) -> Measured:
     """Compute the shape of events that were counted stretch by stretch.
 
     Args:
@@ -63,7 +65,9 @@ def shape_of_tallies(tallies: Sequence[Tally], newest: Sequence[Features], facts
     sizes = [tally.rows for tally in tallies]
     features: dict[str, FeatureShape] = {}
     steps: dict[str, Step] = {}
-    for name in [one.name for one in facts.features if len(one.name) <= NAME_LIMIT_CHARACTERS][:FEATURES_LIMIT]:
+    for name in [one.name for one in facts.features if len(one.name) <= NAME_LIMIT_CHARACTERS][
+        :FEATURES_LIMIT
+    ]:
         counts = [tally.present[name] - tally.unusable[name] for tally in tallies]
         values = {one[name] for one in newest if name in one}
         features[name] = feature_shape(counts, sizes, varies=len(values) > 1)

@@ -96,7 +96,11 @@ def lasting_fall(usable: list[int], rows: list[int]) -> Step | None:
     for place in range(1, len(shares)):
         before, after = min(shares[:place]), max(shares[place:])
         if before > after and (found is None or before - after > found.before - found.after):
-            found = Step(before=round(before, DECIMALS), after=round(after, DECIMALS), events=sum(rows[place:]))
+            found = Step(
+                before=round(before, DECIMALS),
+                after=round(after, DECIMALS),
+                events=sum(rows[place:]),
+            )
     return found
 
 

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
 LABELLED_SHARE = 0.2
 """Of the events without an alert, at least this share needs a label. With less, each of them stands
-for more than five, and average precision on the labelled events is that of another mix of events."""
+for more than five, and average precision on the labelled events is that of another mix of events.
+"""
 
 Z = 1.6449
 """The standard normal quantile of 95 %, one-sided."""
@@ -34,7 +35,9 @@ LEAST_MISSED = 3.0
 of 5 % (Poisson)."""
 
 
-def coverage_of(truth: NDArray[np.int8], scores: NDArray[np.float64], threshold: float) -> LabelCoverage:
+def coverage_of(
+    truth: NDArray[np.int8], scores: NDArray[np.float64], threshold: float
+) -> LabelCoverage:
     """Count labels among the events that the champion flagged, and among the others.
 
     Args:

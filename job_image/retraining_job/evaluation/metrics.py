@@ -1,7 +1,8 @@
 """Figures of scores against the truth: how well they rank, and how often they raise an alert. Pure; for `recommended`.
 
-Truth is 1 for an anomaly, 0 for none, -1 where that is not known. Rows of unknown truth count where alerts are counted,
-and nowhere else. No order among equal scores is assumed anywhere: it would be the order of the rows by accident.
+Truth is 1 for an anomaly, 0 for none, -1 where that is not known. Rows of unknown truth count where
+alerts are counted, and nowhere else. No order among equal scores is assumed anywhere: it would be
+the order of the rows by accident.
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ DECIMALS = 6
 def average_precision(truth: np.ndarray, scores: np.ndarray) -> float | None:
     """Sum precision over the steps of recall, one step for each distinct score; None without an anomaly.
 
-    It is scikit-learn's `average_precision_score`: sum of (R_k - R_k-1) * P_k, without interpolation.
+    It is scikit-learn's `average_precision_score`: sum of (R_k - R_k-1) * P_k, without
+    interpolation.
     """
     recall, precision = precision_recall(truth, scores)
     if len(recall) == 0:
@@ -60,12 +62,14 @@ def roc_auc(truth: np.ndarray, scores: np.ndarray) -> float | None:
     return float((below + not_above).sum() / (2.0 * len(anomalies) * len(others)))
 
 
-def at_budget(truth: np.ndarray, scores: np.ndarray, budget: float) -> tuple[float | None, float | None]:
+def at_budget(
+    truth: np.ndarray, scores: np.ndarray, budget: float
+) -> tuple[float | None, float | None]:
     """Give precision and recall where the highest `budget` of all rows, rounded up, raise an alert.
 
-    Rows that are equal at the edge share what is left of the budget: each counts for the same part of an alert, which
-    is what a fair draw among them gives on average. Precision is None where no row with a label raises one, recall
-    where no anomaly is known.
+    Rows that are equal at the edge share what is left of the budget: each counts for the same part
+        of an alert, which is what a fair draw among them gives on average. Precision is None where
+        no row with a label raises one, recall where no anomaly is known.
     """
     alerts = min(len(scores), math.ceil(budget * len(scores)))
     if alerts == 0:
@@ -78,13 +82,21 @@ def at_budget(truth: np.ndarray, scores: np.ndarray, budget: float) -> tuple[flo
         return float((rows & above).sum() + part * (rows & level).sum())
 
     hits, misses, anomalies = within(truth == 1), within(truth == 0), int((truth == 1).sum())
-    return (hits / (hits + misses) if hits + misses else None), (hits / anomalies if anomalies else None)
+    return (hits / (hits + misses) if hits + misses else None), (
+        hits / anomalies if anomalies else None
+    )
 
 
-def at_threshold(truth: np.ndarray, scores: np.ndarray, threshold: float) -> tuple[float | None, float | None]:
+def at_threshold(
+    truth: np.ndarray, scores: np.ndarray, threshold: float
+) -> tuple[float | None, float | None]:
     """Give precision and recall where a score above the threshold raises an alert; None where nothing is divided by."""
     alert = scores > threshold
-    hits, known, anomalies = int((alert & (truth == 1)).sum()), int((alert & (truth >= 0)).sum()), (truth == 1).sum()
+    hits, known, anomalies = (
+        int((alert & (truth == 1)).sum()),
+        int((alert & (truth >= 0)).sum()),
+        (truth == 1).sum(),
+    )
     return (hits / known if known else None), (float(hits / anomalies) if anomalies else None)
 
 
@@ -96,7 +108,9 @@ def alert_rate(scores: np.ndarray, threshold: float) -> float:
 def accuracy(truth: np.ndarray, scores: np.ndarray, threshold: float) -> float | None:
     """Give the share of right predictions, the old service's "precision"; None where no truth is known."""
     known = truth >= 0
-    return float(np.mean((scores[known] > threshold) == (truth[known] == 1))) if known.any() else None
+    return (
+        float(np.mean((scores[known] > threshold) == (truth[known] == 1))) if known.any() else None
+    )
 
 
 def matching_threshold(scores: np.ndarray, alerts: int) -> float:
@@ -120,7 +134,9 @@ def figures_of(truth: np.ndarray, scores: Scores, settings: Tunables, threshold:
     )
 
 
-def part_figures(truth: np.ndarray, scores: np.ndarray, settings: Tunables, threshold: float) -> PartFigures:
+def part_figures(
+    truth: np.ndarray, scores: np.ndarray, settings: Tunables, threshold: float
+) -> PartFigures:
     """Give the figures of one part of a contender, or of the mixture."""
     precision, recall = at_budget(truth, scores, settings.alert_budget)
     return PartFigures(
@@ -140,15 +156,18 @@ def rounded(figure: float | None) -> float | None:
 def curve(truth: np.ndarray, scores: np.ndarray) -> Curve | None:
     """Give precision over recall in at most `CURVE_POINTS` points; None without an anomaly.
 
-    Only points at which recall grows are kept, the first and the last among them: between two of them precision only
-    falls.
+    Only points at which recall grows are kept, the first and the last among them: between two of
+        them precision only falls.
     """
     recall, precision = precision_recall(truth, scores)
     if len(recall) == 0:
         return None
     grows = np.flatnonzero(np.diff(recall, prepend=0.0))
     kept = grows[np.unique(np.linspace(0, len(grows) - 1, CURVE_POINTS).round().astype(int))]
-    return Curve(recall=recall[kept].round(DECIMALS).tolist(), precision=precision[kept].round(DECIMALS).tolist())
+    return Curve(
+        recall=recall[kept].round(DECIMALS).tolist(),
+        precision=precision[kept].round(DECIMALS).tolist(),
+    )
 
 
 def histogram_edges(*scores: np.ndarray) -> np.ndarray:

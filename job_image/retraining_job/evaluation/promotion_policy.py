@@ -1,7 +1,7 @@
 """The verdict: pure functions from the evidence to a decision and its words. For `recommended`.
 
-Guards come first; then the policy that is set compares the two; last, nothing goes live that would raise far more or
-far fewer alerts than the champion does.
+Guards come first; then the policy that is set compares the two; last, nothing goes live that would
+raise far more or far fewer alerts than the champion does.
 """
 
 from __future__ import annotations
@@ -9,7 +9,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from retraining_job.contract import Figures, OnInconclusive, PartFigures, Policy, Reason, Tunables, Verdict, value_name
+from retraining_job.contract import (
+    Figures,
+    OnInconclusive,
+    PartFigures,
+    Policy,
+    Reason,
+    Tunables,
+    Verdict,
+    value_name,
+)
 from retraining_job.evaluation.decision import Decision
 from retraining_job.evaluation.evidence import Comparison, Evidence, Split
 from retraining_job.evaluation.guards import input_guard, labels_guard, with_remarks
@@ -38,10 +47,15 @@ def judged(evidence: Evidence, settings: Tunables) -> Decision:
     if evidence.champion.trained is None and evidence.comparison is not None:
         said = "It is not known which events the champion was trained on: if these, its figures flatter it."
         decision = replace(decision, message=f"{decision.message} {said}")
-    if decision.verdict is Verdict.INCONCLUSIVE and settings.on_inconclusive is OnInconclusive.PROMOTE:
+    if (
+        decision.verdict is Verdict.INCONCLUSIVE
+        and settings.on_inconclusive is OnInconclusive.PROMOTE
+    ):
         said = f"It may go live all the same, since {value_name('on_inconclusive')} is Promote."
         decision = replace(decision, message=f"{decision.message} {said}", promotes=True)
-    if evidence.input is not None and evidence.input.beyond:  # accepted: the champion was made for other events
+    if (
+        evidence.input is not None and evidence.input.beyond
+    ):  # accepted: the champion was made for other events
         return decision
     return (alert_rate_guard(evidence, settings) or decision) if decision.promotes else decision
 
@@ -60,7 +74,9 @@ def unjudged(evidence: Evidence, settings: Tunables) -> Decision | None:
     """Guard: say why the two are not compared; None where they are."""
     challenger, split = evidence.challenger, split_of(evidence)
     if not challenger.usable:
-        message = f"The challenger's scores are of no use: {challenger.problem}. The champion stays."
+        message = (
+            f"The challenger's scores are of no use: {challenger.problem}. The champion stays."
+        )
         return Decision(Verdict.KEPT, Reason.UNUSABLE_SCORES, message)
     if evidence.identical:
         message = (
@@ -72,7 +88,11 @@ def unjudged(evidence: Evidence, settings: Tunables) -> Decision | None:
         return decision
     if why := untested(split, settings):
         reason = Reason.TOO_FEW_ANOMALIES if split.anomalies + split.normal else Reason.NO_TRUTH
-        return Decision(Verdict.INCONCLUSIVE, reason, f"{why} So the challenger was not compared with the champion.")
+        return Decision(
+            Verdict.INCONCLUSIVE,
+            reason,
+            f"{why} So the challenger was not compared with the champion.",
+        )
     if split.champion_saw:
         message = (
             f"{champion(evidence, capital=True)} was trained on {split.champion_saw:,} of the {split.hold_out.rows:,} "
@@ -88,7 +108,9 @@ def untested(split: Split, settings: Tunables) -> str:
     """Say why the hold-out cannot judge anyone; empty where it can."""
     held = f"the {split.hold_out.rows:,} held-out events"
     if not split.anomalies + split.normal:
-        return f"None of {held} has a label in {settings.truth_column} ({value_name('truth_column')})."
+        return (
+            f"None of {held} has a label in {settings.truth_column} ({value_name('truth_column')})."
+        )
     if split.anomalies < settings.hold_out_anomalies:
         return (
             f"Only {split.anomalies:,} of {held} are known anomalies, and {settings.hold_out_anomalies:,} are needed "
@@ -101,9 +123,9 @@ def untested(split: Split, settings: Tunables) -> str:
 def margin_beside(champion_precision: float, split: Split, settings: Tunables) -> float:
     """Give the margin that a challenger of this champion has: the setting, but at most half of what is there to lose.
 
-    What is there to lose is what the champion has above chance, the share of anomalies. A margin wider than that would
-    let a ranking pass that tells nothing (the half is what trials of medicines ask for: FDA, Non-Inferiority Clinical
-    Trials to Establish Effectiveness, 2016).
+    What is there to lose is what the champion has above chance, the share of anomalies. A margin
+    wider than that would let a ranking pass that tells nothing (the half is what trials of
+    medicines ask for: FDA, Non-Inferiority Clinical Trials to Establish Effectiveness, 2016).
     """
     chance = split.anomalies / (split.anomalies + split.normal)
     return min(settings.margin, max(0.0, (champion_precision - chance) / 2.0))
@@ -112,21 +134,31 @@ def margin_beside(champion_precision: float, split: Split, settings: Tunables) -
 def non_inferior(evidence: Evidence, settings: Tunables) -> Decision:
     """Promote what is worse by no more than the margin, with confidence; keep out what is worse by more than it."""
     comparison, margin = comparison_of(evidence), evidence.margin
-    said, asked = compared_in_words(evidence, comparison), f"the margin of {margin:.4g} ({value_name('margin')})"
+    said, asked = (
+        compared_in_words(evidence, comparison),
+        f"the margin of {margin:.4g} ({value_name('margin')})",
+    )
     if margin < settings.margin:
         asked = (
-            f"{margin:.4f}, half of what the champion has above chance ({value_name('margin')} is {settings.margin:g})"
+            f"{margin:.4f}, half of what the champion has above chance "
+            f"({value_name('margin')} is {settings.margin:g})"
         )
     if comparison.difference < -margin:
         return Decision(
-            Verdict.KEPT, Reason.INFERIOR, f"{said} That is worse by more than {asked}: the champion stays."
+            Verdict.KEPT,
+            Reason.INFERIOR,
+            f"{said} That is worse by more than {asked}: the champion stays.",
         )
     if comparison.lower < -margin:
         message = f"{said} It may be worse by more than {asked}, or not: these events do not tell."
         return Decision(Verdict.INCONCLUSIVE, Reason.UNCERTAIN, message)
     if doubt := by_chance(evidence):
         return Decision(Verdict.INCONCLUSIVE, Reason.UNCERTAIN, f"{said} {doubt}")
-    how = "It is better" if comparison.lower > 0.0 else f"If it is worse, then by no more than {asked}"
+    how = (
+        "It is better"
+        if comparison.lower > 0.0
+        else f"If it is worse, then by no more than {asked}"
+    )
     message = f"{said} {how}: the challenger is not inferior."
     return Decision(Verdict.PROMOTED, Reason.NOT_INFERIOR, message, promotes=True)
 
@@ -136,13 +168,17 @@ def superior(evidence: Evidence, _settings: Tunables) -> Decision:
     comparison = comparison_of(evidence)
     said = compared_in_words(evidence, comparison)
     if comparison.difference <= 0.0:
-        return Decision(Verdict.KEPT, Reason.NOT_SUPERIOR, f"{said} It is not better: the champion stays.")
+        return Decision(
+            Verdict.KEPT, Reason.NOT_SUPERIOR, f"{said} It is not better: the champion stays."
+        )
     if comparison.lower <= 0.0:
         message = f"{said} It may be better, or not: these events do not tell."
         return Decision(Verdict.INCONCLUSIVE, Reason.UNCERTAIN, message)
     if doubt := by_chance(evidence):
         return Decision(Verdict.INCONCLUSIVE, Reason.UNCERTAIN, f"{said} {doubt}")
-    return Decision(Verdict.PROMOTED, Reason.SUPERIOR, f"{said} The challenger is better.", promotes=True)
+    return Decision(
+        Verdict.PROMOTED, Reason.SUPERIOR, f"{said} The challenger is better.", promotes=True
+    )
 
 
 def by_chance(evidence: Evidence) -> str:
@@ -158,7 +194,10 @@ def by_chance(evidence: Evidence) -> str:
 
 def reference(evidence: Evidence, _settings: Tunables) -> Decision:
     """Promote where the share of right predictions is at least the champion's: the old service's rule."""
-    mine, theirs = evidence.challenger.figures.precision or 0.0, champion_figures(evidence).precision or 0.0
+    mine, theirs = (
+        evidence.challenger.figures.precision or 0.0,
+        champion_figures(evidence).precision or 0.0,
+    )
     said = (
         f"{on_held_out(evidence)}, the challenger is right about {mine:.4f} of those with a label at the threshold "
         f"{evidence.threshold:g}, {champion(evidence)} about {theirs:.4f}"
@@ -175,11 +214,12 @@ def reference(evidence: Evidence, _settings: Tunables) -> Decision:
 def alert_rate_guard(evidence: Evidence, settings: Tunables) -> Decision | None:
     """Guard: keep out what would flood or silence those who read the alerts; None where it would do neither.
 
-    Too many: more than `alert_rate_factor` times the champion's rate, or times the alert budget where that is more, so
-    that a champion that hardly ever speaks does not silence its successors. Too few: less than the champion's rate by
-    the same factor, where the champion has raised `FEW_ALERTS` at least; but fewer alerts that still catch the known
-    anomalies are what everybody wishes for, so that is let pass where recall is lower by no more than the margin.
-    There is no comparison with a champion whose own scores are of no use.
+    Too many: more than `alert_rate_factor` times the champion's rate, or times the alert budget
+        where that is more, so that a champion that hardly ever speaks does not silence its
+        successors. Too few: less than the champion's rate by the same factor, where the champion
+        has raised `FEW_ALERTS` at least; but fewer alerts that still catch the known anomalies are
+        what everybody wishes for, so that is let pass where recall is lower by no more than the
+        margin. There is no comparison with a champion whose own scores are of no use.
     """
     if evidence.champion is None or not evidence.champion.usable:
         return None
@@ -188,12 +228,20 @@ def alert_rate_guard(evidence: Evidence, settings: Tunables) -> Decision | None:
     theirs = mixture(evidence.champion.figures).alert_rate or 0.0
     if mine > factor * max(theirs, settings.alert_budget):
         how = "more"
-    elif mine < theirs / factor and theirs * rows >= FEW_ALERTS and not catches_as_many(evidence, settings):
+    elif (
+        mine < theirs / factor
+        and theirs * rows >= FEW_ALERTS
+        and not catches_as_many(evidence, settings)
+    ):
         how = "fewer"
     else:
         return None
     matching = evidence.challenger.matching_threshold
-    cure = "" if matching is None else f"With a threshold of {matching:.8g} it would raise as many as the champion. "
+    cure = (
+        ""
+        if matching is None
+        else f"With a threshold of {matching:.8g} it would raise as many as the champion. "
+    )
     message = (
         f"At the live threshold of {evidence.threshold:g} the challenger would raise an alert for {mine:.2%} of the "
         f"{rows:,} held-out events, {champion(evidence)} does for {theirs:.2%}: {how} by a factor of over {factor:g} "
@@ -217,8 +265,15 @@ def catches_as_many(evidence: Evidence, settings: Tunables) -> bool:
 def first_model(evidence: Evidence, settings: Tunables) -> Decision:
     """Judge a challenger that has no champion to beat: it must not be broken, and where that shows, beat chance."""
     challenger, split = evidence.challenger, split_of(evidence)
-    none, fit, unfit, reason = "There is no live model to beat", Verdict.FIRST_MODEL, Verdict.UNFIT, Reason.NO_CHAMPION
-    if evidence.input is not None and evidence.input.has_champion:  # which uses none of the events' features
+    none, fit, unfit, reason = (
+        "There is no live model to beat",
+        Verdict.FIRST_MODEL,
+        Verdict.UNFIT,
+        Reason.NO_CHAMPION,
+    )
+    if (
+        evidence.input is not None and evidence.input.has_champion
+    ):  # which uses none of the events' features
         none = "The champion cannot be compared"
         fit, unfit, reason = Verdict.PROMOTED, Verdict.KEPT, Reason.INPUT_ACCEPTED
     if not challenger.usable:
@@ -230,7 +285,9 @@ def first_model(evidence: Evidence, settings: Tunables) -> Decision:
         "the events."
     )
     if evidence.chance is None:
-        message = f"{none}. {untested(split, settings)} So the challenger may go live untested. {alerts}"
+        message = (
+            f"{none}. {untested(split, settings)} So the challenger may go live untested. {alerts}"
+        )
         return Decision(fit, reason, message, promotes=True)
     said = (
         f"{none}. {on_held_out(evidence)}, the challenger's average precision is "

@@ -1,4 +1,7 @@
-"""What was found while events were read, in sentences for message, log, evidence and report. Pure."""
+"""What was found while events were read, in sentences for message, log, evidence and report.
+
+Pure.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,9 @@ def reading_sentences(facts: ReadingFacts) -> list[str]:
     """Return a sentence for each kind of trouble that was found; none if there was none."""
     sentences = []
     if facts.left_out:
-        sentences.append(f"{facts.left_out:,} rows were left out because their time cannot be used.")
+        sentences.append(
+            f"{facts.left_out:,} rows were left out because their time cannot be used."
+        )
     if facts.unreadable:
         sentences.append(
             f"{part_of(facts.unreadable, facts.rows)} have a features_json that holds no JSON object; they were read "

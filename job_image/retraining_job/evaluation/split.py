@@ -1,8 +1,9 @@
 """Which rows train and which judge, oldest to newest: training, a gap of one window, hold-out. Pure; for `recommended`.
 
-Nothing is drawn at random: what is judged on comes after what was learned, as it does when the model is live. The gap
-keeps the newest training window and the hold-out apart, so that what hangs together in time is not on both sides; where
-events are few it gives way to the one window that a forest needs.
+Nothing is drawn at random: what is judged on comes after what was learned, as it does when the
+    model is live. The gap keeps the newest training window and the hold-out apart, so that what
+    hangs together in time is not on both sides; where events are few it gives way to the one window
+    that a forest needs.
 """
 
 from __future__ import annotations
@@ -56,20 +57,23 @@ def split(
 ) -> Parts | Decision:
     """Part the rows, or say why they are too few.
 
-    The hold-out is the newest `hold_out_size` rows, grown back in time until it has `hold_out_anomalies` known ones,
-    never more than `hold_out_share` of all rows. A champion must not have learned any of them: so it shrinks from its
-    old end where the champion's training reaches into it. Where what is left could not judge, it stays whole, and
-    `champion_saw` tells.
+    The hold-out is the newest `hold_out_size` rows, grown back in time until it has
+    `hold_out_anomalies` known ones, never more than `hold_out_share` of all rows. A champion must
+    not have learned any of them: so it shrinks from its old end where the champion's training
+    reaches into it. Where what is left could not judge, it stays whole, and `champion_saw` tells.
 
     Args:
         times: (n,) datetime64[us], UTC, ascending.
         truth: (n,) 1 for an anomaly, 0 for none, -1 where that is not known.
         settings: sizes and shares.
-        champion_until: when the newest event that the champion was trained on happened; None where that is not known.
+        champion_until: when the newest event that the champion was trained on happened; None where
+            that is not known.
     """
     rows = len(truth)
     if rows < settings.minimum_rows:
-        return insufficient(f"There are {rows:,} events, and a retrain needs {settings.minimum_rows:,} at least")
+        return insufficient(
+            f"There are {rows:,} events, and a retrain needs {settings.minimum_rows:,} at least"
+        )
     start = rows - hold_out_rows(truth, settings)
     saw = 0
     if champion_until is not None:
@@ -93,7 +97,9 @@ def hold_out_rows(truth: np.ndarray, settings: Tunables) -> int:
     newest_first = np.flatnonzero(truth[::-1][:most] == 1)
     if len(newest_first) < settings.hold_out_anomalies:
         return most if len(newest_first) else min(most, settings.hold_out_size)
-    return min(most, max(settings.hold_out_size, int(newest_first[settings.hold_out_anomalies - 1]) + 1))
+    return min(
+        most, max(settings.hold_out_size, int(newest_first[settings.hold_out_anomalies - 1]) + 1)
+    )
 
 
 def judges(truth: np.ndarray, settings: Tunables) -> bool:
@@ -103,7 +109,9 @@ def judges(truth: np.ndarray, settings: Tunables) -> bool:
 
 def insufficient(why: str) -> Decision:
     """Decide that nothing is trained."""
-    return Decision(Verdict.INSUFFICIENT_DATA, Reason.INSUFFICIENT_DATA, f"{why}; nothing was trained.")
+    return Decision(
+        Verdict.INSUFFICIENT_DATA, Reason.INSUFFICIENT_DATA, f"{why}; nothing was trained."
+    )
 
 
 def naive(moment: datetime) -> np.datetime64:
@@ -113,5 +121,7 @@ def naive(moment: datetime) -> np.datetime64:
 
 def window_of(times: np.ndarray) -> Window:
     """Give where at least one row lies in time."""
-    first, last = (moment.replace(tzinfo=UTC) for moment in times[[0, -1]].astype("datetime64[us]").tolist())
+    first, last = (
+        moment.replace(tzinfo=UTC) for moment in times[[0, -1]].astype("datetime64[us]").tolist()
+    )
     return Window(first=first, last=last, rows=len(times))

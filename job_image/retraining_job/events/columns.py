@@ -1,4 +1,7 @@
-"""Events as columns: what the `recommended` preset learns and judges from. Filled chunk by chunk. Pure."""
+"""Events as columns: what the `recommended` preset learns and judges from.
+
+Filled chunk by chunk. Pure.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +42,8 @@ CHUNK_LIMIT = 10_000
 class Columns:
     """Events, oldest to newest.
 
-    Events of the same time are ordered by what is in them, so that the order does not depend on how they were stored.
+    Events of the same time are ordered by what is in them, so that the order does not depend on how
+    they were stored.
     """
 
     times: NDArray[np.datetime64]
@@ -113,8 +117,9 @@ def add_events(gathering: Gathering, events: Sequence[Event]) -> None:
 class Gathering:
     """Columns being filled: one array for each feature, with room for the rows that are asked for and some to spare.
 
-    The arrays' memory is taken up only as far as they are filled, and in the end each is let go as it is brought into
-    order, so that the rows are never held twice. A feature that turns up late costs a column, no copy of the others.
+    The arrays' memory is taken up only as far as they are filled, and in the end each is let go as
+    it is brought into order, so that the rows are never held twice. A feature that turns up late
+    costs a column, no copy of the others.
     """
 
     def __init__(self, rows: int) -> None:
@@ -153,9 +158,18 @@ class Gathering:
         rows = slice(self.filled, self.filled + len(texts))
         kept, kinds = objects(texts)
         neutral = [number for number, one in enumerate(kept) if not one]
-        self.times[rows], self.truth[rows], self.neutral[rows], self.kinds[rows] = times, truth, False, kinds
-        names = set().union(*set(map(tuple, kept)))  # few different tuples of names: quicker than many dictionaries
-        for name in sorted(names.union(COLUMN_FEATURES if neutral else ()).difference(self.features)):
+        self.times[rows], self.truth[rows], self.neutral[rows], self.kinds[rows] = (
+            times,
+            truth,
+            False,
+            kinds,
+        )
+        names = set().union(
+            *set(map(tuple, kept))
+        )  # few different tuples of names: quicker than many dictionaries
+        for name in sorted(
+            names.union(COLUMN_FEATURES if neutral else ()).difference(self.features)
+        ):
             self._make_room(name)
         for name, column in self.features.items():
             if name in names:
@@ -178,7 +192,9 @@ class Gathering:
         if str in set(map(type, values)):
             if name not in self.texts:
                 self.texts[name] = np.zeros(self.capacity, np.bool_)
-            are_texts = np.fromiter((isinstance(value, str) for value in values), np.bool_, len(values))
+            are_texts = np.fromiter(
+                (isinstance(value, str) for value in values), np.bool_, len(values)
+            )
             self.texts[name][rows] = are_texts & np.isfinite(self.features[name][rows])
         elif name in self.texts:
             self.texts[name][rows] = False
@@ -210,7 +226,13 @@ class Gathering:
         if same.any():
             some = order[tied]
             features = (self.features[name] for name in sorted(self.features))
-            for key in (self.kinds, self.neutral, self.truth, *features, self.times):  # by the last first of all
+            for key in (
+                self.kinds,
+                self.neutral,
+                self.truth,
+                *features,
+                self.times,
+            ):  # by the last first of all
                 some = some[np.argsort(key[some], kind="stable")]
             order[tied] = some
         return order[-self.rows :]
@@ -220,7 +242,8 @@ class Gathering:
         order = self._order()
         times, truth, neutral = self.times[order], self.truth[order], self.neutral[order]
         kinds = self.kinds[order]
-        # Column by column in memory, so that it takes memory up no faster than the columns give theirs back.
+        # Column by column in memory, so that it takes memory up no faster than the columns give
+        # theirs back.
         features = np.empty((len(order), len(self.features)), order="F")
         names: list[str] = []
         missing: list[int] = []
@@ -228,7 +251,9 @@ class Gathering:
         texts: list[int] = []
         for name in sorted(self.features):
             column = features[:, len(names)]
-            np.take(self.features.pop(name), order, out=column, mode="clip")  # any other mode makes a copy first
+            np.take(
+                self.features.pop(name), order, out=column, mode="clip"
+            )  # any other mode makes a copy first
             lacks, bad = np.isnan(column), np.isinf(column)
             if (lacks | neutral).all() and not neutral.all():
                 continue  # no event has it among its own features: the next one takes its place
@@ -238,7 +263,9 @@ class Gathering:
             texts.append(int(self.texts[name][order].sum()) if name in self.texts else 0)
             column[bad] = np.nan
         features = features[:, : len(names)]
-        checksum = hashlib.sha256(json.dumps([names, missing, unusable, int(neutral.sum())]).encode())
+        checksum = hashlib.sha256(
+            json.dumps([names, missing, unusable, int(neutral.sum())]).encode()
+        )
         for values in (times, truth, features.T):
             checksum.update(memoryview(np.ascontiguousarray(values)))  # type: ignore[arg-type]  # numpy's array is a buffer
         return Columns(
@@ -267,7 +294,8 @@ def objects(texts: Sequence[str | None]) -> tuple[list[dict[str, Any]], NDArray[
     """Read the JSON objects of some events.
 
     Returns:
-        An object for each event, empty if there is none, and the `Kind` of what stands there, shape (n,).
+        An object for each event, empty if there is none, and the `Kind` of what stands there, shape
+        (n,).
     """
     values = values_of(texts)
     if values is None:
@@ -292,7 +320,8 @@ def objects(texts: Sequence[str | None]) -> tuple[list[dict[str, Any]], NDArray[
 def values_of(texts: Sequence[str | None]) -> list[Any] | None:
     """Read some texts as JSON at once, which takes half the time; None if one of them alone is no JSON.
 
-    A number that nobody can guess stands between every two texts. So pieces that are JSON only together are noticed.
+    A number that nobody can guess stands between every two texts. So pieces that are JSON only
+    together are noticed.
     """
     mark = secrets.randbits(60)
     separator = f",{mark},"

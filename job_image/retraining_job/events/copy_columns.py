@@ -1,7 +1,8 @@
 """From PostgreSQL to columns, in hardly more time than the database needs to say them.
 
-A query's rows come as Python objects, most of which the columns have no use for, and the database waits while they are
-made into columns. COPY sends on without being asked, as text, and only what is needed is made into objects.
+A query's rows come as Python objects, most of which the columns have no use for, and the database
+waits while they are made into columns. COPY sends on without being asked, as text, and only what is
+needed is made into objects.
 """
 
 from __future__ import annotations
@@ -13,7 +14,15 @@ import numpy as np
 from psycopg2 import sql
 
 from retraining_job.events.columns import Columns, Gathering, truth_of
-from retraining_job.events.table import FEATURES, MICROSECONDS, NULL, PROGRESS, TRUTH_COLUMN, newest, plain
+from retraining_job.events.table import (
+    FEATURES,
+    MICROSECONDS,
+    NULL,
+    PROGRESS,
+    TRUTH_COLUMN,
+    newest,
+    plain,
+)
 from retraining_job.infra.logs import Progress
 
 if TYPE_CHECKING:
@@ -27,18 +36,22 @@ BOOLEANS = {"t": True, "f": False}
 log = logging.getLogger(__name__)
 
 
-def read_columns(url: SecretStr, table: str, rows: int, truth_column: str = TRUTH_COLUMN) -> Columns:
+def read_columns(
+    url: SecretStr, table: str, rows: int, truth_column: str = TRUTH_COLUMN
+) -> Columns:
     """Read the newest events as columns.
 
     Raises:
-        BadConfiguration: There is no such table or column, it may not be read, or a column has a type that cannot hold
-            what it should.
-        BadData: The events have too many different features, or the database cannot compute what is asked of it.
-        DependencyAway: The database does not answer.
+        BadConfiguration: There is no such table or column, it may not be read, or a column has a
+            type that cannot hold what it should. BadData: The events have too many different
+            features, or the database cannot compute what is asked of it. DependencyAway: The
+            database does not answer.
     """
     with newest(url, table, rows, truth_column) as found:
         needed = [found.query.value(name) for name in ("truth", "amount", "amount_vs_user_avg")]
-        booleans = [found.query.kinds[name].name == "bool" for name in ("amount", "amount_vs_user_avg")]
+        booleans = [
+            found.query.kinds[name].name == "bool" for name in ("amount", "amount_vs_user_avg")
+        ]
         sink = Sink(rows, *booleans)
         sink.gathering.left_out = found.left_out
         found.copy(sql.SQL(", ").join([MICROSECONDS, *needed, FEATURES]), rows, sink)
@@ -67,7 +80,9 @@ class Sink:
         self.lines.clear()
         if not lines:
             return
-        times, labels, amounts, averages, texts = zip(*[line.split("\t") for line in lines], strict=True)
+        times, labels, amounts, averages, texts = zip(
+            *[line.split("\t") for line in lines], strict=True
+        )
         truth = {label: -1 if label == NULL else truth_of(plain(label)) for label in set(labels)}
         self.gathering.add(
             np.array(list(map(int, times)), np.int64),

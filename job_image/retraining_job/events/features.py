@@ -174,8 +174,9 @@ def finite(value: object) -> float:
 def number_in(value: object) -> float | None:
     """Return the finite number that a value is or, for a text, holds; None if there is none.
 
-    Texts are read as Python's `float` reads them, as the old service did: white space around the number, an exponent,
-    digits of any script and underscores between digits are accepted; hexadecimal numbers and decimal commas are not.
+    Texts are read as Python's `float` reads them, as the old service did: white space around the
+    number, an exponent, digits of any script and underscores between digits are accepted;
+    hexadecimal numbers and decimal commas are not.
     """
     if not isinstance(value, (int, float, Decimal, str)):
         return None
@@ -196,5 +197,8 @@ def is_anomaly(label: object) -> bool:
 def tells(label: object) -> bool:
     """Return whether a label tells what an event was; the `recommended` preset ignores the others."""
     if isinstance(label, str):
-        return label.strip().lower() in {"t", "true", "yes", "f", "false", "no"} or number_in(label) is not None
+        return (
+            label.strip().lower() in {"t", "true", "yes", "f", "false", "no"}
+            or number_in(label) is not None
+        )
     return number_in(label) is not None

@@ -1,4 +1,7 @@
-"""From a file to events: JSON lines or CSV with the columns of `scored_events`, and no service. Driven by `train`."""
+"""From a file to events: JSON lines or CSV with the columns of `scored_events`, and no service.
+
+Driven by `train`.
+"""
 
 from __future__ import annotations
 
@@ -58,7 +61,8 @@ def file_chunks(path: Path, truth_column: str = TRUTH_COLUMN) -> Iterator[list[E
 
     Raises:
         BadData: it cannot be read, or a line holds no event.
-        BadConfiguration: no event has the column that should hold the truth, which is not the usual one.
+        BadConfiguration: no event has the column that should hold the truth, which is not the usual
+            one.
     """
     truth_seen = False
 
@@ -87,7 +91,9 @@ def records(path: Path) -> Iterator[tuple[int, Record]]:
     lines = text_lines(path)
     first = next(lines, "")
     endings = {suffix.lower() for suffix in path.suffixes[-2:]} - {".gz"}
-    is_json = bool(endings & JSON_ENDINGS) or (".csv" not in endings and first.lstrip().startswith("{"))
+    is_json = bool(endings & JSON_ENDINGS) or (
+        ".csv" not in endings and first.lstrip().startswith("{")
+    )
     return (json_records if is_json else csv_records)(path, chain([first], lines))
 
 
@@ -101,7 +107,9 @@ def json_records(path: Path, lines: Iterator[str]) -> Iterator[tuple[int, Record
         except (ValueError, RecursionError) as error:
             raise BadData(f"The file {path}, line {number:,}, is not JSON: {error}.") from None
         if not isinstance(record, dict):
-            raise BadData(f"The file {path}, line {number:,}, is not a JSON object with an event's columns.")
+            raise BadData(
+                f"The file {path}, line {number:,}, is not a JSON object with an event's columns."
+            )
         yield number, record
 
 
@@ -111,14 +119,21 @@ def csv_records(path: Path, lines: Iterator[str]) -> Iterator[tuple[int, Record]
     try:
         names = [name.strip() for name in next(reader, [])]
         if "timestamp" not in names:
-            raise BadData(f"The file {path} has no column timestamp: its first line must name the columns.")
+            raise BadData(
+                f"The file {path} has no column timestamp: its first line must name the columns."
+            )
         for cells in reader:
             if not cells:
                 continue
             if len(cells) != len(names):
-                problem = f"has {len(cells):,} cells, and the first line names {len(names):,} columns"
+                problem = (
+                    f"has {len(cells):,} cells, and the first line names {len(names):,} columns"
+                )
                 raise BadData(f"The file {path}, line {reader.line_num:,}, {problem}.")
-            yield reader.line_num, {name: value(cell) for name, cell in zip(names, cells, strict=True)}
+            yield (
+                reader.line_num,
+                {name: value(cell) for name, cell in zip(names, cells, strict=True)},
+            )
     except csv.Error as error:
         raise BadData(f"The file {path}, line {reader.line_num:,}, is not CSV: {error}.") from None
 
@@ -156,7 +171,9 @@ def event_of(record: Record, truth_column: str, where: str) -> Event:
         is_anomaly=record.get("is_anomaly"),
         anomaly_label=record.get(truth_column),
         amount_vs_user_avg=record.get("amount_vs_user_avg"),
-        features_json=features if features is None or isinstance(features, str) else json.dumps(features),
+        features_json=features
+        if features is None or isinstance(features, str)
+        else json.dumps(features),
     )
 
 
@@ -168,10 +185,16 @@ def time_of(written: object, where: str) -> datetime:
                 written = float(written)
         if isinstance(written, str):
             return in_utc(datetime.fromisoformat(written.strip()))
-        if isinstance(written, (int, float)) and not isinstance(written, bool) and math.isfinite(written):
+        if (
+            isinstance(written, (int, float))
+            and not isinstance(written, bool)
+            and math.isfinite(written)
+        ):
             return EPOCH + timedelta(seconds=written)
     except (ValueError, OverflowError):
         pass
     if written is None:
         raise BadData(f"{where} has no timestamp.")
-    raise BadData(f"{where} has a timestamp that is neither ISO 8601 nor seconds since 1970: {written!r:.60}.")
+    raise BadData(
+        f"{where} has a timestamp that is neither ISO 8601 nor seconds since 1970: {written!r:.60}."
+    )

@@ -22,7 +22,14 @@ LOOK = sql.SQL(
     'SELECT "timestamp", amount, anomaly_score, is_anomaly, {truth}, amount_vs_user_avg, features_json'
     " FROM {table} LIMIT 0"
 )
-EVENT_COLUMNS = ("timestamp", "amount", "anomaly_score", "is_anomaly", "amount_vs_user_avg", "features_json")
+EVENT_COLUMNS = (
+    "timestamp",
+    "amount",
+    "anomaly_score",
+    "is_anomaly",
+    "amount_vs_user_avg",
+    "features_json",
+)
 COLUMNS = """
     SELECT attname::text FROM pg_catalog.pg_attribute
     WHERE attrelid = to_regclass(%s) AND attnum > 0 AND NOT attisdropped
@@ -94,7 +101,8 @@ class EventQuery:
     def newest(self, columns: sql.Composable, rows: int) -> sql.Composed:
         """Return the query for the newest rows."""
         order = [
-            self.ordered(name) for name in ("amount", "anomaly_score", "is_anomaly", "truth", "amount_vs_user_avg")
+            self.ordered(name)
+            for name in ("amount", "anomaly_score", "is_anomaly", "truth", "amount_vs_user_avg")
         ]
         return NEWEST.format(columns=columns, order=sql.SQL(", ").join(order), **self._bounds(rows))
 
@@ -131,15 +139,23 @@ def event_query(cursor: Cursor, table: str, truth_column: str) -> EventQuery:
     """Look at a table or view, and build the query for what it has.
 
     Raises:
-        BadConfiguration: There is no such table or column, it may not be read, or a column has a type that cannot hold
-            what it should.
+        BadConfiguration: There is no such table or column, it may not be read, or a column has a
+            type that cannot hold what it should.
     """
     source, truth = sql.Identifier(*table.split(".")), sql.Identifier(truth_column)
     look(cursor, LOOK.format(table=source, truth=truth), table, truth_column)
     codes = [column.type_code for column in cursor.description or ()]
     cursor.execute(TYPES, [codes])
     found = {oid: Kind(name, category, title) for oid, name, category, title in cursor.fetchall()}
-    names = ("timestamp", "amount", "anomaly_score", "is_anomaly", "truth", "amount_vs_user_avg", "features_json")
+    names = (
+        "timestamp",
+        "amount",
+        "anomaly_score",
+        "is_anomaly",
+        "truth",
+        "amount_vs_user_avg",
+        "features_json",
+    )
     kinds = {name: found[code] for name, code in zip(names, codes, strict=True)}
     check(kinds, table, truth_column)
     return EventQuery(source, truth, kinds)
@@ -156,7 +172,9 @@ def check(kinds: dict[str, Kind], table: str, truth_column: str) -> None:
         )
     for name in ("amount", "amount_vs_user_avg"):
         if not kinds[name].holds_numbers:
-            raise BadConfiguration(f'The column "{name}" {where} is of type {kinds[name].title} and holds no numbers.')
+            raise BadConfiguration(
+                f'The column "{name}" {where} is of type {kinds[name].title} and holds no numbers.'
+            )
     if not kinds["truth"].holds_truth:
         raise BadConfiguration(
             f'The column "{truth_column}" {where} is of type {kinds["truth"].title} and cannot say what an event was: '
@@ -184,7 +202,9 @@ def look(cursor: Cursor, query: sql.Composable, table: str, truth_column: str) -
         cursor.execute("ROLLBACK TO SAVEPOINT look")
         cursor.execute(COLUMNS, [sql.Identifier(*table.split(".")).as_string(cursor)])
         there = {name for [name] in cursor.fetchall()}
-        missing = [name for name in dict.fromkeys((*EVENT_COLUMNS, truth_column)) if name not in there]
+        missing = [
+            name for name in dict.fromkeys((*EVENT_COLUMNS, truth_column)) if name not in there
+        ]
         raise lacking(table, missing, truth_column) from None
     except psycopg2.errors.InsufficientPrivilege:
         raise BadConfiguration(
@@ -199,5 +219,7 @@ def lacking(table: str, missing: list[str], truth_column: str) -> BadConfigurati
     columns = "a column" if len(missing) == 1 else "columns"
     problem = f'The table or view "{table}", which {TABLE_SETTING} names, lacks {columns}: {which} {does} not exist.'
     if truth_column in missing:
-        problem += f" {TRUTH_SETTING} names the one that holds what an event was: name one that is there."
+        problem += (
+            f" {TRUTH_SETTING} names the one that holds what an event was: name one that is there."
+        )
     return BadConfiguration(problem)

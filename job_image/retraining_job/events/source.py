@@ -1,4 +1,7 @@
-"""Where a run's events come from: the database's table or view, or a file. Driven by the contests."""
+"""Where a run's events come from: the database's table or view, or a file.
+
+Driven by the contests.
+"""
 
 from __future__ import annotations
 
@@ -42,14 +45,18 @@ class Table:
         from retraining_job.events.copy_columns import read_columns  # noqa: PLC0415  # psycopg2: only who reads a table
 
         settings = self.settings
-        return read_columns(settings.database_url, settings.events_table, settings.rows, settings.truth_column)
+        return read_columns(
+            settings.database_url, settings.events_table, settings.rows, settings.truth_column
+        )
 
     def events(self) -> tuple[list[Event], int]:
         """Read it whole."""
         from retraining_job.events.table import read_table  # noqa: PLC0415
 
         settings = self.settings
-        return read_table(settings.database_url, settings.events_table, settings.rows, settings.truth_column)
+        return read_table(
+            settings.database_url, settings.events_table, settings.rows, settings.truth_column
+        )
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,8 @@
 """From PostgreSQL to events: the newest rows of the events' table or view.
 
-`read_table` returns them one by one, as the `reference` preset takes them; `table_columns` builds on the same query.
-Both read by COPY, which sends every type as text. So no value of any type can be one that Python cannot hold.
+`read_table` returns them one by one, as the `reference` preset takes them; `table_columns` builds
+on the same query. Both read by COPY, which sends every type as text. So no value of any type can be
+one that Python cannot hold.
 """
 
 from __future__ import annotations
@@ -16,7 +17,14 @@ from typing import TYPE_CHECKING, NamedTuple
 from psycopg2 import sql
 
 from retraining_job.contract import Window
-from retraining_job.events.query import TABLE_SETTING, TRUTH_COLUMN, TRUTH_SETTING, EventQuery, Kind, event_query
+from retraining_job.events.query import (
+    TABLE_SETTING,
+    TRUTH_COLUMN,
+    TRUTH_SETTING,
+    EventQuery,
+    Kind,
+    event_query,
+)
 from retraining_job.infra.logs import Progress
 from retraining_job.infra.postgres import database
 
@@ -87,12 +95,16 @@ class Newest(NamedTuple):
             cursor.copy_expert(COPY.format(query=self.query.newest(columns, rows)), sink)
 
 
-def read_events(url: SecretStr, table: str, rows: int, truth_column: str = TRUTH_COLUMN) -> list[Event]:
+def read_events(
+    url: SecretStr, table: str, rows: int, truth_column: str = TRUTH_COLUMN
+) -> list[Event]:
     """Return the newest events, newest first; see `read_table`."""
     return read_table(url, table, rows, truth_column)[0]
 
 
-def read_table(url: SecretStr, table: str, rows: int, truth_column: str = TRUTH_COLUMN) -> tuple[list[Event], int]:
+def read_table(
+    url: SecretStr, table: str, rows: int, truth_column: str = TRUTH_COLUMN
+) -> tuple[list[Event], int]:
     """Read the newest events.
 
     Args:
@@ -102,18 +114,22 @@ def read_table(url: SecretStr, table: str, rows: int, truth_column: str = TRUTH_
         truth_column: The column that says what an event was.
 
     Returns:
-        The events, newest first, and the number of rows that were left out because their time cannot be used.
+        The events, newest first, and the number of rows that were left out because their time
+        cannot be used.
 
     Raises:
-        BadConfiguration: There is no such table or column, it may not be read, or a column has a type that cannot hold
-            what it should.
-        BadData: The database cannot compute what is asked of it.
-        DependencyAway: The database does not answer.
+        BadConfiguration: There is no such table or column, it may not be read, or a column has a
+            type that cannot hold what it should. BadData: The database cannot compute what is asked
+            of it. DependencyAway: The database does not answer.
     """
     with newest(url, table, rows, truth_column) as found:
         names = ("amount", "anomaly_score", "is_anomaly", "truth", "amount_vs_user_avg")
         columns = [MICROSECONDS, *map(found.query.value, names), FEATURES]
-        readers: list[Callable[[str], object]] = [int, *(reader_of(found.query.kinds[name]) for name in names), plain]
+        readers: list[Callable[[str], object]] = [
+            int,
+            *(reader_of(found.query.kinds[name]) for name in names),
+            plain,
+        ]
         sink = EventSink(readers, rows)
         found.copy(sql.SQL(", ").join(columns), rows, sink)
         return sink.events, found.left_out
@@ -150,7 +166,10 @@ class EventSink:
     def write(self, line: bytes) -> None:
         """Read a row."""
         cells = line.decode(errors="replace").removesuffix("\n").split("\t")
-        time, *values = [None if cell == NULL else read(cell) for read, cell in zip(self.readers, cells, strict=True)]
+        time, *values = [
+            None if cell == NULL else read(cell)
+            for read, cell in zip(self.readers, cells, strict=True)
+        ]
         self.events.append(Event(EPOCH + timedelta(microseconds=time), *values))  # type: ignore[arg-type]  # it is an int
         self.progress.at(len(self.events))
 
@@ -164,14 +183,18 @@ def reader_of(kind: Kind) -> Callable[[str], object]:
 
 def plain(text: str) -> str:
     """Undo COPY's escapes."""
-    return ESCAPED.sub(lambda match: CONTROLS.get(match[1], match[1]), text) if "\\" in text else text
+    return (
+        ESCAPED.sub(lambda match: CONTROLS.get(match[1], match[1]), text) if "\\" in text else text
+    )
 
 
 def window_of(events: list[Event]) -> Window | None:
     """Return the window of time that the events, newest first, come from; times without a zone are taken as UTC."""
     if not events:
         return None
-    return Window(first=in_utc(events[-1].timestamp), last=in_utc(events[0].timestamp), rows=len(events))
+    return Window(
+        first=in_utc(events[-1].timestamp), last=in_utc(events[0].timestamp), rows=len(events)
+    )
 
 
 def in_utc(time: datetime) -> datetime:

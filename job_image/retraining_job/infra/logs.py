@@ -1,4 +1,7 @@
-"""The trainer's log: plain sentences for `kubectl logs`, or JSON lines where asked for. Set up by `__main__` alone."""
+"""The trainer's log: plain sentences for `kubectl logs`, or JSON lines where asked for.
+
+Set up by `__main__` alone.
+"""
 
 from __future__ import annotations
 

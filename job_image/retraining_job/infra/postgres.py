@@ -88,7 +88,9 @@ def connect(url: SecretStr) -> Connection:
         connection: Connection = psycopg2.connect(**parts)
     except (psycopg2.Error, UnicodeDecodeError) as error:
         failure = login_failure(parts, LOGIN_SECONDS)
-        raise built(failure.row, failure.problem or words_of(error), failure.code, f" of {SETTING}") from None
+        raise built(
+            failure.row, failure.problem or words_of(error), failure.code, f" of {SETTING}"
+        ) from None
     return connection
 
 
@@ -117,7 +119,10 @@ def knows_user() -> bool:
 
 
 def understood(
-    error: psycopg2.Error, url: SecretStr | None = None, connection: Connection | None = None, seconds: float = 0.0
+    error: psycopg2.Error,
+    url: SecretStr | None = None,
+    connection: Connection | None = None,
+    seconds: float = 0.0,
 ) -> RunError:
     """Return an error of psycopg2 as one of ours.
 
@@ -139,14 +144,17 @@ def understood(
             limit = f" {found}"
             row = found.refined(row)
     is_broken = isinstance(error, (psycopg2.OperationalError, psycopg2.InterfaceError)) or (
-        connection is not None and connection.closed  # while it copies, psycopg2 raises an error of no class of its own
+        connection is not None
+        and connection.closed  # while it copies, psycopg2 raises an error of no class of its own
     )
     if code is None and not is_broken:
         row = UNKNOWN
     return built(row, words_of(error), code, "", limit)
 
 
-def built(row: ErrorClass, words: str, code: str | None, where: str = "", limit: str = "") -> RunError:
+def built(
+    row: ErrorClass, words: str, code: str | None, where: str = "", limit: str = ""
+) -> RunError:
     """Build the failure: what has happened, the server's own words, the code, and what to do.
 
     Args:
@@ -166,7 +174,9 @@ def words_of(error: Exception) -> str:
     if isinstance(error, UnicodeDecodeError):
         text = bytes(error.object).decode(errors="replace")
     else:
-        primary = error.diag.message_primary if isinstance(error, psycopg2.Error) and error.diag else None
+        primary = (
+            error.diag.message_primary if isinstance(error, psycopg2.Error) and error.diag else None
+        )
         text = primary or str(error) or type(error).__name__
     return " ".join(text.split()).rstrip(".")
 

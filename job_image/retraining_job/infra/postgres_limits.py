@@ -90,14 +90,23 @@ def look_up(connection: Connection, name: str, parts: Mapping[str, str]) -> Limi
             return None
         value, unit = found
         if name in parts.get("options", ""):
-            return Limit(name, value, unit, f"the connection, by options in database.url ({DATABASE_URL})", "")
+            return Limit(
+                name,
+                value,
+                unit,
+                f"the connection, by options in database.url ({DATABASE_URL})",
+                "",
+            )
         cursor.execute(OWNER, [f"{name}=%"])
         owner = cursor.fetchone()
     if owner is None:
         return Limit(name, value, unit, "the whole server", "ALTER SYSTEM SET")
     role, database, for_role, for_database = owner
     if for_role and for_database:
-        whose, change = f"the role {role} in the database {database}", f"ALTER ROLE {role} IN DATABASE {database} SET"
+        whose, change = (
+            f"the role {role} in the database {database}",
+            f"ALTER ROLE {role} IN DATABASE {database} SET",
+        )
     elif for_role:
         whose, change = f"the role {role}", f"ALTER ROLE {role} SET"
     elif for_database:

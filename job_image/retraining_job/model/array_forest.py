@@ -1,8 +1,9 @@
 """River's half-space trees as arrays: the same trees, masses and scores, bit for bit, in a hundredth of the time. Pure.
 
-The trees are full and binary, and their nodes stand level by level: the children of node i are 2i + 1 and 2i + 2. What
-is mirrored here is `river.anomaly.hst` and `river.tree.padded` of river 0.26, operation for operation, since the order
-of floating-point operations decides the last bit. `proof` compares the two before anybody relies on it.
+The trees are full and binary, and their nodes stand level by level: the children of node i are 2i +
+    1 and 2i + 2. What is mirrored here is `river.anomaly.hst` and `river.tree.padded` of river
+    0.26, operation for operation, since the order of floating-point operations decides the last
+    bit. `proof` compares the two before anybody relies on it.
 """
 
 from __future__ import annotations
@@ -43,12 +44,20 @@ class ArrayForest:
     """A forest that learns and scores as `river.anomaly.HalfSpaceTrees` does."""
 
     def __init__(
-        self, names: Sequence[str], splits: tuple[np.ndarray, np.ndarray], rng_state: tuple[object, ...], shape: Shape
+        self,
+        names: Sequence[str],
+        splits: tuple[np.ndarray, np.ndarray],
+        rng_state: tuple[object, ...],
+        shape: Shape,
     ) -> None:
         """Take trees that have learned nothing yet: each inner node's feature and threshold, (trees, 2^height - 1)."""
         self.names = tuple(names)
         self.features, self.thresholds = splits
-        self.n_trees, self.height, self.window_size = shape["n_trees"], shape["height"], shape["window_size"]
+        self.n_trees, self.height, self.window_size = (
+            shape["n_trees"],
+            shape["height"],
+            shape["window_size"],
+        )
         self.seed, self.rng_state = shape["seed"], rng_state
         self.l_mass = np.zeros((self.n_trees, 2 ** (self.height + 1) - 1), np.int32)
         """Events of the present window that have passed each node."""
@@ -58,10 +67,13 @@ class ArrayForest:
         self.first_window = True
 
     @classmethod
-    def grown(cls, names: Sequence[str], *, unscale: Unscale | None = None, **shape: Unpack[Shape]) -> ArrayForest:
+    def grown(
+        cls, names: Sequence[str], *, unscale: Unscale | None = None, **shape: Unpack[Shape]
+    ) -> ArrayForest:
         """Grow the trees that river grows from this seed at a first event with these features, all limits [0, 1].
 
-        River draws two numbers for each inner node, depth first. Its generator is Python's, and numpy has the same.
+        River draws two numbers for each inner node, depth first. Its generator is Python's, and
+        numpy has the same.
 
         Args:
             names: the features, sorted.
@@ -69,20 +81,25 @@ class ArrayForest:
             **shape: the rest.
 
         Raises:
-            ValueError: there is no feature, or a split has nothing left to split, where river raises as well.
+            ValueError: there is no feature, or a split has nothing left to split, where river
+                raises as well.
         """
         if not names:
             raise ValueError("A forest needs one feature at least.")
         generator, python_generator = np.random.RandomState(0), random.Random(shape["seed"])  # noqa: S311  # as river
         version, words, gauss = python_generator.getstate()
-        generator.set_state({"bit_generator": "MT19937", "state": {"key": words[:-1], "pos": words[-1]}})
+        generator.set_state(
+            {"bit_generator": "MT19937", "state": {"key": words[:-1], "pos": words[-1]}}
+        )
         n_trees, inner = shape["n_trees"], 2 ** shape["height"] - 1
         features, thresholds = np.empty((n_trees, inner), np.int16), np.empty((n_trees, inner))
         order = depth_first(shape["height"])
         step = max(1, GROWN_AT_ONCE // (inner * len(names)))
         for start in range(0, n_trees, step):
             draws = generator.random_sample((min(step, n_trees - start), inner, 2))[:, order]
-            features[start : start + step], thresholds[start : start + step] = splits(draws, len(names))
+            features[start : start + step], thresholds[start : start + step] = splits(
+                draws, len(names)
+            )
         if unscale is not None:
             for index, name in enumerate(names):
                 thresholds[features == index] = unscale(name, thresholds[features == index])
@@ -93,11 +110,12 @@ class ArrayForest:
     def learn(self, matrix: np.ndarray) -> None:
         """Learn events in their order, as river's `learn_one` on each.
 
-        A full window replaces the masses of the one before. So of many windows only the last full one is looked at, and
-        what follows it.
+        A full window replaces the masses of the one before. So of many windows only the last full
+        one is looked at, and what follows it.
 
         Args:
-            matrix: (events, features), in the order of `names`; NaN where an event has not the feature.
+            matrix: (events, features), in the order of `names`; NaN where an event has not the
+                feature.
         """
         full, counter = divmod(self.counter + len(matrix), self.window_size)
         if full:
@@ -115,7 +133,8 @@ class ArrayForest:
         """Score events without learning them, as river's `score_one` on each: (events,), high for an anomaly.
 
         Args:
-            matrix: (events, features), in the order of `names`; NaN where an event has not the feature.
+            matrix: (events, features), in the order of `names`; NaN where an event has not the
+                feature.
         """
         if self.first_window:
             return np.zeros(len(matrix))
@@ -132,18 +151,24 @@ class ArrayForest:
     def equals(self, other: ArrayForest) -> bool:
         """Tell whether both have the same trees and masses and are at the same place of a window."""
         mine, theirs = (
-            (one.names, one.features.shape, one.window_size, one.counter, one.first_window) for one in (self, other)
+            (one.names, one.features.shape, one.window_size, one.counter, one.first_window)
+            for one in (self, other)
         )
         arrays = ("features", "thresholds", "l_mass", "r_mass")
-        return mine == theirs and all(np.array_equal(getattr(self, name), getattr(other, name)) for name in arrays)
+        return mine == theirs and all(
+            np.array_equal(getattr(self, name), getattr(other, name)) for name in arrays
+        )
 
     def _count(self, rows: np.ndarray) -> None:
         """Add the rows of one window to its masses.
 
-        An event that lacks a feature goes where more have gone before it in the window, so it waits for its turn.
+        An event that lacks a feature goes where more have gone before it in the window, so it waits
+        for its turn.
         """
         incomplete = np.flatnonzero(np.isnan(rows).any(axis=1))
-        starts = np.unique([*range(0, len(rows), CHUNK_ROWS), *incomplete, *(incomplete + 1), len(rows)])
+        starts = np.unique(
+            [*range(0, len(rows), CHUNK_ROWS), *incomplete, *(incomplete + 1), len(rows)]
+        )
         masses = self.l_mass.reshape(-1)
         for start, end in pairwise(starts):
             block = rows[start:end]
@@ -167,7 +192,9 @@ class ArrayForest:
                 on = mass >= STOP_SHARE * self.window_size
                 row, tree, node, pair = row[on], tree[on], node[on], pair[on]
                 node = self._below(rows, row, tree, node)
-        return np.add.accumulate(sums.reshape(len(rows), self.n_trees), axis=1)[:, -1]  # one tree after the other
+        return np.add.accumulate(sums.reshape(len(rows), self.n_trees), axis=1)[
+            :, -1
+        ]  # one tree after the other
 
     def _below(
         self,
@@ -202,8 +229,9 @@ def matrix_of(events: Sequence[Mapping[str, float]], names: Sequence[str]) -> np
 def splits(draws: np.ndarray, n_features: int) -> tuple[np.ndarray, np.ndarray]:
     """Give each inner node's feature and threshold, as river's `make_padded_tree` chooses them.
 
-    A feature is drawn in proportion to the width of its limits at the node (`random.choices`: running sums, bisected),
-    then a threshold between its padded limits (`random.uniform`). Those limits end at the threshold below.
+    A feature is drawn in proportion to the width of its limits at the node (`random.choices`:
+    running sums, bisected), then a threshold between its padded limits (`random.uniform`). Those
+    limits end at the threshold below.
 
     Args:
         draws: (trees, nodes, 2) numbers of the generator, nodes level by level.
@@ -223,7 +251,10 @@ def splits(draws: np.ndarray, n_features: int) -> tuple[np.ndarray, np.ndarray]:
         a, b = low[chosen, column], high[chosen, column]
         start, end = a + PADDING * (b - a), b - PADDING * (b - a)
         at = start + (end - start) * position
-        features[:, nodes], thresholds[:, nodes] = chosen.reshape(n_trees, -1), at.reshape(n_trees, -1)
+        features[:, nodes], thresholds[:, nodes] = (
+            chosen.reshape(n_trees, -1),
+            at.reshape(n_trees, -1),
+        )
         low, high = np.repeat(low, 2, axis=1), np.repeat(high, 2, axis=1)
         high[chosen, 2 * column] = at  # the left child's
         low[chosen, 2 * column + 1] = at

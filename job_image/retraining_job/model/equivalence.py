@@ -1,7 +1,8 @@
 """Proves on small forests that the fast way gives what the installed river gives. Asked by `forest` before each use.
 
-Fast are two things: a forest in arrays instead of nodes (`trees`), and a pickle that is written without making nodes
-(`emitter`). Both lean on how river works inside, which another release may change without a word.
+Fast are two things: a forest in arrays instead of nodes (`trees`), and a pickle that is written
+    without making nodes (`emitter`). Both lean on how river works inside, which another release may
+    change without a word.
 """
 
 from __future__ import annotations
@@ -93,7 +94,11 @@ def unlike_pickle(rivers: HalfSpaceTrees, read: HalfSpaceTrees) -> str | None:
     if type(read) is not type(rivers) or list(vars(read)) != list(vars(rivers)):
         return "what its pickle holds"
     nodes = [
-        [(type(node), vars(node) | {"children": ()}) for tree in one.trees for node in tree.iter_dfs()]  # type: ignore[no-untyped-call]
+        [
+            (type(node), vars(node) | {"children": ()})
+            for tree in one.trees
+            for node in tree.iter_dfs()  # type: ignore[no-untyped-call]
+        ]
         for one in (rivers, read)
     ]
     if nodes[0] != nodes[1]:
@@ -102,7 +107,11 @@ def unlike_pickle(rivers: HalfSpaceTrees, read: HalfSpaceTrees) -> str | None:
     if listed != [[id(node) for node in tree] for tree in read._tree_nodes]:
         return "the order of the nodes that its pickle holds"
     left, right = (
-        {key: value for key, value in vars(one).items() if key not in {"trees", "_tree_nodes", "rng"}}
+        {
+            key: value
+            for key, value in vars(one).items()
+            if key not in {"trees", "_tree_nodes", "rng"}
+        }
         for one in (rivers, read)
     )
     if left != right or rivers.rng.getstate() != read.rng.getstate():
@@ -117,4 +126,7 @@ def made_up(count: int, gaps: float, seed: int) -> list[Features]:
     def values() -> Iterator[tuple[str, float]]:
         return ((name, generator.uniform(-0.1, 1.1)) for name in NAMES)
 
-    return [{name: value for name, value in values() if not i or generator.random() >= gaps} for i in range(count)]
+    return [
+        {name: value for name, value in values() if not i or generator.random() >= gaps}
+        for i in range(count)
+    ]

@@ -1,6 +1,7 @@
 """The forest, in the state that river's `learn_one` over all events, in this order, would give it. Pure.
 
-The fast way is `trees.ArrayForest`, taken where `proof` has nothing against it; else river's own takes its time.
+The fast way is `trees.ArrayForest`, taken where `proof` has nothing against it; else river's own
+takes its time.
 """
 
 from __future__ import annotations
@@ -99,7 +100,9 @@ def learned_forest(events: Sequence[Features], **shape: Unpack[Shape]) -> HalfSp
     return forest
 
 
-def planted(names: Sequence[str], *, unscale: Unscale | None, **shape: Unpack[Shape]) -> HalfSpaceTrees:
+def planted(
+    names: Sequence[str], *, unscale: Unscale | None, **shape: Unpack[Shape]
+) -> HalfSpaceTrees:
     """Give river's own forest with its trees grown and nothing learned; thresholds are raw where `unscale` is given."""
     if not names:
         raise ValueError("A forest needs one feature at least.")
@@ -123,9 +126,10 @@ def planted(names: Sequence[str], *, unscale: Unscale | None, **shape: Unpack[Sh
 def decisive(events: Sequence[Row], window_size: int) -> list[Row]:
     """Pick the events that leave a trace in the forest: the first window, the last full one, and what follows it.
 
-    The first event's feature names decide the trees. At the end of each window its masses replace the ones before, and
-    every counter starts at zero again, those that steer events with missing features included. So a window leaves
-    nothing behind once the next one is full, and whole windows in between can be left out.
+    The first event's feature names decide the trees. At the end of each window its masses replace
+    the ones before, and every counter starts at zero again, those that steer events with missing
+    features included. So a window leaves nothing behind once the next one is full, and whole
+    windows in between can be left out.
     """
     full_windows = len(events) // window_size
     if full_windows <= 2:

@@ -1,4 +1,7 @@
-"""Python's cyclic garbage collector, held off where millions of tree nodes come to life. Used by forest and model."""
+"""Python's cyclic garbage collector, held off where millions of tree nodes come to life.
+
+Used by forest and model.
+"""
 
 from __future__ import annotations
 

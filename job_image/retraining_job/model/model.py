@@ -1,7 +1,7 @@
 """The model as readers know it: a pickle of `{"hst": ..., "sad": ...}`. Written for them, and read without trusting it.
 
-A pickle is a program. So one that comes from Redis is read by an allow-list: it can make the objects that a model
-consists of and nothing else.
+A pickle is a program. So one that comes from Redis is read by an allow-list: it can make the
+objects that a model consists of and nothing else.
 """
 
 from __future__ import annotations
@@ -104,7 +104,9 @@ def feature_names(model: Model) -> tuple[str, ...]:
     """Give the features that the forest splits, sorted; none where it has not learned anything yet."""
     if isinstance(model.hst, ArrayForest):
         return model.hst.names
-    return tuple(sorted(map(str, model.hst.limits)))  # river asks for each feature's limits, which keeps it there
+    return tuple(
+        sorted(map(str, model.hst.limits))
+    )  # river asks for each feature's limits, which keeps it there
 
 
 def identical(one: Model, other: Model) -> bool:
@@ -113,7 +115,9 @@ def identical(one: Model, other: Model) -> bool:
         return False
     if isinstance(one.hst, ArrayForest) and isinstance(other.hst, ArrayForest):
         return one.hst.equals(other.hst)
-    shapes = [(hst.n_trees, hst.height, hst.window_size, hst.counter) for hst in (one.hst, other.hst)]
+    shapes = [
+        (hst.n_trees, hst.height, hst.window_size, hst.counter) for hst in (one.hst, other.hst)
+    ]
     if shapes[0] != shapes[1]:
         return False
     pairs = zip_longest(nodes_of(one.hst), nodes_of(other.hst))
@@ -130,7 +134,9 @@ def standing_in(class_name: str) -> Iterator[type[StandardAbsoluteDeviation]]:
     named = type(name, (StandardAbsoluteDeviation,), {"__module__": module_name})
     module = ModuleType(module_name)
     setattr(module, name, named)
-    top = module_name.partition(".")[0]  # pickle imports a.b.c as Python does, the package `a` first
+    top = module_name.partition(".")[
+        0
+    ]  # pickle imports a.b.c as Python does, the package `a` first
     stand_ins = {top: sys.modules.get(top, ModuleType(top)), module_name: module}
     before = {key: sys.modules[key] for key in stand_ins if key in sys.modules}
     sys.modules.update(stand_ins)
@@ -201,6 +207,8 @@ def checked(content: object) -> Model:
     for part, new in ((hst, forest_class()), (sad, StandardAbsoluteDeviation())):
         if missing := sorted(set(vars(new)) - set(vars(part))):
             raise UnreadableModel(f"its {type(part).__name__} lacks {', '.join(missing)}")
-    if len(hst.trees) not in {0, hst.n_trees} or not 0 <= hst.height <= 64:  # what bounds the work of one score
+    if (
+        len(hst.trees) not in {0, hst.n_trees} or not 0 <= hst.height <= 64
+    ):  # what bounds the work of one score
         raise UnreadableModel("its forest has not the trees that it says")
     return Model(hst, sad)

@@ -1,4 +1,7 @@
-"""Both kinds of forest node by node, and rows as the events that river takes. Used by model, forest and proof."""
+"""Both kinds of forest node by node, and rows as the events that river takes.
+
+Used by model, forest and proof.
+"""
 
 from __future__ import annotations
 
@@ -52,7 +55,9 @@ def river_nodes(forest: HalfSpaceTrees) -> Iterator[Node]:
         while stack:
             parts = vars(stack.pop())
             stack.extend(reversed(parts.get("children", ())))
-            yield Node(parts.get("feature"), parts.get("threshold"), parts["l_mass"], parts["r_mass"])
+            yield Node(
+                parts.get("feature"), parts.get("threshold"), parts["l_mass"], parts["r_mass"]
+            )
 
 
 def event_of(names: Sequence[str], row: np.ndarray) -> Features:

@@ -1,9 +1,10 @@
 """Writes the pickle of a forest in arrays as one of river's own, without making its million nodes. Driven by `model`.
 
-Reading it back gives a genuine `river.anomaly.hst.HalfSpaceTrees`. All trees have the same shape, so the opcodes of one
-are a template, doubled level by level; each tree is the template with its features and thresholds written in. Nearly
-all masses are zero: every node gets zeros from a shared dictionary, and the few others are set afterwards. What is
-small is pickled by Python itself. The opcodes are documented in the standard library's `pickletools`.
+Reading it back gives a genuine `river.anomaly.hst.HalfSpaceTrees`. All trees have the same shape,
+so the opcodes of one are a template, doubled level by level; each tree is the template with its
+features and thresholds written in. Nearly all masses are zero: every node gets zeros from a shared
+dictionary, and the few others are set afterwards. What is small is pickled by Python itself. The
+opcodes are documented in the standard library's `pickletools`.
 """
 
 from __future__ import annotations
@@ -36,12 +37,19 @@ def emitted(forest: ArrayForest, sad: object) -> bytes:
     out = io.BytesIO()
     out.write(pickle.PROTO + b"\x04" + memo_head(forest.names))
     out.write(pickle.EMPTY_DICT + pickle.MARK + plain("hst"))
-    out.write(global_name("river.anomaly.hst", "HalfSpaceTrees") + pickle.EMPTY_TUPLE + pickle.NEWOBJ)
+    out.write(
+        global_name("river.anomaly.hst", "HalfSpaceTrees") + pickle.EMPTY_TUPLE + pickle.NEWOBJ
+    )
     out.write(pickle.EMPTY_DICT + pickle.MARK)
     for key, value in head_of(forest).items():
         out.write(plain(key) + plain(value))
     write_trees(out, forest)
-    out.write(plain("counter") + plain(forest.counter) + plain("_first_window") + plain(forest.first_window))
+    out.write(
+        plain("counter")
+        + plain(forest.counter)
+        + plain("_first_window")
+        + plain(forest.first_window)
+    )
     out.write(pickle.SETITEMS + pickle.BUILD)
     out.write(plain("sad") + plain(sad) + pickle.SETITEMS + pickle.STOP)
     return out.getvalue()
@@ -81,15 +89,19 @@ def memo_head(names: tuple[str, ...]) -> bytes:
     """Put into the reader's memo what all nodes share."""
     zeros = plain({"l_mass": 0, "r_mass": 0})
     classes = [global_name("river.tree.padded", name) for name in ("PaddedBranch", "PaddedLeaf")]
-    return b"".join(value + MEMOIZE_ONLY for value in (*classes, zeros, *map(plain, (*KEYS, *names))))
+    return b"".join(
+        value + MEMOIZE_ONLY for value in (*classes, zeros, *map(plain, (*KEYS, *names)))
+    )
 
 
 def write_trees(out: io.BytesIO, forest: ArrayForest) -> None:
     """Write the attributes `trees` and `_tree_nodes`; the reader's memo numbers the nodes as they come, depth first."""
     template, places = tree_template(forest.height)
     tree = np.frombuffer(template, np.uint8).copy()
-    field: np.ndarray = np.ndarray(  # a split at every byte: the right ones are picked by their places
-        (len(tree) - SPLIT.itemsize + 1,), SPLIT, tree.data, strides=(1,)
+    field: np.ndarray = (
+        np.ndarray(  # a split at every byte: the right ones are picked by their places
+            (len(tree) - SPLIT.itemsize + 1,), SPLIT, tree.data, strides=(1,)
+        )
     )
     splits = np.empty(len(places), SPLIT)
     splits["key"] = np.void(get(THRESHOLD) + pickle.BINFLOAT)
@@ -142,10 +154,17 @@ def masses(forest: ArrayForest, first_node: int) -> bytes:
     (nodes,) = np.nonzero(l_mass | r_mass)
     parts = {
         "get": (np.void(pickle.LONG_BINGET), first_node + nodes),
-        "l": (np.void(pickle.EMPTY_DICT + pickle.MARK + get(L_MASS) + pickle.BININT), l_mass[nodes]),
+        "l": (
+            np.void(pickle.EMPTY_DICT + pickle.MARK + get(L_MASS) + pickle.BININT),
+            l_mass[nodes],
+        ),
         "r": (np.void(get(R_MASS) + pickle.BININT), r_mass[nodes]),
     }
-    fields = [(f"{name}{i}", opcodes.dtype if i else "<i4") for name, (opcodes, _) in parts.items() for i in (1, 0)]
+    fields = [
+        (f"{name}{i}", opcodes.dtype if i else "<i4")
+        for name, (opcodes, _) in parts.items()
+        for i in (1, 0)
+    ]
     records = np.empty(len(nodes), [*fields, ("end", "V3")])
     for name, (opcodes, values) in parts.items():
         records[f"{name}1"], records[f"{name}0"] = opcodes, values

@@ -1,4 +1,7 @@
-"""River's own forest: its class, loaded with no more of river than it needs. Used by forest, model and proof."""
+"""River's own forest: its class, loaded with no more of river than it needs.
+
+Used by forest, model and proof.
+"""
 
 from __future__ import annotations
 
@@ -20,8 +23,9 @@ MODULE = "river.anomaly.hst"
 def half_space_trees() -> type[HalfSpaceTrees]:
     """Give `river.anomaly.hst.HalfSpaceTrees`, the genuine one.
 
-    Its module needs two small ones beside it. But to import it is to import the packages around it first, which bring
-    all anomaly detectors, all trees and scipy: a second and 80 MB. So their `__init__` is left out.
+    Its module needs two small ones beside it. But to import it is to import the packages around it
+    first, which bring all anomaly detectors, all trees and scipy: a second and 80 MB. So their
+    `__init__` is left out.
     """
     forest: type[HalfSpaceTrees] = forest_module().HalfSpaceTrees
     return forest

@@ -1,20 +1,24 @@
 """How each feature is brought to [0, 1], chosen from the training rows alone, and the way back for thresholds. Pure.
 
-Trees are laid out in [0, 1]; the way back is written into their thresholds, so whoever reads the model feeds raw
-features to a plain river object. Used by `recommended` to train, and by `state` to grow the same trees again.
+Trees are laid out in [0, 1]; the way back is written into their thresholds, so whoever reads the
+model feeds raw features to a plain river object. Used by `recommended` to train, and by `state` to
+grow the same trees again.
 
-The rule (`Auto`). The distance of a value is taken from the feature's median, and the unit is the distance that nine
-in ten of the values not at the median keep within. A feature has a heavy tail where its farthest value lies more than
-five units away: uniform values reach 1.1, normal ones 2.6, exponential ones 6, log-normal amounts 25. Such a feature is
-scaled by a symmetric logarithm of the distance, so that neither its tail nor the bulk is squeezed into one split; the
-others linearly, from the least to the greatest value. Both take negative values as they are. Measured with the forest
-alone at 25/15/250, average precision over several seeds: all linear .63 on the made-up stream of tests/quality and .964
-on Shuttle; this rule .71 and .972. A logarithm of the distance from the least value, as is usual for amounts, puts the
-bulk of two-sided features (Shuttle has three) at the far end, and gained nothing there (.966).
+The rule (`Auto`). The distance of a value is taken from the feature's median, and the unit is the
+distance that nine in ten of the values not at the median keep within. A feature has a heavy tail
+where its farthest value lies more than five units away: uniform values reach 1.1, normal ones 2.6,
+exponential ones 6, log-normal amounts 25. Such a feature is scaled by a symmetric logarithm of the
+distance, so that neither its tail nor the bulk is squeezed into one split; the others linearly,
+from the least to the greatest value. Both take negative values as they are. Measured with the
+forest alone at 25/15/250, average precision over several seeds: all linear .63 on the made-up
+stream of tests/quality and .964 on Shuttle; this rule .71 and .972. A logarithm of the distance
+from the least value, as is usual for amounts, puts the bulk of two-sided features (Shuttle has
+three) at the far end, and gained nothing there (.966).
 
-The logarithm is taken as 1024 * (r ** (1/1024) - 1), which is log(r) to one in a hundred (Box and Cox, An Analysis of
-Transformations, 1964, with a power near 0). So both ways need only sums, products and square roots, which IEEE 754
-rounds alike on every machine and which keep order: trees grown again elsewhere are the same to the last bit.
+The logarithm is taken as 1024 * (r ** (1/1024) - 1), which is log(r) to one in a hundred (Box and
+Cox, An Analysis of Transformations, 1964, with a power near 0). So both ways need only sums,
+products and square roots, which IEEE 754 rounds alike on every machine and which keep order: trees
+grown again elsewhere are the same to the last bit.
 """
 
 from __future__ import annotations
@@ -123,12 +127,15 @@ def scaled_features(
 
     Args:
         names: the features' names, one for each column.
-        training: (n, names) training rows, n > 0; NaN where a feature is missing or no finite number.
-        unusable: for each feature, the rows of all read in which it was there, but no finite number.
+        training: (n, names) training rows, n > 0; NaN where a feature is missing or no finite
+            number.
+        unusable: for each feature, the rows of all read in which it was there, but no finite
+            number.
         mode: the setting.
 
     Returns:
-        The scalings of the features that trees are laid over, in the names' order, and a record of every feature.
+        The scalings of the features that trees are laid over, in the names' order, and a record of
+        every feature.
     """
     scalings, records = [], []
     for column, (name, bad) in enumerate(zip(names, unusable, strict=True)):
@@ -136,7 +143,11 @@ def scaled_features(
         values = values[np.isfinite(values)]
         absent = len(training) - len(values)
         if note := unfit(values, len(training)):
-            records.append(FeatureRecord(name=name, scaling="left out", missing=absent, unusable=bad, note=note))
+            records.append(
+                FeatureRecord(
+                    name=name, scaling="left out", missing=absent, unusable=bad, note=note
+                )
+            )
             continue
         scaling = scaling_of(name, values, mode)
         scalings.append(scaling)
@@ -148,7 +159,9 @@ def scaled_features(
                 high=scaling.high,
                 missing=absent,
                 unusable=bad,
-                note=f"absent from {absent:,} training rows, which take the heavier branch there" if absent else "",
+                note=f"absent from {absent:,} training rows, which take the heavier branch there"
+                if absent
+                else "",
             )
         )
     return scalings, records

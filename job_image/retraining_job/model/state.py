@@ -1,8 +1,9 @@
 """The model as JSON of some tens of kilobytes: what the seed does not tell. So the trainer reads its own models.
 
-Trees follow from seed, names and scalings, and a node's masses are the sums of those of the leaves under it. So beside
-these there are the leaves that events have reached, and the deviation score. Reading a state executes nothing, bounds
-what it allocates before it does, and believes no field. Used by `publish`, `champion` and the commands.
+Trees follow from seed, names and scalings, and a node's masses are the sums of those of the leaves
+under it. So beside these there are the leaves that events have reached, and the deviation score.
+Reading a state executes nothing, bounds what it allocates before it does, and believes no field.
+Used by `publish`, `champion` and the commands.
 """
 
 from __future__ import annotations
@@ -70,14 +71,17 @@ class State(Part):
     first_window: bool
     leaves: str
     """Base64 of zlib of three rows of unsigned 32-bit integers, little endian: how far each leaf that events have
-    reached lies after the one before (trees and leaves from left to right), its mass so far, its reference mass."""
+    reached lies after the one before (trees and leaves from left to right), its mass so far, its
+    reference mass."""
     sad: DeviationState
 
     @model_validator(mode="after")
     def check_together(self) -> Self:
         """Check what no field shows by itself; that the masses fit is seen when they are unpacked."""
         if self.n_trees * 2 ** (self.height + 1) > NODE_LIMIT:
-            raise ValueError(f"its {self.n_trees} trees of height {self.height} have more than {NODE_LIMIT:,} nodes")
+            raise ValueError(
+                f"its {self.n_trees} trees of height {self.height} have more than {NODE_LIMIT:,} nodes"
+            )
         if self.names != sorted(set(self.names)):
             raise ValueError("its names are not sorted, or one comes twice")
         if self.scalings and [scaling.name for scaling in self.scalings] != self.names:
@@ -92,23 +96,30 @@ def state_text(model: Model, scalings: Iterable[FeatureScaling] = ()) -> str | N
 
     Args:
         model: what is written.
-        scalings: those that were written into its trees, for its names in their order; none where none were.
+        scalings: those that were written into its trees, for its names in their order; none where
+            none were.
 
     Returns:
-        The text. None where the model has none and can be read from its pickle alone: where plain river had to train
-        it, whose trees may not be those that we would grow again, and where it is beyond what is read.
+        The text. None where the model has none and can be read from its pickle alone: where plain
+        river had to train it, whose trees may not be those that we would grow again, and where it
+        is beyond what is read.
     """
     if not isinstance(model.hst, ArrayForest):
         return None
     try:
         state = written(model.hst, model.sad, list(scalings))
     except ValidationError as error:
-        log.warning("This model has no compact state: its pickle alone can be read, since %s.", reason_of(error))
+        log.warning(
+            "This model has no compact state: its pickle alone can be read, since %s.",
+            reason_of(error),
+        )
         return None
     return json.dumps(state.model_dump(mode="json"), separators=(",", ":"))
 
 
-def written(forest: ArrayForest, sad: StandardAbsoluteDeviation, scalings: list[FeatureScaling]) -> State:
+def written(
+    forest: ArrayForest, sad: StandardAbsoluteDeviation, scalings: list[FeatureScaling]
+) -> State:
     """Give the state of a model.
 
     Raises:
@@ -126,7 +137,9 @@ def written(forest: ArrayForest, sad: StandardAbsoluteDeviation, scalings: list[
         counter=forest.counter,
         first_window=forest.first_window,
         leaves=packed_leaves(forest),
-        sad=DeviationState(feature=sad.feature, count=sad.count, mean=sad.mean, squares=sad.squares),
+        sad=DeviationState(
+            feature=sad.feature, count=sad.count, mean=sad.mean, squares=sad.squares
+        ),
     )
 
 
@@ -137,7 +150,9 @@ def model_of(text: str | bytes) -> Model:
         UnreadableModel: it is no state, or not a whole one.
     """
     state = state_of(text)
-    written, installed = (".".join(release.split(".")[:2]) for release in (state.river, version("river")))
+    written, installed = (
+        ".".join(release.split(".")[:2]) for release in (state.river, version("river"))
+    )
     if written != installed:
         raise UnreadableModel(
             f"its state was written with river {state.river}, and this trainer has river {version('river')}, "
@@ -157,7 +172,9 @@ def model_of(text: str | bytes) -> Model:
     except (ValueError, ArithmeticError) as error:
         raise UnreadableModel(f"its trees cannot be grown from its state ({error})") from None
     if not np.isfinite(forest.thresholds).all():
-        raise UnreadableModel("the scalings in its state give thresholds that are no finite numbers")
+        raise UnreadableModel(
+            "the scalings in its state give thresholds that are no finite numbers"
+        )
     forest.counter, forest.first_window = state.counter, state.first_window
     for masses, reached in zip((forest.l_mass, forest.r_mass), leaves, strict=True):
         fill(masses, reached)
@@ -173,7 +190,9 @@ def fingerprint(text: str | bytes) -> str:
         UnreadableModel: it is no state.
     """
     state = state_of(text)
-    content = state.model_dump(mode="json", exclude={"river", "leaves"})  # zlib may pack the same otherwise
+    content = state.model_dump(
+        mode="json", exclude={"river", "leaves"}
+    )  # zlib may pack the same otherwise
     digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode())
     digest.update(inflated(state))
     return digest.hexdigest()
@@ -186,11 +205,15 @@ def state_of(text: str | bytes) -> State:
         UnreadableModel: it is none.
     """
     if len(text) > TEXT_LIMIT:
-        raise UnreadableModel(f"its state has {len(text):,} bytes, and no more than {TEXT_LIMIT:,} are read")
+        raise UnreadableModel(
+            f"its state has {len(text):,} bytes, and no more than {TEXT_LIMIT:,} are read"
+        )
     try:
         return State.model_validate_json(text)
     except ValidationError as error:
-        raise UnreadableModel(f"its state is damaged or of another format: {reason_of(error)}") from None
+        raise UnreadableModel(
+            f"its state is damaged or of another format: {reason_of(error)}"
+        ) from None
 
 
 def reason_of(error: ValidationError) -> str:
@@ -204,7 +227,9 @@ def reason_of(error: ValidationError) -> str:
 def packed_leaves(forest: ArrayForest) -> str:
     """Pack the leaves that events have reached."""
     first_leaf = 2**forest.height - 1
-    l_mass, r_mass = (masses[:, first_leaf:].reshape(-1) for masses in (forest.l_mass, forest.r_mass))
+    l_mass, r_mass = (
+        masses[:, first_leaf:].reshape(-1) for masses in (forest.l_mass, forest.r_mass)
+    )
     (reached,) = np.nonzero(l_mass | r_mass)
     rows = np.array([np.diff(reached, prepend=0), l_mass[reached], r_mass[reached]], "<u4")
     return base64.b64encode(zlib.compress(rows.tobytes(), 9)).decode("ascii")
@@ -219,7 +244,9 @@ def inflated(state: State) -> bytes:
     except (zlib.error, binascii.Error, ValueError) as error:
         raise UnreadableModel(f"the masses in its state cannot be unpacked ({error})") from None
     if not inflator.eof or inflator.unused_data or len(content) % LEAF_BYTES:
-        raise UnreadableModel("the masses in its state are not whole, or more than its trees have leaves")
+        raise UnreadableModel(
+            "the masses in its state are not whole, or more than its trees have leaves"
+        )
     return content
 
 

@@ -1,7 +1,7 @@
 """One preset at work on one run: from events to a judgement. What `run` drives, whichever the preset is.
 
-A contest reads the events, lets the champion score the hold-out, trains a challenger and judges the two. It touches
-neither Redis nor the database's audit trail.
+A contest reads the events, lets the champion score the hold-out, trains a challenger and judges the
+two. It touches neither Redis nor the database's audit trail.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """The `recommended` preset: prepare, train, score and judge, each a step without I/O. Driven by its contest.
 
-What is tested is what goes live: a challenger is not trained again on the hold-out once it was judged. So the next
-run's hold-out, which is newer, judges a champion on events that it has never learned.
+What is tested is what goes live: a challenger is not trained again on the hold-out once it was
+    judged. So the next run's hold-out, which is newer, judges a champion on events that it has
+    never learned.
 """
 
 from __future__ import annotations
@@ -68,21 +69,29 @@ class Measure:
     """Of the histograms."""
 
 
-def prepared(columns: Columns, settings: Tunables, champion_until: datetime | None = None) -> Prepared | Decision:
+def prepared(
+    columns: Columns, settings: Tunables, champion_until: datetime | None = None
+) -> Prepared | Decision:
     """Part the events and choose the features' scaling, or say why nothing can be trained on them.
 
     Args:
         columns: the events.
         settings: of the run.
-        champion_until: when the newest event that the champion was trained on happened; None where that is not known.
+        champion_until: when the newest event that the champion was trained on happened; None where
+            that is not known.
     """
     parts = split(columns.times, columns.truth, settings, champion_until)
     if isinstance(parts, Decision):
         return parts
     training = columns.features[parts.training]
-    scalings, records = scaled_features(columns.names, training, columns.unusable.tolist(), settings.scaling)
+    scalings, records = scaled_features(
+        columns.names, training, columns.unusable.tolist(), settings.scaling
+    )
     if not scalings:
-        why = "; ".join(f"{record.name}: {record.note}" for record in records[:5]) or "the events have none"
+        why = (
+            "; ".join(f"{record.name}: {record.note}" for record in records[:5])
+            or "the events have none"
+        )
         message = f"No feature can be split by a tree, so nothing was trained ({why})."
         return Decision(Verdict.INSUFFICIENT_DATA, Reason.INSUFFICIENT_DATA, message)
     return Prepared(columns, parts, tuple(scalings), records)
@@ -97,7 +106,9 @@ def trained(prepared: Prepared, settings: Tunables) -> Model:
     columns, rows, window = prepared.columns, prepared.parts.training_rows, settings.forest_window
     places = {name: place for place, name in enumerate(columns.names)}
     names = [scaling.name for scaling in prepared.scalings]
-    trace = slice(max(0, rows - 2 * window - rows % window), rows)  # nothing older leaves one in the forest's masses
+    trace = slice(
+        max(0, rows - 2 * window - rows % window), rows
+    )  # nothing older leaves one in the forest's masses
     hst = learned_rows(
         names,
         columns.features[trace][:, [places[name] for name in names]],
@@ -121,7 +132,9 @@ def scores_of(model: Model, prepared: Prepared) -> Scores:
     return Scores(hst_scores(model, columns.names, held), sad_scores(model, columns.names, held))
 
 
-def input_change(prepared: Prepared, champion: ChampionInput | None, settings: Tunables) -> InputChange:
+def input_change(
+    prepared: Prepared, champion: ChampionInput | None, settings: Tunables
+) -> InputChange:
     """Compare the shape of the events with the input that the champion was made for."""
     return changed(
         shape_of_columns(prepared.columns, prepared.parts.hold_out_start),
@@ -148,8 +161,8 @@ def judge(  # noqa: PLR0913  # everything that decides, most of it by keyword
     Args:
         prepared: the events.
         challenger: what it makes of the hold-out.
-        champion: what that makes of the hold-out, with its version, fingerprint and training window as far as known;
-            None where there is no live model.
+        champion: what that makes of the hold-out, with its version, fingerprint and training window
+            as far as known; None where there is no live model.
         settings: of the run.
         threshold: the live one.
         threshold_source: `setting`, or the Redis key that it was read from.
@@ -175,11 +188,17 @@ def judge(  # noqa: PLR0913  # everything that decides, most of it by keyword
         coverage = coverage_of(truth, theirs, threshold) if champion_record.usable else None
         if challenger_record.usable:
             matching = metrics.matching_threshold(mine, int((theirs > threshold).sum()))
-            challenger_record = challenger_record.model_copy(update={"matching_threshold": matching})
+            challenger_record = challenger_record.model_copy(
+                update={"matching_threshold": matching}
+            )
         if judges:
-            precisions = [metrics.average_precision(truth, scores) or 0.0 for scores in (mine, theirs)]
+            precisions = [
+                metrics.average_precision(truth, scores) or 0.0 for scores in (mine, theirs)
+            ]
             margin = promotion_policy.margin_beside(precisions[1], record, settings)
-            comparison = bootstrap.compared(truth, mine, theirs, difference=precisions[0] - precisions[1], seed=seed)
+            comparison = bootstrap.compared(
+                truth, mine, theirs, difference=precisions[0] - precisions[1], seed=seed
+            )
     evidence = Evidence(
         provenance=provenance,
         split=record,
@@ -195,10 +214,15 @@ def judge(  # noqa: PLR0913  # everything that decides, most of it by keyword
         input=change,
         reading=reading_sentences(columns.facts),
         labels=coverage,
-        hidden=hidden_losses(challenger_record, champion_record, settings.margin) if comparison else [],
+        hidden=hidden_losses(challenger_record, champion_record, settings.margin)
+        if comparison
+        else [],
         identical=champion is not None and alike(challenger, fingerprint, *champion),
         periods=periods(columns.times[parts.hold_out], truth, mine, theirs, threshold),
-        notes=[*notes(prepared, record, settings), *notes_on(challenger_record, champion_record, threshold)],
+        notes=[
+            *notes(prepared, record, settings),
+            *notes_on(challenger_record, champion_record, threshold),
+        ],
     )
     decision = promotion_policy.decide(evidence, settings)
     said = {"verdict": decision.verdict, "reason": decision.reason, "message": decision.text}
@@ -229,7 +253,9 @@ def contender(facts: Contender, scores: Scores, measure: Measure) -> Contender:
     )
 
 
-def hidden_losses(challenger: Contender, champion: Contender | None, margin: float) -> list[HiddenLoss]:
+def hidden_losses(
+    challenger: Contender, champion: Contender | None, margin: float
+) -> list[HiddenLoss]:
     """Find the parts that got worse by more than the margin, while the combined score did not.
 
     Args:
@@ -264,12 +290,18 @@ def precision_of(one: Contender, part: str) -> float | None:
 
 def alike(challenger: Scores, fingerprint: str, champion: Scores, facts: Contender) -> bool:
     """Tell whether the challenger is the champion again."""
-    same_scores = np.array_equal(challenger.hst, champion.hst) and np.array_equal(challenger.sad, champion.sad)
+    same_scores = np.array_equal(challenger.hst, champion.hst) and np.array_equal(
+        challenger.sad, champion.sad
+    )
     return same_scores or bool(fingerprint and fingerprint == facts.fingerprint)
 
 
 def periods(
-    times: np.ndarray, truth: np.ndarray, challenger: np.ndarray, champion: np.ndarray | None, threshold: float
+    times: np.ndarray,
+    truth: np.ndarray,
+    challenger: np.ndarray,
+    champion: np.ndarray | None,
+    threshold: float,
 ) -> list[Period]:
     """Give the figures over time: the hold-out in about ten stretches, equal in rows."""
     stretches = np.array_split(np.arange(len(truth)), min(PERIODS, len(truth)))
@@ -282,10 +314,16 @@ def periods(
                 last=window.last,
                 rows=window.rows,
                 anomalies=int((truth[rows] == 1).sum()),
-                challenger_average_precision=metrics.average_precision(truth[rows], challenger[rows]),
-                champion_average_precision=None if theirs is None else metrics.average_precision(truth[rows], theirs),
+                challenger_average_precision=metrics.average_precision(
+                    truth[rows], challenger[rows]
+                ),
+                champion_average_precision=None
+                if theirs is None
+                else metrics.average_precision(truth[rows], theirs),
                 challenger_alert_rate=metrics.alert_rate(challenger[rows], threshold),
-                champion_alert_rate=None if theirs is None else metrics.alert_rate(theirs, threshold),
+                champion_alert_rate=None
+                if theirs is None
+                else metrics.alert_rate(theirs, threshold),
             )
         )
     return found
@@ -304,7 +342,9 @@ def notes(prepared: Prepared, record: Split, settings: Tunables) -> list[str]:
             f"({value_name('deviation_feature')})."
         )
     if columns.neutral:
-        said.append(f"{columns.neutral:,} of {len(columns.truth):,} events were read without features.")
+        said.append(
+            f"{columns.neutral:,} of {len(columns.truth):,} events were read without features."
+        )
     if record.unlabelled:
         said.append(
             f"{record.unlabelled:,} of {record.hold_out.rows:,} held-out events have no label and judge nobody."

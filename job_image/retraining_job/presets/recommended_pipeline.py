@@ -1,4 +1,7 @@
-"""The `recommended` preset as a contest: `recommended`, step by step. Driven by `retrain` and `offline`."""
+"""The `recommended` preset as a contest: `recommended`, step by step.
+
+Driven by `retrain` and `offline`.
+"""
 
 from __future__ import annotations
 
@@ -63,7 +66,9 @@ class RecommendedContest:
     def meet(self, champion: Champion) -> None:
         """Part the events so that the champion has learned none of the hold-out, and let it score that."""
         trained = champion.manifest.trained if champion.manifest else None
-        prepared = recommended.prepared(self.events, self.settings, trained.last if trained else None)
+        prepared = recommended.prepared(
+            self.events, self.settings, trained.last if trained else None
+        )
         if isinstance(prepared, Decision):  # the champion can only make the hold-out smaller
             raise TypeError(prepared.message)
         self.prepared = prepared if self.model is None else narrowed(prepared, self.ready)
@@ -80,7 +85,9 @@ class RecommendedContest:
         try:
             self.champion = recommended.scores_of(champion.model, self.ready), facts
         except Exception as error:  # noqa: BLE001  # what a forged or foreign model raises is not known
-            raise UnreadableModel(f"it cannot score an event ({type(error).__name__}: {error})") from None
+            raise UnreadableModel(
+                f"it cannot score an event ({type(error).__name__}: {error})"
+            ) from None
 
     def train(self) -> Model:
         """Train the challenger on what is older than the hold-out."""

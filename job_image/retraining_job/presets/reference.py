@@ -1,7 +1,7 @@
 """The `reference` preset: the old service's way to train and to judge, step by step, defects included. Pure.
 
-It is there for comparison and for moving over. It learns from newest to oldest, tests on rows that the challenger was
-trained on, and calls the share of right predictions "precision".
+It is there for comparison and for moving over. It learns from newest to oldest, tests on rows that
+the challenger was trained on, and calls the share of right predictions "precision".
 """
 
 from __future__ import annotations
@@ -83,11 +83,15 @@ def score(model: Model, features: Features) -> float:
 
 def figures(model: Model, hold_out: Sequence[Sample], threshold: float) -> Figures:
     """Test a model in the shadow of the live one: the share of right predictions on the newest events."""
-    right = sum((score(model, sample.features) > threshold) == sample.is_anomaly for sample in hold_out)
+    right = sum(
+        (score(model, sample.features) > threshold) == sample.is_anomaly for sample in hold_out
+    )
     return Figures(precision=right / len(hold_out))
 
 
-def judge(challenger: Figures, champion: Figures | None, *, champion_version: int, hold_out_rows: int) -> Decision:
+def judge(
+    challenger: Figures, champion: Figures | None, *, champion_version: int, hold_out_rows: int
+) -> Decision:
     """Decide by the old rule: the greater figure wins, and a tie goes to the challenger."""
     on = f"on the newest {hold_out_rows:,} events"
     mine = challenger.precision or 0.0

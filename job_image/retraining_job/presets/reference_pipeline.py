@@ -84,9 +84,13 @@ class ReferenceContest:
         if champion.model is None:
             return
         try:
-            self.champion_figures = reference.figures(champion.model, self.hold_out, self.settings.threshold)
+            self.champion_figures = reference.figures(
+                champion.model, self.hold_out, self.settings.threshold
+            )
         except Exception as error:  # noqa: BLE001  # what a forged or foreign model raises is not known
-            raise UnreadableModel(f"it cannot score an event ({type(error).__name__}: {error})") from None
+            raise UnreadableModel(
+                f"it cannot score an event ({type(error).__name__}: {error})"
+            ) from None
 
     def train(self) -> Model:
         """Train the challenger on all events, and test it."""
@@ -105,9 +109,13 @@ class ReferenceContest:
         )
         if self.change:
             decision = input_decision(self.change) or decision
-            decision = replace(decision, remarks=" ".join(input_remarks(self.change, decision.reason)))
+            decision = replace(
+                decision, remarks=" ".join(input_remarks(self.change, decision.reason))
+            )
         decision = with_reading(decision, self.facts)
-        return Judgement(decision, Contenders(challenger=self.challenger_figures, champion=self.champion_figures))
+        return Judgement(
+            decision, Contenders(challenger=self.challenger_figures, champion=self.champion_figures)
+        )
 
     @property
     def shape(self) -> InputShape | None:

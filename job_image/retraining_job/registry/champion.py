@@ -1,7 +1,7 @@
 """From Redis to the champion: the live model, read together with its version and whatever vouches for it.
 
-A champion of this trainer's own is rebuilt from its state, and its pickle is looked at as bytes alone. A foreign one is
-read by an allow-list. Driven by `run`.
+A champion of this trainer's own is rebuilt from its state, and its pickle is looked at as bytes
+alone. A foreign one is read by an allow-list. Driven by `run`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,13 @@ from typing import TYPE_CHECKING
 from retraining_job.contract import environment_name, value_name
 from retraining_job.registry.keys import Keys
 from retraining_job.registry.live import STATE_LIMIT_BYTES, Live, Stamp, read_live
-from retraining_job.registry.manifest import MANIFEST_LIMIT_BYTES, Manifest, UnreadableManifest, read_manifest, sha256
+from retraining_job.registry.manifest import (
+    MANIFEST_LIMIT_BYTES,
+    Manifest,
+    UnreadableManifest,
+    read_manifest,
+    sha256,
+)
 from retraining_job.registry.signing import NotSigned, check_signature
 
 if TYPE_CHECKING:
@@ -75,7 +81,9 @@ def read_champion(settings: TrainSettings) -> Champion:
     except NotSigned as error:
         raise unreadable(settings, version, str(error), remedy=SIGN) from None
     model = (
-        rebuilt(settings, live, version) if manifest and manifest.state_sha256 else unpickled(settings, live, version)
+        rebuilt(settings, live, version)
+        if manifest and manifest.state_sha256
+        else unpickled(settings, live, version)
     )
     return Champion(model, version, live.stamp, manifest, live.highest)
 
@@ -109,7 +117,9 @@ def described(settings: TrainSettings, live: Live, version: int) -> Manifest | N
         )
     if live.meta is None:
         return None
-    without_manifest = f"Delete {keys.meta} to have it read as a model of somebody else's, or roll back."
+    without_manifest = (
+        f"Delete {keys.meta} to have it read as a model of somebody else's, or roll back."
+    )
     if len(live.meta) >= MANIFEST_LIMIT_BYTES:
         problem = f"its manifest under {keys.meta} has {MANIFEST_LIMIT_BYTES:,} bytes or more"
         raise unreadable(settings, version, problem, remedy=without_manifest)
@@ -142,7 +152,9 @@ def described(settings: TrainSettings, live: Live, version: int) -> Manifest | N
 def checked_pickle(settings: TrainSettings, live: Live, manifest: Manifest) -> None:
     """Make sure that the pickle is the manifest's, to the last byte."""
     if live.model_bytes != manifest.pickle_bytes:
-        problem = f"it has {live.model_bytes:,} bytes and its manifest says {manifest.pickle_bytes:,}"
+        problem = (
+            f"it has {live.model_bytes:,} bytes and its manifest says {manifest.pickle_bytes:,}"
+        )
     elif sha256(live.model or b"") != manifest.pickle_sha256:
         problem = "its bytes are not those that its manifest has the SHA-256 of"
     else:
@@ -151,7 +163,9 @@ def checked_pickle(settings: TrainSettings, live: Live, manifest: Manifest) -> N
         f'If it was replaced on purpose, delete {Keys.of(settings).meta}; if not, "python -m retraining_job rollback" '
         "puts a former model in its place."
     )
-    raise unreadable(settings, manifest.version, f"{problem}, so it is damaged or was replaced", remedy=remedy)
+    raise unreadable(
+        settings, manifest.version, f"{problem}, so it is damaged or was replaced", remedy=remedy
+    )
 
 
 def checked_state(settings: TrainSettings, live: Live, manifest: Manifest) -> None:
@@ -163,7 +177,9 @@ def checked_state(settings: TrainSettings, live: Live, manifest: Manifest) -> No
         problem = f"its state under {keys.state} has {live.state_bytes:,} bytes, more than the {STATE_LIMIT_BYTES:,}"
         problem += " that are read"
     elif sha256(live.state) != manifest.state_sha256:
-        problem = f"its state under {keys.state} is not the one that its manifest has the SHA-256 of"
+        problem = (
+            f"its state under {keys.state} is not the one that its manifest has the SHA-256 of"
+        )
     else:
         return
     remedy = f"Delete {keys.meta} and {keys.state} to have the pickle read instead, or roll back."
@@ -194,7 +210,9 @@ def unpickled(settings: TrainSettings, live: Live, version: int) -> Model:
         raise unreadable(settings, version, str(error)) from None
 
 
-def unreadable(settings: Tunables, version: int, problem: str, *, remedy: str = "") -> UnreadableChampion:
+def unreadable(
+    settings: Tunables, version: int, problem: str, *, remedy: str = ""
+) -> UnreadableChampion:
     """Say that the live model cannot be judged, and what to do about it."""
     anew = f"Put a readable model in its place, or delete {settings.model_key} and what begins with it to begin anew."
     return UnreadableChampion(

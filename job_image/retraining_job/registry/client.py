@@ -35,7 +35,8 @@ CODES: dict[type[redis.RedisError], str] = {
     redis.exceptions.ReadOnlyError: "READONLY",
     redis.exceptions.OutOfMemoryError: "OOM",
     redis.exceptions.BusyLoadingError: "LOADING",
-    redis.exceptions.MovedError: "MOVED",  # before the class that it belongs to, as the next but one
+    # before the class that it belongs to, as the next but one
+    redis.exceptions.MovedError: "MOVED",
     redis.exceptions.AskError: "ASK",
     redis.exceptions.MasterDownError: "MASTERDOWN",
     redis.exceptions.ClusterDownError: "CLUSTERDOWN",
@@ -110,10 +111,16 @@ def connected(url: SecretStr) -> redis.Redis:
             retry=Retry(NoBackoff(), 0),
             client_name="retraining-job",
         )
-        client.connection_pool.make_connection()  # does not connect, and refuses parameters that it does not know
+        # does not connect, and refuses parameters that it does not know
+        client.connection_pool.make_connection()
     except RedisUrlError as error:
         raise BadConfiguration(f"The setting {SETTING} is wrong: {error}.") from None
-    except (ValueError, TypeError, redis.RedisError, OSError):  # the text may hold a piece of the password
+    except (
+        ValueError,
+        TypeError,
+        redis.RedisError,
+        OSError,
+    ):  # the text may hold a piece of the password
         raise BadConfiguration(f"The setting {SETTING} is wrong: {FORM}.") from None
     return client
 

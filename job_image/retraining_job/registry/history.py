@@ -1,4 +1,7 @@
-"""Former champions, as Redis keeps them to go back to. Used by `rollback` and by the command `history`."""
+"""Former champions, as Redis keeps them to go back to.
+
+Used by `rollback` and by the command `history`.
+"""
 
 from __future__ import annotations
 
@@ -44,7 +47,9 @@ def history(settings: TrainSettings) -> list[Version]:
     """
     live = read_live(settings, with_model=False)
     present = live_version(live)
-    return sorted([*([present] if present else []), *kept_versions(settings)], key=lambda one: -one.number)
+    return sorted(
+        [*([present] if present else []), *kept_versions(settings)], key=lambda one: -one.number
+    )
 
 
 def live_version(live: Live) -> Version | None:

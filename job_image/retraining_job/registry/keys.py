@@ -3,16 +3,16 @@
     active_model                   the pickle, for readers                   (setting `model_key`)
     model_version                  its version, an integer                   (setting `version_key`)
     active_model:meta              its manifest, JSON
-    active_model:state             its state, from which the trainer rebuilds it without reading the pickle
-    active_model:epoch             +1 with every change
-    active_model:history           hash, version -> JSON {manifest, state} of a former champion
-    active_model:history:<version> the pickle of a former champion that has no state
-    active_model:changes           channel on which changes are told
-    active_model:run:<run id>      result document of a run that has published
+    active_model:state             its state, from which the trainer rebuilds it without reading the
+    pickle active_model:epoch             +1 with every change active_model:history           hash,
+    version -> JSON {manifest, state} of a former champion active_model:history:<version> the pickle
+    of a former champion that has no state active_model:changes           channel on which changes
+    are told active_model:run:<run id>      result document of a run that has published
     active_model:challenger:<run id>  a challenger that awaits a person's decision
     active_model:staging:...       a model on its way; vanishes by itself
 
-All change in one script, so they live on one Redis server: the two settable names share no hash tag for Redis Cluster.
+All change in one script, so they live on one Redis server: the two settable names share no hash tag
+    for Redis Cluster.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""What stands in Redis under the live model's keys, as bytes of one moment. Used by champion, rollback, sign."""
+"""What stands in Redis under the live model's keys, as bytes of one moment.
+
+Used by champion, rollback, sign.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from retraining_job.registry.client import store, wrong_type
 from retraining_job.registry.keys import Keys
-from retraining_job.registry.manifest import MANIFEST_LIMIT_BYTES, Manifest, UnreadableManifest, read_manifest
+from retraining_job.registry.manifest import (
+    MANIFEST_LIMIT_BYTES,
+    Manifest,
+    UnreadableManifest,
+    read_manifest,
+)
 
 if TYPE_CHECKING:
     from retraining_job.settings import TrainSettings
@@ -17,7 +25,10 @@ STATE_LIMIT_BYTES = 4 << 20
 
 
 class Stamp(NamedTuple):
-    """Which change of the live model was seen: publishing compares with it. To others it is opaque."""
+    """Which change of the live model was seen: publishing compares with it.
+
+    To others it is opaque.
+    """
 
     version: bytes
     """The version's text in Redis, empty where there is none."""
@@ -94,16 +105,24 @@ def read_live(settings: TrainSettings, *, with_model: bool = True) -> Live:
             transaction.strlen(key)
             transaction.getrange(key, 0, limit - 1)
         answers = transaction.execute(raise_on_error=False)
-        kinds, kept, contents = answers[: len(texts) + 1], answers[len(texts) + 1], answers[len(texts) + 2 :]
+        kinds, kept, contents = (
+            answers[: len(texts) + 1],
+            answers[len(texts) + 1],
+            answers[len(texts) + 2 :],
+        )
         for key, kind in zip((*texts, keys.history), kinds, strict=True):
-            if isinstance(kind, bytes) and kind not in {b"none", b"hash" if key == keys.history else b"string"}:
+            if isinstance(kind, bytes) and kind not in {
+                b"none",
+                b"hash" if key == keys.history else b"string",
+            }:
                 raise wrong_type(key, kind)
         for answer in answers:
             if isinstance(answer, Exception):
                 raise answer
     lengths = contents[::2]
     model, version, epoch, meta, state = (
-        None if kind == b"none" else content for kind, content in zip(kinds[:-1], contents[1::2], strict=True)
+        None if kind == b"none" else content
+        for kind, content in zip(kinds[:-1], contents[1::2], strict=True)
     )
     return Live(
         model=model,

@@ -1,6 +1,7 @@
 """The manifest: what stands beside the live model in Redis, as flat JSON that readers may use too. Pure.
 
-    {"version": 7, "epoch": 9, "run_id": "...", "published_at": "...", "matching_threshold": 0.63, ...}
+    {"version": 7, "epoch": 9, "run_id": "...", "published_at": "...", "matching_threshold": 0.63,
+    ...}
 
 Fields that are not known are left out.
 """

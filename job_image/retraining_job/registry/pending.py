@@ -1,7 +1,7 @@
 """A challenger that awaits a person's decision, where promotion is Manual. Driven by `run` and the command `decide`.
 
-It is kept as its state, without a pickle, under a key of its run, and vanishes when nobody decides in time. The first
-decision stands; each can be repeated and answers the same.
+It is kept as its state, without a pickle, under a key of its run, and vanishes when nobody decides
+in time. The first decision stands; each can be repeated and answers the same.
 """
 
 from __future__ import annotations
@@ -55,7 +55,9 @@ class Expired:
     """There is nothing to decide on: nobody has decided in time, or the run has left no challenger."""
 
 
-def store_challenger(settings: TrainSettings, parcel: Parcel, *, judged_against: Stamp, result: Result) -> None:
+def store_challenger(
+    settings: TrainSettings, parcel: Parcel, *, judged_against: Stamp, result: Result
+) -> None:
     """Keep a challenger for `decision_days`; a parcel without a pickle will do.
 
     Raises:
@@ -64,7 +66,9 @@ def store_challenger(settings: TrainSettings, parcel: Parcel, *, judged_against:
         DependencyAway: Redis does not answer, or has no room; repeat the call.
     """
     if not parcel.state:
-        raise BadData("The challenger has no state, as plain river has trained it: it cannot be kept for a decision.")
+        raise BadData(
+            "The challenger has no state, as plain river has trained it: it cannot be kept for a decision."
+        )
     key = Keys.of(settings).challenger(settings.run_id)
     manifest = Manifest(
         **parcel.origin.model_dump(include=set(Origin.model_fields)),
@@ -82,7 +86,9 @@ def store_challenger(settings: TrainSettings, parcel: Parcel, *, judged_against:
         result=result,
     )
     with store(settings.redis_url) as client:
-        client.set(key, challenger.model_dump_json(exclude_none=True), ex=settings.decision_days * DAY)
+        client.set(
+            key, challenger.model_dump_json(exclude_none=True), ex=settings.decision_days * DAY
+        )
 
 
 def read_challenger(settings: TrainSettings) -> Challenger | None:
@@ -100,11 +106,17 @@ def read_challenger(settings: TrainSettings) -> Challenger | None:
         challenger = Challenger.model_validate_json(text)
         check_signature(settings.signing_key, key, challenger.manifest)
     except ValidationError:
-        raise BadData(f"The challenger under {key} is damaged: it cannot be decided on. Retrain anew.") from None
+        raise BadData(
+            f"The challenger under {key} is damaged: it cannot be decided on. Retrain anew."
+        ) from None
     except NotSigned as error:
-        raise BadData(f"The challenger under {key} cannot be believed: {error}. Retrain anew.") from None
+        raise BadData(
+            f"The challenger under {key} cannot be believed: {error}. Retrain anew."
+        ) from None
     if sha256(challenger.state.encode()) != challenger.manifest.state_sha256:
-        raise BadData(f"The state of the challenger under {key} is damaged: it cannot be decided on. Retrain anew.")
+        raise BadData(
+            f"The state of the challenger under {key} is damaged: it cannot be decided on. Retrain anew."
+        )
     return challenger
 
 
@@ -116,11 +128,12 @@ def decide(
     Args:
         settings: with the run, the decision, and whose it is.
         floor: the highest version that the audit trail knows.
-        rehearse: Called with the result before anything is published; raises if it could not be recorded.
+        rehearse: Called with the result before anything is published; raises if it could not be
+            recorded.
 
     Returns:
-        Published, where it is live now or has been; Overtaken, where the live model is no longer the one that it was
-        judged against; Rejected; or Expired.
+        Published, where it is live now or has been; Overtaken, where the live model is no longer
+        the one that it was judged against; Rejected; or Expired.
 
     Raises:
         BadData: what is kept of the challenger is damaged, or not signed.
@@ -140,7 +153,11 @@ def decide(
 
 
 def approve(
-    settings: DecideSettings, challenger: Challenger, *, floor: int, rehearse: Callable[[Result], None] | None
+    settings: DecideSettings,
+    challenger: Challenger,
+    *,
+    floor: int,
+    rehearse: Callable[[Result], None] | None,
 ) -> Published | Overtaken:
     """Put it live."""
     try:
@@ -151,7 +168,13 @@ def approve(
     origin = challenger.manifest.model_copy(update={"approved_by": settings.decided_by or None})
     by = f" by {settings.decided_by}" if settings.decided_by else ""
     message = f"{challenger.result.message} Approved{by}; it goes live as version {version}."
-    now = {"promoted": True, "withheld": None, "version": version, "message": message, "finished_at": datetime.now(UTC)}
+    now = {
+        "promoted": True,
+        "withheld": None,
+        "version": version,
+        "message": message,
+        "finished_at": datetime.now(UTC),
+    }
     result = challenger.result.model_copy(update=now)
     parcel = Parcel(blob, challenger.state, origin)
     if rehearse:
@@ -162,6 +185,10 @@ def approve(
 def reject(settings: TrainSettings, challenger: Challenger) -> Rejected | Expired:
     """Let it never go live; that it was rejected stays known for as long as it would have waited."""
     with store(settings.redis_url) as client:
-        rejected = challenger.model_copy(update={"rejected": True}).model_dump_json(exclude_none=True)
-        there = client.set(Keys.of(settings).challenger(settings.run_id), rejected, xx=True, keepttl=True)
+        rejected = challenger.model_copy(update={"rejected": True}).model_dump_json(
+            exclude_none=True
+        )
+        there = client.set(
+            Keys.of(settings).challenger(settings.run_id), rejected, xx=True, keepttl=True
+        )
     return Rejected(challenger) if there else Expired()

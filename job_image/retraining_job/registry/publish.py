@@ -1,7 +1,7 @@
 """From challenger to champion: one atomic step in Redis, safe to repeat. Driven by `run`, `rollback` and `challenger`.
 
-A run leaves its result document beside the model it published. That is how a second start of the run, or a second try
-after an answer that never came, knows that the work is done.
+A run leaves its result document beside the model it published. That is how a second start of the
+run, or a second try after an answer that never came, knows that the work is done.
 """
 
 from __future__ import annotations
@@ -21,7 +21,13 @@ from retraining_job.errors import BadConfiguration, DependencyAway
 from retraining_job.registry.client import store, warn_of_eviction, wrong_type
 from retraining_job.registry.keys import Keys
 from retraining_job.registry.live import STATE_LIMIT_BYTES
-from retraining_job.registry.manifest import Manifest, Origin, UnreadableManifest, read_manifest, sha256
+from retraining_job.registry.manifest import (
+    Manifest,
+    Origin,
+    UnreadableManifest,
+    read_manifest,
+    sha256,
+)
 from retraining_job.registry.signing import signed
 
 if TYPE_CHECKING:
@@ -55,7 +61,9 @@ class Overtaken:
 
     def __str__(self) -> str:
         """Say who won: `version 8 of run weekly-3`."""
-        return f"version {self.version or '(none)'}" + (f" of run {self.run_id}" if self.run_id else "")
+        return f"version {self.version or '(none)'}" + (
+            f" of run {self.run_id}" if self.run_id else ""
+        )
 
 
 @dataclass(frozen=True)
@@ -70,18 +78,21 @@ class Parcel:
     """What the manifest is to say of it."""
 
 
-def publish(settings: TrainSettings, parcel: Parcel, *, judged_against: Stamp, result: Result) -> Published | Overtaken:
+def publish(
+    settings: TrainSettings, parcel: Parcel, *, judged_against: Stamp, result: Result
+) -> Published | Overtaken:
     """Put a model live as `result.version`, unless the live one is no longer the one judged against.
 
     The former champion goes into the history. Readers see all of it change at once.
 
     Raises:
-        BadConfiguration: the keys or the URL are wrong, or the user may not do what publishing needs.
-        DependencyAway: Redis does not answer, or cannot take the model; repeat the call.
+        BadConfiguration: the keys or the URL are wrong, or the user may not do what publishing
+            needs. DependencyAway: Redis does not answer, or cannot take the model; repeat the call.
     """
     if parcel.state and len(parcel.state) > STATE_LIMIT_BYTES:
         log.warning(
-            "The model's state is too large to be kept, %s characters; its pickle is.", f"{len(parcel.state):,}"
+            "The model's state is too large to be kept, %s characters; its pickle is.",
+            f"{len(parcel.state):,}",
         )
         parcel = replace(parcel, state=None)
     keys = Keys.of(settings)
@@ -91,14 +102,23 @@ def publish(settings: TrainSettings, parcel: Parcel, *, judged_against: Stamp, r
     former = keys.former(settings.run_id)
     names += [keys.run(settings.run_id), keys.challenger(settings.run_id), staging, former]
     arguments: list[bytes | str | int] = [judged_against.version, judged_against.epoch]
-    arguments += [manifest.version, manifest.epoch, manifest.text(), parcel.state or "", result.document(), RUN_SECONDS]
+    arguments += [
+        manifest.version,
+        manifest.epoch,
+        manifest.text(),
+        parcel.state or "",
+        result.document(),
+        RUN_SECONDS,
+    ]
     arguments += [settings.history_versions, keys.changes, notice(manifest)]
     with store(settings.redis_url) as client:
         warn_of_eviction(client)
         client.set(staging, parcel.blob, ex=STAGING_SECONDS)
         try:
             outcome, text, more = client.register_script(script())(names, arguments)
-        except redis.ResponseError:  # it was refused, and the upload is in the way until it vanishes by itself
+        except (
+            redis.ResponseError
+        ):  # it was refused, and the upload is in the way until it vanishes by itself
             with suppress(redis.RedisError):
                 client.unlink(staging)
             raise
@@ -118,10 +138,14 @@ def publish(settings: TrainSettings, parcel: Parcel, *, judged_against: Stamp, r
             f"Redis does not let the trainer's user do {text.decode()} on the key {more.decode(errors='replace')}; "
             "nothing was changed. Give the user that right."
         )
-    raise DependencyAway("Redis dropped the uploaded model before it could go live; its memory may be short.")
+    raise DependencyAway(
+        "Redis dropped the uploaded model before it could go live; its memory may be short."
+    )
 
 
-def manifest_of(settings: TrainSettings, parcel: Parcel, judged_against: Stamp, result: Result) -> Manifest:
+def manifest_of(
+    settings: TrainSettings, parcel: Parcel, judged_against: Stamp, result: Result
+) -> Manifest:
     """Write the manifest that a model has once it is live, with its signature."""
     if result.version is None:
         raise ValueError("what is published has a version")
@@ -141,7 +165,14 @@ def manifest_of(settings: TrainSettings, parcel: Parcel, judged_against: Stamp, 
 def notice(manifest: Manifest) -> str:
     """Write what is told on the channel of changes."""
     what = "promoted" if manifest.restored_from is None else "restored"
-    return json.dumps({"version": manifest.version, "epoch": manifest.epoch, "run_id": manifest.run_id, "what": what})
+    return json.dumps(
+        {
+            "version": manifest.version,
+            "epoch": manifest.epoch,
+            "run_id": manifest.run_id,
+            "what": what,
+        }
+    )
 
 
 def winner(version: bytes, meta: bytes) -> Overtaken:

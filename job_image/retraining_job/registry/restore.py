@@ -31,7 +31,11 @@ class NoWayBack(BadConfiguration):
 
 
 def rollback(
-    settings: TrainSettings, to: int, *, floor: int, rehearse: Callable[[Result], None] | None = None
+    settings: TrainSettings,
+    to: int,
+    *,
+    floor: int,
+    rehearse: Callable[[Result], None] | None = None,
 ) -> Result:
     """Put a kept version live again, in one atomic step; a second start of the same run finds what the first did.
 
@@ -39,16 +43,16 @@ def rollback(
         settings: with the run id under which this is done and recorded.
         to: the version to go back to.
         floor: the highest version that the audit trail knows.
-        rehearse: Called with the result before anything is published; raises if it could not be recorded.
+        rehearse: Called with the result before anything is published; raises if it could not be
+            recorded.
 
     Returns:
         A result without a verdict: nobody was judged.
 
     Raises:
-        NoWayBack: there is no such version, or it is damaged or not signed, or it is live, or another model went live
-            meanwhile.
-        BadConfiguration: the keys or the URL are wrong.
-        DependencyAway: Redis does not answer, or cannot take the model; repeat the call.
+        NoWayBack: there is no such version, or it is damaged or not signed, or it is live, or
+            another model went live meanwhile. BadConfiguration: the keys or the URL are wrong.
+            DependencyAway: Redis does not answer, or cannot take the model; repeat the call.
     """
     if done := published(settings):
         return done
@@ -73,7 +77,9 @@ def rollback(
         rehearse(result)
     outcome = publish(settings, parcel, judged_against=live.stamp, result=result)
     if isinstance(outcome, Overtaken):
-        raise NoWayBack(f"Meanwhile {outcome} went live, so nothing was changed. Look at it, and ask again.")
+        raise NoWayBack(
+            f"Meanwhile {outcome} went live, so nothing was changed. Look at it, and ask again."
+        )
     return outcome.result
 
 
@@ -87,7 +93,9 @@ def chosen(settings: TrainSettings, live: Live, to: int) -> Version:
     if to in versions:
         return versions[to]
     if not versions:
-        raise NoWayBack(f"There is no former champion under {Keys.of(settings).history} to go back to.")
+        raise NoWayBack(
+            f"There is no former champion under {Keys.of(settings).history} to go back to."
+        )
     kept = ", ".join(map(str, sorted(versions)))
     raise NoWayBack(
         f"Version {to} is not kept; there are: {kept}. {value_name('history_versions')} says how many are kept."
@@ -97,7 +105,12 @@ def chosen(settings: TrainSettings, live: Live, to: int) -> Version:
 def lost_version(live: Live) -> Version | None:
     """Give the live version where its pickle is gone and its state is not."""
     manifest = live.manifest
-    if live.model is not None or live.state is None or manifest is None or manifest.version != number(live.version):
+    if (
+        live.model is not None
+        or live.state is None
+        or manifest is None
+        or manifest.version != number(live.version)
+    ):
         return None
     entry = Entry(manifest=manifest, state=live.state.decode(errors="replace"))
     return Version(manifest.version, live=True, entry=entry)
@@ -120,7 +133,9 @@ def parcel_of(settings: TrainSettings, version: Version) -> Parcel:
             'restore it without the key, and then sign what is live with "python -m retraining_job sign".'
         ) from None
     if entry.manifest and entry.manifest.version != version.number:
-        raise NoWayBack(f"What is kept as version {version.number} is version {entry.manifest.version}: it is damaged.")
+        raise NoWayBack(
+            f"What is kept as version {version.number} is version {entry.manifest.version}: it is damaged."
+        )
     origin = entry.manifest or Origin()
     origin = origin.model_copy(update={"restored_from": version.number})
     if entry.state is None:
@@ -136,7 +151,9 @@ def kept_pickle(settings: TrainSettings, version: int, manifest: Manifest | None
     with store(settings.redis_url) as client:
         blob = cast(bytes | None, client.get(key))
     if blob is None:
-        raise NoWayBack(f"The pickle of version {version}, under {key}, is gone: evicted by Redis, or deleted.")
+        raise NoWayBack(
+            f"The pickle of version {version}, under {key}, is gone: evicted by Redis, or deleted."
+        )
     if manifest and sha256(blob) != manifest.pickle_sha256:
         raise NoWayBack(f"The pickle of version {version}, under {key}, is damaged.")
     return blob
@@ -146,7 +163,8 @@ def pickled_again(settings: TrainSettings, state: str, manifest: Manifest) -> by
     """Write the pickle of a model that is kept as its state, and compare it with the one of then.
 
     Raises:
-        NoWayBack: the state cannot be read, or the same program that wrote the one of then writes another now.
+        NoWayBack: the state cannot be read, or the same program that wrote the one of then writes
+            another now.
     """
     try:
         blob = rebuilt_pickle(settings, state)
@@ -157,7 +175,9 @@ def pickled_again(settings: TrainSettings, state: str, manifest: Manifest) -> by
         writers = "image", "river", "python", "deviation_class"
         differing = [name for name in writers if getattr(now, name) != getattr(manifest, name)]
         if not differing:
-            raise NoWayBack(f"The state that is kept of version {manifest.version} does not give the model of then.")
+            raise NoWayBack(
+                f"The state that is kept of version {manifest.version} does not give the model of then."
+            )
         log.warning(
             "The pickle of version %d is not the one of then byte for byte, since it is written by another %s; the "
             "trees and their masses are the same.",

@@ -1,12 +1,14 @@
 """Signatures: how a reader and the trainer know that the live model is one that the trainer has put there.
 
-With a key set (`SIGNING_KEY`), each manifest carries the HMAC-SHA256, in hexadecimal digits, of this one line:
+With a key set (`SIGNING_KEY`), each manifest carries the HMAC-SHA256, in hexadecimal digits, of
+this one line:
 
     retraining-model 1 <model key> <version> <pickle_sha256> <state_sha256>
 
-The version is part of it, so that an old model with its old signature cannot be passed off as a new one. Nothing but
-the two checksums and the version is vouched for by it, and readers check no more. The trainer also believes the shape
-of the input that a manifest records, so this has a signature of its own, `input_signature`, of this line:
+The version is part of it, so that an old model with its old signature cannot be passed off as a new
+one. Nothing but the two checksums and the version is vouched for by it, and readers check no more.
+The trainer also believes the shape of the input that a manifest records, so this has a signature of
+its own, `input_signature`, of this line:
 
     retraining-input 1 <model key> <version> <SHA-256 of the shape as JSON>
 
@@ -62,7 +64,8 @@ def signed(key: SecretStr, name: str, manifest: Manifest) -> Manifest:
 def accepted(key: SecretStr, name: str, manifest: Manifest) -> list[str]:
     """Return the signatures that count.
 
-    A line break at the end of the key is no part of it. It was one once, so there are models that are signed with it.
+    A line break at the end of the key is no part of it. It was one once, so there are models that
+    are signed with it.
     """
     with_line_break = SecretStr(f"{key.get_secret_value()}\n")
     return [signature(one, name, manifest) for one in (key, with_line_break)]
@@ -79,8 +82,13 @@ def check_signature(key: SecretStr, name: str, manifest: Manifest | None) -> Non
     if manifest is None or not manifest.signature:
         raise NotSigned(f"it is not signed, and {SETTING} asks for signatures")
     # As bytes, since compare_digest refuses text beyond ASCII, and a forger may write any.
-    if not any(hmac.compare_digest(manifest.signature.encode(), one.encode()) for one in accepted(key, name, manifest)):
+    if not any(
+        hmac.compare_digest(manifest.signature.encode(), one.encode())
+        for one in accepted(key, name, manifest)
+    ):
         raise NotSigned(f"its signature does not fit it, its version and the key of {SETTING}")
     expected = input_signature(key, name, manifest)
     if not hmac.compare_digest(manifest.input_signature.encode(), expected.encode()):
-        raise NotSigned(f"the shape of the input that its manifest records is not signed with the key of {SETTING}")
+        raise NotSigned(
+            f"the shape of the input that its manifest records is not signed with the key of {SETTING}"
+        )

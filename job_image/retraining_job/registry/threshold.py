@@ -1,4 +1,7 @@
-"""The threshold at which the live service raises an alert: from Redis where it keeps it there. Driven by `retrain`."""
+"""The threshold at which the live service raises an alert: from Redis where it keeps it there.
+
+Driven by `retrain`.
+"""
 
 from __future__ import annotations
 

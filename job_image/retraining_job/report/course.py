@@ -50,12 +50,21 @@ def course(evidence: Evidence) -> Markup:
     if not periods:
         return tag("p", "The run has recorded no figures over time.", class_="absent")
     if len(periods) == 1:
-        note = tag("p", "The hold-out is one stretch only, so there is no course over time to draw.", class_="absent")
+        note = tag(
+            "p",
+            "The hold-out is one stretch only, so there is no course over time to draw.",
+            class_="absent",
+        )
         return joined(note, _table(periods))
     roles = ROLES if evidence.champion else ROLES[1:]
     rates = {role: [getattr(period, f"{role}_alert_rate") for period in periods] for role in roles}
-    highest = max((value for values in rates.values() for value in values if known(value) is not None), default=0.0)
-    precisions = {role: [getattr(period, f"{role}_average_precision") for period in periods] for role in roles}
+    highest = max(
+        (value for values in rates.values() for value in values if known(value) is not None),
+        default=0.0,
+    )
+    precisions = {
+        role: [getattr(period, f"{role}_average_precision") for period in periods] for role in roles
+    }
     courses = [
         Course("precision", "Average precision", precisions, plain, 1.0),
         Course(
@@ -66,7 +75,9 @@ def course(evidence: Evidence) -> Markup:
             min(1.0, rounded_up(highest or 0.01)),
         ),
     ]
-    legend = tag("ul", *(tag("li", swatch(role, lined=True), role) for role in roles), class_="legend")
+    legend = tag(
+        "ul", *(tag("li", swatch(role, lined=True), role) for role in roles), class_="legend"
+    )
     return joined(
         tag("div", *(_panel(periods, one) for one in courses), class_="columns"),
         legend,
@@ -94,8 +105,17 @@ def _panel(periods: Sequence[Period], shown: Course) -> Markup:
         HEIGHT,
         vertical_axis(height, shown.write, shown.title, about=4),
         horizontal_axis(time, BOTTOM, _dates(time)),
-        *(path(run, f"{role} curve") for role, points in known_values.items() for run in _runs(points)),
-        *(marker(role, point) for role, points in known_values.items() for point in points if point),
+        *(
+            path(run, f"{role} curve")
+            for role, points in known_values.items()
+            for run in _runs(points)
+        ),
+        *(
+            marker(role, point)
+            for role, points in known_values.items()
+            for point in points
+            if point
+        ),
     )
 
 
@@ -122,7 +142,9 @@ def _dates(time: Scale) -> list[tuple[float, str]]:
     """Give round moments for the axis, five at most, with as much of the date as tells them apart."""
     step = next((step for step in STEPS if (time.high - time.low) / step <= 5), STEPS[-1])
     first = -(-time.low // step) * step
-    moments = [first + index * step for index in range(int((time.high - first) // step) + 1)] or [time.low]
+    moments = [first + index * step for index in range(int((time.high - first) // step) + 1)] or [
+        time.low
+    ]
     return [(second, _moment(datetime.fromtimestamp(second, UTC), step)) for second in moments]
 
 
@@ -135,7 +157,15 @@ def _moment(moment: datetime, step: float) -> str:
 
 
 def _table(periods: Sequence[Period]) -> Markup:
-    heads = ["Stretch", "Rows", "Anomalies", "AP, champion", "AP, challenger", "Alerts, champion", "Alerts, challenger"]
+    heads = [
+        "Stretch",
+        "Rows",
+        "Anomalies",
+        "AP, champion",
+        "AP, challenger",
+        "Alerts, champion",
+        "Alerts, challenger",
+    ]
     return table(
         "Figures over time",
         heads,

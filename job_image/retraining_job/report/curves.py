@@ -30,7 +30,11 @@ QUARTERS = [(value, plain(value)) for value in (0.0, 0.25, 0.5, 0.75, 1.0)]
 
 def curves(evidence: Evidence) -> Markup:
     """Draw the curves of all contenders that have one; a sentence where none has."""
-    drawn = [one for one in (evidence.champion, evidence.challenger) if one is not None and one.curve is not None]
+    drawn = [
+        one
+        for one in (evidence.champion, evidence.challenger)
+        if one is not None and one.curve is not None
+    ]
     if not drawn:
         return tag("p", f"There is no curve to draw: {absence(evidence)}", class_="absent")
     chance = share_of_anomalies(evidence)
@@ -122,7 +126,9 @@ def _both(recall: float | None, precision: float | None) -> tuple[float, float] 
 def _described(evidence: Evidence, one: Contender) -> str:
     mixture = one.figures.mixture
     reached = (
-        f"average precision {number(mixture.average_precision)}" if mixture else "its average precision is unknown"
+        f"average precision {number(mixture.average_precision)}"
+        if mixture
+        else "its average precision is unknown"
     )
     return f"{role_of(evidence, one).capitalize()}: {reached}"
 
@@ -138,7 +144,11 @@ def _legend(evidence: Evidence, one: Contender) -> list[Markup]:
     ]
     return [
         *entries,
-        *([tag("li", swatch(role, "hollow"), f"{at_budget(evidence)}: {_reached(budget)}")] if budget else []),
+        *(
+            [tag("li", swatch(role, "hollow"), f"{at_budget(evidence)}: {_reached(budget)}")]
+            if budget
+            else []
+        ),
     ]
 
 

@@ -1,6 +1,7 @@
 """Scales, ticks, axes and markers: what pictures are drawn from. Sizes are in the picture's own units. Pure.
 
-A picture is 440 units wide and fills its column, a phone's as well, so that its letters stay legible on both.
+A picture is 440 units wide and fills its column, a phone's as well, so that its letters stay
+legible on both.
 """
 
 from __future__ import annotations
@@ -49,7 +50,11 @@ def ticks(low: float, high: float, about: int = 5) -> list[float]:
 def rounded_up(value: float) -> float:
     """Give a round value that is not below a positive one: an axis may end there."""
     power = 10.0 ** math.floor(math.log10(value))
-    return next(power * factor for factor in (1, 1.5, 2, 3, 4, 5, 6, 8, 10) if power * factor >= value * (1 - 1e-9))
+    return next(
+        power * factor
+        for factor in (1, 1.5, 2, 3, 4, 5, 6, 8, 10)
+        if power * factor >= value * (1 - 1e-9)
+    )
 
 
 def picture(key: str, title: str, description: str, height: float, *parts: Markup) -> Markup:
@@ -92,10 +97,19 @@ def marker(role: str, place: Point, class_: str = "") -> Markup:
 def swatch(role: str, class_: str = "", *, lined: bool = False) -> Markup:
     """Draw what stands for a contender in a legend: its marker, on a piece of its line where it has one."""
     stroke = [line((1, 7), (27, 7), f"{role} curve")] if lined else []
-    return tag("svg", *stroke, marker(role, (14, 7), class_), class_="swatch", viewBox="0 0 28 14", aria_hidden="true")
+    return tag(
+        "svg",
+        *stroke,
+        marker(role, (14, 7), class_),
+        class_="swatch",
+        viewBox="0 0 28 14",
+        aria_hidden="true",
+    )
 
 
-def horizontal_axis(scale: Scale, bottom: float, labels: Sequence[tuple[float, str]], name: str = "") -> Markup:
+def horizontal_axis(
+    scale: Scale, bottom: float, labels: Sequence[tuple[float, str]], name: str = ""
+) -> Markup:
     """Draw an axis under the plot, with a label at each of the given values and its name below."""
     middle = (scale.start + scale.end) / 2
     return joined(

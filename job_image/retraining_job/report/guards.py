@@ -1,4 +1,7 @@
-"""The shape of the input then and now, labels by alert, and average precision by part, as tables. Pure."""
+"""The shape of the input then and now, labels by alert, and average precision by part, as tables.
+
+Pure.
+"""
 
 from __future__ import annotations
 
@@ -25,13 +28,21 @@ def input_shape(evidence: Evidence) -> Markup:
     if change.beyond and change.accepted:
         said.insert(0, "The change was accepted for this run.")
     if not said:
-        said = ["Nothing has changed beyond what is usual." if change.has_champion else "There is no champion."]
+        said = [
+            "Nothing has changed beyond what is usual."
+            if change.has_champion
+            else "There is no champion."
+        ]
     if change.has_champion and change.then is None:
-        said.append("The champion has no recorded shape: an earlier trainer or another program made it.")
+        said.append(
+            "The champion has no recorded shape: an earlier trainer or another program made it."
+        )
     return joined(
         tag("p", " ".join(said), class_="caption"),
         table("Events", ["All events", *heads(change)[:3]], shares(change), class_="settings"),
-        table("Features", ["Usable number in", *heads(change)], features(change), class_="settings"),
+        table(
+            "Features", ["Usable number in", *heads(change)], features(change), class_="settings"
+        ),
         *unshown(change),
     )
 
@@ -52,9 +63,18 @@ def shares(change: InputChange) -> list[list[str]]:
         "texts": "values written as text",
         "labelled": "with a label",
     }
-    rows = [["events read", count(change.then.events) if change.then else NONE, count(change.now.events), ""]]
+    rows = [
+        [
+            "events read",
+            count(change.then.events) if change.then else NONE,
+            count(change.now.events),
+            "",
+        ]
+    ]
     for field, name in names.items():
-        before, after = (None if one is None else float(getattr(one, field)) for one in (change.then, change.now))
+        before, after = (
+            None if one is None else float(getattr(one, field)) for one in (change.then, change.now)
+        )
         rows.append([name, percent(before), percent(after), difference(before, after)])
     return rows
 
@@ -82,14 +102,18 @@ def shown_features(change: InputChange) -> list[str]:
     """Return the names of all features, those that have changed first."""
     fallen = [fall.name for fall in change.falls]
     first = dict.fromkeys([*fallen, *change.constant, *change.new])
-    rest = sorted({*change.now.features, *(change.then.features if change.then else ())} - set(first))
+    rest = sorted(
+        {*change.now.features, *(change.then.features if change.then else ())} - set(first)
+    )
     return [*first, *rest]
 
 
 def unshown(change: InputChange) -> list[Markup]:
     """Render how many features are not shown, if there are any."""
     more = len(shown_features(change)) - FEATURES_SHOWN
-    return [tag("p", f"{more:,} more features are not shown.", class_="caption")] if more > 0 else []
+    return (
+        [tag("p", f"{more:,} more features are not shown.", class_="caption")] if more > 0 else []
+    )
 
 
 def found(shape: InputShape | None, name: str) -> FeatureShape | None:
@@ -106,7 +130,9 @@ def labels(evidence: Evidence) -> Markup:
     """Write how labels are spread over the champion's alerts and the other events of the hold-out."""
     coverage = evidence.labels
     if coverage is None:
-        return tag("p", "There is no champion whose alerts the labels could follow.", class_="absent")
+        return tag(
+            "p", "There is no champion whose alerts the labels could follow.", class_="absent"
+        )
     rows = [
         [
             name,
@@ -116,8 +142,18 @@ def labels(evidence: Evidence) -> Markup:
             count(anomalies),
         ]
         for name, events, labelled, anomalies in (
-            ("with an alert", coverage.flagged, coverage.flagged_labelled, coverage.flagged_anomalies),
-            ("without one", coverage.unflagged, coverage.unflagged_labelled, coverage.unflagged_anomalies),
+            (
+                "with an alert",
+                coverage.flagged,
+                coverage.flagged_labelled,
+                coverage.flagged_anomalies,
+            ),
+            (
+                "without one",
+                coverage.unflagged,
+                coverage.unflagged_labelled,
+                coverage.unflagged_anomalies,
+            ),
         )
     ]
     heads = ["Held-out events", "Events", "With a label", "Share", "Known anomalies"]
@@ -142,7 +178,10 @@ def parts(evidence: Evidence) -> Markup:
     return joined(
         *(tag("p", hidden_sentence(loss), class_="caption") for loss in evidence.hidden),
         table(
-            "Average precision by part", ["Part", "Champion", "Challenger", "Difference", ""], rows, class_="settings"
+            "Average precision by part",
+            ["Part", "Champion", "Challenger", "Difference", ""],
+            rows,
+            class_="settings",
         ),
     )
 

@@ -1,4 +1,7 @@
-"""The difference of average precision with its bounds, against the line that it has to clear. Pure."""
+"""The difference of average precision with its bounds, against the line that it has to clear.
+
+Pure.
+"""
 
 from __future__ import annotations
 
@@ -33,14 +36,27 @@ def interval(evidence: Evidence) -> Markup:
             *([] if asked is None else [_cleared(scale, asked)]),
             _even(scale),
             *([_margin(scale, evidence.margin)] if evidence.margin else []),
-            line((scale(comparison.lower), MIDDLE), (scale(comparison.upper), MIDDLE), "challenger whisker"),
+            line(
+                (scale(comparison.lower), MIDDLE),
+                (scale(comparison.upper), MIDDLE),
+                "challenger whisker",
+            ),
             *(
                 line((scale(end), MIDDLE - 7), (scale(end), MIDDLE + 7), "challenger whisker")
                 for end in _ends(comparison)
             ),
-            tag("circle", cx=scale(comparison.difference), cy=MIDDLE, r=6, class_="marker challenger"),
+            tag(
+                "circle",
+                cx=scale(comparison.difference),
+                cy=MIDDLE,
+                r=6,
+                class_="marker challenger",
+            ),
             horizontal_axis(
-                scale, BOTTOM, [(value, _tick(value)) for value in ticks(scale.low, scale.high)], "← worse · better →"
+                scale,
+                BOTTOM,
+                [(value, _tick(value)) for value in ticks(scale.low, scale.high)],
+                "← worse · better →",
             ),
         ),
         tag("p", _sentence(comparison), " ", _rule(evidence), class_="caption"),
@@ -59,7 +75,9 @@ def _even(scale: Scale) -> Markup:
     """Draw the line at which both are as good, with its name on the side where there is room."""
     x = scale(0.0)
     right = x < 340
-    name = words((x + 5 if right else x - 5, 14), "as good (0)", "hint", anchor="start" if right else "end")
+    name = words(
+        (x + 5 if right else x - 5, 14), "as good (0)", "hint", anchor="start" if right else "end"
+    )
     return joined(line((x, 4), (x, BOTTOM), "even"), name)
 
 
@@ -75,7 +93,14 @@ def _asked(evidence: Evidence) -> float | None:
 
 
 def _cleared(scale: Scale, asked: float) -> Markup:
-    return tag("rect", x=scale(asked), y=TOP, width=END - scale(asked), height=BOTTOM - TOP, class_="cleared")
+    return tag(
+        "rect",
+        x=scale(asked),
+        y=TOP,
+        width=END - scale(asked),
+        height=BOTTOM - TOP,
+        class_="cleared",
+    )
 
 
 def _sentence(comparison: Comparison) -> str:

@@ -19,7 +19,9 @@ def text(value: str) -> Markup:
     """Escape a text for use between tags and in quoted attributes; leave markup as it is."""
     if isinstance(value, Markup):
         return value
-    whole = value.encode("utf-8", "replace").decode("utf-8")  # half a surrogate pair cannot be written to a file
+    whole = value.encode("utf-8", "replace").decode(
+        "utf-8"
+    )  # half a surrogate pair cannot be written to a file
     return Markup(escape(_UNPRINTABLE.sub("\N{REPLACEMENT CHARACTER}", whole)))
 
 
@@ -31,9 +33,13 @@ def joined(*parts: str, between: str = "") -> Markup:
 def tag(name: str, *children: str, **attributes: str | float) -> Markup:
     """Write an element: `tag("p", "a < b", class_="hint")`.
 
-    Attributes lose a trailing underscore, and the others become hyphens; numbers are rounded to what a screen shows.
+    Attributes lose a trailing underscore, and the others become hyphens; numbers are rounded to
+    what a screen shows.
     """
-    written = "".join(f' {key.rstrip("_").replace("_", "-")}="{_value(value)}"' for key, value in attributes.items())
+    written = "".join(
+        f' {key.rstrip("_").replace("_", "-")}="{_value(value)}"'
+        for key, value in attributes.items()
+    )
     return Markup(f"<{name}{written}>{joined(*children)}</{name}>")
 
 

@@ -35,9 +35,8 @@ POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 
 def report(evidence: Evidence) -> str:
     """Draw the evidence of one run as a page of HTML that needs nothing from outside; less than 100 KB."""
-    title = (
-        f"{shortened(evidence.verdict, 40) or 'No verdict'} {chr(0xB7)} run {shortened(evidence.provenance.run_id, 80)}"
-    )
+    verdict = shortened(evidence.verdict, 40) or "No verdict"
+    title = f"{verdict} {chr(0xB7)} run {shortened(evidence.provenance.run_id, 80)}"
     style = files("retraining_job.report").joinpath("style.css").read_text(encoding="utf-8")
     return "\n".join(
         [
@@ -81,10 +80,20 @@ def _head(evidence: Evidence) -> Markup:
             f" {shortened(evidence.verdict, 40) or 'No verdict'}",
             class_=f"badge {said.kind}",
         ),
-        *([tag("code", shortened(evidence.reason, 80), class_="reason")] if evidence.reason else []),
+        *(
+            [tag("code", shortened(evidence.reason, 80), class_="reason")]
+            if evidence.reason
+            else []
+        ),
         tag("h1", said.words),
-        *([tag("p", shortened(evidence.message, MESSAGE_LIMIT), class_="message")] if evidence.message else []),
-        tag("dl", *(tag("div", tag("dt", name), tag("dd", value)) for name, value in facts if value)),
+        *(
+            [tag("p", shortened(evidence.message, MESSAGE_LIMIT), class_="message")]
+            if evidence.message
+            else []
+        ),
+        tag(
+            "dl", *(tag("div", tag("dt", name), tag("dd", value)) for name, value in facts if value)
+        ),
     )
 
 
@@ -125,7 +134,10 @@ def _pictures(evidence: Evidence) -> list[Markup]:
     """Draw what there is; one sentence where nothing was held out, instead of one for each picture."""
     if evidence.split is None and evidence.challenger.curve is None and not evidence.periods:
         return [
-            _section("Pictures", tag("p", "No events were held out to judge on: nothing to draw.", class_="absent"))
+            _section(
+                "Pictures",
+                tag("p", "No events were held out to judge on: nothing to draw.", class_="absent"),
+            )
         ]
     curve = _section("Precision and recall", curves(evidence))
     difference = _section("Difference of average precision", interval(evidence))

@@ -15,7 +15,11 @@ def split(evidence: Evidence) -> Markup:
     parts = evidence.split
     if parts is None:
         return tag("p", "The events were not split: none were held out.", class_="absent")
-    rows = [("training", parts.training.rows), ("gap", parts.gap_rows), ("hold-out", parts.hold_out.rows)]
+    rows = [
+        ("training", parts.training.rows),
+        ("gap", parts.gap_rows),
+        ("hold-out", parts.hold_out.rows),
+    ]
     known = [
         count(parts.anomalies, "known anomaly", "known anomalies"),
         count(parts.normal, "known to be none", "known to be none"),
@@ -31,7 +35,11 @@ def split(evidence: Evidence) -> Markup:
         tag(
             "ul",
             *(
-                tag("li", _patch(name), tag("span", tag("strong", f"{name}, {count(size, 'row')}"), f" {told[name]}"))
+                tag(
+                    "li",
+                    _patch(name),
+                    tag("span", tag("strong", f"{name}, {count(size, 'row')}"), f" {told[name]}"),
+                )
                 for name, size in rows
                 if size
             ),

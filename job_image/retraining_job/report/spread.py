@@ -1,4 +1,7 @@
-"""How the scores of each contender are spread, by class, and where the thresholds cut them. Pure."""
+"""How the scores of each contender are spread, by class, and where the thresholds cut them.
+
+Pure.
+"""
 
 from __future__ import annotations
 
@@ -29,12 +32,18 @@ SHARES = (0.0, 0.01, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0)
 def spread(evidence: Evidence) -> Markup:
     """Draw one panel for each contender whose scores are known; a sentence where there are none."""
     both = [one for one in (evidence.champion, evidence.challenger) if one is not None]
-    drawn = [(one, one.histogram) for one in both if one.histogram is not None and _events(one.histogram)]
+    drawn = [
+        (one, one.histogram) for one in both if one.histogram is not None and _events(one.histogram)
+    ]
     if not drawn:
         return tag("p", f"There are no scores to draw: {absence(evidence)}", class_="absent")
     scale = _common(evidence, [histogram for _, histogram in drawn])
     return joined(
-        tag("div", *(_panel(evidence, one, histogram, scale) for one, histogram in drawn), class_="columns"),
+        tag(
+            "div",
+            *(_panel(evidence, one, histogram, scale) for one, histogram in drawn),
+            class_="columns",
+        ),
         tag(
             "ul",
             tag("li", _sample("share normal"), "events that are no anomalies"),
@@ -69,7 +78,9 @@ def _common(evidence: Evidence, histograms: Sequence[ScoreHistogram]) -> Scale:
     places = [value for value in shown if value is not None]
     for histogram in histograms:
         steps = zip(pairwise(histogram.edges), histogram.anomalies, histogram.normal, strict=True)
-        places += [edge for edges, anomalies, normal in steps if anomalies or normal for edge in edges]
+        places += [
+            edge for edges, anomalies, normal in steps if anomalies or normal for edge in edges
+        ]
     room = (max(places) - min(places)) * 0.02
     return Scale(min(places) - room, max(places) + room, LEFT, RIGHT)
 
@@ -80,7 +91,9 @@ def _panel(evidence: Evidence, one: Contender, histogram: ScoreHistogram, scale:
     height = Scale(0.0, math.sqrt(top), BOTTOM, TOP)
     shares = [share for share in SHARES if share <= top * 1.001]
     anomalies, normal = sum(histogram.anomalies), sum(histogram.normal)
-    held = f"{count(anomalies, 'known anomaly', 'known anomalies')} and {count(normal, 'other event')}"
+    held = (
+        f"{count(anomalies, 'known anomaly', 'known anomalies')} and {count(normal, 'other event')}"
+    )
     cuts = [(evidence.threshold, "cut"), (one.matching_threshold, "matching")]
     return picture(
         f"spread-{role}",
@@ -96,13 +109,18 @@ def _panel(evidence: Evidence, one: Contender, histogram: ScoreHistogram, scale:
         ),
         words((0, 16), f"{role.capitalize()}: {held}", f"name {role}", anchor="start"),
         path(_outline(histogram.edges, _shares(histogram.normal), scale, height), "share normal"),
-        path(_outline(histogram.edges, _shares(histogram.anomalies), scale, height), f"share anomalies {role}"),
+        path(
+            _outline(histogram.edges, _shares(histogram.anomalies), scale, height),
+            f"share anomalies {role}",
+        ),
         *(
             line((scale(value), TOP - 12), (scale(value), BOTTOM), kind)
             for value, kind in cuts
             if known(value) is not None and value is not None
         ),
-        horizontal_axis(scale, BOTTOM, [(value, plain(value)) for value in ticks(scale.low, scale.high)]),
+        horizontal_axis(
+            scale, BOTTOM, [(value, plain(value)) for value in ticks(scale.low, scale.high)]
+        ),
     )
 
 
@@ -120,7 +138,9 @@ def _apart(shares: Sequence[float], height: Scale) -> list[float]:
     return kept
 
 
-def _outline(edges: Sequence[float], shares: Sequence[float], scale: Scale, height: Scale) -> list[tuple[float, float]]:
+def _outline(
+    edges: Sequence[float], shares: Sequence[float], scale: Scale, height: Scale
+) -> list[tuple[float, float]]:
     """Give the corners of a histogram's outline, from where its first event is to its last."""
     full = [index for index, share in enumerate(shares) if share]
     if not full:
@@ -134,5 +154,9 @@ def _outline(edges: Sequence[float], shares: Sequence[float], scale: Scale, heig
 
 def _sample(class_: str) -> Markup:
     upright = class_ in {"cut", "matching"}
-    drawn = line((14, 0), (14, 14), class_) if upright else tag("rect", x=2, y=3, width=24, height=9, class_=class_)
+    drawn = (
+        line((14, 0), (14, 14), class_)
+        if upright
+        else tag("rect", x=2, y=3, width=24, height=9, class_=class_)
+    )
     return tag("svg", drawn, class_="swatch", viewBox="0 0 28 14", aria_hidden="true")

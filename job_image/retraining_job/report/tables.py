@@ -29,12 +29,21 @@ FEATURES_SHOWN = 60
 """More would drown what matters; those with something to tell come first."""
 SETTINGS_SHOWN = 60
 NAME_LIMIT, VALUE_LIMIT, NOTE_LIMIT = 60, 120, 200
-PARTS = {"mixture": "Mixture, as the live service scores", "hst": "Forest alone (HST)", "sad": "Deviation alone (SAD)"}
+PARTS = {
+    "mixture": "Mixture, as the live service scores",
+    "hst": "Forest alone (HST)",
+    "sad": "Deviation alone (SAD)",
+}
 
 
-def table(label: str, heads: Sequence[str], rows: Sequence[Sequence[str]], *, class_: str = "") -> Markup:
+def table(
+    label: str, heads: Sequence[str], rows: Sequence[Sequence[str]], *, class_: str = ""
+) -> Markup:
     """Write a table whose first column names its rows; it scrolls by itself where the page is narrow."""
-    body = [tag("tr", tag("th", row[0], scope="row"), *(tag("td", cell) for cell in row[1:])) for row in rows]
+    body = [
+        tag("tr", tag("th", row[0], scope="row"), *(tag("td", cell) for cell in row[1:]))
+        for row in rows
+    ]
     head = tag("thead", tag("tr", *(tag("th", head, scope="col") for head in heads)))
     return _wide(label, tag("table", head, tag("tbody", *body), class_=class_))
 
@@ -52,7 +61,13 @@ def figures(evidence: Evidence) -> Markup:
         bodies.append(
             _body(
                 f"Both, at the threshold {plain(evidence.threshold)}",
-                [["share of right predictions", *(number(value) for value in accuracy), signed(differing)]],
+                [
+                    [
+                        "share of right predictions",
+                        *(number(value) for value in accuracy),
+                        signed(differing),
+                    ]
+                ],
             )
         )
     bodies = [body for body in bodies if body]
@@ -69,7 +84,8 @@ def _precision(one: Contender | None) -> float | None:
 
 def _part(evidence: Evidence, part: str) -> Markup:
     both: list[PartFigures | None] = [
-        getattr(one.figures, part) if one else None for one in (evidence.champion, evidence.challenger)
+        getattr(one.figures, part) if one else None
+        for one in (evidence.champion, evidence.challenger)
     ]
     if both == [None, None]:
         return Markup("")
@@ -91,7 +107,10 @@ def _part(evidence: Evidence, part: str) -> Markup:
 
 def _body(title: str, rows: Sequence[Sequence[str]]) -> Markup:
     head = tag("tr", tag("th", title, colspan=4, scope="rowgroup"), class_="group")
-    written = [tag("tr", tag("th", row[0], scope="row"), *(tag("td", cell) for cell in row[1:])) for row in rows]
+    written = [
+        tag("tr", tag("th", row[0], scope="row"), *(tag("td", cell) for cell in row[1:]))
+        for row in rows
+    ]
     return tag("tbody", head, *written)
 
 
@@ -118,7 +137,9 @@ def features(evidence: Evidence) -> Markup:
         ]
         for one in shown
     ]
-    return joined(tag("p", f"{told}.", class_="caption"), table("Features", heads, rows, class_="features"))
+    return joined(
+        tag("p", f"{told}.", class_="caption"), table("Features", heads, rows, class_="features")
+    )
 
 
 def _odd(one: FeatureRecord) -> bool:
@@ -131,17 +152,27 @@ def settings(evidence: Evidence) -> Markup:
     if not found:
         return tag("p", "The run has recorded no settings.", class_="absent")
     defaults: dict[str, Any] = Tunables().model_dump(mode="json")
-    changed = {name for name, value in found.items() if name in defaults and defaults[name] != value}
+    changed = {
+        name for name, value in found.items() if name in defaults and defaults[name] != value
+    }
     order = sorted(found, key=lambda name: name not in changed)[:SETTINGS_SHOWN]
     rows = [
-        [shortened(name, NAME_LIMIT), _value(found[name]), _value(defaults[name]) if name in changed else ""]
+        [
+            shortened(name, NAME_LIMIT),
+            _value(found[name]),
+            _value(defaults[name]) if name in changed else "",
+        ]
         for name in order
     ]
-    return table("Settings", ["Setting", "Value", "Default, where it differs"], rows, class_="settings")
+    return table(
+        "Settings", ["Setting", "Value", "Default, where it differs"], rows, class_="settings"
+    )
 
 
 def _value(value: object) -> str:
-    written = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+    written = (
+        value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+    )
     return shortened(written, VALUE_LIMIT)
 
 
@@ -156,7 +187,10 @@ def provenance(evidence: Evidence) -> Markup:
         ("Events read", window(origin.window)),
         ("Checksum of the events", origin.checksum),
         ("Challenger", _contender(evidence.challenger)),
-        ("Champion", _contender(evidence.champion) if evidence.champion else missing_champion(evidence)),
+        (
+            "Champion",
+            _contender(evidence.champion) if evidence.champion else missing_champion(evidence),
+        ),
         ("Threshold", f"{plain(evidence.threshold)}, from {evidence.threshold_source}"),
         ("Seed", str(origin.seed)),
         ("Image", origin.image),

@@ -33,12 +33,20 @@ WITHHELD = {
 STAYED = {
     Verdict.PROMOTED: Headline("✓", "good", "The challenger is fit to be promoted."),
     Verdict.KEPT: Headline("=", "plain", "The champion stays."),
-    Verdict.INCONCLUSIVE: Headline("?", "open", "The events do not tell whether the challenger is as good."),
+    Verdict.INCONCLUSIVE: Headline(
+        "?", "open", "The events do not tell whether the challenger is as good."
+    ),
     Verdict.INSUFFICIENT_DATA: Headline("?", "open", "There are too few events to train on."),
     Verdict.FIRST_MODEL: Headline("✓", "good", "The challenger is fit to be the first model."),
-    Verdict.UNFIT: Headline("=", "plain", "There is no champion, and the challenger is not fit to be the first."),
-    Verdict.UNREADABLE_CHAMPION: Headline("!", "bad", "The champion cannot be read, and nothing replaces it unseen."),
-    Verdict.IDENTICAL: Headline("=", "plain", "The challenger is the champion again, to the last bit."),
+    Verdict.UNFIT: Headline(
+        "=", "plain", "There is no champion, and the challenger is not fit to be the first."
+    ),
+    Verdict.UNREADABLE_CHAMPION: Headline(
+        "!", "bad", "The champion cannot be read, and nothing replaces it unseen."
+    ),
+    Verdict.IDENTICAL: Headline(
+        "=", "plain", "The challenger is the champion again, to the last bit."
+    ),
 }
 WENT_LIVE = {
     Verdict.INCONCLUSIVE: Headline(
@@ -76,7 +84,11 @@ def missing_champion(evidence: Evidence) -> str:
 def at_budget(evidence: Evidence) -> str:
     """Name the alert budget: `at a budget of 1 %`."""
     budget = evidence.provenance.settings.get("alert_budget")
-    return f"at a budget of {percent(budget)}" if isinstance(budget, int | float) else "at the alert budget"
+    return (
+        f"at a budget of {percent(budget)}"
+        if isinstance(budget, int | float)
+        else "at the alert budget"
+    )
 
 
 def role_of(evidence: Evidence, contender: Contender) -> str:

@@ -1,7 +1,8 @@
 """Backfill of audit rows that earlier runs owe, which have published and could not record it.
 
-The Job of such a run may have been deleted by hand, or have used up its tries. A later run writes the rows at its own
-end. What cannot be written then is logged and left for the next run: it never fails a run that does not owe it.
+The Job of such a run may have been deleted by hand, or have used up its tries. A later run writes
+the rows at its own end. What cannot be written then is logged and left for the next run: it never
+fails a run that does not owe it.
 """
 
 from __future__ import annotations
@@ -38,13 +39,14 @@ def live_manifest(settings: TrainSettings) -> Manifest | None:
 def backfill(settings: TrainSettings, former: Manifest | None) -> None:
     """Record the promotions that their own runs have not: those of the model that was live, and of the last days.
 
-    Safe beside such a run itself, should it still be alive: both write the same rows, one after the other. Nothing is
+    Safe beside such a run itself, should it still be alive: both write the same rows, one after the
+        other. Nothing is
     raised: whatever goes wrong is logged, and the next run tries again.
 
     Args:
         settings: Those of the run that is about to end.
-        former: The manifest of the model that was live when the run began; None if there was none, or somebody else
-            has put it there, who keeps no rows here.
+        former: The manifest of the model that was live when the run began; None if there was none,
+            or somebody else has put it there, who keeps no rows here.
     """
     try:
         candidates = {former.run_id: former} if former else {}
@@ -52,7 +54,9 @@ def backfill(settings: TrainSettings, former: Manifest | None) -> None:
         for manifest in manifests(settings):
             if manifest.published_at >= recently:
                 candidates.setdefault(manifest.run_id, manifest)
-        owed = unrecorded(settings, [one for run, one in candidates.items() if run not in {"", settings.run_id}])
+        owed = unrecorded(
+            settings, [one for run, one in candidates.items() if run not in {"", settings.run_id}]
+        )
     except Exception as error:  # noqa: BLE001  # the run itself has ended well
         log.warning("Could not look for runs that owe their audit row: %s", error)
         return
@@ -84,7 +88,11 @@ def unrecorded(settings: TrainSettings, manifests: list[Manifest]) -> list[Manif
         column = "run_id" if tables.has_run_id else "version"
         values = {one.run_id if tables.has_run_id else str(one.version): one for one in manifests}
         with connection.cursor() as cursor:
-            cursor.execute(f"SELECT {column}::text FROM model_versions WHERE {column}::text = ANY(%s)", [list(values)])  # noqa: S608  # one of two names
+            cursor.execute(
+                f"SELECT {column}::text FROM model_versions "  # noqa: S608  # one of two names
+                f"WHERE {column}::text = ANY(%s)",
+                [list(values)],
+            )
             recorded = {value for [value] in cursor.fetchall()}
     return [one for value, one in values.items() if value not in recorded]
 
@@ -96,14 +104,18 @@ def record_for(settings: TrainSettings, manifest: Manifest) -> None:
         if is_recorded(connection, tables, manifest):
             return
         lock(connection)
-        if is_recorded(connection, tables, manifest):  # by its own run, while this one waited for the lock
+        if is_recorded(
+            connection, tables, manifest
+        ):  # by its own run, while this one waited for the lock
             return
         known = announced_reason(connection, tables, manifest.run_id)
         result = result_of_run(settings, manifest.run_id) or told_by(manifest)
         if manifest.restored_from is not None:
             result = result.model_copy(update={"verdict": Verdict.RESTORED})
         insert_version(connection, tables, known or Reason.UNKNOWN, result)
-        row = facts_of(Outcome(result, decided_by=manifest.approved_by, restored_from=manifest.restored_from))
+        row = facts_of(
+            Outcome(result, decided_by=manifest.approved_by, restored_from=manifest.restored_from)
+        )
         if known is None:
             row |= {"trigger_reason": Reason.UNKNOWN, "preset": manifest.preset}
         upsert_run(connection, tables, row)
@@ -116,9 +128,13 @@ def record_for(settings: TrainSettings, manifest: Manifest) -> None:
 
 def is_recorded(connection: Connection, tables: Tables, manifest: Manifest) -> bool:
     """Tell whether a promotion has its row in `model_versions`."""
-    column, value = ("run_id", manifest.run_id) if tables.has_run_id else ("version", str(manifest.version))
+    column, value = (
+        ("run_id", manifest.run_id) if tables.has_run_id else ("version", str(manifest.version))
+    )
     with connection.cursor() as cursor:
-        cursor.execute(f"SELECT FROM model_versions WHERE {column} = %s", [value])  # one of two names
+        cursor.execute(
+            f"SELECT FROM model_versions WHERE {column} = %s", [value]
+        )  # one of two names
         return cursor.fetchone() is not None
 
 

@@ -40,7 +40,11 @@ def train(options: Options) -> ExitCode:
     def retrain(settings: TrainSettings, started_at: datetime) -> Result:
         from retraining_job.runs.run import run  # noqa: PLC0415  # a wrong setting is told at once
 
-        log.info("Retraining for %s, because of: %s.", settings.request or settings.run_id, settings.reason)
+        log.info(
+            "Retraining for %s, because of: %s.",
+            settings.request or settings.run_id,
+            settings.reason,
+        )
         return run(settings, started_at)
 
     return concluded(TrainSettings, retrain, options, leave)
@@ -54,7 +58,9 @@ def train_offline(options: Options) -> ExitCode:
     try:
         options.out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        log.error("BadConfiguration: the folder %s cannot be made: %s.", options.out, error.strerror)  # noqa: TRY400
+        log.error(  # noqa: TRY400  # a sentence for a person
+            "BadConfiguration: the folder %s cannot be made: %s.", options.out, error.strerror
+        )
         return ExitCode.BAD_CONFIGURATION
 
     def retrain(settings: RunSettings, started_at: datetime) -> Result:
@@ -137,7 +143,10 @@ def migrate(options: Options) -> ExitCode:
 
 
 def concluded(
-    kind: type[S], step: Callable[[S, datetime], Result], options: Options, left: Callable[[Result], None]
+    kind: type[S],
+    step: Callable[[S, datetime], Result],
+    options: Options,
+    left: Callable[[Result], None],
 ) -> ExitCode:
     """Do a step that has a result; every end leaves a result document."""
     started_at = datetime.now(UTC)
@@ -151,7 +160,11 @@ def concluded(
         run_id = settings.run_id if settings else os.environ.get(environment_name("run_id"), "")
         result = failed(error, run_id, started_at)
     left(result)
-    if kind is TrainSettings and isinstance(settings, TrainSettings) and code is not ExitCode.VERDICT:
+    if (
+        kind is TrainSettings
+        and isinstance(settings, TrainSettings)
+        and code is not ExitCode.VERDICT
+    ):
         from retraining_job.runs.run import keep_failure  # noqa: PLC0415
 
         keep_failure(settings, result)
@@ -169,7 +182,11 @@ def done(kind: type[S], step: Callable[[S], None], options: Options) -> ExitCode
 
 def settings_of(kind: type[S], options: Options) -> S:
     """Read the settings from the environment; the command line wins."""
-    given = {name: value for name, value in vars(options).items() if name in kind.model_fields and value is not None}
+    given = {
+        name: value
+        for name, value in vars(options).items()
+        if name in kind.model_fields and value is not None
+    }
     settings = read_settings(kind, **given)
     configure_logs(settings.log_format, run_id=settings.run_id, request=settings.request)
     return settings

@@ -1,6 +1,7 @@
 """A person's decision on a challenger, done and recorded. Driven by the command `decide`.
 
-The run was judged and recorded before; what is decided changes its row. Started again, it finds what it has done.
+The run was judged and recorded before; what is decided changes its row. Started again, it finds
+what it has done.
 """
 
 from __future__ import annotations
@@ -38,7 +39,9 @@ def decide(settings: DecideSettings, started_at: datetime) -> Result:
     def rehearsal(result: Result) -> None:
         rehearse(settings, Outcome(result, decided_by=settings.decided_by or None))
 
-    end = patiently(settings, partial(carry_out, settings, floor=trail.last_version, rehearse=rehearsal))
+    end = patiently(
+        settings, partial(carry_out, settings, floor=trail.last_version, rehearse=rehearsal)
+    )
     judged = trail.finished or unknown(settings, started_at)
     result = result_of(end, settings, judged)
     keep(settings, Outcome(result, decided_by=settings.decided_by or None))
@@ -46,7 +49,9 @@ def decide(settings: DecideSettings, started_at: datetime) -> Result:
     return result
 
 
-def result_of(end: Published | Overtaken | Rejected | Expired, settings: DecideSettings, judged: Result) -> Result:
+def result_of(
+    end: Published | Overtaken | Rejected | Expired, settings: DecideSettings, judged: Result
+) -> Result:
     """Say what became of the challenger."""
     if isinstance(end, Published):
         return end.result

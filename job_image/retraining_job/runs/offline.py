@@ -46,14 +46,16 @@ class Files:
 def train(settings: RunSettings, files: Files, started_at: datetime) -> Result:
     """Retrain once and leave `active_model.pkl`, `state.json` and `report.html` in the folder.
 
-    The first two are the challenger's, whatever the verdict. What was not made is not there: there is no model of too
-    few events, and no report by the `reference` preset.
+    The first two are the challenger's, whatever the verdict. What was not made is not there: there
+    is no model of too few events, and no report by the `reference` preset.
 
     Raises:
         RunError: there is no verdict.
     """
     for name in ("active_model.pkl", "state.json", "report.html"):
-        (files.out / name).unlink(missing_ok=True)  # what an earlier run has left would be taken for this one's
+        (files.out / name).unlink(
+            missing_ok=True
+        )  # what an earlier run has left would be taken for this one's
     contest = contest_of(settings)
     with timed("Read the events"):
         contest.read(File(files.events, settings))
@@ -99,10 +101,16 @@ def read_champion(path: Path | None, settings: RunSettings) -> Model | None:
         raise BadConfiguration(f"The champion {path} cannot be read: {error.strerror}.") from None
     if len(content) > limit:
         raise UnreadableModel(f"it has more than the {limit:,} bytes that are read")
-    return model_of(content) if content.lstrip()[:1] == b"{" else loaded(content, settings.deviation_class)
+    return (
+        model_of(content)
+        if content.lstrip()[:1] == b"{"
+        else loaded(content, settings.deviation_class)
+    )
 
 
-def result_of(judgement: Judgement, contest: Contest, settings: RunSettings, started_at: datetime) -> Result:
+def result_of(
+    judgement: Judgement, contest: Contest, settings: RunSettings, started_at: datetime
+) -> Result:
     """Write the result down; nothing goes live here."""
     decision = judgement.decision
     return Result(

@@ -1,4 +1,7 @@
-"""A trained challenger, packed for its readers and for the next trainer. Driven by `retrain` and `offline`."""
+"""A trained challenger, packed for its readers and for the next trainer.
+
+Driven by `retrain` and `offline`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""A rollback, done and recorded. Driven by the command `rollback`; what is done in Redis is in `rollback`."""
+"""A rollback, done and recorded.
+
+Driven by the command `rollback`; what is done in Redis is in `rollback`.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +35,9 @@ def restore(settings: TrainSettings, to: int) -> Result:
     def rehearsal(result: Result) -> None:
         rehearse(settings, outcome_of(result))
 
-    done = patiently(settings, partial(rollback, settings, to, floor=trail.last_version, rehearse=rehearsal))
+    done = patiently(
+        settings, partial(rollback, settings, to, floor=trail.last_version, rehearse=rehearsal)
+    )
     outcome = outcome_of(done)
     keep(settings, outcome)
     backfill(settings, former)

@@ -1,7 +1,7 @@
 """One run, from start to a recorded outcome. Driven by `__main__`.
 
-The process may die at any line and be started again under the same run id. What has been published or recorded is
-found, and only the rest is done.
+The process may die at any line and be started again under the same run id. What has been published
+or recorded is found, and only the rest is done.
 """
 
 from __future__ import annotations
@@ -38,7 +38,11 @@ def run(settings: TrainSettings, started_at: datetime) -> Result:
     result = patiently(settings, partial(published, settings)) or trail.finished
     former = None
     if result:
-        log.info("This run has ended before: %s (%s). Only what is missing is done.", result.verdict, result.reason)
+        log.info(
+            "This run has ended before: %s (%s). Only what is missing is done.",
+            result.verdict,
+            result.reason,
+        )
         outcome = Outcome(result)
     else:
         from retraining_job.runs.train import Retrain  # noqa: PLC0415  # a run that has ended before needs none of it
@@ -55,7 +59,8 @@ def keep(settings: TrainSettings, outcome: Outcome) -> None:
 
     Raises:
         AuditPending: the model is live, and its row could not be written.
-        RunError: another outcome could not be recorded; the run begins anew when it is started again.
+        RunError: another outcome could not be recorded; the run begins anew when it is started
+            again.
     """
     result = outcome.result
     try:

@@ -28,7 +28,8 @@ def sign(settings: TrainSettings) -> Manifest:
     Raises:
         BadConfiguration: there is no key to sign with, or the keys or the URL are wrong.
         BadData: there is no live model, or model, manifest and state do not belong together.
-        DependencyAway: Redis does not answer, or the live model has changed meanwhile; repeat the call.
+        DependencyAway: Redis does not answer, or the live model has changed meanwhile; repeat the
+            call.
     """
     if not settings.signing_key.get_secret_value():
         raise BadConfiguration(f"There is no key to sign with: set {SETTING}.")
@@ -41,7 +42,9 @@ def sign(settings: TrainSettings) -> Manifest:
         try:
             transaction.execute()
         except redis.WatchError:
-            raise DependencyAway("The live model has changed while it was being signed; nothing was done.") from None
+            raise DependencyAway(
+                "The live model has changed while it was being signed; nothing was done."
+            ) from None
     return manifest
 
 

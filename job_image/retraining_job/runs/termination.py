@@ -11,7 +11,10 @@ from retraining_job.contract import Failure, Result, environment_name
 from retraining_job.errors import AuditPending, RunError
 
 TERMINATION_LOG = environment_name("termination_log")
-"""Names the file of the result document. No setting like others: it is needed where the settings are wrong, too."""
+"""Names the file of the result document.
+
+No setting like others: it is needed where the settings are wrong, too.
+"""
 
 DEFAULT_TERMINATION_LOG = "/dev/termination-log"
 """Where Kubernetes expects it, and has made the file."""
@@ -26,7 +29,9 @@ def failed(error: Exception, run_id: str, started_at: datetime) -> Result:
         run_id=run_id,
         promoted=live is not None,
         reason=error.failure if isinstance(error, RunError) else Failure.INTERNAL_ERROR,
-        message=str(error) if isinstance(error, RunError) else f"The trainer has a defect ({type(error).__name__}).",
+        message=str(error)
+        if isinstance(error, RunError)
+        else f"The trainer has a defect ({type(error).__name__}).",
         n_samples=live.n_samples if live else None,
         version=live.version if live else None,
         champion_version=live.champion_version if live else None,
@@ -38,7 +43,9 @@ def failed(error: Exception, run_id: str, started_at: datetime) -> Result:
 def leave(result: Result) -> None:
     """Leave the result document where Kubernetes looks for it; outside of a container it goes to the log."""
     path = Path(os.environ.get(TERMINATION_LOG, DEFAULT_TERMINATION_LOG))
-    if path.is_file() and os.access(path, os.W_OK):  # never made here: a stray file in /dev would help nobody
+    if path.is_file() and os.access(
+        path, os.W_OK
+    ):  # never made here: a stray file in /dev would help nobody
         path.write_text(result.document())
     else:
         log.info("Result: %s", result.document())

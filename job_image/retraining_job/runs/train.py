@@ -1,7 +1,7 @@
 """One retrain on its way from events to an outcome: read, guard, meet the champion, train, judge, publish. See `run`.
 
-The process may die at any line and be started again under the same run id: whatever comes before publishing is then
-simply done again.
+The process may die at any line and be started again under the same run id: whatever comes before
+    publishing is then simply done again.
 """
 
 from __future__ import annotations
@@ -124,7 +124,9 @@ class Retrain:
         outcome = self.outcome_of(judgement, champion.version, version=champion.highest + 1)
         with timed("Announced it to the audit trail"):
             patiently(self.settings, partial(announce, self.settings, outcome))
-        going_live = partial(publish, self.settings, parcel, judged_against=champion.stamp, result=outcome.result)
+        going_live = partial(
+            publish, self.settings, parcel, judged_against=champion.stamp, result=outcome.result
+        )
         with timed("Took it to Redis"):
             published = patiently(self.settings, going_live)
         if isinstance(published, Published):
@@ -132,7 +134,9 @@ class Retrain:
             log.info("Published the challenger as version %s, %s bytes.", version, size)
             return replace(outcome, result=published.result)
         log.warning(
-            "Another run has promoted %s since version %d was read: judging again.", published, champion.version
+            "Another run has promoted %s since version %d was read: judging again.",
+            published,
+            champion.version,
         )
         return None
 
@@ -140,7 +144,13 @@ class Retrain:
         """Store the challenger for a person to decide on."""
         parcel = self.packed(model, judgement)
         outcome = self.outcome_of(judgement, champion.version, Withheld.AWAITING_DECISION)
-        storing = partial(store_challenger, self.settings, parcel, judged_against=champion.stamp, result=outcome.result)
+        storing = partial(
+            store_challenger,
+            self.settings,
+            parcel,
+            judged_against=champion.stamp,
+            result=outcome.result,
+        )
         patiently(self.settings, storing)
         return outcome
 

@@ -1,4 +1,7 @@
-"""A person's word on a challenger that awaits it, as an annotation of the RetrainRequest gives it. Pure."""
+"""A person's word on a challenger that awaits it, as an annotation of the RetrainRequest gives it.
+
+Pure.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The three conditions of a RetrainRequest, rebuilt whole at each pass, and what is new about them. Pure."""
+"""The three conditions of a RetrainRequest, rebuilt whole at each pass, and what is new about them.
+
+Pure.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,11 @@ Values = tuple[Truth, str, str]
 LATE = {Reason.DATABASE_AWAY, Reason.RECORD_REFUSED}
 """Why an outcome is not recorded yet: it is tried again."""
 NOTHING_TO_RECORD: Values = ("Unknown", Reason.PENDING, "There is no outcome to record yet.")
-TO_BE_RECORDED: Values = ("Unknown", Reason.PENDING, "The outcome is about to be recorded in the database.")
+TO_BE_RECORDED: Values = (
+    "Unknown",
+    Reason.PENDING,
+    "The outcome is about to be recorded in the database.",
+)
 
 MESSAGE_LIMIT_CHARACTERS = 2000
 """Keeps `kubectl describe` readable, whatever a library's error says."""
@@ -45,12 +52,15 @@ def conditions_of(
     return {
         "observedGeneration": request.generation,
         "conditions": [
-            condition(kind, values, before.get(kind), request.generation, now) for kind, values in kinds.items()
+            condition(kind, values, before.get(kind), request.generation, now)
+            for kind, values in kinds.items()
         ],
     }
 
 
-def stands(request: RetrainRequest, kind: Literal["Succeeded", "Promoted", "Recorded"]) -> Values | None:
+def stands(
+    request: RetrainRequest, kind: Literal["Succeeded", "Promoted", "Recorded"]
+) -> Values | None:
     """Give what a condition says as it stands; None where there is none."""
     found = request.condition(kind)
     return (found["status"], found["reason"], found["message"]) if found else None
@@ -70,7 +80,8 @@ def condition(
         "type": kind,
         "status": truth,
         "reason": str(reason),
-        "message": one_line(message)[:MESSAGE_LIMIT_CHARACTERS] or f"{reason}.",  # a document may hold no words
+        "message": one_line(message)[:MESSAGE_LIMIT_CHARACTERS]
+        or f"{reason}.",  # a document may hold no words
         "lastTransitionTime": kept or timestamp(now),
         "observedGeneration": generation,
     }
@@ -78,7 +89,11 @@ def condition(
 
 def one_line(text: str) -> str:
     """Put white space where a text has what no line shows: it may quote a spec, a pod or the API server."""
-    shown = text if text.isprintable() else "".join(mark if mark.isprintable() else " " for mark in text)
+    shown = (
+        text
+        if text.isprintable()
+        else "".join(mark if mark.isprintable() else " " for mark in text)
+    )
     return " ".join(shown.split())
 
 
@@ -99,7 +114,11 @@ def news(request: RetrainRequest, status: Status) -> list[Mapping[str, str]]:
         return []  # a note for the operator itself; its Job is the news
     new = {condition["type"]: condition for condition in status["conditions"]}
     succeeded, promoted, recorded = new["Succeeded"], new["Promoted"], new["Recorded"]
-    told = [succeeded] if turned(succeeded, request.condition("Succeeded")) and not repeats(request, succeeded) else []
+    told = (
+        [succeeded]
+        if turned(succeeded, request.condition("Succeeded")) and not repeats(request, succeeded)
+        else []
+    )
     if (
         succeeded["status"] != "Unknown"
         and turned(promoted, request.condition("Promoted"))
@@ -117,7 +136,11 @@ def repeats(request: RetrainRequest, succeeded: Mapping[str, str]) -> bool:
     """Return whether a Job is refused again after a further try; `launching` keeps the reason of the one before."""
     reason = Reason.JOB_REFUSED_FOR_NOW
     tried = request.condition("Succeeded").get("reason") == Reason.LAUNCHING
-    return tried and succeeded["reason"] == reason and request.condition("Promoted").get("reason") == reason
+    return (
+        tried
+        and succeeded["reason"] == reason
+        and request.condition("Promoted").get("reason") == reason
+    )
 
 
 def turned(now: Mapping[str, str], before: Mapping[str, str]) -> bool:

@@ -101,13 +101,19 @@ def read_job(body: Mapping[str, Any]) -> Job | None:
         return None
     labels = body["metadata"].get("labels") or {}
     status = body.get("status") or {}
-    true = [condition for condition in status.get("conditions") or () if condition["status"] == "True"]
-    end = next((condition for condition in true if condition["type"] in {"Complete", "Failed"}), None)
+    true = [
+        condition for condition in status.get("conditions") or () if condition["status"] == "True"
+    ]
+    end = next(
+        (condition for condition in true if condition["type"] in {"Complete", "Failed"}), None
+    )
     return Job(
         name=body["metadata"]["name"],
         uid=body["metadata"]["uid"],
         request_uid=request_uid,
-        task=names.Task.DECIDE if labels.get(names.LABEL_TASK) == names.Task.DECIDE else names.Task.TRAIN,
+        task=names.Task.DECIDE
+        if labels.get(names.LABEL_TASK) == names.Task.DECIDE
+        else names.Task.TRAIN,
         ruling=ruling_of(body),
         resource_version=int(body["metadata"]["resourceVersion"]),
         active=status.get("active") or 0,
@@ -120,7 +126,9 @@ def read_job(body: Mapping[str, Any]) -> Job | None:
         end_reason=end.get("reason", "") if end else "",
         end_message=end.get("message", "") if end else "",
         has_ttl=body["spec"].get("ttlSecondsAfterFinished") is not None,
-        replaced_by=(body["metadata"].get("annotations") or {}).get(names.ANNOTATION_REPLACED_BY, ""),
+        replaced_by=(body["metadata"].get("annotations") or {}).get(
+            names.ANNOTATION_REPLACED_BY, ""
+        ),
         retries=body["spec"].get("backoffLimit") or 0,
         deadline_seconds=body["spec"].get("activeDeadlineSeconds"),
         failing=any(condition["type"] == "FailureTarget" for condition in true),

@@ -14,7 +14,14 @@ from retraining_operator.api import names
 from retraining_operator.api.approval import Ruling
 from retraining_operator.api.names import Task
 from retraining_operator.api.request import Manifest, RetrainRequest
-from retraining_operator.contract import DATABASE_URL, REDIS_URL, SIGNING_KEY, ExitCode, Tunables, environment_name
+from retraining_operator.contract import (
+    DATABASE_URL,
+    REDIS_URL,
+    SIGNING_KEY,
+    ExitCode,
+    Tunables,
+    environment_name,
+)
 from retraining_operator.settings import JobSettings, SecretKey, Settings
 
 
@@ -41,7 +48,9 @@ def tunables_of(request: RetrainRequest, settings: Settings) -> Tunables:
     return tunables
 
 
-def build_job(request: RetrainRequest, settings: Settings, ruling: Ruling | None = None) -> Manifest:
+def build_job(
+    request: RetrainRequest, settings: Settings, ruling: Ruling | None = None
+) -> Manifest:
     """Build the manifest of the request's one Job that trains, or of the one that carries a decision out.
 
     Raises:
@@ -106,8 +115,8 @@ def build_job(request: RetrainRequest, settings: Settings, ruling: Ruling | None
 def failure_rules() -> list[Manifest]:
     """Say which ends of a pod are not tried again, and which do not count as a failure at all.
 
-    All others are tried again and counted. Running out of memory is among them: its exit code 137 is that of every
-    kill, and memory that was short on the node may be there the next time.
+    All others are tried again and counted. Running out of memory is among them: its exit code 137
+    is that of every kill, and memory that was short on the node may be there the next time.
     """
     hopeless = sorted({int(ExitCode.BAD_DATA), int(ExitCode.BAD_CONFIGURATION)})
     return [
@@ -151,8 +160,14 @@ def build_container(request: RetrainRequest, settings: Settings, ruling: Ruling 
             "capabilities": {"drop": ["ALL"]},
             **copy.deepcopy(settings.job.security_context),
         },
-        **({"envFrom": list(copy.deepcopy(settings.job.env_from))} if settings.job.env_from else {}),
-        **({"volumeMounts": list(copy.deepcopy(settings.job.volume_mounts))} if settings.job.volume_mounts else {}),
+        **(
+            {"envFrom": list(copy.deepcopy(settings.job.env_from))} if settings.job.env_from else {}
+        ),
+        **(
+            {"volumeMounts": list(copy.deepcopy(settings.job.volume_mounts))}
+            if settings.job.volume_mounts
+            else {}
+        ),
     }
 
 
@@ -165,7 +180,9 @@ def arguments_of(request: RetrainRequest, ruling: Ruling | None) -> list[str]:
     return [Task.TRAIN]
 
 
-def build_environment(request: RetrainRequest, settings: Settings, ruling: Ruling | None) -> list[Manifest]:
+def build_environment(
+    request: RetrainRequest, settings: Settings, ruling: Ruling | None
+) -> list[Manifest]:
     """Build the trainer's environment from the contract's names."""
     fields: dict[str, Any] = {
         "run_id": request.uid,
@@ -175,9 +192,19 @@ def build_environment(request: RetrainRequest, settings: Settings, ruling: Rulin
         **({"decision": ruling.decision, "decided_by": ruling.author} if ruling else {}),
         **tunables_of(request, settings).model_dump(mode="json"),
     }
-    values = [{"name": environment_name(field), "value": literal(str(value))} for field, value in fields.items()]
-    secrets = {DATABASE_URL: settings.database, REDIS_URL: settings.redis, SIGNING_KEY: settings.signing}
-    return [*values, *(from_secret(variable, secret) for variable, secret in secrets.items() if secret)]
+    values = [
+        {"name": environment_name(field), "value": literal(str(value))}
+        for field, value in fields.items()
+    ]
+    secrets = {
+        DATABASE_URL: settings.database,
+        REDIS_URL: settings.redis,
+        SIGNING_KEY: settings.signing,
+    }
+    return [
+        *values,
+        *(from_secret(variable, secret) for variable, secret in secrets.items() if secret),
+    ]
 
 
 def literal(value: str) -> str:
@@ -187,4 +214,7 @@ def literal(value: str) -> str:
 
 def from_secret(variable: str, secret: SecretKey) -> Manifest:
     """Let the kubelet fill a variable from a Secret that the operator itself never reads."""
-    return {"name": variable, "valueFrom": {"secretKeyRef": {"name": secret.name, "key": secret.key}}}
+    return {
+        "name": variable,
+        "valueFrom": {"secretKeyRef": {"name": secret.name, "key": secret.key}},
+    }

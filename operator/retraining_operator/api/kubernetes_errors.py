@@ -1,7 +1,8 @@
 """Every way in which Kubernetes refuses a Job or its pod, as one table: what it means, whether it is retried, advice.
 
-Answers of the API server are classified by HTTP status, by the Status object's `reason` and by its `details.causes`,
-never by their English text. For a pod, the kubelet's, the scheduler's or the Job controller's reason counts.
+Answers of the API server are classified by HTTP status, by the Status object's `reason` and by its
+`details.causes`, never by their English text. For a pod, the kubelet's, the scheduler's or the Job
+controller's reason counts.
 """
 
 from __future__ import annotations
@@ -58,11 +59,16 @@ class Answer:
 def read_answer(status: int, body: Mapping[str, Any]) -> Answer:
     """Read an error answer from its HTTP status and its Status object.
 
-    Anything may stand between the operator and the API server, so every part of the body may have any type.
+    Anything may stand between the operator and the API server, so every part of the body may have
+    any type.
     """
     details = body.get("details")
     causes = details.get("causes") if isinstance(details, Mapping) else None
-    found = [cause for cause in causes if isinstance(cause, Mapping)] if isinstance(causes, list) else []
+    found = (
+        [cause for cause in causes if isinstance(cause, Mapping)]
+        if isinstance(causes, list)
+        else []
+    )
     return Answer(
         status=status,
         reason=str(body.get("reason") or ""),
@@ -182,7 +188,9 @@ IMAGE_PULL_FAILED = ErrorRow(
     reason=Reason.IMAGE_PULL_FAILED,
     retried=True,
     meaning="The trainer's image cannot be pulled",
-    advice=("Check jobImage.repository, jobImage.tag and imagePullSecrets, and whether the node reaches the registry."),
+    advice=(
+        "Check jobImage.repository, jobImage.tag and imagePullSecrets, and whether the node reaches the registry."
+    ),
 )
 CONTAINER_NOT_CREATED = ErrorRow(
     code=(
@@ -199,7 +207,9 @@ INIT_BLOCKED = ErrorRow(
     reason=Reason.CONTAINER_NOT_CREATED,
     retried=True,
     meaning="A container that must start before the trainer does not start",
-    advice=("An admission webhook has added it to the pod: ask whoever runs it, or switch it off by job.annotations."),
+    advice=(
+        "An admission webhook has added it to the pod: ask whoever runs it, or switch it off by job.annotations."
+    ),
 )
 UNSCHEDULABLE = ErrorRow(
     code="condition PodScheduled is False with Unschedulable",
@@ -275,7 +285,8 @@ def classify(answer: Answer) -> ErrorRow:
     if answer.fields and answer.status == 422:
         return INVALID
     if answer.has_causes and answer.status in DENIALS:
-        return DENIED  # a ValidatingAdmissionPolicy may use any of these statuses; its causes name no field
+        # a ValidatingAdmissionPolicy may use any of these statuses; its causes name no field
+        return DENIED
     row = OWN_ANSWERS.get((answer.status, answer.reason))
     if row:
         return row

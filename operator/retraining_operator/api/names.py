@@ -1,7 +1,7 @@
 """Every name that this operator gives or reads in the cluster, in one place.
 
-Names are derived, never drawn: the same record gives the same RetrainRequest, the same RetrainRequest the same Job,
-so that "already exists" tells a repeated try from a new one.
+Names are derived, never drawn: the same record gives the same RetrainRequest, the same
+    RetrainRequest the same Job, so that "already exists" tells a repeated try from a new one.
 """
 
 from __future__ import annotations
@@ -28,7 +28,10 @@ LABEL_TASK = "retraining.dev/task"
 LEASE = "retraining-operator"
 """Not the release's name: two releases in one namespace would act on the same requests, so they share it."""
 ANNOTATION_DECISION = "retraining.dev/decision"
-"""On a RetrainRequest: a person's word on its challenger. On the Job that carries it out: the word that it took."""
+"""On a RetrainRequest: a person's word on its challenger.
+
+On the Job that carries it out: the word that it took.
+"""
 ANNOTATION_REPLACED_BY = "retraining.dev/replaced-by"
 """On a Job that is ended for a newer request: that request's name."""
 ANNOTATION_TOUCHED = "retraining.dev/touched-at"
@@ -57,8 +60,8 @@ REQUEST_CHARACTERS = 46
 def request_name(topic: str, partition: int, offset: int, timestamp_ms: int) -> str:
     """Name the RetrainRequest of one record.
 
-    The digest holds the timestamp too: a topic that was deleted and made again starts its offsets anew, and its
-    records are new triggers.
+    The digest holds the timestamp too: a topic that was deleted and made again starts its offsets
+        anew, and its records are new triggers.
     """
     place = f"{partition}-{offset}-{digest(f'{topic}/{partition}/{offset}/{timestamp_ms}', 8)}"
     characters = min(TOPIC_CHARACTERS, NAME_CHARACTERS - len(place) - 1)

@@ -1,4 +1,7 @@
-"""How a finished Job ended, read from the Job, its pods and their result document. Pure; driven by the reconciler."""
+"""How a finished Job ended, read from the Job, its pods and their result document.
+
+Pure; driven by the reconciler.
+"""
 
 from __future__ import annotations
 
@@ -44,7 +47,9 @@ class Outcome:
 
 def own(job: Job, attempts: Iterable[Attempt]) -> list[Attempt]:
     """Give those of a request's pods that are this Job's and have ended, in the order in which they did."""
-    return sorted((each for each in attempts if each.job_uid == job.uid), key=lambda each: each.finished_at)
+    return sorted(
+        (each for each in attempts if each.job_uid == job.uid), key=lambda each: each.finished_at
+    )
 
 
 def decides(attempt: Attempt) -> bool:
@@ -56,7 +61,8 @@ def decides(attempt: Attempt) -> bool:
 def read_outcome(job: Job, attempts: Iterable[Attempt], held: Trouble | None = None) -> Outcome:
     """Read how a finished Job ended, from those of its request's pods that are its own.
 
-    A verdict counts whatever became of the Job afterwards: its model may be live and its row is written.
+    A verdict counts whatever became of the Job afterwards: its model may be live and its row is
+        written.
 
     Args:
         job: the finished Job, or one that goes on although its trainer has ended successfully.
@@ -64,7 +70,11 @@ def read_outcome(job: Job, attempts: Iterable[Attempt], held: Trouble | None = N
         held: what the last pod waited for when it was last seen, if it did.
     """
     attempts = own(job, attempts)
-    verdicts = [result for attempt in attempts if (result := read_result(attempt.document)) and result.verdict]
+    verdicts = [
+        result
+        for attempt in attempts
+        if (result := read_result(attempt.document)) and result.verdict
+    ]
     if verdicts:
         return Outcome(str(verdicts[-1].verdict), verdicts[-1].message, verdicts[-1])
     return lost(job) if job.end in {"Complete", None} else failed(job, attempts, held)
@@ -92,22 +102,39 @@ def failed(job: Job, attempts: Sequence[Attempt], held: Trouble | None) -> Outco
     if last is None:
         return Outcome(Reason.JOB_FAILED, f"{tries} {job.end_reason}: {job.end_message}")
     why = cause(last)
-    return Outcome(why.reason, " ".join(filter(None, (why.message, ADVICE.get(why.reason), tries))), result)
+    return Outcome(
+        why.reason, " ".join(filter(None, (why.message, ADVICE.get(why.reason), tries))), result
+    )
 
 
-def late(job: Job, attempts: Sequence[Attempt], held: Trouble | None, result: Result | None) -> Outcome:
+def late(
+    job: Job, attempts: Sequence[Attempt], held: Trouble | None, result: Result | None
+) -> Outcome:
     """Say what a run was doing when its deadline passed."""
     limit = f" of {job.deadline_seconds:,} s" if job.deadline_seconds else ""
-    live = next((doc for each in reversed(attempts) if (doc := read_result(each.document)) and doc.promoted), None)
+    live = next(
+        (
+            doc
+            for each in reversed(attempts)
+            if (doc := read_result(each.document)) and doc.promoted
+        ),
+        None,
+    )
     if live:
         advice = ADVICE[Failure.AUDIT_PENDING]
-        return Outcome(Failure.AUDIT_PENDING, f"{live.message} The deadline{limit} passed meanwhile. {advice}", live)
+        return Outcome(
+            Failure.AUDIT_PENDING,
+            f"{live.message} The deadline{limit} passed meanwhile. {advice}",
+            live,
+        )
     if held:
         text = f"The deadline{limit} passed while the pod waited to start, which counts. {held.message}"
         return Outcome(held.reason, text)
     if attempts and attempts[-1].disruption:
         return Outcome(Reason.EVICTED, f"The deadline{limit} passed. {cause(attempts[-1]).message}")
-    told = [cause(each).message for each in attempts if each.exit_code not in {KILLED, ASKED_TO_END}]
+    told = [
+        cause(each).message for each in attempts if each.exit_code not in {KILLED, ASKED_TO_END}
+    ]
     before = f" A pod before had ended so: {told[-1]}" if told else ""
     return Outcome(
         Reason.DEADLINE_EXCEEDED,
@@ -122,10 +149,14 @@ def cause(attempt: Attempt) -> Trouble:
     result = read_result(attempt.document)
     if attempt.disruption:
         text = f"Kubernetes took the pod {attempt.pod} away ({attempt.disruption.rstrip('.')})."
-        return Trouble(Reason.EVICTED, f"{text} That is no fault of the run and counts as no failed attempt.")
+        return Trouble(
+            Reason.EVICTED, f"{text} That is no fault of the run and counts as no failed attempt."
+        )
     if attempt.rejection:
         why = attempt.rejection.rstrip(".")
-        return Trouble(NODE_REJECTED.reason, f"The pod {attempt.pod} failed before its trainer ran: {why}.")
+        return Trouble(
+            NODE_REJECTED.reason, f"The pod {attempt.pod} failed before its trainer ran: {why}."
+        )
     if result:
         return Trouble(result.reason, result.message)
     if attempt.reason == "OOMKilled":
@@ -136,11 +167,14 @@ def cause(attempt: Attempt) -> Trouble:
         )
     code = attempt.exit_code
     if code in FAILURE_OF_EXIT:
-        return Trouble(FAILURE_OF_EXIT[code], f"The trainer ended with exit code {code} and left no result.")
+        return Trouble(
+            FAILURE_OF_EXIT[code], f"The trainer ended with exit code {code} and left no result."
+        )
     told = {
         KILLED: " (killed: by its node when memory ran out there, or by a person)",
         ASKED_TO_END: " (asked to end: its pod was deleted)",
     }
     return Trouble(
-        Reason.JOB_FAILED, f"The trainer ended with exit code {code}{told.get(code or 0, '')} and left no result."
+        Reason.JOB_FAILED,
+        f"The trainer ended with exit code {code}{told.get(code or 0, '')} and left no result.",
     )

@@ -1,4 +1,7 @@
-"""A trainer's pod as the operator sees it: what holds it up, and how it ended. Pure; driven by the view."""
+"""A trainer's pod as the operator sees it: what holds it up, and how it ended.
+
+Pure; driven by the view.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +40,14 @@ CREATION_REASONS = {
 }
 """The kubelet's words for a container that waits; others, such as ContainerCreating, pass by themselves."""
 
-HOLDS = frozenset({Reason.IMAGE_PULL_FAILED, Reason.CONTAINER_NOT_CREATED, Reason.UNSCHEDULABLE, Reason.POD_REFUSED})
+HOLDS = frozenset(
+    {
+        Reason.IMAGE_PULL_FAILED,
+        Reason.CONTAINER_NOT_CREATED,
+        Reason.UNSCHEDULABLE,
+        Reason.POD_REFUSED,
+    }
+)
 """The reasons of a pod that waits for a person, or for room."""
 TAKEN_AWAY = {"Evicted", "Preempting", "Shutdown", "Terminated", "NodeLost", "NodeShutdown"}
 """Reasons of a failed pod that a node took away without the condition DisruptionTarget."""
@@ -110,15 +120,29 @@ class Refusal:
 def read_refusal(event: Mapping[str, Any]) -> Refusal | None:
     """Read an Event FailedCreate of a Job. Returns None for every other Event."""
     regarding = event.get("regarding") or {}
-    if event.get("reason") != FAILED_CREATE or regarding.get("kind") != "Job" or not regarding.get("uid"):
+    if (
+        event.get("reason") != FAILED_CREATE
+        or regarding.get("kind") != "Job"
+        or not regarding.get("uid")
+    ):
         return None
     # Each try has another pod's name, and only the Job's part of it says something.
-    generated = re.compile(rf"({re.escape(str(regarding.get('name', '')))}-)[a-z0-9]{{5}}(?![a-z0-9-])")
+    generated = re.compile(
+        rf"({re.escape(str(regarding.get('name', '')))}-)[a-z0-9]{{5}}(?![a-z0-9-])"
+    )
     said = generated.sub(r"\1", str(event.get("note") or "")).rpartition("Error creating: ")[2]
     series = event.get("series") or {}
-    at = series.get("lastObservedTime") or event.get("deprecatedLastTimestamp") or event.get("eventTime")
+    at = (
+        series.get("lastObservedTime")
+        or event.get("deprecatedLastTimestamp")
+        or event.get("eventTime")
+    )
     at = at or event["metadata"].get("creationTimestamp") or ""
-    return Refusal(str(regarding["uid"]), str(at)[:SECONDS_CHARACTERS], trouble(POD_REFUSED, said or FAILED_CREATE))
+    return Refusal(
+        str(regarding["uid"]),
+        str(at)[:SECONDS_CHARACTERS],
+        trouble(POD_REFUSED, said or FAILED_CREATE),
+    )
 
 
 def read_pod(body: Mapping[str, Any]) -> Pod | None:
@@ -155,7 +179,8 @@ def others_of(status: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(
         container["name"]
         for container in status.get("containerStatuses") or ()
-        if container["name"] != names.TRAINER_CONTAINER and "terminated" not in (container.get("state") or {})
+        if container["name"] != names.TRAINER_CONTAINER
+        and "terminated" not in (container.get("state") or {})
     )
 
 
@@ -169,7 +194,9 @@ def read_attempt(pod: Mapping[str, Any]) -> Attempt | None:
     """Read how a pod's trainer ended; None while it has not."""
     metadata, status = pod["metadata"], pod.get("status") or {}
     taken = condition_of(status, "DisruptionTarget", "True")
-    disruption = ": ".join(filter(None, (taken.get("reason"), taken.get("message")))) if taken else ""
+    disruption = (
+        ": ".join(filter(None, (taken.get("reason"), taken.get("message")))) if taken else ""
+    )
     name, job_uid = metadata.get("name", ""), owner_of(metadata)
     for container in trainers_of(status):
         if end := (container.get("state") or {}).get("terminated"):
@@ -184,14 +211,25 @@ def read_attempt(pod: Mapping[str, Any]) -> Attempt | None:
             )
     if status.get("phase") != "Failed":
         return None
-    # Evicted before its container was there, on a node that no longer answers, or never let in by its node.
+    # Evicted before its container was there, on a node that no longer answers, or never let in by
+    # its node.
     told = taken or {}
     finished_at = told.get("lastTransitionTime") or metadata.get("creationTimestamp") or ""
     reason = status.get("reason") or ""
     said = ": ".join(filter(None, (reason, status.get("message")))) or failed_init(status)
     if taken or reason in TAKEN_AWAY:
-        return Attempt(name, job_uid, finished_at, None, reason, "", disruption or status.get("message") or reason)
-    return Attempt(name, job_uid, finished_at, None, reason, "", rejection=said or "Kubernetes gives no reason")
+        return Attempt(
+            name,
+            job_uid,
+            finished_at,
+            None,
+            reason,
+            "",
+            disruption or status.get("message") or reason,
+        )
+    return Attempt(
+        name, job_uid, finished_at, None, reason, "", rejection=said or "Kubernetes gives no reason"
+    )
 
 
 def failed_init(status: Mapping[str, Any]) -> str:
@@ -216,7 +254,9 @@ def read_hold(status: Mapping[str, Any]) -> Trouble | None:
         word, message = waiting_of(container)
         if word in IMAGE_REASONS | CREATION_REASONS | {CRASHES}:
             said = message.rpartition("ErrImagePull: ")[2] or word
-            return trouble(INIT_BLOCKED, f"the container {container['name']} waits ({word}): {said}")
+            return trouble(
+                INIT_BLOCKED, f"the container {container['name']} waits ({word}): {said}"
+            )
     unscheduled = condition_of(status, "PodScheduled", "False")
     if unscheduled and unscheduled.get("reason") == "Unschedulable":
         return trouble(UNSCHEDULABLE, unscheduled.get("message") or "the scheduler gives no reason")
@@ -236,10 +276,16 @@ def trouble(row: ErrorRow, said: str) -> Trouble:
 
 def trainers_of(status: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
     """Give the trainer's container, where the kubelet has told of it."""
-    return (each for each in status.get("containerStatuses") or () if each["name"] == names.TRAINER_CONTAINER)
+    return (
+        each
+        for each in status.get("containerStatuses") or ()
+        if each["name"] == names.TRAINER_CONTAINER
+    )
 
 
 def condition_of(status: Mapping[str, Any], kind: str, truth: str) -> Mapping[str, Any] | None:
     """Give a pod's condition where it has that truth."""
     conditions = status.get("conditions") or ()
-    return next((each for each in conditions if each["type"] == kind and each["status"] == truth), None)
+    return next(
+        (each for each in conditions if each["type"] == kind and each["status"] == truth), None
+    )

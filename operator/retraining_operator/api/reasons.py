@@ -1,7 +1,7 @@
 """Every reason that the operator itself gives.
 
-With the trainer's verdicts and failures this is one vocabulary: the same word stands in the condition, the log, the
-metrics and the database.
+With the trainer's verdicts and failures this is one vocabulary: the same word stands in the
+condition, the log, the metrics and the database.
 """
 
 from __future__ import annotations
@@ -39,7 +39,10 @@ class Reason(StrEnum):
     RUNNING = "Running"
     """The trainer's pod runs."""
     IMAGE_PULL_FAILED = "ImagePullFailed"
-    """The pod waits for its image; at the end: the deadline passed meanwhile. So it is with the next three."""
+    """The pod waits for its image; at the end: the deadline passed meanwhile.
+
+    So it is with the next three.
+    """
     CONTAINER_NOT_CREATED = "ContainerNotCreated"
     """The pod's container cannot be created: a Secret is missing, say."""
     UNSCHEDULABLE = "Unschedulable"
@@ -66,12 +69,18 @@ class Reason(StrEnum):
     """The Job ended well, but its pod was gone before its result document could be read."""
     OUT_OF_MEMORY = "OutOfMemory"
     EVICTED = "Evicted"
-    """Kubernetes took the pod away: eviction, preemption, a lost node. It counts as no failed attempt."""
+    """Kubernetes took the pod away: eviction, preemption, a lost node.
+
+    It counts as no failed attempt.
+    """
     DEADLINE_EXCEEDED = "DeadlineExceeded"
     JOB_FAILED = "JobFailed"
     """The Job failed and left no result document."""
     PENDING = "Pending"
-    """There is nothing to record yet, or it is about to be recorded. This and the rest are about the database."""
+    """There is nothing to record yet, or it is about to be recorded.
+
+    This and the rest are about the database.
+    """
     RECORDED = "Recorded"
     DATABASE_AWAY = "DatabaseAway"
     """It does not answer; it is tried again until it does."""

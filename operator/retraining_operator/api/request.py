@@ -112,7 +112,8 @@ class RetrainRequest:
     def launching(self) -> bool:
         """Whether its Job is about to be created, or has been a moment ago.
 
-        Also after an error that does not tell whether the API server has stored the Job: its name is kept then.
+        Also after an error that does not tell whether the API server has stored the Job: its name
+            is kept then.
         """
         reason = self.condition("Succeeded").get("reason")
         kept = reason == Reason.JOB_REFUSED_FOR_NOW and bool(self.status.get("jobName"))
@@ -121,13 +122,19 @@ class RetrainRequest:
     @property
     def refused(self) -> bool:
         """Whether the API server has refused its Job for now."""
-        return self.condition("Succeeded").get("reason") == Reason.JOB_REFUSED_FOR_NOW and not self.launching
+        return (
+            self.condition("Succeeded").get("reason") == Reason.JOB_REFUSED_FOR_NOW
+            and not self.launching
+        )
 
     @property
     def recorded(self) -> bool:
         """Whether the database has the outcome, or there is none that could have it."""
         recorded = self.condition("Recorded")
-        return recorded.get("status") == "True" or recorded.get("reason") in {Reason.NOT_MIGRATED, Reason.NO_DATABASE}
+        return recorded.get("status") == "True" or recorded.get("reason") in {
+            Reason.NOT_MIGRATED,
+            Reason.NO_DATABASE,
+        }
 
     @property
     def awaiting(self) -> bool:
@@ -160,7 +167,10 @@ def read_request(body: Mapping[str, Any]) -> RetrainRequest:
     try:
         spec = RequestSpec.model_validate(body.get("spec") or {})
     except ValidationError as error:
-        malformed = " ".join(f"spec.{'.'.join(map(str, detail['loc']))}: {detail['msg']}." for detail in error.errors())
+        malformed = " ".join(
+            f"spec.{'.'.join(map(str, detail['loc']))}: {detail['msg']}."
+            for detail in error.errors()
+        )
     return RetrainRequest(
         name=metadata["name"],
         namespace=metadata["namespace"],
@@ -182,7 +192,9 @@ def build_request(trigger: Trigger, namespace: str) -> Manifest:
         "apiVersion": f"{names.GROUP}/{names.VERSION}",
         "kind": names.KIND,
         "metadata": {
-            "name": names.request_name(origin.topic, origin.partition, origin.offset, origin.timestamp_ms),
+            "name": names.request_name(
+                origin.topic, origin.partition, origin.offset, origin.timestamp_ms
+            ),
             "namespace": namespace,
             "labels": {names.LABEL_MANAGED_BY: names.MANAGED_BY},
         },

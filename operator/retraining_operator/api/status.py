@@ -10,7 +10,15 @@ from pydantic.alias_generators import to_camel
 
 from retraining_operator.api import names
 from retraining_operator.api.admission import Merge, Refuse
-from retraining_operator.api.conditions import TO_BE_RECORDED, Status, Truth, Values, condition, conditions_of, stands
+from retraining_operator.api.conditions import (
+    TO_BE_RECORDED,
+    Status,
+    Truth,
+    Values,
+    condition,
+    conditions_of,
+    stands,
+)
 from retraining_operator.api.job import Job
 from retraining_operator.api.outcome import Outcome
 from retraining_operator.api.pod import HOLDS, Trouble
@@ -26,7 +34,9 @@ UNCOUNTED = {Reason.EVICTED, Failure.AUDIT_PENDING}
 
 def unfinished(request: RetrainRequest, reason: str, message: str, now: datetime) -> Status:
     """Build the conditions of a request that has no verdict yet."""
-    return conditions_of(request, ("Unknown", reason, message), ("Unknown", reason, NO_VERDICT), now)
+    return conditions_of(
+        request, ("Unknown", reason, message), ("Unknown", reason, NO_VERDICT), now
+    )
 
 
 def waiting(request: RetrainRequest, reason: Reason, message: str, now: datetime) -> Status:
@@ -38,10 +48,11 @@ def waiting(request: RetrainRequest, reason: Reason, message: str, now: datetime
 def launching(request: RetrainRequest, job: str, now: datetime) -> Status:
     """Build the status that says what is about to be done, before it is done.
 
-    It is written at the resource version that was decided upon: of two operators that decide differently at once, one
-    is refused.
+    It is written at the resource version that was decided upon: of two operators that decide
+        differently at once, one is refused.
     """
-    # Why an earlier try was refused stays in the other condition, so that the same refusal is told once.
+    # Why an earlier try was refused stays in the other condition, so that the same refusal is told
+    # once.
     promoted = stands(request, "Promoted") or ("Unknown", Reason.LAUNCHING, NO_VERDICT)
     succeeded: Values = ("Unknown", Reason.LAUNCHING, f"The Job {job} is being created.")
     return conditions_of(request, succeeded, promoted, now) | {"jobName": job}
@@ -82,8 +93,12 @@ def standing(job: Job, reason: str, message: str) -> tuple[str, str]:
         if job.setback.reason in UNCOUNTED:
             return Reason.RETRYING, f"{job.setback.message} Another pod follows."
         if 0 < job.failed <= job.retries:
-            return Reason.RETRYING, f"Attempt {tries} has failed: {job.setback.message} Another one follows."
-    # A pod that has ended is not ready any more, a moment before its Job is finished; one that is told to end waits
+            return (
+                Reason.RETRYING,
+                f"Attempt {tries} has failed: {job.setback.message} Another one follows.",
+            )
+    # A pod that has ended is not ready any more, a moment before its Job is finished; one that is
+    # told to end waits
     # for nothing, and what it waited for is what a passed deadline is told with.
     if reason in {Reason.RUNNING, Reason.RETRYING} or (reason in HOLDS and not job.starting):
         return reason, message
@@ -95,7 +110,9 @@ def hold_of(job: Job) -> tuple[str, str] | None:
     if job.held:
         return job.held.reason, f"{job.held.message} {GOES_ON}"
     if job.suspended:
-        message = f"The Job {job.name} is suspended (its own spec.suspend). It starts once that is false."
+        message = (
+            f"The Job {job.name} is suspended (its own spec.suspend). It starts once that is false."
+        )
         return Reason.JOB_SUSPENDED, message
     return None
 
@@ -108,12 +125,20 @@ def held(request: RetrainRequest, task: names.Task) -> Trouble | None:
     return Trouble(stood["reason"], stood["message"].removesuffix(f" {GOES_ON}"))
 
 
-def finished(request: RetrainRequest, outcome: Outcome, now: datetime, job: Job | None = None) -> Status:
+def finished(
+    request: RetrainRequest, outcome: Outcome, now: datetime, job: Job | None = None
+) -> Status:
     """Build the final status: Succeeded is True where the run has a verdict, whichever it is."""
     result = outcome.result
-    succeeded: Truth = "True" if outcome.reason == Reason.RESULT_LOST or (result and result.verdict) else "False"
+    succeeded: Truth = (
+        "True" if outcome.reason == Reason.RESULT_LOST or (result and result.verdict) else "False"
+    )
     status = conditions_of(
-        request, (succeeded, outcome.reason, outcome.message), promotion_of(request, outcome), now, TO_BE_RECORDED
+        request,
+        (succeeded, outcome.reason, outcome.message),
+        promotion_of(request, outcome),
+        now,
+        TO_BE_RECORDED,
     )
     return status | (facts_of(job) if job else {}) | (figures_of(result) if result else {})
 
@@ -135,13 +160,17 @@ def deciding(request: RetrainRequest, job: Job, now: datetime) -> Status:
     return awaiting(request, reason, message, now) | ruling_of(job)
 
 
-def decided(request: RetrainRequest, outcome: Outcome, now: datetime, job: Job | None = None) -> Status:
+def decided(
+    request: RetrainRequest, outcome: Outcome, now: datetime, job: Job | None = None
+) -> Status:
     """Build the status of a request whose decision is carried out, or for good cannot be.
 
     How the challenger was judged stays as it was; a null takes a field out of the stored status.
     """
     result = outcome.result
-    status = conditions_of(request, verdict_of(request), promotion_of(request, outcome), now, TO_BE_RECORDED)
+    status = conditions_of(
+        request, verdict_of(request), promotion_of(request, outcome), now, TO_BE_RECORDED
+    )
     facts = {
         "withheld": Withheld.REJECTED if result and result.withheld == Withheld.REJECTED else None,
         "version": result and result.version,
@@ -154,10 +183,18 @@ def recorded(request: RetrainRequest, status: Status, answer: Values, now: datet
     """Put the database's answer into a status that is about to be written, or that stands."""
     kept = [each for each in status["conditions"] if each["type"] != "Recorded"]
     before = request.condition("Recorded") or None
-    return status | {"conditions": [*kept, condition("Recorded", answer, before, request.generation, now)]}
+    return status | {
+        "conditions": [*kept, condition("Recorded", answer, before, request.generation, now)]
+    }
 
 
-def ended(request: RetrainRequest, task: names.Task, outcome: Outcome, now: datetime, job: Job | None = None) -> Status:
+def ended(
+    request: RetrainRequest,
+    task: names.Task,
+    outcome: Outcome,
+    now: datetime,
+    job: Job | None = None,
+) -> Status:
     """Build the status after the end of one of a request's tasks."""
     build = finished if task is names.Task.TRAIN else decided
     return build(request, outcome, now, job)
@@ -197,7 +234,9 @@ def promotion_of(request: RetrainRequest, outcome: Outcome) -> tuple[Truth, str,
     """Say whether the challenger went live, and if not, what a person can do where one can do something."""
     result = outcome.result
     withheld = result.withheld if result else None
-    if outcome.reason == Reason.RESULT_LOST or (outcome.reason == Reason.JOB_DELETED and request.awaiting):
+    if outcome.reason == Reason.RESULT_LOST or (
+        outcome.reason == Reason.JOB_DELETED and request.awaiting
+    ):
         return "Unknown", outcome.reason, outcome.message
     if result and result.promoted:
         return "True", outcome.reason, outcome.message
@@ -249,11 +288,15 @@ def figures_of(result: Result) -> Status:
         "samples": result.n_samples,
         "window": result.window and result.window.model_dump(mode="json"),
         "withheld": result.withheld,
-        "figures": result.figures and camel(result.figures.model_dump(mode="json", exclude_none=True)),
+        "figures": result.figures
+        and camel(result.figures.model_dump(mode="json", exclude_none=True)),
     }
     return {field: value for field, value in facts.items() if value is not None}
 
 
 def camel(figures: Mapping[str, Any]) -> dict[str, Any]:
     """Name figures as Kubernetes names fields."""
-    return {to_camel(name): camel(value) if isinstance(value, dict) else value for name, value in figures.items()}
+    return {
+        to_camel(name): camel(value) if isinstance(value, dict) else value
+        for name, value in figures.items()
+    }

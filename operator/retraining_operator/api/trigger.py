@@ -1,4 +1,7 @@
-"""A Kafka record's bytes become a trigger, or one sentence that says why not. Driven by the consumer; pure."""
+"""A Kafka record's bytes become a trigger, or one sentence that says why not.
+
+Driven by the consumer; pure.
+"""
 
 from __future__ import annotations
 
@@ -78,7 +81,8 @@ def read_trigger(origin: Origin, value: bytes | None) -> Trigger:
     """
     if value is None or not value.strip():
         raise MalformedRecord(
-            Malformed.EMPTY, 'its value is empty; a trigger is a JSON object such as {"reason": "drift"}'
+            Malformed.EMPTY,
+            'its value is empty; a trigger is a JSON object such as {"reason": "drift"}',
         )
     if len(value) > RECORD_LIMIT_BYTES:
         raise MalformedRecord(
@@ -87,7 +91,11 @@ def read_trigger(origin: Origin, value: bytes | None) -> Trigger:
         )
     record, fields = read_json(value)
     if not isinstance(fields, dict):
-        what = "a string that holds JSON, which was encoded twice" if is_encoded(fields) else type(fields).__name__
+        what = (
+            "a string that holds JSON, which was encoded twice"
+            if is_encoded(fields)
+            else type(fields).__name__
+        )
         raise MalformedRecord(Malformed.NOT_OBJECT, f"its value is JSON but not an object: {what}")
     return Trigger(origin, read_reason(fields), record)
 
@@ -125,13 +133,16 @@ def read_reason(fields: dict[str, object]) -> str:
     """Read the reason, `unknown` where there is none.
 
     Raises:
-        MalformedRecord: where it is no text, too long, or holds what neither Kubernetes nor PostgreSQL can store.
+        MalformedRecord: where it is no text, too long, or holds what neither Kubernetes nor
+            PostgreSQL can store.
     """
     reason = fields.get("reason")
     if reason is None or reason == "":
         return DEFAULT_REASON
     if not isinstance(reason, str):
-        raise MalformedRecord(Malformed.BAD_REASON, f"its reason is no text but {type(reason).__name__}")
+        raise MalformedRecord(
+            Malformed.BAD_REASON, f"its reason is no text but {type(reason).__name__}"
+        )
     if len(reason) > REASON_LIMIT_CHARACTERS:
         raise MalformedRecord(
             Malformed.REASON_TOO_LONG,

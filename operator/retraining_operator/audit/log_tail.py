@@ -1,7 +1,7 @@
 """The end of a trainer's log as the status and the database keep it: few lines, few bytes, no secrets. Pure.
 
-The trainer masks what it logs; this is the second fence, for what libraries say and for what nobody thought of. It
-would rather mask too much.
+The trainer masks what it logs; this is the second fence, for what libraries say and for what nobody
+thought of. It would rather mask too much.
 """
 
 from __future__ import annotations
@@ -17,11 +17,17 @@ PASSES = 5
 
 KEYS = r"pass(?:word|wd|phrase)?|pwd|secret|token|credentials?|(?:api|access|private|signing)[ _-]?key|authorization"
 VALUE = r"""(?:"(?:\\.|[^"\\\n]){0,512}"?|'(?:\\.|[^'\\\n]){0,512}'?|(?:(?:bearer|basic)\s+)?[^\s"']\S{0,512})"""
-BLOCK = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL)
+BLOCK = re.compile(
+    r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL
+)
 LOGIN = re.compile(r"://([^\s:/@]{0,256}):\S{1,512}@|://[^\s:/@]{1,256}@")
-ASSIGNMENT = re.compile(rf"({KEYS})([\w.-]{{0,40}}[\"']?\s{{0,3}}[=:]\s{{0,3}}){VALUE}", re.IGNORECASE)
+ASSIGNMENT = re.compile(
+    rf"({KEYS})([\w.-]{{0,40}}[\"']?\s{{0,3}}[=:]\s{{0,3}}){VALUE}", re.IGNORECASE
+)
 BEARER = re.compile(r"\b(bearer|basic)\s+[\w.+/=~-]{8,}", re.IGNORECASE)
-TOKEN = re.compile(r"\b(?:AKIA[0-9A-Z]{16}|gh[pousr]_\w{20,}|xox[a-z]-[\w-]{10,}|sk-[\w-]{20,}|eyJ[\w.-]{20,})")
+TOKEN = re.compile(
+    r"\b(?:AKIA[0-9A-Z]{16}|gh[pousr]_\w{20,}|xox[a-z]-[\w-]{10,}|sk-[\w-]{20,}|eyJ[\w.-]{20,})"
+)
 RUN = re.compile(r"[A-Za-z0-9+/_-]{32,}={0,2}")
 """Long enough for a key in base64; the digests that the trainer logs are lower-case throughout."""
 
@@ -29,7 +35,8 @@ RUN = re.compile(r"[A-Za-z0-9+/_-]{32,}={0,2}")
 def tail_of(text: str, lines: int) -> str:
     """Give the last lines of a log, masked and within TAIL_LIMIT_BYTES.
 
-    A line that has lost its beginning is left out: what would tell a secret in it may be what is lost.
+    A line that has lost its beginning is left out: what would tell a secret in it may be what is
+        lost.
     """
     end = text.encode(errors="replace")[-READ_LIMIT_BYTES:]
     if len(end) < len(text.encode(errors="replace")):
@@ -41,7 +48,10 @@ def tail_of(text: str, lines: int) -> str:
 
 
 def masked(text: str) -> str:
-    """Mask what looks like a password, a key or a token. What is left may look like one again: `password:""://`."""
+    """Mask what looks like a password, a key or a token.
+
+    What is left may look like one again: `password:""://`.
+    """
     for _ in range(PASSES):
         before, text = text, masked_once(text)
         if text == before:
@@ -52,7 +62,9 @@ def masked(text: str) -> str:
 def masked_once(text: str) -> str:
     """Mask in one pass what looks like a password, a key or a token."""
     text = BLOCK.sub(MASK, text)
-    text = LOGIN.sub(lambda match: f"://{match[1]}:{MASK}@" if match[1] is not None else f"://{MASK}@", text)
+    text = LOGIN.sub(
+        lambda match: f"://{match[1]}:{MASK}@" if match[1] is not None else f"://{MASK}@", text
+    )
     text = ASSIGNMENT.sub(rf"\1\2{MASK}", text)
     text = BEARER.sub(rf"\1 {MASK}", text)
     text = TOKEN.sub(MASK, text)

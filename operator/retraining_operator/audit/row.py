@@ -1,4 +1,7 @@
-"""A request's outcome as a row of `retraining_runs`, read from its status. Pure; written by the archive."""
+"""A request's outcome as a row of `retraining_runs`, read from its status.
+
+Pure; written by the archive.
+"""
 
 from __future__ import annotations
 
@@ -13,21 +16,25 @@ from retraining_operator.contract import Preset
 Row = dict[str, Any]
 
 
-def row_of(request: RetrainRequest, status: Mapping[str, Any], preset: Preset, now: datetime) -> Row:
+def row_of(
+    request: RetrainRequest, status: Mapping[str, Any], preset: Preset, now: datetime
+) -> Row:
     """Lay an outcome out.
 
     All of it stands in the status, so that it can be written at any time later, by any process.
 
     Args:
         request: whose outcome it is.
-        status: what is about to be written over its status, or nothing where that holds the outcome.
+        status: what is about to be written over its status, or nothing where that holds the
+            outcome.
         preset: the operator's, where the request names none.
         now: the end of a run whose status does not tell when it was.
     """
     status = {**request.status, **status}
     conditions = {condition["type"]: condition for condition in status["conditions"]}
     succeeded, promoted = conditions["Succeeded"], conditions["Promoted"]
-    # A decision that failed leaves the verdict and changes what became of it; one whose end nobody knows, nothing.
+    # A decision that failed leaves the verdict and changes what became of it; one whose end nobody
+    # knows, nothing.
     carried = "decisionJobName" in status and promoted["status"] != "Unknown"
     told = promoted if carried else succeeded
     window = status.get("window") or {}

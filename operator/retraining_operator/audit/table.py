@@ -81,14 +81,17 @@ def write(url: SecretStr, rows: Iterable[Row]) -> tuple[dict[str, Values], Value
     """Write rows, each for itself. Blocks.
 
     Returns:
-        What became of those that there was an answer for, by their run id, and what keeps the database from the rest.
+        What became of those that there was an answer for, by their run id, and what keeps the
+        database from the rest.
     """
     answers: dict[str, Values] = {}
     try:
         with closing(connect(url)) as connection:
             columns = columns_of(connection)
             for row in rows:
-                answers[row["run_id"]] = write_one(connection, columns, row) if columns else NO_TABLE
+                answers[row["run_id"]] = (
+                    write_one(connection, columns, row) if columns else NO_TABLE
+                )
     except psycopg2.Error as error:
         return answers, answer_to(error)
     except Unreadable as error:
@@ -126,7 +129,8 @@ def write_one(connection: Connection, columns: frozenset[str], row: Row) -> Valu
 def upsert(columns: frozenset[str], row: Row) -> str:
     """Build the statement: a verdict stays, a failure gives way to what became of the run in the end.
 
-    Where a person's decision could not be carried out, the verdict stays and what became of it changes.
+    Where a person's decision could not be carried out, the verdict stays and what became of it
+    changes.
     """
     names = [name for name in row if name in columns]
     kept = {"run_id", "started_at", "request", "trigger_reason", "preset", "verdict"}
@@ -137,7 +141,11 @@ def upsert(columns: frozenset[str], row: Row) -> str:
         for name in names
         if name not in kept
     )
-    decided = f" OR kept.withheld = '{Withheld.AWAITING_DECISION}' AND %(decided)s" if "withheld" in columns else ""
+    decided = (
+        f" OR kept.withheld = '{Withheld.AWAITING_DECISION}' AND %(decided)s"
+        if "withheld" in columns
+        else ""
+    )
     return (
         f"INSERT INTO retraining_runs AS kept ({', '.join(names)}) "  # noqa: S608  # names of our own
         f"VALUES ({', '.join(f'%({name})s' for name in names)}) "
@@ -165,7 +173,11 @@ def find(url: SecretStr, run_id: str) -> Result | None:
         psycopg2.Error: the database is away, refuses, or has no table retraining_runs.
         Unreadable: the URL is wrong.
     """
-    with closing(connect(url)) as connection, connection, connection.cursor(cursor_factory=RealDictCursor) as cursor:
+    with (
+        closing(connect(url)) as connection,
+        connection,
+        connection.cursor(cursor_factory=RealDictCursor) as cursor,
+    ):
         cursor.execute(BOUND)
         cursor.execute(VERDICT, [run_id])
         row = cursor.fetchone()
@@ -179,7 +191,9 @@ def connect(url: SecretStr) -> Connection:
         Unreadable: The URL is wrong, or the server refuses the login or does not answer.
     """
     try:
-        parts = connection_parameters(url.get_secret_value(), parse_dsn, os_user="PGUSER" in os.environ)
+        parts = connection_parameters(
+            url.get_secret_value(), parse_dsn, os_user="PGUSER" in os.environ
+        )
     except DatabaseUrlError as error:
         raise Unreadable(f"The setting {SETTING} is wrong: {error}") from None
     bounded: dict[str, Any] = {**parts, **CONNECTION_BOUNDS}
@@ -218,8 +232,14 @@ def refused(why: str) -> Values:
 def explanation(error: Exception) -> str:
     """Return the database's own words, in whatever language, of which the first line says what is wrong."""
     if isinstance(error, UnicodeDecodeError):
-        return masked(bytes(error.object).decode(errors="replace").strip().splitlines()[0].rstrip("."))
+        return masked(
+            bytes(error.object).decode(errors="replace").strip().splitlines()[0].rstrip(".")
+        )
     diagnosis = error.diag if isinstance(error, psycopg2.Error) else None
-    text = (diagnosis.message_primary if diagnosis else None) or str(error).strip() or type(error).__name__
+    text = (
+        (diagnosis.message_primary if diagnosis else None)
+        or str(error).strip()
+        or type(error).__name__
+    )
     code = error.pgcode if isinstance(error, psycopg2.Error) else None
     return masked(text.splitlines()[0].rstrip(".")) + (f" (SQLSTATE {code})" if code else "")

@@ -1,7 +1,7 @@
 """Rows of runs in the database that no trainer could write, and the tails of their logs. Driven by the worker.
 
-See docs/decisions/0011 for why the operator does that. Writing a row again changes nothing, so a write whose answer was
-lost is simply repeated.
+See docs/decisions/0011 for why the operator does that. Writing a row again changes nothing, so a
+write whose answer was lost is simply repeated.
 """
 
 from __future__ import annotations
@@ -110,9 +110,12 @@ async def known(url: SecretStr, requests: Sequence[str]) -> set[str]:
     """Give those of some requests, as namespace/name, whose run has ended before, by its row.
 
     Raises:
-        Unreadable: the database is away or refuses, has no table retraining_runs, or the URL is wrong.
+        Unreadable: the database is away or refuses, has no table retraining_runs, or the URL is
+            wrong.
     """
     try:
         return await asyncio.to_thread(ask, url, requests)
     except psycopg2.Error as error:
-        raise Unreadable(f"The database cannot be asked what is finished: {explanation(error)}") from None
+        raise Unreadable(
+            f"The database cannot be asked what is finished: {explanation(error)}"
+        ) from None

@@ -1,4 +1,7 @@
-"""Which requests' steps wait before they are tried again, and for how long. Kept and asked by the reconciler."""
+"""Which requests' steps wait before they are tried again, and for how long.
+
+Kept and asked by the reconciler.
+"""
 
 from __future__ import annotations
 
@@ -41,7 +44,11 @@ class Pauses:
     def hold(self, request: RetrainRequest) -> bool:
         """Tell whether a request has to wait still."""
         pause = self._pauses.get(request.uid)
-        return pause is not None and self._clock() < pause.until and pause.stale in {None, request.resource_version}
+        return (
+            pause is not None
+            and self._clock() < pause.until
+            and pause.stale in {None, request.resource_version}
+        )
 
     def seconds_left(self, uids: Container[str]) -> Iterator[float]:
         """Give how long each of these requests that waits has to wait at most."""

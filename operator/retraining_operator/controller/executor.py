@@ -1,4 +1,7 @@
-"""Carries out the steps of a plan: the place where the operator acts on the cluster. Driven by the reconciler."""
+"""Carries out the steps of a plan: the place where the operator acts on the cluster.
+
+Driven by the reconciler.
+"""
 
 from __future__ import annotations
 
@@ -108,7 +111,9 @@ class NotCreatedError(Exception):
 class Worker:
     """Carries out one step at a time for each request, and any number side by side."""
 
-    def __init__(self, context: Context, cluster: Cluster, narrator: Narrator, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self, context: Context, cluster: Cluster, narrator: Narrator, clock: Callable[[], datetime]
+    ) -> None:
         self._settings = context.settings
         self._view = context.view
         self._metrics = context.metrics
@@ -129,7 +134,12 @@ class Worker:
             case Launch(request):
                 await self._launch(request)
             case Replace(request, job, by):
-                logger.info("%s: ending its Job %s for the newer request %s.", request.key, job.name, by.name)
+                logger.info(
+                    "%s: ending its Job %s for the newer request %s.",
+                    request.key,
+                    job.name,
+                    by.name,
+                )
                 annotations = {names.ANNOTATION_REPLACED_BY: by.name}
                 self._view.see_job(await self._cluster.end_job(job.name, annotations))
             case Decide(request, ruling):
@@ -163,13 +173,20 @@ class Worker:
             try:
                 await self._cluster.delete_request(past.name, past.uid, past.resource_version)
             except (Conflict, Gone):
-                self._view.forget_request(past.uid)  # if it is there and has changed, the watch brings it back
+                self._view.forget_request(
+                    past.uid
+                )  # if it is there and has changed, the watch brings it back
             except ClusterError as error:
-                logger.warning("The finished RetrainRequest %s could not be deleted: %s", past.name, error)
+                logger.warning(
+                    "The finished RetrainRequest %s could not be deleted: %s", past.name, error
+                )
                 return
             else:
                 self._view.forget_request(past.uid)
-                logger.info("Deleted the finished RetrainRequest %s; the database keeps its outcome.", past.name)
+                logger.info(
+                    "Deleted the finished RetrainRequest %s; the database keeps its outcome.",
+                    past.name,
+                )
 
     async def _conclude(self, request: RetrainRequest, job: Job) -> None:
         """Store how a Job ended, once the database has it or is known to be away: that is one write of the status."""
@@ -178,7 +195,9 @@ class Worker:
         attempts = own(job, self._view.attempts(request.uid))
         if job.end is None and job.ended_trainer and job.ended_trainer.finished_at:
             job = replace(job, finished_at=job.ended_trainer.finished_at)
-        outcome = await self._known(request, job.task, read_outcome(job, attempts, held(request, job.task)))
+        outcome = await self._known(
+            request, job.task, read_outcome(job, attempts, held(request, job.task))
+        )
         status = ended(request, job.task, outcome, self._clock(), job)
         if attempts and (tail := await self._log_tail(request, attempts[-1].pod)):
             status |= {"logTail": tail}
@@ -207,13 +226,17 @@ class Worker:
         except Gone:
             return ""
         except ClusterError as error:
-            logger.warning("%s: the log's tail of its pod %s could not be read: %s", request.key, pod, error)
+            logger.warning(
+                "%s: the log's tail of its pod %s could not be read: %s", request.key, pod, error
+            )
             return ""
 
     async def _record(self, request: RetrainRequest) -> None:
         """Write to the database what stands in the status."""
         answer = await self._archive.keep(self._row(request, {}))
-        status = recorded(request, {"conditions": request.status["conditions"]}, answer, self._clock())
+        status = recorded(
+            request, {"conditions": request.status["conditions"]}, answer, self._clock()
+        )
         if differs(request, status):
             await self._write(request, status)
         if answer[1] in LATE:
@@ -229,15 +252,21 @@ class Worker:
         except ImpossibleRequest as error:
             return await self._end(request, Task.TRAIN, Reason.INVALID_REQUEST, str(error))
         if not request.launching:
-            request = await self._write(request, launching(request, manifest["metadata"]["name"], self._clock()))
+            request = await self._write(
+                request, launching(request, manifest["metadata"]["name"], self._clock())
+            )
         self._crashes.at(Point.LAUNCHING)
         try:
             await self._create(request, Task.TRAIN, manifest)
         except NotCreatedError as refusal:
             if refusal.is_definite:
-                status = waiting(request, Reason.JOB_REFUSED_FOR_NOW, refusal.message, self._clock())
+                status = waiting(
+                    request, Reason.JOB_REFUSED_FOR_NOW, refusal.message, self._clock()
+                )
             else:
-                status = unanswered(request, manifest["metadata"]["name"], refusal.message, self._clock())
+                status = unanswered(
+                    request, manifest["metadata"]["name"], refusal.message, self._clock()
+                )
             await self._tell(request, status)
             raise refusal.retry from refusal
 
@@ -303,7 +332,10 @@ class Worker:
         raise NotYet(ENDING_SECONDS)  # until the watch has brought it
 
     async def _end_job(self, request: RetrainRequest, job: Job) -> None:
-        """End a Job whose outcome is stored. What the API server has of it counts: it may have ended by itself."""
+        """End a Job whose outcome is stored.
+
+        What the API server has of it counts: it may have ended by itself.
+        """
         if job.ended_trainer and job.ended_trainer.others:
             self._give_time(job.ended_trainer)
         self._view.see_job(body := await self._cluster.read(JOBS, job.name))
@@ -311,10 +343,15 @@ class Worker:
         if found is None or found.uid != job.uid or found.end:
             return
         ended_at = (job.ended_trainer and job.ended_trainer.finished_at) or timestamp(self._clock())
-        self._view.see_job(await self._cluster.end_job(job.name, {names.ANNOTATION_TRAINER_ENDED: ended_at}))
+        self._view.see_job(
+            await self._cluster.end_job(job.name, {names.ANNOTATION_TRAINER_ENDED: ended_at})
+        )
         others = ", ".join(job.ended_trainer.others) if job.ended_trainer else ""
         logger.info(
-            "%s: the outcome is stored. Ended its Job %s%s.", request.key, job.name, others and f" with {others}"
+            "%s: the outcome is stored. Ended its Job %s%s.",
+            request.key,
+            job.name,
+            others and f" with {others}",
         )
 
     def _give_time(self, trainer: EndedTrainer) -> None:
@@ -336,13 +373,19 @@ class Worker:
             self._view.see_job(await self._cluster.read(JOBS, name))
         except Gone:
             await self._outlive(request, task, name)
-            outcome = await self._known(request, task, Outcome(Reason.JOB_DELETED, deleted(request, task, name)))
+            outcome = await self._known(
+                request, task, Outcome(Reason.JOB_DELETED, deleted(request, task, name))
+            )
             await self._write(request, ended(request, task, outcome, self._clock()))
             self._metrics.task_finished(task, outcome, None)
 
     async def _outlive(self, request: RetrainRequest, task: Task, job: str) -> None:
         """Let a deleted Job's pod end first: until then its trainer may publish."""
-        pods = [body for body in await self._cluster.list_pods(request.uid) if read_attempt(body) is None]
+        pods = [
+            body
+            for body in await self._cluster.list_pods(request.uid)
+            if read_attempt(body) is None
+        ]
         if pods:
             status = ending(request, task, job, pods[0]["metadata"]["name"], self._clock())
             if differs(request, status):
@@ -352,9 +395,13 @@ class Worker:
     async def _ignore(self, request: RetrainRequest, message: str) -> None:
         """Keep the decision that changes nothing, so that this is said once."""
         status = {"ignoredDecision": request.decision}
-        self._view.see_request(await self._cluster.patch_status(request.name, request.resource_version, status))
+        self._view.see_request(
+            await self._cluster.patch_status(request.name, request.resource_version, status)
+        )
         logger.warning("%s: %s", request.key, message)
-        await self._narrator.tell(request, {"status": "True", "reason": Reason.DECISION_IGNORED, "message": message})
+        await self._narrator.tell(
+            request, {"status": "True", "reason": Reason.DECISION_IGNORED, "message": message}
+        )
 
     async def _end(self, request: RetrainRequest, task: Task, reason: Reason, message: str) -> None:
         """End a task that has no Job."""

@@ -1,7 +1,7 @@
 """The loop between what is known and what is done: wait for a change, plan, let the steps be carried out.
 
-Each request has one step under way at most, and no step waits for another's: a hanging call holds up its own request
-alone. A step that fails is planned again after a pause.
+Each request has one step under way at most, and no step waits for another's: a hanging call holds
+up its own request alone. A step that fails is planned again after a pause.
 """
 
 from __future__ import annotations
@@ -19,7 +19,14 @@ from retraining_operator.api.request import Manifest
 from retraining_operator.context import Context
 from retraining_operator.controller.backoff import REFUSED_SECONDS, Pauses
 from retraining_operator.controller.executor import NotYet, Worker
-from retraining_operator.kube.client import Cluster, ClusterAway, ClusterError, Conflict, Forbidden, Gone
+from retraining_operator.kube.client import (
+    Cluster,
+    ClusterAway,
+    ClusterError,
+    Conflict,
+    Forbidden,
+    Gone,
+)
 from retraining_operator.observability.gauges import WorkCounts
 from retraining_operator.planning.plan import Gathered, plan
 from retraining_operator.planning.retention import prunable
@@ -40,7 +47,9 @@ PLANNING_SHARE = 0.1
 class Reconciler:
     """Has carried out what `plan` decides."""
 
-    def __init__(self, context: Context, cluster: Cluster, worker: Worker, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self, context: Context, cluster: Cluster, worker: Worker, clock: Callable[[], datetime]
+    ) -> None:
         self._settings = context.settings
         self._view = context.view
         self._cluster = cluster
@@ -73,8 +82,8 @@ class Reconciler:
     async def resync(self) -> tuple[int, int]:
         """Set the view right by a list, whatever the watch has missed; give the numbers of requests and Jobs.
 
-        What is deleted while the list is on its way may come back into the view until the next one: to act on it the
-        API server answers that it is gone.
+        What is deleted while the list is on its way may come back into the view until the next one:
+            to act on it the API server answers that it is gone.
 
         Raises:
             ClusterError: where the API server is away or the CRD is not there.
@@ -116,7 +125,11 @@ class Reconciler:
     def _settle(self) -> None:
         """Keep no more than is needed of what nothing is left to do for."""
         view = self._view
-        found = plan(Gathered(list(view.requests.values()), view.jobs), self._settings.triggers, self._clock())
+        found = plan(
+            Gathered(list(view.requests.values()), view.jobs),
+            self._settings.triggers,
+            self._clock(),
+        )
         for step in found.steps:
             if isinstance(step, Settle):
                 view.settle(step.request)
@@ -131,7 +144,9 @@ class Reconciler:
                 self.planned_at = time.monotonic()
                 await asyncio.sleep((self.planned_at - began) * (1 / PLANNING_SHARE - 1))
                 try:
-                    async with asyncio.timeout(timeout):  # wait_for would swallow a stop that comes with a change
+                    async with asyncio.timeout(
+                        timeout
+                    ):  # wait_for would swallow a stop that comes with a change
                         await self._view.changed.wait()
                 except TimeoutError:
                     logger.debug("Looking again at what waits for its time.")
@@ -144,14 +159,20 @@ class Reconciler:
         """Plan once and start the steps; give in how many seconds to look again, None for not before a change."""
         view, now = self._view, self._clock()
         launching = {uid for uid, step in self._busy.items() if isinstance(step, Launch)}
-        gathered = Gathered(list(view.requests.values()), view.jobs, view.past(), launching, self._set_aside())
+        gathered = Gathered(
+            list(view.requests.values()), view.jobs, view.past(), launching, self._set_aside()
+        )
         found = plan(gathered, self._settings.triggers, now)
         give_way = self._precedence.wait_seconds()
         for step in found.steps:
             uid = step.request.uid
             if isinstance(step, Settle):
                 view.settle(step.request)
-            elif not (uid in self._busy or self._pauses.hold(step.request) or (give_way and only_tells(step))):
+            elif not (
+                uid in self._busy
+                or self._pauses.hold(step.request)
+                or (give_way and only_tells(step))
+            ):
                 self._busy[uid] = step
                 group.create_task(self._attempt(step))
         self._prune(group, now)
@@ -166,10 +187,13 @@ class Reconciler:
     def _set_aside(self) -> set[str]:
         """Return the uids of requests whose Job was refused a moment ago: one that is always refused blocks no other.
 
-        Not of all: a quota refuses every Job, and then hundreds of requests would be tried every half minute.
+        Not of all: a quota refuses every Job, and then hundreds of requests would be tried every
+            half minute.
         """
         refused = (
-            uid for uid, request in self._view.requests.items() if request.refused and self._pauses.hold(request)
+            uid
+            for uid, request in self._view.requests.items()
+            if request.refused and self._pauses.hold(request)
         )
         return set(islice(refused, REFUSED_ASIDE))
 
@@ -181,12 +205,16 @@ class Reconciler:
             pauses.end(request)
         except Conflict:
             pauses.stale(request)
-            logger.debug("%s: it has changed meanwhile; the watch brings the newer one.", request.key)
+            logger.debug(
+                "%s: it has changed meanwhile; the watch brings the newer one.", request.key
+            )
         except Gone:
             pauses.end(request)
             self._view.forget_request(request.uid)
         except ClusterAway as error:
-            logger.warning("%s: %s Trying again in %.1f s.", request.key, error, pauses.away(request))
+            logger.warning(
+                "%s: %s Trying again in %.1f s.", request.key, error, pauses.away(request)
+            )
         except NotYet as error:
             pauses.wait(request, error.pause_seconds)
         except Forbidden as error:
@@ -195,7 +223,9 @@ class Reconciler:
         except Exception:  # one request must not end what is done for all the others
             pauses.wait(request, REFUSED_SECONDS)
             logger.exception(
-                "%s: the step %s failed; this is a fault of the operator.", request.key, type(step).__name__
+                "%s: the step %s failed; this is a fault of the operator.",
+                request.key,
+                type(step).__name__,
             )
         finally:
             del self._busy[request.uid]
@@ -221,7 +251,9 @@ class Reconciler:
             return
         view, settings = self._view, self._settings
         busy = {request.name for request in view.requests.values() if not request.finished}
-        if chosen := prunable(view.settled.values(), settings.retention, settings.triggers, busy, now):
+        if chosen := prunable(
+            view.settled.values(), settings.retention, settings.triggers, busy, now
+        ):
             self._pruning = group.create_task(self._worker.prune(chosen))
 
 
@@ -237,7 +269,11 @@ async def keep_resyncing(reconciler: Reconciler, every_seconds: float = RESYNC_S
         try:
             await reconciler.resync()
         except ClusterError as error:
-            logger.warning("The cluster could not be listed: %s The next try is in %.0f s.", error, every_seconds)
+            logger.warning(
+                "The cluster could not be listed: %s The next try is in %.0f s.",
+                error,
+                every_seconds,
+            )
 
 
 async def seed_until_ready(reconciler: Reconciler, pause_seconds: float = 2.0) -> None:

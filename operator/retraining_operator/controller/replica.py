@@ -1,6 +1,7 @@
 """One replica: it watches and keeps its view warm at all times, and consumes and reconciles while it leads.
 
-What it does when is here, and what it says of itself on `/health` and `/ready`. Composed and run by `__main__`.
+What it does when is here, and what it says of itself on `/health` and `/ready`. Composed and run by
+`__main__`.
 """
 
 from __future__ import annotations
@@ -24,7 +25,12 @@ class Replica:
     """The parts of one operator process, and how they stand to each other."""
 
     def __init__(
-        self, context: Context, reconciler: Reconciler, consumer: Consumer, elector: Elector, intake: Intake
+        self,
+        context: Context,
+        reconciler: Reconciler,
+        consumer: Consumer,
+        elector: Elector,
+        intake: Intake,
     ) -> None:
         self._view = context.view
         self._intake = intake
@@ -96,9 +102,9 @@ class Replica:
     def ready(self) -> str | None:
         """Say what is missing.
 
-        A standby is ready too, or no rolling update would ever end. It must have read from the topic once by itself,
-        without joining the group: else a wrong address or a missing right would only show after the old replica,
-        which still works, is gone.
+        A standby is ready too, or no rolling update would ever end. It must have read from the
+        topic once by itself, without joining the group: else a wrong address or a missing right
+        would only show after the old replica, which still works, is gone.
         """
         if not self._seeded:
             return "the RetrainRequests could not be listed yet"

@@ -1,7 +1,8 @@
 """What became of RetrainRequests while no operator ran: those that were created and deleted since a resource version.
 
-A process can die after it has created a RetrainRequest and before the ledger knows its record. If somebody deletes the
-RetrainRequest before the next process lists what there is, only the API server's history tells that it was there.
+A process can die after it has created a RetrainRequest and before the ledger knows its record. If
+somebody deletes the RetrainRequest before the next process lists what there is, only the API
+server's history tells that it was there.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ QUIET_SECONDS = 0.3
 async def catch_up(cluster: Cluster, requested: RequestedRecords, resource_version: int) -> None:
     """Add the records of all RetrainRequests that were created, changed or deleted since a version.
 
-    If the history cannot be read, only RetrainRequests that still exist keep their records from running again.
+    If the history cannot be read, only RetrainRequests that still exist keep their records from
+    running again.
 
     Args:
         cluster: the API server.
@@ -38,7 +40,10 @@ async def catch_up(cluster: Cluster, requested: RequestedRecords, resource_versi
                 requested.add(event["object"])
                 seen += 1
     except ExpiredError:
-        logger.info("The API server has no history of RetrainRequests since version %d any more.", resource_version)
+        logger.info(
+            "The API server has no history of RetrainRequests since version %d any more.",
+            resource_version,
+        )
     except ClusterError as error:
         logger.warning("The history of RetrainRequests could not be read: %s", error)
     else:

@@ -1,8 +1,9 @@
 """The highest offset handled in each partition, kept in a ConfigMap: the guard that outlives requests and offsets.
 
-Names keep a record from running twice while its RetrainRequest exists, and Kafka while the group's offsets exist; both
-go in time. The ledger is written after a batch is handled and before its offsets are committed. It only ever speaks of
-records that were handled, so two writers at once can at worst know too little of each other, and then names guard.
+Names keep a record from running twice while its RetrainRequest exists, and Kafka while the group's
+offsets exist; both go in time. The ledger is written after a batch is handled and before its
+offsets are committed. It only ever speaks of records that were handled, so two writers at once can
+at worst know too little of each other, and then names guard.
 """
 
 from __future__ import annotations
@@ -13,7 +14,12 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from retraining_operator.api.names import ANNOTATION_TOUCHED, LABEL_MANAGED_BY, MANAGED_BY, ledger_key
+from retraining_operator.api.names import (
+    ANNOTATION_TOUCHED,
+    LABEL_MANAGED_BY,
+    MANAGED_BY,
+    ledger_key,
+)
 from retraining_operator.api.trigger import Origin
 from retraining_operator.kafka.start_position import Former
 from retraining_operator.kube.client import AlreadyExists, Cluster, Conflict, Gone
@@ -37,21 +43,30 @@ class Entry:
 
     def covers(self, topic_id: str, origin: Origin) -> bool:
         """Tell whether a record was handled before; all that is known must agree, else it counts as new."""
-        return topic_id == self.topic_id and origin.timestamp_ms <= self.latest_ms and self.handled(origin.offset)
+        return (
+            topic_id == self.topic_id
+            and origin.timestamp_ms <= self.latest_ms
+            and self.handled(origin.offset)
+        )
 
     def handled(self, offset: int) -> bool:
         """Tell whether an offset of this very topic was handled."""
         return offset <= self.offset and offset not in self.open
 
     def merged(self, other: Entry | None) -> Entry:
-        """Join with another writer's entry: what either has handled is handled. A topic made anew starts anew."""
+        """Join with another writer's entry: what either has handled is handled.
+
+        A topic made anew starts anew.
+        """
         if other is None or other.topic_id != self.topic_id:
             return self
         return Entry(
             self.topic_id,
             max(self.offset, other.offset),
             max(self.latest_ms, other.latest_ms),
-            frozenset(at for at in self.open | other.open if not (self.handled(at) or other.handled(at))),
+            frozenset(
+                at for at in self.open | other.open if not (self.handled(at) or other.handled(at))
+            ),
         )
 
 
@@ -78,8 +93,8 @@ class Ledger:
         """Read what is kept, whatever is known; another process may have written meanwhile.
 
         Returns:
-            The resource version at which it was last written: every record that was handled since and is not in it
-            has its RetrainRequest from a later version.
+            The resource version at which it was last written: every record that was handled since
+                and is not in it has its RetrainRequest from a later version.
 
         Raises:
             ClusterError: where the API server is away or refuses.
@@ -96,7 +111,9 @@ class Ledger:
             ClusterError: where the API server is away or refuses.
         """
         try:
-            await self._write({}, {ANNOTATION_TOUCHED: datetime.now(UTC).isoformat(timespec="seconds")})
+            await self._write(
+                {}, {ANNOTATION_TOUCHED: datetime.now(UTC).isoformat(timespec="seconds")}
+            )
         except (Conflict, Gone):
             await self._reload()
 
@@ -118,14 +135,19 @@ class Ledger:
         return former
 
     async def advance(
-        self, topic_id: str, handled: Iterable[Origin], still_open: Places, put_aside: Places = frozenset()
+        self,
+        topic_id: str,
+        handled: Iterable[Origin],
+        still_open: Places,
+        put_aside: Places = frozenset(),
     ) -> None:
         """Keep that records were handled, but for those that are still open; write where that is news.
 
         Args:
             topic_id: of the topic that they are from.
             handled: records that are requests, or set aside, or named in `still_open`.
-            still_open: partition and offset of malformed records that the dead-letter topic has not taken.
+            still_open: partition and offset of malformed records that the dead-letter topic has not
+                taken.
             put_aside: of those that it has taken since they were open.
 
         Raises:
@@ -133,35 +155,53 @@ class Ledger:
         """
         entries: dict[int, Entry] = {}
         for origin in handled:
-            known = entries.get(origin.partition) or self.entries.get(origin.partition) or Entry(topic_id)
+            known = (
+                entries.get(origin.partition)
+                or self.entries.get(origin.partition)
+                or Entry(topic_id)
+            )
             entries[origin.partition] = Entry(
                 topic_id,
                 max(known.offset, origin.offset),
                 max(known.latest_ms, origin.timestamp_ms),
                 known.open - {origin.offset},
             )
-        for number in {partition for partition, _ in put_aside | still_open} & set(entries | self.entries):
+        for number in {partition for partition, _ in put_aside | still_open} & set(
+            entries | self.entries
+        ):
             known = entries.get(number) or self.entries[number]
             is_open = (known.open - offsets(put_aside, number)) | offsets(still_open, number)
             entries[number] = replace(known, open=is_open)
-        news = {number: entry for number, entry in entries.items() if entry != self.entries.get(number)}
+        news = {
+            number: entry for number, entry in entries.items() if entry != self.entries.get(number)
+        }
         while news:
             try:
                 await self._write(news)
             except (Conflict, Gone):  # another writer was quicker, or somebody took the ledger away
                 await self._reload()
-                news = {number: entry.merged(self.entries.get(number)) for number, entry in news.items()}
+                news = {
+                    number: entry.merged(self.entries.get(number)) for number, entry in news.items()
+                }
             else:
                 self.entries |= news
                 return
 
-    async def _write(self, news: Mapping[int, Entry], annotations: Mapping[str, str] | None = None) -> None:
+    async def _write(
+        self, news: Mapping[int, Entry], annotations: Mapping[str, str] | None = None
+    ) -> None:
         manifest = self._manifest or empty_ledger(self._name, self._cluster.namespace)
-        lines = {ledger_key(self._topic, number): write_entry(self._topic, number, e) for number, e in news.items()}
+        lines = {
+            ledger_key(self._topic, number): write_entry(self._topic, number, e)
+            for number, e in news.items()
+        }
         manifest = {**manifest, "data": {**(manifest.get("data") or {}), **lines}}
         if annotations:
             metadata = manifest["metadata"]
-            metadata = {**metadata, "annotations": {**(metadata.get("annotations") or {}), **annotations}}
+            metadata = {
+                **metadata,
+                "annotations": {**(metadata.get("annotations") or {}), **annotations},
+            }
             manifest["metadata"] = metadata
         try:
             self._manifest = await (

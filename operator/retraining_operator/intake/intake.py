@@ -1,7 +1,8 @@
 """A record becomes a RetrainRequest, or is set aside with a sentence. Driven by the consumer.
 
-The API server's unique names make a record that comes twice one request: "already exists" is success, once the object
-is seen to stand for the same record. What the ledger knows as handled is not even asked for again.
+The API server's unique names make a record that comes twice one request: "already exists" is
+success, once the object is seen to stand for the same record. What the ledger knows as handled is
+not even asked for again.
 """
 
 from __future__ import annotations
@@ -119,16 +120,21 @@ class Intake:
         replaced = self._ledger.replaced(topic_id)
         known = set(self._ledger.entries)
         origins = {id(record): origin_of(record) for record in records}
-        news = [record for record in records if not self._ledger.covers(topic_id, origins[id(record)])]
+        news = [
+            record for record in records if not self._ledger.covers(topic_id, origins[id(record)])
+        ]
         self._tell_skipped(len(records) - len(news), records)
         await asyncio.gather(*(self._accept_one(record) for record in news))
         await self._letters.settle()
         still_open, put_aside = self._letters.collect()
         self._crashes.at(Point.RECORDS_HANDLED)
         if topic_id is not None:
-            # Where the topic was made anew these may be the old one's last records: they say nothing of the new one.
+            # Where the topic was made anew these may be the old one's last records: they say
+            # nothing of the new one.
             handled = [o for record in news if (o := origins[id(record)]).partition not in replaced]
-            await self._patiently(lambda: self._ledger.advance(topic_id, handled, still_open, put_aside))
+            await self._patiently(
+                lambda: self._ledger.advance(topic_id, handled, still_open, put_aside)
+            )
         self._crashes.at(Point.LEDGER_WRITTEN)
         first_open: dict[int, int] = {}
         for partition, offset in still_open:
@@ -153,14 +159,19 @@ class Intake:
             except MalformedRecord as error:
                 outcome = error.kind
                 what = "batch" if isinstance(record, UndecodableBatch) else "record"
-                logger.warning("Skipped the %s %s (%s): %s.", what, place_of(record), error.kind, error)
+                logger.warning(
+                    "Skipped the %s %s (%s): %s.", what, place_of(record), error.kind, error
+                )
                 if isinstance(record, UndecodableBatch):
                     self._metrics.batch_skipped(record.fault)
                 await self._letters.put(record, error)
         self._metrics.trigger_handled(outcome)
 
     async def _wait_for_room(self) -> None:
-        """Wait while too many requests wait for their Jobs. The view is counted only when the room is used up."""
+        """Wait while too many requests wait for their Jobs.
+
+        The view is counted only when the room is used up.
+        """
         if self._max_waiting and self._room <= 0:
             self._room = self._max_waiting - self._view.count_waiting()
             if self._room <= 0:
@@ -182,16 +193,22 @@ class Intake:
             logger.info("The RetrainRequest %s was created before; its record came again.", name)
             return DUPLICATE
         try:
-            self._view.see_request(await self._patiently(lambda: self._cluster.create(REQUESTS, manifest)))
+            self._view.see_request(
+                await self._patiently(lambda: self._cluster.create(REQUESTS, manifest))
+            )
             self._crashes.at(Point.REQUEST_CREATED)
         except AlreadyExists:
             try:
                 return await self._check(manifest)
             except Gone:
-                logger.info("The RetrainRequest %s was created before and has just been deleted.", name)
+                logger.info(
+                    "The RetrainRequest %s was created before and has just been deleted.", name
+                )
                 return DUPLICATE
         except Refused as error:
-            raise MalformedRecord(Malformed.REFUSED, f"the API server refuses its request: {error}") from error
+            raise MalformedRecord(
+                Malformed.REFUSED, f"the API server refuses its request: {error}"
+            ) from error
         logger.info(
             "Requested %s for the record %s/%s/%s.",
             name,
@@ -203,11 +220,15 @@ class Intake:
 
     async def _check(self, manifest: Manifest) -> str:
         name = manifest["metadata"]["name"]
-        existing = await self._patiently(lambda: self._cluster.read(REQUESTS, name), (ClusterAway, Forbidden))
+        existing = await self._patiently(
+            lambda: self._cluster.read(REQUESTS, name), (ClusterAway, Forbidden)
+        )
         if same_trigger(manifest, existing):
             logger.info("The RetrainRequest %s exists already; its record came again.", name)
             return DUPLICATE
-        raise MalformedRecord(Malformed.REFUSED, f"a RetrainRequest named {name} exists that is not this record's")
+        raise MalformedRecord(
+            Malformed.REFUSED, f"a RetrainRequest named {name} exists that is not this record's"
+        )
 
     async def _patiently(
         self, call: Callable[[], Awaitable[Answer]], away: tuple[type[ClusterError], ...] = AWAY
@@ -220,6 +241,10 @@ class Intake:
         try:
             return await call()
         except away as error:
-            with self._holds.because(Hold.API_SERVER, f"The API server does not take records: {error}"):
+            with self._holds.because(
+                Hold.API_SERVER, f"The API server does not take records: {error}"
+            ):
                 retry = retry_if_exception_type(away)
-                return await AsyncRetrying(retry=retry, wait=wait_random_exponential(0.2, max=5), reraise=True)(again)
+                return await AsyncRetrying(
+                    retry=retry, wait=wait_random_exponential(0.2, max=5), reraise=True
+                )(again)

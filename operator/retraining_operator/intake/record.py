@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from retraining_operator.api.trigger import Malformed, MalformedRecord, Origin, Trigger, read_trigger
+from retraining_operator.api.trigger import (
+    Malformed,
+    MalformedRecord,
+    Origin,
+    Trigger,
+    read_trigger,
+)
 from retraining_operator.kafka.partition_reader import Item, UndecodableBatch
 
 
@@ -23,5 +29,7 @@ def read_record(record: Item) -> Trigger:
         MalformedRecord: If it holds none, with the kind and a sentence.
     """
     if isinstance(record, UndecodableBatch):
-        raise MalformedRecord(Malformed.UNDECODABLE, f"the batch cannot be decoded ({record.fault}): {record.message}")
+        raise MalformedRecord(
+            Malformed.UNDECODABLE, f"the batch cannot be decoded ({record.fault}): {record.message}"
+        )
     return read_trigger(origin_of(record), record.value)

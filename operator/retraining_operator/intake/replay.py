@@ -1,8 +1,8 @@
 """`python -m retraining_operator replay`: makes the requests that are missing for a range of records, and only those.
 
-Reads beside the operator, in no group, and commits nothing. The requests have the names that the consumer gives them,
-so that a second replay, or the consumer at the same time, finds them made. The ledger does not count here: a person
-asks.
+Reads beside the operator, in no group, and commits nothing. The requests have the names that the
+consumer gives them, so that a second replay, or the consumer at the same time, finds them made. The
+ledger does not count here: a person asks.
 """
 
 from __future__ import annotations
@@ -67,7 +67,8 @@ class Replay:
         """Make the missing requests of some records; give each record's fate and its line.
 
         Raises:
-            ClusterError: where the API server is away; what was made stays, and a repeat makes the rest.
+            ClusterError: where the API server is away; what was made stays, and a repeat makes the
+                rest.
         """
         manifests: dict[int, Manifest] = {}
         fates: dict[int, tuple[Fate, str]] = {}
@@ -77,7 +78,9 @@ class Replay:
             except MalformedRecord as error:
                 fates[at] = Fate.MALFORMED, f"{place_of(record)} malformed ({error.kind}): {error}"
         finished = await self._known([key_of(manifest) for manifest in manifests.values()])
-        made = await asyncio.gather(*(self._make(manifest, finished) for manifest in manifests.values()))
+        made = await asyncio.gather(
+            *(self._make(manifest, finished) for manifest in manifests.values())
+        )
         fates |= dict(zip(manifests, made, strict=True))
         return [fates[at] for at in sorted(fates)]
 
@@ -86,8 +89,13 @@ class Replay:
         place = f"{trigger['topic']}/{trigger['partition']}/{trigger['offset']}"
         try:
             async with self._places:
-                fate = Fate.FINISHED if key_of(manifest) in finished else await self._create(manifest)
-        except (Forbidden, Gone):  # no right, a quota, or no CRD: the next record would fare no better
+                fate = (
+                    Fate.FINISHED if key_of(manifest) in finished else await self._create(manifest)
+                )
+        except (
+            Forbidden,
+            Gone,
+        ):  # no right, a quota, or no CRD: the next record would fare no better
             raise
         except Refused as error:
             return Fate.REFUSED, f"{place} {Fate.REFUSED}: {error}"
@@ -123,7 +131,9 @@ def known_by(settings: Settings) -> Known:
         ReplayError: where there is none to ask.
     """
     if settings.database_url is None:
-        raise ReplayError("What is finished stands in the database: set DATABASE_URL, or say --without-database.")
+        raise ReplayError(
+            "What is finished stands in the database: set DATABASE_URL, or say --without-database."
+        )
     return partial(known, settings.database_url)
 
 
@@ -132,7 +142,9 @@ async def nothing_known(_: Sequence[str]) -> set[str]:
     return set()
 
 
-async def replay(source: Source, span: Span, maker: Replay, say: Callable[[str], Any]) -> Counter[Fate]:
+async def replay(
+    source: Source, span: Span, maker: Replay, say: Callable[[str], Any]
+) -> Counter[Fate]:
     """Replay a span; one line for each record and one to sum up.
 
     Raises:
@@ -146,18 +158,26 @@ async def replay(source: Source, span: Span, maker: Replay, say: Callable[[str],
                 fates[fate] += 1
                 say(line)
     except ClusterError as error:
-        raise ReplayError(f"{error} What was made stays; repeat the command for the rest.") from error
+        raise ReplayError(
+            f"{error} What was made stays; repeat the command for the rest."
+        ) from error
     except Unreadable as error:
-        raise ReplayError(f"{error}. Repeat the command once it can be, or say --without-database.") from error
+        raise ReplayError(
+            f"{error}. Repeat the command once it can be, or say --without-database."
+        ) from error
     finally:
         await asyncio.to_thread(batches.close)  # type: ignore[attr-defined]  # it is a generator
-    say(f"{fates.total()} records: {', '.join(f'{count} {fate}' for fate, count in fates.items()) or 'none'}.")
+    say(
+        f"{fates.total()} records: {', '.join(f'{count} {fate}' for fate, count in fates.items()) or 'none'}."
+    )
     return fates
 
 
 def add_parser(commands: Any) -> None:
     """Declare the command among those of `python -m retraining_operator`."""
-    parser = commands.add_parser("replay", help="make the requests that are missing for records of the topic")
+    parser = commands.add_parser(
+        "replay", help="make the requests that are missing for records of the topic"
+    )
     add_arguments(parser)
     parser.add_argument(
         "--without-database",

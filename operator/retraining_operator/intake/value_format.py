@@ -1,4 +1,7 @@
-"""What the bytes of a record's value are: takes frames off JSON, and names what is no JSON. Pure."""
+"""What the bytes of a record's value are: takes frames off JSON, and names what is no JSON.
+
+Pure.
+"""
 
 from __future__ import annotations
 
@@ -29,10 +32,19 @@ FRAMES = (
 )
 SIGNATURES = (
     (b"\x1f\x8b", "gzip data; send it as it is, Kafka compresses by itself (compression.type)"),
-    (b"\x28\xb5\x2f\xfd", "zstd data; send it as it is, Kafka compresses by itself (compression.type)"),
-    (b"\x04\x22\x4d\x18", "lz4 data; send it as it is, Kafka compresses by itself (compression.type)"),
+    (
+        b"\x28\xb5\x2f\xfd",
+        "zstd data; send it as it is, Kafka compresses by itself (compression.type)",
+    ),
+    (
+        b"\x04\x22\x4d\x18",
+        "lz4 data; send it as it is, Kafka compresses by itself (compression.type)",
+    ),
     (b"\x82SNAPPY", "snappy data; send it as it is, Kafka compresses by itself (compression.type)"),
-    (b"\xff\x06\x00\x00sNaPpY", "snappy data; send it as it is, Kafka compresses by itself (compression.type)"),
+    (
+        b"\xff\x06\x00\x00sNaPpY",
+        "snappy data; send it as it is, Kafka compresses by itself (compression.type)",
+    ),
     (b"BZh", "bzip2 data; send it as it is, Kafka compresses by itself (compression.type)"),
     (b"\xfd7zXZ\x00", "xz data; send it as it is, Kafka compresses by itself (compression.type)"),
     (b"PK\x03\x04", "a ZIP archive; send JSON"),

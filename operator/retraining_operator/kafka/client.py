@@ -1,4 +1,7 @@
-"""What every client of Kafka is given: where it is and how to log in. Passwords come from a mounted Secret alone."""
+"""What every client of Kafka is given: where it is and how to log in.
+
+Passwords come from a mounted Secret alone.
+"""
 
 from __future__ import annotations
 
@@ -16,10 +19,12 @@ class MissingCredential(Exception):
 def client_options(kafka: Kafka) -> dict[str, Any]:
     """Build the options that kafka-python's clients have in common.
 
-    The Secret is read at each call, so that a password that was changed counts from the next connection on.
+    The Secret is read at each call, so that a password that was changed counts from the next
+    connection on.
 
     Raises:
-        MissingCredential: where the Secret has no username or no password, or a certificate without its key.
+        MissingCredential: where the Secret has no username or no password, or a certificate without
+            its key.
     """
     options: dict[str, Any] = {
         "bootstrap_servers": kafka.bootstrap_servers.split(","),
@@ -41,13 +46,22 @@ def client_options(kafka: Kafka) -> dict[str, Any]:
 def tls_files(kafka: Kafka) -> dict[str, str]:
     """Give the files of the mounted Secret by which broker and operator are known; what is not there is left out.
 
-    Without an authority of its own the image's count; without a certificate the operator shows none.
+    Without an authority of its own the image's count; without a certificate the operator shows
+    none.
 
     Raises:
         MissingCredential: where there is a certificate and no key for it, or the other way round.
     """
-    files = {"ssl_cafile": kafka.ca_key, "ssl_certfile": kafka.certificate_key, "ssl_keyfile": kafka.private_key_key}
-    found = {option: str(path) for option, key in files.items() if (path := kafka.secret_folder / key).is_file()}
+    files = {
+        "ssl_cafile": kafka.ca_key,
+        "ssl_certfile": kafka.certificate_key,
+        "ssl_keyfile": kafka.private_key_key,
+    }
+    found = {
+        option: str(path)
+        for option, key in files.items()
+        if (path := kafka.secret_folder / key).is_file()
+    }
     pair = {"ssl_certfile", "ssl_keyfile"}
     if len(missing := pair - found.keys()) == 1:
         raise MissingCredential(missing_key(kafka, files[missing.pop()]))
@@ -68,4 +82,6 @@ def credential(kafka: Kafka, key: str) -> str:
 
 def missing_key(kafka: Kafka, key: str) -> str:
     """Say which Secret lacks which key."""
-    return f"The Secret {kafka.existing_secret} (kafka.existingSecret) has no text under the key {key}"
+    return (
+        f"The Secret {kafka.existing_secret} (kafka.existingSecret) has no text under the key {key}"
+    )

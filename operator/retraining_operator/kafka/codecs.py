@@ -1,7 +1,7 @@
 """Decompression of Kafka record batches, bounded in size. Pure.
 
-One library (cramjam) reads every codec that Kafka 4 knows. It writes into a buffer of a given size, so that a small
-batch cannot fill the memory.
+One library (cramjam) reads every codec that Kafka 4 knows. It writes into a buffer of a given size,
+so that a small batch cannot fill the memory.
 """
 
 from __future__ import annotations
@@ -12,7 +12,10 @@ from typing import Any
 import cramjam
 
 UNPACKED_LIMIT_BYTES = 32 * 1024 * 1024
-"""The most that one batch may unpack to. Brokers take batches of 1 MB by default, and a trigger has at most 64 KiB."""
+"""The most that one batch may unpack to.
+
+Brokers take batches of 1 MB by default, and a trigger has at most 64 KiB.
+"""
 FIRST_TRY_BYTES = 256 * 1024
 NAMES = {1: "gzip", 2: "snappy", 3: "lz4", 4: "zstd"}
 """The codecs by the number in a batch's attributes."""
@@ -59,7 +62,9 @@ def decompress(codec: int, data: bytes, limit: int = UNPACKED_LIMIT_BYTES) -> by
                 continue
             raise CodecError(f"its {NAMES[codec]} data is damaged: {error}") from None
         return bytes(memoryview(buffer)[:written])
-    raise UnpackedTooLargeError(f"its {NAMES[codec]} data ({len(data):,} bytes) unpacks to more than {limit:,} bytes")
+    raise UnpackedTooLargeError(
+        f"its {NAMES[codec]} data ({len(data):,} bytes) unpacks to more than {limit:,} bytes"
+    )
 
 
 def unpack_snappy(data: bytes, limit: int) -> bytes:
@@ -76,7 +81,9 @@ def unpack_snappy(data: bytes, limit: int) -> bytes:
         length = int.from_bytes(data[at : at + 4], "big", signed=True)
         at += 4
         if length < 0 or at + length > len(data):
-            raise CodecError("its snappy data is damaged: a block is longer than the rest of the data")
+            raise CodecError(
+                "its snappy data is damaged: a block is longer than the rest of the data"
+            )
         blocks.append(unpack_snappy_block(data[at : at + length], limit - size))
         size += len(blocks[-1])
         at += length
@@ -94,7 +101,9 @@ def unpack_snappy_block(block: bytes, limit: int) -> bytes:
     try:
         size = snappy.decompress_raw_len(block)
         if size > limit:
-            raise UnpackedTooLargeError(f"its snappy data ({len(block):,} bytes) unpacks to more than {limit:,} bytes")
+            raise UnpackedTooLargeError(
+                f"its snappy data ({len(block):,} bytes) unpacks to more than {limit:,} bytes"
+            )
         buffer = bytearray(size)
         written = snappy.decompress_raw_into(block, buffer)
     except cramjam.DecompressionError as error:

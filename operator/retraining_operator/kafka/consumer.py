@@ -1,9 +1,10 @@
 """The Kafka consumer: reads records in a thread of its own and commits an offset last.
 
-kafka-python is synchronous, so the thread polls, hands each batch to the event loop, waits until every record of it
-is handled, and only then commits. While that takes long the thread keeps polling paused partitions: the consumer stays
-in its group and holds its position. Partitions that do not move stay as they are in a rebalance (cooperative); of one
-that moves nothing more is committed here, and its new owner reads again what was not committed.
+kafka-python is synchronous, so the thread polls, hands each batch to the event loop, waits until
+every record of it is handled, and only then commits. While that takes long the thread keeps polling
+paused partitions: the consumer stays in its group and holds its position. Partitions that do not
+move stay as they are in a rebalance (cooperative); of one that moves nothing more is committed
+here, and its new owner reads again what was not committed.
 """
 
 from __future__ import annotations
@@ -49,10 +50,13 @@ class Consumer:
         settings: Where Kafka is, which topic and which group.
         accept: Handles a batch.
         metrics: Where it counts.
-        instance_id: A fixed identity in the group, so that a successor takes over at once; None for none.
+        instance_id: A fixed identity in the group, so that a successor takes over at once; None for
+            none.
     """
 
-    def __init__(self, settings: Kafka, accept: Accept, metrics: Metrics, instance_id: str | None = None) -> None:
+    def __init__(
+        self, settings: Kafka, accept: Accept, metrics: Metrics, instance_id: str | None = None
+    ) -> None:
         self._settings = settings
         self._accept = accept
         self._metrics = metrics
@@ -69,7 +73,10 @@ class Consumer:
         """When the thread last came by, by the monotonic clock; it stands still where the thread hangs."""
 
     def state(self) -> ConsumerState:
-        """Return the state that the gauges show. May be called from another thread than the consumer's."""
+        """Return the state that the gauges show.
+
+        May be called from another thread than the consumer's.
+        """
         membership = self._membership
         return ConsumerState(
             membership.lags if membership else {},
@@ -88,7 +95,10 @@ class Consumer:
         await self._in_thread(self._consume)
 
     async def probe(self) -> None:
-        """Wait until the topic could be read once, without joining the group. Ends within seconds if cancelled."""
+        """Wait until the topic could be read once, without joining the group.
+
+        Ends within seconds if cancelled.
+        """
         await self._in_thread(self._prove)
 
     async def _in_thread(self, work: Callable[[asyncio.AbstractEventLoop], None]) -> None:
@@ -133,10 +143,14 @@ class Consumer:
             if wanted and set(consumer.assignment()) != wanted:
                 consumer.assign(sorted(wanted))
             if wanted and consumer.unplaced():
-                for partition, end in consumer.offsets_at(dict.fromkeys(wanted, AT_END), RECONNECT_SECONDS).items():
+                for partition, end in consumer.offsets_at(
+                    dict.fromkeys(wanted, AT_END), RECONNECT_SECONDS
+                ).items():
                     consumer.seek(partition, end)
             consumer.poll(PROBE_POLL_MS if wanted else 100)
-            trouble = general_trouble(consumer, self._settings) or partition_trouble(consumer, wanted, 0.0)
+            trouble = general_trouble(consumer, self._settings) or partition_trouble(
+                consumer, wanted, 0.0
+            )
             if trouble is None and consumer.find_coordinator(RECONNECT_SECONDS):
                 consumer.fetch_committed(sorted(wanted), RECONNECT_SECONDS)
                 self._note(None)
@@ -197,18 +211,30 @@ class Consumer:
         with contextlib.suppress(KafkaError):
             consumer.close(autocommit=False, timeout_ms=int(CLOSE_SECONDS * 1000))
 
-    def _connect(self, group_id: str | None, instance_id: str | None = None) -> TopicConsumer | None:
+    def _connect(
+        self, group_id: str | None, instance_id: str | None = None
+    ) -> TopicConsumer | None:
         """Wait for Kafka, however long it takes; None where a stop came first."""
         while not self._stopping.is_set():
             self.polled_at = time.monotonic()
             try:
-                return TopicConsumer(self._settings, group_id, instance_id, max_poll_records=BATCH_RECORDS)
+                return TopicConsumer(
+                    self._settings, group_id, instance_id, max_poll_records=BATCH_RECORDS
+                )
             except (KafkaError, OSError, MissingCredential) as error:
-                self._note(Trouble(classify(error).reason, f"Kafka does not answer: {explain(error)}", is_certain=True))
+                self._note(
+                    Trouble(
+                        classify(error).reason,
+                        f"Kafka does not answer: {explain(error)}",
+                        is_certain=True,
+                    )
+                )
                 self._stopping.wait(RECONNECT_SECONDS)
         return None
 
-    def _step(self, consumer: TopicConsumer, membership: Membership, loop: asyncio.AbstractEventLoop) -> None:
+    def _step(
+        self, consumer: TopicConsumer, membership: Membership, loop: asyncio.AbstractEventLoop
+    ) -> None:
         self.polled_at = time.monotonic()
         try:
             records = membership.poll()
@@ -235,7 +261,11 @@ class Consumer:
         if trouble is None and self._failed is not None:
             trouble = Trouble(classify(self._failed).reason, explain(self._failed))
         resumed_at = None if membership.is_paused else membership.resumed_at
-        trouble = trouble or group_trouble(consumer) or partition_trouble(consumer, membership.assigned, resumed_at)
+        trouble = (
+            trouble
+            or group_trouble(consumer)
+            or partition_trouble(consumer, membership.assigned, resumed_at)
+        )
         if trouble is not None and trouble.reason == "LoginRefused":
             raise SaslAuthenticationFailedError(trouble.sentence)
         self._consuming = trouble is None

@@ -1,7 +1,8 @@
 """Malformed records go to the dead-letter topic as they came, with the reason and the origin in headers.
 
-While that topic cannot take them they stay open: a few are kept and tried again, the records behind them go on, and
-neither the ledger nor the committed offset passes them. A letter may arrive twice, never not at all.
+While that topic cannot take them they stay open: a few are kept and tried again, the records behind
+    them go on, and neither the ledger nor the committed offset passes them. A letter may arrive
+    twice, never not at all.
 """
 
 from __future__ import annotations
@@ -51,7 +52,9 @@ class Letter:
     def without_value(self) -> Letter:
         """Leave out the value and say so; a record without key needs one, so it is empty then."""
         value = b"" if self.key is None else None
-        return replace(self, value=value, headers=(*self.headers, LEFT_OUT), own_headers=self.own_headers + 1)
+        return replace(
+            self, value=value, headers=(*self.headers, LEFT_OUT), own_headers=self.own_headers + 1
+        )
 
     def bare(self) -> Letter:
         """Leave out the key and the sender's own headers too."""
@@ -70,9 +73,17 @@ def write_letter(record: Item, error: MalformedRecord) -> Letter:
         "timestamp": record.timestamp,
     }
     if isinstance(record, UndecodableBatch):
-        said |= {"fault": record.fault, "first-offset": record.first_offset, "last-offset": record.offset}
-    headers = tuple((f"retraining-{name}", str(text).encode(errors="replace")) for name, text in said.items())
-    value = b"" if record.key is None and record.value is None else record.value  # kafka-python refuses two nulls
+        said |= {
+            "fault": record.fault,
+            "first-offset": record.first_offset,
+            "last-offset": record.offset,
+        }
+    headers = tuple(
+        (f"retraining-{name}", str(text).encode(errors="replace")) for name, text in said.items()
+    )
+    value = (
+        b"" if record.key is None and record.value is None else record.value
+    )  # kafka-python refuses two nulls
     return Letter(record.key, value, (*record.headers, *headers), len(headers))
 
 
@@ -191,7 +202,9 @@ def deliver(producer: Any, topic: str, letter: Letter) -> None:
     """
     for form in (letter, letter.without_value(), letter.bare()):
         try:
-            future = producer.send(topic, key=form.key, value=form.value, headers=list(form.headers))
+            future = producer.send(
+                topic, key=form.key, value=form.value, headers=list(form.headers)
+            )
             future.get(timeout=SEND_SECONDS * 2)
         except TOO_LARGE:
             continue

@@ -1,7 +1,7 @@
 """What Kafka's errors mean: one table from error class to reason, retry and advice. Pure.
 
-The most specific class counts: an error is looked up by its own class, then by those it derives from. An error that is
-not in the table is retried and said to be unknown.
+The most specific class counts: an error is looked up by its own class, then by those it derives
+    from. An error that is not in the table is retried and said to be unknown.
 """
 
 from __future__ import annotations

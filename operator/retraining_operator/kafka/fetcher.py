@@ -1,8 +1,9 @@
 """kafka-python's fetcher, with a boundary of its own: nothing that a broker answers for one partition stops the others.
 
-The library raises from `poll` whatever one partition meets, and asks for the same bytes again at once: it never gets
-past a batch that it cannot decode, and uses a whole core for that. Here a fault of one partition is kept for whoever
-looks, the partition rests for a while, and a batch that cannot be decoded becomes an item behind which reading goes on.
+The library raises from `poll` whatever one partition meets, and asks for the same bytes again at
+once: it never gets past a batch that it cannot decode, and uses a whole core for that. Here a fault
+of one partition is kept for whoever looks, the partition rests for a while, and a batch that cannot
+be decoded becomes an item behind which reading goes on.
 """
 
 from __future__ import annotations
@@ -17,7 +18,11 @@ from kafka.consumer.fetcher import Fetcher as LibraryFetcher
 from kafka.errors import CorruptRecordError, KafkaError, NoError, UnknownError, for_code
 from kafka.protocol.consumer import FetchRequest, IsolationLevel, OffsetSpec
 
-from retraining_operator.kafka.partition_reader import AbortedTransaction, PartitionReader, UndecodableBatch
+from retraining_operator.kafka.partition_reader import (
+    AbortedTransaction,
+    PartitionReader,
+    UndecodableBatch,
+)
 from retraining_operator.kafka.record_batch import BatchError, Fault, cut
 
 REST_SECONDS = 0.2
@@ -71,18 +76,27 @@ class Fetcher(LibraryFetcher):  # type: ignore[misc]  # the package ships no typ
 
     def _fetchable_partitions(self) -> list[TopicPartition]:
         now = time.monotonic()
-        return [tp for tp in super()._fetchable_partitions() if self._rest_until.get(tp, 0.0) <= now]
+        return [
+            tp for tp in super()._fetchable_partitions() if self._rest_until.get(tp, 0.0) <= now
+        ]
 
     def _create_fetch_requests(self) -> dict[int, tuple[Any, dict[TopicPartition, int]]]:
-        # Nothing is known yet of a partition without an answer: ask without waiting for a record to come.
-        is_new = any(tp not in self.answered_at for tp in self._subscriptions.fetchable_partitions())
+        # Nothing is known yet of a partition without an answer: ask without waiting for a record to
+        # come.
+        is_new = any(
+            tp not in self.answered_at for tp in self._subscriptions.fetchable_partitions()
+        )
         self.config["fetch_max_wait_ms"] = 0 if is_new else self._longest_wait_ms
-        requests: dict[int, tuple[Any, dict[TopicPartition, int]]] = super()._create_fetch_requests()
+        requests: dict[int, tuple[Any, dict[TopicPartition, int]]] = (
+            super()._create_fetch_requests()
+        )
         for node, (_, offsets) in requests.items():
             self._asked[node] = offsets
         return requests
 
-    def _handle_fetch_response(self, node_id: int, fetch_offsets: Any, send_time: float, response: Any) -> None:
+    def _handle_fetch_response(
+        self, node_id: int, fetch_offsets: Any, send_time: float, response: Any
+    ) -> None:
         super()._handle_fetch_response(node_id, fetch_offsets, send_time, response)
         if response.error_code:
             return
@@ -113,7 +127,11 @@ class Fetcher(LibraryFetcher):  # type: ignore[misc]  # the package ships no typ
             self._subscriptions.move_partition_to_end(tp)
             return self._meet_error(completed_fetch, kind)
         state = self._subscriptions.assignment.get(tp)
-        if state is None or not state.is_fetchable() or state.position.offset != completed_fetch.fetched_offset:
+        if (
+            state is None
+            or not state.is_fetchable()
+            or state.position.offset != completed_fetch.fetched_offset
+        ):
             return None
         if data.diverging_epoch is not None and data.diverging_epoch.end_offset >= 0:
             self._subscriptions.request_position_validation(tp)
@@ -135,7 +153,10 @@ class Fetcher(LibraryFetcher):  # type: ignore[misc]  # the package ships no typ
             position,
             buffer,
             data.high_watermark if data.high_watermark is not None else -1,
-            [AbortedTransaction(one.producer_id, one.first_offset) for one in data.aborted_transactions or ()],
+            [
+                AbortedTransaction(one.producer_id, one.first_offset)
+                for one in data.aborted_transactions or ()
+            ],
             -1 if epoch is None else epoch,
         )
         reader.leader_epoch = state.position.leader_epoch
@@ -143,17 +164,31 @@ class Fetcher(LibraryFetcher):  # type: ignore[misc]  # the package ships no typ
         if first:
             reader.put_back(first[0])
         elif reader.obstacle or (buffer and reader.is_stuck):
-            nothing = at_offset(tp, position, Fault.TRUNCATED, "nothing in the answer belongs to this offset", buffer)
+            nothing = at_offset(
+                tp,
+                position,
+                Fault.TRUNCATED,
+                "nothing in the answer belongs to this offset",
+                buffer,
+            )
             return self._meet(reader.obstacle or nothing)
         self._forget_fault(tp)
-        if reader.next_fetch_offset != position and not first:  # only control records, or such as are left out
-            state.position = state.position._replace(offset=reader.next_fetch_offset, leader_epoch=reader.leader_epoch)
+        if (
+            reader.next_fetch_offset != position and not first
+        ):  # only control records, or such as are left out
+            state.position = state.position._replace(
+                offset=reader.next_fetch_offset, leader_epoch=reader.leader_epoch
+            )
         return reader if first else None
 
     def _note_end(self, tp: TopicPartition, data: Any) -> None:
         end = data.high_watermark
         stable = data.last_stable_offset
-        if self._isolation_level == IsolationLevel.READ_COMMITTED and stable is not None and stable >= 0:
+        if (
+            self._isolation_level == IsolationLevel.READ_COMMITTED
+            and stable is not None
+            and stable >= 0
+        ):
             end = stable
         if end is not None and end >= 0:
             self.ends[tp] = end
@@ -190,7 +225,9 @@ class Fetcher(LibraryFetcher):  # type: ignore[misc]  # the package ships no typ
         patience = BROKER_PATIENCE_SECONDS if item.fault is Fault.UNREADABLE else PATIENCE_SECONDS
         if obstacle.tries < TRIES or now - obstacle.since < patience:
             return None
-        behind = self._find_readable(tp, item.first_offset, or_end=item.fault is not Fault.UNREADABLE)
+        behind = self._find_readable(
+            tp, item.first_offset, or_end=item.fault is not Fault.UNREADABLE
+        )
         if behind is None:
             return None
         self._forget_fault(tp)
@@ -212,8 +249,9 @@ class Fetcher(LibraryFetcher):  # type: ignore[misc]  # the package ships no typ
         Args:
             tp: The partition.
             position: What cannot be read.
-            or_end: Whether to go to the partition's end if nothing before it can be read. If not, waiting costs
-                nothing, since there is nothing to go on with, and a log that is mended meanwhile loses nothing.
+            or_end: Whether to go to the partition's end if nothing before it can be read. If not,
+                waiting costs nothing, since there is nothing to go on with, and a log that is
+                mended meanwhile loses nothing.
 
         Returns:
             The offset; None if there is none at present.
@@ -270,7 +308,9 @@ class Fetcher(LibraryFetcher):  # type: ignore[misc]  # the package ships no typ
         return batch.base_offset > position and batch.last_offset >= offset
 
     async def _ask(self, request: Any, node: int) -> Any:
-        return await self._manager.wait_for(self._manager.send(request, node_id=node), int(PROBE_SECONDS * 1000))
+        return await self._manager.wait_for(
+            self._manager.send(request, node_id=node), int(PROBE_SECONDS * 1000)
+        )
 
 
 def at_offset(

@@ -1,7 +1,8 @@
 """The consumer's place in its group: which partitions it has, how far each is handled, and what is committed.
 
-Used by the consumer's thread alone; kafka-python calls the listener's methods from inside a poll. Each partition is
-placed, read and committed on its own: what one of them meets is kept for the state and stops none of the others.
+Used by the consumer's thread alone; kafka-python calls the listener's methods from inside a poll.
+Each partition is placed, read and committed on its own: what one of them meets is kept for the
+state and stops none of the others.
 """
 
 from __future__ import annotations
@@ -14,7 +15,13 @@ from dataclasses import dataclass
 
 from kafka import OffsetAndMetadata, TopicPartition
 from kafka.consumer.subscription_state import ConsumerRebalanceListener
-from kafka.errors import CommitFailedError, FencedInstanceIdError, KafkaError, LogTruncationError, OffsetOutOfRangeError
+from kafka.errors import (
+    CommitFailedError,
+    FencedInstanceIdError,
+    KafkaError,
+    LogTruncationError,
+    OffsetOutOfRangeError,
+)
 
 from retraining_operator.kafka.errors import classify, describe
 from retraining_operator.kafka.partition_reader import Item
@@ -88,7 +95,10 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # the packag
         self._asked_at = 0.0
         self.resumed_at = time.monotonic()
         self.lags: dict[tuple[str, int], int] = {}
-        """Records that are not handled yet, by topic and partition. Replaced as a whole: another thread reads it."""
+        """Records that are not handled yet, by topic and partition.
+
+        Replaced as a whole: another thread reads it.
+        """
         consumer.place_from = 0.0
         consumer.subscribe([kafka.topic], listener=self)
 
@@ -131,11 +141,15 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # the packag
 
     def _poll(self, seconds: float) -> dict[TopicPartition, list[Item]]:
         try:
-            batches: dict[TopicPartition, list[Item]] = self._consumer.poll(timeout_ms=int(seconds * 1000))
+            batches: dict[TopicPartition, list[Item]] = self._consumer.poll(
+                timeout_ms=int(seconds * 1000)
+            )
         except PlacementDue:
             batches = {}
         except LogTruncationError as error:
-            logger.warning("Kafka has lost records that were read already (an unclean election): %s.", error)
+            logger.warning(
+                "Kafka has lost records that were read already (an unclean election): %s.", error
+            )
             for partition, place in error.divergent_offsets.items():
                 self._seek(partition, place.offset if place else None)
             batches = {}
@@ -160,13 +174,18 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # the packag
     def _watch_partitions(self) -> None:
         """Have the partitions shared out again when their number has changed.
 
-        The broker answers a member with a fixed identity from memory when it comes back, and does not make it the
-        group's leader, so kafka-python itself would not notice a topic that has grown.
+        The broker answers a member with a fixed identity from memory when it comes back, and does
+        not make it the group's leader, so kafka-python itself would not notice a topic that has
+        grown.
         """
         numbers = self._consumer.partition_numbers(self._topic)
         if not numbers:
             self._consumer.refresh_metadata()
-        elif self._consumer.is_static and self._consumer.is_member and numbers != self._numbers_at_join:
+        elif (
+            self._consumer.is_static
+            and self._consumer.is_member
+            and numbers != self._numbers_at_join
+        ):
             assigned = {partition.partition for partition in self.assigned}
             if self._numbers_at_join or assigned != numbers:
                 self._consumer.rejoin()
@@ -176,7 +195,8 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # the packag
         """Keep the place in the group without taking records: paused partitions give none."""
         self._consumer.pause(*self.assigned)
         with contextlib.suppress(KafkaError):  # the next poll in earnest tells
-            # A partition that this very poll has brought is not paused yet; its records are left for later.
+            # A partition that this very poll has brought is not paused yet; its records are left
+            # for later.
             for partition, early in self._poll(STAY_SECONDS).items():
                 self._consumer.seek(partition, first_offset(early[0]))
         self.measure()
@@ -197,7 +217,9 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # the packag
         known = self._consumer.topic_id(self._topic)
         if known is not None:
             return known
-        return self._topic_id if self._consumer.config["api_version"] >= KAFKA_WITH_TOPIC_IDS else ""
+        return (
+            self._topic_id if self._consumer.config["api_version"] >= KAFKA_WITH_TOPIC_IDS else ""
+        )
 
     def unsettled(self, topic_id: str | None) -> bool:
         """Return whether there is something to hand over though no record has come."""
@@ -209,7 +231,9 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # the packag
         )
 
     def _may_place(self) -> bool:
-        return (self._consumer.place_from or 0.0) <= time.monotonic() and bool(self._consumer.unplaced())
+        return (self._consumer.place_from or 0.0) <= time.monotonic() and bool(
+            self._consumer.unplaced()
+        )
 
     def take(self, records: Sequence[Item], topic_id: str | None, progress: Progress) -> None:
         """Record what became of records that were handed over, and place what is not placed yet.
@@ -227,12 +251,16 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # the packag
         self._open = progress.open
         self._former |= dict(progress.former)
         if was and topic_id and was != topic_id:
-            logger.warning("The topic %s was created again (id %s, before %s).", self._topic, topic_id, was)
+            logger.warning(
+                "The topic %s was created again (id %s, before %s).", self._topic, topic_id, was
+            )
             self._partitions_at_start = None
             for partition in self.assigned:
                 self._forget(partition)
                 self._consumer.unplace(partition)
-        for partition in {TopicPartition(record.topic, record.partition) for record in records} - self._moved:
+        for partition in {
+            TopicPartition(record.topic, record.partition) for record in records
+        } - self._moved:
             if (position := self._consumer.current(partition)) is not None:
                 self._positions[partition] = position
         if self._may_place():
@@ -242,23 +270,41 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # the packag
                 identity = TopicIdentity(self._consumer.cluster_id, topic_id)
                 self._place(self._consumer.unplaced(), identity, progress.known)
 
-    def _place(self, unplaced: set[TopicPartition], identity: TopicIdentity, handled: set[int]) -> None:
-        """Set the first position of partitions. Those that cannot be placed now are tried again later."""
-        every = [TopicPartition(self._topic, number) for number in self._consumer.partition_numbers(self._topic)]
+    def _place(
+        self, unplaced: set[TopicPartition], identity: TopicIdentity, handled: set[int]
+    ) -> None:
+        """Set the first position of partitions.
+
+        Those that cannot be placed now are tried again later.
+        """
+        every = [
+            TopicPartition(self._topic, number)
+            for number in self._consumer.partition_numbers(self._topic)
+        ]
         committed = {
             partition: Commit(found.offset, read_mark(found.metadata))
-            for partition, found in self._consumer.fetch_committed(sorted(set(every) | unplaced), PLACE_SECONDS).items()
+            for partition, found in self._consumer.fetch_committed(
+                sorted(set(every) | unplaced), PLACE_SECONDS
+            ).items()
             if found.offset >= 0
         }
-        marks = [commit.mark for commit in committed.values() if commit.mark and commit.mark.identity == identity]
+        marks = [
+            commit.mark
+            for commit in committed.values()
+            if commit.mark and commit.mark.identity == identity
+        ]
         begins_now = not committed and not handled and not self._former
         if self._partitions_at_start is None:
-            self._partitions_at_start = marks[0].partitions_at_start if marks else len(every) if begins_now else 0
+            self._partitions_at_start = (
+                marks[0].partitions_at_start if marks else len(every) if begins_now else 0
+            )
         places: dict[TopicPartition, int | Start] = {}
         for partition in sorted(unplaced):
             number = partition.partition
             if partition in committed:
-                places[partition] = place_committed(committed[partition], identity, self._former.get(number))
+                places[partition] = place_committed(
+                    committed[partition], identity, self._former.get(number)
+                )
             else:
                 places[partition] = place_new(
                     number,
@@ -267,7 +313,9 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # the packag
                     partitions_at_start=self._partitions_at_start,
                 )
         for partition, place in places.items():
-            with contextlib.suppress(KafkaError):  # its leader is unavailable: it alone is tried again
+            with contextlib.suppress(
+                KafkaError
+            ):  # its leader is unavailable: it alone is tried again
                 self._settle(partition, place, committed.get(partition))
 
     def _settle(self, partition: TopicPartition, place: int | Start, commit: Commit | None) -> None:
@@ -278,7 +326,9 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # the packag
         """
         former = self._former.get(partition.partition)
         if place is Start.IN_DOUBT and commit and former:
-            later = self._consumer.offsets_at({partition: former.latest_ms + 1}, PLACE_SECONDS).get(partition)
+            later = self._consumer.offsets_at({partition: former.latest_ms + 1}, PLACE_SECONDS).get(
+                partition
+            )
             place = settle_doubt(commit.offset, later)
         if isinstance(place, int) and former:
             end = self._consumer.offsets_at({partition: AT_END}, PLACE_SECONDS).get(partition)
@@ -329,7 +379,11 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # the packag
             partition: min(offset, self._open.get(partition.partition, offset))
             for partition, offset in self._positions.items()
         }
-        news = {partition: offset for partition, offset in targets.items() if self._committed.get(partition) != offset}
+        news = {
+            partition: offset
+            for partition, offset in targets.items()
+            if self._committed.get(partition) != offset
+        }
         if not news:
             return
         try:
@@ -337,7 +391,9 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # the packag
         except FencedInstanceIdError:
             raise
         except CommitFailedError:
-            logger.info("The partitions moved to another consumer before the commit; it finds the requests that exist.")
+            logger.info(
+                "The partitions moved to another consumer before the commit; it finds the requests that exist."
+            )
             self._positions.clear()
         except KafkaError as error:
             if self._commit_trouble != (reason := classify(error).reason):
@@ -353,7 +409,9 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # the packag
     def _commit(self, offsets: Mapping[TopicPartition, int]) -> None:
         identity = TopicIdentity(self._consumer.cluster_id, self._topic_id or "")
         mark = str(Mark(identity, self._partitions_at_start or 0))
-        commits = {partition: OffsetAndMetadata(offset, mark, -1) for partition, offset in offsets.items()}
+        commits = {
+            partition: OffsetAndMetadata(offset, mark, -1) for partition, offset in offsets.items()
+        }
         self._consumer.commit(commits, timeout_ms=int(ANSWER_SECONDS * 1000))
         self._committed |= offsets
 

@@ -1,4 +1,7 @@
-"""Looks at the consumer from outside: what of it keeps records from being read. Driven by its own thread."""
+"""Looks at the consumer from outside: what of it keeps records from being read.
+
+Driven by its own thread.
+"""
 
 from __future__ import annotations
 
@@ -40,7 +43,8 @@ def group_trouble(consumer: TopicConsumer) -> Trouble | None:
     if consumer.is_member:
         return None
     return unreachable_trouble(consumer) or Trouble(
-        "Joining", "The group has not let this consumer in yet. If that stays, look for its other members."
+        "Joining",
+        "The group has not let this consumer in yet. If that stays, look for its other members.",
     )
 
 
@@ -79,10 +83,13 @@ def partition_trouble(
             continue
         leader = consumer.leader_address(partition)
         if leader is None:
-            return Trouble("NoLeader", f"{which} has no leader. Start the brokers that hold its replicas.")
+            return Trouble(
+                "NoLeader", f"{which} has no leader. Start the brokers that hold its replicas."
+            )
         if (unreachable := unreachable_trouble(consumer)) is not None:
             return unreachable
         return Trouble(
-            "NotAnswered", f"{which}: its leader {leader} has not answered a fetch. Look at the broker and the network."
+            "NotAnswered",
+            f"{which}: its leader {leader} has not answered a fetch. Look at the broker and the network.",
         )
     return None

@@ -13,7 +13,10 @@ class ReplayError(Exception):
 
 @dataclass(frozen=True)
 class Span:
-    """What to replay; all bounds count in. Without offsets, times select; without a partition, all are read."""
+    """What to replay; all bounds count in.
+
+    Without offsets, times select; without a partition, all are read.
+    """
 
     partition: int | None = None
     from_offset: int | None = None
@@ -33,12 +36,22 @@ class Span:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of `replay`."""
-    parser.add_argument("--partition", type=int, help="the partition; needed with offsets, all of them without")
+    parser.add_argument(
+        "--partition", type=int, help="the partition; needed with offsets, all of them without"
+    )
     parser.add_argument("--from-offset", type=int, metavar="A", help="the first offset")
     parser.add_argument("--to-offset", type=int, metavar="B", help="the last offset, included")
-    parser.add_argument("--from-time", metavar="T", help="the earliest timestamp, ISO 8601; UTC where it names no zone")
-    parser.add_argument("--to-time", metavar="T", help="the latest timestamp, included; now where it is left out")
-    parser.add_argument("--dry-run", action="store_true", help="say what would be made, and make nothing")
+    parser.add_argument(
+        "--from-time",
+        metavar="T",
+        help="the earliest timestamp, ISO 8601; UTC where it names no zone",
+    )
+    parser.add_argument(
+        "--to-time", metavar="T", help="the latest timestamp, included; now where it is left out"
+    )
+    parser.add_argument(
+        "--dry-run", action="store_true", help="say what would be made, and make nothing"
+    )
 
 
 def read_span(arguments: argparse.Namespace) -> Span:
@@ -58,11 +71,15 @@ def read_span(arguments: argparse.Namespace) -> Span:
             raise ReplayError(f"There is nothing from offset {offsets[0]} to {offsets[1]}.")
         return Span(arguments.partition, *offsets)
     if not arguments.from_time:
-        raise ReplayError("Say what to replay: --from-offset and --to-offset with --partition, or --from-time.")
+        raise ReplayError(
+            "Say what to replay: --from-offset and --to-offset with --partition, or --from-time."
+        )
     begin = read_time("--from-time", arguments.from_time)
     end = read_time("--to-time", arguments.to_time) if arguments.to_time else None
     if end is not None and begin > end:
-        raise ReplayError(f"--from-time {arguments.from_time} is later than --to-time {arguments.to_time}.")
+        raise ReplayError(
+            f"--from-time {arguments.from_time} is later than --to-time {arguments.to_time}."
+        )
     return Span(arguments.partition, from_ms=begin, to_ms=end)
 
 
@@ -75,7 +92,9 @@ def read_time(option: str, text: str) -> int:
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
-        raise ReplayError(f"{option} {text} is no time in ISO 8601, such as 2026-03-01T12:00:00Z.") from None
+        raise ReplayError(
+            f"{option} {text} is no time in ISO 8601, such as 2026-03-01T12:00:00Z."
+        ) from None
     moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     return max(0, int(moment.timestamp() * 1000))
 
@@ -88,5 +107,9 @@ def check_bounds(span: Span, topic: str, begin: int, end: int) -> None:
     """
     first, last = span.from_offset or 0, span.to_offset or 0
     if first < begin or last >= end:
-        kept = f"has the offsets {begin} to {end - 1}" if begin < end else f"is empty (its next offset is {end})"
+        kept = (
+            f"has the offsets {begin} to {end - 1}"
+            if begin < end
+            else f"is empty (its next offset is {end})"
+        )
         raise ReplayError(f"Partition {span.partition} of {topic} {kept}, not {first} to {last}.")

@@ -1,7 +1,8 @@
 """Turns what a broker has sent for one partition into records, and every batch that cannot be decoded into one item.
 
-An item stands where the batch stood, with its range of offsets, so that whoever handles records handles it too: it is
-named, counted and set aside, and the records behind it go on. Does no I/O.
+An item stands where the batch stood, with its range of offsets, so that whoever handles records
+    handles it too: it is named, counted and set aside, and the records behind it go on. Does no
+    I/O.
 """
 
 from __future__ import annotations
@@ -28,7 +29,10 @@ from retraining_operator.kafka.record_batch import (
 
 @dataclass(frozen=True)
 class UndecodableBatch:
-    """A range of offsets whose records cannot be decoded. It has the fields of a record that its handlers read."""
+    """A range of offsets whose records cannot be decoded.
+
+    It has the fields of a record that its handlers read.
+    """
 
     topic: str
     partition: int
@@ -65,9 +69,11 @@ class PartitionReader:
         partition: Which partition the answer is for.
         position: The offset that was asked for.
         buffer: The record batches as they were sent.
-        end: The offset behind the last record of the partition (its high watermark), or -1 if unknown.
+        end: The offset behind the last record of the partition (its high watermark), or -1 if
+            unknown.
         aborted: Transactions to leave out.
-        newest_epoch: The newest leader epoch that the cluster knows; a batch that claims a later one is not believed.
+        newest_epoch: The newest leader epoch that the cluster knows; a batch that claims a later
+            one is not believed.
     """
 
     def __init__(  # noqa: PLR0913, PLR0917  # facts of one answer
@@ -143,8 +149,12 @@ class PartitionReader:
         try:
             batch = cut(self._buffer, self._at)
         except BatchError as error:
-            if self.next_fetch_offset == self.fetch_offset:  # behind others this may only be cut off: it is asked for
-                self.obstacle = self._set_aside(self.fetch_offset, self.fetch_offset, error, self._buffer[self._at :])
+            if (
+                self.next_fetch_offset == self.fetch_offset
+            ):  # behind others this may only be cut off: it is asked for
+                self.obstacle = self._set_aside(
+                    self.fetch_offset, self.fetch_offset, error, self._buffer[self._at :]
+                )
             return False
         self._at += len(batch.raw)
         try:
@@ -172,8 +182,12 @@ class PartitionReader:
             self._aborting.add(self._waiting.popleft().producer_id)
         if batch.is_control and is_abort(records):
             self._aborting.discard(batch.producer_id)
-        is_left_out = batch.is_control or (batch.is_transactional and batch.producer_id in self._aborting)
-        wanted = [] if is_left_out else [one for one in records if one.offset >= self.next_fetch_offset]
+        is_left_out = batch.is_control or (
+            batch.is_transactional and batch.producer_id in self._aborting
+        )
+        wanted = (
+            [] if is_left_out else [one for one in records if one.offset >= self.next_fetch_offset]
+        )
         self._ready.extend(self._convert(one, batch) for one in wanted)
         self._behind = batch.last_offset + 1
         if not self._ready:
@@ -202,28 +216,38 @@ class PartitionReader:
         first = max(self.next_fetch_offset, batch.base_offset if batch.base_offset < behind else 0)
         if not behind:
             if self.next_fetch_offset == self.fetch_offset:
-                self.obstacle = self._set_aside(self.fetch_offset, self.fetch_offset, error, batch.raw)
+                self.obstacle = self._set_aside(
+                    self.fetch_offset, self.fetch_offset, error, batch.raw
+                )
             return False
         if behind <= self.next_fetch_offset:
             return True  # it lies wholly before what was asked for
         self._ready.append(self._set_aside(first, behind - 1, error, batch.raw))
         self._behind = behind
-        if self._waiting or self._aborting:  # it may have ended a transaction: ask anew for what comes behind it
+        if (
+            self._waiting or self._aborting
+        ):  # it may have ended a transaction: ask anew for what comes behind it
             self._at = len(self._buffer)
         return True
 
     def _find_end(self, batch: Batch) -> int:
         """Return the offset behind a batch that cannot be decoded, or 0 if nothing tells it.
 
-        Its own header is believed if the checksum is right, or if it ends where the partition does. Else the next
-        batch's header tells.
+        Its own header is believed if the checksum is right, or if it ends where the partition does.
+        Else the next batch's header tells.
         """
         claimed = batch.claimed_end
-        is_possible = batch.base_offset >= 0 and claimed > self.next_fetch_offset and self._is_inside(claimed)
+        is_possible = (
+            batch.base_offset >= 0 and claimed > self.next_fetch_offset and self._is_inside(claimed)
+        )
         if batch.is_intact and is_possible:
             return claimed
         following = self._peek()
-        if following is not None and self.next_fetch_offset < following and self._is_inside(following):
+        if (
+            following is not None
+            and self.next_fetch_offset < following
+            and self._is_inside(following)
+        ):
             return following
         return claimed if is_possible and claimed == self._end else 0
 

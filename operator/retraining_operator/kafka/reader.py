@@ -1,4 +1,7 @@
-"""Reads a span of the topic's records beside the operator: in no group, and without a commit. Driven by the replay."""
+"""Reads a span of the topic's records beside the operator: in no group, and without a commit.
+
+Driven by the replay.
+"""
 
 from __future__ import annotations
 
@@ -59,25 +62,38 @@ class Source:
             raise ReplayError(f"Kafka has no topic {topic} (kafka.topic).")
         numbers = sorted(consumer.partitions_for_topic(topic))
         if span.partition is not None and span.partition not in numbers:
-            raise ReplayError(f"The topic {topic} has no partition {span.partition}, only {listed(numbers)}.")
+            raise ReplayError(
+                f"The topic {topic} has no partition {span.partition}, only {listed(numbers)}."
+            )
         chosen = [TopicPartition(topic, n) for n in numbers if span.partition in {None, n}]
         timeout = ANSWER_SECONDS * 1000
-        begins, ends = consumer.beginning_offsets(chosen, timeout), consumer.end_offsets(chosen, timeout)
+        begins, ends = (
+            consumer.beginning_offsets(chosen, timeout),
+            consumer.end_offsets(chosen, timeout),
+        )
         if span.from_offset is not None and span.to_offset is not None:
             [partition] = chosen
             check_bounds(span, topic, begins[partition], ends[partition])
             return [Stretch(partition, span.from_offset, span.to_offset)]
         starts = consumer.offsets_for_times(dict.fromkeys(chosen, span.from_ms), timeout)
-        return [Stretch(p, starts[p].offset, ends[p] - 1) for p in chosen if starts.get(p) is not None]
+        return [
+            Stretch(p, starts[p].offset, ends[p] - 1) for p in chosen if starts.get(p) is not None
+        ]
 
-    def _read_stretch(self, consumer: TopicConsumer, stretch: Stretch, span: Span) -> Iterator[list[Item]]:
+    def _read_stretch(
+        self, consumer: TopicConsumer, stretch: Stretch, span: Span
+    ) -> Iterator[list[Item]]:
         consumer.assign([stretch.partition])
         consumer.seek(stretch.partition, stretch.first)
         silent = 0
-        while consumer.position(stretch.partition) <= stretch.last:  # offsets may have holes, so the position decides
+        while (
+            consumer.position(stretch.partition) <= stretch.last
+        ):  # offsets may have holes, so the position decides
             records = consumer.poll(timeout_ms=1000).get(stretch.partition, [])
             silent = 0 if records else silent + 1
-            if (fault := consumer.fetcher.faults.get(stretch.partition)) is not None and silent > FAULTS_IN_A_ROW:
+            if (
+                fault := consumer.fetcher.faults.get(stretch.partition)
+            ) is not None and silent > FAULTS_IN_A_ROW:
                 raise fault
             if silent > ANSWER_SECONDS:
                 raise ReplayError(
@@ -96,4 +112,8 @@ def is_wanted(record: Item, stretch: Stretch, span: Span) -> bool:
 
 def listed(numbers: Sequence[int]) -> str:
     """Write numbers for a sentence, shortened where there are many."""
-    return f"0 to {numbers[-1]}" if list(numbers) == list(range(len(numbers))) and len(numbers) > 1 else f"{numbers}"
+    return (
+        f"0 to {numbers[-1]}"
+        if list(numbers) == list(range(len(numbers))) and len(numbers) > 1
+        else f"{numbers}"
+    )

@@ -1,8 +1,8 @@
 """Kafka's record batches as bytes: finds where a batch ends, checks it, and decodes its records. Pure.
 
-All three formats are read: 2 (since Kafka 0.11), and 0 and 1, which old segments may still hold. A batch is decoded as
-a whole or not at all. Every fault has a kind and a sentence, so that whoever reads the topic can skip the batch and
-go on behind it.
+All three formats are read: 2 (since Kafka 0.11), and 0 and 1, which old segments may still hold. A
+    batch is decoded as a whole or not at all. Every fault has a kind and a sentence, so that
+    whoever reads the topic can skip the batch and go on behind it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,12 @@ from enum import StrEnum
 
 from kafka.record.util import calc_crc32c
 
-from retraining_operator.kafka.codecs import UNPACKED_LIMIT_BYTES, CodecError, UnpackedTooLargeError, decompress
+from retraining_operator.kafka.codecs import (
+    UNPACKED_LIMIT_BYTES,
+    CodecError,
+    UnpackedTooLargeError,
+    decompress,
+)
 
 LEADER = struct.Struct(">qiib")
 """What all formats share: base offset, length, four bytes that differ, and the format's number (magic)."""
@@ -70,7 +75,10 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What the header of a batch claims. Nothing of it is checked yet, except that the bytes are complete."""
+    """What the header of a batch claims.
+
+    Nothing of it is checked yet, except that the bytes are complete.
+    """
 
     raw: bytes
     magic: int
@@ -132,14 +140,30 @@ def cut(buffer: bytes, at: int) -> Batch:
     base_offset, length, _, magic = LEADER.unpack_from(buffer, at)
     size = length + LOG_OVERHEAD
     if size < SHORTEST_BYTES:
-        raise BatchError(Fault.STRUCTURE, f"it gives its length as {length} bytes, which no batch has")
+        raise BatchError(
+            Fault.STRUCTURE, f"it gives its length as {length} bytes, which no batch has"
+        )
     if size > rest:
-        raise BatchError(Fault.TRUNCATED, f"it has {rest:,} of the {size:,} bytes that its header announces")
+        raise BatchError(
+            Fault.TRUNCATED, f"it has {rest:,} of the {size:,} bytes that its header announces"
+        )
     raw = bytes(memoryview(buffer)[at : at + size])
     if magic == 2 and size >= HEADER.size:
-        (_, _, epoch, _, checksum, attributes, delta, first, latest, producer, _, _, count) = HEADER.unpack_from(raw)
+        (_, _, epoch, _, checksum, attributes, delta, first, latest, producer, _, _, count) = (
+            HEADER.unpack_from(raw)
+        )
         return Batch(
-            raw, magic, base_offset, base_offset + delta, epoch, checksum, attributes, first, latest, producer, count
+            raw,
+            magic,
+            base_offset,
+            base_offset + delta,
+            epoch,
+            checksum,
+            attributes,
+            first,
+            latest,
+            producer,
+            count,
         )
     if magic in {0, 1}:
         checksum, _, attributes = struct.unpack_from(">Ibb", raw, LOG_OVERHEAD)
@@ -161,9 +185,14 @@ def decode(batch: Batch, limit: int = UNPACKED_LIMIT_BYTES) -> list[Record]:
         BatchError: If the batch cannot be decoded, for whatever reason.
     """
     if batch.magic not in {0, 1, 2}:
-        raise BatchError(Fault.FORMAT, f"its format has the number {batch.magic}, and 0 to 2 are known")
+        raise BatchError(
+            Fault.FORMAT, f"its format has the number {batch.magic}, and 0 to 2 are known"
+        )
     if batch.magic == 2 and len(batch.raw) < HEADER.size:
-        raise BatchError(Fault.STRUCTURE, f"it has {len(batch.raw)} bytes, and its header alone needs {HEADER.size}")
+        raise BatchError(
+            Fault.STRUCTURE,
+            f"it has {len(batch.raw)} bytes, and its header alone needs {HEADER.size}",
+        )
     if not batch.is_intact:
         raise BatchError(Fault.CHECKSUM, "its checksum does not agree with its content")
     try:
@@ -202,7 +231,9 @@ def decode_current(batch: Batch, limit: int) -> list[Record]:
         before = record.offset
         records.append(record)
     if at != len(body):
-        raise BatchError(Fault.STRUCTURE, f"{len(body) - at:,} bytes are left behind its last record")
+        raise BatchError(
+            Fault.STRUCTURE, f"{len(body) - at:,} bytes are left behind its last record"
+        )
     return records
 
 
@@ -215,7 +246,10 @@ def decode_record(batch: Batch, body: bytes, at: int) -> tuple[Record, int]:
     length, at = varint(body, at)
     end = at + length
     if length < 0 or end > len(body):
-        raise BatchError(Fault.STRUCTURE, f"a record gives its length as {length} bytes, and {len(body) - at} follow")
+        raise BatchError(
+            Fault.STRUCTURE,
+            f"a record gives its length as {length} bytes, and {len(body) - at} follow",
+        )
     delta, at = varint(body, at + 1)
     offset_delta, at = varint(body, at)
     key, at = field(body, at, end)
@@ -229,8 +263,14 @@ def decode_record(batch: Batch, body: bytes, at: int) -> tuple[Record, int]:
         content, at = field(body, at, end)
         headers.append(((name or b"").decode(errors="replace"), content))
     if at != end:
-        raise BatchError(Fault.STRUCTURE, f"a record of {length} bytes has fields of {length + at - end}")
-    timestamp = batch.max_timestamp if batch.attributes & APPEND_TIME_MASK else batch.first_timestamp + delta
+        raise BatchError(
+            Fault.STRUCTURE, f"a record of {length} bytes has fields of {length + at - end}"
+        )
+    timestamp = (
+        batch.max_timestamp
+        if batch.attributes & APPEND_TIME_MASK
+        else batch.first_timestamp + delta
+    )
     return Record(batch.base_offset + offset_delta, timestamp, key, value, tuple(headers)), end
 
 
@@ -252,7 +292,9 @@ def decode_legacy(batch: Batch, limit: int) -> list[Record]:
         if message.codec or message.magic == 2:
             raise BatchError(Fault.STRUCTURE, "it is compressed twice, or mixes formats")
         if not message.is_intact:
-            raise BatchError(Fault.CHECKSUM, "the checksum of a message in it does not agree with its content")
+            raise BatchError(
+                Fault.CHECKSUM, "the checksum of a message in it does not agree with its content"
+            )
         inner.append(decode_message(message.raw))
         at += len(message.raw)
     if not inner:
@@ -260,7 +302,10 @@ def decode_legacy(batch: Batch, limit: int) -> list[Record]:
     shift = batch.base_offset - inner[-1].offset if batch.magic == 1 else 0
     appended = batch.magic == 1 and batch.attributes & APPEND_TIME_MASK
     return [
-        Record(one.offset + shift, outer.timestamp if appended else one.timestamp, one.key, one.value) for one in inner
+        Record(
+            one.offset + shift, outer.timestamp if appended else one.timestamp, one.key, one.value
+        )
+        for one in inner
     ]
 
 
@@ -289,7 +334,11 @@ def decode_message(raw: bytes) -> Record:
 def is_abort(records: list[Record]) -> bool:
     """Return whether the records of a control batch end a transaction as aborted."""
     key = records[0].key if records else None
-    return key is not None and len(key) >= CONTROL_KEY.size and CONTROL_KEY.unpack_from(key)[1] == ABORT
+    return (
+        key is not None
+        and len(key) >= CONTROL_KEY.size
+        and CONTROL_KEY.unpack_from(key)[1] == ABORT
+    )
 
 
 def field(body: bytes, at: int, end: int) -> tuple[bytes | None, int]:
@@ -302,7 +351,9 @@ def field(body: bytes, at: int, end: int) -> tuple[bytes | None, int]:
     if length < 0:
         return None, at
     if at + length > end:
-        raise BatchError(Fault.STRUCTURE, f"a field gives its length as {length} bytes, and {end - at} follow")
+        raise BatchError(
+            Fault.STRUCTURE, f"a field gives its length as {length} bytes, and {end - at} follow"
+        )
     return body[at : at + length], at + length
 
 

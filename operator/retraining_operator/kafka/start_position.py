@@ -1,8 +1,9 @@
 """Where reading of a partition begins: decides from the committed offset and from what is known of the topic. Pure.
 
-Every commit says in its metadata which topic it was made for: the cluster's id, the topic's id, and how many partitions
-the topic had when the group began. That tells a committed offset that somebody set, such as a tool that moves a topic
-to another cluster, from one that is left over of a topic that was deleted.
+Every commit says in its metadata which topic it was made for: the cluster's id, the topic's id, and
+    how many partitions the topic had when the group began. That tells a committed offset that
+    somebody set, such as a tool that moves a topic to another cluster, from one that is left over
+    of a topic that was deleted.
 """
 
 from __future__ import annotations
@@ -73,7 +74,8 @@ def place_committed(commit: Commit, identity: TopicIdentity, former: Former | No
     Args:
         commit: What Kafka has for the group.
         identity: The topic as it is now.
-        former: What is known of an earlier topic; None if the topic is the one that was read before.
+        former: What is known of an earlier topic; None if the topic is the one that was read
+            before.
 
     Returns:
         The offset, or IN_DOUBT if it looks like the group's own commit for the earlier topic.
@@ -83,22 +85,30 @@ def place_committed(commit: Commit, identity: TopicIdentity, former: Former | No
     mark = commit.mark
     if mark is not None and mark.identity == identity:
         return commit.offset
-    if mark is not None and identity.cluster_id and mark.identity.cluster_id not in {"", identity.cluster_id}:
-        return commit.offset  # made in another cluster and brought here: the topic was moved with its offsets
+    if (
+        mark is not None
+        and identity.cluster_id
+        and mark.identity.cluster_id not in {"", identity.cluster_id}
+    ):
+        return (
+            commit.offset
+        )  # made in another cluster and brought here: the topic was moved with its offsets
     if mark is not None or commit.offset in former.next_offsets:
         return Start.IN_DOUBT
     return commit.offset
 
 
-def place_new(number: int, *, at_end: bool, is_known: bool, partitions_at_start: int | None) -> Start:
+def place_new(
+    number: int, *, at_end: bool, is_known: bool, partitions_at_start: int | None
+) -> Start:
     """Decide where a partition without a committed offset begins.
 
     Args:
         number: The partition's number.
         at_end: Whether the settings say `latest`.
         is_known: Whether records of this partition were handled before.
-        partitions_at_start: How many partitions the topic had when the group began; None if no commit says so, which
-            means that the group begins now.
+        partitions_at_start: How many partitions the topic had when the group began; None if no
+            commit says so, which means that the group begins now.
     """
     if not at_end or is_known:
         return Start.BEGINNING
@@ -112,12 +122,12 @@ def settle_doubt(commit_offset: int, first_later_offset: int | None) -> int | St
 
     Args:
         commit_offset: The offset.
-        first_later_offset: The first record of the topic that is later than everything handled before; None if there
-            is none.
+        first_later_offset: The first record of the topic that is later than everything handled
+            before; None if there is none.
 
     Returns:
-        The offset if all records before it are as old as those that were handled (the topic was moved); else the
-        beginning (the topic was deleted and created again).
+        The offset if all records before it are as old as those that were handled (the topic was
+        moved); else the beginning (the topic was deleted and created again).
     """
     if first_later_offset is not None and first_later_offset < commit_offset:
         return Start.BEGINNING

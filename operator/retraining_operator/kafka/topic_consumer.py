@@ -1,7 +1,7 @@
 """kafka-python's consumer with two changes: its own fetcher, and positions that only the caller sets.
 
-The library looks up committed offsets inside of `poll` and raises for all partitions where one has none. Here a
-partition without a position is simply not read until `Membership` has placed it.
+The library looks up committed offsets inside of `poll` and raises for all partitions where one has
+none. Here a partition without a position is simply not read until `Membership` has placed it.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ DYNAMIC_SESSION_SECONDS = 10
 """When the group gives up a member that was killed and whose successor has another identity."""
 STATIC_SESSION_SECONDS = 30
 """The same for a member with a fixed identity. Its successor takes over at once, so this only has to outlast the
-Lease: were the member gone before, the broker would let the group wait for others (group.initial.rebalance.delay.ms).
+Lease: were the member gone before, the broker would let the group wait for others
+    (group.initial.rebalance.delay.ms).
 """
 METADATA_SECONDS = 10
 """How long new partitions, or a topic that was deleted and created again, may go unnoticed."""
@@ -39,28 +40,40 @@ class TopicConsumer(KafkaConsumer):  # type: ignore[misc]  # the package ships n
     Args:
         settings: Where Kafka is.
         group_id: The group; None to read beside all groups.
-        instance_id: A fixed identity in the group; None for a member that is gone when its connection is.
+        instance_id: A fixed identity in the group; None for a member that is gone when its
+            connection is.
         options: Further options of kafka-python's consumer.
     """
 
-    def __init__(self, settings: Kafka, group_id: str | None, instance_id: str | None = None, **options: Any) -> None:
+    def __init__(
+        self, settings: Kafka, group_id: str | None, instance_id: str | None = None, **options: Any
+    ) -> None:
         session = STATIC_SESSION_SECONDS if instance_id else DYNAMIC_SESSION_SECONDS
-        grouped = {"group_instance_id": instance_id, "session_timeout_ms": session * 1000} if group_id else {}
+        grouped = (
+            {"group_instance_id": instance_id, "session_timeout_ms": session * 1000}
+            if group_id
+            else {}
+        )
         super().__init__(
             **client_options(settings),
             **grouped,
             group_id=group_id,
             enable_auto_commit=False,
             metrics_enabled=False,
-            auto_offset_reset="none",  # where to start is decided by the caller, for each of its causes
+            # where to start is decided by the caller, for each of its causes
+            auto_offset_reset="none",
             isolation_level="read_committed",
             partition_assignment_strategy=(CooperativeStickyAssignor,),
             metadata_max_age_ms=METADATA_SECONDS * 1000,
             reconnect_backoff_max_ms=SLOWEST_RECONNECT_MS,
             **options,
         )
-        self._cluster.config["allow_auto_create_topics"] = False  # kafka-python does not pass its own option on
-        self.fetcher = self._fetcher = Fetcher(self._client, self._subscription, metrics=None, **self.config)
+        self._cluster.config["allow_auto_create_topics"] = (
+            False  # kafka-python does not pass its own option on
+        )
+        self.fetcher = self._fetcher = Fetcher(
+            self._client, self._subscription, metrics=None, **self.config
+        )
         self.place_from: float | None = None
         """From when on partitions may be placed, by the monotonic clock; None if nobody places them."""
 
@@ -104,7 +117,10 @@ class TopicConsumer(KafkaConsumer):  # type: ignore[misc]  # the package ships n
         return str(known) if known is not None and known.int else None
 
     def partition_numbers(self, topic: str) -> frozenset[int]:
-        """Return the partitions of a topic as far as they are known; empty if the topic is not. Does not ask Kafka."""
+        """Return the partitions of a topic as far as they are known; empty if the topic is not.
+
+        Does not ask Kafka.
+        """
         return frozenset(self._cluster.partitions_for_topic(topic) or ())
 
     def may_not_see(self, topic: str) -> bool:
@@ -124,7 +140,10 @@ class TopicConsumer(KafkaConsumer):  # type: ignore[misc]  # the package ships n
     @property
     def is_fenced(self) -> bool:
         """Whether heartbeats have ended because another process has this member's identity."""
-        return self._coordinator.state is MemberState.STABLE and not self._coordinator._heartbeat_enabled
+        return (
+            self._coordinator.state is MemberState.STABLE
+            and not self._coordinator._heartbeat_enabled
+        )
 
     def rejoin(self) -> None:
         """Join the group again, so that the partitions are shared out anew."""
@@ -136,7 +155,9 @@ class TopicConsumer(KafkaConsumer):  # type: ignore[misc]  # the package ships n
         Raises:
             KafkaError: If the coordinator does not answer.
         """
-        return self._coordinator.fetch_committed_offsets(partitions, timeout_ms=int(timeout_seconds * 1000))
+        return self._coordinator.fetch_committed_offsets(
+            partitions, timeout_ms=int(timeout_seconds * 1000)
+        )
 
     def find_coordinator(self, timeout_seconds: float) -> bool:
         """Look up and connect to the broker that keeps the group; return whether it was found in time.
@@ -144,9 +165,13 @@ class TopicConsumer(KafkaConsumer):  # type: ignore[misc]  # the package ships n
         Raises:
             KafkaError: If the user has no right on the group.
         """
-        return bool(self._coordinator.ensure_coordinator_ready(timeout_ms=int(timeout_seconds * 1000)))
+        return bool(
+            self._coordinator.ensure_coordinator_ready(timeout_ms=int(timeout_seconds * 1000))
+        )
 
-    def offsets_at(self, timestamps: dict[TopicPartition, int], timeout_seconds: float) -> dict[TopicPartition, int]:
+    def offsets_at(
+        self, timestamps: dict[TopicPartition, int], timeout_seconds: float
+    ) -> dict[TopicPartition, int]:
         """Return offsets by timestamp (-1 for the end, -2 for the beginning), of the partitions that have one.
 
         Raises:
@@ -167,8 +192,16 @@ class TopicConsumer(KafkaConsumer):  # type: ignore[misc]  # the package ships n
 
     def unreachable(self) -> list[str]:
         """Return the advertised addresses of the brokers that are wanted and to which there is no connection."""
-        waiting = [node for node, connection in list(self._manager._conns.items()) if not connection.connected]
-        failed = [node for node in {*self._manager._backoff, *waiting} if not self._cluster.is_bootstrap(node)]
+        waiting = [
+            node
+            for node, connection in list(self._manager._conns.items())
+            if not connection.connected
+        ]
+        failed = [
+            node
+            for node in {*self._manager._backoff, *waiting}
+            if not self._cluster.is_bootstrap(node)
+        ]
         return sorted({address for node in failed if (address := self.address(node))})
 
     def login_failure(self) -> KafkaError | None:

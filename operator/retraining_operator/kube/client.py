@@ -1,8 +1,8 @@
 """The API server, and the only place that sees its client's errors. Every call is bounded in time.
 
-A call that timed out may still have worked: callers repeat it and take "already exists" for what it is. The official
-client logs in, connects and sends; paths are built here and objects stay plain JSON, because its class for the core
-group alone takes a second to import.
+A call that timed out may still have worked: callers repeat it and take "already exists" for what it
+    is. The official client logs in, connects and sends; paths are built here and objects stay plain
+    JSON, because its class for the core group alone takes a second to import.
 """
 
 from __future__ import annotations
@@ -208,7 +208,9 @@ class Cluster:
         answer = await self.api.call_api(*request, _request_timeout=seconds, _preload_content=False)
         return cast("aiohttp.ClientResponse", answer.response)
 
-    async def _call(self, method: str, path: str, body: Mapping[str, Any] | None = None, **options: Any) -> bytes:
+    async def _call(
+        self, method: str, path: str, body: Mapping[str, Any] | None = None, **options: Any
+    ) -> bytes:
         """Send one request and return the answer's body. The arguments are those of `_send`.
 
         Raises:
@@ -223,7 +225,9 @@ class Cluster:
             raise read_error(answer.status, content.decode(errors="replace"))
         return content
 
-    async def _object(self, method: str, path: str, body: Manifest | None = None, **options: Any) -> Manifest:
+    async def _object(
+        self, method: str, path: str, body: Manifest | None = None, **options: Any
+    ) -> Manifest:
         return read_object(await self._call(method, path, body, **options))
 
     def list_requests(self) -> AsyncIterator[Listing]:
@@ -237,7 +241,9 @@ class Cluster:
 
     async def list_refusals(self) -> list[Manifest]:
         """List the Events that say that the pod of a Job was refused."""
-        answer = await self._object("GET", EVENTS.path(self.namespace), query={"fieldSelector": REFUSAL_EVENTS})
+        answer = await self._object(
+            "GET", EVENTS.path(self.namespace), query={"fieldSelector": REFUSAL_EVENTS}
+        )
         return cast("list[Manifest]", answer["items"])
 
     @asynccontextmanager
@@ -252,18 +258,27 @@ class Cluster:
             seconds: when the API server ends the watch.
 
         Yields:
-            Events with `type` and `object`, as the API server sends them; it has accepted the watch.
+            Events with `type` and `object`, as the API server sends them; it has accepted the
+            watch.
 
         Raises:
             ExpiredError: the version is too old.
             ClusterError: the API server did not answer, or the watch broke.
         """
-        query = {"watch": "true", "resourceVersion": str(resource_version), "timeoutSeconds": str(seconds)}
+        query = {
+            "watch": "true",
+            "resourceVersion": str(resource_version),
+            "timeoutSeconds": str(seconds),
+        }
         limit = seconds + CALL_TIMEOUT_SECONDS
         try:
-            async with await self._send("GET", kind.path(self.namespace), query=query, seconds=limit) as answer:
+            async with await self._send(
+                "GET", kind.path(self.namespace), query=query, seconds=limit
+            ) as answer:
                 if answer.status >= 300:
-                    raise read_watch_error(answer.status, (await answer.read()).decode(errors="replace"))
+                    raise read_watch_error(
+                        answer.status, (await answer.read()).decode(errors="replace")
+                    )
                 async with aclosing(read_events(answer)) as events:
                     yield events
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
@@ -279,7 +294,9 @@ class Cluster:
             if not query["continue"]:
                 return
 
-    async def create(self, kind: Kind, manifest: Manifest, seconds: float = CALL_TIMEOUT_SECONDS) -> Manifest:
+    async def create(
+        self, kind: Kind, manifest: Manifest, seconds: float = CALL_TIMEOUT_SECONDS
+    ) -> Manifest:
         """Create an object and return it as the API server stored it.
 
         Args:
@@ -305,7 +322,9 @@ class Cluster:
         """
         return await self._object("GET", kind.path(self.namespace, name), seconds=seconds)
 
-    async def patch(self, kind: Kind, name: str, change: Manifest, seconds: float = CALL_TIMEOUT_SECONDS) -> Manifest:
+    async def patch(
+        self, kind: Kind, name: str, change: Manifest, seconds: float = CALL_TIMEOUT_SECONDS
+    ) -> Manifest:
         """Change an object by a merge patch and return it.
 
         Args:
@@ -321,7 +340,9 @@ class Cluster:
         path = kind.path(self.namespace, name)
         return await self._object("PATCH", path, change, content_type=MERGE_PATCH, seconds=seconds)
 
-    async def patch_status(self, name: str, resource_version: int, status: Mapping[str, Any]) -> Manifest:
+    async def patch_status(
+        self, name: str, resource_version: int, status: Mapping[str, Any]
+    ) -> Manifest:
         """Write a RetrainRequest's status and return the object.
 
         Args:
@@ -348,7 +369,9 @@ class Cluster:
             annotations: added to it, to say why.
         """
         return await self.patch(
-            JOBS, job, {"metadata": {"annotations": dict(annotations)}, "spec": {"activeDeadlineSeconds": 1}}
+            JOBS,
+            job,
+            {"metadata": {"annotations": dict(annotations)}, "spec": {"activeDeadlineSeconds": 1}},
         )
 
     async def delete_pod(self, name: str, uid: str) -> None:
@@ -402,12 +425,16 @@ class Cluster:
             Conflict: where it has changed since.
             Gone: where it is not there any more.
         """
-        return await self._object("PUT", CONFIG_MAPS.path(self.namespace, manifest["metadata"]["name"]), manifest)
+        return await self._object(
+            "PUT", CONFIG_MAPS.path(self.namespace, manifest["metadata"]["name"]), manifest
+        )
 
     async def list_pods(self, request_uid: str | None = None) -> list[Manifest]:
         """List the pods of one RetrainRequest, or of all."""
         selector = f"{names.LABEL_REQUEST_UID}={request_uid}" if request_uid else MINE
-        answer = await self._object("GET", PODS.path(self.namespace), query={"labelSelector": selector})
+        answer = await self._object(
+            "GET", PODS.path(self.namespace), query={"labelSelector": selector}
+        )
         return cast("list[Manifest]", answer["items"])
 
     async def find_pod(self, name: str, seconds: float = CALL_TIMEOUT_SECONDS) -> Manifest | None:
@@ -431,9 +458,15 @@ class Cluster:
         Raises:
             Gone: where the pod is not there any more.
         """
-        query = {"container": names.TRAINER_CONTAINER, "tailLines": str(lines), "limitBytes": str(LOG_LIMIT_BYTES)}
+        query = {
+            "container": names.TRAINER_CONTAINER,
+            "tailLines": str(lines),
+            "limitBytes": str(LOG_LIMIT_BYTES),
+        }
         path = PODS.path(self.namespace, pod, "log")
-        return (await self._call("GET", path, query=query, seconds=LOG_TIMEOUT_SECONDS)).decode(errors="replace")
+        return (await self._call("GET", path, query=query, seconds=LOG_TIMEOUT_SECONDS)).decode(
+            errors="replace"
+        )
 
 
 async def read_events(answer: aiohttp.ClientResponse) -> AsyncGenerator[Manifest, None]:
@@ -444,7 +477,9 @@ async def read_events(answer: aiohttp.ClientResponse) -> AsyncGenerator[Manifest
         ClusterError: the API server has ended the watch with an error.
     """
     rest = b""
-    async for chunk in answer.content.iter_any():  # a line may be longer than what aiohttp reads as one
+    async for (
+        chunk
+    ) in answer.content.iter_any():  # a line may be longer than what aiohttp reads as one
         *lines, rest = (rest + chunk).split(b"\n")
         for line in lines:
             event = read_object(line)
@@ -475,7 +510,9 @@ def read_object(body: bytes) -> Manifest:
     except ValueError:
         found = None
     if not isinstance(found, dict):
-        raise ClusterAway(f"The API server answered without JSON: {body[:200].decode(errors='replace')}")
+        raise ClusterAway(
+            f"The API server answered without JSON: {body[:200].decode(errors='replace')}"
+        )
     return found
 
 

@@ -20,7 +20,13 @@ logger = logging.getLogger(__name__)
 
 AS_MEANT = {*Verdict, *Withheld, Reason.MERGED, Reason.REPLACED, Reason.FORBIDDEN}
 """Where the challenger did not go live for one of these, nothing went wrong."""
-LOUD = {Verdict.UNREADABLE_CHAMPION, Reason.DECISION_IGNORED, Reason.BREAKER_OPEN, Reason.RETRYING, *HOLDS}
+LOUD = {
+    Verdict.UNREADABLE_CHAMPION,
+    Reason.DECISION_IGNORED,
+    Reason.BREAKER_OPEN,
+    Reason.RETRYING,
+    *HOLDS,
+}
 """What a person should look at although nothing has failed for good."""
 NOTE_LIMIT_BYTES = 1000
 """The API server refuses notes of more than 1 kB."""
@@ -36,12 +42,16 @@ class Narrator:
     async def tell(self, request: RetrainRequest, condition: Mapping[str, str]) -> None:
         """Write what became of a request."""
         try:
-            await self._cluster.create(EVENTS, build_event(request, condition, self._instance, datetime.now(UTC)))
+            await self._cluster.create(
+                EVENTS, build_event(request, condition, self._instance, datetime.now(UTC))
+            )
         except ClusterError as error:
             logger.warning("%s: its Event could not be written: %s", request.key, error)
 
 
-def build_event(request: RetrainRequest, condition: Mapping[str, str], instance: str, now: datetime) -> Manifest:
+def build_event(
+    request: RetrainRequest, condition: Mapping[str, str], instance: str, now: datetime
+) -> Manifest:
     """Build one Event from a condition; its name makes the same turn of the same request one Event."""
     fails = condition["status"] == "False" and condition["reason"] not in AS_MEANT
     warning = fails or condition["reason"] in LOUD
@@ -49,7 +59,10 @@ def build_event(request: RetrainRequest, condition: Mapping[str, str], instance:
     return {
         "apiVersion": "events.k8s.io/v1",
         "kind": "Event",
-        "metadata": {"name": f"{request.name}.{names.digest(turn, 16)}", "namespace": request.namespace},
+        "metadata": {
+            "name": f"{request.name}.{names.digest(turn, 16)}",
+            "namespace": request.namespace,
+        },
         "eventTime": now.strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
         "type": "Warning" if warning else "Normal",
         "reason": condition["reason"],

@@ -20,8 +20,8 @@ def pod_of(holder: str) -> str:
 def has_ended(pod: Mapping[str, Any]) -> bool:
     """Return whether the operator's container in a pod does not run.
 
-    The kubelet alone writes that. A container that waits for its next start has ended as well: its next process has
-    another name and takes the Lease like everybody else.
+    The kubelet alone writes that. A container that waits for its next start has ended as well: its
+    next process has another name and takes the Lease like everybody else.
     """
     status = pod.get("status") or {}
     if status.get("phase") in ENDED_PHASES:
@@ -46,8 +46,8 @@ class HolderPod:
     async def has_ended(self, holder: str, seconds: float) -> bool:
         """Return whether a holder has ended for sure; False if it is not known.
 
-        A pod that was there and is gone counts: Kubernetes deletes it once its containers have ended, or because
-        somebody says by force that they have.
+        A pod that was there and is gone counts: Kubernetes deletes it once its containers have
+            ended, or because somebody says by force that they have.
 
         Args:
             holder: as the Lease names it.

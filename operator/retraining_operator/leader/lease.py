@@ -1,10 +1,11 @@
 """Who of several operators acts: the one that holds the Lease. Driven by the replica, which acts while it leads.
 
-A leader renews the Lease; the others take it once nobody has renewed it for its duration, counted by their own
-monotonic clock from when they saw it change: clocks of different machines are never compared. A leader that could not
-renew counts its own deadline from before the last renewal was sent, so it gives up before any other may start. Each
-write carries the version that was read, so of two that take the Lease at once one is refused. A leader whose pod has
-ended cannot act, so nobody waits for the end of its Lease.
+A leader renews the Lease; the others take it once nobody has renewed it for its duration, counted
+by their own monotonic clock from when they saw it change: clocks of different machines are never
+compared. A leader that could not renew counts its own deadline from before the last renewal was
+sent, so it gives up before any other may start. Each write carries the version that was read, so of
+two that take the Lease at once one is refused. A leader whose pod has ended cannot act, so nobody
+waits for the end of its Lease.
 """
 
 from __future__ import annotations
@@ -23,7 +24,14 @@ from typing import Any
 from retraining_operator.api import names
 from retraining_operator.api.request import Manifest
 from retraining_operator.context import Context
-from retraining_operator.kube.client import LEASES, AlreadyExists, Cluster, ClusterError, Conflict, Gone
+from retraining_operator.kube.client import (
+    LEASES,
+    AlreadyExists,
+    Cluster,
+    ClusterError,
+    Conflict,
+    Gone,
+)
 from retraining_operator.leader.holder import HolderPod, pod_of
 
 logger = logging.getLogger(__name__)
@@ -107,7 +115,11 @@ def read_lease(body: Mapping[str, Any], default_seconds: float) -> Lease:
 def build_lease(move: Move, before: Lease | None, me: str, seconds: int, now: datetime) -> Manifest:
     """Build the Lease to create, or what changes in the one that was read."""
     time_of_day = now.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-    spec: Manifest = {"holderIdentity": me, "leaseDurationSeconds": seconds, "renewTime": time_of_day}
+    spec: Manifest = {
+        "holderIdentity": me,
+        "leaseDurationSeconds": seconds,
+        "renewTime": time_of_day,
+    }
     if move is not Move.RENEW:
         spec["acquireTime"] = time_of_day
         spec["leaseTransitions"] = before.transitions + 1 if before else 0
@@ -167,7 +179,8 @@ class Elector:
     async def run(self, lead: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """Wait for the Lease and act while it is held, again and again; acting is over before the Lease is given back.
 
-        A leader that loses it stands by once more: an API server that is away for a while costs no process its life.
+        A leader that loses it stands by once more: an API server that is away for a while costs no
+            process its life.
         """
         if not self._settings.enabled:
             self.leading = True
@@ -212,7 +225,9 @@ class Elector:
                 async with asyncio.timeout_at(self._renewed_at + settings.renew_deadline_seconds):
                     while not await self._attempt():
                         if self.holder != self._me:
-                            raise LeaseLost(f"{self.holder or 'Somebody else'} holds the Lease now.")
+                            raise LeaseLost(
+                                f"{self.holder or 'Somebody else'} holds the Lease now."
+                            )
                         await asyncio.sleep(settings.retry_period_seconds)
             except TimeoutError:
                 raise LeaseLost(
@@ -228,7 +243,11 @@ class Elector:
                 await self._look()
             try:
                 return await self._move()
-            except (AlreadyExists, Conflict, Gone):  # somebody was quicker, or an earlier try of ours has worked
+            except (
+                AlreadyExists,
+                Conflict,
+                Gone,
+            ):  # somebody was quicker, or an earlier try of ours has worked
                 await self._look()
                 return await self._move()
         except ClusterError as error:
@@ -237,7 +256,9 @@ class Elector:
 
     async def _look(self) -> None:
         try:
-            body = await self._cluster.read(LEASES, names.LEASE, self._settings.retry_period_seconds)
+            body = await self._cluster.read(
+                LEASES, names.LEASE, self._settings.retry_period_seconds
+            )
         except Gone:
             self._seen = sight(self._seen, None, time.monotonic())
         else:
@@ -251,14 +272,18 @@ class Elector:
             if not await self._holder_has_ended():
                 return False
             move = Move.TAKE
-        change = build_lease(move, seen.lease, self._me, self._settings.lease_duration_seconds, datetime.now(UTC))
+        change = build_lease(
+            move, seen.lease, self._me, self._settings.lease_duration_seconds, datetime.now(UTC)
+        )
         await self._write(change, new=move is Move.CREATE)
         self._renewed_at = began
         return True
 
     async def _holder_has_ended(self) -> bool:
         try:
-            ended = await self._holder_pod.has_ended(self.holder, self._settings.retry_period_seconds)
+            ended = await self._holder_pod.has_ended(
+                self.holder, self._settings.retry_period_seconds
+            )
         except ClusterError as error:
             logger.debug("The pod of the holder %s: %s", self.holder, error)
             return False
@@ -285,7 +310,10 @@ class Elector:
         try:
             await self._look()  # a renewal that the stop has cut short may have worked
             if self._seen and (lease := self._seen.lease) and lease.holder == self._me:
-                change = {"metadata": {"resourceVersion": lease.version}, "spec": {"holderIdentity": None}}
+                change = {
+                    "metadata": {"resourceVersion": lease.version},
+                    "spec": {"holderIdentity": None},
+                }
                 await self._write(change, new=False)
                 logger.info("Gave the Lease back.")
         except ClusterError as error:

@@ -1,7 +1,7 @@
 """Gauges that are computed at each scrape from the state of the process that is asked.
 
-Nothing is stored between two scrapes, so what is gone is not counted. A replica that does not lead exports
-`retraining_leader` alone: the figures about the work are the leader's.
+Nothing is stored between two scrapes, so what is gone is not counted. A replica that does not lead
+exports `retraining_leader` alone: the figures about the work are the leader's.
 """
 
 from __future__ import annotations
@@ -95,7 +95,9 @@ class StateCollector(Collector):
     def collect(self) -> Iterator[Metric]:
         """Compute every gauge."""
         leading = self._sources.leading()
-        yield gauge("retraining_leader", "Whether this replica is the one that acts: 1 or 0.", leading)
+        yield gauge(
+            "retraining_leader", "Whether this replica is the one that acts: 1 or 0.", leading
+        )
         if leading and self._sources.acting():
             now = self._clock()
             yield from work_gauges(self._sources.work(), now)
@@ -125,7 +127,12 @@ def work_gauges(counts: WorkCounts, now: float) -> Iterator[Metric]:
         ("running",): counts.running,
         ("awaiting_decision",): counts.awaiting_decision,
     }
-    yield labelled("retraining_requests", "RetrainRequests that are not done with, by state.", ["state"], requests)
+    yield labelled(
+        "retraining_requests",
+        "RetrainRequests that are not done with, by state.",
+        ["state"],
+        requests,
+    )
     held = dict.fromkeys(HOLDING, 0) | dict(counts.held)
     yield labelled(
         "retraining_requests_held",

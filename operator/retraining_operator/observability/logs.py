@@ -1,4 +1,7 @@
-"""Log lines: plain sentences for people, or one JSON object a line when asked. Set up once, by `__main__`."""
+"""Log lines: plain sentences for people, or one JSON object a line when asked.
+
+Set up once, by `__main__`.
+"""
 
 from __future__ import annotations
 
@@ -15,8 +18,8 @@ REPEAT_SECONDS = 60
 class Repeats(logging.Filter):
     """Lets a library's line through once a minute, and nothing of kafka-python.
 
-    While a broker is unavailable kafka-python logs several lines a second, most without a host. The consumer says the
-    same once, with host, topic, group and what to do, when its state changes.
+    While a broker is unavailable kafka-python logs several lines a second, most without a host. The
+    consumer says the same once, with host, topic, group and what to do, when its state changes.
     """
 
     def __init__(self) -> None:
@@ -42,7 +45,9 @@ def configure(form: Literal["text", "json"], level: str) -> None:
     if form == "json":
         fields = "%(asctime)s %(levelname)s %(name)s %(message)s"
         handler.setFormatter(
-            JsonFormatter(fields, rename_fields={"asctime": "time", "levelname": "level", "name": "logger"})
+            JsonFormatter(
+                fields, rename_fields={"asctime": "time", "levelname": "level", "name": "logger"}
+            )
         )
     else:
         handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(message)s"))

@@ -1,7 +1,7 @@
 """The operator's counters and its registry. `gauges` declares what is computed at each scrape.
 
-The counters are fed from finished Jobs, so the trainer's figures are here too and not in a process that nobody
-scrapes. The first four metrics have the old service's names and buckets.
+The counters are fed from finished Jobs, so the trainer's figures are here too and not in a process
+that nobody scrapes. The first four metrics have the old service's names and buckets.
 """
 
 from __future__ import annotations
@@ -58,7 +58,9 @@ class Metrics:
             buckets=DURATION_BUCKETS_SECONDS,
             registry=self.registry,
         )
-        self._promotions = Counter("model_promotions", "Models that were promoted.", registry=self.registry)
+        self._promotions = Counter(
+            "model_promotions", "Models that were promoted.", registry=self.registry
+        )
         self._outcomes = Counter(
             "retraining_outcomes",
             "Retrains that have ended, by verdict or failure.",
@@ -84,7 +86,10 @@ class Metrics:
             registry=self.registry,
         )
         self._triggers = Counter(
-            "retraining_triggers", "Kafka records handled, by outcome.", ["outcome"], registry=self.registry
+            "retraining_triggers",
+            "Kafka records handled, by outcome.",
+            ["outcome"],
+            registry=self.registry,
         )
         self._skipped_batches = Counter(
             "retraining_consumer_skipped_batches",

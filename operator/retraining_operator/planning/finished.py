@@ -49,9 +49,15 @@ def past_of(request: RetrainRequest) -> Past:
         uid=request.uid,
         resource_version=request.resource_version,
         started_at=moment(status["startTime"]) if ran and status.get("startTime") else None,
-        ended_at=moment(status.get("completionTime") or succeeded.get("lastTransitionTime") or request.created_at),
+        ended_at=moment(
+            status.get("completionTime")
+            or succeeded.get("lastTransitionTime")
+            or request.created_at
+        ),
         ran=ran,
-        failed=ran and succeeded.get("status") == "False" and succeeded.get("reason") not in NO_FAULT,
+        failed=ran
+        and succeeded.get("status") == "False"
+        and succeeded.get("reason") not in NO_FAULT,
         reason=succeeded.get("reason", ""),
         recorded=request.condition("Recorded").get("status") == "True",
         arrival=request.arrival,
@@ -75,7 +81,12 @@ def merged_of(taken: Iterable[Past]) -> Manifest:
     if not taken:
         return {}
     reasons = list(dict.fromkeys(run.trigger_reason for run in taken))[:REASONS_LIMIT]
-    merged = {"count": len(taken), "first": taken[0].name, "last": taken[-1].name, "reasons": reasons}
+    merged = {
+        "count": len(taken),
+        "first": taken[0].name,
+        "last": taken[-1].name,
+        "reasons": reasons,
+    }
     return {"merged": merged}
 
 

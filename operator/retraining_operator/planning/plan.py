@@ -1,7 +1,7 @@
 """What to do next, decided from what the operator knows. Pure: the reconciler gathers before and acts after.
 
-Level-triggered: the same view gives the same steps, whatever happened in between, so that a step that failed or whose
-process died is simply planned again.
+Level-triggered: the same view gives the same steps, whatever happened in between, so that a step
+that failed or whose process died is simply planned again.
 """
 
 from __future__ import annotations
@@ -21,7 +21,15 @@ from retraining_operator.api.names import Task
 from retraining_operator.api.outcome import Outcome
 from retraining_operator.api.reasons import Reason
 from retraining_operator.api.request import RetrainRequest
-from retraining_operator.api.status import awaiting, deciding, finished, invitation, launched, unlaunched, waiting
+from retraining_operator.api.status import (
+    awaiting,
+    deciding,
+    finished,
+    invitation,
+    launched,
+    unlaunched,
+    waiting,
+)
 from retraining_operator.contract import Withheld
 from retraining_operator.planning.finished import Past, merged_of, taken_in
 from retraining_operator.planning.snapshot import could_start, running_since, standing
@@ -85,9 +93,12 @@ def plan(gathered: Gathered, triggers: Triggers, now: datetime) -> Plan:
     candidates = [
         request
         for request in ordered
-        if could_start(request, retrains) and request.uid not in gathered.launching | gathered.refused
+        if could_start(request, retrains)
+        and request.uid not in gathered.launching | gathered.refused
     ]
-    found = standing(triggers, now, running_since(ordered, retrains, gathered.launching, now), gathered.past)
+    found = standing(
+        triggers, now, running_since(ordered, retrains, gathered.launching, now), gathered.past
+    )
     admissions = admit_all(candidates, found)
     taken = taken_in(gathered.past)
     steps: list[Step] = []
@@ -100,7 +111,11 @@ def plan(gathered: Gathered, triggers: Triggers, now: datetime) -> Plan:
         else:
             chosen = before_verdict(request, job, now)
         steps += islice(chosen, 1)
-    waits = [(request, answer) for request in candidates if isinstance(answer := admissions[request.uid], Wait)]
+    waits = [
+        (request, answer)
+        for request in candidates
+        if isinstance(answer := admissions[request.uid], Wait)
+    ]
     replaced = replacements(ordered, retrains, waits, triggers)
     ending = {step.request.uid for step in replaced}
     return Plan(
@@ -132,12 +147,16 @@ def replacements(
     return [Replace(request, job, by) for (request, job), by in pairs if not job.replaced_by]
 
 
-def before_job(request: RetrainRequest, admission: Admission, taken: Sequence[Past], now: datetime) -> Iterator[Step]:
+def before_job(
+    request: RetrainRequest, admission: Admission, taken: Sequence[Past], now: datetime
+) -> Iterator[Step]:
     """Give the steps of a request that could start, the next one first."""
     if isinstance(admission, Allow):
         yield Launch(request)
     elif isinstance(admission, Wait):
-        yield from report(request, waiting(request, admission.reason, admission.message, now) | merged_of(taken))
+        yield from report(
+            request, waiting(request, admission.reason, admission.message, now) | merged_of(taken)
+        )
     else:
         yield from report(request, unlaunched(request, admission, now))
 
@@ -150,14 +169,18 @@ def before_verdict(request: RetrainRequest, job: Job | None, now: datetime) -> I
         yield from end_pod(request, job)
         yield from report(request, launched(request, job, now))
     elif request.malformed:
-        yield from report(request, finished(request, Outcome(Reason.INVALID_REQUEST, request.malformed), now))
+        yield from report(
+            request, finished(request, Outcome(Reason.INVALID_REQUEST, request.malformed), now)
+        )
     elif request.launching:
         yield Launch(request)
     elif request.status.get("jobName"):
         yield Miss(request, Task.TRAIN)
 
 
-def after_verdict(request: RetrainRequest, job: Job | None, decision: Job | None, now: datetime) -> Iterator[Step]:
+def after_verdict(
+    request: RetrainRequest, job: Job | None, decision: Job | None, now: datetime
+) -> Iterator[Step]:
     """Give the steps of a request whose outcome is stored, the next one first."""
     if request.awaiting:
         yield from towards_decision(request, decision, now)
@@ -194,15 +217,21 @@ def towards_decision(request: RetrainRequest, job: Job | None, now: datetime) ->
     elif request.status.get("decisionJobName"):
         yield Miss(request, Task.DECIDE)
     elif request.decision is None:
-        yield from report(request, awaiting(request, Withheld.AWAITING_DECISION, invitation(request), now))
+        yield from report(
+            request, awaiting(request, Withheld.AWAITING_DECISION, invitation(request), now)
+        )
     else:
         try:
             ruling = read_ruling(request.decision)
         except NoRuling as error:
-            yield from report(request, awaiting(request, Withheld.AWAITING_DECISION, str(error), now))
+            yield from report(
+                request, awaiting(request, Withheld.AWAITING_DECISION, str(error), now)
+            )
             return
         if request.spec.suspend:
-            message = f'spec.suspend is true; set it to false to let the decision "{ruling}" take effect.'
+            message = (
+                f'spec.suspend is true; set it to false to let the decision "{ruling}" take effect.'
+            )
             yield from report(request, awaiting(request, Withheld.AWAITING_DECISION, message, now))
         else:
             yield Decide(request, ruling)
@@ -216,8 +245,14 @@ def remark(request: RetrainRequest) -> Iterator[Ignore]:
     with suppress(NoRuling):
         if read_ruling(text) == request.decided:
             return
-    why = f'it was decided "{request.decided}" before' if request.decided else "no challenger awaits a decision"
-    yield Ignore(request, f"The annotation {names.ANNOTATION_DECISION} ({text!r}) changes nothing: {why}.")
+    why = (
+        f'it was decided "{request.decided}" before'
+        if request.decided
+        else "no challenger awaits a decision"
+    )
+    yield Ignore(
+        request, f"The annotation {names.ANNOTATION_DECISION} ({text!r}) changes nothing: {why}."
+    )
 
 
 def report(request: RetrainRequest, status: Status) -> Iterator[Report]:

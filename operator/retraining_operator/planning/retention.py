@@ -32,7 +32,9 @@ def prunable(
     ordered = sorted(past, key=lambda run: run.ended_at)
     deadline = now - timedelta(days=retention.max_age_days)
     surplus = len(ordered) - retention.max_count
-    needed = {run.uid for run in [run for run in ordered if run.ran][-max(1, triggers.breaker_failures) :]}
+    needed = {
+        run.uid for run in [run for run in ordered if run.ran][-max(1, triggers.breaker_failures) :]
+    }
     chosen = (
         run
         for place, run in enumerate(ordered)

@@ -1,4 +1,7 @@
-"""What the trigger policy looks at: what waits, what runs, what ended when. Gathered by `plan`. Pure."""
+"""What the trigger policy looks at: what waits, what runs, what ended when.
+
+Gathered by `plan`. Pure.
+"""
 
 from __future__ import annotations
 
@@ -43,14 +46,18 @@ class Standing:
         return self
 
 
-def standing(triggers: Triggers, now: datetime, running_since: Sequence[datetime], past: Sequence[Past]) -> Standing:
+def standing(
+    triggers: Triggers, now: datetime, running_since: Sequence[datetime], past: Sequence[Past]
+) -> Standing:
     """Gather what the rules need; what no rule asks for is left out, since the past may be long."""
     found = Standing(triggers=triggers, now=now, running=len(running_since))
     if triggers.max_runs_per_day:
         started = (run.started_at for run in past if run.started_at and run.started_at > now - DAY)
         found = replace(found, starts=sorted([*started, *running_since]))
     if triggers.cooldown_seconds or triggers.breaker_failures:
-        found = replace(found, ends=sorted((run for run in past if run.ran), key=lambda run: run.ended_at))
+        found = replace(
+            found, ends=sorted((run for run in past if run.ran), key=lambda run: run.ended_at)
+        )
     return found
 
 
@@ -65,12 +72,14 @@ def running_since(
 ) -> list[datetime]:
     """Give when each retrain that takes a place started: its Job is not finished, is being created, or was deleted.
 
-    A deleted Job's pod may run on for a while, and so may the sidecars of a trainer that has ended; the place is free
-    once the request has its outcome.
+    A deleted Job's pod may run on for a while, and so may the sidecars of a trainer that has ended;
+    the place is free once the request has its outcome.
     """
     requests = list(requests)
     finished = {request.uid for request in requests if request.finished}
-    unfinished = [job.started_at for uid, job in jobs.items() if job.end is None and uid not in finished]
+    unfinished = [
+        job.started_at for uid, job in jobs.items() if job.end is None and uid not in finished
+    ]
     unseen = [
         request.status.get("startTime")
         for request in requests

@@ -1,4 +1,7 @@
-"""The steps that a plan is made of, each about one request. Decided by `plan`, carried out by the reconciler."""
+"""The steps that a plan is made of, each about one request.
+
+Decided by `plan`, carried out by the reconciler.
+"""
 
 from __future__ import annotations
 
@@ -110,4 +113,17 @@ class Settle:
     request: RetrainRequest
 
 
-Step = Launch | Replace | Decide | Ignore | Report | Conclude | Miss | Record | EndPod | EndJob | ArmTtl | Settle
+Step = (
+    Launch
+    | Replace
+    | Decide
+    | Ignore
+    | Report
+    | Conclude
+    | Miss
+    | Record
+    | EndPod
+    | EndJob
+    | ArmTtl
+    | Settle
+)

@@ -1,7 +1,8 @@
 """The trigger policy: whether a request may start now, waits, is merged into another, or is refused. Pure; see `plan`.
 
-All of it is neutral by default, so that one trigger is one retrain. Nothing is remembered: what a rule needs follows
-from the requests and Jobs in the cluster, so a restart or another setting changes nothing about what waits.
+All of it is neutral by default, so that one trigger is one retrain. Nothing is remembered: what a
+rule needs follows from the requests and Jobs in the cluster, so a restart or another setting
+changes nothing about what waits.
 """
 
 from __future__ import annotations
@@ -18,13 +19,22 @@ from retraining_operator.settings import ConcurrencyPolicy
 
 
 def admit_all(candidates: Sequence[RetrainRequest], found: Standing) -> dict[str, Admission]:
-    """Ask about each request in order; what one gets, the next one finds. The answers are keyed by uid."""
-    willing = [request for request in candidates if not request.spec.suspend and request.spec.rollback_to is None]
+    """Ask about each request in order; what one gets, the next one finds.
+
+    The answers are keyed by uid.
+    """
+    willing = [
+        request
+        for request in candidates
+        if not request.spec.suspend and request.spec.rollback_to is None
+    ]
     places = {request.uid: place for place, request in enumerate(willing, 1)}
     admissions: dict[str, Admission] = {}
     for request in candidates:
         newer = len(willing) - places.get(request.uid, len(willing))
-        answer = admit(request, replace(found, newer=newer, newest=willing[-1].name if willing else ""))
+        answer = admit(
+            request, replace(found, newer=newer, newest=willing[-1].name if willing else "")
+        )
         admissions[request.uid] = answer
         found = found.after(request, answer)
     return admissions
@@ -50,7 +60,10 @@ def paused(_: RetrainRequest, found: Standing) -> Wait | None:
     """Hold back all."""
     if not found.triggers.paused:
         return None
-    return Wait(Reason.PAUSED, "All retrains are paused (triggers.paused); they start in order once it is false.")
+    return Wait(
+        Reason.PAUSED,
+        "All retrains are paused (triggers.paused); they start in order once it is false.",
+    )
 
 
 def urgent(request: RetrainRequest, _: Standing) -> Allow | None:
@@ -81,7 +94,9 @@ def breaker(_: RetrainRequest, found: Standing) -> Wait | None:
     if found.now < until:
         return Wait(Reason.BREAKER_OPEN, f"{failed}. The next is tried at {clock(until)}.", until)
     if found.running:
-        return Wait(Reason.BREAKER_OPEN, f"{failed}. A trial runs; its success lets the others start.")
+        return Wait(
+            Reason.BREAKER_OPEN, f"{failed}. A trial runs; its success lets the others start."
+        )
     return None
 
 
@@ -126,8 +141,14 @@ def concurrency(_: RetrainRequest, found: Standing) -> Wait | Refuse | None:
         )
         return Refuse(Reason.FORBIDDEN, message)
     if policy is ConcurrencyPolicy.REPLACE:
-        return Wait(Reason.QUEUED, "It replaces a running retrain and starts as soon as that one has stopped.")
-    return Wait(Reason.QUEUED, f"It waits for a place: at most {limit} retrains run at once (triggers.maxConcurrent).")
+        return Wait(
+            Reason.QUEUED,
+            "It replaces a running retrain and starts as soon as that one has stopped.",
+        )
+    return Wait(
+        Reason.QUEUED,
+        f"It waits for a place: at most {limit} retrains run at once (triggers.maxConcurrent).",
+    )
 
 
 RULES: tuple[Callable[[RetrainRequest, Standing], Admission | None], ...] = (

@@ -1,8 +1,8 @@
 """What the operator knows of the cluster: unfinished requests, their Jobs and how pods ended, as the watch shows them.
 
-Seeded by one list before anything is decided, then kept up by the handlers and by the answers to the operator's own
-writes. The reconciler waits on it. Resource versions are compared as numbers: Kubernetes 1.35 promises that they
-grow, as etcd's always did.
+Seeded by one list before anything is decided, then kept up by the handlers and by the answers to
+the operator's own writes. The reconciler waits on it. Resource versions are compared as numbers:
+Kubernetes 1.35 promises that they grow, as etcd's always did.
 """
 
 from __future__ import annotations
@@ -78,7 +78,11 @@ class View:
             return
         pods = self.pods.setdefault(pod.request_uid, {})
         known = pods.get(pod.uid)
-        if known and known.attempt and (pod.attempt is None or pod.resource_version < known.resource_version):
+        if (
+            known
+            and known.attempt
+            and (pod.attempt is None or pod.resource_version < known.resource_version)
+        ):
             pod = known  # a word without the end, or an older one, changes nothing
         pods[pod.uid] = replace(pod, deleted=True, others=()) if gone else pod
         if gone and pod.attempt is None:
@@ -88,7 +92,8 @@ class View:
     def see_refusal(self, body: Mapping[str, Any], *, gone: bool = False) -> None:
         """Store that the API server has refused a pod of a Job, from the Job controller's Event.
 
-        An Event that is gone has only become too old. What it said is dropped here and stays in the status.
+        An Event that is gone has only become too old. What it said is dropped here and stays in the
+        status.
         """
         refusal = read_refusal(body)
         if refusal is None:
@@ -117,7 +122,9 @@ class View:
 
     def _told(self, job: Job) -> Job:
         """Add to a Job what its pods and Events tell."""
-        pods = [pod for pod in self.pods.get(job.request_uid, {}).values() if pod.job_uid == job.uid]
+        pods = [
+            pod for pod in self.pods.get(job.request_uid, {}).values() if pod.job_uid == job.uid
+        ]
         ends = own(job, (pod.attempt for pod in pods if pod.attempt))
         return replace(
             job,
@@ -140,13 +147,16 @@ class View:
     def count_waiting(self) -> int:
         """Count the requests that have no Job yet."""
         jobs = self.jobs[Task.TRAIN]
-        return sum(request.uid not in jobs and not request.finished for request in self.requests.values())
+        return sum(
+            request.uid not in jobs and not request.finished for request in self.requests.values()
+        )
 
     def counts(self, held: Mapping[str, Reason]) -> WorkCounts:
         """Count the requests by state.
 
         Args:
-            held: why requests wait, by their names; those that are gone or have started meanwhile are left out.
+            held: why requests wait, by their names; those that are gone or have started meanwhile
+                are left out.
         """
         jobs, requests = self.jobs[Task.TRAIN], list(self.requests.values())
         unfinished = [request for request in requests if not request.finished]
@@ -170,7 +180,10 @@ class View:
 
     def past(self) -> list[Past]:
         """Give what is kept of all finished requests."""
-        return [*self.settled.values(), *(past_of(request) for request in self.requests.values() if request.finished)]
+        return [
+            *self.settled.values(),
+            *(past_of(request) for request in self.requests.values() if request.finished),
+        ]
 
     def lose_request(self, body: Mapping[str, Any]) -> None:
         """Remove a request that somebody has deleted; that its record had one stays known."""
@@ -211,7 +224,11 @@ class View:
 def judged_at(request: RetrainRequest) -> float:
     """Return when the request's challenger was judged, in seconds since 1970; 0 if it was not."""
     status = request.status
-    return seconds(status["completionTime"]) if status.get("figures") and status.get("completionTime") else 0.0
+    return (
+        seconds(status["completionTime"])
+        if status.get("figures") and status.get("completionTime")
+        else 0.0
+    )
 
 
 def seconds(timestamp: str) -> float:
@@ -222,8 +239,8 @@ def seconds(timestamp: str) -> float:
 def ended_trainer(pods: Iterable[Pod]) -> EndedTrainer | None:
     """Return the trainer that has ended in a pod that Kubernetes will not count as succeeded by itself.
 
-    Another container of the pod goes on, has failed, or the pod is being deleted. A trainer that succeeded comes
-    first: its verdict counts, whatever another pod does.
+    Another container of the pod goes on, has failed, or the pod is being deleted. A trainer that
+    succeeded comes first: its verdict counts, whatever another pod does.
     """
     found = []
     for pod in pods:
@@ -232,5 +249,7 @@ def ended_trainer(pods: Iterable[Pod]) -> EndedTrainer | None:
         succeeded = decides(pod.attempt)
         if pod.others or (succeeded and (pod.phase == "Failed" or pod.deleted)):
             finished_at = pod.attempt.finished_at
-            found.append(EndedTrainer(pod.name, pod.uid, finished_at, succeeded, pod.deleted, pod.others))
+            found.append(
+                EndedTrainer(pod.name, pod.uid, finished_at, succeeded, pod.deleted, pod.others)
+            )
     return max(found, key=lambda each: (each.succeeded, each.finished_at), default=None)

@@ -1,4 +1,7 @@
-"""kopf's handlers: the only place where the watch meets our code. Each takes one event into the view."""
+"""kopf's handlers: the only place where the watch meets our code.
+
+Each takes one event into the view.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +26,9 @@ async def watch(context: Context) -> None:
         settings=build_settings(),
         memo=context,
         namespaces=[context.settings.namespace],
-        identity=cast("Any", platform.node()),  # kopf's own guess needs the user's name, and a bare uid has none
+        identity=cast(
+            "Any", platform.node()
+        ),  # kopf's own guess needs the user's name, and a bare uid has none
     )
     context.stopping.set()
 
@@ -55,7 +60,8 @@ async def observe_pod(event: kopf.RawEvent, memo: Context, **_: Any) -> None:
 async def observe_refusal(event: kopf.RawEvent, memo: Context, **_: Any) -> None:
     """Record that the API server has refused a Job's pod.
 
-    The watch health does not cover these Events, because days may pass without one. Each resynchronization lists them.
+    The watch health does not cover these Events, because days may pass without one. Each
+    resynchronization lists them.
     """
     memo.view.see_refusal(event["object"], gone=event["type"] == "DELETED")
 
@@ -78,8 +84,8 @@ async def begin_stop(memo: Context, **_: Any) -> None:
 def build_registry(*, election: bool) -> kopf.OperatorRegistry:
     """Register the handlers in a registry of our own, so that importing this module does nothing.
 
-    Plain events and nothing else: they write no annotation, need no finalizer, and what they would have to remember
-    is in the cluster already.
+    Plain events and nothing else: they write no annotation, need no finalizer, and what they would
+        have to remember is in the cluster already.
     """
     registry = kopf.OperatorRegistry()
     kopf.on.login(registry=registry)(login)
@@ -113,18 +119,28 @@ class NoDiffs(kopf.AnnotationsDiffBaseStorage):
 def build_settings() -> kopf.OperatorSettings:
     """Build kopf's own settings."""
     settings = kopf.OperatorSettings()
-    settings.peering.standalone = True  # a foreign peering object named "default" would freeze this operator
+    settings.peering.standalone = (
+        True  # a foreign peering object named "default" would freeze this operator
+    )
     settings.posting.enabled = False  # Events are ours to write
     settings.persistence.diffbase_storage = NoDiffs()
-    settings.scanning.disabled = True  # neither CRDs nor namespaces come and go for us, and watching them needs rights
+    settings.scanning.disabled = (
+        True  # neither CRDs nor namespaces come and go for us, and watching them needs rights
+    )
     settings.watching.server_timeout = 300
     settings.watching.client_timeout = 310
-    settings.watching.inactivity_timeout = 70  # the API server sends a word each minute: a silent watch is opened again
+    settings.watching.inactivity_timeout = (
+        70  # the API server sends a word each minute: a silent watch is opened again
+    )
     settings.watching.field_selectors[LEASES] = f"metadata.name={names.LEASE}"
     settings.watching.field_selectors[EVENTS] = REFUSAL_EVENTS
-    settings.networking.error_backoffs = itertools.repeat(RETRY_SECONDS)  # else kopf gives up after a minute
+    settings.networking.error_backoffs = itertools.repeat(
+        RETRY_SECONDS
+    )  # else kopf gives up after a minute
     settings.watching.connect_timeout = 10
     settings.watching.chunk_size = PAGE_OBJECTS
-    settings.queueing.idle_timeout = 0.1  # thousands of workers that wait for a second event would take 70 MiB
+    settings.queueing.idle_timeout = (
+        0.1  # thousands of workers that wait for a second event would take 70 MiB
+    )
     settings.networking.request_timeout = 30
     return settings

@@ -1,9 +1,9 @@
 """Whether the watch is alive: every object that is known to exist must have come through it as well, within a time.
 
-Told by the view of each version that a list or a write's answer has shown, by the elector of the Lease's, and by the
-handlers of what the watch has brought. The Lease changes every few seconds, so that there is always something to come
-back; a change of the other kinds that their own watch misses shows in the next write or list. Resource versions grow,
-so of each kind one number is enough.
+Told by the view of each version that a list or a write's answer has shown, by the elector of the
+Lease's, and by the handlers of what the watch has brought. The Lease changes every few seconds, so
+that there is always something to come back; a change of the other kinds that their own watch misses
+shows in the next write or list. Resource versions grow, so of each kind one number is enough.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Which Kafka records have had a RetrainRequest, as far as this process has seen, though it was deleted since.
 
-A RetrainRequest that exists guards its record by its name. One that was deleted before the ledger knew its record does
-so only as long as somebody remembers it.
+A RetrainRequest that exists guards its record by its name. One that was deleted before the ledger
+knew its record does so only as long as somebody remembers it.
 """
 
 from __future__ import annotations

@@ -1,9 +1,10 @@
 """What the operator costs: latency, bursts, promotion, rest and resumption, as ratios within one run.
 
-The operator runs as a process on this machine, against the real API server and the real Kafka of the test cluster; the
-floor is measured from the same machine over the same ways, in turns with it. Jobs are really created, but for a
-promotion's with a node selector that no node has, so that a thousand trainers do not run. For the recovery from a kill
-the operator runs in the cluster, installed by the chart.
+The operator runs as a process on this machine, against the real API server and the real Kafka of
+the test cluster; the floor is measured from the same machine over the same ways, in turns with it.
+Jobs are really created, but for a promotion's with a node selector that no node has, so that a
+thousand trainers do not run. For the recovery from a kill the operator runs in the cluster,
+installed by the chart.
 """
 
 from __future__ import annotations
@@ -46,10 +47,15 @@ async def measure() -> None:
         latency = await measure_latency(await begin("latency", "Record to Job"), bare)
         promotions = await measure_promotions(await begin("promotion", "Record to promotion"), bare)
         few = await measure_few(await begin("few", "Fifty records at once"))
-        many = await measure_many([await begin("many", "A thousand records at once") for _ in range(ROUNDS)], bare)
-        resumption, full = await measure_resumption(await begin("history", "Five thousand finished requests"))
+        many = await measure_many(
+            [await begin("many", "A thousand records at once") for _ in range(ROUNDS)], bare
+        )
+        resumption, full = await measure_resumption(
+            await begin("history", "Five thousand finished requests")
+        )
         recovery = await measure_recovery(
-            await begin("recovery", "Kills in bursts"), await begin("standby", "Kills with a standby")
+            await begin("recovery", "Kills in bursts"),
+            await begin("standby", "Kills with a standby"),
         )
     figures = Figures(latency, few, many, promotions, fresh, full, resumption, recovery)
     text = report(figures, where(), time.perf_counter() - began)
@@ -64,9 +70,12 @@ def where() -> str:
     model = re.search(r"model name\s*:\s*(.+)", info)
     cores = info.count("processor\t")
     git = re.search(
-        r"gitVersion: (\S+)", environment.ours().kubectl("version", "--output", "yaml").partition("serverVersion")[2]
+        r"gitVersion: (\S+)",
+        environment.ours().kubectl("version", "--output", "yaml").partition("serverVersion")[2],
     )
-    packages = ", ".join(f"{name} {version(name)}" for name in ("kopf", "kubernetes", "kafka-python"))
+    packages = ", ".join(
+        f"{name} {version(name)}" for name in ("kopf", "kubernetes", "kafka-python")
+    )
     kubernetes = git[1] if git else "unknown"
     return (
         f"Made by `make bench` on {datetime.now(UTC):%Y-%m-%d}: {cores} cores ({model[1] if model else 'unknown'}) for "

@@ -44,13 +44,19 @@ async def measure_few(place: Place) -> Few:
     found: list[tuple[float, float]] = []
     with operator(place.config(triggers={"maxConcurrent": 10_000})) as process:
         await asyncio.to_thread(process.wait_until_ready)
-        async with producing(place) as producer, new_requests(place) as requests, new_jobs(place) as jobs:
+        async with (
+            producing(place) as producer,
+            new_requests(place) as requests,
+            new_jobs(place) as jobs,
+        ):
             await producer.send()
             await jobs.wait_for(1)
             for number in range(ROUNDS):
                 total = FEW * (number + 1) + 1
                 began = (await producer.send(FEW))[0].at
-                found.append((await requests.wait_for(total) - began, await jobs.wait_for(total) - began))
+                found.append(
+                    (await requests.wait_for(total) - began, await jobs.wait_for(total) - began)
+                )
                 await asyncio.sleep(SETTLE_SECONDS)
     return Few(*(median(side) for side in zip(*found, strict=True)))
 
@@ -83,9 +89,13 @@ async def bare_rate(place: Place, first: int) -> float:
 
     async def create(offset: int) -> None:
         async with places:
-            await place.cluster.create(REQUESTS, build_request(trigger(place, offset), place.namespace))
+            await place.cluster.create(
+                REQUESTS, build_request(trigger(place, offset), place.namespace)
+            )
 
     async with new_requests(place):  # the same eyes as on the operator's
         began = time.perf_counter()
-        await asyncio.gather(*(create(offset) for offset in range(10_000 + first, 10_000 + first + MANY)))
+        await asyncio.gather(
+            *(create(offset) for offset in range(10_000 + first, 10_000 + first + MANY))
+        )
         return MANY / (time.perf_counter() - began)

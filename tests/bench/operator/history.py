@@ -23,7 +23,9 @@ FINISHED = 5000
 CALM_SECONDS = 10
 REST_SECONDS = 30
 FILL_PARALLEL = CONNECTIONS
-LOG_TAIL = "\n".join(["2026-11-24T04:00:00Z Trained the challenger on 45,000 events; the rest is held out."] * 30)
+LOG_TAIL = "\n".join(
+    ["2026-11-24T04:00:00Z Trained the challenger on 45,000 events; the rest is held out."] * 30
+)
 KEEP = {"maxCount": 10 * FINISHED}
 """Retention that prunes nothing; by default the newest 1,000 are kept."""
 
@@ -77,7 +79,11 @@ async def fill(place: Place) -> None:
     """Create finished requests as a promotion leaves them, all figures included."""
     places = asyncio.Semaphore(FILL_PARALLEL)
     part = PartFigures(
-        average_precision=0.8123, roc_auc=0.9345, budget_precision=0.71, budget_recall=0.62, alert_rate=0.0123
+        average_precision=0.8123,
+        roc_auc=0.9345,
+        budget_precision=0.71,
+        budget_recall=0.62,
+        alert_rate=0.0123,
     )
     figures = Figures(precision=0.97, mixture=part, hst=part, sad=part)
     moment = datetime.now(UTC)
@@ -108,7 +114,9 @@ async def fill(place: Place) -> None:
     async def create(offset: int) -> None:
         async with places:
             stored = read_request(
-                await place.cluster.create(REQUESTS, build_request(trigger(place, offset), place.namespace))
+                await place.cluster.create(
+                    REQUESTS, build_request(trigger(place, offset), place.namespace)
+                )
             )
             status = finished(stored, Outcome(Verdict.PROMOTED, message, result), moment)
             status = recorded(stored, status, DONE, moment) | facts | {"logTail": LOG_TAIL}

@@ -90,6 +90,8 @@ async def forget(place: Place, name: str) -> None:
     while True:
         try:
             metadata = stored["metadata"]
-            return await place.cluster.delete_request(name, metadata["uid"], int(metadata["resourceVersion"]))
+            return await place.cluster.delete_request(
+                name, metadata["uid"], int(metadata["resourceVersion"])
+            )
         except ClusterError:  # its status was written meanwhile
             stored = await place.cluster.read(REQUESTS, name)

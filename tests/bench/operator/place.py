@@ -41,7 +41,11 @@ class Place:
             "kafka": {"bootstrapServers": broker(), "topic": self.topic, "groupId": self.topic},
             "redis": {"name": "redis"},
             "database": {"name": "database"},
-            "job": {"image": "localhost/none:none", "serviceAccountName": "default", "nodeSelector": NOWHERE},
+            "job": {
+                "image": "localhost/none:none",
+                "serviceAccountName": "default",
+                "nodeSelector": NOWHERE,
+            },
             **changes,
         }
 

@@ -84,7 +84,9 @@ def operator(config: dict[str, Any], **environment: str) -> Iterator[Operator]:
             try:
                 yield Operator(process, started)
             except TimeoutError as error:
-                raise TimeoutError(f"{error}\nThe operator's last words:\n{log.read_text()[-3000:]}") from error
+                raise TimeoutError(
+                    f"{error}\nThe operator's last words:\n{log.read_text()[-3000:]}"
+                ) from error
             finally:
                 process.terminate()
                 try:

@@ -73,8 +73,13 @@ async def measure_size(place: Place, bare: Place, url: str, mark: str, events: i
         config = configuration(place, mark, events, seed)
         with operator(config, DATABASE_URL=url) as process:
             await asyncio.to_thread(process.wait_until_ready)
-            async with producing(place) as producer, watching(place, REQUESTS, promoted_name) as requests:
-                nothing = await empty_job(bare, Settings.model_validate(config), f"{events}-{number}")
+            async with (
+                producing(place) as producer,
+                watching(place, REQUESTS, promoted_name) as requests,
+            ):
+                nothing = await empty_job(
+                    bare, Settings.model_validate(config), f"{events}-{number}"
+                )
                 [sent] = await producer.send()
                 seconds = await requests.wait_for_name(sent.request, END_SECONDS) - sent.at
                 status = (await place.cluster.read(REQUESTS, sent.request))["status"]
@@ -104,7 +109,9 @@ def configuration(place: Place, mark: str, events: int, seed: int) -> dict[str, 
 
 async def empty_job(place: Place, settings: Settings, name: str) -> float:
     """Run the trainer's own Job with nothing to do; give the seconds from its creation to its completion."""
-    request = await place.cluster.create(REQUESTS, build_request(trigger(place, hash(name) % 10**9), place.namespace))
+    request = await place.cluster.create(
+        REQUESTS, build_request(trigger(place, hash(name) % 10**9), place.namespace)
+    )
     manifest = copy.deepcopy(build_job(read_request(request), settings))
     manifest["metadata"] = {"name": f"empty-{name}", "namespace": place.namespace}
     template = manifest["spec"]["template"]
@@ -154,7 +161,9 @@ def a_database(server: str, name: str) -> Iterator[str]:
 def migrate(url: str) -> None:
     """Make the audit trail's tables."""
     command = [sys.executable, "-m", "retraining_job", "migrate"]
-    done = subprocess.run(command, env={"DATABASE_URL": url}, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        command, env={"DATABASE_URL": url}, capture_output=True, text=True, check=False
+    )
     if done.returncode:
         raise RuntimeError(f"The migration failed:\n{done.stderr[-2000:]}")
 
@@ -168,7 +177,15 @@ def fill(url: str, events: int) -> None:
 
 def give_secrets(place: Place, database: str) -> None:
     """Give the Job's container its two addresses."""
-    urls = {"database": at(secret("postgres", "url"), path=database), "redis": secret("redis", "url")}
+    urls = {
+        "database": at(secret("postgres", "url"), path=database),
+        "redis": secret("redis", "url"),
+    }
     for name, url in urls.items():
-        body = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "stringData": {"url": url}}
+        body = {
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "metadata": {"name": name},
+            "stringData": {"url": url},
+        }
         place.kubectl.apply(json.dumps(body))

@@ -42,7 +42,10 @@ class Producer:
         at = time.perf_counter()
         futures = [self._kafka.send(self._topic, VALUE.encode()) for _ in range(count)]
         metadata = await asyncio.to_thread(lambda: [future.get(30) for future in futures])
-        return [Sent(at, request_name(self._topic, one.partition, one.offset, one.timestamp)) for one in metadata]
+        return [
+            Sent(at, request_name(self._topic, one.partition, one.offset, one.timestamp))
+            for one in metadata
+        ]
 
     def close(self) -> None:
         """Close the connection."""
@@ -81,7 +84,9 @@ class BareConsumer:
 
 def trigger(place: Place, offset: int) -> Trigger:
     """Give the trigger of a made-up record, for requests that are created barely."""
-    return Trigger(Origin(place.topic, 0, offset, 1_780_000_000_000 + offset), "drift_detected", VALUE)
+    return Trigger(
+        Origin(place.topic, 0, offset, 1_780_000_000_000 + offset), "drift_detected", VALUE
+    )
 
 
 def patience() -> Any:

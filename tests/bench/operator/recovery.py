@@ -1,7 +1,8 @@
 """From a kill in the middle of a burst to the burst's last Job, in the cluster: one replica, and a standby's takeover.
 
-The floor is what no operator can be faster than: an empty Python container that is killed in the same way, until its
-first line. Each kill hits a fresh pod, because Kubernetes lets a container that dies often wait before its next start.
+The floor is what no operator can be faster than: an empty Python container that is killed in the
+    same way, until its first line. Each kill hits a fresh pod, because Kubernetes lets a container
+    that dies often wait before its next start.
 """
 
 from __future__ import annotations
@@ -65,7 +66,12 @@ def measure_floor(place: Place) -> list[float]:
             "command": ["/opt/venv/bin/python", "-c", PROGRAM],
         }
         place.kubectl.apply(
-            {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name}, "spec": {"containers": [container]}}
+            {
+                "apiVersion": "v1",
+                "kind": "Pod",
+                "metadata": {"name": name},
+                "spec": {"containers": [container]},
+            }
         )
         place.kubectl("wait", "--for=condition=Ready", f"pod/{name}", "--timeout=60s")
         killed = time.time()
@@ -89,7 +95,9 @@ async def measure_release(place: Place, *, replicas: int) -> list[float]:
         place: where the release is installed.
         replicas: one, or two for a standby's takeover.
     """
-    await asyncio.to_thread(release.install, environment.ours(), place.namespace, values(place, replicas))
+    await asyncio.to_thread(
+        release.install, environment.ours(), place.namespace, values(place, replicas)
+    )
     found, total = [], 0
     async with producing(place) as producer, new_jobs(place) as jobs:
         for number in range(ROUNDS):
@@ -104,7 +112,9 @@ async def measure_release(place: Place, *, replicas: int) -> list[float]:
             processes.kill(leader["metadata"]["uid"])
             if replicas > 1:  # else Kubernetes would start it again in its place
                 name = leader["metadata"]["name"]
-                await asyncio.to_thread(place.kubectl, "delete", "pod", name, "--force", "--grace-period=0")
+                await asyncio.to_thread(
+                    place.kubectl, "delete", "pod", name, "--force", "--grace-period=0"
+                )
             total += BURST
             found.append(await jobs.wait_for(total, 120) - killed)
     await asyncio.to_thread(release.uninstall, environment.ours(), place.namespace)
@@ -118,7 +128,9 @@ def a_fresh_leader(place: Place, replicas: int) -> dict[str, Any]:
 
     def leader() -> dict[str, Any] | None:
         pods = {pod["metadata"]["name"]: pod for pod in place.kubectl.items("pods", OPERATOR)}
-        holder = place.kubectl.get("lease", "retraining-operator")["spec"].get("holderIdentity") or ""
+        holder = (
+            place.kubectl.get("lease", "retraining-operator")["spec"].get("holderIdentity") or ""
+        )
         return pods.get(holder.partition("_")[0]) if len(pods) == replicas else None
 
     found: dict[str, Any] = wait_for("a leader", leader, 60)

@@ -37,7 +37,9 @@ def report(figures: Figures, where: str, seconds: float) -> str:
     rows += rest("at rest", figures.fresh)
     rows += rest(f"at rest with {FINISHED:,} finished requests", figures.full)
     resumed = figures.resumption
-    rows.append(limit(f"start to ready with {FINISHED:,} finished requests", resumed.ready, 30, "s"))
+    rows.append(
+        limit(f"start to ready with {FINISHED:,} finished requests", resumed.ready, 30, "s")
+    )
     rows.append(limit("the same, to the Job of a record that waited", resumed.first_job, 30, "s"))
     rows += recoveries(figures.recovery)
     return f"{where} The run took {seconds:.0f} s; each latency is of {SAMPLES} records.\n\n{markdown(rows)}"
@@ -50,7 +52,11 @@ def latency(found: Latency) -> list[tuple[str, ...]]:
         floor, jobs = percentile(found.floor, percent), percentile(found.jobs, percent)
         rows.append(
             at_most(
-                f"record produced → Job created, p{percent}", f"{jobs:.1f} ms", f"{floor:.1f} ms", jobs / floor, goal
+                f"record produced → Job created, p{percent}",
+                f"{jobs:.1f} ms",
+                f"{floor:.1f} ms",
+                jobs / floor,
+                goal,
             )
         )
     for percent in (50, 99):
@@ -86,7 +92,9 @@ def promotion_row(found: Promotion) -> tuple[str, ...]:
 def rest(when: str, found: Rest) -> list[tuple[str, ...]]:
     """Show what an operator takes that has nothing to do."""
     memory, share = found.memory, 100 * found.core
-    shown = f"{memory.resident:.0f} MiB ({memory.proportional:.0f} of its own; peak {memory.peak:.0f})"
+    shown = (
+        f"{memory.resident:.0f} MiB ({memory.proportional:.0f} of its own; peak {memory.peak:.0f})"
+    )
     return [
         (f"memory {when}", shown, "", "", "≤ 150 MiB", word(memory.resident <= 150)),
         (f"processor {when}", f"{share:.1f} % of a core", "", "", "< 1 %", word(share < 1)),
@@ -99,11 +107,16 @@ def recoveries(found: Recovery) -> list[tuple[str, ...]]:
     rows: list[tuple[str, ...]] = [
         ("kill → first line of an empty Python container", spread(found.floor), "", "", "", "")
     ]
-    for name, seconds in (("one replica", found.alone), ("a standby, the leader's pod is gone", found.standby)):
+    for name, seconds in (
+        ("one replica", found.alone),
+        ("a standby, the leader's pod is gone", found.standby),
+    ):
         what = f"kill in a burst of {BURST} → its last Job, {name}"
         met = median(seconds) <= 2 and max(seconds) <= 4
         ratio = f"{median(seconds) / floor:.2f}"
-        rows.append((what, spread(seconds), f"{floor:.2f} s", ratio, "≤ 2 s, at most 4 s", word(met)))
+        rows.append(
+            (what, spread(seconds), f"{floor:.2f} s", ratio, "≤ 2 s, at most 4 s", word(met))
+        )
     return rows
 
 

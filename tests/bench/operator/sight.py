@@ -53,7 +53,9 @@ class Sight:
 
 
 @asynccontextmanager
-async def watching(place: Place, kind: Kind, name_of: Callable[[Body], str | None]) -> AsyncIterator[Sight]:
+async def watching(
+    place: Place, kind: Kind, name_of: Callable[[Body], str | None]
+) -> AsyncIterator[Sight]:
     """Watch a kind; `name_of` gives the name under which an object that is so counts, None for one that is not."""
     sight = Sight()
 

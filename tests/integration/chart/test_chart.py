@@ -49,7 +49,16 @@ def test_chart_passes_helm_s_own_lint() -> None:
 
 def test_three_values_are_enough() -> None:
     kinds = {document["kind"] for document in rendered(*NEEDED)}
-    assert kinds == {"ConfigMap", "Deployment", "Job", "Role", "RoleBinding", "Secret", "Service", "ServiceAccount"}
+    assert kinds == {
+        "ConfigMap",
+        "Deployment",
+        "Job",
+        "Role",
+        "RoleBinding",
+        "Secret",
+        "Service",
+        "ServiceAccount",
+    }
 
 
 @pytest.mark.parametrize("missing", range(3))
@@ -69,7 +78,10 @@ def test_operator_reads_the_rendered_configuration(tmp_path: Path) -> None:
     config.write_text(one(rendered(*NEEDED), "ConfigMap")["data"]["config.yaml"])
     settings = read_settings(config)
     assert settings.namespace == "fraud"
-    assert (settings.redis.name, settings.redis.key) == ("retraining-retraining-operator-redis", "url")
+    assert (settings.redis.name, settings.redis.key) == (
+        "retraining-retraining-operator-redis",
+        "url",
+    )
     assert (settings.database.name, settings.database.key) == ("mine", "url")
     assert settings.job.service_account_name == "retraining-retraining-operator-job"
     assert settings.job.image == "retraining-job:0.1.0"
@@ -86,26 +98,39 @@ def test_signing_key_is_named_to_the_operator_and_not_held_by_it(tmp_path: Path)
 
 def test_url_stands_in_a_secret_alone() -> None:
     documents = rendered(*NEEDED, "--set=redis.url=redis://:hidden-word@redis:6379/0")
-    assert not [document["kind"] for document in documents if "hidden-word" in yaml.safe_dump(document)]
-    assert base64.b64decode(one(documents, "Secret")["data"]["url"]) == b"redis://:hidden-word@redis:6379/0"
+    assert not [
+        document["kind"] for document in documents if "hidden-word" in yaml.safe_dump(document)
+    ]
+    assert (
+        base64.b64decode(one(documents, "Secret")["data"]["url"])
+        == b"redis://:hidden-word@redis:6379/0"
+    )
 
 
 def test_login_to_kafka_is_mounted_from_the_secret_and_stands_nowhere_else(tmp_path: Path) -> None:
-    login = ("kafka.securityProtocol=SASL_SSL", "kafka.saslMechanism=PLAIN", "kafka.existingSecret=mine")
+    login = (
+        "kafka.securityProtocol=SASL_SSL",
+        "kafka.saslMechanism=PLAIN",
+        "kafka.existingSecret=mine",
+    )
     documents = rendered(*NEEDED, *(f"--set={value}" for value in login))
     config = tmp_path / "config.yaml"
     config.write_text(one(documents, "ConfigMap")["data"]["config.yaml"])
     kafka = read_settings(config).kafka
     pod = one(documents, "Deployment")["spec"]["template"]["spec"]
     [volume] = [volume for volume in pod["volumes"] if "secret" in volume]
-    [mount] = [mount for mount in pod["containers"][0]["volumeMounts"] if mount["name"] == volume["name"]]
+    [mount] = [
+        mount for mount in pod["containers"][0]["volumeMounts"] if mount["name"] == volume["name"]
+    ]
     assert volume["secret"]["secretName"] == kafka.existing_secret == "mine"
     assert mount["mountPath"] == str(kafka.secret_folder)
     assert not [volume for volume in deployed_volumes(*NEEDED) if "secret" in volume]
 
 
 def deployed_volumes(*values: str) -> list[dict[str, Any]]:
-    volumes: list[dict[str, Any]] = one(rendered(*values), "Deployment")["spec"]["template"]["spec"]["volumes"]
+    volumes: list[dict[str, Any]] = one(rendered(*values), "Deployment")["spec"]["template"][
+        "spec"
+    ]["volumes"]
     return volumes
 
 
@@ -128,15 +153,28 @@ def test_operator_gets_the_database_s_url_from_its_secret_and_may_read_none() ->
 
 
 def test_operator_may_hold_its_lease_and_no_other() -> None:
-    rules = [rule for rule in one(rendered(*NEEDED), "Role")["rules"] if "leases" in rule["resources"]]
+    rules = [
+        rule for rule in one(rendered(*NEEDED), "Role")["rules"] if "leases" in rule["resources"]
+    ]
     named = {verb: rule.get("resourceNames") for rule in rules for verb in rule["verbs"]}
-    assert named == {"get": [LEASE], "list": [LEASE], "watch": [LEASE], "patch": [LEASE], "create": None}
+    assert named == {
+        "get": [LEASE],
+        "list": [LEASE],
+        "watch": [LEASE],
+        "patch": [LEASE],
+        "create": None,
+    }
 
 
 def test_new_operator_stands_by_before_the_old_one_goes() -> None:
     strategy = one(rendered(*NEEDED), "Deployment")["spec"]["strategy"]
-    assert strategy == {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}}
-    alone = one(rendered(*NEEDED, "--set=leaderElection.enabled=false"), "Deployment")["spec"]["strategy"]
+    assert strategy == {
+        "type": "RollingUpdate",
+        "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0},
+    }
+    alone = one(rendered(*NEEDED, "--set=leaderElection.enabled=false"), "Deployment")["spec"][
+        "strategy"
+    ]
     assert alone == {"type": "Recreate"}
 
 
@@ -147,7 +185,9 @@ def test_several_replicas_are_spread_and_not_all_evicted_at_once() -> None:
     [spread] = deployment["template"]["spec"]["topologySpreadConstraints"]
     assert deployment["replicas"] == 2
     for selector in (budget["selector"], spread["labelSelector"]):
-        assert selector["matchLabels"].items() <= deployment["template"]["metadata"]["labels"].items()
+        assert (
+            selector["matchLabels"].items() <= deployment["template"]["metadata"]["labels"].items()
+        )
 
 
 def test_several_replicas_without_an_election_are_refused() -> None:

@@ -34,17 +34,24 @@ def images(documents: list[dict[str, Any]]) -> tuple[str, str]:
     return operator, job
 
 
-def settings_of(documents: list[dict[str, Any]], folder: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+def settings_of(
+    documents: list[dict[str, Any]], folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> Settings:
     monkeypatch.setenv("NAMESPACE", "fraud")
     config = folder / "config.yaml"
     config.write_text(one(documents, "ConfigMap")["data"]["config.yaml"])
     return read_settings(config)
 
 
-@pytest.mark.parametrize("tag", ["20240115", "0x1f", "1.10", "2024e5", "0123", "1_000", "true", "1.0"])
+@pytest.mark.parametrize(
+    "tag", ["20240115", "0x1f", "1.10", "2024e5", "0123", "1_000", "true", "1.0"]
+)
 @pytest.mark.parametrize("image", ["image", "jobImage"])
-def test_tag_without_quotes_is_kept_as_written_or_refused_with_a_sentence(tmp_path: Path, tag: str, image: str) -> None:
-    # YAML makes something else of most of them before Helm sees them, so that none can be kept for sure.
+def test_tag_without_quotes_is_kept_as_written_or_refused_with_a_sentence(
+    tmp_path: Path, tag: str, image: str
+) -> None:
+    # YAML makes something else of most of them before Helm sees them, so that none can be kept for
+    # sure.
     assert f"{image}.tag must be in quotes" in refusal(tmp_path, f"{image}: {{tag: {tag}}}")
     quoted = images(with_file(tmp_path, f'{image}: {{tag: "{tag}"}}'))
     assert [each.rpartition(":")[2] for each in quoted].count(tag) == 1
@@ -73,7 +80,9 @@ def test_tag_that_is_null_is_the_chart_s_own(tmp_path: Path) -> None:
         ("{registry: x.io:5000/, repository: a/b}", "x.io:5000/a/b:0.1.0"),
     ],
 )
-def test_image_may_be_named_by_registry_tag_and_digest(tmp_path: Path, image: str, reference: str) -> None:
+def test_image_may_be_named_by_registry_tag_and_digest(
+    tmp_path: Path, image: str, reference: str
+) -> None:
     text = image if image.startswith("{") else f"{{{image}}}"
     assert images(with_file(tmp_path, f"image: {text}"))[0] == reference
 
@@ -86,7 +95,9 @@ def test_image_may_be_named_by_registry_tag_and_digest(tmp_path: Path, image: st
         ("{tag: 'a b'}", "image.tag is no tag"),
     ],
 )
-def test_reference_that_cannot_be_is_refused_with_a_sentence(tmp_path: Path, image: str, words: str) -> None:
+def test_reference_that_cannot_be_is_refused_with_a_sentence(
+    tmp_path: Path, image: str, words: str
+) -> None:
     assert words in refusal(tmp_path, f"image: {image}")
 
 
@@ -111,7 +122,11 @@ def test_numbers_and_booleans_are_taken_as_kubernetes_takes_them(
     pod = one(documents, "Job")["spec"]["template"]
     operator = one(documents, "Deployment")["spec"]["template"]
     job = settings_of(documents, tmp_path, monkeypatch).job
-    texts = {"sidecar.istio.io/inject": "false", "linkerd.io/inject": "disabled", "number": "20240115"}
+    texts = {
+        "sidecar.istio.io/inject": "false",
+        "linkerd.io/inject": "disabled",
+        "number": "20240115",
+    }
     assert job.annotations == pod["metadata"]["annotations"] == texts
     assert job.labels == {"team": "7", "istio": "false"}
     assert pod["metadata"]["labels"].items() >= job.labels.items()
@@ -123,7 +138,10 @@ def test_numbers_and_booleans_are_taken_as_kubernetes_takes_them(
         "requests": {"cpu": "0.5", "memory": "1073741824"},
         "limits": {"cpu": "2", "memory": "2000000000", "ephemeral-storage": "1Gi"},
     }
-    assert operator["spec"]["containers"][0]["resources"]["requests"] == {"cpu": "0.1", "memory": "134217728"}
+    assert operator["spec"]["containers"][0]["resources"]["requests"] == {
+        "cpu": "0.1",
+        "memory": "134217728",
+    }
     assert operator["metadata"]["annotations"]["scrape"] == "true"
     assert operator["spec"]["nodeSelector"] == {"disk": "1"}
 
@@ -131,10 +149,14 @@ def test_numbers_and_booleans_are_taken_as_kubernetes_takes_them(
 @pytest.mark.parametrize(
     "name", ["job.labels", "job.annotations", "job.nodeSelector", "podAnnotations", "nodeSelector"]
 )
-def test_text_that_yaml_reads_as_another_number_is_refused_with_a_sentence(tmp_path: Path, name: str) -> None:
+def test_text_that_yaml_reads_as_another_number_is_refused_with_a_sentence(
+    tmp_path: Path, name: str
+) -> None:
     section, _, field = name.rpartition(".")
     text = f"{field}: {{version: 1.10}}"
-    assert f"{name}.version must be in quotes" in refusal(tmp_path, f"{section}: {{{text}}}" if section else text)
+    assert f"{name}.version must be in quotes" in refusal(
+        tmp_path, f"{section}: {{{text}}}" if section else text
+    )
 
 
 def test_wrong_type_is_one_sentence_that_names_the_value(tmp_path: Path) -> None:
@@ -169,17 +191,24 @@ def test_schema_names_no_value_that_does_not_exist_and_every_setting_of_the_job(
 def test_large_whole_numbers_stay_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     text = "{trainer: {rows: 1000000}, job: {deadlineSeconds: 604800, ttlSecondsAfterFailure: 31536000}}"
     settings = settings_of(with_file(tmp_path, text), tmp_path, monkeypatch)
-    assert (settings.trainer.rows, settings.job.ttl_seconds_after_failure) == (1_000_000, 31_536_000)
+    assert (settings.trainer.rows, settings.job.ttl_seconds_after_failure) == (
+        1_000_000,
+        31_536_000,
+    )
 
 
-def test_migration_takes_every_setting_of_the_job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_migration_takes_every_setting_of_the_job(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     job = {
         "labels": {"team": "fraud", "app.kubernetes.io/name": "ours-counts"},
         "annotations": {"sidecar.istio.io/inject": "false"},
         "nodeSelector": {"disk": "ssd"},
         "tolerations": [{"key": "gpu", "operator": "Exists"}],
         "affinity": {"nodeAffinity": {}},
-        "topologySpreadConstraints": [{"maxSkew": 1, "topologyKey": "zone", "whenUnsatisfiable": "ScheduleAnyway"}],
+        "topologySpreadConstraints": [
+            {"maxSkew": 1, "topologyKey": "zone", "whenUnsatisfiable": "ScheduleAnyway"}
+        ],
         "priorityClassName": "high",
         "runtimeClassName": "gvisor",
         "podSecurityContext": {"fsGroup": 7, "runAsUser": 7},
@@ -194,24 +223,40 @@ def test_migration_takes_every_setting_of_the_job(tmp_path: Path, monkeypatch: p
     migration = one(documents, "Job")
     template = migration["spec"]["template"]
     pod, [container] = template["spec"], template["spec"]["containers"]
-    assert migration["metadata"]["labels"]["team"] == template["metadata"]["labels"]["team"] == "fraud"
+    assert (
+        migration["metadata"]["labels"]["team"] == template["metadata"]["labels"]["team"] == "fraud"
+    )
     assert template["metadata"]["labels"]["app.kubernetes.io/name"] == "retraining-operator"
     assert template["metadata"]["annotations"] == job["annotations"]
-    in_the_pod = ("nodeSelector", "tolerations", "affinity", "topologySpreadConstraints", "priorityClassName")
+    in_the_pod = (
+        "nodeSelector",
+        "tolerations",
+        "affinity",
+        "topologySpreadConstraints",
+        "priorityClassName",
+    )
     for field in (*in_the_pod, "runtimeClassName", "volumes", "automountServiceAccountToken"):
         assert pod[field] == job[field]
     for field in ("envFrom", "volumeMounts"):
         assert container[field] == job[field]
     assert container["env"][0] == job["env"][0]
     assert pod["securityContext"].items() >= {"runAsNonRoot": True, "fsGroup": 7}.items()
-    assert container["securityContext"].items() >= {"readOnlyRootFilesystem": True, "runAsGroup": 7}.items()
+    assert (
+        container["securityContext"].items()
+        >= {"readOnlyRootFilesystem": True, "runAsGroup": 7}.items()
+    )
     assert pod["imagePullSecrets"] == [{"name": "mine"}]
     assert settings_of(documents, tmp_path, monkeypatch).job.volumes == tuple(job["volumes"])
 
 
-def test_every_container_asks_for_all_that_a_quota_may_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_container_asks_for_all_that_a_quota_may_count(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     documents = rendered(*NEEDED)
-    found = [one(documents, kind)["spec"]["template"]["spec"]["containers"][0] for kind in ("Deployment", "Job")]
+    found = [
+        one(documents, kind)["spec"]["template"]["spec"]["containers"][0]
+        for kind in ("Deployment", "Job")
+    ]
     asked = [container["resources"] for container in found]
     asked.append(settings_of(documents, tmp_path, monkeypatch).job.resources)
     for resources in asked:
@@ -219,7 +264,9 @@ def test_every_container_asks_for_all_that_a_quota_may_count(tmp_path: Path, mon
 
 
 def test_no_namespace_is_written_into_an_object() -> None:
-    text = helm("template", "retraining", CHART, *NEEDED)  # without --namespace, as in a pipe to `kubectl apply -n`
+    text = helm(
+        "template", "retraining", CHART, *NEEDED
+    )  # without --namespace, as in a pipe to `kubectl apply -n`
     assert "namespace: default" not in text
     documents = [document for document in yaml.safe_load_all(text) if document]
     [subject] = one(documents, "RoleBinding")["subjects"]

@@ -98,7 +98,9 @@ class Started:
         self.document = folder / f"document-{secrets.token_hex(4)}"
         self.document.touch()  # as the kubelet does
         environment = {**environment, environment_name("termination_log"): str(self.document)}
-        self.pid = nursery.order(environment=environment, arguments=arguments, output=str(self.output))
+        self.pid = nursery.order(
+            environment=environment, arguments=arguments, output=str(self.output)
+        )
 
     def kill(self, number=signal.SIGKILL):
         os.kill(self.pid, number)
@@ -164,7 +166,11 @@ class World:
 
     @contextmanager
     def cursor(self):
-        with closing(psycopg2.connect(self.database_url)) as connection, connection, connection.cursor() as cursor:
+        with (
+            closing(psycopg2.connect(self.database_url)) as connection,
+            connection,
+            connection.cursor() as cursor,
+        ):
             yield cursor
 
     def sql(self, statement, *values):
@@ -174,9 +180,19 @@ class World:
 
     def seed(self, rows, *, label=lambda number: number % 2, features=None, table="scored_events"):
         """Write events, the oldest first."""
-        features = features or (lambda number: {"amount": number % 97 / 97, "hour_of_day": number % 24})
+        features = features or (
+            lambda number: {"amount": number % 97 / 97, "hour_of_day": number % 24}
+        )
         values = [
-            (START + timedelta(minutes=i), i % 97 / 97, 0.1, False, label(i), 1.0, Json(features(i)))
+            (
+                START + timedelta(minutes=i),
+                i % 97 / 97,
+                0.1,
+                False,
+                label(i),
+                1.0,
+                Json(features(i)),
+            )
             for i in range(rows)
         ]
         with self.cursor() as cursor:
@@ -219,7 +235,13 @@ class World:
 @pytest.fixture
 def bare_world(nursery, redis_url, database_url, key_prefix, tmp_path):
     """A world whose database has no tables."""
-    world = World(nursery=nursery, redis_url=redis_url, database_url=database_url, prefix=key_prefix, folder=tmp_path)
+    world = World(
+        nursery=nursery,
+        redis_url=redis_url,
+        database_url=database_url,
+        prefix=key_prefix,
+        folder=tmp_path,
+    )
     yield world
     world.redis.close()
 
@@ -275,7 +297,9 @@ class Proxy:
         class Handler(socketserver.BaseRequestHandler):
             def handle(self):
                 with socket.create_connection((target.hostname, target.port)) as server:
-                    back = threading.Thread(target=self.copy, args=(server, self.request, False), daemon=True)
+                    back = threading.Thread(
+                        target=self.copy, args=(server, self.request, False), daemon=True
+                    )
                     back.start()
                     self.copy(self.request, server, True)
                     back.join()
@@ -294,7 +318,9 @@ class Proxy:
         with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler) as listener:
             listener.daemon_threads = True
             listener.block_on_close = False
-            threading.Thread(target=listener.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+            threading.Thread(
+                target=listener.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True
+            ).start()
             login, at, _ = target.netloc.rpartition("@")
             address = f"{login}{at}127.0.0.1:{listener.server_address[1]}"
             yield target._replace(netloc=address).geturl()
@@ -308,7 +334,10 @@ def through_proxy(world):
     @contextmanager
     def environment(rule):
         proxy = Proxy(rule)
-        with proxy.before("redis", world.redis_url) as redis_url, proxy.before("database", world.database_url) as url:
+        with (
+            proxy.before("redis", world.redis_url) as redis_url,
+            proxy.before("database", world.database_url) as url,
+        ):
             yield {"REDIS_URL": redis_url, "DATABASE_URL": url}
 
     return environment
@@ -317,7 +346,8 @@ def through_proxy(world):
 def killed_at_every_message(through_proxy, start, prepare=None):
     """Kill a process before its n-th message arrives, for every n until one gets through; then start it once more.
 
-    What it gets changes nothing in the world: to die before the next message it sends is to die at an answer.
+    What it gets changes nothing in the world: to die before the next message it sends is to die at
+        an answer.
 
     Args:
         through_proxy: the fixture.

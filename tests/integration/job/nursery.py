@@ -1,7 +1,7 @@
 """Starts trainers as processes of their own, without each having to load river: run as a script by conftest.
 
-Reads a line of JSON for each order: `{"environment": {...}, "arguments": [...], "output": PATH}` starts a trainer and
-answers its process id, `{"wait": PID}` answers how it ended.
+Reads a line of JSON for each order: `{"environment": {...}, "arguments": [...], "output": PATH}`
+    starts a trainer and answers its process id, `{"wait": PID}` answers how it ended.
 """
 
 import json
@@ -37,5 +37,9 @@ def start(order):
 
 for line in sys.stdin:
     order = json.loads(line)
-    answer = os.waitstatus_to_exitcode(os.waitpid(order["wait"], 0)[1]) if "wait" in order else start(order)
+    answer = (
+        os.waitstatus_to_exitcode(os.waitpid(order["wait"], 0)[1])
+        if "wait" in order
+        else start(order)
+    )
     print(answer, flush=True)  # noqa: T201  # the answer to conftest

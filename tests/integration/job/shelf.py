@@ -35,8 +35,16 @@ def score(model):
 
 def result_of(run_id, version, **more):
     now = datetime.now(UTC)
-    fields = {"reason": "not_inferior", "message": "It is good.", "verdict": Verdict.PROMOTED, "promoted": True, **more}
-    return Result(run_id=run_id, version=version, n_samples=60, started_at=now, finished_at=now, **fields)
+    fields = {
+        "reason": "not_inferior",
+        "message": "It is good.",
+        "verdict": Verdict.PROMOTED,
+        "promoted": True,
+        **more,
+    }
+    return Result(
+        run_id=run_id, version=version, n_samples=60, started_at=now, finished_at=now, **fields
+    )
 
 
 class Shelf:
@@ -45,16 +53,33 @@ class Shelf:
     def __init__(self, url, model_key="active_model", version_key="model_version", **settings):
         self.url = url
         self.redis = redis.Redis.from_url(url)
-        self.common = {"DATABASE_URL": "none", "model_key": model_key, "version_key": version_key, **settings}
+        self.common = {
+            "DATABASE_URL": "none",
+            "model_key": model_key,
+            "version_key": version_key,
+            **settings,
+        }
         self.keys = Keys.of(self.settings())
 
     def settings(self, run_id="run-1", **more):
-        return DecideSettings(**{"REDIS_URL": self.url, "decision": "approve", **self.common, "run_id": run_id, **more})
+        return DecideSettings(
+            **{
+                "REDIS_URL": self.url,
+                "decision": "approve",
+                **self.common,
+                "run_id": run_id,
+                **more,
+            }
+        )
 
     def parcel(self, seed=1, **origin):
         model = model_of_seed(seed)
         settings = self.settings()
-        return Parcel(dumped(model, settings.deviation_class), state_text(model), origin_of(settings, **origin))
+        return Parcel(
+            dumped(model, settings.deviation_class),
+            state_text(model),
+            origin_of(settings, **origin),
+        )
 
     def publish(self, run_id="run-1", *, seed=1, parcel=None, champion=None, **settings):
         """Promote a model as a run does that has judged it against the present champion."""
@@ -83,7 +108,10 @@ class Shelf:
 
     @property
     def history(self):
-        return {int(version): json.loads(text) for version, text in self.redis.hgetall(self.keys.history).items()}
+        return {
+            int(version): json.loads(text)
+            for version, text in self.redis.hgetall(self.keys.history).items()
+        }
 
     @property
     def staged(self):

@@ -1,6 +1,7 @@
 """Whatever PostgreSQL can hold in a column that the trainer reads, a run ends with a verdict or with a sentence.
 
-In one transaction of the real server: each example is a table of its own, with odd values of any type among good rows.
+In one transaction of the real server: each example is a table of its own, with odd values of any
+    type among good rows.
 """
 
 import json
@@ -39,11 +40,30 @@ MUST_FIT = ("timestamp", "amount", "anomaly_label", "amount_vs_user_avg", "featu
 
 TEXTS = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=12)
 WORDS = st.sampled_from(
-    ["1", "0", "yes", "fraud", " 1.5 ", "1e999", "nan", "-inf", "1_000", "0x10", "1,5", "", "null", "t"]
+    [
+        "1",
+        "0",
+        "yes",
+        "fraud",
+        " 1.5 ",
+        "1e999",
+        "nan",
+        "-inf",
+        "1_000",
+        "0x10",
+        "1,5",
+        "",
+        "null",
+        "t",
+    ]
 )
 NUMBERS = st.one_of(
-    st.sampled_from(["NaN", "Infinity", "-Infinity", "0", "-0", "1e308", "-1e-308", "1e1000", "9" * 400]),
-    st.decimals(allow_nan=False, allow_infinity=False, places=3, max_value=10**9, min_value=-(10**9)).map(str),
+    st.sampled_from(
+        ["NaN", "Infinity", "-Infinity", "0", "-0", "1e308", "-1e-308", "1e1000", "9" * 400]
+    ),
+    st.decimals(
+        allow_nan=False, allow_infinity=False, places=3, max_value=10**9, min_value=-(10**9)
+    ).map(str),
 )
 INTEGERS = st.integers(-(2**63), 2**63 - 1).map(str)
 TIMES = st.one_of(
@@ -56,10 +76,17 @@ TIMES = st.one_of(
     ),
 )  # fmt: skip
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | TEXTS | WORDS,
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | TEXTS
+    | WORDS,
     lambda inner: (
         st.lists(inner, max_size=3)
-        | st.dictionaries(st.sampled_from(["amount", "hour", "risk", "x"]) | TEXTS, inner, max_size=4)
+        | st.dictionaries(
+            st.sampled_from(["amount", "hour", "risk", "x"]) | TEXTS, inner, max_size=4
+        )
         | inner.map(json.dumps)
     ),
     max_leaves=6,
@@ -115,9 +142,14 @@ TYPES = """
 def tables(draw):
     """Draw the types of the columns, and odd values for them; what most columns have is the usual."""
     changed = draw(st.lists(st.sampled_from(list(DEFAULTS)), min_size=1, max_size=2, unique=True))
-    kinds = {name: draw(st.sampled_from(list(KINDS))) if draw(st.booleans()) else DEFAULTS[name] for name in changed}
+    kinds = {
+        name: draw(st.sampled_from(list(KINDS))) if draw(st.booleans()) else DEFAULTS[name]
+        for name in changed
+    }
     odd = [
-        (name, draw(st.none() | KINDS[kind])) for name, kind in kinds.items() for _ in range(draw(st.integers(1, 4)))
+        (name, draw(st.none() | KINDS[kind]))
+        for name, kind in kinds.items()
+        for _ in range(draw(st.integers(1, 4)))
     ]
     return {**DEFAULTS, **kinds}, odd
 
@@ -126,7 +158,9 @@ def tables(draw):
 def connection(database_url):
     with closing(psycopg2.connect(database_url)) as connection, connection.cursor() as cursor:
         cursor.execute(TYPES)
-        cursor.execute("SET client_encoding = 'UTF8'; SET TIME ZONE 'America/New_York'; SET extra_float_digits = -5")
+        cursor.execute(
+            "SET client_encoding = 'UTF8'; SET TIME ZONE 'America/New_York'; SET extra_float_digits = -5"
+        )
         yield connection
         connection.rollback()
 
@@ -186,7 +220,9 @@ def exit_code(preset, number, folder):
     return ExitCode.VERDICT
 
 
-def test_whatever_a_table_holds_a_run_ends_with_a_verdict_or_a_sentence(connection, monkeypatch, tmp_path, caplog):
+def test_whatever_a_table_holds_a_run_ends_with_a_verdict_or_a_sentence(
+    connection, monkeypatch, tmp_path, caplog
+):
     caplog.set_level(logging.CRITICAL)
     codes = []
 
@@ -214,7 +250,11 @@ def test_whatever_a_table_holds_a_run_ends_with_a_verdict_or_a_sentence(connecti
                 codes.append(SimpleNamespace(code=code, kinds=kinds))
                 cursor.execute("ROLLBACK TO SAVEPOINT filled")
             cursor.execute("ROLLBACK TO SAVEPOINT example")
-        assert {one.code for one in codes[-2:]} <= {ExitCode.VERDICT, ExitCode.BAD_DATA, ExitCode.BAD_CONFIGURATION}
+        assert {one.code for one in codes[-2:]} <= {
+            ExitCode.VERDICT,
+            ExitCode.BAD_DATA,
+            ExitCode.BAD_CONFIGURATION,
+        }
         usual = all(kinds[name] == DEFAULTS[name] for name in MUST_FIT)
         assert not usual or ExitCode.BAD_CONFIGURATION not in {one.code for one in codes[-2:]}
 

@@ -24,7 +24,9 @@ def wait(shelf, run_id="run-2", seed=2, **settings):
     result = result_of(run_id, None, promoted=False, withheld="AwaitingDecision")
     parcel = Parcel(b"", shelf.parcel(seed).state, shelf.parcel(seed).origin)
     stamp = shelf.champion(**settings).stamp
-    store_challenger(shelf.settings(run_id, **settings), parcel, judged_against=stamp, result=result)
+    store_challenger(
+        shelf.settings(run_id, **settings), parcel, judged_against=stamp, result=result
+    )
 
 
 def decided(shelf, decision, run_id="run-2", floor=0, **settings):
@@ -41,9 +43,17 @@ def test_challenger_waits_beside_the_champion_for_as_long_as_the_setting_says(sh
 def test_approved_challenger_goes_live_with_the_name_of_who_approved(shelf):
     outcome = decided(shelf, "approve", floor=7)
     assert isinstance(outcome, Published)
-    assert (outcome.result.version, outcome.result.promoted, outcome.result.withheld) == (8, True, None)
+    assert (outcome.result.version, outcome.result.promoted, outcome.result.withheld) == (
+        8,
+        True,
+        None,
+    )
     assert outcome.result.message == "It is good. Approved by ann; it goes live as version 8."
-    assert (shelf.meta["approved_by"], shelf.meta["run_id"], shelf.meta["version"]) == ("ann", "run-2", 8)
+    assert (shelf.meta["approved_by"], shelf.meta["run_id"], shelf.meta["version"]) == (
+        "ann",
+        "run-2",
+        8,
+    )
     assert shelf.redis.get(shelf.keys.model) == shelf.parcel(2).blob
     assert score(shelf.champion().model) == score(model_of_seed(2))
     assert not shelf.redis.exists(shelf.keys.challenger("run-2"))
@@ -70,7 +80,9 @@ def test_nothing_to_decide_on(shelf):
     assert isinstance(decided(shelf, "approve", "run-9"), Expired)
 
 
-def test_challenger_that_was_judged_against_another_champion_is_told_by_whom_it_was_overtaken(shelf):
+def test_challenger_that_was_judged_against_another_champion_is_told_by_whom_it_was_overtaken(
+    shelf,
+):
     shelf.publish("run-3", seed=3)
     before = shelf.picture()
     assert decided(shelf, "approve") == Overtaken("2", "run-3")
@@ -84,7 +96,10 @@ def changed(shelf, key, **fields):
 
 @pytest.mark.parametrize(
     ("fields", "says"),
-    [({"state": "{}"}, "state of the challenger .* is damaged"), ({"manifest": 1}, "run-2 is damaged")],
+    [
+        ({"state": "{}"}, "state of the challenger .* is damaged"),
+        ({"manifest": 1}, "run-2 is damaged"),
+    ],
 )
 def test_damaged_challenger_is_told(shelf, fields, says):
     changed(shelf, "run-2", **fields)
@@ -98,7 +113,10 @@ def test_challenger_without_a_state_cannot_wait(shelf):
     parcel = Parcel(b"x", None, shelf.parcel().origin)
     with pytest.raises(BadData, match="has no state"):
         store_challenger(
-            shelf.settings("run-3"), parcel, judged_against=shelf.champion().stamp, result=result_of("run-3", None)
+            shelf.settings("run-3"),
+            parcel,
+            judged_against=shelf.champion().stamp,
+            result=result_of("run-3", None),
         )
 
 

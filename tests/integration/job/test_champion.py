@@ -33,11 +33,18 @@ CANNOT_SCORE = pickle.dumps({"hst": SHORT_OF_TREES, "sad": StandardAbsoluteDevia
         pytest.param(GENUINE[:-20], b"3", "no whole pickle", id="truncated"),
         pytest.param(pickle.dumps([1]), b"3", "no dictionary", id="another object"),
         pytest.param(OLDER_RIVER, b"3", "another release of river", id="another river"),
-        pytest.param(CANNOT_SCORE, b"3", "cannot score an event (AttributeError", id="a forest that cannot score"),
+        pytest.param(
+            CANNOT_SCORE,
+            b"3",
+            "cannot score an event (AttributeError",
+            id="a forest that cannot score",
+        ),
         pytest.param(GENUINE, b"three", "no whole number but b'three'", id="a version in words"),
         pytest.param(GENUINE, b"3.5", "no whole number", id="a version with a fraction"),
         pytest.param(GENUINE, b"", "no whole number", id="an empty version"),
-        pytest.param(GENUINE + b"x" * (1 << 20), b"3", "trainer.modelLimitMebibytes", id="too large"),
+        pytest.param(
+            GENUINE + b"x" * (1 << 20), b"3", "trainer.modelLimitMebibytes", id="too large"
+        ),
     ],
 )
 def test_unreadable_champion_stays_and_is_loud(world, blob, version, says):

@@ -47,7 +47,11 @@ def url_of(server, user="postgres", password="", name="postgres", more=""):
 @pytest.mark.parametrize(
     ("login", "kind", "told"),
     [
-        ({"user": "worker", "password": "wrong"}, BadConfiguration, r"refuses the login.*Passwort.*SQLSTATE 28P01"),
+        (
+            {"user": "worker", "password": "wrong"},
+            BadConfiguration,
+            r"refuses the login.*Passwort.*SQLSTATE 28P01",
+        ),
         ({"user": "worker"}, BadConfiguration, r"refuses the login.*SQLSTATE 28P01"),
         ({"user": "nobody"}, BadConfiguration, "SQLSTATE 28000"),
         ({"user": "barred"}, BadConfiguration, "SQLSTATE 28000"),
@@ -55,8 +59,16 @@ def url_of(server, user="postgres", password="", name="postgres", more=""):
         ({"name": "nowhere"}, BadConfiguration, r"has no such database.*SQLSTATE 3D000"),
         ({"name": "closed"}, BadConfiguration, "SQLSTATE 55000"),
         ({"user": "alone"}, DependencyAway, r"no connection left.*SQLSTATE 53300"),
-        ({"more": "?sslmode=require"}, BadConfiguration, r"cannot be encrypted as asked.*offers no encryption"),
-        ({"more": "?sslmode=verify-ca&sslrootcert=/nowhere/ca.crt"}, BadConfiguration, r"no file.*sslrootcert"),
+        (
+            {"more": "?sslmode=require"},
+            BadConfiguration,
+            r"cannot be encrypted as asked.*offers no encryption",
+        ),
+        (
+            {"more": "?sslmode=verify-ca&sslrootcert=/nowhere/ca.crt"},
+            BadConfiguration,
+            r"no file.*sslrootcert",
+        ),
     ],
 )
 def test_login_that_fails_is_classified_in_any_language(german_server, login, kind, told):
@@ -91,7 +103,11 @@ ERRORS = {
 @pytest.mark.parametrize("code", ERRORS)
 def test_error_of_a_statement_is_classified_in_any_language(german_server, code):
     kind, statement = ERRORS[code]
-    with pytest.raises(kind) as error, database(url_of(german_server)) as connection, connection.cursor() as cursor:
+    with (
+        pytest.raises(kind) as error,
+        database(url_of(german_server)) as connection,
+        connection.cursor() as cursor,
+    ):
         cursor.execute(statement)
     assert f"SQLSTATE {code}" in str(error.value) or code == "57P01"
     assert ("does not know" in str(error.value)) == (code == "ZZ123")
@@ -112,7 +128,10 @@ def test_limit_of_time_names_itself_its_owner_and_what_to_do(german_server, whos
 
     alter("SET statement_timeout = '50ms'")
     try:
-        with pytest.raises(BadConfiguration) as error, database(url_of(german_server, "hasty")) as connection:
+        with (
+            pytest.raises(BadConfiguration) as error,
+            database(url_of(german_server, "hasty")) as connection,
+        ):
             connection.cursor().execute("SELECT pg_sleep(5)")
     finally:
         alter("RESET statement_timeout")
@@ -127,7 +146,10 @@ def test_limit_of_time_names_itself_its_owner_and_what_to_do(german_server, whos
 def test_limit_in_the_url_names_the_url(german_server, name):
     url = url_of(german_server, more=f"?options=-c%20{name}%3D60")
     told = DependencyAway if name == "lock_timeout" else BadConfiguration
-    with closing(psycopg2.connect(url_of(german_server).get_secret_value())) as other, other.cursor() as holder:
+    with (
+        closing(psycopg2.connect(url_of(german_server).get_secret_value())) as other,
+        other.cursor() as holder,
+    ):
         holder.execute("CREATE TABLE held (); LOCK TABLE held") if name == "lock_timeout" else None
         raised = pytest.raises(told, match=rf"(?s)by options in database\.url.*{name} = 60 ms")
         with raised, database(url) as connection, connection.cursor() as cursor:
@@ -141,12 +163,16 @@ def test_limit_in_the_url_names_the_url(german_server, name):
 def test_statement_that_a_person_cancels_is_tried_again(german_server):
     told = pytest.raises(DependencyAway, match="Somebody cancelled")
     with told, database(url_of(german_server)) as connection, connection.cursor() as cursor:
-        cursor.execute("DO $$ BEGIN PERFORM pg_cancel_backend(pg_backend_pid()); PERFORM pg_sleep(5); END $$")
+        cursor.execute(
+            "DO $$ BEGIN PERFORM pg_cancel_backend(pg_backend_pid()); PERFORM pg_sleep(5); END $$"
+        )
 
 
 def test_role_with_a_short_limit_ends_the_run_at_once_and_says_what_to_set(world):
     user, password = f"test_{secrets.token_hex(4)}", secrets.token_hex(12)
-    world.sql(f"CREATE ROLE {user} LOGIN PASSWORD '{password}' IN ROLE pg_read_all_data, pg_write_all_data")
+    world.sql(
+        f"CREATE ROLE {user} LOGIN PASSWORD '{password}' IN ROLE pg_read_all_data, pg_write_all_data"
+    )
     world.sql(f"ALTER ROLE {user} SET statement_timeout = '20ms'")
     world.sql("ALTER TABLE scored_events RENAME TO parts")
     world.sql("CREATE VIEW scored_events AS SELECT parts.* FROM parts, pg_sleep(1)")

@@ -40,7 +40,10 @@ def fill(world, rows):
 
 
 def test_ties_at_the_limit_give_the_same_rows_in_any_physical_order(table, url):
-    rows = [("2026-01-01Z", number % 5, number % 2, json.dumps({"a": number % 50})) for number in range(TIED)]
+    rows = [
+        ("2026-01-01Z", number % 5, number % 2, json.dumps({"a": number % 50}))
+        for number in range(TIED)
+    ]
     rows += [("2026-01-02Z", 1, 1, '{"a": 1}'), ("2025-01-01Z", 1, 1, '{"a": 1}')]
     found = []
     for seed in range(3):
@@ -49,14 +52,27 @@ def test_ties_at_the_limit_give_the_same_rows_in_any_physical_order(table, url):
         fill(table, rows)
         if seed == 2:
             table.sql('CREATE INDEX ON scored_events ("timestamp" DESC)')
-        found.append((read_events(url, "scored_events", 100), read_columns(url, "scored_events", 100).checksum))
+        found.append(
+            (
+                read_events(url, "scored_events", 100),
+                read_columns(url, "scored_events", 100).checksum,
+            )
+        )
     assert found[0] == found[1] == found[2]
     assert len(found[0][0]) == 100
     assert found[0][0][0].timestamp.day == 2
 
 
 def test_both_ways_to_columns_say_the_same(table, url):
-    values = ['{"a": 1, "b\\t\\\\": "x\\ny"}', '{"a": -0.0, "é": 1e400}', "{}", "[1]", None, '{"a": null}', '"\\\\N"']
+    values = [
+        '{"a": 1, "b\\t\\\\": "x\\ny"}',
+        '{"a": -0.0, "é": 1e400}',
+        "{}",
+        "[1]",
+        None,
+        '{"a": null}',
+        '"\\\\N"',
+    ]
     rows = [
         (f"2026-01-01 00:00:{number:02}.000001Z", number, number % 3 or None, text)
         for number, text in enumerate(values)
@@ -73,8 +89,16 @@ def test_both_ways_to_columns_say_the_same(table, url):
 
 @pytest.mark.parametrize("kind", ["json", "text"])
 def test_features_may_stand_in_a_column_of_text(table, url, kind):
-    table.sql(f"ALTER TABLE scored_events ALTER features_json TYPE {kind} USING features_json::text::{kind}")
-    fill(table, [("2026-01-01Z", 1, 1, '{"a":\n\t1}'), ("2026-01-02Z", 1, 1, '{"a":\r2, "back\\\\slash": 3}')])
+    table.sql(
+        f"ALTER TABLE scored_events ALTER features_json TYPE {kind} USING features_json::text::{kind}"
+    )
+    fill(
+        table,
+        [
+            ("2026-01-01Z", 1, 1, '{"a":\n\t1}'),
+            ("2026-01-02Z", 1, 1, '{"a":\r2, "back\\\\slash": 3}'),
+        ],
+    )
     found = read_columns(url, "scored_events", 10)
     assert found.names == ("a", "back\\slash")
     np.testing.assert_array_equal(found.features, [[1, np.nan], [2, 3]])
@@ -87,8 +111,14 @@ def test_feature_of_an_event_that_kept_none_comes_from_its_column(table, url):
 
 
 def test_event_without_a_finite_time_is_left_out(table, url):
-    fill(table, [(time, 1, 1, '{"a": 1}') for time in (None, "infinity", "-infinity", "2026-01-01Z")])
-    assert len(read_events(url, "scored_events", 10)) == len(read_columns(url, "scored_events", 10).times) == 1
+    fill(
+        table, [(time, 1, 1, '{"a": 1}') for time in (None, "infinity", "-infinity", "2026-01-01Z")]
+    )
+    assert (
+        len(read_events(url, "scored_events", 10))
+        == len(read_columns(url, "scored_events", 10).times)
+        == 1
+    )
 
 
 @pytest.mark.parametrize("kind", ["integer", "boolean", "text", "numeric"])
@@ -96,7 +126,11 @@ def test_truth_comes_from_the_column_that_is_named(table, url, kind):
     table.sql(f"ALTER TABLE scored_events ADD chargeback {kind}")
     fill(table, [(f"2026-01-0{number}Z", 1, 0, '{"a": 1}') for number in (1, 2, 3)])
     for number, value in ((1, "1"), (2, "0")):
-        table.sql("UPDATE scored_events SET chargeback = %s WHERE extract(day FROM timestamp) = %s", value, number)
+        table.sql(
+            "UPDATE scored_events SET chargeback = %s WHERE extract(day FROM timestamp) = %s",
+            value,
+            number,
+        )
     assert read_columns(url, "scored_events", 10, "chargeback").truth.tolist() == [1, 0, -1]
     by_query = columns_of([read_events(url, "scored_events", 10, "chargeback")], 10)
     assert by_query.truth.tolist() == [1, 0, -1]
@@ -105,7 +139,9 @@ def test_truth_comes_from_the_column_that_is_named(table, url, kind):
 @pytest.mark.usefixtures("table")
 @pytest.mark.parametrize("read", READERS)
 def test_truth_column_that_is_not_there_names_the_setting(url, read):
-    with pytest.raises(BadConfiguration, match=r'"chargeback" does not exist.*trainer\.truthColumn'):
+    with pytest.raises(
+        BadConfiguration, match=r'"chargeback" does not exist.*trainer\.truthColumn'
+    ):
         read(url, "scored_events", 10, "chargeback")
 
 
@@ -118,7 +154,9 @@ def test_column_without_times_is_refused_before_any_row_is_read(table, url, read
 
 @pytest.mark.parametrize("read", READERS)
 def test_database_that_goes_away_while_it_is_read_may_come_back(table, url, read):
-    victim = "SELECT pg_terminate_backend(pg_backend_pid()) FROM generate_series(1, 10) AS n WHERE n = 9"
+    victim = (
+        "SELECT pg_terminate_backend(pg_backend_pid()) FROM generate_series(1, 10) AS n WHERE n = 9"
+    )
     table.sql(
         "CREATE FUNCTION fall() RETURNS integer LANGUAGE plpgsql AS "
         f"$$ BEGIN PERFORM 1 FROM ({victim}) AS gone; PERFORM pg_sleep(5); RETURN 1; END $$"

@@ -31,10 +31,15 @@ def nobody_listens():
 def traces(world, run):
     """All that a run leaves where a person or a machine reads."""
     rows = (
-        world.sql("SELECT * FROM retraining_runs") if world.sql("SELECT to_regclass('retraining_runs')")[0][0] else []
+        world.sql("SELECT * FROM retraining_runs")
+        if world.sql("SELECT to_regclass('retraining_runs')")[0][0]
+        else []
     )
     keys = list(world.redis.scan_iter(f"{world.model_key}*"))
-    kept = [world.redis.hgetall(key) if world.redis.type(key) == b"hash" else world.redis.get(key) for key in keys]
+    kept = [
+        world.redis.hgetall(key) if world.redis.type(key) == b"hash" else world.redis.get(key)
+        for key in keys
+    ]
     return f"{run.log} {run.document.read_text()} {rows} {kept}"
 
 
@@ -52,7 +57,9 @@ def test_wrong_password_of_the_database(world):
 def redis_user(world):
     """A user of Redis with a password that the test does not use."""
     name = f"user-{secrets.token_hex(4)}"
-    world.redis.acl_setuser(name, enabled=True, passwords=[f"+{secrets.token_urlsafe(12)}"], commands=["+@all"])
+    world.redis.acl_setuser(
+        name, enabled=True, passwords=[f"+{secrets.token_urlsafe(12)}"], commands=["+@all"]
+    )
     yield name
     world.redis.acl_deluser(name)
 
@@ -60,7 +67,9 @@ def redis_user(world):
 @pytest.mark.parametrize("known", [True, False], ids=["of a user", "of nobody"])
 def test_wrong_password_of_redis(world, redis_user, known):
     user, password = redis_user if known else "nobody-by-this-name", secrets.token_urlsafe(12)
-    run = world.start(environment={"REDIS_URL": with_password(world.redis_url, password, user)}).wait()
+    run = world.start(
+        environment={"REDIS_URL": with_password(world.redis_url, password, user)}
+    ).wait()
     assert (run.code, run.result.reason) == (78, "BadConfiguration"), run.log
     assert "redis.url (REDIS_URL)" in run.result.message
     assert password not in traces(world, run)
@@ -92,8 +101,12 @@ def test_no_piece_of_a_password_in_a_wrong_url_shows_anywhere(world, name, url):
 
 def test_passwords_of_a_good_run_show_nowhere(world):
     user, password = f"test_{secrets.token_hex(4)}", secrets.token_hex(12)
-    world.redis.acl_setuser(user, enabled=True, passwords=[f"+{password}"], keys=["*"], commands=["+@all"])
-    world.sql(f"CREATE ROLE {user} LOGIN PASSWORD '{password}' IN ROLE pg_read_all_data, pg_write_all_data")
+    world.redis.acl_setuser(
+        user, enabled=True, passwords=[f"+{password}"], keys=["*"], commands=["+@all"]
+    )
+    world.sql(
+        f"CREATE ROLE {user} LOGIN PASSWORD '{password}' IN ROLE pg_read_all_data, pg_write_all_data"
+    )
     try:
         environment = {
             "REDIS_URL": with_password(world.redis_url, password, user),
@@ -113,10 +126,16 @@ def test_passwords_of_a_good_run_show_nowhere(world):
 def test_redis_user_without_rights_is_a_wrong_setting(world):
     user, password = f"test_{secrets.token_hex(4)}", secrets.token_hex(12)
     world.redis.acl_setuser(
-        user, enabled=True, passwords=[f"+{password}"], keys=["*"], commands=["+@read", "+@connection"]
+        user,
+        enabled=True,
+        passwords=[f"+{password}"],
+        keys=["*"],
+        commands=["+@read", "+@connection"],
     )
     try:
-        run = world.start(environment={"REDIS_URL": with_password(world.redis_url, password, user)}).wait()
+        run = world.start(
+            environment={"REDIS_URL": with_password(world.redis_url, password, user)}
+        ).wait()
     finally:
         world.redis.acl_deluser(user)
     assert (run.code, run.result.reason) == (78, "BadConfiguration"), run.log
@@ -161,7 +180,9 @@ def test_table_that_may_not_be_read(world):
     user, password = f"test_{secrets.token_hex(4)}", secrets.token_hex(12)
     world.sql(f"CREATE ROLE {user} LOGIN PASSWORD '{password}'")
     try:
-        run = world.start(environment={"DATABASE_URL": with_password(world.database_url, password, user)}).wait()
+        run = world.start(
+            environment={"DATABASE_URL": with_password(world.database_url, password, user)}
+        ).wait()
     finally:
         world.sql(f"DROP ROLE {user}")
     assert (run.code, run.result.reason) == (78, "BadConfiguration"), run.log
@@ -209,11 +230,14 @@ def test_asked_to_end_in_the_middle_of_a_call_it_ends_and_can_go_on(world, numbe
 
 def test_migration_failures_have_their_codes(bare_world, nobody_listens):
     away = bare_world.start(
-        arguments=("migrate",), environment={"DATABASE_URL": f"postgresql://u:p@{nobody_listens}/x"}, database_retries=0
+        arguments=("migrate",),
+        environment={"DATABASE_URL": f"postgresql://u:p@{nobody_listens}/x"},
+        database_retries=0,
     ).wait()
     assert away.code == 75
     wrong = bare_world.start(
-        arguments=("migrate",), environment={"DATABASE_URL": with_password(bare_world.database_url, "wrong")}
+        arguments=("migrate",),
+        environment={"DATABASE_URL": with_password(bare_world.database_url, "wrong")},
     ).wait()
     assert wrong.code == 78
     assert read_result(wrong.document.read_text()) is None

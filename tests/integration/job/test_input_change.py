@@ -23,7 +23,9 @@ BREAKS = {
 DOUBLED = "to_jsonb(features_json::text)"
 AS_TEXT = "(SELECT jsonb_object_agg(key, value #>> '{}') FROM jsonb_each(features_json))"
 WITHOUT_RISK = "features_json - 'risk'"
-OTHER_NAMES = "jsonb_build_object('voltage', features_json->'risk', 'ampere', features_json->'hour_of_day')"
+OTHER_NAMES = (
+    "jsonb_build_object('voltage', features_json->'risk', 'ampere', features_json->'hour_of_day')"
+)
 
 
 def rewrite(world, features, where=""):
@@ -98,7 +100,10 @@ def test_strings_that_hold_objects_are_read_and_counted(judged_world, preset):
     rewrite(world, DOUBLED, NEWER)
     run = train(world, "run-2", preset)
     assert (run.result.promoted, run.result.version) == (True, 2), run.log
-    assert "840 of 3,000 events (28.0%) have a features_json that is a JSON string" in run.result.message
+    assert (
+        "840 of 3,000 events (28.0%) have a features_json that is a JSON string"
+        in run.result.message
+    )
     assert set(world.model["hst"].limits) == {"amount", "hour_of_day", "risk"}
     assert recorded(world)["decoded"] == 0.28
 
@@ -109,7 +114,9 @@ def test_numbers_written_as_text_are_read_and_counted(judged_world, preset):
     rewrite(world, AS_TEXT)
     run = train(world, "run-1", preset)
     assert run.result.promoted, run.log
-    assert "Numbers written as text were read as numbers: amount in 3,000 events" in run.result.message
+    assert (
+        "Numbers written as text were read as numbers: amount in 3,000 events" in run.result.message
+    )
     assert recorded(world)["texts"] == 1.0
     assert world.model["sad"].score_one({"amount": 5000.0}) > 0
 
@@ -146,14 +153,25 @@ def test_evidence_and_report_show_the_input_then_and_now(judged_world):
     train(world, "run-1")
     rewrite(world, BREAKS["no object"], NEWER)
     train(world, "run-2")
-    [[evidence, report]] = world.sql("SELECT evidence, report FROM retraining_runs WHERE run_id = 'run-2'")
+    [[evidence, report]] = world.sql(
+        "SELECT evidence, report FROM retraining_runs WHERE run_id = 'run-2'"
+    )
     change = evidence["input"]
-    assert (change["then"]["own"], change["now"]["own"], change["now"]["unreadable"]) == (1.0, 0.72, 0.28)
+    assert (change["then"]["own"], change["now"]["own"], change["now"]["unreadable"]) == (
+        1.0,
+        0.72,
+        0.28,
+    )
     assert {fall["name"] for fall in change["falls"]} == {"hour_of_day", "risk"}
     assert evidence["reading"] == [
         "840 of 3,000 events (28.0%) have a features_json that holds no JSON object; they were read without it."
     ]
-    for said in ("Input, then and now", "with features that cannot be read", "28.0", "Labels by alert"):
+    for said in (
+        "Input, then and now",
+        "with features that cannot be read",
+        "28.0",
+        "Labels by alert",
+    ):
         assert said in report
 
 

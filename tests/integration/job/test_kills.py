@@ -1,6 +1,7 @@
 """A hundred trainers that are killed, each at another moment, with Redis and PostgreSQL killed under some of them.
 
-What must hold afterwards is checked after each round: one effect for each run, whatever happened to it on its way.
+What must hold afterwards is checked after each round: one effect for each run, whatever happened to
+    it on its way.
 """
 
 import json
@@ -19,7 +20,13 @@ from retraining_job.contract import ExitCode
 from retraining_job.registry.champion import read_champion
 from retraining_job.registry.manifest import sha256
 from retraining_job.settings import TrainSettings
-from tests.integration.job.conftest import EVERY, RECOMMENDED, World, features, killed_at_every_message
+from tests.integration.job.conftest import (
+    EVERY,
+    RECOMMENDED,
+    World,
+    features,
+    killed_at_every_message,
+)
 from tests.integration.job.servers import postgres_server, redis_server
 
 ROUNDS = 100
@@ -115,17 +122,25 @@ def check(world, ends, where):
     """Check the state of the world after so many runs."""
     promoted = [(version, run_id) for run_id, _, version in ends if version]
     assert [version for version, _ in promoted] == list(range(1, len(promoted) + 1)), where
-    assert world.sql("SELECT version, run_id FROM model_versions ORDER BY version") == promoted, where
-    rows = world.sql("SELECT run_id, verdict, version FROM retraining_runs ORDER BY split_part(run_id, '-', 2)::int")
+    assert world.sql("SELECT version, run_id FROM model_versions ORDER BY version") == promoted, (
+        where
+    )
+    rows = world.sql(
+        "SELECT run_id, verdict, version FROM retraining_runs ORDER BY split_part(run_id, '-', 2)::int"
+    )
     assert rows == ends, where
     last = promoted[-1] if promoted else (0, "")
     assert int(world.version or 0) == last[0], where
     if promoted:
         manifest = json.loads(world.redis.get(f"{world.model_key}:meta"))
         assert (manifest["version"], manifest["run_id"]) == last, where
-        assert int(world.redis.get(f"{world.model_key}:epoch")) == manifest["epoch"] == len(promoted), where
+        assert (
+            int(world.redis.get(f"{world.model_key}:epoch")) == manifest["epoch"] == len(promoted)
+        ), where
         assert sha256(world.redis.get(world.model_key)) == manifest["pickle_sha256"], where
-        assert sha256(world.redis.get(f"{world.model_key}:state")) == manifest["state_sha256"], where
+        assert sha256(world.redis.get(f"{world.model_key}:state")) == manifest["state_sha256"], (
+            where
+        )
         settings = TrainSettings(
             DATABASE_URL="none",
             REDIS_URL=world.redis_url,
@@ -141,10 +156,15 @@ def check(world, ends, where):
 
 def test_approval_killed_at_every_message(judged_world, through_proxy):
     """A challenger for each try, each judged against what the try before has left."""
-    world, settings = judged_world, {**RECOMMENDED, "promotion": "Manual", "on_inconclusive": "Promote", "margin": 1}
+    world, settings = (
+        judged_world,
+        {**RECOMMENDED, "promotion": "Manual", "on_inconclusive": "Promote", "margin": 1},
+    )
 
     def start(run_id, environment=None):
-        return world.start(run_id, ("decide",), environment, decision="approve", decided_by="Jane Doe")
+        return world.start(
+            run_id, ("decide",), environment, decision="approve", decided_by="Jane Doe"
+        )
 
     def prepare(run_id):
         judged = world.train(run_id, **settings, forest_seed=int(run_id.removeprefix("run-")))
@@ -166,16 +186,25 @@ def test_approval_killed_at_every_message(judged_world, through_proxy):
 def test_rejection_killed_between_redis_and_the_database(judged_world):
     world = judged_world
     world.train("run-1", **RECOMMENDED, promotion="Manual")
-    command = {"run_id": "run-1", "arguments": ("decide",), "decision": "reject", "decided_by": "Jane Doe"}
+    command = {
+        "run_id": "run-1",
+        "arguments": ("decide",),
+        "decision": "reject",
+        "decided_by": "Jane Doe",
+    }
     with world.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [AUDIT_LOCK])
         run = world.start(**command)
-        wait_until(lambda: b'"rejected":true' in world.redis.get(f"{world.model_key}:challenger:run-1"))
+        wait_until(
+            lambda: b'"rejected":true' in world.redis.get(f"{world.model_key}:challenger:run-1")
+        )
         run.kill()
         run.wait()
     again = world.start(**command).wait()
     assert again.result.withheld == "Rejected", again.log
-    assert world.sql("SELECT withheld, decided_by FROM retraining_runs") == [("Rejected", "Jane Doe")]
+    assert world.sql("SELECT withheld, decided_by FROM retraining_runs") == [
+        ("Rejected", "Jane Doe")
+    ]
     assert world.version is None
 
 
@@ -199,9 +228,9 @@ def test_rollback_killed_at_every_message(world, through_proxy):
         number += 1
         assert run.code == 0, run.log
         assert [row[0] for row in world.versions] == list(range(1, number + 3))
-        assert world.sql("SELECT verdict, version FROM retraining_runs WHERE run_id = %s", run_id) == [
-            ("Restored", number + 2)
-        ]
+        assert world.sql(
+            "SELECT verdict, version FROM retraining_runs WHERE run_id = %s", run_id
+        ) == [("Restored", number + 2)]
         assert world.version == str(number + 2).encode()
     assert number > 10, "the proxy saw far fewer messages than a rollback has"
 
@@ -218,7 +247,9 @@ def test_eight_at_once_for_one_champion_and_the_others_say_who_won(judged_world)
     assert world.version == str(1 + len(winners)).encode()
     first = winners[2].result.run_id
     others = [run for run in ended if run.result.run_id != first]
-    told = [run for run in others if f"Another run has promoted version 2 of run {first}" in run.log]
+    told = [
+        run for run in others if f"Another run has promoted version 2 of run {first}" in run.log
+    ]
     met_later = [run for run in others if run.result.champion_version >= 2]
     assert told
     beaten = [run for run in others if run not in told and run not in met_later]

@@ -14,7 +14,9 @@ def assert_one_effect(world, run_id="run-1", version=1):
     """One promotion, one row of each kind, nothing left behind, and a model that can be read."""
     assert world.version == str(version).encode()
     assert [row[0] for row in world.versions] == list(range(1, version + 1))
-    assert [row for row in world.runs if row[0] == run_id] == [(run_id, "Promoted", world.runs[-1][2], version)]
+    assert [row for row in world.runs if row[0] == run_id] == [
+        (run_id, "Promoted", world.runs[-1][2], version)
+    ]
     assert world.model is not None
     assert world.redis.ttl(world.model_key) == -1
 
@@ -65,8 +67,13 @@ def test_next_run_writes_the_row_that_a_dead_run_owes(world, document):
         world.redis.delete(f"{world.model_key}:run:dead")
     run = world.train("next")
     assert "Version 1 was never recorded by its run dead" in run.log
-    assert [row[:2] for row in world.versions] == [(1, "why the dead run was asked for"), (2, "drift_detected")]
-    rows = world.sql("SELECT run_id, request, verdict, version FROM retraining_runs ORDER BY version")
+    assert [row[:2] for row in world.versions] == [
+        (1, "why the dead run was asked for"),
+        (2, "drift_detected"),
+    ]
+    rows = world.sql(
+        "SELECT run_id, request, verdict, version FROM retraining_runs ORDER BY version"
+    )
     assert rows == [("dead", "ns/dead", "Promoted", 1), ("next", "retraining/demo", "Promoted", 2)]
     assert "was never recorded" not in world.train("third").log
 
@@ -97,14 +104,21 @@ def test_killed_at_every_message_it_sends(world, through_proxy):
         assert [row[0] for row in world.versions] == list(range(1, number + 1)), where
         assert [row[0] for row in world.runs] == [f"run-{i + 1}" for i in range(number)], where
     assert number > 50, "the proxy saw far fewer messages than a run has"
-    assert all(world.redis.ttl(key) > 0 for key in world.staged), "what a killed run has staged must vanish by itself"
+    assert all(world.redis.ttl(key) > 0 for key in world.staged), (
+        "what a killed run has staged must vanish by itself"
+    )
 
 
 def test_publishing_whose_answer_never_came_is_repeated_without_harm(world, through_proxy):
     lost = []
 
     def lose_the_answer(chunk):
-        if chunk.service == "redis" and not chunk.to_server and b"published" in chunk.data and not lost:
+        if (
+            chunk.service == "redis"
+            and not chunk.to_server
+            and b"published" in chunk.data
+            and not lost
+        ):
             lost.append(chunk)
             raise ConnectionAbortedError
 
@@ -164,7 +178,11 @@ def test_overtaken_run_judges_again(world, through_proxy):
     world.train("run-0")
     with through_proxy(overtaking(world, 2)) as environment:
         run = world.start(environment=environment).wait()
-    assert (run.result.verdict, run.result.champion_version, run.result.version) == ("Promoted", 3, 4), run.log
+    assert (run.result.verdict, run.result.champion_version, run.result.version) == (
+        "Promoted",
+        3,
+        4,
+    ), run.log
     assert "Another run has promoted version 2 since version 1 was read: judging again." in run.log
     assert world.version == b"4"
     assert not world.staged
@@ -222,7 +240,12 @@ def test_staged_model_that_redis_dropped_is_uploaded_again(world, through_proxy)
     dropped = []
 
     def drop_once(chunk):
-        if chunk.service == "redis" and chunk.to_server and b"EVALSHA" in chunk.data and not dropped:
+        if (
+            chunk.service == "redis"
+            and chunk.to_server
+            and b"EVALSHA" in chunk.data
+            and not dropped
+        ):
             dropped.extend(world.staged)
             world.redis.unlink(*dropped)
 

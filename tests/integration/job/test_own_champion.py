@@ -23,7 +23,11 @@ def test_pickle_of_our_own_is_never_parsed(shelf):
     shelf.publish(parcel=Parcel(b"no pickle at all", parcel.state, parcel.origin))
     champion = shelf.champion()
     assert score(champion.model) == score(model_of_seed(5))
-    assert (champion.version, champion.highest, champion.manifest.features) == (1, 1, ["amount", "hour_of_day"])
+    assert (champion.version, champion.highest, champion.manifest.features) == (
+        1,
+        1,
+        ["amount", "hour_of_day"],
+    )
 
 
 def test_highest_version_is_that_of_the_history_where_somebody_has_counted_back(shelf):
@@ -71,18 +75,46 @@ def drop(key):
     ("harm", "says"),
     [
         pytest.param(cut, r"bytes and its manifest says .* rollback", id="a cut pickle"),
-        pytest.param(change_a_byte, "not those that its manifest has the SHA-256 of", id="another pickle"),
-        pytest.param(drop("model"), r"evicted the model.*rollback --to 2.*begin anew", id="no pickle"),
-        pytest.param(put("meta", "{"), r"meta is damaged \(Invalid JSON.* Delete", id="a manifest that is no JSON"),
-        pytest.param(put("meta", "{}"), r"meta is damaged \(version: Field required", id="another document"),
+        pytest.param(
+            change_a_byte, "not those that its manifest has the SHA-256 of", id="another pickle"
+        ),
+        pytest.param(
+            drop("model"), r"evicted the model.*rollback --to 2.*begin anew", id="no pickle"
+        ),
+        pytest.param(
+            put("meta", "{"),
+            r"meta is damaged \(Invalid JSON.* Delete",
+            id="a manifest that is no JSON",
+        ),
+        pytest.param(
+            put("meta", "{}"), r"meta is damaged \(version: Field required", id="another document"
+        ),
         pytest.param(put("meta", b"\xff\x00"), "meta is damaged", id="a manifest of no text"),
-        pytest.param(put("meta", b" " * MANIFEST_LIMIT_BYTES), "1,048,576 bytes or more", id="a large manifest"),
-        pytest.param(drop("version"), r"is gone; its manifest says 2\. Set .*model_version to 2\.", id="no version"),
+        pytest.param(
+            put("meta", b" " * MANIFEST_LIMIT_BYTES),
+            "1,048,576 bytes or more",
+            id="a large manifest",
+        ),
+        pytest.param(
+            drop("version"),
+            r"is gone; its manifest says 2\. Set .*model_version to 2\.",
+            id="no version",
+        ),
         pytest.param(put("version", "two"), "no whole number but b'two'", id="a version in words"),
-        pytest.param(drop("state"), r"state is gone\. .*to have the pickle read instead", id="no state"),
-        pytest.param(put("state", "{}"), "state is not the one that its manifest", id="another state"),
-        pytest.param(put("state", b"0" * (STATE_LIMIT_BYTES + 1)), "4,194,305 bytes, more than", id="a large state"),
-        pytest.param(change_the_manifest(state_sha256="0"), "state is not the one", id="a forged manifest"),
+        pytest.param(
+            drop("state"), r"state is gone\. .*to have the pickle read instead", id="no state"
+        ),
+        pytest.param(
+            put("state", "{}"), "state is not the one that its manifest", id="another state"
+        ),
+        pytest.param(
+            put("state", b"0" * (STATE_LIMIT_BYTES + 1)),
+            "4,194,305 bytes, more than",
+            id="a large state",
+        ),
+        pytest.param(
+            change_the_manifest(state_sha256="0"), "state is not the one", id="a forged manifest"
+        ),
     ],
 )
 def test_harm_is_told_and_the_champion_stays(shelf, harm, says):
@@ -99,12 +131,17 @@ def test_harm_is_told_and_the_champion_stays(shelf, harm, says):
 def test_state_that_fits_its_checksum_and_is_none_is_told(shelf):
     parcel = shelf.parcel()
     shelf.publish(parcel=Parcel(parcel.blob, '{"format": 1}', parcel.origin))
-    with pytest.raises(UnreadableChampion, match=r"version 1, cannot be judged: .*state.* It stays live"):
+    with pytest.raises(
+        UnreadableChampion, match=r"version 1, cannot be judged: .*state.* It stays live"
+    ):
         shelf.champion()
 
 
 def test_large_pickle_is_not_read(shelf):
     parcel = shelf.parcel()
     shelf.publish(parcel=Parcel(b"x" * (1 << 20) + b"x", parcel.state, parcel.origin))
-    with pytest.raises(UnreadableChampion, match=r"1,048,577 bytes, and no more than 1,048,576.*modelLimitMebibytes"):
+    with pytest.raises(
+        UnreadableChampion,
+        match=r"1,048,577 bytes, and no more than 1,048,576.*modelLimitMebibytes",
+    ):
         shelf.champion(model_limit_mebibytes=1)

@@ -47,7 +47,9 @@ def test_first_promotion_fills_every_key(shelf):
         outcome = shelf.publish(parcel=parcel)
         notice = json.loads(listener.get_message(timeout=5)["data"])
     assert isinstance(outcome, Published)
-    assert shelf.redis.mget(shelf.keys.model, shelf.keys.version, shelf.keys.state, shelf.keys.epoch) == [
+    assert shelf.redis.mget(
+        shelf.keys.model, shelf.keys.version, shelf.keys.state, shelf.keys.epoch
+    ) == [
         parcel.blob,
         b"1",
         parcel.state.encode(),
@@ -76,7 +78,9 @@ def test_former_champion_is_kept_as_its_state(shelf):
     shelf.publish("run-2", seed=2)
     assert shelf.history == {1: {"manifest": first, "state": parcel.state}}
     assert (shelf.meta["version"], shelf.meta["epoch"]) == (2, 2)
-    assert not list(shelf.redis.scan_iter(f"{shelf.keys.history}:*")), "with a state, no pickle is kept"
+    assert not list(shelf.redis.scan_iter(f"{shelf.keys.history}:*")), (
+        "with a state, no pickle is kept"
+    )
 
 
 def test_foreign_champion_is_kept_as_its_pickle(shelf):
@@ -204,7 +208,9 @@ def test_eight_at_once_have_one_winner_and_readers_see_whole_models(shelf):
     assert not shelf.staged
 
 
-@pytest.mark.parametrize("key", ["model", "version", "meta", "state", "epoch", "history", "run", "challenger"])
+@pytest.mark.parametrize(
+    "key", ["model", "version", "meta", "state", "epoch", "history", "run", "challenger"]
+)
 def test_another_type_under_a_key_is_named_and_stays(shelf, key):
     shelf.publish("run-1")
     champion = shelf.champion()
@@ -228,7 +234,9 @@ def test_user_who_may_not_do_all_of_it_does_nothing(shelf, right):
     before = shelf.picture()
     user, password = f"test_{secrets.token_hex(4)}", secrets.token_hex(12)
     commands = ["+@all", f"-{right}"]
-    shelf.redis.acl_setuser(user, enabled=True, passwords=[f"+{password}"], keys=["*"], commands=commands)
+    shelf.redis.acl_setuser(
+        user, enabled=True, passwords=[f"+{password}"], keys=["*"], commands=commands
+    )
     try:
         with pytest.raises(BadConfiguration, match=f"does not let .*(?i:{right})"):
             shelf.publish("run-2", seed=2, REDIS_URL=with_password(shelf.url, password, user))
@@ -241,7 +249,9 @@ def test_user_who_may_not_do_all_of_it_does_nothing(shelf, right):
 
 def test_user_who_may_not_tell_others_promotes_all_the_same(shelf):
     user, password = f"test_{secrets.token_hex(4)}", secrets.token_hex(12)
-    shelf.redis.acl_setuser(user, enabled=True, passwords=[f"+{password}"], keys=["*"], commands=["+@all"])
+    shelf.redis.acl_setuser(
+        user, enabled=True, passwords=[f"+{password}"], keys=["*"], commands=["+@all"]
+    )
     try:
         outcome = shelf.publish(REDIS_URL=with_password(shelf.url, password, user))
     finally:
@@ -259,13 +269,17 @@ def test_full_memory_refuses_the_upload(own_shelf, own_redis):
     champion = own_shelf.champion()
     before = own_shelf.picture()
     fill(own_redis)
-    with pytest.raises(DependencyAway, match="memory limit and takes no new model; the live one is untouched"):
+    with pytest.raises(
+        DependencyAway, match="memory limit and takes no new model; the live one is untouched"
+    ):
         own_shelf.publish("run-3", seed=3, champion=champion)
     own_redis.config_set("maxmemory", 0)
     assert own_shelf.picture() == before
 
 
-def test_memory_that_is_full_after_the_upload_leaves_nothing_half_done(own_shelf, own_redis, monkeypatch):
+def test_memory_that_is_full_after_the_upload_leaves_nothing_half_done(
+    own_shelf, own_redis, monkeypatch
+):
     champion = own_shelf.champion()
     before = own_shelf.picture()
     script = publishing.script()

@@ -56,7 +56,7 @@ def test_table_of_nothing_but_unusable_times_has_too_few_events(any_time, preset
 
 
 @pytest.mark.parametrize("zone", ["America/New_York", "Asia/Kathmandu"])
-def test_first_and_last_days_that_python_knows_are_read_in_any_time_zone(table, url, zone):  # noqa: F811
+def test_first_and_last_days_that_python_knows_are_read_in_any_time_zone(table, url, zone):
     name = table.sql("SELECT current_database()")[0][0]
     table.sql(f"ALTER DATABASE {name} SET timezone = '{zone}'")
     fill(table, [("0001-01-02 00:00Z", 1, 1, '{"a": 1}'), ("1850-01-01Z", 1, 1, '{"a": 1}')])
@@ -64,8 +64,15 @@ def test_first_and_last_days_that_python_knows_are_read_in_any_time_zone(table, 
     assert len(read_columns(url, "scored_events", 10).times) == 2
 
 
-def test_rows_that_are_left_out_are_counted_for_both_presets(table, url):  # noqa: F811
-    fill(table, [("infinity", 1, 1, '{"a": 1}'), (None, 1, 1, '{"a": 1}'), ("2026-01-01Z", 1, 1, '{"a": 1}')])
+def test_rows_that_are_left_out_are_counted_for_both_presets(table, url):
+    fill(
+        table,
+        [
+            ("infinity", 1, 1, '{"a": 1}'),
+            (None, 1, 1, '{"a": 1}'),
+            ("2026-01-01Z", 1, 1, '{"a": 1}'),
+        ],
+    )
     events, left_out = read_table(url, "scored_events", 10)
     found = read_columns(url, "scored_events", 10)
     assert (len(events), left_out, len(found.times), found.left_out) == (1, 2, 1, 2)
@@ -79,8 +86,14 @@ def test_rows_that_are_left_out_are_counted_for_both_presets(table, url):  # noq
         ("text", "to_json(to_json(to_json(features_json::text)::text)::text)::text"),
     ],
 )
-def test_json_in_a_json_string_is_read_like_the_json_itself(table, url, kind, written):  # noqa: F811
-    fill(table, [(f"2026-01-0{number}Z", 1, 1, json.dumps({"a": number, "b": "x\n"})) for number in (1, 2, 3)])
+def test_json_in_a_json_string_is_read_like_the_json_itself(table, url, kind, written):
+    fill(
+        table,
+        [
+            (f"2026-01-0{number}Z", 1, 1, json.dumps({"a": number, "b": "x\n"}))
+            for number in (1, 2, 3)
+        ],
+    )
     before = read_columns(url, "scored_events", 10)
     table.sql(f"ALTER TABLE scored_events ALTER features_json TYPE {kind} USING {written}")
     after = read_columns(url, "scored_events", 10)
@@ -107,10 +120,13 @@ SETTINGS = ["extra_float_digits = -15", "datestyle = 'German'", "timezone = 'Asi
             "default_transaction_isolation = 'serializable'"]  # fmt: skip
 
 
-def test_reading_depends_on_no_setting_of_the_database(table, url):  # noqa: F811
+def test_reading_depends_on_no_setting_of_the_database(table, url):
     fill(
         table,
-        [("2026-01-01 12:00:00.123457Z", 1 / 3, 1, None), ("2026-01-02Z", 2 / 3, 1, '{"amount": 0.1, "é\\\\": 1}')],
+        [
+            ("2026-01-01 12:00:00.123457Z", 1 / 3, 1, None),
+            ("2026-01-02Z", 2 / 3, 1, '{"amount": 0.1, "é\\\\": 1}'),
+        ],
     )
     before = read_columns(url, "scored_events", 10), read_events(url, "scored_events", 10)
     name = table.sql("SELECT current_database()")[0][0]
@@ -125,7 +141,11 @@ def test_reading_depends_on_no_setting_of_the_database(table, url):  # noqa: F81
     [
         ("timestamp", "bigint", "is of type bigint and holds no times"),
         ("timestamp", "text", "is of type text and holds no times"),
-        ("timestamp", "timestamptz[]", r"is of type timestamp with time zone\[\] and holds no times"),
+        (
+            "timestamp",
+            "timestamptz[]",
+            r"is of type timestamp with time zone\[\] and holds no times",
+        ),
         ("timestamp", "tstzrange", "is of type tstzrange and holds no times"),
         ("amount", "uuid", "is of type uuid and holds no numbers"),
         ("amount", "numeric[]", r"is of type numeric\[\] and holds no numbers"),
@@ -136,7 +156,13 @@ def test_reading_depends_on_no_setting_of_the_database(table, url):  # noqa: F81
         ("features_json", "hstore", "is of type hstore and holds no JSON"),
     ],
 )
-def test_column_that_cannot_hold_what_it_should_is_named_with_its_type(table, url, column, kind, told):  # noqa: F811
+def test_column_that_cannot_hold_what_it_should_is_named_with_its_type(
+    table,
+    url,
+    column,
+    kind,
+    told,
+):
     table.sql("CREATE EXTENSION IF NOT EXISTS hstore")
     table.sql(f"ALTER TABLE scored_events ALTER {column} TYPE {kind} USING NULL")
     for read in (read_events, read_columns):
@@ -152,8 +178,16 @@ def test_column_that_cannot_hold_what_it_should_is_named_with_its_type(table, ur
         ("json", "12.5", 12.5), ("numeric", "NaN", None), ("double precision", "-Infinity", None),
     ],
 )  # fmt: skip
-def test_amount_of_any_type_of_number_is_read_the_same_by_both_presets(table, url, kind, written, amount):  # noqa: F811
-    table.sql("CREATE EXTENSION IF NOT EXISTS citext; CREATE DOMAIN amount_of_money AS numeric(8, 2)")
+def test_amount_of_any_type_of_number_is_read_the_same_by_both_presets(
+    table,
+    url,
+    kind,
+    written,
+    amount,
+):
+    table.sql(
+        "CREATE EXTENSION IF NOT EXISTS citext; CREATE DOMAIN amount_of_money AS numeric(8, 2)"
+    )
     table.sql(f"ALTER TABLE scored_events ALTER amount TYPE {kind} USING NULL")
     fill(table, [("2026-01-01Z", written, 1, None)])
     found = read_columns(url, "scored_events", 10)
@@ -181,23 +215,29 @@ def test_amount_of_any_type_of_number_is_read_the_same_by_both_presets(table, ur
     ],
     ids=["point and xml", "json and array", "composite", "bit", "partitioned", "materialized", "date", "generated"],
 )  # fmt: skip
-def test_table_of_other_types_and_kinds_is_read(table, url, statements):  # noqa: F811
-    fill(table, [(f"2026-01-0{number}Z", 1, number % 2, json.dumps({"a": number})) for number in (1, 2, 3)])
+def test_table_of_other_types_and_kinds_is_read(table, url, statements):
+    fill(
+        table,
+        [(f"2026-01-0{number}Z", 1, number % 2, json.dumps({"a": number})) for number in (1, 2, 3)],
+    )
     for statement in statements:
         table.sql(statement)
     assert read_columns(url, "scored_events", 10).truth.tolist() == [1, 0, 1]
     assert len(read_events(url, "scored_events", 2)) == 2
 
 
-def test_materialized_view_that_was_never_filled_is_a_wrong_setting(table, url):  # noqa: F811
+def test_materialized_view_that_was_never_filled_is_a_wrong_setting(table, url):
     table.sql("CREATE MATERIALIZED VIEW empty AS SELECT * FROM scored_events WITH NO DATA")
     with pytest.raises(BadConfiguration, match=r"not ready for use.*SQLSTATE 55000"):
         read_columns(url, "empty", 10)
 
 
-def test_bytes_that_are_no_text_cost_only_their_own_row(table, database_server_url):  # noqa: F811
+def test_bytes_that_are_no_text_cost_only_their_own_row(table, database_server_url):
     name = f"{table.sql('SELECT current_database()')[0][0]}_ascii"
-    with closing(psycopg2.connect(database_server_url)) as connection, connection.cursor() as cursor:
+    with (
+        closing(psycopg2.connect(database_server_url)) as connection,
+        connection.cursor() as cursor,
+    ):
         connection.autocommit = True
         cursor.execute(f"CREATE DATABASE {name} ENCODING 'SQL_ASCII' LOCALE 'C' TEMPLATE template0")
         try:

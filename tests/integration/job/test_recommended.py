@@ -23,7 +23,11 @@ def test_first_model_then_a_better_one_then_a_worse_one(judged_world):
     first = judge(world, "raw", scaling="None")
     assert (first.result.verdict, first.result.version) == ("FirstModel", 1)
     second = judge(world, "scaled")
-    assert (second.result.verdict, second.result.reason, second.result.version) == ("Promoted", "not_inferior", 2)
+    assert (second.result.verdict, second.result.reason, second.result.version) == (
+        "Promoted",
+        "not_inferior",
+        2,
+    )
     third = judge(world, "raw-again", scaling="None")
     assert (third.result.verdict, third.result.promoted) == ("Kept", False)
     assert third.result.figures.champion == second.result.figures.challenger
@@ -42,14 +46,21 @@ def test_evidence_tells_where_everything_comes_from(judged_world):
         42,
         3_000,
     )
-    assert (provenance["request"], provenance["trigger_reason"]) == ("retraining/demo", "drift_detected")
+    assert (provenance["request"], provenance["trigger_reason"]) == (
+        "retraining/demo",
+        "drift_detected",
+    )
     assert provenance["settings"]["threshold"] == 0.8
     assert len(provenance["checksum"]) == 64
     assert provenance["checksum"] == evidence(world, "run-1")["provenance"]["checksum"]
     assert split["training"]["rows"] + split["gap_rows"] + split["hold_out"]["rows"] == 3_000
     assert found["champion"]["version"] == 1
     assert found["champion"]["trained"] == split["training"]  # its window is in its manifest
-    assert found["comparison"]["lower"] <= found["comparison"]["difference"] <= found["comparison"]["upper"]
+    assert (
+        found["comparison"]["lower"]
+        <= found["comparison"]["difference"]
+        <= found["comparison"]["upper"]
+    )
     meta = json.loads(world.redis.get(f"{world.model_key}:meta"))
     assert (meta["version"], meta["run_id"], meta["threshold"]) == (2, "run-2", 0.8)
     assert meta["matching_threshold"] == found["challenger"]["matching_threshold"]
@@ -76,7 +87,10 @@ def test_threshold_is_the_live_services_where_it_is_in_redis(judged_world):
     key = f"{world.model_key}:threshold"
     world.redis.set(key, "0.55")
     judge(world, "run-1", threshold_key=key, dry_run=True)
-    assert (evidence(world, "run-1")["threshold"], evidence(world, "run-1")["threshold_source"]) == (0.55, key)
+    assert (
+        evidence(world, "run-1")["threshold"],
+        evidence(world, "run-1")["threshold_source"],
+    ) == (0.55, key)
     world.redis.set(key, "high")
     run = judge(world, "run-2", threshold_key=key, dry_run=True)
     assert evidence(world, "run-2")["threshold"] == 0.7
@@ -121,7 +135,9 @@ def test_dry_run_leaves_no_trace_in_redis(judged_world, preset):
 
 
 def decide(world, word, run_id="run-1", **more):
-    return world.start(run_id, arguments=("decide",), decision=word, decided_by="Jane Doe", **more).wait()
+    return world.start(
+        run_id, arguments=("decide",), decision=word, decided_by="Jane Doe", **more
+    ).wait()
 
 
 def test_approved_challenger_goes_live_once(judged_world):
@@ -130,12 +146,14 @@ def test_approved_challenger_goes_live_once(judged_world):
     assert (run.result.withheld, world.version) == ("AwaitingDecision", None)
     for _ in range(2):
         decided = decide(world, "approve")
-        assert (decided.code, decided.result.promoted, decided.result.version) == (0, True, 1), decided.log
+        assert (decided.code, decided.result.promoted, decided.result.version) == (0, True, 1), (
+            decided.log
+        )
     assert world.version == b"1"
     assert [row[0] for row in world.versions] == [1]
-    assert world.sql("SELECT verdict, version, withheld, decided_by, promoted FROM retraining_runs") == [
-        ("FirstModel", 1, None, "Jane Doe", True)
-    ]
+    assert world.sql(
+        "SELECT verdict, version, withheld, decided_by, promoted FROM retraining_runs"
+    ) == [("FirstModel", 1, None, "Jane Doe", True)]
     meta = json.loads(world.redis.get(f"{world.model_key}:meta"))
     assert (meta["approved_by"], meta["input"]["events"]) == ("Jane Doe", 3_000)
     assert evidence(world, "run-1")["split"]
@@ -145,11 +163,15 @@ def test_rejected_challenger_stays_out(judged_world):
     world = judged_world
     judge(world, "run-1", promotion="Manual")
     rejected = decide(world, "reject")
-    assert (rejected.result.withheld, rejected.result.reason) == ("Rejected", "rejected"), rejected.log
+    assert (rejected.result.withheld, rejected.result.reason) == ("Rejected", "rejected"), (
+        rejected.log
+    )
     too_late = decide(world, "approve")
     assert too_late.result.withheld == "Rejected"
     assert world.version is None
-    assert world.sql("SELECT withheld, decided_by FROM retraining_runs") == [("Rejected", "Jane Doe")]
+    assert world.sql("SELECT withheld, decided_by FROM retraining_runs") == [
+        ("Rejected", "Jane Doe")
+    ]
 
 
 def test_challenger_that_was_overtaken_while_it_waited_stays_out(judged_world):
@@ -157,7 +179,11 @@ def test_challenger_that_was_overtaken_while_it_waited_stays_out(judged_world):
     judge(world, "run-1", promotion="Manual")
     judge(world, "run-2", scaling="None")
     decided = decide(world, "approve")
-    assert (decided.code, decided.result.reason, decided.result.promoted) == (0, "overtaken", False), decided.log
+    assert (decided.code, decided.result.reason, decided.result.promoted) == (
+        0,
+        "overtaken",
+        False,
+    ), decided.log
     assert "version 1 of run run-2" in decided.result.message
     assert world.version == b"1"
 
@@ -179,7 +205,9 @@ def test_way_back_has_a_version_and_a_row_of_its_own(judged_world):
     event = {"amount": 500.0, "hour_of_day": 5.0, "risk": 0.5}
     assert world.model["hst"].score_one(event) == first["hst"].score_one(event)
     assert [row[0] for row in world.versions] == [1, 2, 3]
-    assert world.sql("SELECT restored_from, reason FROM retraining_runs WHERE run_id = 'back'") == [(1, "rollback")]
+    assert world.sql("SELECT restored_from, reason FROM retraining_runs WHERE run_id = 'back'") == [
+        (1, "rollback")
+    ]
     listed = world.start(arguments=("history",)).wait()
     assert [line.split()[0] for line in listed.log.splitlines()] == ["VERSION", "3", "2", "1"]
     unknown = world.start("no-way", arguments=("rollback", "--to", "9")).wait()

@@ -16,7 +16,9 @@ CHECK = "ALTER TABLE model_versions ADD CONSTRAINT known_reasons CHECK (trigger_
 DOMAIN = "CREATE DOMAIN reason AS text CHECK (VALUE IN ('manual', 'weekly'))"
 RAISE = "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'not on Sundays'; END $$"
 DROP = "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$"
-TRIGGER = "CREATE TRIGGER refuse BEFORE INSERT ON model_versions FOR EACH ROW EXECUTE FUNCTION refuse()"
+TRIGGER = (
+    "CREATE TRIGGER refuse BEFORE INSERT ON model_versions FOR EACH ROW EXECUTE FUNCTION refuse()"
+)
 
 REFUSALS = {
     "a check": ([CHECK], ["known_reasons", 'trigger_reason = "drift_detected"', "23514"]),
@@ -88,7 +90,9 @@ def test_row_that_the_table_refuses_keeps_the_model_from_going_live(world, case)
     for statement in statements:
         world.sql(statement)
     run = world.train()
-    assert (run.code, run.result.reason, run.result.promoted) == (78, "BadConfiguration", False), run.log
+    assert (run.code, run.result.reason, run.result.promoted) == (78, "BadConfiguration", False), (
+        run.log
+    )
     assert [text for text in [*told, "was not published"] if text not in run.result.message] == []
     assert "mend the events" not in run.result.message
     assert (world.version, world.model) == (None, None)
@@ -98,7 +102,9 @@ def test_row_that_the_table_refuses_keeps_the_model_from_going_live(world, case)
 def test_right_that_is_missing_keeps_the_model_from_going_live(world, rights):
     user, password = f"test_{secrets.token_hex(4)}", secrets.token_hex(12)
     world.sql(f"CREATE ROLE {user} LOGIN PASSWORD '{password}'")
-    world.sql(f"GRANT ALL ON scored_events, retraining_runs TO {user}; GRANT {rights} ON model_versions TO {user}")
+    world.sql(
+        f"GRANT ALL ON scored_events, retraining_runs TO {user}; GRANT {rights} ON model_versions TO {user}"
+    )
     try:
         environment = {"DATABASE_URL": with_password(world.database_url, password, user)}
         run = world.start(environment=environment).wait()
@@ -114,7 +120,9 @@ def test_row_level_security_that_refuses_the_row_keeps_the_model_from_going_live
     world.sql(f"CREATE ROLE {user} LOGIN PASSWORD '{password}'")
     world.sql(f"GRANT ALL ON scored_events, retraining_runs, model_versions TO {user}")
     world.sql("ALTER TABLE model_versions ENABLE ROW LEVEL SECURITY")
-    world.sql("CREATE POLICY theirs ON model_versions USING (true) WITH CHECK (trigger_reason = 'manual')")
+    world.sql(
+        "CREATE POLICY theirs ON model_versions USING (true) WITH CHECK (trigger_reason = 'manual')"
+    )
     try:
         environment = {"DATABASE_URL": with_password(world.database_url, password, user)}
         run = world.start(environment=environment).wait()
@@ -145,19 +153,29 @@ def published_without_its_row(world, run_id, **settings):
 
 def test_debt_of_a_run_fails_no_later_run_and_is_paid_once_it_can_be(world):
     with published_without_its_row(world, "debtor", reason="alert") as run:
-        world.sql("ALTER TABLE model_versions ADD CONSTRAINT never CHECK (trigger_reason <> 'alert') NOT VALID")
-    assert (run.wait().code, run.result.reason, run.result.version) == (76, "AuditPending", 1), run.log
+        world.sql(
+            "ALTER TABLE model_versions ADD CONSTRAINT never CHECK (trigger_reason <> 'alert') NOT VALID"
+        )
+    assert (run.wait().code, run.result.reason, run.result.version) == (76, "AuditPending", 1), (
+        run.log
+    )
     assert 'trigger_reason = "alert"' in run.result.message
     for number in (2, 3):
         later = world.train(f"run-{number}")
-        assert (later.code, later.result.verdict, later.result.version) == (0, "Promoted", number), later.log
+        assert (later.code, later.result.verdict, later.result.version) == (
+            0,
+            "Promoted",
+            number,
+        ), later.log
         assert "Version 1 of run debtor is still without its row in model_versions" in later.log
     assert [row[:2] for row in world.versions] == [(2, "drift_detected"), (3, "drift_detected")]
     world.sql("ALTER TABLE model_versions DROP CONSTRAINT never")
     last = world.train("run-4")
     assert "Version 1 was never recorded by its run debtor" in last.log
     assert [row[:2] for row in world.versions][:2] == [(1, "alert"), (2, "drift_detected")]
-    assert [row for row in world.runs if row[0] == "debtor"] == [("debtor", "Promoted", "no_champion", 1)]
+    assert [row for row in world.runs if row[0] == "debtor"] == [
+        ("debtor", "Promoted", "no_champion", 1)
+    ]
 
 
 def test_run_that_keeps_the_champion_pays_a_debt_as_well(world):
@@ -182,7 +200,10 @@ def database_of(world, database_server_url):
     name, first = f"test_{secrets.token_hex(6)}", world.database_url
 
     def run(statement):
-        with closing(psycopg2.connect(database_server_url)) as connection, connection.cursor() as cursor:
+        with (
+            closing(psycopg2.connect(database_server_url)) as connection,
+            connection.cursor() as cursor,
+        ):
             connection.autocommit = True
             cursor.execute(statement)
 
@@ -203,9 +224,15 @@ def test_database_of_any_encoding_takes_the_outcome(world, database_of, encoding
     reason = "\u00dcberlauf \u53d6\u5f15 \U0001f642"
     run = world.start(**{**RECOMMENDED, "reason": reason}).wait()
     assert run.result.promoted, run.log
-    [(told, has_report)] = world.sql("SELECT trigger_reason, report IS NOT NULL FROM retraining_runs")
+    [(told, has_report)] = world.sql(
+        "SELECT trigger_reason, report IS NOT NULL FROM retraining_runs"
+    )
     assert has_report
-    kept = {"LATIN1": "\u00dcberlauf ?? ?", "EUC_JP": "\u00dcberlauf \u53d6\u5f15 ?", "SQL_ASCII": reason}
+    kept = {
+        "LATIN1": "\u00dcberlauf ?? ?",
+        "EUC_JP": "\u00dcberlauf \u53d6\u5f15 ?",
+        "SQL_ASCII": reason,
+    }
     assert told == kept[encoding]
 
 

@@ -106,12 +106,26 @@ def swap_entries(shelf):
 @pytest.mark.parametrize(
     ("harm", "to", "says"),
     [
-        pytest.param(None, 4, "Version 4 is live: there is nothing to go back to.", id="the live one"),
+        pytest.param(
+            None, 4, "Version 4 is live: there is nothing to go back to.", id="the live one"
+        ),
         pytest.param(None, 9, "Version 9 is not kept; there are: 1, 2, 3.", id="none such"),
         pytest.param(drop_pickle, 1, "history:1, is gone", id="no pickle"),
-        pytest.param(change_entry(2, state="{}"), 2, "state that is kept of version 2 is damaged", id="another state"),
-        pytest.param(change_entry(2, manifest=7), 2, "version 2 cannot be read", id="a manifest that is none"),
-        pytest.param(change_entry(2, manifest=None), 2, "version 2 is damaged", id="a state without a manifest"),
+        pytest.param(
+            change_entry(2, state="{}"),
+            2,
+            "state that is kept of version 2 is damaged",
+            id="another state",
+        ),
+        pytest.param(
+            change_entry(2, manifest=7), 2, "version 2 cannot be read", id="a manifest that is none"
+        ),
+        pytest.param(
+            change_entry(2, manifest=None),
+            2,
+            "version 2 is damaged",
+            id="a state without a manifest",
+        ),
         pytest.param(swap_entries, 2, "kept as version 2 is version 3", id="another version"),
     ],
 )

@@ -5,19 +5,49 @@ import pytest
 from retraining_job.audit.runs import AUDIT_LOCK
 
 REFERENCE = (
-    "version {version}, trained_at {trained_at}, trigger_reason {reason}, precision_score {score}, n_samples {n}"
+    "version {version}, trained_at {trained_at}, trigger_reason {reason}, "
+    "precision_score {score}, n_samples {n}"
 )
 TYPES = {
-    "integers and times with zone": ("integer", "timestamptz", "text", "double precision", "integer"),
+    "integers and times with zone": (
+        "integer",
+        "timestamptz",
+        "text",
+        "double precision",
+        "integer",
+    ),
     "texts": ("text", "text", "text", "text", "text"),
-    "key, times without zone": ("integer PRIMARY KEY", "timestamp NOT NULL", "varchar(50)", "real", "bigint"),
-    "numbers with places": ("bigint UNIQUE", "timestamp(3)", "varchar(255) NOT NULL", "numeric(6, 4)", "numeric"),
-    "version as text key": ("varchar(64) PRIMARY KEY", "timestamptz", "varchar(5)", "float8", "smallint"),
+    "key, times without zone": (
+        "integer PRIMARY KEY",
+        "timestamp NOT NULL",
+        "varchar(50)",
+        "real",
+        "bigint",
+    ),
+    "numbers with places": (
+        "bigint UNIQUE",
+        "timestamp(3)",
+        "varchar(255) NOT NULL",
+        "numeric(6, 4)",
+        "numeric",
+    ),
+    "version as text key": (
+        "varchar(64) PRIMARY KEY",
+        "timestamptz",
+        "varchar(5)",
+        "float8",
+        "smallint",
+    ),
 }
 
 
 def columns(world, table):
-    return dict(world.sql("SELECT column_name, data_type FROM information_schema.columns WHERE table_name = %s", table))
+    return dict(
+        world.sql(
+            "SELECT column_name, data_type FROM information_schema.columns WHERE table_name = %s",
+            table,
+        )
+    )
 
 
 @pytest.fixture(params=TYPES.values(), ids=TYPES.keys())
@@ -79,9 +109,13 @@ def test_unmigrated_table_gets_one_row_though_the_first_start_died_before_it(old
 
 def test_version_is_never_used_twice_though_redis_was_emptied(old_world):
     world = old_world
-    world.sql("INSERT INTO model_versions (version, trained_at, trigger_reason) VALUES ('7', '2024-01-01', 'x')")
+    world.sql(
+        "INSERT INTO model_versions (version, trained_at, trigger_reason) VALUES ('7', '2024-01-01', 'x')"
+    )
     assert world.train().result.version == 8
-    assert sorted(version for [version] in world.sql("SELECT version::text FROM model_versions")) == ["7", "8"]
+    assert sorted(
+        version for [version] in world.sql("SELECT version::text FROM model_versions")
+    ) == ["7", "8"]
 
 
 def test_migration_makes_what_is_missing(bare_world):
@@ -99,21 +133,31 @@ def test_migration_makes_what_is_missing(bare_world):
     assert columns(bare_world, "model_versions")["run_id"] == "text"
     assert columns(bare_world, "retraining_runs")["figures"] == "jsonb"
     with pytest.raises(Exception, match="unique"):
-        bare_world.sql("INSERT INTO model_versions VALUES (1, now(), '', 0, 0, 'a'), (2, now(), '', 0, 0, 'a')")
+        bare_world.sql(
+            "INSERT INTO model_versions VALUES (1, now(), '', 0, 0, 'a'), (2, now(), '', 0, 0, 'a')"
+        )
 
 
 def test_migration_can_be_done_again_and_by_many_at_once(bare_world):
     runs = [bare_world.start(arguments=("migrate",)) for _ in range(6)]
     assert {run.wait().code for run in runs} == {0}, "\n".join(run.log for run in runs)
-    before = [columns(bare_world, table) for table in ("scored_events", "model_versions", "retraining_runs")]
+    before = [
+        columns(bare_world, table)
+        for table in ("scored_events", "model_versions", "retraining_runs")
+    ]
     assert bare_world.migrate().code == 0
-    assert before == [columns(bare_world, table) for table in ("scored_events", "model_versions", "retraining_runs")]
+    assert before == [
+        columns(bare_world, table)
+        for table in ("scored_events", "model_versions", "retraining_runs")
+    ]
 
 
 def test_migration_leaves_what_is_there(old_world):
     world = old_world
     before = columns(world, "model_versions")
-    world.sql("INSERT INTO model_versions (version, trained_at, trigger_reason) VALUES ('7', '2024-01-01', 'x')")
+    world.sql(
+        "INSERT INTO model_versions (version, trained_at, trigger_reason) VALUES ('7', '2024-01-01', 'x')"
+    )
     run = world.migrate()
     assert run.code == 0, run.log
     assert columns(world, "model_versions") == {**before, "run_id": "text"}

@@ -25,7 +25,9 @@ OTHER_KEY = "another key, long enough as well"
 @pytest.fixture
 def shelf(redis_url, key_prefix):
     """Two signed champions, one after the other."""
-    shelf = Shelf(redis_url, f"{key_prefix}active_model", f"{key_prefix}model_version", SIGNING_KEY=KEY)
+    shelf = Shelf(
+        redis_url, f"{key_prefix}active_model", f"{key_prefix}model_version", SIGNING_KEY=KEY
+    )
     shelf.publish("run-1", seed=1)
     shelf.publish("run-2", seed=2)
     yield shelf
@@ -66,7 +68,9 @@ def drop_the_manifest(shelf):
 
 def move_to_another_name(shelf):
     shelf.publish("run-3", seed=3, SIGNING_KEY="")
-    other = Shelf(shelf.url, f"{shelf.keys.model}-other", f"{shelf.keys.version}-other", SIGNING_KEY=KEY)
+    other = Shelf(
+        shelf.url, f"{shelf.keys.model}-other", f"{shelf.keys.version}-other", SIGNING_KEY=KEY
+    )
     for number in range(1, 4):
         other.publish(f"run-{number}", seed=3)
     for key in ("model", "version", "meta", "state", "epoch"):
@@ -79,16 +83,24 @@ def move_to_another_name(shelf):
         pytest.param(change_meta(signature=""), "it is not signed", id="no signature"),
         pytest.param(drop_the_manifest, "it is not signed", id="no manifest"),
         pytest.param(put_by_somebody_else, "it is not signed", id="somebody else's"),
-        pytest.param(change_meta(signature="0" * 64), "signature does not fit", id="a made-up signature"),
+        pytest.param(
+            change_meta(signature="0" * 64), "signature does not fit", id="a made-up signature"
+        ),
         pytest.param(change_meta(signature="é"), "signature does not fit", id="no digits at all"),
-        pytest.param(replay_the_first, "signature does not fit", id="an old pair under a new version"),
-        pytest.param(move_to_another_name, "signature does not fit", id="a signed model of another name"),
+        pytest.param(
+            replay_the_first, "signature does not fit", id="an old pair under a new version"
+        ),
+        pytest.param(
+            move_to_another_name, "signature does not fit", id="a signed model of another name"
+        ),
     ],
 )
 def test_forged_champion_is_refused_until_a_person_signs_it(shelf, forge, says):
     forge(shelf)
     before = shelf.picture()
-    with pytest.raises(UnreadableChampion, match=rf"{says}.*signing\.existingSecret.*retraining_job sign") as caught:
+    with pytest.raises(
+        UnreadableChampion, match=rf"{says}.*signing\.existingSecret.*retraining_job sign"
+    ) as caught:
         shelf.champion()
     assert KEY not in str(caught.value)
     assert shelf.picture() == before
@@ -108,10 +120,20 @@ def test_recorded_shape_of_the_input_is_believed_with_its_own_signature_alone(sh
     meta = shelf.meta
     assert len(meta["input_signature"]) == 64 != meta["signature"]
     assert shelf.champion().manifest.input.features["amount"].usable == 1.0
-    looser = {**meta["input"], "features": {"amount": {"usable": 0.0, "newest": 0.0, "lowest": 0.0}}}
-    for forged in ({"input": looser}, {"input_signature": ""}, {"input_signature": shelf.meta["signature"]}):
+    looser = {
+        **meta["input"],
+        "features": {"amount": {"usable": 0.0, "newest": 0.0, "lowest": 0.0}},
+    }
+    for forged in (
+        {"input": looser},
+        {"input_signature": ""},
+        {"input_signature": shelf.meta["signature"]},
+    ):
         shelf.redis.set(shelf.keys.meta, json.dumps({**meta, **forged}))
-        with pytest.raises(UnreadableChampion, match="the shape of the input that its manifest records is not signed"):
+        with pytest.raises(
+            UnreadableChampion,
+            match="the shape of the input that its manifest records is not signed",
+        ):
             shelf.champion()
     without = {name: value for name, value in meta.items() if not name.startswith("input")}
     shelf.redis.set(shelf.keys.meta, json.dumps(without))
@@ -197,7 +219,9 @@ def read(world, own_redis, own_redis_server):
             "DATABASE_URL": world.database_url,
             "SIGNING_KEY": key,
         }
-        return subprocess.run([sys.executable, READER], env=environment, capture_output=True, text=True, check=False)
+        return subprocess.run(
+            [sys.executable, READER], env=environment, capture_output=True, text=True, check=False
+        )
 
     return run
 

@@ -23,7 +23,11 @@ def test_first_run_promotes_and_leaves_the_old_row(world):
     before = datetime.now(UTC).replace(microsecond=0)
     run = world.train()
     assert run.code == 0, run.log
-    assert (run.result.verdict, run.result.reason, run.result.promoted) == ("Promoted", "no_champion", True)
+    assert (run.result.verdict, run.result.reason, run.result.promoted) == (
+        "Promoted",
+        "no_champion",
+        True,
+    )
     assert (run.result.version, run.result.n_samples) == (1, 600)
     assert world.version == b"1"
     figure = run.result.figures.challenger.precision
@@ -31,7 +35,10 @@ def test_first_run_promotes_and_leaves_the_old_row(world):
     [(trained_at,)] = world.sql("SELECT trained_at FROM model_versions")
     assert before <= trained_at <= datetime.now(UTC)
     assert world.runs == [("run-1", "Promoted", "no_champion", 1)]
-    assert (run.result.window.first, run.result.window.rows) == (datetime(2025, 1, 1, tzinfo=UTC), 600)
+    assert (run.result.window.first, run.result.window.rows) == (
+        datetime(2025, 1, 1, tzinfo=UTC),
+        600,
+    )
 
 
 def test_live_model_is_what_a_reader_expects(world):
@@ -79,12 +86,17 @@ def test_better_challenger_follows_the_champions_version(bare_world):
     world.seed(600, label=lambda _: 1)
     world.put_champion(untrained(), b"41")
     run = world.train(threshold=0.01)
-    assert (run.result.verdict, run.result.reason, run.result.version) == ("Promoted", "higher_precision", 42)
+    assert (run.result.verdict, run.result.reason, run.result.version) == (
+        "Promoted",
+        "higher_precision",
+        42,
+    )
     assert world.version == b"42"
 
 
 @pytest.mark.parametrize(
-    ("rows", "verdict"), [(0, "InsufficientData"), (499, "InsufficientData"), (500, "Promoted"), (600, "Promoted")]
+    ("rows", "verdict"),
+    [(0, "InsufficientData"), (499, "InsufficientData"), (500, "Promoted"), (600, "Promoted")],
 )
 def test_guard_on_the_number_of_rows(bare_world, rows, verdict):
     world = bare_world
@@ -109,12 +121,16 @@ def test_newest_rows_are_the_ones_read(world):
     [(newest,)] = world.sql("SELECT max(timestamp) FROM scored_events")
     assert run.result.window.last == newest
     assert run.result.window.first == datetime(2025, 1, 1, 0, 50, tzinfo=UTC)
-    assert "Read 550 events from scored_events, from 2025-01-01 00:50 to 2025-01-01 09:59." in run.log
+    assert (
+        "Read 550 events from scored_events, from 2025-01-01 00:50 to 2025-01-01 09:59." in run.log
+    )
 
 
 @pytest.mark.parametrize("column", ["jsonb", "json", "text"])
 def test_features_column_may_have_any_json_type(world, column):
-    world.sql(f"ALTER TABLE scored_events ALTER features_json TYPE {column} USING features_json::text::{column}")
+    world.sql(
+        f"ALTER TABLE scored_events ALTER features_json TYPE {column} USING features_json::text::{column}"
+    )
     world.train()
     assert set(world.model["hst"].limits) == {"amount", "hour_of_day"}
 
@@ -181,7 +197,11 @@ def test_program_starts_as_the_image_starts_it(world):
         "RETRAIN_TERMINATION_LOG": "/nowhere",
     }
     done = subprocess.run(
-        [sys.executable, "-m", "retraining_job"], env=environment, capture_output=True, text=True, check=False
+        [sys.executable, "-m", "retraining_job"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == ExitCode.VERDICT, done.stderr
     assert 'Result: {"run_id":"run-1","verdict":"Unfit"' in done.stderr.splitlines()[-1]

@@ -45,7 +45,11 @@ def served(folder: Path, review: Review) -> Iterator[dict[str, Any]]:
         def do_POST(self) -> None:
             asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))["request"]
             answer = {"uid": asked["uid"], **review(asked["object"])}
-            body = {"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "response": answer}
+            body = {
+                "apiVersion": "admission.k8s.io/v1",
+                "kind": "AdmissionReview",
+                "response": answer,
+            }
             with suppress(OSError):  # the API server may have given up
                 self.send_response(200)
                 self.send_header("Content-Type", "application/json")
@@ -72,7 +76,9 @@ def served(folder: Path, review: Review) -> Iterator[dict[str, Any]]:
 
 
 @contextmanager
-def registered(namespace: Kubectl, kind: str, rule: tuple[str, str], *hooks: dict[str, Any]) -> Iterator[None]:
+def registered(
+    namespace: Kubectl, kind: str, rule: tuple[str, str], *hooks: dict[str, Any]
+) -> Iterator[None]:
     """Register webhooks for the creation of one kind of objects in one namespace, and wait until they are asked.
 
     Args:
@@ -83,7 +89,14 @@ def registered(namespace: Kubectl, kind: str, rule: tuple[str, str], *hooks: dic
     """
     group, plural = rule
     common = {
-        "rules": [{"apiGroups": [group], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": [plural]}],
+        "rules": [
+            {
+                "apiGroups": [group],
+                "apiVersions": ["v1"],
+                "operations": ["CREATE"],
+                "resources": [plural],
+            }
+        ],
         "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": namespace.namespace}},
         "sideEffects": "None",
         "admissionReviewVersions": ["v1"],

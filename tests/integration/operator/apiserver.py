@@ -45,7 +45,9 @@ class Way:
         server = urlsplit(address(STATE / "kubeconfig"))
         far_reader, far_writer = await asyncio.open_connection(server.hostname, server.port)
         with contextlib.suppress(OSError, asyncio.CancelledError):
-            await asyncio.gather(pump(reader, far_writer, lets_through), pump(far_reader, writer, lets_through))
+            await asyncio.gather(
+                pump(reader, far_writer, lets_through), pump(far_reader, writer, lets_through)
+            )
         for end in (writer, far_writer):
             end.close()
 
@@ -56,7 +58,9 @@ class Way:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
 
-async def pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter, lets_through: asyncio.Event) -> None:
+async def pump(
+    source: asyncio.StreamReader, sink: asyncio.StreamWriter, lets_through: asyncio.Event
+) -> None:
     """Carry one direction."""
     while data := await source.read(1 << 16):
         await lets_through.wait()
@@ -77,7 +81,9 @@ async def way_to_apiserver(folder: Path) -> AsyncIterator[Way]:
     way = Way(folder / "kubeconfig")
     listener = await asyncio.start_server(way.carry, "127.0.0.1", 0)
     config = json.loads((STATE / "kubeconfig").read_text())
-    config["clusters"][0]["cluster"]["server"] = f"https://127.0.0.1:{listener.sockets[0].getsockname()[1]}"
+    config["clusters"][0]["cluster"]["server"] = (
+        f"https://127.0.0.1:{listener.sockets[0].getsockname()[1]}"
+    )
     way.kubeconfig.write_text(json.dumps(config))
     yield way
     listener.close()

@@ -33,8 +33,16 @@ from tests.system.kubectl import Kubectl, wait_for
 def kubectl() -> Kubectl:
     """Give kubectl with the CRD installed."""
     tool = environment.ours().kubectl
-    # As the README says: in Helm's name, or the next installation by Helm would find the fields taken.
-    tool("apply", "--server-side", "--force-conflicts", "--field-manager=helm", "--filename", str(ROOT / "crds"))
+    # As the README says: in Helm's name, or the next installation by Helm would find the fields
+    # taken.
+    tool(
+        "apply",
+        "--server-side",
+        "--force-conflicts",
+        "--field-manager=helm",
+        "--filename",
+        str(ROOT / "crds"),
+    )
     tool("wait", "--for=condition=Established", "crd/retrainrequests.retraining.dev")
     return tool
 
@@ -53,7 +61,9 @@ def no_pods(namespace: Kubectl) -> None:
     """Let no pod be made, so that a Job stays as it was created however long a test takes."""
     quota = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "no-pods"}}
     namespace.apply({**quota, "spec": {"hard": {"pods": "0"}}})
-    wait_for("the quota", lambda: namespace.get("resourcequota", "no-pods").get("status", {}).get("hard"))
+    wait_for(
+        "the quota", lambda: namespace.get("resourcequota", "no-pods").get("status", {}).get("hard")
+    )
 
 
 def plain_reason(reason: str) -> str:
@@ -74,7 +84,11 @@ def settings(namespace: Kubectl) -> Settings:
             },
             "redis": {"name": "none"},
             "database": {"name": "none"},
-            "job": {"image": "localhost/none:none", "imagePullPolicy": "Never", "serviceAccountName": "default"},
+            "job": {
+                "image": "localhost/none:none",
+                "imagePullPolicy": "Never",
+                "serviceAccountName": "default",
+            },
         }
     )
 
@@ -103,17 +117,32 @@ def operator(settings: Settings, tmp_path: Path) -> Iterator[Start]:
     """Start the operator as a process, with other settings of its Jobs; Kafka is not needed here."""
     processes: list[subprocess.Popen[bytes]] = []
 
-    def run(database_url: str | None, variables: dict[str, str] | None = None, **job: Any) -> subprocess.Popen[bytes]:
+    def run(
+        database_url: str | None, variables: dict[str, str] | None = None, **job: Any
+    ) -> subprocess.Popen[bytes]:
         content = settings.model_dump(mode="json", by_alias=True)
         content["kafka"]["bootstrapServers"] = "localhost:1"
         content["triggers"]["maxConcurrent"] = 20
-        content["leaderElection"] |= {"leaseDurationSeconds": 3, "renewDeadlineSeconds": 2, "retryPeriodSeconds": 0.5}
+        content["leaderElection"] |= {
+            "leaseDurationSeconds": 3,
+            "renewDeadlineSeconds": 2,
+            "retryPeriodSeconds": 0.5,
+        }
         content["job"] |= job
-        content |= {"redis": {"name": "redis"}, "database": {"name": "database"}, "httpPort": free_port()}
+        content |= {
+            "redis": {"name": "redis"},
+            "database": {"name": "database"},
+            "httpPort": free_port(),
+        }
         config = tmp_path / "config.yaml"
         config.write_text(json.dumps(content))
         database = {"DATABASE_URL": database_url} if database_url else {}
-        given = {**os.environ, "KUBECONFIG": str(STATE / "kubeconfig"), **database, **(variables or {})}
+        given = {
+            **os.environ,
+            "KUBECONFIG": str(STATE / "kubeconfig"),
+            **database,
+            **(variables or {}),
+        }
         command = [sys.executable, "-m", "retraining_operator", "--config", str(config)]
         processes.append(subprocess.Popen(command, env=given))
         return processes[-1]
@@ -130,7 +159,9 @@ def build_reconciler(context: Context, cluster: Cluster) -> Reconciler:
     def now() -> datetime:
         return datetime.now(UTC)
 
-    return Reconciler(context, cluster, Worker(context, cluster, Narrator(cluster, "test"), now), now)
+    return Reconciler(
+        context, cluster, Worker(context, cluster, Narrator(cluster, "test"), now), now
+    )
 
 
 async def reconcile(reconciler: Reconciler) -> None:

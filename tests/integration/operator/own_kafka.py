@@ -24,7 +24,14 @@ CLUSTER_ID = "4L6g3nShT-eMCtK--X86sw"
 START_SECONDS = 60
 DEAF_ADDRESS = "192.0.2.1:9092"
 """An address of the documentation, which no network routes (RFC 5737)."""
-JAVA = ("java", "-Xms32m", "-Xmx256m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xshare:auto")
+JAVA = (
+    "java",
+    "-Xms32m",
+    "-Xmx256m",
+    "-XX:TieredStopAtLevel=1",
+    "-XX:+UseSerialGC",
+    "-Xshare:auto",
+)
 USERS = {"admin": "admin-word", "reader": "reader-word"}
 
 
@@ -53,7 +60,13 @@ class Broker:
         """Start it, and wait until it answers."""
         log = (self.folder / "broker.log").open("ab")
         self.process = subprocess.Popen(
-            [*JAVA, "-cp", f"{libraries()}/*", "kafka.Kafka", str(self.folder / "server.properties")],
+            [
+                *JAVA,
+                "-cp",
+                f"{libraries()}/*",
+                "kafka.Kafka",
+                str(self.folder / "server.properties"),
+            ],
             stdout=log,
             stderr=log,
         )
@@ -109,7 +122,8 @@ class Brokers:
     def settings(self, topic: str, **fields: Any) -> Kafka:
         """Return the operator's settings for a topic."""
         return Kafka.model_validate(
-            {"bootstrapServers": self.bootstrap, "topic": topic, "groupId": f"group-{topic}"} | fields
+            {"bootstrapServers": self.bootstrap, "topic": topic, "groupId": f"group-{topic}"}
+            | fields
         )
 
 
@@ -117,7 +131,8 @@ class Brokers:
 def own_kafka(folder: Path, count: int = 1) -> Iterator[Brokers]:
     """Run brokers for a while."""
     brokers = [
-        Broker(number + 1, folder / f"broker-{number + 1}", *(free_port() for _ in range(4))) for number in range(count)
+        Broker(number + 1, folder / f"broker-{number + 1}", *(free_port() for _ in range(4)))
+        for number in range(count)
     ]
     voters = ",".join(f"{broker.number}@localhost:{broker.controller_port}" for broker in brokers)
     try:
@@ -168,13 +183,23 @@ def write_properties(broker: Broker, voters: str, count: int) -> None:
         "log.dirs": broker.folder / "logs",
         "log.message.timestamp.after.max.ms": 9223372036854775807,
     }
-    (broker.folder / "server.properties").write_text("".join(f"{key}={value}\n" for key, value in settings.items()))
+    (broker.folder / "server.properties").write_text(
+        "".join(f"{key}={value}\n" for key, value in settings.items())
+    )
 
 
 def format_all(brokers: Sequence[Broker]) -> None:
     """Format the brokers' folders."""
     for broker in brokers:
-        command = [*JAVA, "-cp", f"{libraries()}/*", "kafka.tools.StorageTool", "format", "--cluster-id", CLUSTER_ID]
+        command = [
+            *JAVA,
+            "-cp",
+            f"{libraries()}/*",
+            "kafka.tools.StorageTool",
+            "format",
+            "--cluster-id",
+            CLUSTER_ID,
+        ]
         done = subprocess.run(
             [*command, "--config", str(broker.folder / "server.properties")],
             capture_output=True,
@@ -187,7 +212,9 @@ def format_all(brokers: Sequence[Broker]) -> None:
 def libraries() -> Path:
     """Return the folder with Kafka's libraries, from which the broker's image is built too."""
     found = sorted(CACHE.glob("kafka-*/libs"), key=os.path.getmtime)
-    assert found, f"Kafka's libraries are not in {CACHE}: bring the test cluster up first (make system)."
+    assert found, (
+        f"Kafka's libraries are not in {CACHE}: bring the test cluster up first (make system)."
+    )
     return found[-1]
 
 

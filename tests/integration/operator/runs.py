@@ -19,7 +19,11 @@ def free_port() -> int:
 
 
 def ask(namespace: Kubectl, name: str, **spec: Any) -> None:
-    body = {"apiVersion": "retraining.dev/v1alpha1", "kind": "RetrainRequest", "metadata": {"name": name}}
+    body = {
+        "apiVersion": "retraining.dev/v1alpha1",
+        "kind": "RetrainRequest",
+        "metadata": {"name": name},
+    }
     namespace.apply({**body, "spec": {"retries": 0, **spec}})
 
 
@@ -29,12 +33,20 @@ def condition(namespace: Kubectl, name: str, kind: str = "Succeeded") -> tuple[s
     return (found["status"], found["reason"], found["message"]) if found else ("", "", "")
 
 
-def wait_until(namespace: Kubectl, name: str, truth: str, reason: str, kind: str = "Succeeded") -> str:
+def wait_until(
+    namespace: Kubectl, name: str, truth: str, reason: str, kind: str = "Succeeded"
+) -> str:
     """Wait for a condition; give its message."""
-    wait_for(f"{name} at {reason}", lambda: condition(namespace, name, kind)[:2] == (truth, reason), 60)
+    wait_for(
+        f"{name} at {reason}", lambda: condition(namespace, name, kind)[:2] == (truth, reason), 60
+    )
     return condition(namespace, name, kind)[2]
 
 
 def events(namespace: Kubectl, name: str) -> list[str]:
-    told = [event for event in namespace.items("events.events.k8s.io") if event["regarding"]["name"] == name]
+    told = [
+        event
+        for event in namespace.items("events.events.k8s.io")
+        if event["regarding"]["name"] == name
+    ]
     return [event["reason"] for event in sorted(told, key=lambda event: event["eventTime"])]

@@ -35,7 +35,9 @@ class Taken:
 
 
 @asynccontextmanager
-async def consuming(kafka: Kafka, instance_id: str | None = None) -> AsyncIterator[tuple[Consumer, Taken]]:
+async def consuming(
+    kafka: Kafka, instance_id: str | None = None
+) -> AsyncIterator[tuple[Consumer, Taken]]:
     """Run a consumer as one process would; afterwards it has stopped as by SIGTERM."""
     taken = Taken()
     consumer = Consumer(kafka, taken.accept, Metrics(), instance_id)

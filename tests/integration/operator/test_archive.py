@@ -24,9 +24,22 @@ Sql = Callable[..., list[tuple[Any, ...]]]
 
 
 def row(run: str = "r", **fields: Any) -> dict[str, Any]:
-    told = {"verdict": None, "promoted": False, "withheld": None, "reason": "OutOfMemory", "message": "Too large."}
-    rest = dict.fromkeys(("version", "champion_version", "n_samples", "window_first", "window_last"))
-    about = {"run_id": run, "request": f"fraud/{run}", "trigger_reason": "drift", "preset": "recommended"}
+    told = {
+        "verdict": None,
+        "promoted": False,
+        "withheld": None,
+        "reason": "OutOfMemory",
+        "message": "Too large.",
+    }
+    rest = dict.fromkeys(
+        ("version", "champion_version", "n_samples", "window_first", "window_last")
+    )
+    about = {
+        "run_id": run,
+        "request": f"fraud/{run}",
+        "trigger_reason": "drift",
+        "preset": "recommended",
+    }
     times = {"started_at": NOW.isoformat(), "finished_at": NOW.isoformat()}
     return {**about, **told, **rest, **times, "log_tail": "The end.", "decided": False, **fields}
 
@@ -52,10 +65,14 @@ def url(database_url: str) -> SecretStr:
 
 
 def outcomes(sql: Sql) -> list[tuple[Any, ...]]:
-    return sql("SELECT run_id, verdict, reason, message, log_tail FROM retraining_runs ORDER BY run_id")
+    return sql(
+        "SELECT run_id, verdict, reason, message, log_tail FROM retraining_runs ORDER BY run_id"
+    )
 
 
-async def test_failure_gets_its_row_and_writing_it_again_changes_nothing(url: SecretStr, sql: Sql) -> None:
+async def test_failure_gets_its_row_and_writing_it_again_changes_nothing(
+    url: SecretStr, sql: Sql
+) -> None:
     archive = Archive(url)
     for _ in range(2):
         assert (await archive.keep(row()))[:2] == ("True", "Recorded")
@@ -83,7 +100,9 @@ async def test_end_of_the_run_replaces_what_an_attempt_has_left(url: SecretStr, 
     assert sql("SELECT n_samples FROM retraining_runs") == [(600,)]
 
 
-@pytest.mark.parametrize("withheld", ["AwaitingDecision", None], ids=["undecided", "decided by the trainer"])
+@pytest.mark.parametrize(
+    "withheld", ["AwaitingDecision", None], ids=["undecided", "decided by the trainer"]
+)
 async def test_decision_that_failed_changes_what_nobody_has_decided(
     url: SecretStr, sql: Sql, withheld: str | None
 ) -> None:
@@ -105,7 +124,9 @@ async def test_database_without_the_table_says_how_to_get_it(database_url: str) 
 
 
 async def test_table_of_an_older_migration_gets_what_it_can_hold(url: SecretStr, sql: Sql) -> None:
-    sql("ALTER TABLE retraining_runs DROP COLUMN log_tail, DROP COLUMN withheld, DROP COLUMN promoted")
+    sql(
+        "ALTER TABLE retraining_runs DROP COLUMN log_tail, DROP COLUMN withheld, DROP COLUMN promoted"
+    )
     truth, _, message = await Archive(url).keep(row())
     assert truth == "True"
     assert "no column log_tail" in message
@@ -115,7 +136,9 @@ async def test_table_of_an_older_migration_gets_what_it_can_hold(url: SecretStr,
 async def test_row_that_is_refused_holds_up_no_other(url: SecretStr, sql: Sql) -> None:
     sql("ALTER TABLE retraining_runs ADD CONSTRAINT never CHECK (reason <> 'Odd')")
     archive = Archive(url)
-    answers = await asyncio.gather(*(archive.keep(row(name, reason=name)) for name in ("A", "Odd", "B")))
+    answers = await asyncio.gather(
+        *(archive.keep(row(name, reason=name)) for name in ("A", "Odd", "B"))
+    )
     assert [answer[1] for answer in answers] == ["Recorded", "RecordRefused", "Recorded"]
     assert "never" in answers[1][2]
     assert archive.pause_seconds == 0
@@ -134,10 +157,14 @@ async def test_rows_that_come_together_go_together(url: SecretStr, sql: Sql) -> 
     assert sql("SELECT count(*), count(DISTINCT pid) <= 2 FROM connections") == [(50, True)]
 
 
-async def test_database_that_is_away_is_left_alone_for_a_while_and_then_asked_again(url: SecretStr, sql: Sql) -> None:
+async def test_database_that_is_away_is_left_alone_for_a_while_and_then_asked_again(
+    url: SecretStr, sql: Sql
+) -> None:
     with socket.socket() as nobody:
         nobody.bind(("127.0.0.1", 0))
-        archive = Archive(SecretStr(at(url.get_secret_value(), address=f"127.0.0.1:{nobody.getsockname()[1]}")))
+        archive = Archive(
+            SecretStr(at(url.get_secret_value(), address=f"127.0.0.1:{nobody.getsockname()[1]}"))
+        )
         truth, reason, message = await archive.keep(row())
     assert (truth, reason) == ("False", "DatabaseAway")
     assert "Connection refused" in message
@@ -151,7 +178,9 @@ async def test_database_that_is_away_is_left_alone_for_a_while_and_then_asked_ag
 
 async def test_silent_database_keeps_nobody_waiting(url: SecretStr) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:  # it takes connections and says nothing
-        archive = Archive(SecretStr(at(url.get_secret_value(), address=f"127.0.0.1:{silent.getsockname()[1]}")))
+        archive = Archive(
+            SecretStr(at(url.get_secret_value(), address=f"127.0.0.1:{silent.getsockname()[1]}"))
+        )
         asked = asyncio.create_task(archive.keep(row()))
         await asyncio.sleep(0)
         turns = 0
@@ -203,7 +232,12 @@ async def test_verdict_is_read_back_with_what_decided(url: SecretStr, sql: Sql) 
     )
     found = await archive.verdict("r")
     assert found
-    assert (found.verdict, found.promoted, found.version, found.reason) == ("Promoted", True, 7, "not_inferior")
+    assert (found.verdict, found.promoted, found.version, found.reason) == (
+        "Promoted",
+        True,
+        7,
+        "not_inferior",
+    )
     assert found.window
     assert found.window.rows == 600
     assert found.figures

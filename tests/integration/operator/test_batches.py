@@ -33,7 +33,9 @@ async def test_every_codec_is_read(brokers: Brokers, broker: Broker, codec: str)
     topics = [f"sent-{codec}", f"kept-{codec}"]
     await asyncio.to_thread(broker.make, topics[0])
     await asyncio.to_thread(broker.make, topics[1], **{"compression.type": codec})
-    await asyncio.to_thread(broker.send, topics[0], b"plain", b"x" * 200, b"y" * 200_000, compression_type=codec)
+    await asyncio.to_thread(
+        broker.send, topics[0], b"plain", b"x" * 200, b"y" * 200_000, compression_type=codec
+    )
     await asyncio.to_thread(broker.send, topics[1], b"plain", b"x" * 200, b"y" * 200_000)
     for topic in topics:
         async with consuming(brokers.settings(topic)) as (_, taken):

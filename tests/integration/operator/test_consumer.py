@@ -36,7 +36,9 @@ def produce(settings: Settings) -> Any:
 
 
 def committed(settings: Settings) -> int | None:
-    consumer = KafkaConsumer(bootstrap_servers=settings.kafka.bootstrap_servers, group_id=settings.kafka.group_id)
+    consumer = KafkaConsumer(
+        bootstrap_servers=settings.kafka.bootstrap_servers, group_id=settings.kafka.group_id
+    )
     offset: int | None = consumer.committed(TopicPartition(settings.kafka.topic, 0))
     consumer.close()
     return offset
@@ -64,7 +66,9 @@ class Sink:
         return Progress({}, set(), set())
 
 
-async def run_until(settings: Settings, sink: Sink, event: asyncio.Event, linger_seconds: float = 0.5) -> None:
+async def run_until(
+    settings: Settings, sink: Sink, event: asyncio.Event, linger_seconds: float = 0.5
+) -> None:
     """Consume until an event is set and a while longer; then stop as SIGTERM would."""
     task = asyncio.create_task(Consumer(settings.kafka, sink.accept, Metrics()).run())
     try:
@@ -84,7 +88,9 @@ async def consume(settings: Settings, count: int = 1) -> list[str]:
     return sink.values
 
 
-async def test_group_without_offsets_starts_at_the_earliest_record(produce: Any, settings: Settings) -> None:
+async def test_group_without_offsets_starts_at_the_earliest_record(
+    produce: Any, settings: Settings
+) -> None:
     await asyncio.to_thread(produce, "sent before the first start")
     assert await consume(settings) == ["sent before the first start"]
     assert await asyncio.to_thread(committed, settings) == 1
@@ -94,7 +100,9 @@ async def test_what_was_not_handled_comes_again(produce: Any, settings: Settings
     await asyncio.to_thread(produce, "one", "two")
     stuck = Sink()
     stuck.held.clear()
-    await run_until(settings, stuck, stuck.entered, linger_seconds=3)  # the thread polls on meanwhile
+    await run_until(
+        settings, stuck, stuck.entered, linger_seconds=3
+    )  # the thread polls on meanwhile
     assert stuck.values == []
     assert await asyncio.to_thread(committed, settings) is None
     assert await consume(settings, 2) == ["one", "two"]
@@ -114,21 +122,32 @@ async def test_consumer_leaves_no_thread_behind(produce: Any, settings: Settings
     assert {thread.name for thread in threading.enumerate() if "kafka" in thread.name} <= before
 
 
-async def test_partition_that_comes_while_records_are_held_loses_none(produce: Any, settings: Settings) -> None:
-    admin = await asyncio.to_thread(KafkaAdminClient, bootstrap_servers=settings.kafka.bootstrap_servers)
+async def test_partition_that_comes_while_records_are_held_loses_none(
+    produce: Any, settings: Settings
+) -> None:
+    admin = await asyncio.to_thread(
+        KafkaAdminClient, bootstrap_servers=settings.kafka.bootstrap_servers
+    )
     await asyncio.to_thread(admin.create_topics, [NewTopic(settings.kafka.topic, 2, 1)])
     await asyncio.to_thread(admin.close)
     sinks = [Sink(), Sink()]
-    tasks = [asyncio.create_task(Consumer(settings.kafka, sink.accept, Metrics()).run()) for sink in sinks]
+    tasks = [
+        asyncio.create_task(Consumer(settings.kafka, sink.accept, Metrics()).run())
+        for sink in sinks
+    ]
     try:
         async with asyncio.timeout(WAIT_SECONDS):
             while not all(sink.values for sink in sinks):  # until each has a partition of its own
-                await asyncio.gather(*(asyncio.to_thread(produce, "warm", partition=number) for number in (0, 1)))
+                await asyncio.gather(
+                    *(asyncio.to_thread(produce, "warm", partition=number) for number in (0, 1))
+                )
                 await asyncio.sleep(1)
         for sink in sinks:
             sink.held.clear()
             sink.entered.clear()
-        await asyncio.gather(*(asyncio.to_thread(produce, f"of {number}", partition=number) for number in (0, 1)))
+        await asyncio.gather(
+            *(asyncio.to_thread(produce, f"of {number}", partition=number) for number in (0, 1))
+        )
         async with asyncio.timeout(WAIT_SECONDS):
             await asyncio.gather(*(sink.entered.wait() for sink in sinks))
         tasks[1].cancel()  # its record is not handled, and its partition goes to the other
@@ -139,7 +158,9 @@ async def test_partition_that_comes_while_records_are_held_loses_none(produce: A
         await asyncio.to_thread(produce, "later", partition=1)
         sinks[0].held.set()
         async with asyncio.timeout(WAIT_SECONDS):
-            while not {"of 0", "of 1"} <= set(sinks[0].values) or sinks[0].values.count("later") < 2:  # noqa: ASYNC110
+            while (  # noqa: ASYNC110
+                not {"of 0", "of 1"} <= set(sinks[0].values) or sinks[0].values.count("later") < 2
+            ):
                 await asyncio.sleep(0.1)  # what comes twice on the way makes counting useless
     finally:
         for task in tasks:
@@ -187,7 +208,9 @@ async def test_rebalance_in_the_middle_of_a_batch_loses_and_doubles_nothing(
     topic: Topic, settings: Settings, cluster: Cluster, namespace: Kubectl
 ) -> None:
     await asyncio.to_thread(topic.make, 4)
-    full = settings.model_copy(update={"triggers": settings.triggers.model_copy(update={"max_waiting": 3})})
+    full = settings.model_copy(
+        update={"triggers": settings.triggers.model_copy(update={"max_waiting": 3})}
+    )
     for partition in range(4):
         await asyncio.to_thread(functools.partial(topic.send, *[DRIFT] * 20, partition=partition))
     async with listening(full, cluster) as first:
@@ -199,7 +222,9 @@ async def test_rebalance_in_the_middle_of_a_batch_loses_and_doubles_nothing(
                     first.view.forget_request(uid)  # as if each had its Job
                 await asyncio.sleep(0.1)
             await until(lambda: [topic.committed(partition=n) for n in range(4)] == [20] * 4)
-    places = [(t["partition"], t["offset"]) for t in map(trigger_of, namespace.items("retrainrequests"))]
+    places = [
+        (t["partition"], t["offset"]) for t in map(trigger_of, namespace.items("retrainrequests"))
+    ]
     assert sorted(places) == [(partition, offset) for partition in range(4) for offset in range(20)]
     assert handled(first, "accepted") + handled(second, "accepted") == 80
 

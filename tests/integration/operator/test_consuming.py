@@ -63,20 +63,32 @@ async def test_every_partition_is_placed_and_read_also_those_that_come_later(
     kafka = brokers.settings(topic, startPosition=start)
     async with consuming(kafka, instance) as (consumer, _):
         await until_ready(consumer)
-    async with consuming(kafka, instance) as (consumer, taken):  # the broker answers a fixed member from memory
+    async with consuming(kafka, instance) as (
+        consumer,
+        taken,
+    ):  # the broker answers a fixed member from memory
         await until_ready(consumer)
         for partition in range(2):
             await asyncio.to_thread(broker.send, topic, b"after", partition=partition)
         await asyncio.to_thread(add_partitions, broker, topic, 4)
-        await asyncio.to_thread(broker.send, topic, b"new 2", partition=2)  # before anybody has noticed
+        await asyncio.to_thread(
+            broker.send, topic, b"new 2", partition=2
+        )  # before anybody has noticed
         await asyncio.to_thread(broker.send, topic, b"new 3", partition=3)
         await until(lambda: len(taken.values) >= 4)
         await until(lambda: consumer.state().assigned_partitions == 4)
-        assert sorted(value for value in taken.values if value) == [b"after", b"after", b"new 2", b"new 3"]
+        assert sorted(value for value in taken.values if value) == [
+            b"after",
+            b"after",
+            b"new 2",
+            b"new 3",
+        ]
         await until(lambda: consumer.state().lags == {(topic, number): 0 for number in range(4)})
 
 
-async def test_only_committed_records_are_read_and_the_lag_ends_at_zero(brokers: Brokers, broker: Broker) -> None:
+async def test_only_committed_records_are_read_and_the_lag_ends_at_zero(
+    brokers: Brokers, broker: Broker
+) -> None:
     await asyncio.to_thread(broker.make, "transactions")
 
     def transact() -> None:
@@ -109,7 +121,9 @@ async def test_offset_that_somebody_set_is_respected_where_nobody_has_read_befor
     kafka = brokers.settings("set", startPosition="latest")
 
     def commit() -> None:
-        with closing(KafkaConsumer(bootstrap_servers=kafka.bootstrap_servers, group_id=kafka.group_id)) as consumer:
+        with closing(
+            KafkaConsumer(bootstrap_servers=kafka.bootstrap_servers, group_id=kafka.group_id)
+        ) as consumer:
             consumer.commit({TopicPartition("set", 0): OffsetAndMetadata(2, "", -1)})
 
     await asyncio.to_thread(commit)
@@ -131,7 +145,10 @@ async def test_listener_that_advertises_an_unreachable_address_is_told_once_with
             await asyncio.sleep(5)
             assert not consumer.state().is_consuming
     assert len(told(caplog)) == 1
-    assert all(word in told(caplog)[0] for word in (DEAF_ADDRESS, "deaf", kafka.group_id, kafka.bootstrap_servers))
+    assert all(
+        word in told(caplog)[0]
+        for word in (DEAF_ADDRESS, "deaf", kafka.group_id, kafka.bootstrap_servers)
+    )
 
 
 def told(caplog: pytest.LogCaptureFixture) -> list[str]:
@@ -176,7 +193,11 @@ async def test_missing_right_is_told_once_with_what_to_allow(
     topic = f"closed-{missing}"
     (tmp_path / "username").write_text("reader")
     (tmp_path / "password").write_text("reader-word")
-    login = {**LOGIN, "bootstrapServers": f"localhost:{broker.login_port}", "secretFolder": str(tmp_path)}
+    login = {
+        **LOGIN,
+        "bootstrapServers": f"localhost:{broker.login_port}",
+        "secretFolder": str(tmp_path),
+    }
     kafka = brokers.settings(topic, **login)
     await asyncio.to_thread(broker.make, topic)
     await asyncio.to_thread(broker.send, topic, b"1")
@@ -194,15 +215,23 @@ async def test_missing_right_is_told_once_with_what_to_allow(
 
 
 async def test_successor_with_the_same_identity_takes_over_at_once_and_the_former_goes_on_beside_it(
-    brokers: Brokers, broker: Broker, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    brokers: Brokers,
+    broker: Broker,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     monkeypatch.setattr("retraining_operator.kafka.consumer.FENCED_SECONDS", 1.0)
     await asyncio.to_thread(broker.make, "fenced", 2)
     kafka = brokers.settings("fenced")
-    async with consuming(kafka, "same") as (first, taken), consuming(kafka, "same") as (second, also_taken):
+    async with (
+        consuming(kafka, "same") as (first, taken),
+        consuming(kafka, "same") as (second, also_taken),
+    ):
         await until_ready(second)
         await until(lambda: any("Another process has taken" in line for line in told(caplog)))
-        await until(lambda: first.state().assigned_partitions == second.state().assigned_partitions == 1)
+        await until(
+            lambda: first.state().assigned_partitions == second.state().assigned_partitions == 1
+        )
         for partition in range(2):
             await asyncio.to_thread(broker.send, "fenced", b"%d" % partition, partition=partition)
         await until(lambda: len(taken.values) + len(also_taken.values) == 2)

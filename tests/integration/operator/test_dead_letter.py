@@ -46,7 +46,10 @@ async def test_malformed_record_goes_to_the_dead_letter_topic(
     assert (letter.key, letter.value) == (b"\xffkey", b"\x00drift!")
     assert headers["retraining-reason"] == b"not_json"
     assert b"not JSON" in headers["retraining-message"]
-    assert (headers["retraining-topic"], headers["retraining-offset"]) == (topic.name.encode(), b"1")
+    assert (headers["retraining-topic"], headers["retraining-offset"]) == (
+        topic.name.encode(),
+        b"1",
+    )
     assert made(namespace) == 2
 
 
@@ -55,7 +58,8 @@ async def test_batch_that_cannot_be_decoded_goes_there_with_its_range_also_to_a_
 ) -> None:
     codec = {"compression.type": "zstd"}
     await asyncio.to_thread(
-        dead.admin, lambda admin: admin.create_topics([NewTopic(dead.name, 1, 1, topic_configs=codec)])
+        dead.admin,
+        lambda admin: admin.create_topics([NewTopic(dead.name, 1, 1, topic_configs=codec)]),
     )
     context = Context(with_dead_letters)
     intake = Intake(context, cluster)

@@ -27,7 +27,13 @@ DECIDES = "retraining.dev/task=decide"
 
 def result(**fields: Any) -> Result:
     now = datetime.now(UTC)
-    document = {"run_id": "r", "reason": "x", "message": "Said why.", "started_at": now, "finished_at": now}
+    document = {
+        "run_id": "r",
+        "reason": "x",
+        "message": "Said why.",
+        "started_at": now,
+        "finished_at": now,
+    }
     return Result(**{**document, "verdict": "Promoted", **fields})
 
 
@@ -51,7 +57,11 @@ async def pass_by(context: Context, cluster: Cluster, passes: int = 3) -> None:
 @pytest.fixture
 async def asked(namespace: Kubectl, cluster: Cluster) -> dict[str, Any]:
     """Give a request whose challenger awaits a decision."""
-    manifest = {"apiVersion": "retraining.dev/v1alpha1", "kind": "RetrainRequest", "metadata": {"name": "asked"}}
+    manifest = {
+        "apiVersion": "retraining.dev/v1alpha1",
+        "kind": "RetrainRequest",
+        "metadata": {"name": "asked"},
+    }
     namespace.apply({**manifest, "spec": {"promotion": "Manual", "preset": "recommended"}})
     [body] = namespace.items("retrainrequests")
     request, verdict = read_request(body), result(withheld="AwaitingDecision")
@@ -64,18 +74,44 @@ def end(namespace: Kubectl, **fields: Any) -> None:
     [job] = namespace.items("jobs", DECIDES)
     name, now = job["metadata"]["name"], datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     wait_for("its start", lambda: namespace.get("job", name).get("status", {}).get("startTime"))
-    done = [{"type": kind, "status": "True", "lastTransitionTime": now} for kind in ("SuccessCriteriaMet", "Complete")]
+    done = [
+        {"type": kind, "status": "True", "lastTransitionTime": now}
+        for kind in ("SuccessCriteriaMet", "Complete")
+    ]
     patch_status(
-        namespace, "job", name, {"conditions": done, "completionTime": now, "active": 0, "ready": 0, "succeeded": 1}
+        namespace,
+        "job",
+        name,
+        {"conditions": done, "completionTime": now, "active": 0, "ready": 0, "succeeded": 1},
     )
-    owner = {"apiVersion": "batch/v1", "kind": "Job", "name": name, "uid": job["metadata"]["uid"], "controller": True}
+    owner = {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "name": name,
+        "uid": job["metadata"]["uid"],
+        "controller": True,
+    }
     template = job["spec"]["template"]
-    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "ended", "ownerReferences": [owner]}}
+    pod = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": "ended", "ownerReferences": [owner]},
+    }
     pod["metadata"] |= {"labels": template["metadata"]["labels"]}
-    namespace.apply({**pod, "spec": {**template["spec"], "schedulingGates": [{"name": "test.dev/never"}]}})
-    ended = {"exitCode": 0, "message": result(**fields).document(), "finishedAt": now, "startedAt": now}
+    namespace.apply(
+        {**pod, "spec": {**template["spec"], "schedulingGates": [{"name": "test.dev/never"}]}}
+    )
+    ended = {
+        "exitCode": 0,
+        "message": result(**fields).document(),
+        "finishedAt": now,
+        "startedAt": now,
+    }
     container = {"name": "trainer", "image": "x", "imageID": "", "ready": False, "restartCount": 0}
-    status = {"phase": "Succeeded", "containerStatuses": [{**container, "state": {"terminated": ended}}]}
+    status = {
+        "phase": "Succeeded",
+        "containerStatuses": [{**container, "state": {"terminated": ended}}],
+    }
     patch_status(namespace, "pod", "ended", status)
 
 
@@ -95,14 +131,19 @@ async def test_annotation_becomes_one_job_whoever_sees_it(
     [container] = job["spec"]["template"]["spec"]["containers"]
     environment = {variable["name"]: variable.get("value") for variable in container["env"]}
     assert container["args"] == ["decide"]
-    assert (environment["RETRAIN_DECISION"], environment["RETRAIN_DECIDED_BY"]) == ("approve", "Jane Doe")
+    assert (environment["RETRAIN_DECISION"], environment["RETRAIN_DECIDED_BY"]) == (
+        "approve",
+        "Jane Doe",
+    )
     status = namespace.get("retrainrequest", "asked")["status"]
     assert (status["decision"], status["decidedBy"]) == ("approve", "Jane Doe")
     assert promoted(namespace) == ("Unknown", "Deciding")
 
 
 @pytest.mark.usefixtures("asked")
-async def test_without_a_decision_no_job_is_created(namespace: Kubectl, cluster: Cluster, context: Context) -> None:
+async def test_without_a_decision_no_job_is_created(
+    namespace: Kubectl, cluster: Cluster, context: Context
+) -> None:
     await pass_by(context, cluster)
     annotate(namespace, "perhaps")
     await pass_by(context, cluster)
@@ -112,13 +153,19 @@ async def test_without_a_decision_no_job_is_created(namespace: Kubectl, cluster:
 
 
 async def test_job_that_was_created_before_a_crash_keeps_its_decision(
-    namespace: Kubectl, cluster: Cluster, context: Context, settings: Settings, asked: dict[str, Any]
+    namespace: Kubectl,
+    cluster: Cluster,
+    context: Context,
+    settings: Settings,
+    asked: dict[str, Any],
 ) -> None:
     manifest = build_job(read_request(asked), settings, Ruling(Decision.APPROVE, "Jane Doe"))
     annotate(namespace, "reject by Joe")
     reconciler = build_reconciler(context, cluster)
     await reconciler.seed()
-    await cluster.create(JOBS, manifest)  # as if the answer had been lost, and the annotation changed since
+    await cluster.create(
+        JOBS, manifest
+    )  # as if the answer had been lost, and the annotation changed since
     for _ in range(3):
         await reconcile(reconciler)
     assert len(namespace.items("jobs")) == 1
@@ -126,7 +173,11 @@ async def test_job_that_was_created_before_a_crash_keeps_its_decision(
 
 
 async def test_foreign_job_of_that_name_decides_nothing(
-    namespace: Kubectl, cluster: Cluster, context: Context, settings: Settings, asked: dict[str, Any]
+    namespace: Kubectl,
+    cluster: Cluster,
+    context: Context,
+    settings: Settings,
+    asked: dict[str, Any],
 ) -> None:
     manifest = build_job(read_request(asked), settings, Ruling(Decision.APPROVE))
     del manifest["metadata"]["ownerReferences"]

@@ -28,7 +28,11 @@ def settings(settings: Settings, database_url: str) -> Settings:
 def publish(namespace: Kubectl, name: str, database_url: str) -> None:
     """Write what a trainer writes that has published."""
     uid = namespace.get("retrainrequest", name)["metadata"]["uid"]
-    with closing(psycopg2.connect(database_url)) as connection, connection, connection.cursor() as cursor:
+    with (
+        closing(psycopg2.connect(database_url)) as connection,
+        connection,
+        connection.cursor() as cursor,
+    ):
         cursor.execute(
             "INSERT INTO retraining_runs (run_id, verdict, reason, message, version, started_at, finished_at)"
             " VALUES (%s, 'Promoted', 'not_inferior', 'It is no worse.', 7, now(), now())",
@@ -59,14 +63,19 @@ async def test_pod_that_outlives_its_job_may_come_to_a_verdict_and_keeps_its_pla
     namespace: Kubectl, cluster: Cluster, settings: Settings, database_url: str
 ) -> None:
     apply(namespace, "a")
-    one = settings.model_copy(update={"triggers": settings.triggers.model_copy(update={"max_concurrent": 1})})
+    one = settings.model_copy(
+        update={"triggers": settings.triggers.model_copy(update={"max_concurrent": 1})}
+    )
     await settle(Context(one), cluster)
     [pod] = wait_for("its pod", lambda: namespace.items("pods"))
     namespace("delete", "jobs", "--all", "--cascade=orphan")
     apply(namespace, "b")
     await settle(Context(one), cluster)
     assert outcome(namespace, "a") == ("Unknown", "JobDeleted", None)
-    assert pod["metadata"]["name"] in namespace.get("retrainrequest", "a")["status"]["conditions"][0]["message"]
+    assert (
+        pod["metadata"]["name"]
+        in namespace.get("retrainrequest", "a")["status"]["conditions"][0]["message"]
+    )
     assert reason(namespace, "b") == "Queued"
 
     publish(namespace, "a", database_url)

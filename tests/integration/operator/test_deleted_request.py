@@ -25,7 +25,7 @@ EXIT_KILLED = 137
 @pytest.mark.usefixtures("no_pods")
 @pytest.mark.parametrize("point", ["request-created", "job-created"])
 def test_request_that_is_deleted_while_no_operator_runs_is_not_created_again(
-    start: Any,  # noqa: F811
+    start: Any,
     namespace: Kubectl,
     topic: Topic,
     point: str,
@@ -45,7 +45,9 @@ def test_request_that_is_deleted_while_no_operator_runs_is_not_created_again(
 async def test_request_that_is_deleted_after_the_next_start_is_not_created_again(
     namespace: Kubectl, cluster: Cluster, settings: Settings, context: Context
 ) -> None:
-    await Intake(Context(settings), cluster).accept([Record(1)], None)  # without a topic's id the ledger is not written
+    await Intake(Context(settings), cluster).accept(
+        [Record(1)], None
+    )  # without a topic's id the ledger is not written
     await build_reconciler(context, cluster).seed()
     await asyncio.to_thread(namespace, "delete", "retrainrequests", "--all")
     await Intake(context, cluster).accept([Record(1), Record(2)], None)
@@ -77,7 +79,9 @@ async def test_copy_of_a_trigger_under_another_name_stands_for_nothing(
     assert len(names(namespace)) == 1
 
 
-async def test_history_that_is_too_old_is_no_reason_to_stop(cluster: Cluster, caplog: pytest.LogCaptureFixture) -> None:
+async def test_history_that_is_too_old_is_no_reason_to_stop(
+    cluster: Cluster, caplog: pytest.LogCaptureFixture
+) -> None:
     caplog.set_level(logging.INFO)
     requested = RequestedRecords()
     await catch_up(cluster, requested, 1)

@@ -39,7 +39,9 @@ def received() -> Iterator[list[ConsumerRecord]]:
         producer.send(topic, value, key=None if value else b"tombstone")
     producer.flush()
     producer.close()
-    consumer = KafkaConsumer(topic, bootstrap_servers=server, auto_offset_reset="earliest", group_id=None)
+    consumer = KafkaConsumer(
+        topic, bootstrap_servers=server, auto_offset_reset="earliest", group_id=None
+    )
     found: list[ConsumerRecord] = []
     while len(found) < RECORDS:
         for batch in consumer.poll(1000).values():
@@ -66,7 +68,9 @@ async def test_every_record_is_a_request_or_one_sentence(
     assert len(accepted) == count(context, ACCEPTED) > 0
 
 
-async def test_every_spec_becomes_a_job_or_one_sentence(cluster: Cluster, settings: Settings) -> None:
+async def test_every_spec_becomes_a_job_or_one_sentence(
+    cluster: Cluster, settings: Settings
+) -> None:
     specs = drawn(st.one_of(plausible_specs, spoilt_specs), SPECS)
     body = {"apiVersion": "retraining.dev/v1alpha1", "kind": "RetrainRequest"}
     places, refusals, jobs = asyncio.Semaphore(CONNECTIONS), [], []
@@ -75,8 +79,12 @@ async def test_every_spec_becomes_a_job_or_one_sentence(cluster: Cluster, settin
         try:
             async with places:
                 metadata = {"name": f"wild-{number}"}
-                stored = await tried(cluster, REQUESTS, {**body, "metadata": metadata, "spec": spec})
-            request = read_request({**stored, "metadata": {**stored["metadata"], "resourceVersion": "1"}})
+                stored = await tried(
+                    cluster, REQUESTS, {**body, "metadata": metadata, "spec": spec}
+                )
+            request = read_request(
+                {**stored, "metadata": {**stored["metadata"], "resourceVersion": "1"}}
+            )
             assert request.malformed is None, f"the CRD takes what cannot be read: {spec}"
             async with places:
                 jobs.append(await tried(cluster, JOBS, build_job(request, settings)))
@@ -91,4 +99,6 @@ async def test_every_spec_becomes_a_job_or_one_sentence(cluster: Cluster, settin
 
 async def tried(cluster: Cluster, kind: Kind, manifest: Manifest) -> Manifest:
     """Let the API server check an object and not keep it."""
-    return await cluster._object("POST", kind.path(cluster.namespace), manifest, query={"dryRun": "All"})
+    return await cluster._object(
+        "POST", kind.path(cluster.namespace), manifest, query={"dryRun": "All"}
+    )

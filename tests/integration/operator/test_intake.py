@@ -41,11 +41,15 @@ def held(intake: Intake, reason: str) -> bool:
     return intake.state().held[reason]
 
 
-async def test_record_that_comes_twice_is_one_request(namespace: Kubectl, cluster: Cluster, context: Context) -> None:
+async def test_record_that_comes_twice_is_one_request(
+    namespace: Kubectl, cluster: Cluster, context: Context
+) -> None:
     intake = Intake(context, cluster)
     await intake.accept([Record(1), Record(2)])
     await intake.accept([Record(1), Record(2), Record(3)])
-    assert names(namespace) == sorted(request_name("drift", 0, offset, 1_750_000_000_123) for offset in (1, 2, 3))
+    assert names(namespace) == sorted(
+        request_name("drift", 0, offset, 1_750_000_000_123) for offset in (1, 2, 3)
+    )
     assert (count(context, "accepted"), count(context, "skipped")) == (3, 2)
 
 
@@ -62,7 +66,9 @@ async def test_two_consumers_of_one_record_make_one_request(
     namespace: Kubectl, cluster: Cluster, context: Context
 ) -> None:
     intakes = [Intake(context, cluster) for _ in range(4)]
-    await asyncio.gather(*(intake.accept([Record(offset) for offset in range(10)]) for intake in intakes))
+    await asyncio.gather(
+        *(intake.accept([Record(offset) for offset in range(10)]) for intake in intakes)
+    )
     assert len(names(namespace)) == 10
     assert (count(context, "accepted"), count(context, "duplicate")) == (10, 30)
 
@@ -76,16 +82,25 @@ async def test_topic_that_was_made_again_gives_new_requests(
     assert len(names(namespace)) == 2
 
 
-async def test_malformed_record_does_not_stop_the_batch(namespace: Kubectl, cluster: Cluster, context: Context) -> None:
+async def test_malformed_record_does_not_stop_the_batch(
+    namespace: Kubectl, cluster: Cluster, context: Context
+) -> None:
     intake = Intake(context, cluster)
     await intake.accept([Record(1), Record(2, b"drift!"), Record(3, None), Record(4)])
     assert len(names(namespace)) == 2
     assert (count(context, "not_json"), count(context, "empty")) == (1, 1)
 
 
-async def test_foreign_object_of_the_same_name_is_no_duplicate(cluster: Cluster, context: Context) -> None:
+async def test_foreign_object_of_the_same_name_is_no_duplicate(
+    cluster: Cluster, context: Context
+) -> None:
     metadata = {"name": request_name("drift", 0, 1, 1_750_000_000_123)}
-    body = {"apiVersion": "retraining.dev/v1alpha1", "kind": "RetrainRequest", "metadata": metadata, "spec": {}}
+    body = {
+        "apiVersion": "retraining.dev/v1alpha1",
+        "kind": "RetrainRequest",
+        "metadata": metadata,
+        "spec": {},
+    }
     await cluster.create(REQUESTS, body)
     await Intake(context, cluster).accept([Record(1)])
     assert (count(context, "duplicate"), count(context, "refused")) == (0, 1)
@@ -112,7 +127,9 @@ async def test_records_stay_in_kafka_while_too_many_requests_wait(
     assert not held(intake, "too_many_waiting")
 
 
-async def test_no_limit_holds_nothing_back(namespace: Kubectl, cluster: Cluster, settings: Settings) -> None:
+async def test_no_limit_holds_nothing_back(
+    namespace: Kubectl, cluster: Cluster, settings: Settings
+) -> None:
     triggers = settings.triggers.model_copy(update={"max_waiting": 0})
     context = Context(settings.model_copy(update={"triggers": triggers}))
     await Intake(context, cluster).accept([Record(offset) for offset in range(20)])
@@ -124,7 +141,9 @@ async def test_records_wait_for_an_api_server_that_refuses_them_for_now(
 ) -> None:
     quota = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "none"}}
     namespace.apply({**quota, "spec": {"hard": {"count/retrainrequests.retraining.dev": "0"}}})
-    wait_for("the quota", lambda: namespace.get("resourcequota", "none").get("status", {}).get("hard"))
+    wait_for(
+        "the quota", lambda: namespace.get("resourcequota", "none").get("status", {}).get("hard")
+    )
     intake = Intake(context, cluster)
     accepting = asyncio.create_task(intake.accept([Record(offset) for offset in range(5)]))
     await until(lambda: held(intake, "api_server"))

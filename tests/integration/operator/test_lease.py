@@ -23,7 +23,9 @@ from tests.integration.operator.conftest import build_reconciler
 from tests.system.environment import STATE
 from tests.system.kubectl import Kubectl
 
-SHORT = LeaderElection(lease_duration_seconds=4, renew_deadline_seconds=2.5, retry_period_seconds=0.5)
+SHORT = LeaderElection(
+    lease_duration_seconds=4, renew_deadline_seconds=2.5, retry_period_seconds=0.5
+)
 
 
 @pytest.fixture
@@ -61,7 +63,9 @@ class Replicas:
     def turns(self) -> list[str]:
         """Who acted, in the order of time, each turn once."""
         actors = [name for name, _ in self.acts]
-        return [actor for actor, before in zip(actors, [None, *actors], strict=False) if actor != before]
+        return [
+            actor for actor, before in zip(actors, [None, *actors], strict=False) if actor != before
+        ]
 
     async def stop(self, name: str) -> None:
         self.running[name].cancel()
@@ -101,14 +105,21 @@ def a_pod(namespace: Kubectl, name: str) -> None:
 
 def say(namespace: Kubectl, pod: str, state: dict[str, Any]) -> None:
     fields = {"image": "none", "imageID": "", "ready": False, "restartCount": 0}
-    status = {"phase": "Running", "containerStatuses": [{"name": "operator", "state": state, **fields}]}
+    status = {
+        "phase": "Running",
+        "containerStatuses": [{"name": "operator", "state": state, **fields}],
+    }
     patch = json.dumps({"status": status})
     namespace("patch", "pod", pod, "--subresource=status", "--type=merge", "--patch", patch)
 
 
 @pytest.mark.parametrize("end", ["killed", "deleted by force"])
 async def test_standby_does_not_wait_for_a_leader_whose_pod_has_ended(
-    namespace: Kubectl, cluster: Cluster, settings: Settings, end: str, monkeypatch: pytest.MonkeyPatch
+    namespace: Kubectl,
+    cluster: Cluster,
+    settings: Settings,
+    end: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     long = settings.model_copy(update={"leader_election": LeaderElection(retry_period_seconds=0.5)})
     await asyncio.to_thread(a_pod, namespace, "a")
@@ -116,7 +127,9 @@ async def test_standby_does_not_wait_for_a_leader_whose_pod_has_ended(
     async with connect(settings.namespace, str(STATE / "kubeconfig")) as of_a:
         replicas.start("a", of_a)
         await replicas.acting("a")
-        monkeypatch.setattr(of_a, "patch", silence)  # a process that was killed neither renews nor gives back
+        monkeypatch.setattr(
+            of_a, "patch", silence
+        )  # a process that was killed neither renews nor gives back
         replicas.start("b", cluster)
         await asyncio.sleep(1.5)
         assert replicas.turns == ["a"]  # it is silent, but it runs
@@ -177,7 +190,9 @@ async def test_leader_that_is_cut_off_stops_before_the_next_one_acts(
         await replicas.stop("a")
 
 
-async def test_of_many_that_find_a_free_lease_at_once_one_acts(cluster: Cluster, settings: Settings) -> None:
+async def test_of_many_that_find_a_free_lease_at_once_one_acts(
+    cluster: Cluster, settings: Settings
+) -> None:
     replicas = Replicas(settings)
     replicas.start("former", cluster)
     await replicas.acting("former")
@@ -190,7 +205,9 @@ async def test_of_many_that_find_a_free_lease_at_once_one_acts(cluster: Cluster,
         await replicas.stop(name)
 
 
-async def test_two_leaders_at_once_double_nothing(namespace: Kubectl, cluster: Cluster, settings: Settings) -> None:
+async def test_two_leaders_at_once_double_nothing(
+    namespace: Kubectl, cluster: Cluster, settings: Settings
+) -> None:
     free = settings.model_copy(
         update={
             "leader_election": LeaderElection(enabled=False),
@@ -218,13 +235,19 @@ async def test_two_leaders_at_once_double_nothing(namespace: Kubectl, cluster: C
     async with asyncio.timeout(30):
         await asyncio.gather(act(), act())
     requests = {item["metadata"]["uid"] for item in namespace.items("retrainrequests")}
-    owners = Counter(job["metadata"]["ownerReferences"][0]["uid"] for job in namespace.items("jobs"))
+    owners = Counter(
+        job["metadata"]["ownerReferences"][0]["uid"] for job in namespace.items("jobs")
+    )
     assert owners == dict.fromkeys(requests, 1)
     assert len(requests) == len(records)
 
 
 async def test_watch_that_dies_silently_is_noticed(
-    namespace: Kubectl, cluster: Cluster, context: Context, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    namespace: Kubectl,
+    cluster: Cluster,
+    context: Context,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(health, "BACK_SECONDS", 2)
     elector = Elector(cluster, context, "a_1")
@@ -234,7 +257,12 @@ async def test_watch_that_dies_silently_is_noticed(
         running = [elector.run(forever), watch(context)]
         tasks = [asyncio.create_task(part) for part in running]
         namespace.apply(
-            {"apiVersion": "retraining.dev/v1alpha1", "kind": "RetrainRequest", "metadata": {"name": "a"}, "spec": {}}
+            {
+                "apiVersion": "retraining.dev/v1alpha1",
+                "kind": "RetrainRequest",
+                "metadata": {"name": "a"},
+                "spec": {},
+            }
         )
         while not context.view.requests or trouble():  # noqa: ASYNC110
             await asyncio.sleep(0.05)

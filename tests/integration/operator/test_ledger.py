@@ -36,7 +36,11 @@ def of_another_group(settings: Settings) -> Settings:
 
 
 def kept(namespace: Kubectl) -> dict[int, Any]:
-    [found] = [item for item in namespace.items("configmaps") if item["metadata"]["name"].endswith("-offsets")]
+    [found] = [
+        item
+        for item in namespace.items("configmaps")
+        if item["metadata"]["name"].endswith("-offsets")
+    ]
     return {partition: entry for _, partition, entry in map(read_entry, found["data"].values())}
 
 
@@ -52,7 +56,12 @@ async def test_nothing_runs_again_when_offsets_and_requests_are_gone(
     async with listening(fresh, cluster) as context:
         await until(lambda: topic.committed(fresh.kafka.group_id) == 4)
     assert offsets(namespace) == [3]
-    assert context.metrics.registry.get_sample_value("retraining_triggers_total", {"outcome": "skipped"}) == 3
+    assert (
+        context.metrics.registry.get_sample_value(
+            "retraining_triggers_total", {"outcome": "skipped"}
+        )
+        == 3
+    )
 
 
 async def test_topic_made_anew_under_a_running_consumer_starts_anew(
@@ -90,7 +99,9 @@ async def test_topic_that_was_moved_with_its_offset_runs_nothing_again(
         await until(lambda: topic.committed() == 5)
     await asyncio.to_thread(topic.delete)
     await asyncio.sleep(1)
-    await asyncio.to_thread(topic.send, *[DRIFT] * 4)  # the same records at new offsets, and one that is new
+    await asyncio.to_thread(
+        topic.send, *[DRIFT] * 4
+    )  # the same records at new offsets, and one that is new
     await asyncio.to_thread(topic.commit, 3)  # as a tool does that translates offsets
     async with listening(settings, cluster):
         await until(lambda: topic.committed() == 4)
@@ -100,22 +111,37 @@ async def test_topic_that_was_moved_with_its_offset_runs_nothing_again(
     assert offsets(namespace) == [0, 1, 2, 3, 3, 4, 4]
 
 
-async def test_two_writers_lose_nothing_of_each_other(namespace: Kubectl, cluster: Cluster, context: Context) -> None:
+async def test_two_writers_lose_nothing_of_each_other(
+    namespace: Kubectl, cluster: Cluster, context: Context
+) -> None:
     intakes = [Intake(context, cluster) for _ in range(3)]
     for start in (0, 5):
         await asyncio.gather(
             *(
-                intake.accept([Record(offset, partition) for offset in range(start, start + 5)], "id")
+                intake.accept(
+                    [Record(offset, partition) for offset in range(start, start + 5)], "id"
+                )
                 for partition, intake in enumerate([*intakes, intakes[0]])
             )
         )
-    assert {partition: entry.offset for partition, entry in kept(namespace).items()} == {0: 9, 1: 9, 2: 9, 3: 9}
+    assert {partition: entry.offset for partition, entry in kept(namespace).items()} == {
+        0: 9,
+        1: 9,
+        2: 9,
+        3: 9,
+    }
     assert len(offsets(namespace)) == 40
 
 
-async def test_what_was_not_handled_is_not_kept(namespace: Kubectl, cluster: Cluster, settings: Settings) -> None:
-    full = settings.model_copy(update={"triggers": settings.triggers.model_copy(update={"max_waiting": 1})})
-    accepting = asyncio.create_task(Intake(Context(full), cluster).accept([Record(n) for n in range(30)], "id"))
+async def test_what_was_not_handled_is_not_kept(
+    namespace: Kubectl, cluster: Cluster, settings: Settings
+) -> None:
+    full = settings.model_copy(
+        update={"triggers": settings.triggers.model_copy(update={"max_waiting": 1})}
+    )
+    accepting = asyncio.create_task(
+        Intake(Context(full), cluster).accept([Record(n) for n in range(30)], "id")
+    )
     await until(lambda: offsets(namespace))
     accepting.cancel()
     await asyncio.gather(accepting, return_exceptions=True)

@@ -18,7 +18,9 @@ MANIFEST = {"apiVersion": "retraining.dev/v1alpha1", "kind": "RetrainRequest"}
 
 def apply(namespace: Kubectl, *names: str, **spec: Any) -> None:
     for name in names:
-        namespace.apply({**MANIFEST, "metadata": {"name": name}, "spec": {"reason": f"why {name}", **spec}})
+        namespace.apply(
+            {**MANIFEST, "metadata": {"name": name}, "spec": {"reason": f"why {name}", **spec}}
+        )
 
 
 def reasons(namespace: Kubectl) -> dict[str, str]:
@@ -29,7 +31,9 @@ def reasons(namespace: Kubectl) -> dict[str, str]:
 
 
 def with_triggers(settings: Settings, **changes: Any) -> Context:
-    return Context(settings.model_copy(update={"triggers": settings.triggers.model_copy(update=changes)}))
+    return Context(
+        settings.model_copy(update={"triggers": settings.triggers.model_copy(update=changes)})
+    )
 
 
 async def settle(context: Context, cluster: Cluster, passes: int = 4) -> None:
@@ -49,19 +53,27 @@ async def test_paused_triggers_start_when_the_pause_is_over(
     merged = namespace.get("retrainrequest", "a")["status"]["merged"]
     assert (merged["count"], sorted(merged["reasons"])) == (2, ["why b", "why c"])
     assert namespace.get("retrainrequest", "b")["status"]["mergedInto"] == "a"
-    events = [event["note"] for event in namespace.items("events.events.k8s.io") if event["regarding"]["name"] == "b"]
+    events = [
+        event["note"]
+        for event in namespace.items("events.events.k8s.io")
+        if event["regarding"]["name"] == "b"
+    ]
     assert any("has taken this one in" in note for note in events)
 
     await settle(with_triggers(settings), cluster)  # another operator, with other settings
     assert reasons(namespace) == {"a": "JobCreated", "b": "Merged", "c": "Merged"}
-    assert [job["metadata"]["ownerReferences"][0]["name"] for job in namespace.items("jobs")] == ["a"]
+    assert [job["metadata"]["ownerReferences"][0]["name"] for job in namespace.items("jobs")] == [
+        "a"
+    ]
     assert namespace.get("retrainrequest", "a")["status"]["merged"]["count"] == 2
 
 
 async def test_newer_request_replaces_the_one_that_runs(
     namespace: Kubectl, cluster: Cluster, settings: Settings
 ) -> None:
-    context = with_triggers(settings, max_concurrent=1, concurrency_policy=ConcurrencyPolicy.REPLACE)
+    context = with_triggers(
+        settings, max_concurrent=1, concurrency_policy=ConcurrencyPolicy.REPLACE
+    )
     apply(namespace, "old")
     await settle(context, cluster)
     apply(namespace, "new")
@@ -71,7 +83,11 @@ async def test_newer_request_replaces_the_one_that_runs(
 
     wait_for(
         "the Job's end",
-        lambda: [c for c in namespace.items("jobs")[0]["status"].get("conditions", ()) if c["type"] == "Failed"],
+        lambda: [
+            c
+            for c in namespace.items("jobs")[0]["status"].get("conditions", ())
+            if c["type"] == "Failed"
+        ],
     )
     await settle(context, cluster, 6)
     assert reasons(namespace) == {"old": "Replaced", "new": "JobCreated"}
@@ -84,7 +100,9 @@ async def test_two_operators_that_decide_differently_do_not_both_have_their_way(
     apply(namespace, *(f"r{number}" for number in range(8)))
     generous = with_triggers(settings, max_concurrent=8)
     thrifty = with_triggers(settings, paused=True, coalesce=True)
-    await asyncio.gather(settle(generous, cluster), settle(thrifty, cluster), settle(generous, cluster))
+    await asyncio.gather(
+        settle(generous, cluster), settle(thrifty, cluster), settle(generous, cluster)
+    )
     await settle(generous, cluster)  # what only conflicts have held up
     with_job = {job["metadata"]["ownerReferences"][0]["name"] for job in namespace.items("jobs")}
     merged = {name for name, reason in reasons(namespace).items() if reason == "Merged"}
@@ -96,7 +114,9 @@ async def test_finished_requests_are_pruned_once_they_are_recorded(
     namespace: Kubectl, cluster: Cluster, settings: Settings
 ) -> None:
     apply(namespace, "a", "b", "c", rows=10, minimumRows=5)
-    few = settings.model_copy(update={"retention": settings.retention.model_copy(update={"max_count": 1})})
+    few = settings.model_copy(
+        update={"retention": settings.retention.model_copy(update={"max_count": 1})}
+    )
     for name, recorded in (("a", "True"), ("b", "False")):
         conditions = [
             {
@@ -106,7 +126,11 @@ async def test_finished_requests_are_pruned_once_they_are_recorded(
                 "message": "",
                 "lastTransitionTime": "2026-01-01T00:00:00Z",
             }
-            for kind, status in (("Succeeded", "False"), ("Promoted", "False"), ("Recorded", recorded))
+            for kind, status in (
+                ("Succeeded", "False"),
+                ("Promoted", "False"),
+                ("Recorded", recorded),
+            )
         ]
         version = int(namespace.get("retrainrequest", name)["metadata"]["resourceVersion"])
         await cluster.patch_status(name, version, {"conditions": conditions})
@@ -116,7 +140,9 @@ async def test_finished_requests_are_pruned_once_they_are_recorded(
     assert "a" not in {past.name for past in context.view.settled.values()}
 
 
-async def test_job_is_created_after_it_was_written_down(namespace: Kubectl, cluster: Cluster, context: Context) -> None:
+async def test_job_is_created_after_it_was_written_down(
+    namespace: Kubectl, cluster: Cluster, context: Context
+) -> None:
     """The operator dies between the two: another one finishes what is written down, though the pause says otherwise."""
     apply(namespace, "a")
 

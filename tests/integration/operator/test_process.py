@@ -46,7 +46,11 @@ def start(settings: Settings, tmp_path: Path) -> Iterator[Any]:
         config = tmp_path / f"config-{port}.yaml"
         config.write_text(json.dumps({**content, "leaderElection": short, "httpPort": port}))
         command = [sys.executable, "-m", "retraining_operator", "--config", str(config)]
-        environment = {**os.environ, "KUBECONFIG": str(STATE / "kubeconfig"), "CRASH_POINTS": crash_points}
+        environment = {
+            **os.environ,
+            "KUBECONFIG": str(STATE / "kubeconfig"),
+            "CRASH_POINTS": crash_points,
+        }
         processes.append(subprocess.Popen(command, env=environment))
         return processes[-1]
 
@@ -101,7 +105,12 @@ def test_standby_is_ready_and_takes_over_where_the_leader_is_killed(
     start(OTHER_PORT)
     wait_for("the standby", lambda: answer("/ready", OTHER_PORT)[0] == 200, 30)
     namespace.apply(
-        {"apiVersion": "retraining.dev/v1alpha1", "kind": "RetrainRequest", "metadata": {"name": "first"}, "spec": {}}
+        {
+            "apiVersion": "retraining.dev/v1alpha1",
+            "kind": "RetrainRequest",
+            "metadata": {"name": "first"},
+            "spec": {},
+        }
     )
     wait_for("the first Job", lambda: len(namespace.items("jobs")) == 1, 20)
     assert "retraining_leader 0.0" in answer("/metrics", OTHER_PORT)[1]
@@ -110,10 +119,23 @@ def test_standby_is_ready_and_takes_over_where_the_leader_is_killed(
     leader.kill()
     topic.send(b"{}")
     namespace.apply(
-        {"apiVersion": "retraining.dev/v1alpha1", "kind": "RetrainRequest", "metadata": {"name": "second"}, "spec": {}}
+        {
+            "apiVersion": "retraining.dev/v1alpha1",
+            "kind": "RetrainRequest",
+            "metadata": {"name": "second"},
+            "spec": {},
+        }
     )
-    wait_for("the second record's request", lambda: len(namespace.items("retrainrequests")) == 4, TAKEOVER_SECONDS)
-    wait_for("the second's turn", lambda: namespace.get("retrainrequest", "second").get("status"), TAKEOVER_SECONDS)
+    wait_for(
+        "the second record's request",
+        lambda: len(namespace.items("retrainrequests")) == 4,
+        TAKEOVER_SECONDS,
+    )
+    wait_for(
+        "the second's turn",
+        lambda: namespace.get("retrainrequest", "second").get("status"),
+        TAKEOVER_SECONDS,
+    )
     assert "retraining_leader 1.0" in answer("/metrics", OTHER_PORT)[1]
     assert answer("/health", OTHER_PORT)[0] == 200
 
@@ -125,17 +147,30 @@ def series(port: int = PORT) -> dict[str, float]:
 
 
 def request(name: str, **spec: Any) -> dict[str, Any]:
-    return {"apiVersion": "retraining.dev/v1alpha1", "kind": "RetrainRequest", "metadata": {"name": name}, "spec": spec}
+    return {
+        "apiVersion": "retraining.dev/v1alpha1",
+        "kind": "RetrainRequest",
+        "metadata": {"name": name},
+        "spec": spec,
+    }
 
 
 WAITING = 'retraining_requests{state="waiting"}'
 RUNNING = 'retraining_requests{state="running"}'
 SUSPENDED = 'retraining_requests_held{reason="Suspended"}'
-ABOUT_WORK = ("retraining_requests", "retraining_consumer", "retraining_oldest", "retraining_unrecorded", "last_")
+ABOUT_WORK = (
+    "retraining_requests",
+    "retraining_consumer",
+    "retraining_oldest",
+    "retraining_unrecorded",
+    "last_",
+)
 
 
 @pytest.mark.usefixtures("no_pods")
-def test_gauges_are_the_leaders_and_follow_what_there_is(start: Any, namespace: Kubectl, topic: Topic) -> None:
+def test_gauges_are_the_leaders_and_follow_what_there_is(
+    start: Any, namespace: Kubectl, topic: Topic
+) -> None:
     topic.send(b"{}")
     leader = start(PORT)
     wait_for("the record's Job", lambda: series().get(RUNNING) == 1, 30)

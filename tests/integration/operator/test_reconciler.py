@@ -24,7 +24,9 @@ def apply(namespace: Kubectl, *names: str) -> None:
 
 def reason(namespace: Kubectl, name: str) -> str:
     conditions = namespace.get("retrainrequest", name)["status"]["conditions"]
-    return plain_reason(next(condition["reason"] for condition in conditions if condition["type"] == "Succeeded"))
+    return plain_reason(
+        next(condition["reason"] for condition in conditions if condition["type"] == "Succeeded")
+    )
 
 
 async def settle(context: Context, cluster: Cluster, passes: int = 3) -> None:
@@ -34,7 +36,9 @@ async def settle(context: Context, cluster: Cluster, passes: int = 3) -> None:
         await reconcile(reconciler)
 
 
-async def test_as_many_jobs_as_may_run_at_once(namespace: Kubectl, cluster: Cluster, context: Context) -> None:
+async def test_as_many_jobs_as_may_run_at_once(
+    namespace: Kubectl, cluster: Cluster, context: Context
+) -> None:
     apply(namespace, "a", "b", "c", "d")
     await settle(context, cluster)
     assert len(namespace.items("jobs")) == 2
@@ -42,11 +46,17 @@ async def test_as_many_jobs_as_may_run_at_once(namespace: Kubectl, cluster: Clus
     assert sorted(reasons) == ["JobCreated", "JobCreated", "Queued", "Queued"]
 
 
-async def test_two_operators_at_once_double_nothing(namespace: Kubectl, cluster: Cluster, settings: Settings) -> None:
+async def test_two_operators_at_once_double_nothing(
+    namespace: Kubectl, cluster: Cluster, settings: Settings
+) -> None:
     apply(namespace, *(f"r{number}" for number in range(6)))
-    raised = settings.model_copy(update={"triggers": settings.triggers.model_copy(update={"max_concurrent": 6})})
+    raised = settings.model_copy(
+        update={"triggers": settings.triggers.model_copy(update={"max_concurrent": 6})}
+    )
     await asyncio.gather(*(settle(Context(raised), cluster) for _ in range(3)))
-    await settle(Context(raised), cluster)  # without a watch none of the three has heard of the others' writes
+    await settle(
+        Context(raised), cluster
+    )  # without a watch none of the three has heard of the others' writes
     owners = [job["metadata"]["ownerReferences"][0]["name"] for job in namespace.items("jobs")]
     assert sorted(owners) == [f"r{number}" for number in range(6)]
     assert {reason(namespace, f"r{number}") for number in range(6)} == {"JobCreated"}
@@ -59,7 +69,9 @@ async def test_job_made_before_a_crash_is_adopted(
     [body] = namespace.items("retrainrequests")
     reconciler = build_reconciler(context, cluster)
     await reconciler.seed()
-    await cluster.create(JOBS, build_job(read_request(body), settings))  # as if the answer had been lost
+    await cluster.create(
+        JOBS, build_job(read_request(body), settings)
+    )  # as if the answer had been lost
     for _ in range(3):
         await reconcile(reconciler)
     assert len(namespace.items("jobs")) == 1
@@ -93,11 +105,15 @@ async def test_late_word_of_an_old_version_changes_nothing(
     assert reason(namespace, "a") == "JobCreated"
 
 
-async def test_job_that_a_quota_refuses_is_tried_again(namespace: Kubectl, cluster: Cluster, context: Context) -> None:
+async def test_job_that_a_quota_refuses_is_tried_again(
+    namespace: Kubectl, cluster: Cluster, context: Context
+) -> None:
     apply(namespace, "a")
     quota = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "none"}}
     namespace.apply({**quota, "spec": {"hard": {"count/jobs.batch": "0"}}})
-    wait_for("the quota", lambda: namespace.get("resourcequota", "none").get("status", {}).get("hard"))
+    wait_for(
+        "the quota", lambda: namespace.get("resourcequota", "none").get("status", {}).get("hard")
+    )
     await settle(context, cluster)
     assert reason(namespace, "a") == "JobRefusedForNow"
     namespace("delete", "resourcequota", "none")

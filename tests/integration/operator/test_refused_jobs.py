@@ -29,7 +29,11 @@ ANSWERS: dict[str, dict[str, Any]] = {
     "as-conflict": {"code": 409, "message": "trainers need an owner"},
     "as-missing": {"code": 404, "reason": "NotFound", "message": "trainers need an owner"},
     "as-too-many": {"code": 429, "reason": "TooManyRequests", "message": "trainers need an owner"},
-    "as-unavailable": {"code": 503, "reason": "ServiceUnavailable", "message": "trainers need an owner"},
+    "as-unavailable": {
+        "code": 503,
+        "reason": "ServiceUnavailable",
+        "message": "trainers need an owner",
+    },
     "as-nobody-knows": {"code": 451, "message": "trainers need an owner"},
 }
 """What a webhook may answer, by the name of the request whose Job it denies."""
@@ -39,8 +43,15 @@ UNKNOWN = "that the operator does not know"
 @contextmanager
 def job_policy(namespace: Kubectl, *reasons: str) -> Iterator[None]:
     """Have a ValidatingAdmissionPolicy deny the Jobs of the requests that are named after a reason."""
-    rule = {"apiGroups": ["batch"], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["jobs"]}
-    where = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": namespace.namespace}}}
+    rule = {
+        "apiGroups": ["batch"],
+        "apiVersions": ["v1"],
+        "operations": ["CREATE"],
+        "resources": ["jobs"],
+    }
+    where = {
+        "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": namespace.namespace}}
+    }
     names = []
     for reason in reasons:
         name = f"{namespace.namespace}-{reason.lower()}"
@@ -48,7 +59,11 @@ def job_policy(namespace: Kubectl, *reasons: str) -> Iterator[None]:
         match = {"resourceRules": [rule], "objectSelector": selects(f"policy-{reason.lower()}")}
         denial = {"expression": "false", "message": "no trainers here", "reason": reason}
         namespace.apply(
-            {**group, "kind": "ValidatingAdmissionPolicy", "spec": {"matchConstraints": match, "validations": [denial]}}
+            {
+                **group,
+                "kind": "ValidatingAdmissionPolicy",
+                "spec": {"matchConstraints": match, "validations": [denial]},
+            }
         )
         binding = {"policyName": name, "validationActions": ["Deny"], "matchResources": where}
         namespace.apply({**group, "kind": "ValidatingAdmissionPolicyBinding", "spec": binding})
@@ -61,7 +76,9 @@ def job_policy(namespace: Kubectl, *reasons: str) -> Iterator[None]:
 
 async def settle(settings: Settings, cluster: Cluster) -> None:
     """Plan as often as a refused launch needs, as an operator that has just started."""
-    raised = settings.model_copy(update={"triggers": settings.triggers.model_copy(update={"max_concurrent": 30})})
+    raised = settings.model_copy(
+        update={"triggers": settings.triggers.model_copy(update={"max_concurrent": 30})}
+    )
     reconciler = build_reconciler(Context(raised), cluster)
     await reconciler.seed()
     for _ in range(3):
@@ -81,11 +98,22 @@ async def test_refusal_is_in_the_status_and_the_job_is_created_once_it_may(
     policies = [f"policy-{reason.lower()}" for reason in reasons]
     with served(tmp_path, review) as client, job_policy(namespace, *reasons):
         hooks = [
-            {"name": f"{name}.test.dev", "clientConfig": client, "objectSelector": selects(name)} for name in ANSWERS
+            {"name": f"{name}.test.dev", "clientConfig": client, "objectSelector": selects(name)}
+            for name in ANSWERS
         ]
-        absent = {"clientConfig": client | {"url": "https://127.0.0.1:1/"}, "objectSelector": selects("by-absence")}
-        slow = {"clientConfig": client, "objectSelector": selects("by-slowness"), "timeoutSeconds": 1}
-        hooks += [{"name": "by-absence.test.dev", **absent}, {"name": "by-slowness.test.dev", **slow}]
+        absent = {
+            "clientConfig": client | {"url": "https://127.0.0.1:1/"},
+            "objectSelector": selects("by-absence"),
+        }
+        slow = {
+            "clientConfig": client,
+            "objectSelector": selects("by-slowness"),
+            "timeoutSeconds": 1,
+        }
+        hooks += [
+            {"name": "by-absence.test.dev", **absent},
+            {"name": "by-slowness.test.dev", **slow},
+        ]
         refused = [*ANSWERS, *policies, "by-absence", "by-slowness"]
         for name in refused:
             ask(namespace, name)
@@ -96,7 +124,10 @@ async def test_refusal_is_in_the_status_and_the_job_is_created_once_it_may(
             refused, ("Unknown", "JobRefusedForNow")
         )
         for name in ANSWERS:
-            assert f'webhook "{name}.test.dev" denied the request: trainers need an owner' in said[name][2]
+            assert (
+                f'webhook "{name}.test.dev" denied the request: trainers need an owner'
+                in said[name][2]
+            )
         for name in policies:
             assert "denied request: no trainers here" in said[name][2]
         for name in ("by-absence", "by-slowness"):
@@ -121,14 +152,20 @@ async def test_field_that_is_invalid_ends_the_run_with_its_name(
     assert "apply a new request" in message
 
 
-async def test_same_refusal_is_told_once(namespace: Kubectl, cluster: Cluster, settings: Settings) -> None:
+async def test_same_refusal_is_told_once(
+    namespace: Kubectl, cluster: Cluster, settings: Settings
+) -> None:
     quota = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "none"}}
     namespace.apply({**quota, "spec": {"hard": {"count/jobs.batch": "0"}}})
     ask(namespace, "first")
     await asyncio.sleep(1)
     for _ in range(3):
         await settle(settings, cluster)
-    told = [event for event in namespace.items("events.events.k8s.io") if event["reason"] == "JobRefusedForNow"]
+    told = [
+        event
+        for event in namespace.items("events.events.k8s.io")
+        if event["reason"] == "JobRefusedForNow"
+    ]
     assert len(told) == 1
     assert "exceeded quota: none" in condition(namespace, "first")[2]
 
@@ -138,9 +175,13 @@ async def test_request_whose_job_is_always_refused_blocks_no_other(
 ) -> None:
     with job_policy(namespace, "Forbidden"):
         ask(namespace, "policy-forbidden")
-        await asyncio.sleep(2)  # until the API server knows the policy, and so that it has come first
+        await asyncio.sleep(
+            2
+        )  # until the API server knows the policy, and so that it has come first
         ask(namespace, "second")
-        alone = settings.model_copy(update={"triggers": settings.triggers.model_copy(update={"max_concurrent": 1})})
+        alone = settings.model_copy(
+            update={"triggers": settings.triggers.model_copy(update={"max_concurrent": 1})}
+        )
         reconciler = build_reconciler(Context(alone), cluster)
         await reconciler.seed()
         for _ in range(4):

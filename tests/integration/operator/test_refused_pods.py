@@ -19,9 +19,16 @@ BOUNDED = {"requests": CPU_AND_MEMORY, "limits": CPU_AND_MEMORY}
 
 
 def quota(namespace: Kubectl, **hard: str) -> None:
-    body = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "team"}, "spec": {"hard": hard}}
+    body = {
+        "apiVersion": "v1",
+        "kind": "ResourceQuota",
+        "metadata": {"name": "team"},
+        "spec": {"hard": hard},
+    }
     namespace.apply(body)
-    wait_for("the quota", lambda: namespace.get("resourcequota", "team").get("status", {}).get("hard"))
+    wait_for(
+        "the quota", lambda: namespace.get("resourcequota", "team").get("status", {}).get("hard")
+    )
 
 
 def selects(name: str) -> dict[str, Any]:
@@ -33,13 +40,24 @@ def pod_policy(namespace: Kubectl, request: str) -> Iterator[None]:
     """Have a ValidatingAdmissionPolicy deny the pods of one request."""
     name = f"{namespace.namespace}-pods"
     group = {"apiVersion": "admissionregistration.k8s.io/v1", "metadata": {"name": name}}
-    rule = {"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["pods"]}
+    rule = {
+        "apiGroups": [""],
+        "apiVersions": ["v1"],
+        "operations": ["CREATE"],
+        "resources": ["pods"],
+    }
     match = {"resourceRules": [rule], "objectSelector": selects(request)}
     validations = [{"expression": "false", "message": "no trainers here"}]
     namespace.apply(
-        {**group, "kind": "ValidatingAdmissionPolicy", "spec": {"matchConstraints": match, "validations": validations}}
+        {
+            **group,
+            "kind": "ValidatingAdmissionPolicy",
+            "spec": {"matchConstraints": match, "validations": validations},
+        }
     )
-    where = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": namespace.namespace}}}
+    where = {
+        "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": namespace.namespace}}
+    }
     binding = {"policyName": name, "validationActions": ["Deny"], "matchResources": where}
     namespace.apply({**group, "kind": "ValidatingAdmissionPolicyBinding", "spec": binding})
     try:
@@ -48,7 +66,9 @@ def pod_policy(namespace: Kubectl, request: str) -> Iterator[None]:
         namespace("delete", "validatingadmissionpolicybinding,validatingadmissionpolicy", name)
 
 
-def test_quota_on_limits_is_named_and_once_it_is_gone_the_run_goes_on(namespace: Kubectl, operator: Start) -> None:
+def test_quota_on_limits_is_named_and_once_it_is_gone_the_run_goes_on(
+    namespace: Kubectl, operator: Start
+) -> None:
     quota(namespace, **{"limits.cpu": "4"})
     operator(None)
     ask(namespace, "first")
@@ -58,10 +78,14 @@ def test_quota_on_limits_is_named_and_once_it_is_gone_the_run_goes_on(namespace:
     assert "the deadline counts meanwhile" in message
 
     namespace("delete", "resourcequota", "team")
-    wait_until(namespace, "first", "Unknown", "ImagePullFailed")  # the Job controller has tried again
+    wait_until(
+        namespace, "first", "Unknown", "ImagePullFailed"
+    )  # the Job controller has tried again
 
 
-def test_deadline_of_a_refused_pod_ends_the_run_with_the_refusal(namespace: Kubectl, operator: Start) -> None:
+def test_deadline_of_a_refused_pod_ends_the_run_with_the_refusal(
+    namespace: Kubectl, operator: Start
+) -> None:
     quota(namespace, pods="0")
     operator(None)
     ask(namespace, "first", deadlineSeconds=6)
@@ -71,7 +95,9 @@ def test_deadline_of_a_refused_pod_ends_the_run_with_the_refusal(namespace: Kube
     assert "raise spec.deadlineSeconds" not in message
 
 
-def test_operator_that_starts_later_learns_why_pods_are_refused(namespace: Kubectl, operator: Start) -> None:
+def test_operator_that_starts_later_learns_why_pods_are_refused(
+    namespace: Kubectl, operator: Start
+) -> None:
     quota(namespace, pods="0")
     process = operator(None, {"CRASH_POINTS": "job-created=1"})
     ask(namespace, "first")
@@ -83,9 +109,18 @@ def test_operator_that_starts_later_learns_why_pods_are_refused(namespace: Kubec
     assert len(namespace.items("jobs")) == 1
 
 
-def test_every_admission_says_its_own_sentence(namespace: Kubectl, operator: Start, tmp_path: Path) -> None:
+def test_every_admission_says_its_own_sentence(
+    namespace: Kubectl, operator: Start, tmp_path: Path
+) -> None:
     bound = [{"type": "Container", "max": {"cpu": "2"}}]
-    namespace.apply({"apiVersion": "v1", "kind": "LimitRange", "metadata": {"name": "l"}, "spec": {"limits": bound}})
+    namespace.apply(
+        {
+            "apiVersion": "v1",
+            "kind": "LimitRange",
+            "metadata": {"name": "l"},
+            "spec": {"limits": bound},
+        }
+    )
     quota(namespace, **{"requests.memory": "1Gi"})
 
     def review(body: dict[str, Any]) -> dict[str, Any]:
@@ -94,7 +129,12 @@ def test_every_admission_says_its_own_sentence(namespace: Kubectl, operator: Sta
         return {"allowed": False, "status": {"message": "trainers need an owner"}}
 
     def hook(name: str, client: dict[str, Any], **more: Any) -> dict[str, Any]:
-        return {"name": f"{name}.test.dev", "clientConfig": client, "objectSelector": selects(name), **more}
+        return {
+            "name": f"{name}.test.dev",
+            "clientConfig": client,
+            "objectSelector": selects(name),
+            **more,
+        }
 
     with served(tmp_path, review) as client, pod_policy(namespace, "by-policy"):
         hooks = [
@@ -123,18 +163,30 @@ def test_every_admission_says_its_own_sentence(namespace: Kubectl, operator: Sta
 @pytest.mark.parametrize(
     ("job", "words"),
     [
-        pytest.param({"serviceAccountName": "nobody"}, 'serviceaccount "nobody" not found', id="service account"),
-        pytest.param({"priorityClassName": "none"}, "no PriorityClass with name none", id="priority class"),
-        pytest.param({"runtimeClassName": "none"}, 'RuntimeClass "none" not found', id="runtime class"),
         pytest.param(
-            {"podSecurityContext": {"runAsNonRoot": False}}, 'violates PodSecurity "restricted:', id="Pod Security"
+            {"serviceAccountName": "nobody"},
+            'serviceaccount "nobody" not found',
+            id="service account",
+        ),
+        pytest.param(
+            {"priorityClassName": "none"}, "no PriorityClass with name none", id="priority class"
+        ),
+        pytest.param(
+            {"runtimeClassName": "none"}, 'RuntimeClass "none" not found', id="runtime class"
+        ),
+        pytest.param(
+            {"podSecurityContext": {"runAsNonRoot": False}},
+            'violates PodSecurity "restricted:',
+            id="Pod Security",
         ),
     ],
 )
 def test_what_the_pod_needs_and_the_cluster_has_not_is_named(
     namespace: Kubectl, operator: Start, job: dict[str, Any], words: str
 ) -> None:
-    namespace("label", "namespace", namespace.namespace, "pod-security.kubernetes.io/enforce=restricted")
+    namespace(
+        "label", "namespace", namespace.namespace, "pod-security.kubernetes.io/enforce=restricted"
+    )
     operator(None, **job)
     ask(namespace, "first")
     assert words in wait_until(namespace, "first", "Unknown", "PodRefused")

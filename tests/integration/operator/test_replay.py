@@ -21,7 +21,9 @@ from tests.system.kubectl import Kubectl
 DRIFT = b'{"reason": "drift"}'
 
 
-async def run(settings: Settings, cluster: Cluster, span: Span, known: Any = nothing_known, **options: Any) -> Any:
+async def run(
+    settings: Settings, cluster: Cluster, span: Span, known: Any = nothing_known, **options: Any
+) -> Any:
     lines: list[str] = []
     maker = Replay(cluster, known, dry_run=options.get("dry_run", False))
     fates = await replay(Source(settings.kafka), span, maker, lines.append)
@@ -37,7 +39,9 @@ async def test_only_what_is_missing_is_made(
 ) -> None:
     await asyncio.to_thread(topic.send, DRIFT, DRIFT, b"drift!", DRIFT, DRIFT)
     records = await asyncio.to_thread(topic.records, 5)
-    async with listening(settings, cluster):  # the ledger knows them all, and does not count for a person
+    async with listening(
+        settings, cluster
+    ):  # the ledger knows them all, and does not count for a person
         await until(lambda: topic.committed() == 5)
     names = {r.offset: request_name(r.topic, r.partition, r.offset, r.timestamp) for r in records}
     await asyncio.to_thread(namespace, "delete", "retrainrequests", names[0], names[3], names[4])

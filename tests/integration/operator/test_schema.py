@@ -36,7 +36,11 @@ FULL = {
 
 
 def apply(namespace: Kubectl, **spec: Any) -> dict[str, Any]:
-    manifest = {"apiVersion": "retraining.dev/v1alpha1", "kind": "RetrainRequest", "metadata": {"name": "full"}}
+    manifest = {
+        "apiVersion": "retraining.dev/v1alpha1",
+        "kind": "RetrainRequest",
+        "metadata": {"name": "full"},
+    }
     namespace.apply({**manifest, "spec": spec})
     return namespace.get("rtr", "full")
 
@@ -51,16 +55,30 @@ def test_every_field_is_kept_and_read(namespace: Kubectl) -> None:
 
 def test_what_was_asked_for_cannot_be_changed(namespace: Kubectl) -> None:
     apply(namespace, **FULL)
-    other = {"policy": "NonInferior", "margin": "0.05", "onInconclusive": "Keep", "promotion": "Auto", "dryRun": True}
+    other = {
+        "policy": "NonInferior",
+        "margin": "0.05",
+        "onInconclusive": "Keep",
+        "promotion": "Auto",
+        "dryRun": True,
+    }
     for change in ({name: value} for name, value in other.items()):
-        with pytest.raises(CommandError, match=rf"spec.{next(iter(change))}.* apply a new RetrainRequest"):
+        with pytest.raises(
+            CommandError, match=rf"spec.{next(iter(change))}.* apply a new RetrainRequest"
+        ):
             apply(namespace, **FULL | change)
     with pytest.raises(CommandError, match="only suspend can be changed"):
         apply(namespace, **{name: value for name, value in FULL.items() if name != "scaling"})
 
 
 def test_word_that_does_not_exist_is_refused(namespace: Kubectl) -> None:
-    wrong = {"policy": "noninferior", "margin": "5%", "promotion": "manual", "scaling": "log", "preset": "best"}
+    wrong = {
+        "policy": "noninferior",
+        "margin": "5%",
+        "promotion": "manual",
+        "scaling": "log",
+        "preset": "best",
+    }
     with pytest.raises(CommandError) as refused:
         apply(namespace, **wrong)
     assert all(f"spec.{name}" in str(refused.value) for name in wrong)
@@ -68,7 +86,9 @@ def test_word_that_does_not_exist_is_refused(namespace: Kubectl) -> None:
 
 async def test_status_keeps_every_figure(namespace: Kubectl, cluster: Cluster) -> None:
     request, now = read_request(apply(namespace)), datetime.now(UTC)
-    part = dict.fromkeys(("average_precision", "roc_auc", "budget_precision", "budget_recall", "alert_rate"), 0.5)
+    part = dict.fromkeys(
+        ("average_precision", "roc_auc", "budget_precision", "budget_recall", "alert_rate"), 0.5
+    )
     contender = {"precision": 0.9, "mixture": part, "hst": part, "sad": part}
     result = Result(
         run_id="r",
@@ -95,13 +115,19 @@ QUANTITIES = [0.5, 2, 1073741824, 2e9, "0.5", ".5", "500m", "1Gi", "1e3", "2E", 
 def test_quantity_is_taken_as_in_every_manifest_and_reaches_the_job(
     namespace: Kubectl, settings: Settings, quantity: object
 ) -> None:
-    resources = {"requests": {"cpu": quantity, "ephemeral-storage": "1Gi"}, "limits": {"nvidia.com/gpu": 1}}
+    resources = {
+        "requests": {"cpu": quantity, "ephemeral-storage": "1Gi"},
+        "limits": {"nvidia.com/gpu": 1},
+    }
     request = read_request(apply(namespace, resources=resources))
     assert request.malformed is None
     manifest = build_job(request, settings)
     namespace("create", "--dry-run=server", "--filename", "-", stdin=json.dumps(manifest))
     asked = manifest["spec"]["template"]["spec"]["containers"][0]["resources"]
-    assert (asked["requests"]["ephemeral-storage"], asked["limits"]) == ("1Gi", {"nvidia.com/gpu": "1"})
+    assert (asked["requests"]["ephemeral-storage"], asked["limits"]) == (
+        "1Gi",
+        {"nvidia.com/gpu": "1"},
+    )
 
 
 @pytest.mark.parametrize("quantity", [True, False, -1, "half", "1 Gi", "", {"a": 1}, [1], "1Gi\n"])

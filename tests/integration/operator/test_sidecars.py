@@ -22,7 +22,13 @@ RESTRICTED = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"
 
 def document(**fields: Any) -> str:
     now = datetime.now(UTC)
-    base = {"run_id": "r", "reason": "test", "message": "Said why.", "started_at": now, "finished_at": now}
+    base = {
+        "run_id": "r",
+        "reason": "test",
+        "message": "Said why.",
+        "started_at": now,
+        "finished_at": now,
+    }
     return Result(**base | fields).document()
 
 
@@ -31,7 +37,9 @@ def ends(code: int, text: str = "") -> str:
     return f"open('/dev/termination-log', 'w').write({text!r}); raise SystemExit({code})"
 
 
-def injected(pod: dict[str, Any], program: str, sidecar: str, *, native: bool = False) -> dict[str, Any]:
+def injected(
+    pod: dict[str, Any], program: str, sidecar: str, *, native: bool = False
+) -> dict[str, Any]:
     """Run another program in the trainer's place, and add a container."""
     [trainer] = pod["spec"]["containers"]
     other = {"name": "proxy", "image": trainer["image"], "command": ["python", "-c", sidecar]}
@@ -47,7 +55,9 @@ def injected(pod: dict[str, Any], program: str, sidecar: str, *, native: bool = 
 
 
 @contextmanager
-def mesh(namespace: Kubectl, folder: Path, programs: dict[str, tuple[str, str]], native: str = "") -> Iterator[None]:
+def mesh(
+    namespace: Kubectl, folder: Path, programs: dict[str, tuple[str, str]], native: str = ""
+) -> Iterator[None]:
     """Inject a sidecar into every pod: by the request's name, the trainer's program and the sidecar's."""
 
     def review(pod: dict[str, Any]) -> dict[str, Any]:
@@ -55,7 +65,12 @@ def mesh(namespace: Kubectl, folder: Path, programs: dict[str, tuple[str, str]],
         return injected(pod, *programs[name], native=name == native)
 
     for secret in ("redis", "database"):
-        body = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": secret}, "stringData": {"url": "none"}}
+        body = {
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "metadata": {"name": secret},
+            "stringData": {"url": "none"},
+        }
         namespace.apply(body)
     with served(folder, review) as client:
         hook = {"name": "mesh.test.dev", "clientConfig": client}
@@ -101,8 +116,14 @@ def test_outcome_is_taken_although_another_container_never_ends(
         wait_until(namespace, "bad-data", "False", "BadData")
         wait_until(namespace, "defect", "False", "InternalError")
 
-        tried = {name: len(namespace.items("pods", f"retraining.dev/request={name}")) for name in programs}
-        failed = {name: job_of(namespace, name)["status"].get("failed", 0) for name in ("bad-data", "defect")}
+        tried = {
+            name: len(namespace.items("pods", f"retraining.dev/request={name}"))
+            for name in programs
+        }
+        failed = {
+            name: job_of(namespace, name)["status"].get("failed", 0)
+            for name in ("bad-data", "defect")
+        }
         assert failed == {"bad-data": 1, "defect": 2}
         assert all(tried[name] <= 1 for name in ("good", "native", "broken-proxy", "wordless"))
 
@@ -115,7 +136,9 @@ def test_outcome_is_taken_although_another_container_never_ends(
                 40,
             )
             assert job_of(namespace, name)["spec"]["ttlSecondsAfterFinished"] == seconds
-        assert ended(namespace, "native") == "Complete"  # the kubelet has ended that sidecar by itself
+        assert (
+            ended(namespace, "native") == "Complete"
+        )  # the kubelet has ended that sidecar by itself
         assert not [pod for pod in namespace.items("pods") if pod["status"]["phase"] == "Running"]
         status = namespace.get("rtr", "good")["status"]
         assert status["attempts"] == 1

@@ -24,15 +24,24 @@ SMALL = {"requests": {"cpu": "10m"}, "limits": {"memory": "20Mi"}}
 @pytest.fixture
 def database_url(database_url: str) -> str:
     """A database that is half migrated: runs have their table, and a trainer that wants the other one gives up."""
-    with closing(psycopg2.connect(database_url)) as connection, connection, connection.cursor() as cursor:
-        cursor.execute(TABLES["retraining_runs"] + "ALTER TABLE retraining_runs ADD COLUMN log_tail TEXT")
+    with (
+        closing(psycopg2.connect(database_url)) as connection,
+        connection,
+        connection.cursor() as cursor,
+    ):
+        cursor.execute(
+            TABLES["retraining_runs"] + "ALTER TABLE retraining_runs ADD COLUMN log_tail TEXT"
+        )
     return database_url
 
 
 def rows(url: str) -> dict[str, tuple[str, str | None]]:
     with closing(psycopg2.connect(url)) as connection, connection.cursor() as cursor:
         cursor.execute("SELECT request, reason, log_tail FROM retraining_runs")
-        return {request.rpartition("/")[2]: (reason, tail) for request, reason, tail in cursor.fetchall()}
+        return {
+            request.rpartition("/")[2]: (reason, tail)
+            for request, reason, tail in cursor.fetchall()
+        }
 
 
 @contextmanager
@@ -47,7 +56,9 @@ def test_pod_that_waits_is_seen_and_its_end_is_recorded_once_the_database_is_bac
     namespace: Kubectl, operator: Start, database_url: str
 ) -> None:
     port = free_port()
-    operator(at(database_url, address=f"127.0.0.1:{port}"), imagePullPolicy="IfNotPresent")  # nobody listens there
+    operator(
+        at(database_url, address=f"127.0.0.1:{port}"), imagePullPolicy="IfNotPresent"
+    )  # nobody listens there
     ask(namespace, "no-image", deadlineSeconds=12)
     ask(namespace, "no-room", resources={"requests": {"cpu": "500"}})
 
@@ -71,7 +82,11 @@ def test_pod_that_waits_is_seen_and_its_end_is_recorded_once_the_database_is_bac
     with postgres_at(port):
         wait_until(namespace, "no-image", "True", "Recorded", "Recorded")
     assert rows(database_url) == {"no-image": ("ImagePullFailed", None)}
-    wait_for("its TTL", lambda: "ttlSecondsAfterFinished" in namespace.get("job", job["metadata"]["name"])["spec"], 20)
+    wait_for(
+        "its TTL",
+        lambda: "ttlSecondsAfterFinished" in namespace.get("job", job["metadata"]["name"])["spec"],
+        20,
+    )
     told = events(namespace, "no-image")
     assert told[-4:] == ["ImagePullFailed", "ImagePullFailed", "DatabaseAway", "Recorded"]
     assert set(told[:-4]) <= {"JobCreated"}
@@ -82,15 +97,24 @@ def test_pod_goes_on_once_its_secret_is_there_and_each_end_is_told_apart(
 ) -> None:
     inside = f"postgres.{SERVICES_NAMESPACE}.svc:5432"
     url = at(database_url, address=inside)
-    secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "database"}, "stringData": {"url": url}}
+    secret = {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": "database"},
+        "stringData": {"url": url},
+    }
     namespace.apply(secret)
     operator(database_url, image=environment.ours().images["job"], retries=0)
     ask(namespace, "no-secret")
-    assert 'secret "redis" not found' in wait_until(namespace, "no-secret", "Unknown", "ContainerNotCreated")
+    assert 'secret "redis" not found' in wait_until(
+        namespace, "no-secret", "Unknown", "ContainerNotCreated"
+    )
 
     values = {"metadata": {"name": "redis"}, "stringData": {"url": "redis://redis.none.svc:6379/0"}}
     namespace.apply({**secret, **values})
-    namespace("annotate", "pods", "--all", "nudge=now")  # the kubelet would look again by itself after some 10 s
+    namespace(
+        "annotate", "pods", "--all", "nudge=now"
+    )  # the kubelet would look again by itself after some 10 s
     ask(namespace, "no-memory", resources=SMALL)
     assert "limits.memory" in wait_until(namespace, "no-memory", "False", "OutOfMemory")
     message = wait_until(namespace, "no-secret", "False", "BadConfiguration")

@@ -1,4 +1,7 @@
-"""One topic of the real Kafka, as a test writes to it and looks at it. Synchronous; call it in a thread."""
+"""One topic of the real Kafka, as a test writes to it and looks at it.
+
+Synchronous; call it in a thread.
+"""
 
 from __future__ import annotations
 
@@ -29,10 +32,14 @@ class Topic:
         self.kafka = kafka
         self.name = name
 
-    def send(self, *values: bytes | None, partition: int = 0, key: bytes | None = None) -> list[int]:
+    def send(
+        self, *values: bytes | None, partition: int = 0, key: bytes | None = None
+    ) -> list[int]:
         """Send records and give their offsets."""
         with closing(KafkaProducer(bootstrap_servers=self.kafka.bootstrap_servers)) as producer:
-            sent = [producer.send(self.name, value, key=key, partition=partition) for value in values]
+            sent = [
+                producer.send(self.name, value, key=key, partition=partition) for value in values
+            ]
             return [future.get(10).offset for future in sent]
 
     def admin(self, act: Callable[[KafkaAdminClient], Any]) -> Any:
@@ -54,14 +61,20 @@ class Topic:
 
     def committed(self, group: str | None = None, partition: int = 0) -> int | None:
         """Give the group's committed offset."""
-        options = {"bootstrap_servers": self.kafka.bootstrap_servers, "group_id": group or self.kafka.group_id}
+        options = {
+            "bootstrap_servers": self.kafka.bootstrap_servers,
+            "group_id": group or self.kafka.group_id,
+        }
         with closing(KafkaConsumer(**options)) as consumer:
             offset: int | None = consumer.committed(TopicPartition(self.name, partition))
             return offset
 
     def commit(self, offset: int) -> None:
         """Commit an offset for the group, which has no members at the time."""
-        options = {"bootstrap_servers": self.kafka.bootstrap_servers, "group_id": self.kafka.group_id}
+        options = {
+            "bootstrap_servers": self.kafka.bootstrap_servers,
+            "group_id": self.kafka.group_id,
+        }
         with closing(KafkaConsumer(**options, enable_auto_commit=False)) as consumer:
             consumer.commit({TopicPartition(self.name, 0): OffsetAndMetadata(offset, "", -1)})
 
@@ -90,7 +103,9 @@ async def listening(settings: Settings, cluster: Cluster) -> AsyncIterator[Conte
     intake = Intake(context, cluster)
     consumer = Consumer(settings.kafka, intake.accept, context.metrics)
     work = partial(context.view.counts, {})
-    context.metrics.watch(Sources(always, always, work=work, consumer=consumer.state, intake=intake.state))
+    context.metrics.watch(
+        Sources(always, always, work=work, consumer=consumer.state, intake=intake.state)
+    )
     task = asyncio.create_task(consumer.run())
     try:
         yield context

@@ -55,7 +55,13 @@ def content(forest: HalfSpaceTrees) -> dict[str, Any]:
             for mine, listed in zip(tree, flat, strict=True)
         )
         parts = [
-            (type(node), getattr(node, "feature", None), getattr(node, "threshold", None), node.l_mass, node.r_mass)
+            (
+                type(node),
+                getattr(node, "feature", None),
+                getattr(node, "threshold", None),
+                node.l_mass,
+                node.r_mass,
+            )
             for tree in nodes
             for node in tree
         ]
@@ -71,14 +77,16 @@ def agree(ours: ArrayForest, rivers: HalfSpaceTrees) -> bool:
     with collector_off():
         masses = [[(node.l_mass, node.r_mass) for node in tree] for tree in rivers._tree_nodes]
         splits = [
-            [(node.feature, node.threshold) for node in tree if hasattr(node, "feature")] for tree in rivers._tree_nodes
+            [(node.feature, node.threshold) for node in tree if hasattr(node, "feature")]
+            for tree in rivers._tree_nodes
         ]
     inner = order[order < ours.features.shape[1]]
     return (
         np.array_equal(np.stack([ours.l_mass[:, order], ours.r_mass[:, order]], axis=2), masses)
         and [[ours.names[index] for index in tree] for tree in ours.features[:, inner]]
         == [[name for name, _ in tree] for tree in splits]
-        and ours.thresholds[:, inner].tolist() == [[threshold for _, threshold in tree] for tree in splits]
+        and ours.thresholds[:, inner].tolist()
+        == [[threshold for _, threshold in tree] for tree in splits]
         and (ours.counter, ours.first_window, ours.rng_state)
         == (rivers.counter, rivers._first_window, rivers.rng.getstate())
     )

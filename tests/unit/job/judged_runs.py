@@ -51,7 +51,12 @@ def contender(truth: np.ndarray, scored: np.ndarray, **others: Any) -> Contender
     )
     hst = PartFigures(average_precision=average * 0.9, roc_auc=0.93, alert_rate=0.31)
     return Contender(
-        figures=Figures(precision=0.97, mixture=mixture, hst=hst, sad=PartFigures(average_precision=0.4, roc_auc=0.8)),
+        figures=Figures(
+            precision=0.97,
+            mixture=mixture,
+            hst=hst,
+            sad=PartFigures(average_precision=0.4, roc_auc=0.8),
+        ),
         fingerprint="9f2c" * 16,
         trained=Window(first=START, last=HELD_OUT, rows=44_750),
         threshold_precision=float(truth[above].mean()),
@@ -67,9 +72,16 @@ def contender(truth: np.ndarray, scored: np.ndarray, **others: Any) -> Contender
 
 
 def features(count: int) -> list[FeatureRecord]:
-    named = [FeatureRecord(name=f"feature_{index:03}", scaling="linear", low=0.0, high=87.25) for index in range(count)]
-    named[0] = FeatureRecord(name="amount", scaling="log", low=0.5, high=25_691.16, note="heavy tail: log1p")
-    named[1] = FeatureRecord(name="country", scaling="left out", unusable=44_750, note="no finite number in any row")
+    named = [
+        FeatureRecord(name=f"feature_{index:03}", scaling="linear", low=0.0, high=87.25)
+        for index in range(count)
+    ]
+    named[0] = FeatureRecord(
+        name="amount", scaling="log", low=0.5, high=25_691.16, note="heavy tail: log1p"
+    )
+    named[1] = FeatureRecord(
+        name="country", scaling="left out", unusable=44_750, note="no finite number in any row"
+    )
     named[2] = FeatureRecord(name="velocity", scaling="linear", low=0, high=31, missing=120)
     return named
 
@@ -104,7 +116,9 @@ def judged(**changes: Any) -> Evidence:
             last=HELD_OUT + (index + 1) * (END - HELD_OUT) / 10 - timedelta(seconds=30),
             rows=500,
             anomalies=0 if index == 6 else 6,
-            champion_average_precision=None if index == 6 else 0.6 + 0.02 * (index % 3) - 0.02 * index,
+            champion_average_precision=None
+            if index == 6
+            else 0.6 + 0.02 * (index % 3) - 0.02 * index,
             challenger_average_precision=None if index == 6 else 0.82 + 0.03 * (index % 4),
             champion_alert_rate=0.021 + 0.002 * index,
             challenger_alert_rate=0.024 - 0.001 * (index % 2),
@@ -143,7 +157,9 @@ def judged(**changes: Any) -> Evidence:
         "margin": 0.05,
         "challenger": contender(truth, scores(truth, 0.24, 2), matching_threshold=0.713),
         "champion": contender(truth, scores(truth, 0.17, 3), version=12),
-        "comparison": Comparison(difference=0.431, lower=0.351, upper=0.512, confidence=0.95, draws=1000, seed=42),
+        "comparison": Comparison(
+            difference=0.431, lower=0.351, upper=0.512, confidence=0.95, draws=1000, seed=42
+        ),
         "periods": periods,
         "input": input_change(),
         "labels": LabelCoverage(
@@ -154,7 +170,9 @@ def judged(**changes: Any) -> Evidence:
             unflagged_labelled=4536,
             unflagged_anomalies=anomalies - 31,
         ),
-        "notes": ["The champion's manifest says that it was trained on rows older than the hold-out."],
+        "notes": [
+            "The champion's manifest says that it was trained on rows older than the hold-out."
+        ],
         "verdict": "Promoted",
         "reason": "not_inferior",
         "message": "The challenger's average precision on 5,000 held-out rows is 0.881, the champion's (version 12) is "
@@ -175,12 +193,19 @@ def without_truth(**changes: Any) -> Evidence:
     assert whole.champion is not None
     return whole.model_copy(
         update={
-            "split": whole.split.model_copy(update={"anomalies": 0, "normal": 0, "unlabelled": 5000}),
+            "split": whole.split.model_copy(
+                update={"anomalies": 0, "normal": 0, "unlabelled": 5000}
+            ),
             "challenger": whole.challenger.model_copy(update=bare),
             "champion": whole.champion.model_copy(update=bare),
             "comparison": None,
             "periods": [
-                one.model_copy(update={"champion_average_precision": None, "challenger_average_precision": None})
+                one.model_copy(
+                    update={
+                        "champion_average_precision": None,
+                        "challenger_average_precision": None,
+                    }
+                )
                 for one in whole.periods
             ],
             "verdict": "Inconclusive",

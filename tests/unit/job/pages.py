@@ -35,7 +35,11 @@ class Picture:
     """One picture of a page, read back by the labels of its own axes."""
 
     def __init__(self, page: str, key: str) -> None:
-        (self.root,) = [one for one in pictures(page) if one.get("aria-labelledby", "").startswith(f"{key}-title")]
+        (self.root,) = [
+            one
+            for one in pictures(page)
+            if one.get("aria-labelledby", "").startswith(f"{key}-title")
+        ]
         texts = self.root.findall("text")
         self.across = self._axis([one for one in texts if one.get("text-anchor") == "middle"], "x")
         self.up = self._axis([one for one in texts if one.get("text-anchor") == "end"], "y")
@@ -46,19 +50,27 @@ class Picture:
         )  # and up
 
     def _axis(self, labels: list[ET.Element], along: str) -> list[tuple[float, float]]:
-        found = [(float(one.get(along, "")), re.sub(r"\s*%$", "", one.text or "")) for one in labels]
+        found = [
+            (float(one.get(along, "")), re.sub(r"\s*%$", "", one.text or "")) for one in labels
+        ]
         numbers = [(place, text.replace("\N{MINUS SIGN}", "-")) for place, text in found]
-        return [(place, float(text)) for place, text in numbers if re.fullmatch(r"[+-]?[\d.]+", text)]
+        return [
+            (place, float(text)) for place, text in numbers if re.fullmatch(r"[+-]?[\d.]+", text)
+        ]
 
     def x(self, place: str | None) -> float:
         return _between(self.across, float(place or ""))
 
     def y(self, place: str | None) -> float:
-        shifted = [(height - 4, value) for height, value in self.up]  # a label's letters stand above its place
+        shifted = [
+            (height - 4, value) for height, value in self.up
+        ]  # a label's letters stand above its place
         return _between(shifted, float(place or ""))
 
     def of(self, name: str, *classes: str) -> list[ET.Element]:
-        return [one for one in self.root.iter(name) if set(classes) <= set(one.get("class", "").split())]
+        return [
+            one for one in self.root.iter(name) if set(classes) <= set(one.get("class", "").split())
+        ]
 
 
 def _between(axis: list[tuple[float, float]], place: float) -> float:

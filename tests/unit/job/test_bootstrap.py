@@ -7,13 +7,18 @@ from retraining_job.evaluation.bootstrap import compared, drawn_precisions
 from retraining_job.evaluation.metrics import average_precision
 
 
-def hold_out(rows: int, anomalies: int, *, gain: float, seed: int = 1) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def hold_out(
+    rows: int, anomalies: int, *, gain: float, seed: int = 1
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Give the truth and the scores of two contenders, the first better by `gain`; many scores are equal."""
     random = np.random.default_rng(seed)
     truth = np.zeros(rows, int)
     truth[random.choice(rows, anomalies, replace=False)] = 1
     common = random.normal(0, 1, rows)
-    one, other = (np.round(common + random.normal(0, 0.5, rows) + shift * truth, 1) for shift in (3 + gain, 3.0))
+    one, other = (
+        np.round(common + random.normal(0, 0.5, rows) + shift * truth, 1)
+        for shift in (3 + gain, 3.0)
+    )
     return truth, one, other
 
 
@@ -25,7 +30,9 @@ def test_draws_are_those_of_rows() -> None:
     plain = np.empty((2, 3_000))
     for draw in range(plain.shape[1]):
         rows = np.concatenate([random.choice(kind, len(kind)) for kind in classes])
-        plain[:, draw] = [average_precision(truth[rows], scores[rows]) or 0.0 for scores in (one, other)]
+        plain[:, draw] = [
+            average_precision(truth[rows], scores[rows]) or 0.0 for scores in (one, other)
+        ]
     assert drawn.mean(axis=1) == pytest.approx(plain.mean(axis=1), abs=0.01)
     assert drawn.std(axis=1) == pytest.approx(plain.std(axis=1), abs=0.006)
     differences = [np.quantile(both[0] - both[1], [0.05, 0.5, 0.95]) for both in (drawn, plain)]
@@ -33,8 +40,12 @@ def test_draws_are_those_of_rows() -> None:
 
 
 def test_one_draw_of_everything_is_the_figure_itself() -> None:
-    truth = np.array([1, 0, 0, 0])  # whichever are drawn, one anomaly and three others that are equal
-    drawn = drawn_precisions(truth, [np.array([0.5, 0.5, 0.5, 0.5]), np.array([0.5, 0.1, 0.1, 0.1])], seed=3, draws=50)
+    truth = np.array(
+        [1, 0, 0, 0]
+    )  # whichever are drawn, one anomaly and three others that are equal
+    drawn = drawn_precisions(
+        truth, [np.array([0.5, 0.5, 0.5, 0.5]), np.array([0.5, 0.1, 0.1, 0.1])], seed=3, draws=50
+    )
     assert drawn.tolist() == [[0.25] * 50, [1.0] * 50]
 
 
@@ -51,7 +62,9 @@ def test_equal_contenders_differ_by_nothing() -> None:
 
 def test_same_seed_gives_the_same_bounds() -> None:
     truth, one, other = hold_out(500, 30, gain=0.5)
-    first, again, another = (compared(truth, one, other, difference=0.0, seed=seed) for seed in (42, 42, 43))
+    first, again, another = (
+        compared(truth, one, other, difference=0.0, seed=seed) for seed in (42, 42, 43)
+    )
     assert first == again
     assert first.lower != another.lower
 
@@ -60,7 +73,9 @@ def test_bounds_lie_around_the_difference_and_tighten_with_anomalies() -> None:
     widths = []
     for anomalies in (10, 100):
         truth, one, other = hold_out(3_000, anomalies, gain=0.5)
-        difference = (average_precision(truth, one) or 0.0) - (average_precision(truth, other) or 0.0)
+        difference = (average_precision(truth, one) or 0.0) - (
+            average_precision(truth, other) or 0.0
+        )
         comparison = compared(truth, one, other, difference=difference, seed=42)
         assert comparison.lower < difference < comparison.upper
         widths.append(comparison.upper - comparison.lower)

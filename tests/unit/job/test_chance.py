@@ -24,11 +24,15 @@ def test_it_is_the_greatest_of_random_orders(ties: bool) -> None:
 
 def test_it_falls_with_more_anomalies_to_their_share() -> None:
     scores = np.random.default_rng(1).random(5_000)
-    few, many = (chance_limit(labels(5_000, anomalies), scores, seed=42) for anomalies in (30, 1_000))
+    few, many = (
+        chance_limit(labels(5_000, anomalies), scores, seed=42) for anomalies in (30, 1_000)
+    )
     assert few > 4 * 30 / 5_000
     assert 0.2 < many < 0.25
 
 
 def test_equal_scores_reach_the_share_of_anomalies_and_unknown_rows_do_not_count() -> None:
     truth = np.append(labels(50, 10), np.full(7, -1))
-    assert chance_limit(truth, np.append(np.ones(50), np.full(7, 9.0)), seed=1) == pytest.approx(0.2)
+    assert chance_limit(truth, np.append(np.ones(50), np.full(7, 9.0)), seed=1) == pytest.approx(
+        0.2
+    )

@@ -22,11 +22,15 @@ from retraining_job.events.table import Event
 START = datetime(2026, 1, 1, tzinfo=UTC)
 JSON_VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
-    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from("ab"), inner, max_size=2),
+    lambda inner: (
+        st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from("ab"), inner, max_size=2)
+    ),
     max_leaves=3,
 )
 NAMES = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=5)
-JSON_OBJECTS = st.dictionaries(st.sampled_from(["a", "b", "amount"]) | NAMES, JSON_VALUES, max_size=5)
+JSON_OBJECTS = st.dictionaries(
+    st.sampled_from(["a", "b", "amount"]) | NAMES, JSON_VALUES, max_size=5
+)
 
 
 def event(number=0, features=None, label=0, *, amount=None, average=None):
@@ -43,22 +47,39 @@ def of(events, rows=1_000, size=2):
 
 
 def test_events_become_columns_oldest_to_newest():
-    found = of([event(3, {"b": 1, "a": 2.5}, 1), event(2, {"a": -1, "b": True}, None), event(1, {"a": 0, "b": 7})])
+    found = of(
+        [
+            event(3, {"b": 1, "a": 2.5}, 1),
+            event(2, {"a": -1, "b": True}, None),
+            event(1, {"a": 0, "b": 7}),
+        ]
+    )
     assert found.names == ("a", "b")
     assert found.features.tolist() == [[0, 7], [-1, 1], [2.5, 1]]
     assert found.truth.tolist() == [0, -1, 1]
     assert found.times.tolist() == [datetime(2026, 1, 1, 0, 0, second) for second in (1, 2, 3)]  # noqa: DTZ001  # numpy's
-    assert (found.times.dtype, found.features.dtype, found.truth.dtype) == ("datetime64[us]", np.float64, np.int8)
+    assert (found.times.dtype, found.features.dtype, found.truth.dtype) == (
+        "datetime64[us]",
+        np.float64,
+        np.int8,
+    )
     assert (found.missing.tolist(), found.unusable.tolist(), found.neutral) == ([0, 0], [0, 0], 0)
 
 
 def test_no_event_gives_empty_columns():
     found = of([])
-    assert (found.names, found.features.shape, found.times.shape, found.neutral) == ((), (0, 0), (0,), 0)
+    assert (found.names, found.features.shape, found.times.shape, found.neutral) == (
+        (),
+        (0, 0),
+        (0,),
+        0,
+    )
 
 
 def test_feature_that_turns_up_late_is_missing_before():
-    found = of([event(5, {"b": 5}), event(4, {"b": 4}), event(3, {"b": 3, "a": 1}), event(2, {"a": 2})])
+    found = of(
+        [event(5, {"b": 5}), event(4, {"b": 4}), event(3, {"b": 3, "a": 1}), event(2, {"a": 2})]
+    )
     assert found.names == ("a", "b")
     assert found.missing.tolist() == [2, 1]
     np.testing.assert_array_equal(found.features, [[2, np.nan], [1, 3], [np.nan, 4], [np.nan, 5]])
@@ -110,16 +131,23 @@ def test_columns_hold_what_the_features_of_an_event_are(objects, size):
         for name, number in zip(found.names, row, strict=True):
             assert math.isnan(number) or number == expected[name]
     assert found.neutral == sum(not (isinstance(one, dict) and one) for one in objects)
-    missing = [sum(not (isinstance(one, dict) and name in one) for one in objects) for name in found.names]
+    missing = [
+        sum(not (isinstance(one, dict) and name in one) for one in objects) for name in found.names
+    ]
     own = [found.neutral if name in {"amount", "amount_vs_user_avg"} else 0 for name in found.names]
     assert (found.missing + own).tolist() == missing
-    assert np.isnan(found.features).sum(axis=0).tolist() == (found.missing + found.unusable).tolist()
+    assert (
+        np.isnan(found.features).sum(axis=0).tolist() == (found.missing + found.unusable).tolist()
+    )
 
 
 @given(st.randoms(use_true_random=False), st.integers(1, 30), st.integers(1, 7))
 def test_neither_order_nor_chunks_of_the_events_matter(source, rows, size):
     features = [{"a": source.choice([0, 1, None])}, {"a": 1, "b": 2}, None]
-    events = [event(source.randrange(4), source.choice(features), source.choice([0, 1, None])) for _ in range(25)]
+    events = [
+        event(source.randrange(4), source.choice(features), source.choice([0, 1, None]))
+        for _ in range(25)
+    ]
     first = of(events, rows, 5)
     again = of(source.sample(events, len(events)), rows, size)
     assert again.checksum == first.checksum
@@ -144,7 +172,9 @@ def test_checksum_tells_any_difference():
 
 def test_only_the_newest_are_kept_of_many(monkeypatch):
     monkeypatch.setattr(columns, "CHUNK_LIMIT", 7)
-    events = [event(number, {"a": number, **({"late": 1} if number < 3 else {})}) for number in range(100)]
+    events = [
+        event(number, {"a": number, **({"late": 1} if number < 3 else {})}) for number in range(100)
+    ]
     random.Random(1).shuffle(events)  # noqa: S311  # made-up data
     found = of(events, rows=10, size=20)
     assert found.features[:, 0].tolist() == list(range(90, 100))
@@ -158,7 +188,9 @@ def test_names_without_end_are_refused():
 
 
 def test_times_are_in_utc():
-    zoned = event(0, {"a": 1})._replace(timestamp=datetime(2026, 1, 1, 2, tzinfo=timezone(timedelta(hours=2))))
+    zoned = event(0, {"a": 1})._replace(
+        timestamp=datetime(2026, 1, 1, 2, tzinfo=timezone(timedelta(hours=2)))
+    )
     bare = event(0, {"a": 2})._replace(timestamp=datetime(2026, 1, 1, 1))  # noqa: DTZ001  # as of a column without zone
     assert [str(time) for time in of([bare, zoned]).times] == [
         "2026-01-01T00:00:00.000000",
@@ -211,13 +243,30 @@ def layered(content, layers):
 
 @pytest.mark.parametrize("layers", [1, 2, 5])
 def test_object_in_a_json_string_is_read_and_counted(layers):
-    found = of([event(1, {"a": 1}), event(2, layered({"a": 2}, layers)), event(3, layered({"a": 3}, layers))])
+    found = of(
+        [
+            event(1, {"a": 1}),
+            event(2, layered({"a": 2}, layers)),
+            event(3, layered({"a": 3}, layers)),
+        ]
+    )
     assert found.features.tolist() == [[1], [2], [3]]
     assert (found.decoded, found.unreadable, found.neutral) == (2, 0, 0)
 
 
 @pytest.mark.parametrize(
-    "text", ["[1]", "1", "{not json", '"text"', '"[1]"', '"{\\"a\\""', "true", '{"a\\u0000": 1}', '{"\\ud800": 1}']
+    "text",
+    [
+        "[1]",
+        "1",
+        "{not json",
+        '"text"',
+        '"[1]"',
+        '"{\\"a\\""',
+        "true",
+        '{"a\\u0000": 1}',
+        '{"\\ud800": 1}',
+    ],
 )
 def test_what_is_there_and_is_no_object_is_counted(text):
     found = of([event(1, text), event(2, {"a": 1}), event(3, None)])
@@ -242,7 +291,9 @@ def test_numbers_as_text_are_read_and_counted():
         ],
         size=2,
     )
-    np.testing.assert_array_equal(found.features, [[20.2897, 1], [1000, 2], [np.nan, 3], [np.nan, 4], [5, np.nan]])
+    np.testing.assert_array_equal(
+        found.features, [[20.2897, 1], [1000, 2], [np.nan, 3], [np.nan, 4], [5, np.nan]]
+    )
     assert (found.texts.tolist(), found.unusable.tolist()) == ([2, 1], [2, 0])
     assert [(one.name, one.present, one.unusable, one.texts) for one in found.facts.features] == [
         ("a", 5, 2, 2),
@@ -252,14 +303,20 @@ def test_numbers_as_text_are_read_and_counted():
 
 def test_counts_are_of_the_rows_that_are_kept(monkeypatch):
     monkeypatch.setattr(columns, "CHUNK_LIMIT", 7)
-    old = [event(number, {"a": "1"}) if number % 2 else event(number, "[1]") for number in range(100)]
-    found = of([*old, *(event(200 + number, {"a": number}) for number in range(5))], rows=10, size=20)
+    old = [
+        event(number, {"a": "1"}) if number % 2 else event(number, "[1]") for number in range(100)
+    ]
+    found = of(
+        [*old, *(event(200 + number, {"a": number}) for number in range(5))], rows=10, size=20
+    )
     assert (found.texts.tolist(), found.unreadable) == ([3], 2)
 
 
 def test_texts_that_are_json_only_together_are_not_read_together():
     texts = ['{"a":[{}', '{}]},{"a":2}', '{"a":1']
-    found = of([event(number, text) for number, text in enumerate(texts)] + [event(9, {"a": 1})], size=4)
+    found = of(
+        [event(number, text) for number, text in enumerate(texts)] + [event(9, {"a": 1})], size=4
+    )
     assert (found.unreadable, found.features[:, 0].tolist()[-1]) == (3, 1)
 
 

@@ -63,12 +63,24 @@ def test_document_fits_the_termination_message_whatever_the_message_says() -> No
         ("unusable_scores", False, Verdict.UNFIT),
     ],
 )
-def test_verdict_of_an_earlier_trainer_on_a_first_model_is_read(reason: str, promoted: bool, verdict: Verdict) -> None:
-    old = json.loads(result("").document()) | {"verdict": "NoChampion", "reason": reason, "promoted": promoted}
+def test_verdict_of_an_earlier_trainer_on_a_first_model_is_read(
+    reason: str, promoted: bool, verdict: Verdict
+) -> None:
+    old = json.loads(result("").document()) | {
+        "verdict": "NoChampion",
+        "reason": reason,
+        "promoted": promoted,
+    }
     read = read_result(json.dumps(old))
     assert read is not None
     assert (read.verdict, read.reason, read.promoted) == (verdict, reason, promoted)
-    row = {**old, "window_first": None, "window_last": None, "version": 3 if promoted else None, "figures": None}
+    row = {
+        **old,
+        "window_first": None,
+        "window_last": None,
+        "version": 3 if promoted else None,
+        "figures": None,
+    }
     assert read_row(row).verdict == verdict
 
 
@@ -85,12 +97,18 @@ def test_settings_have_a_name_in_the_environment_and_one_in_the_chart() -> None:
 def imported(module: str) -> set[str]:
     """Name the packages that a fresh interpreter has loaded after an import."""
     code = f"import sys, {module}; print(*{{name.partition('.')[0] for name in sys.modules}})"
-    return set(subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout.split())
+    return set(
+        subprocess.run(
+            [sys.executable, "-c", code], check=True, capture_output=True, text=True
+        ).stdout.split()
+    )
 
 
 def test_each_part_loads_only_what_it_needs() -> None:
     heavy = {"river", "numpy", "scipy", "psycopg2", "redis", "pythonjsonlogger"}
-    assert not imported("retraining_job.contract") & (heavy | {"pydantic_settings", "tenacity", "asyncio"})
+    assert not imported("retraining_job.contract") & (
+        heavy | {"pydantic_settings", "tenacity", "asyncio"}
+    )
     assert not imported("retraining_job.__main__") & heavy
     assert imported("retraining_job.audit.migrations") & heavy == {"psycopg2"}
     assert imported("retraining_job.runs.run") & heavy == {"psycopg2", "redis"}

@@ -29,7 +29,9 @@ SOME = [{name: (i * place % 7) / 7 for place, name in enumerate(NAMES, 1)} for i
 
 @settings(deadline=None)
 @given(events=EVENTS, shape=SHAPES, more=st.lists(WITH_GAPS, max_size=30))
-def test_reader_gets_rivers_own_forest(events: list[Features], shape: dict[str, int], more: list[Features]) -> None:
+def test_reader_gets_rivers_own_forest(
+    events: list[Features], shape: dict[str, int], more: list[Features]
+) -> None:
     rivers = plainly_learned(events, **shape)
     read = pickle.loads(emitted(learned_in_arrays(events, **shape), None))["hst"]  # noqa: S301
     assert type(read) is HalfSpaceTrees
@@ -73,14 +75,20 @@ def test_names_are_kept(names: list[str]) -> None:
     read = pickle.loads(emitted(forest, None))["hst"]  # noqa: S301
     pairs = zip(read._tree_nodes, rivers._tree_nodes, strict=True)
     for mine, theirs in pairs:
-        assert [vars(node).get("feature") for node in mine] == [vars(node).get("feature") for node in theirs]
+        assert [vars(node).get("feature") for node in mine] == [
+            vars(node).get("feature") for node in theirs
+        ]
 
 
 def test_large_masses_are_kept() -> None:
     forest = ArrayForest.grown(["amount"], n_trees=1, height=1, window_size=1_000_000, seed=1)
     forest.l_mass[0], forest.r_mass[0] = [999_999, 70_000, 929_999], [1_000_000, 300, 999_700]
     (nodes,) = pickle.loads(emitted(forest, None))["hst"]._tree_nodes  # noqa: S301
-    assert [(node.l_mass, node.r_mass) for node in nodes] == [(999_999, 1_000_000), (70_000, 300), (929_999, 999_700)]
+    assert [(node.l_mass, node.r_mass) for node in nodes] == [
+        (999_999, 1_000_000),
+        (70_000, 300),
+        (929_999, 999_700),
+    ]
 
 
 def test_model_in_arrays_is_written_for_readers_and_read_by_the_allow_list() -> None:
@@ -94,6 +102,9 @@ def test_model_in_arrays_is_written_for_readers_and_read_by_the_allow_list() -> 
 
 
 def test_deviation_stands_under_the_readers_name() -> None:
-    blob = dumped(Model(learned_in_arrays(SOME, **SHAPE), StandardAbsoluteDeviation()), "scoring.ensemble.Deviation")
+    blob = dumped(
+        Model(learned_in_arrays(SOME, **SHAPE), StandardAbsoluteDeviation()),
+        "scoring.ensemble.Deviation",
+    )
     assert b"retraining_job" not in blob
     assert vars(loaded(blob, "scoring.ensemble.Deviation").sad) == vars(StandardAbsoluteDeviation())

@@ -7,12 +7,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 from psycopg2 import errorcodes
 
-from retraining_job.contract import POSTGRES_ERRORS, REDIS_ERRORS, Failure, postgres_error, redis_error
+from retraining_job.contract import (
+    POSTGRES_ERRORS,
+    REDIS_ERRORS,
+    Failure,
+    postgres_error,
+    redis_error,
+)
 from retraining_job.contract.error_class import ErrorClass
 from retraining_job.contract.postgres_errors import UNKNOWN
 
 NO_ERRORS = {"00", "01", "02", "03"}
-CODES = sorted(value for name, value in vars(errorcodes).items() if name.isupper() and len(value) == 5)
+CODES = sorted(
+    value for name, value in vars(errorcodes).items() if name.isupper() and len(value) == 5
+)
 ROWS = [*POSTGRES_ERRORS, *REDIS_ERRORS]
 
 

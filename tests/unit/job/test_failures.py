@@ -51,7 +51,9 @@ NO_TYPE = "WRONGTYPE Operation against a key holding the wrong kind of value"
         (Redis.ConnectionError("max number of clients reached", status_code="ERR"), DependencyAway, "ERR"),
     ],
 )  # fmt: skip
-def test_redis_errors_are_understood(error: redis.exceptions.RedisError, kind: type[RunError], says: str) -> None:
+def test_redis_errors_are_understood(
+    error: redis.exceptions.RedisError, kind: type[RunError], says: str
+) -> None:
     ours = understood(error)
     assert type(ours) is kind
     assert says in str(ours)
@@ -79,7 +81,9 @@ def test_dependency_is_waited_for(away: int, caplog: pytest.LogCaptureFixture) -
     dependency = Dependency(away)
     assert patiently(PATIENCE, dependency) == "there"
     assert dependency.calls == away + 1
-    assert caplog.messages == [f"The database is away. Trying again in 0 s ({i} of 3)." for i in range(1, away + 1)]
+    assert caplog.messages == [
+        f"The database is away. Trying again in 0 s ({i} of 3)." for i in range(1, away + 1)
+    ]
 
 
 def test_dependency_that_stays_away_ends_the_run() -> None:
@@ -128,4 +132,8 @@ def test_live_model_without_its_row_is_named() -> None:
 
 def test_every_failure_has_its_exit_code() -> None:
     codes = {kind.failure: kind.exit_code for kind in RunError.__subclasses__()}
-    assert codes == {failure: ExitCode[failure.name] for failure in Failure if failure is not Failure.INTERNAL_ERROR}
+    assert codes == {
+        failure: ExitCode[failure.name]
+        for failure in Failure
+        if failure is not Failure.INTERNAL_ERROR
+    }

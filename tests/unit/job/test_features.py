@@ -60,11 +60,16 @@ def test_event_without_features_gets_the_neutral_ones() -> None:
     ],
 )
 def test_what_is_no_object_counts_as_no_features(kept: str | None) -> None:
-    assert features_of(event(kept, amount=1.0, average=2.0)) == features_of(event(None, amount=1.0, average=2.0))
+    assert features_of(event(kept, amount=1.0, average=2.0)) == features_of(
+        event(None, amount=1.0, average=2.0)
+    )
 
 
 def test_features_keep_their_own_names() -> None:
-    assert features_of(event('{"rad_flow": 3, "bypass": -0.5}')) == {"rad_flow": 3.0, "bypass": -0.5}
+    assert features_of(event('{"rad_flow": 3, "bypass": -0.5}')) == {
+        "rad_flow": 3.0,
+        "bypass": -0.5,
+    }
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,11 @@ from retraining_job.contract import Contenders, Reason, Result, Tunables, Verdic
 from retraining_job.evaluation import metrics
 from retraining_job.evaluation.scores import Scores
 
-ROWS = st.lists(st.tuples(st.sampled_from([1, 0, 0, -1]), st.integers(-3, 5).map(float)), min_size=1, max_size=60)
+ROWS = st.lists(
+    st.tuples(st.sampled_from([1, 0, 0, -1]), st.integers(-3, 5).map(float)),
+    min_size=1,
+    max_size=60,
+)
 TRUTH = np.array([1, 0, 1, 0, 0, -1])
 SCORES = np.array([0.9, 0.8, 0.7, 0.7, 0.1, 0.95])
 
@@ -45,11 +49,15 @@ def test_roc_auc_is_the_share_of_pairs_in_order(rows: list[tuple[int, float]]) -
         for normal, below in rows
         if anomaly == 1 and normal == 0
     ]
-    assert metrics.roc_auc(*columns(rows)) == (pytest.approx(sum(pairs) / len(pairs)) if pairs else None)
+    assert metrics.roc_auc(*columns(rows)) == (
+        pytest.approx(sum(pairs) / len(pairs)) if pairs else None
+    )
 
 
 @given(ROWS, st.floats(0.01, 1.0))
-def test_budget_is_what_a_fair_draw_among_equals_gives(rows: list[tuple[int, float]], budget: float) -> None:
+def test_budget_is_what_a_fair_draw_among_equals_gives(
+    rows: list[tuple[int, float]], budget: float
+) -> None:
     left, hits, misses = math.ceil(budget * len(rows)), 0.0, 0.0
     for level in sorted({score for _, score in rows}, reverse=True):
         equal = [label for label, score in rows if score == level]
@@ -65,7 +73,12 @@ def test_budget_is_what_a_fair_draw_among_equals_gives(rows: list[tuple[int, flo
 @pytest.mark.parametrize(
     ("budget", "precision", "recall"),
     [
-        pytest.param(2 / 6, 1.0, 0.5, id="one alert falls on an unknown event, which is neither right nor wrong"),
+        pytest.param(
+            2 / 6,
+            1.0,
+            0.5,
+            id="one alert falls on an unknown event, which is neither right nor wrong",
+        ),
         pytest.param(4 / 6, 0.5, 0.75, id="the fourth is shared by two that are equal"),
         pytest.param(1.0, 0.4, 1.0, id="all"),
     ],
@@ -93,7 +106,11 @@ def test_nothing_is_made_up_without_labels() -> None:
     found = metrics.figures_of(unknown, Scores(SCORES, SCORES), Tunables(), 0.7)
     assert found.precision is None
     assert found.mixture is not None
-    assert (found.mixture.average_precision, found.mixture.roc_auc, found.mixture.budget_recall) == (None, None, None)
+    assert (
+        found.mixture.average_precision,
+        found.mixture.roc_auc,
+        found.mixture.budget_recall,
+    ) == (None, None, None)
     assert found.mixture.alert_rate == 0.5
     assert metrics.curve(unknown, SCORES) is None
 
@@ -102,7 +119,11 @@ def test_nothing_is_made_up_without_labels() -> None:
 def test_matching_threshold_raises_as_many_alerts(values: list[float], alerts: int) -> None:
     scores, alerts = np.array(values), min(alerts, len(values))
     raised = int((scores > metrics.matching_threshold(scores, alerts)).sum())
-    at_edge = len(values) == alerts or alerts == 0 or sorted(values)[-alerts] != sorted(values)[-alerts - 1]
+    at_edge = (
+        len(values) == alerts
+        or alerts == 0
+        or sorted(values)[-alerts] != sorted(values)[-alerts - 1]
+    )
     assert raised == alerts if at_edge else raised < alerts
 
 
@@ -130,7 +151,9 @@ def test_histograms_share_their_edges() -> None:
 def test_figures_fit_into_the_result_document() -> None:
     random = np.random.default_rng(1)
     truth = (random.random(997) < 0.3).astype(int)
-    one = metrics.figures_of(truth, Scores(random.random(997), random.random(997)), Tunables(alert_budget=0.037), 0.7)
+    one = metrics.figures_of(
+        truth, Scores(random.random(997), random.random(997)), Tunables(alert_budget=0.037), 0.7
+    )
     moment = datetime(2026, 1, 1, 1, 1, 1, 123456, tzinfo=UTC)
     result = Result(
         run_id="r" * 63,

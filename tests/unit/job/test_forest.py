@@ -28,15 +28,23 @@ def state(forest: HalfSpaceTrees) -> dict[str, Any]:
     """Everything that a forest is: nodes in order, counters, and the generator that made the trees."""
     with collector_off():
         nodes = [
-            (getattr(node, "feature", None), getattr(node, "threshold", None), node.l_mass, node.r_mass)
+            (
+                getattr(node, "feature", None),
+                getattr(node, "threshold", None),
+                node.l_mass,
+                node.r_mass,
+            )
             for tree in forest.trees
             for node in tree.iter_dfs()
         ]
     own = ("n_trees", "height", "window_size", "seed", "counter", "_first_window")
     listed = [len(nodes) for nodes in forest._tree_nodes]
-    return {"nodes": nodes, "rng": forest.rng.getstate(), "listed": listed, "limits": dict(forest.limits)} | {
-        name: getattr(forest, name) for name in own
-    }
+    return {
+        "nodes": nodes,
+        "rng": forest.rng.getstate(),
+        "listed": listed,
+        "limits": dict(forest.limits),
+    } | {name: getattr(forest, name) for name in own}
 
 
 @settings(deadline=None)
@@ -52,7 +60,9 @@ def state(forest: HalfSpaceTrees) -> dict[str, Any]:
     ),
     more=st.lists(WITH_GAPS, max_size=15),
 )
-def test_forest_is_rivers_own(events: list[Features], shape: dict[str, int], more: list[Features]) -> None:
+def test_forest_is_rivers_own(
+    events: list[Features], shape: dict[str, int], more: list[Features]
+) -> None:
     ours, rivers = learned_forest(events, **shape), plainly_learned(events, **shape)
     assert state(ours) == state(rivers)
     for features in more:  # and it goes on as river's would
@@ -64,4 +74,7 @@ def test_forest_is_rivers_own(events: list[Features], shape: dict[str, int], mor
 
 def test_what_leaves_no_trace_is_left_out() -> None:
     events = [{"number": float(i)} for i in range(1_020)]
-    assert [int(one["number"]) for one in decisive(events, 250)] == [*range(250), *range(750, 1_020)]
+    assert [int(one["number"]) for one in decisive(events, 250)] == [
+        *range(250),
+        *range(750, 1_020),
+    ]

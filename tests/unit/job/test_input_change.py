@@ -31,7 +31,13 @@ def events(**changes: Any) -> Columns:
     features = np.asfortranarray(whole.features[:, :4])
     features[::2, 2] = np.nan
     none = np.zeros(4, np.int64)
-    fields = {"names": NAMES, "features": features, "missing": none, "unusable": none, "texts": none}
+    fields = {
+        "names": NAMES,
+        "features": features,
+        "missing": none,
+        "unusable": none,
+        "texts": none,
+    }
     return replace(whole, **fields | changes)
 
 
@@ -63,13 +69,35 @@ def test_same_events_have_not_changed() -> None:
 @pytest.mark.parametrize(
     ("found", "said"),
     [
-        pytest.param(spoilt(7_000, ROWS, 1), "1 of the 4 features", id="one has vanished from the newest 30 %"),
-        pytest.param(spoilt(ROWS - NEWEST, ROWS, 1), "hour_of_day (0.0% of the newest events, 100.0% before)", id="10"),
-        pytest.param(spoilt(0, 3_000, 3), "risk (70.0% of all events, 100.0% before)", id="from the oldest ones"),
-        pytest.param(spoilt(4_000, 6_500, 0, 1, 3), "3 of the 4 features", id="three from the middle"),
+        pytest.param(
+            spoilt(7_000, ROWS, 1),
+            "1 of the 4 features",
+            id="one has vanished from the newest 30 %",
+        ),
+        pytest.param(
+            spoilt(ROWS - NEWEST, ROWS, 1),
+            "hour_of_day (0.0% of the newest events, 100.0% before)",
+            id="10",
+        ),
+        pytest.param(
+            spoilt(0, 3_000, 3),
+            "risk (70.0% of all events, 100.0% before)",
+            id="from the oldest ones",
+        ),
+        pytest.param(
+            spoilt(4_000, 6_500, 0, 1, 3), "3 of the 4 features", id="three from the middle"
+        ),
         pytest.param(spoilt(0, ROWS, 0, 1, 3), "3 of the 4 features", id="three wholly"),
-        pytest.param(spoilt(8_500, ROWS, 2), "rare (0.0% of the newest events, 50.0% before)", id="a sparse one"),
-        pytest.param(spoilt(7_000, ROWS, 0, 1, 2, 3, value=0.0), "3 of 3 features have a single value", id="zeros"),
+        pytest.param(
+            spoilt(8_500, ROWS, 2),
+            "rare (0.0% of the newest events, 50.0% before)",
+            id="a sparse one",
+        ),
+        pytest.param(
+            spoilt(7_000, ROWS, 0, 1, 2, 3, value=0.0),
+            "3 of 3 features have a single value",
+            id="zeros",
+        ),
     ],
 )
 def test_change_beyond_the_limit_keeps_the_champion(found: Columns, said: str) -> None:
@@ -78,7 +106,11 @@ def test_change_beyond_the_limit_keeps_the_champion(found: Columns, said: str) -
     assert said in stopped.beyond
     decision = input_decision(stopped)
     assert decision is not None
-    assert (decision.verdict, decision.reason, decision.promotes) == (Verdict.KEPT, Reason.INPUT_CHANGED, False)
+    assert (decision.verdict, decision.reason, decision.promotes) == (
+        Verdict.KEPT,
+        Reason.INPUT_CHANGED,
+        False,
+    )
     assert "acceptInputChange: true" in decision.message
     assert "version 7" in decision.message
     assert len(decision.message) < 900
@@ -114,7 +146,9 @@ def test_limit_is_settable() -> None:
 def test_new_feature_and_a_share_that_rises_are_no_reason_to_stop() -> None:
     then = measured(spoilt(0, ROWS, 2)).shape
     names = {name: shape for name, shape in then.features.items() if name != "risk"}
-    found = change(events(), then.model_copy(update={"features": names}), used={"amount", "hour_of_day"})
+    found = change(
+        events(), then.model_copy(update={"features": names}), used={"amount", "hour_of_day"}
+    )
     assert not found.stops
     assert found.new == ["risk"]
     assert found.noticed == "New features since the champion: risk."
@@ -139,7 +173,10 @@ def test_share_that_comes_and_goes_with_the_time_of_the_day_is_no_change() -> No
     later = features.copy(order="F")
     later[:, 1] = np.roll(features[:, 1], 1_000)
     by_night, by_day = measured(daily).shape, measured(events(features=later)).shape
-    assert (by_night.features["hour_of_day"].newest, by_day.features["hour_of_day"].newest) == (0.0, 1.0)
+    assert (by_night.features["hour_of_day"].newest, by_day.features["hour_of_day"].newest) == (
+        0.0,
+        1.0,
+    )
     assert not change(daily, by_day).stops
     assert not change(events(features=later), by_night).stops
 
@@ -174,7 +211,9 @@ def test_champion_that_uses_none_of_the_features_cannot_be_compared() -> None:
     assert (found.stops, found.comparable) == (True, False)
 
 
-@pytest.mark.parametrize(("lost", "stops"), [(0, False), (5_000, False), (5_001, True), (ROWS, True)])
+@pytest.mark.parametrize(
+    ("lost", "stops"), [(0, False), (5_000, False), (5_001, True), (ROWS, True)]
+)
 def test_first_model_asks_for_readable_events(lost: int, stops: bool) -> None:
     found = changed(measured(events(unreadable=lost)), None, limit=0.2, accepted=False)
     decision = input_decision(found)
@@ -182,7 +221,10 @@ def test_first_model_asks_for_readable_events(lost: int, stops: bool) -> None:
     if decision:
         assert (decision.verdict, decision.reason) == (Verdict.UNFIT, Reason.INPUT_UNREADABLE)
         assert f"{lost / ROWS:.1%} of the 10,000 events" in decision.message
-    assert input_decision(changed(measured(events(unreadable=lost)), None, limit=0.2, accepted=True)) is None
+    assert (
+        input_decision(changed(measured(events(unreadable=lost)), None, limit=0.2, accepted=True))
+        is None
+    )
 
 
 def test_unreadable_stream_is_stopped_on_every_seed() -> None:
@@ -190,7 +232,9 @@ def test_unreadable_stream_is_stopped_on_every_seed() -> None:
         whole = events_of(seed, 50_000, lambda values: values)
         then = shape_of_columns(whole, 45_000).shape
         known = ChampionInput(1, set(whole.names), then)
-        found = changed(shape_of_columns(unreadable(whole), 45_000), known, limit=0.2, accepted=False)
+        found = changed(
+            shape_of_columns(unreadable(whole), 45_000), known, limit=0.2, accepted=False
+        )
         assert found.stops
         assert "9 of the 11 features" in found.beyond
 
@@ -203,20 +247,35 @@ def tallied(texts: list[str | None], newest: int = 100) -> Measured:
     """The shape as the `reference` preset counts it; the newest event comes first."""
     samples, tallies = counted([event(number, text) for number, text in enumerate(texts)], newest)
     assert len(samples) == len(texts)
-    return shape_of_tallies(tallies, [sample.features for sample in samples[:newest]], merged(tallies).facts(0))
+    return shape_of_tallies(
+        tallies, [sample.features for sample in samples[:newest]], merged(tallies).facts(0)
+    )
 
 
 def test_reference_preset_counts_the_same() -> None:
-    texts: list[str | None] = [f'{{"amount": {number}, "hour": "{number % 24}", "word": "x"}}' for number in range(600)]
+    texts: list[str | None] = [
+        f'{{"amount": {number}, "hour": "{number % 24}", "word": "x"}}' for number in range(600)
+    ]
     shape = tallied(texts).shape
-    assert {name: one.usable for name, one in shape.features.items()} == {"amount": 1.0, "hour": 1.0, "word": 0.0}
+    assert {name: one.usable for name, one in shape.features.items()} == {
+        "amount": 1.0,
+        "hour": 1.0,
+        "word": 0.0,
+    }
     assert (shape.events, shape.newest, shape.own, shape.labelled) == (600, 100, 1.0, 1.0)
     assert shape.texts == 0.5
     assert shape.features["amount"].varies
     broken = tallied(["[1]"] * 200 + texts[200:])
-    assert (broken.shape.unreadable, broken.shape.features["hour"].newest) == (pytest.approx(0.3333), 0.0)
+    assert (broken.shape.unreadable, broken.shape.features["hour"].newest) == (
+        pytest.approx(0.3333),
+        0.0,
+    )
     step = broken.steps["hour"]
-    assert (step.before, step.after, step.events) == (1.0, pytest.approx(0.5455, abs=0.5), pytest.approx(200, abs=60))
+    assert (step.before, step.after, step.events) == (
+        1.0,
+        pytest.approx(0.5455, abs=0.5),
+        pytest.approx(200, abs=60),
+    )
     found = changed(broken, ChampionInput(1, {"amount", "hour"}, shape), limit=0.2, accepted=False)
     assert found.stops
 
@@ -228,7 +287,9 @@ def test_first_model_of_the_reference_preset_is_not_made_of_nothing() -> None:
     assert not changed(tallied([None] * 600), None, limit=0.2, accepted=False).stops
 
 
-@pytest.mark.parametrize(("rows", "newest_start"), [(1, 0), (5, 3), (100, 80), (50_000, 45_000), (200, 0)])
+@pytest.mark.parametrize(
+    ("rows", "newest_start"), [(1, 0), (5, 3), (100, 80), (50_000, 45_000), (200, 0)]
+)
 def test_stretches_cover_all_events_once(rows: int, newest_start: int) -> None:
     parts = stretches(rows, newest_start)
     assert [number for part in parts for number in range(rows)[part]] == list(range(rows))
@@ -252,19 +313,33 @@ def test_manifest_of_an_older_trainer_has_no_shape_and_stays_readable() -> None:
 
 def test_names_from_the_events_do_no_harm_in_a_sentence() -> None:
     long, odd = "n" * 500, "a\nb\x00"
-    found = change(events(names=("amount", "hour_of_day", odd, "risk")), None, used={odd, "gone" * 100})
+    found = change(
+        events(names=("amount", "hour_of_day", odd, "risk")), None, used={odd, "gone" * 100}
+    )
     assert len(found.beyond) < 400
     assert "\n" not in found.beyond
-    assert long not in measured(events(names=("amount", "hour_of_day", long, "risk"))).shape.features
+    assert (
+        long not in measured(events(names=("amount", "hour_of_day", long, "risk"))).shape.features
+    )
 
 
 def test_what_was_found_while_reading_is_said_with_numbers() -> None:
     quiet = ReadingFacts(
-        rows=1_000, labelled=0, left_out=0, neutral=0, unreadable=0, decoded=0, features=(FeatureFacts("a", 1, 1, 0),)
+        rows=1_000,
+        labelled=0,
+        left_out=0,
+        neutral=0,
+        unreadable=0,
+        decoded=0,
+        features=(FeatureFacts("a", 1, 1, 0),),
     )
     assert reading_sentences(quiet) == []
     loud = replace(
-        quiet, left_out=3, unreadable=20, decoded=500, features=tuple(FeatureFacts(n, 9, 0, 9) for n in "abcde")
+        quiet,
+        left_out=3,
+        unreadable=20,
+        decoded=500,
+        features=tuple(FeatureFacts(n, 9, 0, 9) for n in "abcde"),
     )
     assert reading_sentences(loud) == [
         "3 rows were left out because their time cannot be used.",

@@ -7,12 +7,19 @@ from retraining_job.contract import Figures, PartFigures, Reason, Tunables, Verd
 from retraining_job.evaluation import promotion_policy
 from retraining_job.evaluation.evidence import Contender, HiddenLoss, LabelCoverage
 from retraining_job.evaluation.guards import labels_guard
-from retraining_job.evaluation.labels import coverage_of, expected_missed, only_alerts, rest_as_normal
+from retraining_job.evaluation.labels import (
+    coverage_of,
+    expected_missed,
+    only_alerts,
+    rest_as_normal,
+)
 from retraining_job.presets.recommended import hidden_losses
 from tests.unit.job.test_policy import evidence
 
 
-def coverage(flagged: tuple[int, int, int], unflagged: tuple[int, int, int], halves: tuple[int, int] = (0, 0)):
+def coverage(
+    flagged: tuple[int, int, int], unflagged: tuple[int, int, int], halves: tuple[int, int] = (0, 0)
+):
     return LabelCoverage(
         flagged=flagged[0],
         flagged_labelled=flagged[1],
@@ -29,11 +36,17 @@ def coverage(flagged: tuple[int, int, int], unflagged: tuple[int, int, int], hal
     ("found", "follows"),
     [
         pytest.param(coverage((200, 200, 60), (4_800, 0, 0)), True, id="only alerts"),
-        pytest.param(coverage((200, 100, 40), (4_800, 5, 0)), True, id="half of the alerts, and hardly any other"),
+        pytest.param(
+            coverage((200, 100, 40), (4_800, 5, 0)),
+            True,
+            id="half of the alerts, and hardly any other",
+        ),
         pytest.param(coverage((200, 200, 60), (4_800, 480, 5)), True, id="a tenth of the others"),
         pytest.param(coverage((200, 200, 60), (4_800, 960, 9)), False, id="a fifth of the others"),
         pytest.param(coverage((200, 200, 60), (4_800, 4_800, 20)), False, id="all"),
-        pytest.param(coverage((200, 14, 5), (4_800, 240, 30)), False, id="few labels, which follow nothing"),
+        pytest.param(
+            coverage((200, 14, 5), (4_800, 240, 30)), False, id="few labels, which follow nothing"
+        ),
         pytest.param(coverage((4_990, 4_990, 60), (10, 1, 0)), False, id="ten others tell nothing"),
         pytest.param(coverage((3, 1, 1), (4_997, 500, 30)), False, id="three alerts tell nothing"),
         pytest.param(coverage((0, 0, 0), (5_000, 50, 40)), False, id="no alert"),
@@ -47,18 +60,44 @@ def test_labels_of_alerts_alone_are_noticed(found: LabelCoverage, follows: bool)
 @pytest.mark.parametrize(
     ("found", "follows"),
     [
-        pytest.param(coverage((150, 150, 29), (4_850, 4_850, 0), (9, 20)), True, id="they thin out slowly, then end"),
-        pytest.param(coverage((150, 150, 29), (4_850, 4_850, 1), (9, 20)), False, id="one was missed"),
-        pytest.param(coverage((150, 150, 31), (4_850, 4_850, 0), (1, 30)), False, id="a champion that misses none"),
-        pytest.param(coverage((150, 150, 9), (4_850, 4_850, 0), (4, 5)), False, id="nine anomalies are too few"),
-        pytest.param(coverage((3_000, 3_000, 80), (2_000, 2_000, 0), (30, 50)), False, id="most events are alerts"),
         pytest.param(
-            coverage((150, 150, 29), (4_850, 1_000, 0), (9, 20)), False, id="a fifth of the rest was labelled"
+            coverage((150, 150, 29), (4_850, 4_850, 0), (9, 20)),
+            True,
+            id="they thin out slowly, then end",
         ),
-        pytest.param(coverage((150, 150, 20), (4_850, 4_850, 0), (12, 8)), True, id="a ranking that tells nothing"),
+        pytest.param(
+            coverage((150, 150, 29), (4_850, 4_850, 1), (9, 20)), False, id="one was missed"
+        ),
+        pytest.param(
+            coverage((150, 150, 31), (4_850, 4_850, 0), (1, 30)),
+            False,
+            id="a champion that misses none",
+        ),
+        pytest.param(
+            coverage((150, 150, 9), (4_850, 4_850, 0), (4, 5)),
+            False,
+            id="nine anomalies are too few",
+        ),
+        pytest.param(
+            coverage((3_000, 3_000, 80), (2_000, 2_000, 0), (30, 50)),
+            False,
+            id="most events are alerts",
+        ),
+        pytest.param(
+            coverage((150, 150, 29), (4_850, 1_000, 0), (9, 20)),
+            False,
+            id="a fifth of the rest was labelled",
+        ),
+        pytest.param(
+            coverage((150, 150, 20), (4_850, 4_850, 0), (12, 8)),
+            True,
+            id="a ranking that tells nothing",
+        ),
     ],
 )
-def test_rest_counted_as_normal_is_noticed_where_it_can_be(found: LabelCoverage, follows: bool) -> None:
+def test_rest_counted_as_normal_is_noticed_where_it_can_be(
+    found: LabelCoverage, follows: bool
+) -> None:
     assert rest_as_normal(found) == follows
 
 
@@ -84,12 +123,17 @@ def test_coverage_counts_the_hold_out_by_the_champion_s_alerts() -> None:
 )
 def test_verdict_says_what_to_do(found: LabelCoverage, said: str) -> None:
     decision = promotion_policy.decide(evidence(0.1, 0.2, labels=found), Tunables())
-    assert (decision.verdict, decision.reason) == (Verdict.INCONCLUSIVE, Reason.LABELS_FOLLOW_ALERTS)
+    assert (decision.verdict, decision.reason) == (
+        Verdict.INCONCLUSIVE,
+        Reason.LABELS_FOLLOW_ALERTS,
+    )
     assert not decision.promotes
     assert said in decision.message
     assert "Label a random sample of the events without an alert" in decision.message
     assert len(decision.message) < 900
-    assert promotion_policy.decide(evidence(0.1, 0.2, labels=found), Tunables(on_inconclusive="Promote")).promotes
+    assert promotion_policy.decide(
+        evidence(0.1, 0.2, labels=found), Tunables(on_inconclusive="Promote")
+    ).promotes
 
 
 def test_complete_labels_are_judged() -> None:
@@ -100,19 +144,27 @@ def test_complete_labels_are_judged() -> None:
 
 def parts(mixture: float, hst: float, sad: float) -> Contender:
     reached = {"mixture": mixture, "hst": hst, "sad": sad}
-    return Contender(figures=Figures(**{name: PartFigures(average_precision=one) for name, one in reached.items()}))
+    return Contender(
+        figures=Figures(
+            **{name: PartFigures(average_precision=one) for name, one in reached.items()}
+        )
+    )
 
 
 @pytest.mark.parametrize(
     ("challenger", "hidden"),
     [
         pytest.param(parts(0.796, 0.739, 0.3), ["hst"], id="the forest"),
-        pytest.param(parts(0.85, 0.739, 0.2), ["hst", "sad"], id="both, and the combined score is better"),
+        pytest.param(
+            parts(0.85, 0.739, 0.2), ["hst", "sad"], id="both, and the combined score is better"
+        ),
         pytest.param(parts(0.8, 0.81, 0.3), [], id="by less than the margin"),
         pytest.param(parts(0.7, 0.5, 0.3), [], id="the combined score shows it"),
     ],
 )
-def test_part_that_got_worse_by_more_than_the_margin_is_hidden(challenger: Contender, hidden: list[str]) -> None:
+def test_part_that_got_worse_by_more_than_the_margin_is_hidden(
+    challenger: Contender, hidden: list[str]
+) -> None:
     champion = parts(0.8, 0.85, 0.3)
     assert [loss.part for loss in hidden_losses(challenger, champion, 0.05)] == hidden
     assert hidden_losses(challenger, None, 0.05) == []

@@ -16,7 +16,13 @@ from river.anomaly import HalfSpaceTrees
 
 from retraining_job.deviation import StandardAbsoluteDeviation
 from retraining_job.model.forest import learned_forest
-from retraining_job.model.model import DEFAULT_DEVIATION_CLASS, Model, UnreadableModel, dumped, loaded
+from retraining_job.model.model import (
+    DEFAULT_DEVIATION_CLASS,
+    Model,
+    UnreadableModel,
+    dumped,
+    loaded,
+)
 
 FOREIGN = "scoring.ensemble.RunningDeviation"
 EVENTS = [{"amount": float(i % 7) / 7, "hour": float(i % 24) / 24} for i in range(130)]
@@ -39,7 +45,11 @@ def blob(model: Model) -> bytes:
 def reader_module(tmp_path: Path) -> Iterator[type]:
     """A reader's own module, which has the deviation score under the reader's name for it."""
     source = importlib.util.find_spec("retraining_job.deviation").origin  # type: ignore[union-attr,arg-type]
-    text = Path(source).read_text().replace("class StandardAbsoluteDeviation", "class RunningDeviation")
+    text = (
+        Path(source)
+        .read_text()
+        .replace("class StandardAbsoluteDeviation", "class RunningDeviation")
+    )
     (tmp_path / "scoring").mkdir()
     (tmp_path / "scoring" / "ensemble.py").write_text(text)
     sys.path.insert(0, str(tmp_path))
@@ -120,13 +130,16 @@ def test_forged_pickle_is_refused_before_it_runs(
 def test_other_release_of_river_is_named() -> None:
     older = b"\x80\x04\x8c\x11river.anomaly.hst\x94\x8c\x09HSTBranch\x94\x93\x94."
     with pytest.raises(
-        UnreadableModel, match=r"another release of river than the 0\.26.*river\.anomaly\.hst\.HSTBranch"
+        UnreadableModel,
+        match=r"another release of river than the 0\.26.*river\.anomaly\.hst\.HSTBranch",
     ):
         loaded(older, DEFAULT_DEVIATION_CLASS)
 
 
 def test_foreign_deviation_is_refused_with_the_setting_to_change(model: Model) -> None:
-    with pytest.raises(UnreadableModel, match=r"trainer\.deviationClass \(RETRAIN_DEVIATION_CLASS\)"):
+    with pytest.raises(
+        UnreadableModel, match=r"trainer\.deviationClass \(RETRAIN_DEVIATION_CLASS\)"
+    ):
         loaded(dumped(model, FOREIGN), DEFAULT_DEVIATION_CLASS)
 
 
@@ -136,7 +149,11 @@ def test_foreign_deviation_is_refused_with_the_setting_to_change(model: Model) -
         pytest.param([1, 2], 'no dictionary of "hst" and "sad"', id="a list"),
         pytest.param({"hst": 1}, 'no dictionary of "hst" and "sad"', id="half a model"),
         pytest.param({"hst": 1, "sad": 2}, 'its "hst" is no river', id="numbers"),
-        pytest.param({"hst": HalfSpaceTrees(), "sad": 2}, 'its "sad" is no deviation', id="no deviation score"),
+        pytest.param(
+            {"hst": HalfSpaceTrees(), "sad": 2},
+            'its "sad" is no deviation',
+            id="no deviation score",
+        ),
     ],
 )
 def test_what_is_no_model_is_refused(content: object, problem: str) -> None:
@@ -160,9 +177,13 @@ def test_forest_that_claims_other_trees_is_refused(blob: bytes) -> None:
 
 @settings(deadline=None)
 @given(data=st.data())
-def test_damaged_pickle_is_refused_or_read_but_never_anything_else(blob: bytes, data: st.DataObject) -> None:
+def test_damaged_pickle_is_refused_or_read_but_never_anything_else(
+    blob: bytes, data: st.DataObject
+) -> None:
     cut = data.draw(st.integers(0, len(blob) - 1))
-    flips = data.draw(st.dictionaries(st.integers(0, len(blob) - 1), st.integers(0, 255), max_size=3))
+    flips = data.draw(
+        st.dictionaries(st.integers(0, len(blob) - 1), st.integers(0, 255), max_size=3)
+    )
     damaged = bytearray(blob)
     for position, value in flips.items():
         damaged[position] = value

@@ -14,7 +14,12 @@ from tests.unit.job.forests import NAMES, learned_in_arrays, plainly_learned
 
 SHAPE = {"n_trees": 3, "height": 4, "window_size": 10, "seed": 42}
 SOME = [{name: (i * place % 7) / 7 for place, name in enumerate(NAMES, 1)} for i in range(45)]
-COLUMNS = ["unknown", "zeta", "hour", "amount"]  # another order, one that no tree knows, and `risk` is missing
+COLUMNS = [
+    "unknown",
+    "zeta",
+    "hour",
+    "amount",
+]  # another order, one that no tree knows, and `risk` is missing
 MATRIX = np.random.default_rng(3).random((60, len(COLUMNS)))
 MATRIX[::4, 1] = np.nan
 
@@ -33,7 +38,10 @@ def model(kind: str, **other: int) -> Model:
 @pytest.mark.parametrize("kind", ["arrays", "river"])
 def test_columns_are_found_by_their_names(kind: str) -> None:
     made = model(kind)
-    rows = [{name: value for name, value in zip(COLUMNS, row, strict=True) if not math.isnan(value)} for row in MATRIX]
+    rows = [
+        {name: value for name, value in zip(COLUMNS, row, strict=True) if not math.isnan(value)}
+        for row in MATRIX
+    ]
     forest = plainly_learned(SOME, **SHAPE)
     assert hst_scores(made, COLUMNS, MATRIX).tolist() == [forest.score_one(row) for row in rows]
     assert sad_scores(made, COLUMNS, MATRIX).tolist() == [made.sad.score_one(row) for row in rows]

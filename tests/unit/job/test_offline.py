@@ -19,7 +19,12 @@ from retraining_job.settings import RunSettings
 from tests.quality.stream import lines
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
-SMALL = {"forest_height": 6, "forest_weight": 1.0, "deviation_weight": 0.0, "hold_out_anomalies": 15}
+SMALL = {
+    "forest_height": 6,
+    "forest_weight": 1.0,
+    "deviation_weight": 0.0,
+    "hold_out_anomalies": 15,
+}
 RAW = {"scaling": "None"}
 ROWS = 8_000
 
@@ -49,7 +54,9 @@ def test_first_model_is_left_as_readers_expect_it(events: Path, tmp_path: Path) 
 
 
 @pytest.mark.parametrize("kind", ["active_model.pkl", "state.json"])
-def test_better_challenger_wins_and_the_reverse_is_kept_out(events: Path, tmp_path: Path, kind: str) -> None:
+def test_better_challenger_wins_and_the_reverse_is_kept_out(
+    events: Path, tmp_path: Path, kind: str
+) -> None:
     run(events, tmp_path / "raw", **RAW)
     won = run(events, tmp_path / "scaled", tmp_path / "raw" / kind)
     assert (won.verdict, won.reason) == ("Promoted", "not_inferior")
@@ -76,12 +83,18 @@ def test_table_and_lines_say_the_same(events: Path, tmp_path: Path) -> None:
     ).read_bytes()
 
 
-def test_too_few_events_leave_no_model_behind_not_even_an_older_one(events: Path, tmp_path: Path) -> None:
+def test_too_few_events_leave_no_model_behind_not_even_an_older_one(
+    events: Path, tmp_path: Path
+) -> None:
     run(events, tmp_path)
     few = tmp_path / "few.jsonl"
     few.write_text("".join(events.read_text().splitlines(keepends=True)[:499]))
     result = run(few, tmp_path)
-    assert (result.verdict, result.reason, result.n_samples) == ("InsufficientData", "insufficient_data", 499)
+    assert (result.verdict, result.reason, result.n_samples) == (
+        "InsufficientData",
+        "insufficient_data",
+        499,
+    )
     assert not (tmp_path / "active_model.pkl").exists()
     assert not (tmp_path / "report.html").exists()
 
@@ -113,7 +126,9 @@ def test_champion_that_is_not_there_is_a_wrong_setting(events: Path, tmp_path: P
 
 def command(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     program = [sys.executable, "-m", "retraining_job", *map(str, arguments)]
-    return subprocess.run(program, capture_output=True, text=True, check=False, env={"RETRAIN_FOREST_HEIGHT": "5"})
+    return subprocess.run(
+        program, capture_output=True, text=True, check=False, env={"RETRAIN_FOREST_HEIGHT": "5"}
+    )
 
 
 def test_command_line_leaves_its_result(events: Path, tmp_path: Path) -> None:

@@ -38,7 +38,9 @@ def padding_changes(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def scoring_changes(monkeypatch: pytest.MonkeyPatch) -> None:
     plain = river.anomaly.hst.HalfSpaceTrees.score_one
-    monkeypatch.setattr(river.anomaly.hst.HalfSpaceTrees, "score_one", lambda self, x: plain(self, x) / 2)
+    monkeypatch.setattr(
+        river.anomaly.hst.HalfSpaceTrees, "score_one", lambda self, x: plain(self, x) / 2
+    )
 
 
 def masses_change(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -73,7 +75,9 @@ def attribute_comes(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def node_attribute_comes(monkeypatch: pytest.MonkeyPatch) -> None:
     plain = river.tree.padded.PaddedLeaf.__init__
-    monkeypatch.setattr(river.tree.padded.PaddedLeaf, "__init__", lambda self, **rest: plain(self, news=1, **rest))
+    monkeypatch.setattr(
+        river.tree.padded.PaddedLeaf, "__init__", lambda self, **rest: plain(self, news=1, **rest)
+    )
 
 
 def classes_move(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -81,7 +85,9 @@ def classes_move(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def forest_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(equivalence, "half_space_trees", lambda: river_import.import_module("river.anomaly.nowhere"))
+    monkeypatch.setattr(
+        equivalence, "half_space_trees", lambda: river_import.import_module("river.anomaly.nowhere")
+    )
 
 
 def generators_part(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -96,13 +102,21 @@ def generators_part(monkeypatch: pytest.MonkeyPatch) -> None:
         pytest.param(scoring_changes, "in its scores", id="other scores"),
         pytest.param(generator_changes, "in its random generator", id="one draw more"),
         pytest.param(generators_part, "in its nodes", id="another Python"),
-        pytest.param(attribute_comes, "in what its pickle holds", id="a new attribute of the forest"),
-        pytest.param(node_attribute_comes, "in the nodes that its pickle holds", id="a new attribute of the nodes"),
+        pytest.param(
+            attribute_comes, "in what its pickle holds", id="a new attribute of the forest"
+        ),
+        pytest.param(
+            node_attribute_comes,
+            "in the nodes that its pickle holds",
+            id="a new attribute of the nodes",
+        ),
         pytest.param(classes_move, r"failed \(.*PaddedLeaf", id="a class is elsewhere"),
         pytest.param(forest_is_gone, r"failed \(ModuleNotFoundError", id="no such module"),
     ],
 )
-def test_another_river_is_noticed(change: object, doubt: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_river_is_noticed(
+    change: object, doubt: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     change(monkeypatch)  # type: ignore[operator]
     assert re.search(doubt, str(prove()))
 
@@ -120,7 +134,9 @@ def test_fast_where_proved_and_plain_with_a_warning_where_not(
         change(monkeypatch)  # type: ignore[operator]
     forests = [learned(SOME, **SHAPE), learned_rows(NAMES, matrix_of(SOME, NAMES), **SHAPE)]
     assert [isinstance(forest, ArrayForest) for forest in forests] == [not change] * 2
-    warnings = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+    warnings = [
+        record.getMessage() for record in caplog.records if record.levelno == logging.WARNING
+    ]
     if not change:
         assert not warnings
         return
@@ -134,7 +150,9 @@ def test_fast_where_proved_and_plain_with_a_warning_where_not(
 @settings(deadline=None)
 @given(events=EVENTS | st.lists(WITH_GAPS.filter(bool), max_size=5), shape=SHAPES)
 def test_both_ways_give_the_same(events: list[Features], shape: dict[str, int]) -> None:
-    plain, fast = (learned(events, **shape, proof=proof) for proof in (lambda: "it is a test", lambda: None))
+    plain, fast = (
+        learned(events, **shape, proof=proof) for proof in (lambda: "it is a test", lambda: None)
+    )
     rivers_own = plainly_learned(events, **shape)
     assert content(plain) == content(rivers_own)  # type: ignore[arg-type]
     if events:
@@ -145,7 +163,9 @@ def test_both_ways_give_the_same(events: list[Features], shape: dict[str, int]) 
 
 @settings(deadline=None)
 @given(events=EVENTS, shape=SHAPES)
-def test_both_ways_write_the_scaling_into_the_trees(events: list[Features], shape: dict[str, int]) -> None:
+def test_both_ways_write_the_scaling_into_the_trees(
+    events: list[Features], shape: dict[str, int]
+) -> None:
     def unscale(name: str, thresholds: np.ndarray) -> np.ndarray:
         return np.sqrt(thresholds) * (1.0 + NAMES.index(name))
 

@@ -38,7 +38,9 @@ def columns(rows: int = ROWS, seed: int = 1) -> Columns:
     return Columns(made.times, NAMES, features, made.truth, none, none, 0, "0" * 64, 0, 0, none, 0)
 
 
-def ready(events: Columns, settings: Tunables = SETTINGS, until: datetime | None = None) -> Prepared:
+def ready(
+    events: Columns, settings: Tunables = SETTINGS, until: datetime | None = None
+) -> Prepared:
     prepared = recommended.prepared(events, settings, until)
     assert isinstance(prepared, Prepared)
     return prepared
@@ -80,16 +82,23 @@ def misled(prepared: Prepared) -> Scores:
     return recommended.scores_of(recommended.trained(other, SETTINGS), prepared)
 
 
-def test_model_takes_raw_features_and_scores_as_river_does_on_scaled_ones(prepared: Prepared) -> None:
+def test_model_takes_raw_features_and_scores_as_river_does_on_scaled_ones(
+    prepared: Prepared,
+) -> None:
     settings = SETTINGS.model_copy(update={"scaling": Scaling.LINEAR})
     linear = ready(prepared.columns, settings)
     model = recommended.trained(linear, settings)
-    low, high = (np.array([getattr(scaling, end) for scaling in linear.scalings]) for end in ("low", "high"))
+    low, high = (
+        np.array([getattr(scaling, end) for scaling in linear.scalings]) for end in ("low", "high")
+    )
     scaled = (prepared.columns.features - low) / (high - low)
     river = HalfSpaceTrees(n_trees=25, height=5, window_size=100, seed=42)
     for row in scaled[linear.parts.training].tolist():
         river.learn_one(dict(zip(NAMES, row, strict=True)))
-    expected = [river.score_one(dict(zip(NAMES, row, strict=True))) for row in scaled[linear.parts.hold_out].tolist()]
+    expected = [
+        river.score_one(dict(zip(NAMES, row, strict=True)))
+        for row in scaled[linear.parts.hold_out].tolist()
+    ]
     assert recommended.scores_of(model, linear).hst == pytest.approx(expected, abs=1e-12)
 
 
@@ -113,14 +122,21 @@ def test_deviation_learns_its_feature_raw_from_the_training_rows_alone(prepared:
 def test_better_model_replaces_a_worse_one_and_not_the_other_way(
     prepared: Prepared, healthy: Scores, misled: Scores
 ) -> None:
-    facts = Contender(version=7, trained=prepared.parts.record(prepared.columns.times, prepared.columns.truth).training)
+    facts = Contender(
+        version=7,
+        trained=prepared.parts.record(prepared.columns.times, prepared.columns.truth).training,
+    )
     won, evidence = judged(prepared, healthy, (misled, facts))
     lost, _ = judged(prepared, misled, (healthy, facts))
     assert (won.verdict, won.reason, won.promotes) == (Verdict.PROMOTED, Reason.NOT_INFERIOR, True)
     assert (lost.verdict, lost.reason, lost.promotes) == (Verdict.KEPT, Reason.INFERIOR, False)
     assert evidence.comparison is not None
     assert evidence.comparison.lower > 0.0
-    assert (evidence.verdict, evidence.reason, evidence.message) == (won.verdict, won.reason, won.message)
+    assert (evidence.verdict, evidence.reason, evidence.message) == (
+        won.verdict,
+        won.reason,
+        won.message,
+    )
     assert evidence.champion is not None
     assert evidence.champion.version == 7
     assert evidence.challenger.histogram is not None
@@ -131,35 +147,54 @@ def test_better_model_replaces_a_worse_one_and_not_the_other_way(
     assert Evidence.model_validate_json(evidence.model_dump_json()) == evidence
 
 
-def test_same_run_gives_the_same_evidence(prepared: Prepared, healthy: Scores, misled: Scores) -> None:
+def test_same_run_gives_the_same_evidence(
+    prepared: Prepared, healthy: Scores, misled: Scores
+) -> None:
     again = recommended.scores_of(recommended.trained(prepared, SETTINGS), prepared)
-    assert judged(prepared, healthy, (misled, Contender())) == judged(prepared, again, (misled, Contender()))
+    assert judged(prepared, healthy, (misled, Contender())) == judged(
+        prepared, again, (misled, Contender())
+    )
 
 
 def test_challenger_that_is_the_champion_again_is_identical(
     prepared: Prepared, healthy: Scores, misled: Scores
 ) -> None:
     for champion, print_ in ((healthy, ""), (misled, "f" * 64)):
-        decision, _ = judged(prepared, healthy, (champion, Contender(fingerprint=print_)), fingerprint="f" * 64)
+        decision, _ = judged(
+            prepared, healthy, (champion, Contender(fingerprint=print_)), fingerprint="f" * 64
+        )
         assert (decision.verdict, decision.promotes) == (Verdict.IDENTICAL, False)
 
 
-def test_champion_of_unknown_training_is_judged_and_noted(prepared: Prepared, healthy: Scores, misled: Scores) -> None:
+def test_champion_of_unknown_training_is_judged_and_noted(
+    prepared: Prepared, healthy: Scores, misled: Scores
+) -> None:
     decision, evidence = judged(prepared, healthy, (misled, Contender(version=7)))
     assert decision.promotes
     assert "not known which events the champion was trained on" in decision.message
     assert any("not known which events" in note for note in evidence.notes)
 
 
-def test_champion_that_has_learned_the_hold_out_is_not_compared(healthy: Scores, misled: Scores) -> None:
+def test_champion_that_has_learned_the_hold_out_is_not_compared(
+    healthy: Scores, misled: Scores
+) -> None:
     prepared = ready(columns(), until=datetime(2100, 1, 1, tzinfo=UTC))
     decision, _ = judged(prepared, healthy, (misled, Contender(version=7)))
-    assert (decision.verdict, decision.reason) == (Verdict.INCONCLUSIVE, Reason.CHAMPION_SAW_HOLD_OUT)
+    assert (decision.verdict, decision.reason) == (
+        Verdict.INCONCLUSIVE,
+        Reason.CHAMPION_SAW_HOLD_OUT,
+    )
 
 
-def test_first_model_goes_live_where_it_beats_chance_and_no_other_does(prepared: Prepared, healthy: Scores) -> None:
+def test_first_model_goes_live_where_it_beats_chance_and_no_other_does(
+    prepared: Prepared, healthy: Scores
+) -> None:
     decision, evidence = judged(prepared, healthy, None)
-    assert (decision.verdict, decision.reason, decision.promotes) == (Verdict.FIRST_MODEL, Reason.NO_CHAMPION, True)
+    assert (decision.verdict, decision.reason, decision.promotes) == (
+        Verdict.FIRST_MODEL,
+        Reason.NO_CHAMPION,
+        True,
+    )
     assert evidence.champion is None
     random = np.random.default_rng(1)
     noise = Scores(random.random(len(healthy.hst)), healthy.sad * 0.0)
@@ -168,11 +203,17 @@ def test_first_model_goes_live_where_it_beats_chance_and_no_other_does(prepared:
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_labels_of_other_events_promote_nobody(prepared: Prepared, healthy: Scores, misled: Scores, seed: int) -> None:
+def test_labels_of_other_events_promote_nobody(
+    prepared: Prepared, healthy: Scores, misled: Scores, seed: int
+) -> None:
     labels, held = prepared.columns.truth.copy(), prepared.parts.hold_out
     labels[held] = np.random.default_rng(seed).permutation(labels[held])
     shuffled = replace(prepared, columns=replace(prepared.columns, truth=labels))
-    for challenger, champion in ((healthy, (misled, Contender())), (misled, (healthy, Contender())), (healthy, None)):
+    for challenger, champion in (
+        (healthy, (misled, Contender())),
+        (misled, (healthy, Contender())),
+        (healthy, None),
+    ):
         assert not judged(shuffled, challenger, champion)[0].promotes
 
 
@@ -208,11 +249,15 @@ def test_features_that_cannot_be_used_are_left_out_and_reported() -> None:
     features[:, 1], features[:4_000, 2] = 7.0, np.nan
     prepared = ready(replace(events, features=features))
     model = recommended.trained(prepared, SETTINGS)
-    assert [scaling.name for scaling in prepared.scalings] == [name for name in NAMES if name not in NAMES[1:3]]
+    assert [scaling.name for scaling in prepared.scalings] == [
+        name for name in NAMES if name not in NAMES[1:3]
+    ]
     decision, evidence = judged(prepared, recommended.scores_of(model, prepared), None)
     assert decision.promotes
     assert any(NAMES[1] in note and NAMES[2] in note for note in evidence.notes)
-    only_amount = replace(events, features=events.features[:, :1], names=NAMES[:1], unusable=events.unusable[:1])
+    only_amount = replace(
+        events, features=events.features[:, :1], names=NAMES[:1], unusable=events.unusable[:1]
+    )
     constant = recommended.prepared(replace(only_amount, features=np.ones((ROWS, 1))), SETTINGS)
     assert isinstance(constant, Decision)
     assert constant.verdict is Verdict.INSUFFICIENT_DATA
@@ -232,7 +277,9 @@ def test_foreign_champion_is_scored_on_raw_features(prepared: Prepared) -> None:
     for row in prepared.columns.features[:120].tolist():
         river.learn_one(dict(zip(NAMES, row, strict=True)))
     scores = recommended.scores_of(Model(river, StandardAbsoluteDeviation()), prepared)
-    row = dict(zip(NAMES, prepared.columns.features[prepared.parts.hold_out][5].tolist(), strict=True))
+    row = dict(
+        zip(NAMES, prepared.columns.features[prepared.parts.hold_out][5].tolist(), strict=True)
+    )
     assert scores.hst[5] == river.score_one(row)
 
 
@@ -242,4 +289,10 @@ def test_stream_has_the_columns_of_scored_events_and_is_repeatable() -> None:
     event = json.loads(first[0])
     assert event["features_json"]["amount"] == event["amount"]
     assert sorted(event["features_json"]) == list(NAMES)
-    assert {"timestamp", "anomaly_score", "is_anomaly", "anomaly_label", "amount_vs_user_avg"} < set(event)
+    assert {
+        "timestamp",
+        "anomaly_score",
+        "is_anomaly",
+        "anomaly_label",
+        "amount_vs_user_avg",
+    } < set(event)

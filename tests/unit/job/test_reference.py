@@ -27,20 +27,36 @@ class Fixed:
 @pytest.mark.parametrize(
     ("challenger", "champion", "verdict", "reason"),
     [
-        pytest.param(0.9, None, Verdict.PROMOTED, Reason.NO_CHAMPION, id="a first model is promoted"),
+        pytest.param(
+            0.9, None, Verdict.PROMOTED, Reason.NO_CHAMPION, id="a first model is promoted"
+        ),
         pytest.param(0.0, None, Verdict.PROMOTED, Reason.NO_CHAMPION, id="however bad it is"),
-        pytest.param(0.91, 0.905, Verdict.PROMOTED, Reason.HIGHER_PRECISION, id="the better one is promoted"),
-        pytest.param(0.905, 0.905, Verdict.PROMOTED, Reason.EQUAL_PRECISION, id="a tie goes to the challenger"),
+        pytest.param(
+            0.91, 0.905, Verdict.PROMOTED, Reason.HIGHER_PRECISION, id="the better one is promoted"
+        ),
+        pytest.param(
+            0.905,
+            0.905,
+            Verdict.PROMOTED,
+            Reason.EQUAL_PRECISION,
+            id="a tie goes to the challenger",
+        ),
         pytest.param(0.9, 0.905, Verdict.KEPT, Reason.LOWER_PRECISION, id="the worse one is not"),
     ],
 )
-def test_old_rule(challenger: float, champion: float | None, verdict: Verdict, reason: Reason) -> None:
+def test_old_rule(
+    challenger: float, champion: float | None, verdict: Verdict, reason: Reason
+) -> None:
     figures = None if champion is None else Figures(precision=champion)
-    decision = reference.judge(Figures(precision=challenger), figures, champion_version=7, hold_out_rows=200)
+    decision = reference.judge(
+        Figures(precision=challenger), figures, champion_version=7, hold_out_rows=200
+    )
     assert (decision.verdict, decision.reason) == (verdict, reason)
     assert f"{challenger:.4f}" in decision.message
     assert "200 events" in decision.message
-    assert champion is None or (f"{champion:.4f}" in decision.message and "version 7" in decision.message)
+    assert champion is None or (
+        f"{champion:.4f}" in decision.message and "version 7" in decision.message
+    )
 
 
 @pytest.mark.parametrize(("rows", "enough"), [(0, False), (499, False), (500, True), (600, True)])
@@ -65,7 +81,9 @@ def test_old_words_are_kept() -> None:
         pytest.param(0.5, 1.0, 0, id="0.65 is not"),
     ],
 )
-def test_shadow_test_weighs_the_parts_seven_to_three(forest: float, deviation: float, right: int) -> None:
+def test_shadow_test_weighs_the_parts_seven_to_three(
+    forest: float, deviation: float, right: int
+) -> None:
     model = Model(Fixed(forest), Fixed(deviation))  # type: ignore[arg-type]
     hold_out = [Sample({"amount": 1.0}, True)] * 3
     assert reference.figures(model, hold_out, 0.7) == Figures(precision=right / 3)
@@ -101,19 +119,31 @@ def test_challenger_learns_from_newest_to_oldest_with_the_old_settings() -> None
         forest.learn_one(sample.features)  # type: ignore[no-untyped-call]
         deviation.learn_one(sample.features)
     assert vars(model.sad) == vars(deviation)
-    assert [model.hst.score_one(one.features) for one in samples] == [forest.score_one(one.features) for one in samples]
+    assert [model.hst.score_one(one.features) for one in samples] == [
+        forest.score_one(one.features) for one in samples
+    ]
     assert len(set(map(model.hst.score_one, (one.features for one in samples)))) > 5
 
 
 def test_defaults_are_the_old_services() -> None:
     defaults = Tunables()
-    assert (defaults.forest_trees, defaults.forest_height, defaults.forest_window, defaults.forest_seed) == (
+    assert (
+        defaults.forest_trees,
+        defaults.forest_height,
+        defaults.forest_window,
+        defaults.forest_seed,
+    ) == (
         25,
         15,
         250,
         42,
     )
-    assert (defaults.rows, defaults.minimum_rows, defaults.hold_out_rows, defaults.threshold) == (50_000, 500, 200, 0.7)
+    assert (defaults.rows, defaults.minimum_rows, defaults.hold_out_rows, defaults.threshold) == (
+        50_000,
+        500,
+        200,
+        0.7,
+    )
     assert (defaults.database_retries, defaults.database_retry_delay_seconds) == (3, 30.0)
     assert (defaults.model_key, defaults.version_key) == ("active_model", "model_version")
     assert defaults.events_table == "scored_events"

@@ -10,16 +10,31 @@ from typing import Any
 import pytest
 
 from retraining_job.contract import Policy, Reason, Verdict, Withheld
-from retraining_job.evaluation.evidence import Comparison, Contender, Evidence, FeatureRecord, HiddenLoss
+from retraining_job.evaluation.evidence import (
+    Comparison,
+    Contender,
+    Evidence,
+    FeatureRecord,
+    HiddenLoss,
+)
 from retraining_job.evaluation.input_shape import FeatureShape
 from retraining_job.report import report
 from retraining_job.report.drawing import rounded_up, ticks
 from retraining_job.report.markup import tag
 from retraining_job.report.wording import headline, percent, plain, points, signed, span
-from tests.unit.job.judged_runs import THRESHOLD, features, input_change, input_shape, judged, without_truth
+from tests.unit.job.judged_runs import (
+    THRESHOLD,
+    features,
+    input_change,
+    input_shape,
+    judged,
+    without_truth,
+)
 from tests.unit.job.pages import Page, Picture, pictures
 
-HOSTILE = "<script>alert(1)</script><img src=//evil.example/x onerror='alert(2)'>\"&lt;\x00\x1b[31m\u202e"
+HOSTILE = (
+    "<script>alert(1)</script><img src=//evil.example/x onerror='alert(2)'>\"&lt;\x00\x1b[31m\u202e"
+)
 BARE = Evidence(
     provenance=judged().provenance,
     threshold=THRESHOLD,
@@ -33,7 +48,9 @@ BARE = Evidence(
 def made_hostile(value: Any) -> Any:
     """Replace every text, whatever field it is in, and the settings' names too."""
     if isinstance(value, dict):
-        return {key: made_hostile(one) for key, one in value.items()} | ({HOSTILE: 1} if "margin" in value else {})
+        return {key: made_hostile(one) for key, one in value.items()} | (
+            {HOSTILE: 1} if "margin" in value else {}
+        )
     if isinstance(value, list):
         return [made_hostile(one) for one in value]
     return HOSTILE * 30 if type(value) is str else value
@@ -62,7 +79,10 @@ def test_a_page_is_well_formed_and_each_picture_has_words(evidence: Evidence) ->
     for picture in pictures(page):
         if picture.get("aria-hidden") != "true":
             assert picture.get("role") == "img"
-            assert all(identifier in identifiers for identifier in picture.get("aria-labelledby", "").split())
+            assert all(
+                identifier in identifiers
+                for identifier in picture.get("aria-labelledby", "").split()
+            )
             assert all(picture.findtext(name) for name in ("title", "desc"))
 
 
@@ -70,9 +90,21 @@ def test_a_page_is_well_formed_and_each_picture_has_words(evidence: Evidence) ->
 def test_a_page_needs_nothing_from_outside_and_runs_nothing(evidence: Evidence) -> None:
     page = report(evidence)
     read = Page(page).attributes
-    assert not {tag for tag, _, _ in read} & {"script", "link", "img", "iframe", "object", "embed", "a", "base", "form"}
+    assert not {tag for tag, _, _ in read} & {
+        "script",
+        "link",
+        "img",
+        "iframe",
+        "object",
+        "embed",
+        "a",
+        "base",
+        "form",
+    }
     assert not [
-        name for _, name, _ in read if name in {"src", "href", "xlink:href", "action", "style"} or name[:2] == "on"
+        name
+        for _, name, _ in read
+        if name in {"src", "href", "xlink:href", "action", "style"} or name[:2] == "on"
     ]
     style = page[page.index("<style>") : page.index("</style>")]
     assert "url(" not in style
@@ -94,7 +126,9 @@ def test_text_is_escaped_in_content_and_in_attributes_and_can_be_written() -> No
     assert written.encode() == b'<p class="&quot;&gt;&lt;i&gt;">a &lt; b &amp; ?<b>c</b></p>'
 
 
-@pytest.mark.parametrize("evidence", [judged(features=features(1000)), HOSTILE_RUN], ids=["1000 features", "hostile"])
+@pytest.mark.parametrize(
+    "evidence", [judged(features=features(1000)), HOSTILE_RUN], ids=["1000 features", "hostile"]
+)
 def test_a_page_stays_small_and_says_what_it_leaves_out(evidence: Evidence) -> None:
     assert len(report(evidence).encode()) < 100_000
 
@@ -112,7 +146,10 @@ def test_features_with_something_to_tell_come_first_and_the_rest_is_counted() ->
     ("evidence", "sentence"),
     [
         (RUNS["no champion"], "Nothing was compared: there was no champion."),
-        (judged(champion=None, comparison=None, verdict="UnreadableChampion"), "the champion cannot be read."),
+        (
+            judged(champion=None, comparison=None, verdict="UnreadableChampion"),
+            "the champion cannot be read.",
+        ),
         (RUNS["no truth"], "There is no curve to draw: no event of the hold-out has a label."),
         (RUNS["no truth"], "There are no scores to draw: no event of the hold-out has a label."),
         (RUNS["no truth"], "Average precision: no stretch of the hold-out has a figure."),
@@ -135,11 +172,23 @@ def test_what_is_absent_is_said(evidence: Evidence, sentence: str) -> None:
     ("evidence", "said"),
     [
         (judged(), "Fewer events have velocity (91.0% of the newest events, 100.0% before)."),
-        (judged(input=input_change(falls=[], noticed="")), "Nothing has changed beyond what is usual."),
+        (
+            judged(input=input_change(falls=[], noticed="")),
+            "Nothing has changed beyond what is usual.",
+        ),
         (judged(input=input_change(then=None)), "The champion has no recorded shape"),
-        (judged(input=input_change(beyond="Too much.", accepted=True)), "The change was accepted for this run."),
-        (judged(), "104 of 104 (100.0%) events with an alert of the champion have a label, 4,536 of 4,896 (92.6%)"),
-        (judged(hidden=[HiddenLoss(part="hst", champion=0.85, challenger=0.7)]), "The forest alone got worse"),
+        (
+            judged(input=input_change(beyond="Too much.", accepted=True)),
+            "The change was accepted for this run.",
+        ),
+        (
+            judged(),
+            "104 of 104 (100.0%) events with an alert of the champion have a label, 4,536 of 4,896 (92.6%)",
+        ),
+        (
+            judged(hidden=[HiddenLoss(part="hst", champion=0.85, challenger=0.7)]),
+            "The forest alone got worse",
+        ),
         (judged(reading=["3 rows were left out."]), "<li>3 rows were left out.</li>"),
     ],
 )
@@ -163,7 +212,10 @@ def test_names_of_features_in_the_input_are_never_markup() -> None:
 
 
 def test_input_of_many_features_leaves_the_page_small() -> None:
-    many = {f"feature_{number}": FeatureShape(usable=1.0, newest=1.0, lowest=1.0) for number in range(900)}
+    many = {
+        f"feature_{number}": FeatureShape(usable=1.0, newest=1.0, lowest=1.0)
+        for number in range(900)
+    }
     page = report(judged(input=input_change(now=input_shape(**many))))
     assert len(page.encode()) < 100_000
     assert "more features are not shown." in page
@@ -194,15 +246,23 @@ def test_the_curves_and_their_points_stand_where_the_evidence_says() -> None:
             )
             for mark in picture.of(shape, "marker", role)
         }
-        assert marks[False] == pytest.approx((one.threshold_recall, one.threshold_precision), abs=0.001)
+        assert marks[False] == pytest.approx(
+            (one.threshold_recall, one.threshold_precision), abs=0.001
+        )
         mixture = one.figures.mixture
-        assert marks[True] == pytest.approx((mixture.budget_recall, mixture.budget_precision), abs=0.001)
+        assert marks[True] == pytest.approx(
+            (mixture.budget_recall, mixture.budget_precision), abs=0.001
+        )
 
 
-@pytest.mark.parametrize("bounds", [(-0.187, -0.254, -0.121), (0.431, 0.351, 0.512), (0.0, -0.0004, 0.0003)])
+@pytest.mark.parametrize(
+    "bounds", [(-0.187, -0.254, -0.121), (0.431, 0.351, 0.512), (0.0, -0.0004, 0.0003)]
+)
 def test_the_interval_stands_where_the_comparison_says(bounds: tuple[float, float, float]) -> None:
     difference, lower, upper = bounds
-    compared = Comparison(difference=difference, lower=lower, upper=upper, confidence=0.95, draws=1000, seed=42)
+    compared = Comparison(
+        difference=difference, lower=lower, upper=upper, confidence=0.95, draws=1000, seed=42
+    )
     picture = Picture(report(judged(comparison=compared)), "interval")
     whisker = picture.of("line", "whisker")[0]
     near = 0.003 * max(1.0, abs(difference) * 2)
@@ -238,15 +298,26 @@ def test_scores_are_drawn_by_the_share_of_their_class_with_both_thresholds() -> 
 
 def test_figures_over_time_are_not_joined_across_what_is_unknown() -> None:
     evidence = judged()
-    precision, rate = Picture(report(evidence), "course-precision"), Picture(report(evidence), "course-rate")
-    assert [len(line.get("points", "").split()) for line in precision.of("polyline", "challenger")] == [6, 3]
-    assert [len(line.get("points", "").split()) for line in rate.of("polyline", "challenger")] == [10]
+    precision, rate = (
+        Picture(report(evidence), "course-precision"),
+        Picture(report(evidence), "course-rate"),
+    )
+    assert [
+        len(line.get("points", "").split()) for line in precision.of("polyline", "challenger")
+    ] == [6, 3]
+    assert [len(line.get("points", "").split()) for line in rate.of("polyline", "challenger")] == [
+        10
+    ]
     drawn = [rate.y(str(float(mark.get("y", "")) + 4)) for mark in rate.of("rect", "champion")]
-    assert drawn == pytest.approx([100 * (one.champion_alert_rate or 0) for one in evidence.periods], abs=0.03)
+    assert drawn == pytest.approx(
+        [100 * (one.champion_alert_rate or 0) for one in evidence.periods], abs=0.03
+    )
 
 
 def test_the_split_is_drawn_in_proportion_and_a_small_gap_is_still_seen() -> None:
-    training, gap, hold_out = (float(one.get("width", "")) for one in Picture(report(judged()), "split").of("rect"))
+    training, gap, hold_out = (
+        float(one.get("width", "")) for one in Picture(report(judged()), "split").of("rect")
+    )
     assert training / hold_out == pytest.approx(44_750 / 5_000, rel=0.01)
     assert gap == 6
 
@@ -259,16 +330,24 @@ def test_the_split_is_drawn_in_proportion_and_a_small_gap_is_still_seen() -> Non
         ({"promoted": False, "withheld": Withheld.DRY_RUN}, "not promoted, as this was a dry run"),
         ({"promoted": False, "withheld": Withheld.AWAITING_DECISION}, "awaits a person's decision"),
         ({"verdict": Verdict.KEPT, "promoted": False}, "The champion stays."),
-        ({"verdict": Verdict.INCONCLUSIVE, "promoted": True}, "the challenger is live, as onInconclusive says"),
+        (
+            {"verdict": Verdict.INCONCLUSIVE, "promoted": True},
+            "the challenger is live, as onInconclusive says",
+        ),
         ({"verdict": Verdict.INCONCLUSIVE, "promoted": False}, "The events do not tell"),
         ({"verdict": Verdict.FIRST_MODEL}, "live: the first model"),
-        ({"verdict": Verdict.UNFIT, "reason": Reason.BELOW_FLOOR, "promoted": False}, "not fit to be the first"),
+        (
+            {"verdict": Verdict.UNFIT, "reason": Reason.BELOW_FLOOR, "promoted": False},
+            "not fit to be the first",
+        ),
         ({"verdict": Verdict.UNREADABLE_CHAMPION, "promoted": False}, "cannot be read"),
         ({"verdict": Verdict.IDENTICAL, "promoted": False}, "to the last bit"),
         ({"verdict": "", "promoted": None}, "no verdict"),
     ],
 )
-def test_the_headline_says_the_verdict_and_what_became_of_it(changes: dict[str, Any], words: str) -> None:
+def test_the_headline_says_the_verdict_and_what_became_of_it(
+    changes: dict[str, Any], words: str
+) -> None:
     assert words in headline(judged(**changes)).words
 
 
@@ -278,7 +357,11 @@ def test_numbers_and_dates_are_written_for_people() -> None:
         *(f"{shown}{thin}%" for shown in ("12.3", "0.42", "95", "0", "100")),
         *("\N{EN DASH}", "\N{EN DASH}"),
     ]
-    assert [signed(value) for value in (0.0314, -0.0041, None)] == ["+0.031", "\N{MINUS SIGN}0.004", "\N{EN DASH}"]
+    assert [signed(value) for value in (0.0314, -0.0041, None)] == [
+        "+0.031",
+        "\N{MINUS SIGN}0.004",
+        "\N{EN DASH}",
+    ]
     assert points(-0.012) == f"\N{MINUS SIGN}1.2{thin}pp"
     assert [plain(value) for value in (0.7, 12_500.4, 1e300, -0.05)] == [
         "0.7",
@@ -286,11 +369,16 @@ def test_numbers_and_dates_are_written_for_people() -> None:
         "1e+300",
         "\N{MINUS SIGN}0.05",
     ]
-    morning, evening = datetime(2026, 11, 23, 6, 5, tzinfo=UTC), datetime(2026, 11, 23, 18, 0, tzinfo=UTC)
+    morning, evening = (
+        datetime(2026, 11, 23, 6, 5, tzinfo=UTC),
+        datetime(2026, 11, 23, 18, 0, tzinfo=UTC),
+    )
     assert span(morning, evening) == "23 Nov 2026, 06:05 to 18:00 UTC"
 
 
-@pytest.mark.parametrize(("low", "high"), [(0.0, 1.0), (-0.312, 0.0514), (0.93, 0.931), (-3e-7, 9e9), (5.0, 5.0)])
+@pytest.mark.parametrize(
+    ("low", "high"), [(0.0, 1.0), (-0.312, 0.0514), (0.93, 0.931), (-3e-7, 9e9), (5.0, 5.0)]
+)
 def test_ticks_are_few_even_and_inside(low: float, high: float) -> None:
     found = ticks(low, high)
     assert all(low - 1e-9 <= tick <= high + 1e-9 for tick in found)
@@ -307,7 +395,9 @@ def test_words_and_lines_stand_out_from_the_page(theme: int) -> None:
 
     def luminance(name: str) -> float:
         parts = [int(colours[name][place : place + 2], 16) / 255 for place in (0, 2, 4)]
-        red, green, blue = (one / 12.92 if one <= 0.04045 else ((one + 0.055) / 1.055) ** 2.4 for one in parts)
+        red, green, blue = (
+            one / 12.92 if one <= 0.04045 else ((one + 0.055) / 1.055) ** 2.4 for one in parts
+        )
         return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
     for name in ("ink", "soft", "champion", "challenger", "good", "plain", "open", "bad"):

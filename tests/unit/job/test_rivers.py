@@ -51,7 +51,9 @@ assert "river.anomaly" in sys.modules
 
 
 def run(code: str) -> None:
-    outcome = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    outcome = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False
+    )
     assert outcome.returncode == 0, outcome.stderr
 
 

@@ -7,7 +7,14 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from retraining_job.contract import Scaling
-from retraining_job.model.scaling import FeatureScaling, exponential, logarithm, scaled_features, scaling_of, unscale_of
+from retraining_job.model.scaling import (
+    FeatureScaling,
+    exponential,
+    logarithm,
+    scaled_features,
+    scaling_of,
+    unscale_of,
+)
 
 FINITE = st.floats(allow_nan=False, allow_infinity=False)
 RANDOM = np.random.default_rng(1)
@@ -25,10 +32,16 @@ BOTH_SIDES = RANDOM.standard_t(1.5, 2_000)
         pytest.param(-AMOUNTS, "log", id="amounts below zero"),
         pytest.param(BOTH_SIDES, "log", id="tails on both sides"),
         pytest.param((UNIFORM > 7.9).astype(float), "linear", id="a flag that is seldom set"),
-        pytest.param(np.append(np.zeros(999), AMOUNTS[:9]), "linear", id="mostly zero, the rest not far apart"),
+        pytest.param(
+            np.append(np.zeros(999), AMOUNTS[:9]),
+            "linear",
+            id="mostly zero, the rest not far apart",
+        ),
         pytest.param(np.append(UNIFORM, 1e12), "log", id="one absurd value"),
         pytest.param(np.array([-1.7e308, 0.0, 1.7e308]), "linear", id="a range beyond floats"),
-        pytest.param(np.array([0.0] + [5e-324] * 20 + [1e308]), "linear", id="a unit too small to divide by"),
+        pytest.param(
+            np.array([0.0] + [5e-324] * 20 + [1e308]), "linear", id="a unit too small to divide by"
+        ),
     ],
 )
 def test_heavy_tails_take_a_logarithm(values: np.ndarray, kind: str) -> None:
@@ -42,8 +55,14 @@ def test_settings_overrule() -> None:
     assert raw.unscaled(np.array([0.2, 0.7])).tolist() == [0.2, 0.7]
 
 
-@given(values=arrays.arrays(float, st.integers(2, 40), elements=FINITE), mode=st.sampled_from(Scaling), data=st.data())
-def test_thresholds_keep_order_and_stay_inside(values: np.ndarray, mode: Scaling, data: st.DataObject) -> None:
+@given(
+    values=arrays.arrays(float, st.integers(2, 40), elements=FINITE),
+    mode=st.sampled_from(Scaling),
+    data=st.data(),
+)
+def test_thresholds_keep_order_and_stay_inside(
+    values: np.ndarray, mode: Scaling, data: st.DataObject
+) -> None:
     if values.min() == values.max():
         values[0] = np.nextafter(values[0], -np.inf if values[0] > 0 else np.inf)
     scaling = scaling_of("x", values, mode)
@@ -57,7 +76,9 @@ def test_thresholds_keep_order_and_stay_inside(values: np.ndarray, mode: Scaling
 
 @given(st.floats(-1e12, 1e12), st.floats(1e-6, 1e6), st.floats(1.0, 1e9))
 def test_a_logarithm_is_undone(centre: float, unit: float, reach: float) -> None:
-    scaling = FeatureScaling("x", "log", centre - unit * reach, centre + 2 * unit * reach, centre, unit)
+    scaling = FeatureScaling(
+        "x", "log", centre - unit * reach, centre + 2 * unit * reach, centre, unit
+    )
     ends = scaling.unscaled(np.array([0.0, 1.0]))
     assert ends == pytest.approx([scaling.low, scaling.high], rel=1e-9, abs=1e-9 * unit * reach)
 
@@ -84,16 +105,31 @@ def test_features_that_trees_cannot_use_are_left_out_and_reported() -> None:
         ["a", "constant", "gone", "holes", "text"], training, [0, 0, 3, 0, n], Scaling.AUTO
     )
     assert [scaling.name for scaling in scalings] == ["a", "holes"]
-    notes = {record.name: (record.scaling, record.missing, record.unusable, record.note) for record in records}
+    notes = {
+        record.name: (record.scaling, record.missing, record.unusable, record.note)
+        for record in records
+    }
     assert notes["a"] == ("log", 0, 0, "")
     assert notes["constant"] == ("left out", 0, 0, "it is 7 in every training row that has it")
     assert notes["gone"][:3] == ("left out", 1_100, 3)
     assert "only 900 of the 2,000" in notes["gone"][3]
-    assert notes["holes"] == ("linear", 900, 0, "absent from 900 training rows, which take the heavier branch there")
-    assert notes["text"] == ("left out", n, n, "it is a finite number in none of the 2,000 training rows")
+    assert notes["holes"] == (
+        "linear",
+        900,
+        0,
+        "absent from 900 training rows, which take the heavier branch there",
+    )
+    assert notes["text"] == (
+        "left out",
+        n,
+        n,
+        "it is a finite number in none of the 2,000 training rows",
+    )
 
 
 def test_each_feature_goes_its_own_way_back() -> None:
-    unscale = unscale_of([FeatureScaling("a", "linear", 0.0, 10.0), FeatureScaling("b", "linear", -1.0, 1.0)])
+    unscale = unscale_of(
+        [FeatureScaling("a", "linear", 0.0, 10.0), FeatureScaling("b", "linear", -1.0, 1.0)]
+    )
     assert unscale("a", np.array([0.5])).tolist() == [5.0]
     assert unscale("b", np.array([0.5])).tolist() == [0.0]

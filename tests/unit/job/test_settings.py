@@ -29,7 +29,9 @@ def test_defaults_stand_where_nothing_is_said(environment: pytest.MonkeyPatch) -
     assert (settings.reason, settings.request) == ("unknown", "")
 
 
-def test_every_tunable_comes_from_the_name_that_the_operator_writes(environment: pytest.MonkeyPatch) -> None:
+def test_every_tunable_comes_from_the_name_that_the_operator_writes(
+    environment: pytest.MonkeyPatch,
+) -> None:
     wanted = Tunables(
         events_table="fraud.events", rows=600, minimum_rows=10, hold_out_rows=20, threshold=0.85, forest_trees=3,
         forest_height=4, forest_window=5, forest_seed=6, database_retries=0, database_retry_delay_seconds=0.5,
@@ -38,7 +40,10 @@ def test_every_tunable_comes_from_the_name_that_the_operator_writes(environment:
     )  # fmt: skip
     for field, value in wanted.model_dump(mode="json").items():
         environment.setenv(environment_name(field), str(value))
-    assert read_settings(TrainSettings).model_dump(include=set(Tunables.model_fields)) == wanted.model_dump()
+    assert (
+        read_settings(TrainSettings).model_dump(include=set(Tunables.model_fields))
+        == wanted.model_dump()
+    )
 
 
 @pytest.mark.parametrize(
@@ -49,10 +54,18 @@ def test_every_tunable_comes_from_the_name_that_the_operator_writes(environment:
             "many",
             "trainer.minimumRows (RETRAIN_MINIMUM_ROWS) is wrong: input should be a valid integer",
         ),
-        ("RETRAIN_ROWS", "0", "trainer.rows (RETRAIN_ROWS) is wrong: input should be greater than or equal to 1."),
+        (
+            "RETRAIN_ROWS",
+            "0",
+            "trainer.rows (RETRAIN_ROWS) is wrong: input should be greater than or equal to 1.",
+        ),
         ("RETRAIN_THRESHOLD", "1.5", "trainer.threshold (RETRAIN_THRESHOLD) is wrong"),
         ("RETRAIN_PRESET", "magic", "trainer.preset (RETRAIN_PRESET) is wrong"),
-        ("RETRAIN_EVENTS_TABLE", 'x"; DROP TABLE y', "trainer.eventsTable (RETRAIN_EVENTS_TABLE) is wrong"),
+        (
+            "RETRAIN_EVENTS_TABLE",
+            'x"; DROP TABLE y',
+            "trainer.eventsTable (RETRAIN_EVENTS_TABLE) is wrong",
+        ),
         ("RETRAIN_RUN_ID", "", "RETRAIN_RUN_ID is wrong"),
         ("RETRAIN_RUN_ID", None, "RETRAIN_RUN_ID is missing."),
         ("DATABASE_URL", None, "database.url (DATABASE_URL) is missing."),
@@ -97,7 +110,9 @@ def test_migration_needs_the_database_alone(environment: pytest.MonkeyPatch) -> 
 
 
 @pytest.mark.parametrize("around", [("", "\n"), ("", "\r\n"), (" \t", " "), ("\ufeff", "\n\n")])
-def test_white_space_around_a_secret_is_no_part_of_it(environment: pytest.MonkeyPatch, around: tuple[str, str]) -> None:
+def test_white_space_around_a_secret_is_no_part_of_it(
+    environment: pytest.MonkeyPatch, around: tuple[str, str]
+) -> None:
     before, after = around
     for name in ("DATABASE_URL", "REDIS_URL"):
         environment.setenv(name, f"{before}{GOOD[name]}{after}")

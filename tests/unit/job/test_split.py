@@ -30,7 +30,9 @@ def truth(rows: int, *anomalies: int) -> np.ndarray:
     return labels
 
 
-def parted(labels: np.ndarray, settings: Tunables = SETTINGS, champion_until: datetime | None = None) -> Parts:
+def parted(
+    labels: np.ndarray, settings: Tunables = SETTINGS, champion_until: datetime | None = None
+) -> Parts:
     parts = split(times(len(labels)), labels, settings, champion_until)
     assert isinstance(parts, Parts)
     return parts
@@ -45,7 +47,9 @@ def parted(labels: np.ndarray, settings: Tunables = SETTINGS, champion_until: da
         pytest.param([100], 2_800, id="not at all where that finds none"),
     ],
 )
-def test_hold_out_is_the_newest_and_grows_until_it_can_judge(anomalies: list[int], start: int) -> None:
+def test_hold_out_is_the_newest_and_grows_until_it_can_judge(
+    anomalies: list[int], start: int
+) -> None:
     parts = parted(truth(3_000, *anomalies))
     assert (parts.hold_out, parts.training) == (slice(start, 3_000), slice(0, start - 50))
 
@@ -72,7 +76,9 @@ def test_rows_without_a_label_train_and_do_not_judge() -> None:
         pytest.param(2_999, 2_800, 200, id="it has learned all"),
     ],
 )
-def test_champion_must_not_have_learned_what_it_is_judged_on(until: int, start: int, saw: int) -> None:
+def test_champion_must_not_have_learned_what_it_is_judged_on(
+    until: int, start: int, saw: int
+) -> None:
     parts = parted(truth(3_000, 2_850, 2_900, 2_950), champion_until=moment(until))
     assert (parts.hold_out_start, parts.champion_saw) == (start, saw)
     assert parts.training_rows == start - 50
@@ -87,13 +93,23 @@ def test_nothing_shrinks_where_nothing_can_judge() -> None:
     ("rows", "window", "numbers"),
     [
         pytest.param(99, 50, ["99 events", "100 at least"], id="fewer than the minimum"),
-        pytest.param(120, 97, ["Of 120 events 24 are held out", "leaves 96", "window of 97"], id="no whole window"),
+        pytest.param(
+            120,
+            97,
+            ["Of 120 events 24 are held out", "leaves 96", "window of 97"],
+            id="no whole window",
+        ),
     ],
 )
 def test_too_few_events_are_said_with_numbers(rows: int, window: int, numbers: list[str]) -> None:
-    decision = split(times(rows), truth(rows), SETTINGS.model_copy(update={"forest_window": window}))
+    decision = split(
+        times(rows), truth(rows), SETTINGS.model_copy(update={"forest_window": window})
+    )
     assert isinstance(decision, Decision)
-    assert (decision.verdict, decision.reason) == (Verdict.INSUFFICIENT_DATA, Reason.INSUFFICIENT_DATA)
+    assert (decision.verdict, decision.reason) == (
+        Verdict.INSUFFICIENT_DATA,
+        Reason.INSUFFICIENT_DATA,
+    )
     assert not decision.promotes
     for number in numbers:
         assert number in decision.message
@@ -117,10 +133,16 @@ def test_no_row_does_both(  # noqa: PLR0917
     labels: list[int], window: int, size: int, anomalies: int, share: float, until: int | None
 ) -> None:
     settings = Tunables(
-        minimum_rows=1, forest_window=window, hold_out_size=size, hold_out_anomalies=anomalies, hold_out_share=share
+        minimum_rows=1,
+        forest_window=window,
+        hold_out_size=size,
+        hold_out_anomalies=anomalies,
+        hold_out_share=share,
     )
     rows = len(labels)
-    parts = split(times(rows), np.array(labels, np.int8), settings, None if until is None else moment(until))
+    parts = split(
+        times(rows), np.array(labels, np.int8), settings, None if until is None else moment(until)
+    )
     if isinstance(parts, Decision):
         return
     assert parts.hold_out.stop == rows

@@ -14,7 +14,13 @@ from retraining_job.deviation import StandardAbsoluteDeviation
 from retraining_job.events.features import Features
 from retraining_job.model import state
 from retraining_job.model.array_forest import ArrayForest, matrix_of
-from retraining_job.model.model import DEFAULT_DEVIATION_CLASS, Model, UnreadableModel, dumped, identical
+from retraining_job.model.model import (
+    DEFAULT_DEVIATION_CLASS,
+    Model,
+    UnreadableModel,
+    dumped,
+    identical,
+)
 from retraining_job.model.scaling import FeatureScaling, unscale_of
 from retraining_job.model.state import fingerprint, model_of, state_text
 from tests.unit.job.forests import EVENTS, NAMES, SHAPES, WITH_GAPS, plainly_learned
@@ -30,8 +36,12 @@ SCALINGS = [
 ]
 
 
-def model(events: list[Features] = SOME, scalings: list[FeatureScaling] | None = None, **shape: int) -> Model:
-    forest = ArrayForest.grown(NAMES, **SHAPE | shape, unscale=unscale_of(scalings) if scalings else None)
+def model(
+    events: list[Features] = SOME, scalings: list[FeatureScaling] | None = None, **shape: int
+) -> Model:
+    forest = ArrayForest.grown(
+        NAMES, **SHAPE | shape, unscale=unscale_of(scalings) if scalings else None
+    )
     forest.learn(matrix_of(events, NAMES))
     sad = StandardAbsoluteDeviation("amount")
     sad.learn_values([0.1, 0.2, 0.7])
@@ -64,8 +74,12 @@ def test_model_is_made_again_exactly(
 
 
 @given(mean=FINITE, squares=FINITE.map(abs), count=st.integers(0, 2**60), low=FINITE, high=FINITE)
-@example(mean=5e-324, squares=1.7976931348623157e308, count=0, low=-0.0, high=2.2250738585072011e-308)
-def test_numbers_are_kept_to_the_last_bit(mean: float, squares: float, count: int, low: float, high: float) -> None:
+@example(
+    mean=5e-324, squares=1.7976931348623157e308, count=0, low=-0.0, high=2.2250738585072011e-308
+)
+def test_numbers_are_kept_to_the_last_bit(
+    mean: float, squares: float, count: int, low: float, high: float
+) -> None:
     before = model()
     before.sad.mean, before.sad.squares, before.sad.count = mean, squares, count
     scalings = [FeatureScaling(name, "log", low, high, mean, squares) for name in NAMES]
@@ -86,7 +100,9 @@ def test_fingerprint_says_what_the_model_is() -> None:
     own = fingerprint(text())
     assert own == fingerprint(text()) == fingerprint(text(river="0.26.99"))
     assert len(own) == 64
-    repacked = base64.b64encode(zlib.compress(zlib.decompress(base64.b64decode(json.loads(text())["leaves"])), 0))
+    repacked = base64.b64encode(
+        zlib.compress(zlib.decompress(base64.b64decode(json.loads(text())["leaves"])), 0)
+    )
     assert own == fingerprint(text(leaves=repacked.decode()))  # another zlib
     for other in (
         text(seed=43),
@@ -101,7 +117,9 @@ def test_plain_rivers_forest_has_no_state() -> None:
     assert state_text(Model(plainly_learned(SOME, **SHAPE), StandardAbsoluteDeviation())) is None
 
 
-def test_model_beyond_what_is_read_has_no_state_and_says_so(caplog: pytest.LogCaptureFixture) -> None:
+def test_model_beyond_what_is_read_has_no_state_and_says_so(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     forest = ArrayForest.grown(["a\ud800"], **SHAPE)
     assert state_text(Model(forest, StandardAbsoluteDeviation())) is None
     assert "its pickle alone can be read, since names.0" in caplog.text
@@ -111,16 +129,26 @@ def test_model_beyond_what_is_read_has_no_state_and_says_so(caplog: pytest.LogCa
     ("changes", "problem"),
     [
         pytest.param({"format": 2}, "format: input should be 1", id="another format"),
-        pytest.param({"river": "0.25.1"}, r"written with river 0\.25\.1, and this trainer has river", id="other river"),
+        pytest.param(
+            {"river": "0.25.1"},
+            r"written with river 0\.25\.1, and this trainer has river",
+            id="other river",
+        ),
         pytest.param({"river": "no"}, "river: ", id="no release"),
         pytest.param({"seed": -1}, "seed: ", id="a negative seed"),
         pytest.param({"seed": "42"}, "seed: ", id="a text for a number"),
         pytest.param({"n_trees": 0}, "n_trees: ", id="no trees"),
-        pytest.param({"n_trees": 1000, "height": 20}, "more than 16,777,216 nodes", id="too large a forest"),
+        pytest.param(
+            {"n_trees": 1000, "height": 20}, "more than 16,777,216 nodes", id="too large a forest"
+        ),
         pytest.param({"height": 10**9}, "height: ", id="a bomb"),
         pytest.param({"names": []}, "names: ", id="no features"),
-        pytest.param({"names": NAMES[::-1]}, "names are not sorted", id="features in another order"),
-        pytest.param({"names": ["a", "a"]}, "names are not sorted, or one comes twice", id="a feature twice"),
+        pytest.param(
+            {"names": NAMES[::-1]}, "names are not sorted", id="features in another order"
+        ),
+        pytest.param(
+            {"names": ["a", "a"]}, "names are not sorted, or one comes twice", id="a feature twice"
+        ),
         pytest.param({"counter": 10}, "counter is beyond its window", id="a full window"),
         pytest.param({"counter": 4}, "do not add up", id="an event too few"),
         pytest.param({"first_window": True}, "do not add up", id="masses of a window that was not"),
@@ -134,12 +162,20 @@ def test_model_beyond_what_is_read_has_no_state_and_says_so(caplog: pytest.LogCa
             id="scalings too few",
         ),
         pytest.param(
-            {"scalings": [{"name": n, "kind": "linear", "low": 0.0, "high": float("inf")} for n in NAMES]},
+            {
+                "scalings": [
+                    {"name": n, "kind": "linear", "low": 0.0, "high": float("inf")} for n in NAMES
+                ]
+            },
             r"scalings\.0\.high: input should be a finite",
             id="endless scalings",
         ),
         pytest.param(
-            {"scalings": [{"name": n, "kind": "log", "low": 0.0, "high": 1.0, "unit": 0.0} for n in NAMES]},
+            {
+                "scalings": [
+                    {"name": n, "kind": "log", "low": 0.0, "high": 1.0, "unit": 0.0} for n in NAMES
+                ]
+            },
             "no finite numbers",
             id="scalings by nothing",
         ),
@@ -152,10 +188,24 @@ def test_model_beyond_what_is_read_has_no_state_and_says_so(caplog: pytest.LogCa
         pytest.param({"leaves": "?"}, "cannot be unpacked", id="no base64"),
         pytest.param({"leaves": "AAAA"}, "cannot be unpacked", id="no zlib"),
         pytest.param({"leaves": packed([[1], [1]])}, "not whole", id="two rows"),
-        pytest.param({"leaves": packed([[0] * 49] * 3)}, "more than its trees have leaves", id="too many leaves"),
-        pytest.param({"leaves": packed([[47, 1], [1, 1], [1, 1]])}, "no such forest", id="a leaf beyond the last"),
-        pytest.param({"leaves": packed([[2, 0], [1, 1], [1, 1]])}, "no such forest", id="a leaf twice"),
-        pytest.param({"leaves": packed([[0], [2**32 - 1], [0]])}, "no such forest", id="more events than a window"),
+        pytest.param(
+            {"leaves": packed([[0] * 49] * 3)},
+            "more than its trees have leaves",
+            id="too many leaves",
+        ),
+        pytest.param(
+            {"leaves": packed([[47, 1], [1, 1], [1, 1]])},
+            "no such forest",
+            id="a leaf beyond the last",
+        ),
+        pytest.param(
+            {"leaves": packed([[2, 0], [1, 1], [1, 1]])}, "no such forest", id="a leaf twice"
+        ),
+        pytest.param(
+            {"leaves": packed([[0], [2**32 - 1], [0]])},
+            "no such forest",
+            id="more events than a window",
+        ),
         pytest.param({"leaves": packed([[], [], []])}, "do not add up", id="no leaves"),
     ],
 )

@@ -25,22 +25,30 @@ SHAPE = {"n_trees": 3, "height": 4, "window_size": 10, "seed": 42}
 def made_up(count: int, gaps: float = 0.0) -> list[Features]:
     generator = np.random.default_rng(7)
     return [
-        {name: float(generator.random()) for name in NAMES if not i or generator.random() >= gaps} for i in range(count)
+        {name: float(generator.random()) for name in NAMES if not i or generator.random() >= gaps}
+        for i in range(count)
     ]
 
 
 @settings(deadline=None)
 @given(events=EVENTS, shape=SHAPES, more=st.lists(WITH_GAPS, max_size=30), cut=st.integers(0, 30))
-def test_forest_is_rivers_own(events: list[Features], shape: dict[str, int], more: list[Features], cut: int) -> None:
+def test_forest_is_rivers_own(
+    events: list[Features], shape: dict[str, int], more: list[Features], cut: int
+) -> None:
     ours, rivers = learned_in_arrays(events, **shape), plainly_learned(events, **shape)
     assert agree(ours, rivers)
-    for part in (more[:cut], more[cut:]):  # what it learns later counts as much as what it learned at once
+    for part in (
+        more[:cut],
+        more[cut:],
+    ):  # what it learns later counts as much as what it learned at once
         ours.learn(matrix_of(part, NAMES))
         for features in part:
             rivers.learn_one(features)
     assert agree(ours, rivers)
     probes = [*events, *more]
-    assert ours.scores(matrix_of(probes, NAMES)).tolist() == [rivers.score_one(features) for features in probes]
+    assert ours.scores(matrix_of(probes, NAMES)).tolist() == [
+        rivers.score_one(features) for features in probes
+    ]
 
 
 @pytest.mark.parametrize("count", [1, 9, 10, 11, 19, 20, 21, 30, 45])
@@ -65,12 +73,16 @@ def test_large_windows_and_many_rows_go_in_chunks() -> None:
     shape = SHAPE | {"window_size": CHUNK_ROWS + 100}
     ours, rivers = learned_in_arrays(events, **shape), plainly_learned(events, **shape)
     assert agree(ours, rivers)
-    assert ours.scores(matrix_of(events, NAMES)).tolist() == [rivers.score_one(features) for features in events]
+    assert ours.scores(matrix_of(events, NAMES)).tolist() == [
+        rivers.score_one(features) for features in events
+    ]
 
 
 @given(
     features=st.dictionaries(
-        st.sampled_from([*NAMES, "unknown"]), st.floats() | st.integers(-3, 3) | st.booleans(), max_size=5
+        st.sampled_from([*NAMES, "unknown"]),
+        st.floats() | st.integers(-3, 3) | st.booleans(),
+        max_size=5,
     )
 )
 @example(features=dict.fromkeys(NAMES, math.nan))
@@ -83,11 +95,17 @@ def test_any_event_scores_as_in_river(features: Features) -> None:
 
 def test_value_at_a_threshold_goes_where_it_goes_in_river() -> None:
     grown = ArrayForest.grown(NAMES, **SHAPE)
-    pairs = zip(grown.features.reshape(-1).tolist(), grown.thresholds.reshape(-1).tolist(), strict=True)
-    events = [dict.fromkeys(NAMES, 0.5) | {NAMES[feature]: threshold} for feature, threshold in pairs]
+    pairs = zip(
+        grown.features.reshape(-1).tolist(), grown.thresholds.reshape(-1).tolist(), strict=True
+    )
+    events = [
+        dict.fromkeys(NAMES, 0.5) | {NAMES[feature]: threshold} for feature, threshold in pairs
+    ]
     ours, rivers = learned_in_arrays(events, **SHAPE), plainly_learned(events, **SHAPE)
     assert agree(ours, rivers)
-    assert ours.scores(matrix_of(events, NAMES)).tolist() == [rivers.score_one(features) for features in events]
+    assert ours.scores(matrix_of(events, NAMES)).tolist() == [
+        rivers.score_one(features) for features in events
+    ]
 
 
 def test_first_window_scores_nothing() -> None:
@@ -106,8 +124,15 @@ def test_no_event_at_all_is_no_event() -> None:
 
 def test_scaling_is_written_into_the_thresholds() -> None:
     """What sees raw features then scores as what sees scaled ones."""
-    factors = {"amount": 1024.0, "hour": 32.0, "risk": 1.0, "zeta": 0.25}  # powers of two, so that nothing is rounded
-    raw = ArrayForest.grown(NAMES, **SHAPE, unscale=lambda name, thresholds: factors[name] * thresholds)
+    factors = {
+        "amount": 1024.0,
+        "hour": 32.0,
+        "risk": 1.0,
+        "zeta": 0.25,
+    }  # powers of two, so that nothing is rounded
+    raw = ArrayForest.grown(
+        NAMES, **SHAPE, unscale=lambda name, thresholds: factors[name] * thresholds
+    )
     events = matrix_of(made_up(45), NAMES)
     scaled = ArrayForest.grown(NAMES, **SHAPE)
     scaled.learn(events)

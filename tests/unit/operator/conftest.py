@@ -29,7 +29,10 @@ def settings() -> Settings:
             "trainer": {"preset": "recommended"},
             "job": {
                 "image": "retraining-job:0.1.0",
-                "resources": {"requests": {"cpu": "500m", "memory": "1Gi"}, "limits": {"memory": "2Gi"}},
+                "resources": {
+                    "requests": {"cpu": "500m", "memory": "1Gi"},
+                    "limits": {"memory": "2Gi"},
+                },
             },
         }
     )
@@ -66,7 +69,11 @@ def request_body() -> Callable[..., dict[str, Any]]:
 @pytest.fixture
 def job_body() -> Callable[..., dict[str, Any]]:
     def build(
-        request: str = "first", end: str | None = None, reason: str = "", decision: str | None = None, **status: Any
+        request: str = "first",
+        end: str | None = None,
+        reason: str = "",
+        decision: str | None = None,
+        **status: Any,
     ) -> dict[str, Any]:
         task = "decision" if decision else "job"
         conditions = [
@@ -85,10 +92,16 @@ def job_body() -> Callable[..., dict[str, Any]]:
                 "resourceVersion": "9",
                 "labels": {"retraining.dev/task": "decide"} if decision else {},
                 "annotations": {"retraining.dev/decision": decision} if decision else {},
-                "ownerReferences": [{"kind": "RetrainRequest", "uid": f"uid-of-{request}", "controller": True}],
+                "ownerReferences": [
+                    {"kind": "RetrainRequest", "uid": f"uid-of-{request}", "controller": True}
+                ],
             },
             "spec": {},
-            "status": {"startTime": "2026-03-01T11:00:01Z", "conditions": conditions if end else [], **status},
+            "status": {
+                "startTime": "2026-03-01T11:00:01Z",
+                "conditions": conditions if end else [],
+                **status,
+            },
         }
 
     return build

@@ -43,7 +43,9 @@ class Made:
     """Whether its length is wrong, so that a broker's answer ends there."""
 
 
-def build(base: int, values: list[bytes], codec: int = 0, producer: int = -1, key: bytes | None = None) -> bytearray:
+def build(
+    base: int, values: list[bytes], codec: int = 0, producer: int = -1, key: bytes | None = None
+) -> bytearray:
     builder = DefaultRecordBatchBuilder(2, codec, producer >= 0, producer, 0 if producer >= 0 else -1,
                                         0 if producer >= 0 else -1, 1_000_000)  # fmt: skip
     for at, value in enumerate(values):
@@ -59,7 +61,10 @@ def seal(raw: bytearray) -> None:
 
 
 def make(draw: random.Random, base: int) -> Made:
-    values = [f"{base}.{number}".encode() * draw.choice((1, 1, 30)) for number in range(draw.choice((1, 1, 2, 5)))]
+    values = [
+        f"{base}.{number}".encode() * draw.choice((1, 1, 30))
+        for number in range(draw.choice((1, 1, 2, 5)))
+    ]
     kind = draw.randrange(16)
     raw = build(base, values, draw.choice((0, 0, 1, 2, 3, 4)))
     last = base + len(values) - 1
@@ -69,7 +74,12 @@ def make(draw: random.Random, base: int) -> Made:
         seal(raw)
         return Made(base, base + 3, bytes(raw), [])
     if kind == 1:  # the end of a transaction
-        raw = build(base, [b"\0\0\0\0\0\0"], producer=PRODUCER, key=draw.choice((CONTROL_COMMIT, CONTROL_ABORT)))
+        raw = build(
+            base,
+            [b"\0\0\0\0\0\0"],
+            producer=PRODUCER,
+            key=draw.choice((CONTROL_COMMIT, CONTROL_ABORT)),
+        )
         struct.pack_into(">h", raw, CHECKED_FROM, TRANSACTIONAL | CONTROL)
         seal(raw)
         return Made(base, base, bytes(raw), [])
@@ -97,7 +107,9 @@ def spoil(draw: random.Random, made: Made) -> Made:
         raw[61:] = draw.randbytes(len(raw) - 61)
         seal(raw)
     elif how == 4:
-        struct.pack_into(">i", raw, 57, draw.choice((-1, -(2**31), 2**31 - 1, len(made.values) + 1)))
+        struct.pack_into(
+            ">i", raw, 57, draw.choice((-1, -(2**31), 2**31 - 1, len(made.values) + 1))
+        )
         seal(raw)
     elif how == 5:
         struct.pack_into(">I", raw, CRC_AT, draw.getrandbits(32) | 1)
@@ -109,7 +121,9 @@ def spoil(draw: random.Random, made: Made) -> Made:
         struct.pack_into(">i", raw, 8, draw.choice((-1, 0, 5, -(2**31))))
         made.is_lost = True
     else:
-        struct.pack_into(">i", raw, 23, 2**31 - 1)  # the last offset, without a checksum that agrees
+        struct.pack_into(
+            ">i", raw, 23, 2**31 - 1
+        )  # the last offset, without a checksum that agrees
     made.raw = bytes(raw)
     return made
 
@@ -141,7 +155,9 @@ def answer(draw: random.Random, log: list[Made], position: int) -> SimpleNamespa
     rest = [one for one in log if one.last >= position][: draw.randrange(1, 6)]
     records = b"".join(one.raw for one in rest)
     if len(rest) > 1 and draw.random() < 0.3:
-        records = records[: -draw.randrange(1, len(rest[-1].raw))]  # a broker cuts off what is too much
+        records = records[
+            : -draw.randrange(1, len(rest[-1].raw))
+        ]  # a broker cuts off what is too much
     end = log[-1].last + 1
     return SimpleNamespace(
         error_code=0, high_watermark=end, last_stable_offset=end, aborted_transactions=None, records=records,
@@ -166,7 +182,9 @@ def read_all(draw: random.Random, log: list[Made], clock: list[float]) -> tuple[
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_reading_goes_on_behind_whatever_cannot_be_decoded(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_reading_goes_on_behind_whatever_cannot_be_decoded(
+    seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     clock = [0.0]
     monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: clock[0]))
     began = time.process_time()
@@ -178,11 +196,17 @@ def test_reading_goes_on_behind_whatever_cannot_be_decoded(seed: int, monkeypatc
         values = [item.value for item in items if not isinstance(item, UndecodableBatch)]
         where = f"seed {seed}.{number}: {skipped}"
         for made in log:
-            named = any(one.first_offset <= made.base and made.last <= one.offset for one in skipped)
+            named = any(
+                one.first_offset <= made.base and made.last <= one.offset for one in skipped
+            )
             if made.is_spoilt:
                 assert named or all(value in values for value in made.values), where
             else:
-                assert [values.count(value) for value in made.values] == [1] * len(made.values), where
-        assert all(one.message and one.topic == "t" and one.first_offset <= one.offset for one in skipped)
+                assert [values.count(value) for value in made.values] == [1] * len(made.values), (
+                    where
+                )
+        assert all(
+            one.message and one.topic == "t" and one.first_offset <= one.offset for one in skipped
+        )
         assert [item.offset for item in items] == sorted(item.offset for item in items), where
     assert time.process_time() - began < CPU_SECONDS

@@ -33,7 +33,9 @@ def test_change_that_came_back_is_none(canary: Canary, clock: Clock) -> None:
     assert canary.trouble() is None
 
 
-def test_change_that_came_back_before_its_write_was_answered_is_none(canary: Canary, clock: Clock) -> None:
+def test_change_that_came_back_before_its_write_was_answered_is_none(
+    canary: Canary, clock: Clock
+) -> None:
     canary.came_back("jobs", 5)
     canary.exists("jobs", 5)
     clock.now += LATE

@@ -33,13 +33,18 @@ from retraining_operator.kube.client import (
     ],
 )
 def test_answer_is_taken_for_what_it_is(status: int, reason: str, kind: type[ClusterError]) -> None:
-    error = read_error(status, json.dumps({"kind": "Status", "message": "So it is.", "reason": reason}))
+    error = read_error(
+        status, json.dumps({"kind": "Status", "message": "So it is.", "reason": reason})
+    )
     assert type(error) is kind
     assert "So it is." in str(error)
 
 
 def test_answer_that_is_no_status_is_given_as_it_is() -> None:
-    assert str(read_error(502, "<html>Bad Gateway</html>")) == "The API server answered 502: <html>Bad Gateway</html>"
+    assert (
+        str(read_error(502, "<html>Bad Gateway</html>"))
+        == "The API server answered 502: <html>Bad Gateway</html>"
+    )
 
 
 def test_proxy_is_the_environment_s(monkeypatch: pytest.MonkeyPatch) -> None:

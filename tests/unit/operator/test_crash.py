@@ -33,7 +33,9 @@ def test_point_that_is_named_dies_and_no_other(command: list[str]) -> None:
         "crashes.at(Point.JOB_CREATED)\n"
         "print('alive', flush=True)\n"
     )
-    done = subprocess.run([*command, sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [*command, sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
     assert (done.returncode, done.stdout) == (137, "alive\n")
     assert done.stderr == "Dying at the point job-created, as CRASH_POINTS asks.\n"
 

@@ -66,7 +66,11 @@ def test_value_that_is_too_large_is_left_out_and_that_is_said() -> None:
 
 def test_sender_s_key_and_headers_are_left_out_last() -> None:
     topic = Topic(1000)
-    deliver(topic, "dead", write_letter(Record(key=b"k" * 2000, headers=(("much", b"x" * 2000),)), ERROR))
+    deliver(
+        topic,
+        "dead",
+        write_letter(Record(key=b"k" * 2000, headers=(("much", b"x" * 2000),)), ERROR),
+    )
     [taken] = topic.taken
     assert taken["key"] is None
     assert "much" not in dict(taken["headers"])

@@ -45,7 +45,9 @@ def test_word_and_author_are_read(text: str, ruling: Ruling) -> None:
     ],
 )
 def test_anything_else_says_what_is_allowed(text: str) -> None:
-    with pytest.raises(NoRuling, match=r"retraining.dev/decision .* approve or reject.* at most 100"):
+    with pytest.raises(
+        NoRuling, match=r"retraining.dev/decision .* approve or reject.* at most 100"
+    ):
         read_ruling(text)
 
 

@@ -11,7 +11,16 @@ import pytest
 from retraining_operator.api.names import Task
 from retraining_operator.contract import Result
 from retraining_operator.planning.plan import Gathered, plan
-from retraining_operator.planning.steps import ArmTtl, Conclude, EndJob, EndPod, Record, Report, Settle, Step
+from retraining_operator.planning.steps import (
+    ArmTtl,
+    Conclude,
+    EndJob,
+    EndPod,
+    Record,
+    Report,
+    Settle,
+    Step,
+)
 from retraining_operator.settings import Triggers
 from retraining_operator.watch.cache import View
 
@@ -30,28 +39,46 @@ def condition(kind: str, status: str, reason: str) -> dict[str, Any]:
 
 
 STORED = {"jobName": "first-job", "conditions": [condition("Succeeded", "True", "Kept")]}
-RECORDED = {"jobName": "first-job", "conditions": [*STORED["conditions"], condition("Recorded", "True", "Recorded")]}
+RECORDED = {
+    "jobName": "first-job",
+    "conditions": [*STORED["conditions"], condition("Recorded", "True", "Recorded")],
+}
 
 
-def pod(now: datetime, code: int = 0, *, phase: str = "Running", proxy: str = "running", **more: Any) -> dict[str, Any]:
+def pod(
+    now: datetime, code: int = 0, *, phase: str = "Running", proxy: str = "running", **more: Any
+) -> dict[str, Any]:
     times = {"run_id": "r", "reason": "x", "message": "m", "started_at": now, "finished_at": now}
     document = Result(**times, verdict="Kept").document() if code == 0 else ""
     end = {"exitCode": code, "message": document, "finishedAt": "2026-03-01T11:04:00Z"}
-    containers = [{"name": "trainer", "state": {"terminated": end}}, {"name": "proxy", "state": {proxy: {}}}]
+    containers = [
+        {"name": "trainer", "state": {"terminated": end}},
+        {"name": "proxy", "state": {proxy: {}}},
+    ]
     owner = {"controller": True, "uid": "uid-of-job-of-first"}
-    metadata = {"uid": "p", "name": "first-p", "labels": {"retraining.dev/request-uid": "uid-of-first"}}
+    metadata = {
+        "uid": "p",
+        "name": "first-p",
+        "labels": {"retraining.dev/request-uid": "uid-of-first"},
+    }
     metadata |= {"ownerReferences": [owner], "creationTimestamp": "2026-03-01T11:00:00Z", **more}
     return {"metadata": metadata, "status": {"phase": phase, "containerStatuses": containers}}
 
 
 def planned(
-    request: dict[str, Any], job: dict[str, Any], body: dict[str, Any], now: datetime, triggers: Triggers | None = None
+    request: dict[str, Any],
+    job: dict[str, Any],
+    body: dict[str, Any],
+    now: datetime,
+    triggers: Triggers | None = None,
 ) -> Step | None:
     view = View()
     view.see_request(request)
     view.see_job(job)
     view.see_pod(body)
-    steps = plan(Gathered(list(view.requests.values()), view.jobs), triggers or Triggers(), now).steps
+    steps = plan(
+        Gathered(list(view.requests.values()), view.jobs), triggers or Triggers(), now
+    ).steps
     assert len(steps) <= 1
     return steps[0] if steps else None
 
@@ -60,20 +87,31 @@ def test_success_is_concluded_at_once(request_body: Build, job_body: Build, now:
     assert isinstance(planned(request_body(), job_body(active=1), pod(now), now), Conclude)
 
 
-def test_failure_ends_the_pod_so_that_the_job_tries_again(request_body: Build, job_body: Build, now: datetime) -> None:
+def test_failure_ends_the_pod_so_that_the_job_tries_again(
+    request_body: Build, job_body: Build, now: datetime
+) -> None:
     step = planned(request_body(), job_body(active=1), pod(now, 70), now)
     assert isinstance(step, EndPod)
-    assert (step.trainer.pod, step.trainer.pod_uid, step.trainer.others) == ("first-p", "p", ("proxy",))
+    assert (step.trainer.pod, step.trainer.pod_uid, step.trainer.others) == (
+        "first-p",
+        "p",
+        ("proxy",),
+    )
 
 
-def test_pod_that_is_deleted_already_is_not_deleted_again(request_body: Build, job_body: Build, now: datetime) -> None:
+def test_pod_that_is_deleted_already_is_not_deleted_again(
+    request_body: Build, job_body: Build, now: datetime
+) -> None:
     told = pod(now, 70, deletionTimestamp="2026-03-01T11:05:00Z")
     assert isinstance(planned(request_body(), job_body(active=1), told, now), Report)
 
 
 @pytest.mark.parametrize(
     "body",
-    [{"phase": "Failed", "proxy": "terminated"}, {"deletionTimestamp": "2026-03-01T11:05:00Z", "proxy": "terminated"}],
+    [
+        {"phase": "Failed", "proxy": "terminated"},
+        {"deletionTimestamp": "2026-03-01T11:05:00Z", "proxy": "terminated"},
+    ],
     ids=["its sidecar failed", "it is deleted"],
 )
 def test_success_counts_although_kubernetes_counts_the_pod_as_failed(
@@ -94,7 +132,9 @@ def test_job_that_completes_by_itself_is_waited_for(
 def test_job_is_ended_once_its_outcome_is_stored(
     request_body: Build, job_body: Build, now: datetime, status: dict[str, Any]
 ) -> None:
-    assert isinstance(planned(request_body(status=status), job_body(active=1), pod(now), now), EndJob)
+    assert isinstance(
+        planned(request_body(status=status), job_body(active=1), pod(now), now), EndJob
+    )
 
 
 def test_job_that_is_being_ended_is_waited_for_and_then_has_its_ttl(
@@ -113,7 +153,9 @@ def test_job_that_is_being_ended_is_waited_for_and_then_has_its_ttl(
     assert isinstance(planned(request_body(status=RECORDED), over, pod(now), now), Settle)
 
 
-def test_place_is_free_once_the_outcome_is_stored(request_body: Build, job_body: Build, now: datetime) -> None:
+def test_place_is_free_once_the_outcome_is_stored(
+    request_body: Build, job_body: Build, now: datetime
+) -> None:
     view = View()
     view.see_request(request_body(status=RECORDED))
     view.see_job(job_body(active=1))

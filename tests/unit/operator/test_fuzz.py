@@ -41,12 +41,16 @@ FIXED = [HealthCheck.function_scoped_fixture]
 
 
 def so_many(count: int) -> examples:
-    return examples(max_examples=count, deadline=None, suppress_health_check=[*FIXED, HealthCheck.too_slow])
+    return examples(
+        max_examples=count, deadline=None, suppress_health_check=[*FIXED, HealthCheck.too_slow]
+    )
 
 
 @so_many(3500)
 @given(records, places)
-def test_record_becomes_a_request_or_one_sentence(value: bytes | None, place: tuple[str, int, int, int]) -> None:
+def test_record_becomes_a_request_or_one_sentence(
+    value: bytes | None, place: tuple[str, int, int, int]
+) -> None:
     try:
         trigger = read_trigger(Origin(*place), value)
     except MalformedRecord as error:
@@ -99,7 +103,9 @@ conditions = st.fixed_dictionaries(
 statuses = st.fixed_dictionaries(
     {},
     optional={
-        "conditions": st.lists(conditions, max_size=3, unique_by=lambda condition: condition["type"]),
+        "conditions": st.lists(
+            conditions, max_size=3, unique_by=lambda condition: condition["type"]
+        ),
         "jobName": st.just("first-job"),
         "withheld": st.sampled_from(list(Withheld)),
         "decision": st.sampled_from(["approve", "reject"]),
@@ -112,7 +118,9 @@ statuses = st.fixed_dictionaries(
 job_states = st.fixed_dictionaries(
     {
         "end": st.sampled_from([None, "Complete", "Failed"]),
-        "reason": st.sampled_from(["", "DeadlineExceeded", "BackoffLimitExceeded", "PodFailurePolicy"]),
+        "reason": st.sampled_from(
+            ["", "DeadlineExceeded", "BackoffLimitExceeded", "PodFailurePolicy"]
+        ),
         "decision": st.sampled_from([None, "approve", "reject by x"]),
         "active": st.sampled_from([None, 0, 1]),
         "ready": st.sampled_from([None, 0, 1]),
@@ -144,12 +152,18 @@ policies = st.builds(
 @so_many(700)
 @given(standing=st.lists(standings, max_size=3), policy=policies)
 def test_plan_has_one_step_for_each_request_and_no_more_jobs_than_places(
-    request_body: Build, job_body: Build, now: datetime, standing: list[dict[str, Any]], policy: Triggers
+    request_body: Build,
+    job_body: Build,
+    now: datetime,
+    standing: list[dict[str, Any]],
+    policy: Triggers,
 ) -> None:
     requests, jobs = [], {task: {} for task in Task}
     for number, one in enumerate(standing):
         name = f"r{number}"
-        requests.append(read_request(request_body(name, one["spec"], one["status"], decision=one["decision"])))
+        requests.append(
+            read_request(request_body(name, one["spec"], one["status"], decision=one["decision"]))
+        )
         if one["job"]:
             job = read_job(job_body(name, **one["job"]))
             jobs[job.task][job.request_uid] = job
@@ -158,11 +172,18 @@ def test_plan_has_one_step_for_each_request_and_no_more_jobs_than_places(
     found = plan(Gathered(requests, jobs), policy, now)
     assert len({step.request.uid for step in found.steps}) == len(found.steps)
     launched = [step.request for step in found.steps if isinstance(step, Launch)]
-    placed = [request for request in launched if request.spec.rollback_to is None and not request.launching]
+    placed = [
+        request
+        for request in launched
+        if request.spec.rollback_to is None and not request.launching
+    ]
     assert len(placed) <= max(0, policy.max_concurrent - running)
     for step in found.steps:
         if isinstance(step, Report):
-            assert all(condition["message"] and condition["reason"] for condition in step.status["conditions"])
+            assert all(
+                condition["message"] and condition["reason"]
+                for condition in step.status["conditions"]
+            )
 
 
 moment = st.just("2026-03-01T11:59:00Z")
@@ -174,7 +195,11 @@ documents = st.fixed_dictionaries(
         "started_at": moment,
         "finished_at": moment,
     },
-    optional={"verdict": st.sampled_from(list(Verdict)), "version": values, "promoted": st.booleans()},
+    optional={
+        "verdict": st.sampled_from(list(Verdict)),
+        "version": values,
+        "promoted": st.booleans(),
+    },
 )
 
 ends = st.fixed_dictionaries(
@@ -183,14 +208,18 @@ ends = st.fixed_dictionaries(
         "finishedAt": st.sampled_from(["2026-03-01T11:59:00Z", "", None]),
         "exitCode": st.integers(-1, 256),
         "reason": st.one_of(texts, st.just("OOMKilled")),
-        "message": st.one_of(documents.map(written), objects.map(written), st.binary(max_size=30)).map(
-            lambda text: text.decode(errors="replace")
-        ),
+        "message": st.one_of(
+            documents.map(written), objects.map(written), st.binary(max_size=30)
+        ).map(lambda text: text.decode(errors="replace")),
     },
 )
 pods = st.builds(
     lambda name, end, owned: {
-        "metadata": {"ownerReferences": [{"uid": "uid-of-job-of-first", "controller": True}] if owned else None},
+        "metadata": {
+            "ownerReferences": [{"uid": "uid-of-job-of-first", "controller": True}]
+            if owned
+            else None
+        },
         "status": {"containerStatuses": [{"name": name, "state": {"terminated": end}}]},
     },
     st.sampled_from(["trainer", "trainer", "sidecar"]),
@@ -202,7 +231,11 @@ pods = st.builds(
 @so_many(800)
 @given(found=st.lists(pods, max_size=2), state=job_states)
 def test_end_of_any_pod_is_a_reason_and_a_sentence(
-    request_body: Build, job_body: Build, now: datetime, found: list[dict[str, Any]], state: dict[str, Any]
+    request_body: Build,
+    job_body: Build,
+    now: datetime,
+    found: list[dict[str, Any]],
+    state: dict[str, Any],
 ) -> None:
     job = read_job(job_body(**{**state, "end": state["end"] or "Failed"}))
     for body in found:

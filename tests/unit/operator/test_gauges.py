@@ -45,16 +45,22 @@ def process() -> Process:
     return Process()
 
 
-def test_challenger_that_awaits_a_decision_is_counted(process: Process, request_body: RequestBody) -> None:
+def test_challenger_that_awaits_a_decision_is_counted(
+    process: Process, request_body: RequestBody
+) -> None:
     succeeded = {"type": "Succeeded", "status": "True"}
-    process.view.see_request(request_body(status={"conditions": [succeeded], "withheld": "AwaitingDecision"}))
+    process.view.see_request(
+        request_body(status={"conditions": [succeeded], "withheld": "AwaitingDecision"})
+    )
     process.view.see_request(request_body("second"))
     assert process.read("retraining_requests", state="awaiting_decision") == 1
     assert process.read("retraining_requests", state="waiting") == 1
     assert process.read("retraining_requests", state="running") == 0
 
 
-def test_reason_that_holds_a_request_is_counted_while_it_waits(process: Process, request_body: RequestBody) -> None:
+def test_reason_that_holds_a_request_is_counted_while_it_waits(
+    process: Process, request_body: RequestBody
+) -> None:
     process.view.see_request(request_body())
     process.held = {"first": Reason.COOLDOWN}
     assert process.read("retraining_requests_held", reason="Cooldown") == 1
@@ -62,7 +68,9 @@ def test_reason_that_holds_a_request_is_counted_while_it_waits(process: Process,
     assert process.read("retraining_requests_held", reason="Cooldown") == 0
 
 
-def test_request_that_is_gone_is_counted_nowhere(process: Process, request_body: RequestBody) -> None:
+def test_request_that_is_gone_is_counted_nowhere(
+    process: Process, request_body: RequestBody
+) -> None:
     body = request_body()
     process.view.see_request(body)
     process.held = {"first": Reason.SUSPENDED}
@@ -75,7 +83,9 @@ def test_request_that_is_gone_is_counted_nowhere(process: Process, request_body:
     assert process.view.changed.is_set()
 
 
-def test_finished_request_without_a_row_is_counted_while_it_exists(process: Process, request_body: RequestBody) -> None:
+def test_finished_request_without_a_row_is_counted_while_it_exists(
+    process: Process, request_body: RequestBody
+) -> None:
     conditions = [
         {"type": "Succeeded", "status": "False"},
         {"type": "Recorded", "status": "False", "reason": "DatabaseAway"},

@@ -15,7 +15,9 @@ PASSWORD = "hidden-word"  # noqa: S105  # the tests' own
 
 
 def settings(folder: Path, **fields: Any) -> Kafka:
-    return Kafka.model_validate({"bootstrapServers": "one:9092,two:9092", "secretFolder": str(folder), **fields})
+    return Kafka.model_validate(
+        {"bootstrapServers": "one:9092,two:9092", "secretFolder": str(folder), **fields}
+    )
 
 
 def test_options_of_a_login_over_tls(tmp_path: Path) -> None:
@@ -34,7 +36,10 @@ def test_options_of_a_login_over_tls(tmp_path: Path) -> None:
     assert options["bootstrap_servers"] == ["one:9092", "two:9092"]
     assert options["security_protocol"] == "SASL_SSL"
     assert options["sasl_mechanism"] == "SCRAM-SHA-512"
-    assert (options["sasl_plain_username"], options["sasl_plain_password"]) == ("operator", PASSWORD)
+    assert (options["sasl_plain_username"], options["sasl_plain_password"]) == (
+        "operator",
+        PASSWORD,
+    )
     assert options["ssl_cafile"] == str(tmp_path / "ca.crt")
 
 
@@ -52,7 +57,9 @@ def test_certificate_of_its_own_is_shown(tmp_path: Path) -> None:
     for key in ("user.crt", "user.key"):
         (tmp_path / key).write_text("PEM")
     own = {"certificateKey": "user.crt", "privateKeyKey": "user.key"}
-    options = client_options(settings(tmp_path, securityProtocol="SSL", existingSecret="mine", **own))
+    options = client_options(
+        settings(tmp_path, securityProtocol="SSL", existingSecret="mine", **own)
+    )
     assert options["ssl_certfile"] == str(tmp_path / "user.crt")
     assert options["ssl_keyfile"] == str(tmp_path / "user.key")
     assert "ssl_cafile" not in options
@@ -68,7 +75,9 @@ def test_half_of_a_certificate_is_named(tmp_path: Path, there: str, missing: str
 def test_every_client_knows_every_option(tmp_path: Path) -> None:
     for key in ("username", "password", "ca.crt", "tls.crt", "tls.key"):
         (tmp_path / key).write_text("x")
-    login = settings(tmp_path, securityProtocol="SASL_SSL", saslMechanism="PLAIN", existingSecret="mine")
+    login = settings(
+        tmp_path, securityProtocol="SASL_SSL", saslMechanism="PLAIN", existingSecret="mine"
+    )
     options = client_options(login)
     for client in (KafkaConsumer, KafkaProducer, KafkaAdminClient):
         assert set(options) <= set(client.DEFAULT_CONFIG)
@@ -76,7 +85,9 @@ def test_every_client_knows_every_option(tmp_path: Path) -> None:
 
 def test_missing_key_is_named_and_no_value_shown(tmp_path: Path) -> None:
     (tmp_path / "username").write_text("operator")
-    login = settings(tmp_path, securityProtocol="SASL_SSL", saslMechanism="PLAIN", existingSecret="mine")
+    login = settings(
+        tmp_path, securityProtocol="SASL_SSL", saslMechanism="PLAIN", existingSecret="mine"
+    )
     with pytest.raises(MissingCredential, match=r"mine \(kafka.existingSecret\).* password"):
         client_options(login)
 
@@ -84,13 +95,33 @@ def test_missing_key_is_named_and_no_value_shown(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("fields", "named"),
     [
-        pytest.param("securityProtocol: SASL_SSL, existingSecret: s", "kafka.saslMechanism", id="no mechanism"),
-        pytest.param("securityProtocol: SASL_SSL, saslMechanism: PLAIN", "kafka.existingSecret", id="no Secret"),
-        pytest.param("saslMechanism: PLAIN", "kafka.securityProtocol", id="a mechanism and no login"),
-        pytest.param("existingSecret: s", "kafka.securityProtocol", id="a Secret that nothing would use"),
-        pytest.param("securityProtocol: TLS", "kafka.securityProtocol", id="a protocol that does not exist"),
-        pytest.param("deadLetterTopic: retraining-triggers", "kafka.deadLetterTopic", id="dead letters to itself"),
-        pytest.param("startPosition: middle", "kafka.startPosition", id="a position that does not exist"),
+        pytest.param(
+            "securityProtocol: SASL_SSL, existingSecret: s",
+            "kafka.saslMechanism",
+            id="no mechanism",
+        ),
+        pytest.param(
+            "securityProtocol: SASL_SSL, saslMechanism: PLAIN",
+            "kafka.existingSecret",
+            id="no Secret",
+        ),
+        pytest.param(
+            "saslMechanism: PLAIN", "kafka.securityProtocol", id="a mechanism and no login"
+        ),
+        pytest.param(
+            "existingSecret: s", "kafka.securityProtocol", id="a Secret that nothing would use"
+        ),
+        pytest.param(
+            "securityProtocol: TLS", "kafka.securityProtocol", id="a protocol that does not exist"
+        ),
+        pytest.param(
+            "deadLetterTopic: retraining-triggers",
+            "kafka.deadLetterTopic",
+            id="dead letters to itself",
+        ),
+        pytest.param(
+            "startPosition: middle", "kafka.startPosition", id="a position that does not exist"
+        ),
     ],
 )
 def test_contradiction_is_refused_in_one_sentence(tmp_path: Path, fields: str, named: str) -> None:

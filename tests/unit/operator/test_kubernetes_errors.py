@@ -43,7 +43,12 @@ WORDS = {"message": "no trainers here"}
         (400, "Denied", [], DENIED),
         (401, "Unauthorized", [], UNAUTHORIZED),
         (403, "Forbidden", [], FORBIDDEN),
-        (403, "Forbidden", [{"reason": "NamespaceTerminating", "field": "metadata.namespace"}], NAMESPACE_ENDS),
+        (
+            403,
+            "Forbidden",
+            [{"reason": "NamespaceTerminating", "field": "metadata.namespace"}],
+            NAMESPACE_ENDS,
+        ),
         (403, "Forbidden", [WORDS], DENIED),
         (403, "", [], DENIED),
         (404, "NotFound", [], NAMESPACE_ENDS),
@@ -62,8 +67,12 @@ WORDS = {"message": "no trainers here"}
         (502, "", [], UNKNOWN),
     ],
 )
-def test_answer_has_its_row(status: int, reason: str, causes: list[dict[str, str]], row: ErrorRow) -> None:
-    answer = read_answer(status, {"reason": reason, "message": "anything", "details": {"causes": causes}})
+def test_answer_has_its_row(
+    status: int, reason: str, causes: list[dict[str, str]], row: ErrorRow
+) -> None:
+    answer = read_answer(
+        status, {"reason": reason, "message": "anything", "details": {"causes": causes}}
+    )
     assert classify(answer) is row
 
 
@@ -85,12 +94,17 @@ def test_every_row_says_what_it_means_and_what_to_do() -> None:
 
 json_values: st.SearchStrategy[Any] = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=5),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3)
+    ),
     max_leaves=6,
 )
 
 
-@given(st.integers(0, 999), st.fixed_dictionaries({}, optional={"reason": json_values, "details": json_values}))
+@given(
+    st.integers(0, 999),
+    st.fixed_dictionaries({}, optional={"reason": json_values, "details": json_values}),
+)
 def test_body_of_any_shape_has_a_row(status: int, body: dict[str, Any]) -> None:
     assert classify(read_answer(status, body)) in KUBERNETES_ERRORS
     causes = {"details": {"causes": body.get("details")}}

@@ -8,7 +8,11 @@ import yaml
 from pydantic.alias_generators import to_camel
 
 from retraining_operator.api.request import RequestSpec
-from retraining_operator.api.trigger import DEFAULT_REASON, REASON_LIMIT_CHARACTERS, RECORD_LIMIT_BYTES
+from retraining_operator.api.trigger import (
+    DEFAULT_REASON,
+    REASON_LIMIT_CHARACTERS,
+    RECORD_LIMIT_BYTES,
+)
 from retraining_operator.contract import (
     Figures,
     OnInconclusive,
@@ -76,7 +80,9 @@ def test_words_of_the_schema_are_those_of_the_contract(field: str, words: type[s
 def test_status_has_room_for_every_figure() -> None:
     contender = STATUS["properties"]["figures"]["properties"]["challenger"]["properties"]
     assert set(contender) == {to_camel(name) for name in Figures.model_fields}
-    assert set(contender["mixture"]["properties"]) == {to_camel(name) for name in PartFigures.model_fields}
+    assert set(contender["mixture"]["properties"]) == {
+        to_camel(name) for name in PartFigures.model_fields
+    }
 
 
 def test_status_names_every_verdict_of_a_retrain() -> None:
@@ -87,7 +93,9 @@ def test_status_names_every_verdict_of_a_retrain() -> None:
 
 def test_every_field_but_suspend_is_immutable() -> None:
     fields = set(SPEC["properties"]) - {"suspend"}
-    kept = {name for name, schema in SPEC["properties"].items() if "x-kubernetes-validations" in schema}
+    kept = {
+        name for name, schema in SPEC["properties"].items() if "x-kubernetes-validations" in schema
+    }
     presence = SPEC["x-kubernetes-validations"][0]["rule"]
     assert kept == fields
     assert set(re.findall(r"has\(oldSelf\.(\w+)\)", presence)) == fields

@@ -7,7 +7,9 @@ import pytest
 
 
 def run(program: str) -> list[str]:
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr
     return done.stdout.split()
 
@@ -29,13 +31,18 @@ asyncio.run(main())
 
 def test_start_imports_neither_the_synchronous_client_nor_the_models() -> None:
     program = (
-        "import sys, retraining_operator.kube.client; print(*(name for name in sys.modules if 'kubernetes' in name))"
+        "import sys, retraining_operator.kube.client; "
+        "print(*(name for name in sys.modules if 'kubernetes' in name))"
     )
     found = run(program)
     assert "kubernetes.aio.client.api_client" in found
-    assert [name for name in found if name.startswith(("kubernetes.config", "kubernetes.client.api"))] == []
+    assert [
+        name for name in found if name.startswith(("kubernetes.config", "kubernetes.client.api"))
+    ] == []
     assert "kubernetes.aio.client.api.core_v1_api" not in found
-    assert run("import sys, retraining_operator.kube.client; print('requests' in sys.modules)") == ["False"]
+    assert run("import sys, retraining_operator.kube.client; print('requests' in sys.modules)") == [
+        "False"
+    ]
 
 
 def test_kubeconfig_is_read_though_its_module_is_imported_late() -> None:

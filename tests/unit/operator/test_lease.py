@@ -7,7 +7,16 @@ from typing import Any
 import pytest
 
 from retraining_operator.leader.holder import has_ended
-from retraining_operator.leader.lease import Lease, Move, Sighting, build_lease, decide, identify, read_lease, sight
+from retraining_operator.leader.lease import (
+    Lease,
+    Move,
+    Sighting,
+    build_lease,
+    decide,
+    identify,
+    read_lease,
+    sight,
+)
 
 ME = "operator-abc_1"
 NOW = 1000.0
@@ -23,7 +32,9 @@ def state(container: str, kind: str) -> dict[str, Any]:
     [
         pytest.param("operator-xyz_9", 0, Move.WAIT, id="another one has just renewed it"),
         pytest.param("operator-xyz_9", 14.9, Move.WAIT, id="it may still act"),
-        pytest.param("operator-xyz_9", 15, Move.TAKE, id="it has been silent for the whole duration"),
+        pytest.param(
+            "operator-xyz_9", 15, Move.TAKE, id="it has been silent for the whole duration"
+        ),
         pytest.param("", 0, Move.TAKE, id="it was given back"),
         pytest.param(ME, 0, Move.RENEW, id="it is mine"),
         pytest.param(ME, 99, Move.RENEW, id="it is still mine, for nobody took it"),
@@ -51,7 +62,9 @@ def test_two_processes_of_one_pod_have_different_names() -> None:
 
 def test_unchanged_lease_keeps_its_age_and_a_renewed_one_is_young() -> None:
     seen = sight(None, THEIRS, 10)
-    assert sight(seen, replace(THEIRS, version="8"), 20).since == 10  # somebody has put a label on it
+    assert (
+        sight(seen, replace(THEIRS, version="8"), 20).since == 10
+    )  # somebody has put a label on it
     assert sight(seen, replace(THEIRS, renewed="now"), 20).since == 20
     assert sight(seen, replace(THEIRS, holder=""), 20).since == 20
 
@@ -66,7 +79,10 @@ def test_holder_s_own_duration_counts() -> None:
 
 
 def test_lease_without_a_holder_is_free() -> None:
-    assert decide(Sighting(read_lease({"metadata": {"resourceVersion": "7"}}, 15), NOW), ME, NOW) is Move.TAKE
+    assert (
+        decide(Sighting(read_lease({"metadata": {"resourceVersion": "7"}}, 15), NOW), ME, NOW)
+        is Move.TAKE
+    )
 
 
 def test_every_write_names_the_version_that_was_read() -> None:
@@ -79,7 +95,10 @@ def test_transitions_are_counted_and_a_renewal_is_none() -> None:
     now = datetime(2026, 3, 1, tzinfo=UTC)
     assert build_lease(Move.CREATE, None, ME, 15, now)["spec"]["leaseTransitions"] == 0
     assert build_lease(Move.TAKE, THEIRS, ME, 15, now)["spec"]["leaseTransitions"] == 4
-    assert not {"leaseTransitions", "acquireTime"} & build_lease(Move.RENEW, THEIRS, ME, 15, now)["spec"].keys()
+    assert (
+        not {"leaseTransitions", "acquireTime"}
+        & build_lease(Move.RENEW, THEIRS, ME, 15, now)["spec"].keys()
+    )
 
 
 @pytest.mark.parametrize(
@@ -87,12 +106,32 @@ def test_transitions_are_counted_and_a_renewal_is_none() -> None:
     [
         pytest.param({}, False, id="nothing is known yet"),
         pytest.param({"phase": "Pending"}, False, id="no container was started"),
-        pytest.param({"phase": "Running", "containerStatuses": [state("operator", "running")]}, False, id="it runs"),
-        pytest.param({"phase": "Running", "containerStatuses": [state("operator", "terminated")]}, True, id="killed"),
-        pytest.param({"phase": "Running", "containerStatuses": [state("operator", "waiting")]}, True, id="crash loop"),
-        pytest.param({"phase": "Running", "containerStatuses": [state("proxy", "terminated")]}, False, id="a sidecar"),
+        pytest.param(
+            {"phase": "Running", "containerStatuses": [state("operator", "running")]},
+            False,
+            id="it runs",
+        ),
+        pytest.param(
+            {"phase": "Running", "containerStatuses": [state("operator", "terminated")]},
+            True,
+            id="killed",
+        ),
+        pytest.param(
+            {"phase": "Running", "containerStatuses": [state("operator", "waiting")]},
+            True,
+            id="crash loop",
+        ),
+        pytest.param(
+            {"phase": "Running", "containerStatuses": [state("proxy", "terminated")]},
+            False,
+            id="a sidecar",
+        ),
         pytest.param({"phase": "Failed", "reason": "Evicted"}, True, id="evicted"),
-        pytest.param({"phase": "Unknown", "containerStatuses": [state("operator", "running")]}, False, id="lost node"),
+        pytest.param(
+            {"phase": "Unknown", "containerStatuses": [state("operator", "running")]},
+            False,
+            id="lost node",
+        ),
     ],
 )
 def test_pod_shows_whether_its_operator_has_ended(status: dict[str, Any], ended: bool) -> None:

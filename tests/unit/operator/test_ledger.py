@@ -31,12 +31,16 @@ def origin(offset: int, timestamp_ms: int) -> Origin:
         pytest.param("topic-a", 3, 500, True, id="one below it"),
         pytest.param("topic-a", 11, 900, False, id="one above it"),
         pytest.param("topic-a", 4, 500, False, id="one that was left open"),
-        pytest.param("topic-a", 3, 1001, False, id="a later record at a lower offset: of a topic made anew"),
+        pytest.param(
+            "topic-a", 3, 1001, False, id="a later record at a lower offset: of a topic made anew"
+        ),
         pytest.param("topic-b", 3, 500, False, id="another topic of the same name"),
         pytest.param("", 3, 500, False, id="a topic without id, where it had one"),
     ],
 )
-def test_only_what_was_handled_is_covered(topic_id: str, offset: int, timestamp_ms: int, covered: bool) -> None:
+def test_only_what_was_handled_is_covered(
+    topic_id: str, offset: int, timestamp_ms: int, covered: bool
+) -> None:
     assert ENTRY.covers(topic_id, origin(offset, timestamp_ms)) is covered
 
 

@@ -6,19 +6,38 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from retraining_operator.audit.log_tail import MASK, READ_LIMIT_BYTES, TAIL_LIMIT_BYTES, masked, tail_of
+from retraining_operator.audit.log_tail import (
+    MASK,
+    READ_LIMIT_BYTES,
+    TAIL_LIMIT_BYTES,
+    masked,
+    tail_of,
+)
 
 WORD = st.text(string.ascii_letters + string.digits, min_size=6, max_size=20)
-PASSWORD = st.text(string.ascii_letters + string.digits + "!#$%&*+,-.:;=?@^_~/", min_size=6, max_size=40)
+PASSWORD = st.text(
+    string.ascii_letters + string.digits + "!#$%&*+,-.:;=?@^_~/", min_size=6, max_size=40
+)
 KEY = st.sampled_from(
-    ["password", "PGPASSWORD", "db_passwd", "pwd", "client_secret", "api_key", "access-token", "Token"]
+    [
+        "password",
+        "PGPASSWORD",
+        "db_passwd",
+        "pwd",
+        "client_secret",
+        "api_key",
+        "access-token",
+        "Token",
+    ]
 )
 SIGN = st.sampled_from(["=", ": ", " = ", '": "', "='", '="'])
 
 
 @given(password=PASSWORD, user=WORD, scheme=st.sampled_from(["postgresql", "redis", "amqp+ssl"]))
 @example(password="p@ss/word", user="app", scheme="postgresql")  # noqa: S106  # nobody's
-def test_password_in_a_url_is_masked_and_the_rest_can_be_read(password: str, user: str, scheme: str) -> None:
+def test_password_in_a_url_is_masked_and_the_rest_can_be_read(
+    password: str, user: str, scheme: str
+) -> None:
     text = masked(f"Cannot reach {scheme}://{user}:{password}@database:5432/fraud now")
     assert text.startswith(f"Cannot reach {scheme}://{user}:{MASK}@")
     assert text.endswith("database:5432/fraud now")

@@ -25,13 +25,17 @@ def test_manifest_is_the_golden_one(settings: Settings, request_body: Build) -> 
     assert manifest == json.loads(GOLDEN.read_text())
 
 
-def test_job_that_decides_is_another_one_of_the_same_request(settings: Settings, request_body: Build) -> None:
+def test_job_that_decides_is_another_one_of_the_same_request(
+    settings: Settings, request_body: Build
+) -> None:
     request = read_request(request_body())
     train = build_job(request, settings)
     decide = build_job(request, settings, Ruling(Decision.APPROVE, "Jane $(REDIS_URL)"))
     assert decide["metadata"]["name"] != train["metadata"]["name"]
     assert decide["metadata"]["ownerReferences"] == train["metadata"]["ownerReferences"]
-    assert decide["metadata"]["annotations"] == {"retraining.dev/decision": "approve by Jane $(REDIS_URL)"}
+    assert decide["metadata"]["annotations"] == {
+        "retraining.dev/decision": "approve by Jane $(REDIS_URL)"
+    }
     [container] = decide["spec"]["template"]["spec"]["containers"]
     assert container["args"] == ["decide"]
     added = {"RETRAIN_DECISION": "approve", "RETRAIN_DECIDED_BY": "Jane $$(REDIS_URL)"}
@@ -89,7 +93,16 @@ def test_words_of_the_spec_reach_the_trainer(settings: Settings, request_body: B
         "scaling": "None",
     }
     variables = environment(build_job(read_request(request_body(spec=spec)), settings))
-    fields = ("PRESET", "POLICY", "MARGIN", "ON_INCONCLUSIVE", "ACCEPT_INPUT_CHANGE", "PROMOTION", "DRY_RUN", "SCALING")
+    fields = (
+        "PRESET",
+        "POLICY",
+        "MARGIN",
+        "ON_INCONCLUSIVE",
+        "ACCEPT_INPUT_CHANGE",
+        "PROMOTION",
+        "DRY_RUN",
+        "SCALING",
+    )
     assert [variables[f"RETRAIN_{field}"] for field in fields] == [
         "recommended",
         "Superior",
@@ -108,7 +121,9 @@ def test_reason_cannot_read_a_secret_out(settings: Settings, request_body: Build
     assert literal("5$ and $$") == "5$$ and $$$$"
 
 
-def test_signing_key_comes_from_its_secret_where_one_is_named(settings: Settings, request_body: Build) -> None:
+def test_signing_key_comes_from_its_secret_where_one_is_named(
+    settings: Settings, request_body: Build
+) -> None:
     request = read_request(request_body())
     assert "SIGNING_KEY" not in environment(build_job(request, settings))
     signing = settings.model_copy(update={"signing": SecretKey(name="mine", key="hmac")})
@@ -118,7 +133,9 @@ def test_signing_key_comes_from_its_secret_where_one_is_named(settings: Settings
 
 
 def test_same_request_gives_the_same_manifest(settings: Settings, request_body: Build) -> None:
-    assert build_job(read_request(request_body()), settings) == build_job(read_request(request_body()), settings)
+    assert build_job(read_request(request_body()), settings) == build_job(
+        read_request(request_body()), settings
+    )
 
 
 def test_fewer_rows_than_the_minimum_is_impossible(settings: Settings, request_body: Build) -> None:

@@ -16,7 +16,16 @@ from retraining_operator.api.request import RetrainRequest, read_request
 from retraining_operator.api.status import decided, deleted, finished
 from retraining_operator.contract import Decision, Result
 from retraining_operator.planning.plan import Gathered, plan
-from retraining_operator.planning.steps import ArmTtl, Conclude, Decide, Ignore, Miss, Report, Settle, Step
+from retraining_operator.planning.steps import (
+    ArmTtl,
+    Conclude,
+    Decide,
+    Ignore,
+    Miss,
+    Report,
+    Settle,
+    Step,
+)
 from retraining_operator.settings import Triggers
 
 Build = Callable[..., dict[str, Any]]
@@ -25,7 +34,14 @@ Ask = Callable[..., RetrainRequest]
 
 def outcome(now: datetime, **fields: Any) -> Outcome:
     result = Result(
-        **{"run_id": "r", "reason": "x", "message": "Said why.", "started_at": now, "finished_at": now, **fields}
+        **{
+            "run_id": "r",
+            "reason": "x",
+            "message": "Said why.",
+            "started_at": now,
+            "finished_at": now,
+            **fields,
+        }
     )
     return Outcome(str(result.verdict), result.message, result)
 
@@ -39,11 +55,17 @@ def promoted(status: Status) -> tuple[str, str]:
 def awaits(request_body: Build, now: datetime) -> Ask:
     """Give a request whose challenger awaits a decision."""
     first = finished(
-        read_request(request_body()), outcome(now, verdict="Promoted", withheld="AwaitingDecision", figures=None), now
+        read_request(request_body()),
+        outcome(now, verdict="Promoted", withheld="AwaitingDecision", figures=None),
+        now,
     )
 
-    def build(text: str | None = None, /, spec: dict[str, Any] | None = None, **status: Any) -> RetrainRequest:
-        return read_request(request_body(spec=spec, status=in_database(first | status), decision=text))
+    def build(
+        text: str | None = None, /, spec: dict[str, Any] | None = None, **status: Any
+    ) -> RetrainRequest:
+        return read_request(
+            request_body(spec=spec, status=in_database(first | status), decision=text)
+        )
 
     return build
 
@@ -71,10 +93,15 @@ def test_verdict_stands_and_the_promotion_awaits_a_person(awaits: Ask) -> None:
     assert request.condition("Succeeded")["status"] == "True"
     condition = request.condition("Promoted")
     assert (condition["status"], condition["reason"]) == ("Unknown", "AwaitingDecision")
-    assert "kubectl --namespace fraud annotate --overwrite rtr first retraining.dev/decision=approve" in str(condition)
+    assert (
+        "kubectl --namespace fraud annotate --overwrite rtr first retraining.dev/decision=approve"
+        in str(condition)
+    )
 
 
-def test_request_without_a_decision_waits_and_stays_known(awaits: Ask, job_body: Build, now: datetime) -> None:
+def test_request_without_a_decision_waits_and_stays_known(
+    awaits: Ask, job_body: Build, now: datetime
+) -> None:
     assert isinstance(step_of(awaits(), now, job_body(end="Complete")), ArmTtl)
     assert step_of(awaits(), now) is None
 
@@ -89,7 +116,9 @@ def test_annotation_that_is_no_decision_says_what_is_allowed(awaits: Ask, now: d
     assert "approve or reject" in message_of(step)
     assert isinstance(step, Report)
     assert step_of(awaits("yes please", **step.status), now) is None  # said once
-    assert "annotate" in message_of(step_of(awaits(None, **step.status), now))  # and taken back with the annotation
+    assert "annotate" in message_of(
+        step_of(awaits(None, **step.status), now)
+    )  # and taken back with the annotation
 
 
 def test_suspended_request_takes_no_decision(awaits: Ask, now: datetime) -> None:
@@ -102,7 +131,9 @@ def test_decision_takes_no_place_and_waits_for_none(
     decision = read_job(job_body(decision="approve"))
     assert decision
     found = {Task.TRAIN: {}, Task.DECIDE: {"uid-of-first": decision}}
-    steps = plan(Gathered([read_request(request_body("new"))], found), Triggers(max_concurrent=1), now).steps
+    steps = plan(
+        Gathered([read_request(request_body("new"))], found), Triggers(max_concurrent=1), now
+    ).steps
     assert [type(step).__name__ for step in steps] == ["Launch"]
     running = {job.request_uid: job for name in "ab" if (job := read_job(job_body(name)))}
     gathered = Gathered([awaits("approve")], {Task.TRAIN: running, Task.DECIDE: {}})
@@ -115,11 +146,21 @@ def test_word_that_the_job_took_counts(awaits: Ask, job_body: Build, now: dateti
     assert isinstance(step, Report)
     assert promoted(step.status) == ("Unknown", "Deciding")
     assert (step.status["decision"], step.status["decidedBy"]) == ("approve", "Jane Doe")
-    assert step_of(awaits("reject by Joe", **step.status), now, job_body(decision="approve by Jane Doe")) is None
+    assert (
+        step_of(
+            awaits("reject by Joe", **step.status), now, job_body(decision="approve by Jane Doe")
+        )
+        is None
+    )
 
 
 def test_finished_decision_is_concluded(awaits: Ask, job_body: Build, now: datetime) -> None:
-    step = step_of(awaits("approve"), now, job_body(end="Complete"), job_body(decision="approve", end="Complete"))
+    step = step_of(
+        awaits("approve"),
+        now,
+        job_body(end="Complete"),
+        job_body(decision="approve", end="Complete"),
+    )
     assert isinstance(step, Conclude)
     assert step.job.task is Task.DECIDE
 
@@ -138,9 +179,19 @@ def decision_job(job_body: Build) -> Job:
 @pytest.mark.parametrize(
     ("fields", "end"),
     [
-        pytest.param({"verdict": "Promoted", "promoted": True, "version": 4}, ("True", "Promoted", None, 4), id="yes"),
-        pytest.param({"verdict": "Promoted", "withheld": "Rejected"}, ("False", "Rejected", "Rejected", None), id="no"),
-        pytest.param({"verdict": "Kept", "reason": "expired"}, ("False", "Kept", None, None), id="too late"),
+        pytest.param(
+            {"verdict": "Promoted", "promoted": True, "version": 4},
+            ("True", "Promoted", None, 4),
+            id="yes",
+        ),
+        pytest.param(
+            {"verdict": "Promoted", "withheld": "Rejected"},
+            ("False", "Rejected", "Rejected", None),
+            id="no",
+        ),
+        pytest.param(
+            {"verdict": "Kept", "reason": "expired"}, ("False", "Kept", None, None), id="too late"
+        ),
         pytest.param(
             {"verdict": "Promoted", "withheld": "AwaitingDecision"},
             ("Unknown", "AwaitingDecision", None, None),
@@ -151,7 +202,9 @@ def decision_job(job_body: Build) -> Job:
 def test_decision_ends_the_wait(
     awaits: Ask, job_body: Build, now: datetime, fields: dict[str, Any], end: tuple[object, ...]
 ) -> None:
-    status = decided(awaits("approve by Jane Doe"), outcome(now, **fields), now, decision_job(job_body))
+    status = decided(
+        awaits("approve by Jane Doe"), outcome(now, **fields), now, decision_job(job_body)
+    )
     assert (*promoted(status), status["withheld"], status["version"]) == end
     assert status["conditions"][0] == awaits().condition("Succeeded")
     assert (status["decidedBy"], status["decidedAt"]) == ("Jane Doe", "2026-03-01T11:05:00Z")
@@ -160,22 +213,30 @@ def test_decision_ends_the_wait(
     assert step_of(request, now) == Settle(request)
 
 
-def test_decision_that_failed_says_so_and_ends_the_wait(awaits: Ask, job_body: Build, now: datetime) -> None:
-    status = decided(awaits(), Outcome("DependencyAway", "Redis was away."), now, decision_job(job_body))
+def test_decision_that_failed_says_so_and_ends_the_wait(
+    awaits: Ask, job_body: Build, now: datetime
+) -> None:
+    status = decided(
+        awaits(), Outcome("DependencyAway", "Redis was away."), now, decision_job(job_body)
+    )
     assert promoted(status) == ("False", "DependencyAway")
     assert "apply a new RetrainRequest" in status["conditions"][1]["message"]
     assert not awaits(**status).awaiting
 
 
 @pytest.mark.parametrize("reason", [Reason.JOB_DELETED, Reason.RESULT_LOST])
-def test_decision_whose_end_nobody_saw_is_unknown(awaits: Ask, now: datetime, reason: Reason) -> None:
+def test_decision_whose_end_nobody_saw_is_unknown(
+    awaits: Ask, now: datetime, reason: Reason
+) -> None:
     status = decided(awaits(), Outcome(reason, deleted(awaits(), Task.DECIDE, "x")), now)
     assert promoted(status) == ("Unknown", reason)
     assert not awaits(**status).awaiting
 
 
 @pytest.mark.parametrize("late", ["reject", "approve", "approve by Joe", "nonsense"])
-def test_later_annotation_changes_nothing_and_is_said_once(awaits: Ask, now: datetime, late: str) -> None:
+def test_later_annotation_changes_nothing_and_is_said_once(
+    awaits: Ask, now: datetime, late: str
+) -> None:
     taken = {"withheld": None, "decision": "approve", "decidedBy": "Jane Doe"}
     step = step_of(awaits(late, **taken), now)
     assert isinstance(step, Ignore)
@@ -192,11 +253,15 @@ def test_annotation_where_nothing_awaits_it_is_said_too(request_body: Build, now
 
 
 def test_dry_run_says_that_nothing_was_published(request_body: Build, now: datetime) -> None:
-    status = finished(read_request(request_body()), outcome(now, verdict="Promoted", withheld="DryRun"), now)
+    status = finished(
+        read_request(request_body()), outcome(now, verdict="Promoted", withheld="DryRun"), now
+    )
     assert promoted(status) == ("False", "DryRun")
 
 
-def test_both_conditions_are_told_where_they_say_different_things(request_body: Build, now: datetime) -> None:
+def test_both_conditions_are_told_where_they_say_different_things(
+    request_body: Build, now: datetime
+) -> None:
     request = read_request(request_body())
     manual = finished(request, outcome(now, verdict="Promoted", withheld="AwaitingDecision"), now)
     assert [told["reason"] for told in news(request, manual)] == ["Promoted", "AwaitingDecision"]
@@ -205,18 +270,33 @@ def test_both_conditions_are_told_where_they_say_different_things(request_body: 
     assert news(read_request(request_body(status=kept)), kept) == []
 
 
-@pytest.mark.parametrize("verdict", ["Inconclusive", "Identical", "FirstModel", "UnreadableChampion"])
-def test_verdict_that_promotes_nothing_is_the_reason(request_body: Build, now: datetime, verdict: str) -> None:
+@pytest.mark.parametrize(
+    "verdict", ["Inconclusive", "Identical", "FirstModel", "UnreadableChampion"]
+)
+def test_verdict_that_promotes_nothing_is_the_reason(
+    request_body: Build, now: datetime, verdict: str
+) -> None:
     status = finished(read_request(request_body()), outcome(now, verdict=verdict), now)
-    assert [(c["status"], c["reason"]) for c in status["conditions"][:2]] == [("True", verdict), ("False", verdict)]
+    assert [(c["status"], c["reason"]) for c in status["conditions"][:2]] == [
+        ("True", verdict),
+        ("False", verdict),
+    ]
 
 
 def test_first_model_is_promoted_without_a_champion(request_body: Build, now: datetime) -> None:
-    status = finished(read_request(request_body()), outcome(now, verdict="FirstModel", promoted=True, version=1), now)
+    status = finished(
+        read_request(request_body()),
+        outcome(now, verdict="FirstModel", promoted=True, version=1),
+        now,
+    )
     assert promoted(status) == ("True", "FirstModel")
 
 
 def test_figures_stand_as_kubernetes_names_fields(request_body: Build, now: datetime) -> None:
     figures = {"challenger": {"precision": 0.9, "mixture": {"average_precision": 0.5}}}
-    status = finished(read_request(request_body()), outcome(now, verdict="Kept", figures=figures), now)
-    assert status["figures"] == {"challenger": {"precision": 0.9, "mixture": {"averagePrecision": 0.5}}}
+    status = finished(
+        read_request(request_body()), outcome(now, verdict="Kept", figures=figures), now
+    )
+    assert status["figures"] == {
+        "challenger": {"precision": 0.9, "mixture": {"averagePrecision": 0.5}}
+    }

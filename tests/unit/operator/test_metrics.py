@@ -18,7 +18,13 @@ def test_decision_counts_a_promotion_and_no_second_run(now: datetime) -> None:
     metrics = Metrics()
     for fields in ({"promoted": True, "version": 2}, {"withheld": "Rejected"}):
         result = Result(
-            run_id="r", verdict="Promoted", reason="x", message="y", started_at=now, finished_at=now, **fields
+            run_id="r",
+            verdict="Promoted",
+            reason="x",
+            message="y",
+            started_at=now,
+            finished_at=now,
+            **fields,
         )
         metrics.task_finished(Task.DECIDE, Outcome("Promoted", "y", result), None)
     text = shown(metrics)
@@ -43,7 +49,9 @@ def test_words_of_a_result_document_make_no_labels() -> None:
     metrics = Metrics()
     for reason in ("Kept", "JobDeleted", "BadData", "what a document says", "what another says"):
         metrics.task_finished(Task.TRAIN, Outcome(reason, "It says so."), None)
-    outcomes = [line for line in shown(metrics).splitlines() if line.startswith("retraining_outcomes_total")]
+    outcomes = [
+        line for line in shown(metrics).splitlines() if line.startswith("retraining_outcomes_total")
+    ]
     assert sorted(outcomes) == [
         'retraining_outcomes_total{reason="BadData"} 1.0',
         'retraining_outcomes_total{reason="JobDeleted"} 1.0',

@@ -18,7 +18,14 @@ Build = Callable[..., dict[str, Any]]
 
 def document(now: datetime, **fields: Any) -> str:
     return Result(
-        **{"run_id": "r", "reason": "x", "message": "Said why.", "started_at": now, "finished_at": now, **fields}
+        **{
+            "run_id": "r",
+            "reason": "x",
+            "message": "Said why.",
+            "started_at": now,
+            "finished_at": now,
+            **fields,
+        }
     ).document()
 
 
@@ -34,8 +41,13 @@ def pod(
     end = {"exitCode": code, "reason": reason, "message": message, "finishedAt": at}
     owner = {"controller": True, "uid": f"uid-of-{job}"}
     conditions = [{"type": "DisruptionTarget", "status": "True", "reason": taken}] if taken else []
-    status = {"conditions": conditions, "containerStatuses": [{"name": "trainer", "state": {"terminated": end}}]}
-    attempt = read_attempt({"metadata": {"name": f"{job}-x", "ownerReferences": [owner]}, "status": status})
+    status = {
+        "conditions": conditions,
+        "containerStatuses": [{"name": "trainer", "state": {"terminated": end}}],
+    }
+    attempt = read_attempt(
+        {"metadata": {"name": f"{job}-x", "ownerReferences": [owner]}, "status": status}
+    )
     assert attempt is not None
     return attempt
 
@@ -59,8 +71,12 @@ def test_pod_whose_trainer_has_not_ended_tells_nothing(status: dict[str, Any]) -
     assert read_attempt({"metadata": {}, "status": status}) is None
 
 
-def test_verdict_comes_from_the_result_document(job_body: Build, request_body: Build, now: datetime) -> None:
-    text = document(now, verdict="Promoted", promoted=True, version=4, champion_version=3, n_samples=600)
+def test_verdict_comes_from_the_result_document(
+    job_body: Build, request_body: Build, now: datetime
+) -> None:
+    text = document(
+        now, verdict="Promoted", promoted=True, version=4, champion_version=3, n_samples=600
+    )
     job = finished_job(job_body(end="Complete", succeeded=1))
     outcome = read_outcome(job, [pod(0, text, "Completed")])
     status = finished(read_request(request_body()), outcome, now, job)
@@ -70,7 +86,12 @@ def test_verdict_comes_from_the_result_document(job_body: Build, request_body: B
         ("Promoted", "True", "Promoted"),
         ("Recorded", "Unknown", "Pending"),
     ]
-    assert (status["version"], status["championVersion"], status["samples"], status["attempts"]) == (4, 3, 600, 1)
+    assert (
+        status["version"],
+        status["championVersion"],
+        status["samples"],
+        status["attempts"],
+    ) == (4, 3, 600, 1)
 
 
 def test_first_model_of_an_earlier_trainer_reads_as_one_of_today(
@@ -89,7 +110,9 @@ def test_pods_of_the_request_s_other_job_tell_nothing(job_body: Build, now: date
     assert read_outcome(finished_job(job_body(end="Complete")), [other]).reason == "ResultLost"
 
 
-def test_kept_is_a_success_that_promoted_nothing(job_body: Build, request_body: Build, now: datetime) -> None:
+def test_kept_is_a_success_that_promoted_nothing(
+    job_body: Build, request_body: Build, now: datetime
+) -> None:
     job = finished_job(job_body(end="Complete", succeeded=1))
     outcome = read_outcome(job, [pod(0, document(now, verdict="Kept"))])
     status = finished(read_request(request_body()), outcome, now, job)
@@ -110,10 +133,18 @@ def test_lost_result_is_no_failure_and_says_where_the_verdict_is(
     ("pods", "job_reason", "reason", "hint"),
     [
         pytest.param(
-            [pod(137, reason="OOMKilled")], "BackoffLimitExceeded", "OutOfMemory", "limits.memory", id="memory"
+            [pod(137, reason="OOMKilled")],
+            "BackoffLimitExceeded",
+            "OutOfMemory",
+            "limits.memory",
+            id="memory",
         ),
         pytest.param(
-            [], "DeadlineExceeded", "DeadlineExceeded", "of 3,600 s and was ended; raise spec.d", id="deadline"
+            [],
+            "DeadlineExceeded",
+            "DeadlineExceeded",
+            "of 3,600 s and was ended; raise spec.d",
+            id="deadline",
         ),
         pytest.param(
             [pod(75), pod(143, at="2026-03-01T11:05:00Z")],
@@ -129,8 +160,12 @@ def test_lost_result_is_no_failure_and_says_where_the_verdict_is(
             "Kubernetes took the pod job-of-first-x away (TerminationByKubelet)",
             id="deadline after an eviction",
         ),
-        pytest.param([pod(65)], "PodFailurePolicy", "BadData", "mend the events", id="data, no document"),
-        pytest.param([pod(137)], "BackoffLimitExceeded", "JobFailed", "(killed: by its node", id="killed"),
+        pytest.param(
+            [pod(65)], "PodFailurePolicy", "BadData", "mend the events", id="data, no document"
+        ),
+        pytest.param(
+            [pod(137)], "BackoffLimitExceeded", "JobFailed", "(killed: by its node", id="killed"
+        ),
         pytest.param(
             [pod(78)],
             "PodFailurePolicy",
@@ -146,11 +181,21 @@ def test_lost_result_is_no_failure_and_says_where_the_verdict_is(
             id="dependency, no document",
         ),
         pytest.param([pod(1)], "BackoffLimitExceeded", "JobFailed", "exit code 1", id="a crash"),
-        pytest.param([], "BackoffLimitExceeded", "JobFailed", "BackoffLimitExceeded", id="no pod is left"),
-        pytest.param([pod(1, "Killed")], "BackoffLimitExceeded", "JobFailed", "exit code 1", id="a foreign document"),
+        pytest.param(
+            [], "BackoffLimitExceeded", "JobFailed", "BackoffLimitExceeded", id="no pod is left"
+        ),
+        pytest.param(
+            [pod(1, "Killed")],
+            "BackoffLimitExceeded",
+            "JobFailed",
+            "exit code 1",
+            id="a foreign document",
+        ),
     ],
 )
-def test_failure_is_told_apart(job_body: Build, pods: list[Attempt], job_reason: str, reason: str, hint: str) -> None:
+def test_failure_is_told_apart(
+    job_body: Build, pods: list[Attempt], job_reason: str, reason: str, hint: str
+) -> None:
     body = job_body(end="Failed", reason=job_reason, failed=2)
     body["spec"]["activeDeadlineSeconds"] = 3600
     outcome = read_outcome(finished_job(body), pods)
@@ -158,9 +203,13 @@ def test_failure_is_told_apart(job_body: Build, pods: list[Attempt], job_reason:
     assert hint in outcome.message
 
 
-def test_verdict_counts_though_the_deadline_came_just_then(job_body: Build, request_body: Build, now: datetime) -> None:
+def test_verdict_counts_though_the_deadline_came_just_then(
+    job_body: Build, request_body: Build, now: datetime
+) -> None:
     job = finished_job(job_body(end="Failed", reason="DeadlineExceeded", failed=1))
-    outcome = read_outcome(job, [pod(0, document(now, verdict="Promoted", promoted=True, version=2))])
+    outcome = read_outcome(
+        job, [pod(0, document(now, verdict="Promoted", promoted=True, version=2))]
+    )
     assert finished(read_request(request_body()), outcome, now, job)["version"] == 2
     assert outcome.reason == "Promoted"
 
@@ -174,8 +223,16 @@ def test_deadline_that_passed_while_the_pod_waited_says_for_what(job_body: Build
     assert outcome.message.endswith("not found.")
 
 
-def test_model_that_is_live_at_the_deadline_without_its_row_is_named(job_body: Build, now: datetime) -> None:
-    live = document(now, reason="AuditPending", message="The model is live as version 3.", promoted=True, version=3)
+def test_model_that_is_live_at_the_deadline_without_its_row_is_named(
+    job_body: Build, now: datetime
+) -> None:
+    live = document(
+        now,
+        reason="AuditPending",
+        message="The model is live as version 3.",
+        promoted=True,
+        version=3,
+    )
     job = finished_job(job_body(end="Failed", reason="DeadlineExceeded"))
     outcome = read_outcome(job, [pod(76, live), pod(143, at="2026-03-01T11:05:00Z")])
     assert outcome.reason == "AuditPending"
@@ -185,7 +242,11 @@ def test_model_that_is_live_at_the_deadline_without_its_row_is_named(job_body: B
 
 
 def test_last_pod_tells_the_failure(job_body: Build, now: datetime) -> None:
-    early = pod(75, document(now, reason="DependencyAway", message="Redis was away."), at="2026-03-01T11:01:00Z")
+    early = pod(
+        75,
+        document(now, reason="DependencyAway", message="Redis was away."),
+        at="2026-03-01T11:01:00Z",
+    )
     late = pod(65, document(now, reason="BadData", message="No events."), at="2026-03-01T11:02:00Z")
     outcome = read_outcome(finished_job(job_body(end="Failed", failed=2)), [late, early])
     assert outcome.reason == "BadData"

@@ -46,14 +46,18 @@ def test_conflict_is_tried_again_where_the_watch_brings_nothing(
     assert not pauses.hold(retrain)
 
 
-def test_refusal_waits_whatever_else_changes(pauses: Pauses, retrain: RetrainRequest, clock: Clock) -> None:
+def test_refusal_waits_whatever_else_changes(
+    pauses: Pauses, retrain: RetrainRequest, clock: Clock
+) -> None:
     pauses.wait(retrain, 30)
     assert pauses.hold(replace(retrain, resource_version=retrain.resource_version + 1))
     clock.now += 30
     assert not pauses.hold(retrain)
 
 
-def test_failures_in_a_row_wait_longer_and_a_success_begins_anew(pauses: Pauses, retrain: RetrainRequest) -> None:
+def test_failures_in_a_row_wait_longer_and_a_success_begins_anew(
+    pauses: Pauses, retrain: RetrainRequest
+) -> None:
     assert [pauses.away(retrain) for _ in range(6)] == [*AWAY_SECONDS, AWAY_SECONDS[-1]]
     pauses.end(retrain)
     assert not pauses.hold(retrain)

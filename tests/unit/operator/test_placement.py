@@ -25,10 +25,24 @@ FORMER = Former(frozenset({7}), 1_000)
     [
         pytest.param(7, None, None, 7, id="the same topic"),
         pytest.param(7, Mark(NOW, 3), FORMER, 7, id="a commit for this very topic"),
-        pytest.param(7, Mark(ELSEWHERE, 3), FORMER, 7, id="a commit of another cluster: the topic was moved"),
+        pytest.param(
+            7, Mark(ELSEWHERE, 3), FORMER, 7, id="a commit of another cluster: the topic was moved"
+        ),
         pytest.param(3, None, FORMER, 3, id="an offset that somebody set"),
-        pytest.param(7, None, FORMER, Start.IN_DOUBT, id="the offset that was committed for the earlier topic"),
-        pytest.param(3, Mark(BEFORE, 3), FORMER, Start.IN_DOUBT, id="a commit for the earlier topic in this cluster"),
+        pytest.param(
+            7,
+            None,
+            FORMER,
+            Start.IN_DOUBT,
+            id="the offset that was committed for the earlier topic",
+        ),
+        pytest.param(
+            3,
+            Mark(BEFORE, 3),
+            FORMER,
+            Start.IN_DOUBT,
+            id="a commit for the earlier topic in this cluster",
+        ),
     ],
 )
 def test_committed_offset_counts_unless_it_may_be_of_an_earlier_topic(
@@ -64,7 +78,9 @@ def test_timestamps_tell_a_topic_that_was_moved_from_one_that_was_created_again(
 def test_partition_without_an_offset_begins_where_none_is_lost(
     number: int, at_end: bool, is_known: bool, at_start: int, place: Start
 ) -> None:
-    assert place_new(number, at_end=at_end, is_known=is_known, partitions_at_start=at_start) is place
+    assert (
+        place_new(number, at_end=at_end, is_known=is_known, partitions_at_start=at_start) is place
+    )
 
 
 @pytest.mark.parametrize("mark", [Mark(NOW, 3), Mark(TopicIdentity("", ""), 0)])

@@ -12,18 +12,34 @@ from retraining_operator.api.reasons import Reason
 from retraining_operator.api.request import RetrainRequest, read_request
 from retraining_operator.api.status import launching
 from retraining_operator.planning.plan import Gathered, Jobs, plan
-from retraining_operator.planning.steps import ArmTtl, Conclude, Launch, Miss, Record, Report, Settle, Step
+from retraining_operator.planning.steps import (
+    ArmTtl,
+    Conclude,
+    Launch,
+    Miss,
+    Record,
+    Report,
+    Settle,
+    Step,
+)
 from retraining_operator.settings import Triggers
 
 Build = Callable[..., dict[str, Any]]
 
 
-def steps(requests: list[RetrainRequest], found: Jobs, max_concurrent: int, now: datetime) -> list[Step]:
+def steps(
+    requests: list[RetrainRequest], found: Jobs, max_concurrent: int, now: datetime
+) -> list[Step]:
     return plan(Gathered(requests, found), Triggers(max_concurrent=max_concurrent), now).steps
 
 
 SUCCEEDED = {"type": "Succeeded", "status": "True", "reason": "Kept", "message": ""}
-DONE = {"conditions": [SUCCEEDED, {"type": "Recorded", "status": "True", "reason": "Recorded", "message": ""}]}
+DONE = {
+    "conditions": [
+        SUCCEEDED,
+        {"type": "Recorded", "status": "True", "reason": "Recorded", "message": ""},
+    ]
+}
 
 
 def jobs(*bodies: dict[str, Any]) -> dict[Task, dict[str, Job]]:
@@ -47,9 +63,19 @@ def test_oldest_go_first_and_the_rest_wait(request_body: Build, now: datetime) -
     assert found[2].status["conditions"][0]["reason"] == Reason.QUEUED
 
 
-def test_records_of_one_second_go_in_the_order_of_their_offsets(request_body: Build, now: datetime) -> None:
+def test_records_of_one_second_go_in_the_order_of_their_offsets(
+    request_body: Build, now: datetime
+) -> None:
     def of(offset: int) -> dict[str, Any]:
-        return {"trigger": {"topic": "t", "partition": 0, "offset": offset, "timestamp": "x", "record": "{}"}}
+        return {
+            "trigger": {
+                "topic": "t",
+                "partition": 0,
+                "offset": offset,
+                "timestamp": "x",
+                "record": "{}",
+            }
+        }
 
     later, earlier = read_request(request_body("a", of(10))), read_request(request_body("b", of(9)))
     assert steps([later, earlier], jobs(), 1, now)[0] == Launch(earlier)
@@ -89,7 +115,9 @@ def test_finished_job_is_concluded(request_body: Build, job_body: Build, now: da
     assert steps([request], found, 2, now) == [Conclude(request, found[Task.TRAIN][request.uid])]
 
 
-def test_ttl_is_armed_only_after_the_outcome_is_stored(request_body: Build, job_body: Build, now: datetime) -> None:
+def test_ttl_is_armed_only_after_the_outcome_is_stored(
+    request_body: Build, job_body: Build, now: datetime
+) -> None:
     request, found = read_request(request_body(status=DONE)), jobs(job_body(end="Complete"))
     assert steps([request], found, 2, now) == [ArmTtl(request, found[Task.TRAIN][request.uid])]
 
@@ -104,37 +132,55 @@ def test_outcome_is_recorded_before_the_job_may_go(
 
 
 @pytest.mark.parametrize("reason", ["NotMigrated", "NoDatabase"])
-def test_job_may_go_where_there_is_nothing_to_record_in(request_body: Build, now: datetime, reason: str) -> None:
+def test_job_may_go_where_there_is_nothing_to_record_in(
+    request_body: Build, now: datetime, reason: str
+) -> None:
     none = {"type": "Recorded", "status": "False", "reason": reason, "message": ""}
     request = read_request(request_body(status={"conditions": [SUCCEEDED, none]}))
     assert steps([request], jobs(), 2, now) == [Settle(request)]
 
 
 @pytest.mark.parametrize("armed", [True, False], ids=["its TTL is armed", "its Job is gone"])
-def test_finished_request_is_settled(request_body: Build, job_body: Build, now: datetime, armed: bool) -> None:
+def test_finished_request_is_settled(
+    request_body: Build, job_body: Build, now: datetime, armed: bool
+) -> None:
     request, body = read_request(request_body(status=DONE)), job_body(end="Complete")
     body["spec"]["ttlSecondsAfterFinished"] = 60
     assert steps([request], jobs(body) if armed else jobs(), 2, now) == [Settle(request)]
 
 
-def test_job_that_the_status_names_is_looked_for_and_not_made_again(request_body: Build, now: datetime) -> None:
+def test_job_that_the_status_names_is_looked_for_and_not_made_again(
+    request_body: Build, now: datetime
+) -> None:
     request = read_request(request_body(status={"jobName": "first-job"}))
     assert steps([request], jobs(), 2, now) == [Miss(request, Task.TRAIN)]
 
 
-def test_run_whose_pod_has_just_ended_still_runs(request_body: Build, job_body: Build, now: datetime) -> None:
+def test_run_whose_pod_has_just_ended_still_runs(
+    request_body: Build, job_body: Build, now: datetime
+) -> None:
     [first] = steps([read_request(request_body())], jobs(job_body(active=1, ready=1)), 2, now)
     assert isinstance(first, Report)
-    [second] = steps([read_request(request_body(status=first.status))], jobs(job_body(succeeded=1, failed=1)), 2, now)
+    [second] = steps(
+        [read_request(request_body(status=first.status))],
+        jobs(job_body(succeeded=1, failed=1)),
+        2,
+        now,
+    )
     assert isinstance(second, Report)
     assert second.status["conditions"] == first.status["conditions"]
 
 
-def test_status_that_says_nothing_new_is_not_written(request_body: Build, job_body: Build, now: datetime) -> None:
+def test_status_that_says_nothing_new_is_not_written(
+    request_body: Build, job_body: Build, now: datetime
+) -> None:
     running = jobs(job_body(active=1, ready=1))
     [first] = steps([read_request(request_body())], running, 2, now)
     assert isinstance(first, Report)
-    assert steps([read_request(request_body(status=first.status))], running, 2, now.replace(hour=13)) == []
+    assert (
+        steps([read_request(request_body(status=first.status))], running, 2, now.replace(hour=13))
+        == []
+    )
 
 
 def test_launch_that_was_begun_is_finished(request_body: Build, now: datetime) -> None:
@@ -151,9 +197,13 @@ def test_launch_that_was_begun_takes_a_place(request_body: Build, now: datetime)
     assert isinstance(report, Report)
 
 
-def test_launch_under_way_takes_a_place_before_anything_shows_it(request_body: Build, now: datetime) -> None:
+def test_launch_under_way_takes_a_place_before_anything_shows_it(
+    request_body: Build, now: datetime
+) -> None:
     first, second = read_request(request_body()), read_request(request_body("second"))
-    found = plan(Gathered([first, second], jobs(), launching={first.uid}), Triggers(max_concurrent=1), now)
+    found = plan(
+        Gathered([first, second], jobs(), launching={first.uid}), Triggers(max_concurrent=1), now
+    )
     [report] = found.steps
     assert isinstance(report, Report)
     assert report.request == second

@@ -12,34 +12,53 @@ PULL = 'failed to pull and unpack image "registry/x:1": not found'
 
 
 def waiting(reason: str, message: str = "", name: str = "trainer") -> dict[str, Any]:
-    return {"containerStatuses": [{"name": name, "state": {"waiting": {"reason": reason, "message": message}}}]}
+    return {
+        "containerStatuses": [
+            {"name": name, "state": {"waiting": {"reason": reason, "message": message}}}
+        ]
+    }
 
 
 def unscheduled(reason: str) -> dict[str, Any]:
     message = "0/1 nodes are available: 1 Insufficient cpu."
-    return {"conditions": [{"type": "PodScheduled", "status": "False", "reason": reason, "message": message}]}
+    return {
+        "conditions": [
+            {"type": "PodScheduled", "status": "False", "reason": reason, "message": message}
+        ]
+    }
 
 
 def pod(status: dict[str, Any], **metadata: Any) -> dict[str, Any]:
     owner = {"controller": True, "uid": "j"}
     labels = {"retraining.dev/request-uid": "r"}
     fields = {"name": "first-x", "uid": "p", "labels": labels, "ownerReferences": [owner]}
-    return {"metadata": {**fields, "creationTimestamp": "2026-03-01T11:00:00Z", **metadata}, "status": status}
+    return {
+        "metadata": {**fields, "creationTimestamp": "2026-03-01T11:00:00Z", **metadata},
+        "status": status,
+    }
 
 
 @pytest.mark.parametrize(
     ("status", "reason", "words", "advice"),
     [
-        pytest.param(waiting("ErrImagePull", PULL), Reason.IMAGE_PULL_FAILED, PULL, "jobImage.tag", id="pull"),
         pytest.param(
-            waiting("ImagePullBackOff", f'Back-off pulling image "registry/x:1": ErrImagePull: {PULL}'),
+            waiting("ErrImagePull", PULL), Reason.IMAGE_PULL_FAILED, PULL, "jobImage.tag", id="pull"
+        ),
+        pytest.param(
+            waiting(
+                "ImagePullBackOff", f'Back-off pulling image "registry/x:1": ErrImagePull: {PULL}'
+            ),
             Reason.IMAGE_PULL_FAILED,
             f": {PULL}.",
             "imagePullSecrets",
             id="back-off",
         ),
         pytest.param(
-            waiting("InvalidImageName"), Reason.IMAGE_PULL_FAILED, "InvalidImageName", "jobImage", id="no name"
+            waiting("InvalidImageName"),
+            Reason.IMAGE_PULL_FAILED,
+            "InvalidImageName",
+            "jobImage",
+            id="no name",
         ),
         pytest.param(
             waiting("CreateContainerConfigError", 'secret "redis" not found'),
@@ -49,7 +68,11 @@ def pod(status: dict[str, Any], **metadata: Any) -> dict[str, Any]:
             id="no Secret",
         ),
         pytest.param(
-            unscheduled("Unschedulable"), Reason.UNSCHEDULABLE, "Insufficient cpu.", "Make room", id="no room"
+            unscheduled("Unschedulable"),
+            Reason.UNSCHEDULABLE,
+            "Insufficient cpu.",
+            "Make room",
+            id="no room",
         ),
     ],
 )
@@ -71,7 +94,12 @@ def test_same_trouble_has_the_same_words_however_the_kubelet_puts_it() -> None:
 
 @pytest.mark.parametrize(
     "status",
-    [{}, waiting("ContainerCreating"), waiting("ErrImagePull", PULL, name="sidecar"), unscheduled("SchedulingGated")],
+    [
+        {},
+        waiting("ContainerCreating"),
+        waiting("ErrImagePull", PULL, name="sidecar"),
+        unscheduled("SchedulingGated"),
+    ],
     ids=["new", "its container is created", "another container", "held by its own gate"],
 )
 def test_pod_that_only_starts_is_not_held_up(status: dict[str, Any]) -> None:
@@ -92,8 +120,16 @@ def test_pod_of_somebody_else_is_left_out() -> None:
 
 
 def test_pod_that_was_taken_from_its_node_says_by_whom() -> None:
-    taken = {"type": "DisruptionTarget", "status": "True", "reason": "PreemptionByScheduler", "message": "for another"}
-    ended = {"name": "trainer", "state": {"terminated": {"exitCode": 137, "finishedAt": "2026-03-01T11:04:00Z"}}}
+    taken = {
+        "type": "DisruptionTarget",
+        "status": "True",
+        "reason": "PreemptionByScheduler",
+        "message": "for another",
+    }
+    ended = {
+        "name": "trainer",
+        "state": {"terminated": {"exitCode": 137, "finishedAt": "2026-03-01T11:04:00Z"}},
+    }
     found = read_pod(pod({"phase": "Failed", "conditions": [taken], "containerStatuses": [ended]}))
     assert found
     assert found.attempt
@@ -101,16 +137,27 @@ def test_pod_that_was_taken_from_its_node_says_by_whom() -> None:
 
 
 def test_pod_that_was_evicted_before_it_ran_has_ended_too() -> None:
-    found = read_pod(pod({"phase": "Failed", "reason": "Evicted", "message": "The node was low on memory."}))
+    found = read_pod(
+        pod({"phase": "Failed", "reason": "Evicted", "message": "The node was low on memory."})
+    )
     assert found
     assert found.attempt
-    assert (found.attempt.exit_code, found.attempt.disruption) == (None, "The node was low on memory.")
+    assert (found.attempt.exit_code, found.attempt.disruption) == (
+        None,
+        "The node was low on memory.",
+    )
 
 
 def test_container_that_must_start_before_the_trainer_is_named() -> None:
-    for reason, message in (("ImagePullBackOff", PULL), ("CrashLoopBackOff", "back-off 10s restarting")):
+    for reason, message in (
+        ("ImagePullBackOff", PULL),
+        ("CrashLoopBackOff", "back-off 10s restarting"),
+    ):
         state = {"waiting": {"reason": reason, "message": message}}
-        status = {**waiting("PodInitializing"), "initContainerStatuses": [{"name": "mesh-init", "state": state}]}
+        status = {
+            **waiting("PodInitializing"),
+            "initContainerStatuses": [{"name": "mesh-init", "state": state}],
+        }
         hold = read_hold(status)
         assert hold
         assert hold.reason == Reason.CONTAINER_NOT_CREATED
@@ -121,9 +168,17 @@ def test_container_that_must_start_before_the_trainer_is_named() -> None:
 @pytest.mark.parametrize(
     ("status", "words"),
     [
-        pytest.param({"reason": "OutOfcpu", "message": "Node did not have enough."}, "OutOfcpu: Node did", id="node"),
         pytest.param(
-            {"initContainerStatuses": [{"name": "mesh-init", "state": {"terminated": {"exitCode": 1}}}]},
+            {"reason": "OutOfcpu", "message": "Node did not have enough."},
+            "OutOfcpu: Node did",
+            id="node",
+        ),
+        pytest.param(
+            {
+                "initContainerStatuses": [
+                    {"name": "mesh-init", "state": {"terminated": {"exitCode": 1}}}
+                ]
+            },
             "its init container mesh-init ended with exit code 1",
             id="init container",
         ),
@@ -146,7 +201,11 @@ def test_pod_that_failed_before_its_trainer_ran_says_why_and_counts_as_a_failed_
     ("others", "phase", "left"),
     [
         ([{"name": "proxy", "state": {"running": {}}}], "Running", ("proxy",)),
-        ([{"name": "proxy", "state": {"waiting": {"reason": "ErrImagePull"}}}], "Running", ("proxy",)),
+        (
+            [{"name": "proxy", "state": {"waiting": {"reason": "ErrImagePull"}}}],
+            "Running",
+            ("proxy",),
+        ),
         ([{"name": "proxy", "state": {"terminated": {"exitCode": 1}}}], "Failed", ()),
         ([], "Running", ()),
     ],
@@ -154,7 +213,10 @@ def test_pod_that_failed_before_its_trainer_ran_says_why_and_counts_as_a_failed_
 def test_containers_that_go_on_after_the_trainer_are_known(
     others: list[dict[str, Any]], phase: str, left: tuple[str, ...]
 ) -> None:
-    ended = {"name": "trainer", "state": {"terminated": {"exitCode": 0, "finishedAt": "2026-03-01T11:04:00Z"}}}
+    ended = {
+        "name": "trainer",
+        "state": {"terminated": {"exitCode": 0, "finishedAt": "2026-03-01T11:04:00Z"}},
+    }
     found = read_pod(pod({"phase": phase, "containerStatuses": [*others, ended]}))
     assert found
     assert found.others == left

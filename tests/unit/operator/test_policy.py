@@ -24,11 +24,25 @@ Build = Callable[..., dict[str, Any]]
 
 @pytest.fixture
 def ended(now: datetime) -> Callable[..., Past]:
-    def build(minutes_ago: float = 10, *, failed: bool = False, name: str = "before", **other: Any) -> Past:
+    def build(
+        minutes_ago: float = 10, *, failed: bool = False, name: str = "before", **other: Any
+    ) -> Past:
         end = now - timedelta(minutes=minutes_ago)
-        kept = {"reason": "OutOfMemory" if failed else "Kept", "recorded": True, "ran": True, "merged_into": None}
-        kept |= {"trigger_reason": "", "resource_version": 1, "arrival": ("", -1, -1, name), "uid": f"uid-of-{name}"}
-        return Past(**{"name": name, "started_at": end, "ended_at": end, "failed": failed, **kept, **other})
+        kept = {
+            "reason": "OutOfMemory" if failed else "Kept",
+            "recorded": True,
+            "ran": True,
+            "merged_into": None,
+        }
+        kept |= {
+            "trigger_reason": "",
+            "resource_version": 1,
+            "arrival": ("", -1, -1, name),
+            "uid": f"uid-of-{name}",
+        }
+        return Past(
+            **{"name": name, "started_at": end, "ended_at": end, "failed": failed, **kept, **other}
+        )
 
     return build
 
@@ -36,7 +50,11 @@ def ended(now: datetime) -> Callable[..., Past]:
 @pytest.fixture
 def request_named(request_body: Build) -> Callable[..., RetrainRequest]:
     def build(name: str = "first", second: int = 0, **spec: Any) -> RetrainRequest:
-        return read_request(request_body(name, {"reason": "drift", **spec}, created=f"2026-03-01T11:00:{second:02d}Z"))
+        return read_request(
+            request_body(
+                name, {"reason": "drift", **spec}, created=f"2026-03-01T11:00:{second:02d}Z"
+            )
+        )
 
     return build
 
@@ -46,12 +64,18 @@ Ended = Callable[..., Past]
 
 
 def answer(
-    request: RetrainRequest, now: datetime, past: list[Past] | None = None, running: int = 0, **triggers: Any
+    request: RetrainRequest,
+    now: datetime,
+    past: list[Past] | None = None,
+    running: int = 0,
+    **triggers: Any,
 ) -> Any:
     return admit(request, standing(Triggers(**triggers), now, [now] * running, past or []))
 
 
-def planned(requests: list[RetrainRequest], now: datetime, jobs: list[Any] | None = None, **triggers: Any) -> Plan:
+def planned(
+    requests: list[RetrainRequest], now: datetime, jobs: list[Any] | None = None, **triggers: Any
+) -> Plan:
     found = {job.request_uid: job for body in jobs or [] if (job := read_job(body))}
     return plan(Gathered(requests, {Task.TRAIN: found, Task.DECIDE: {}}), Triggers(**triggers), now)
 
@@ -79,7 +103,9 @@ def test_forbid_refuses_what_finds_no_place(request_named: Named, now: datetime)
 def test_run_whose_job_was_deleted_keeps_its_place_until_it_has_an_outcome(
     request_body: Build, request_named: Named, now: datetime
 ) -> None:
-    deleted = read_request(request_body("deleted", status={"jobName": "deleted-job"}, created="2026-03-01T09:00:00Z"))
+    deleted = read_request(
+        request_body("deleted", status={"jobName": "deleted-job"}, created="2026-03-01T09:00:00Z")
+    )
     found = planned([deleted, request_named("new")], now, max_concurrent=1)
     assert found.held == {"new": Reason.QUEUED}
 
@@ -87,8 +113,12 @@ def test_run_whose_job_was_deleted_keeps_its_place_until_it_has_an_outcome(
 def test_replace_ends_the_oldest_that_runs(
     request_body: Build, job_body: Build, request_named: Named, now: datetime
 ) -> None:
-    old = read_request(request_body("old", status={"jobName": "old-job"}, created="2026-03-01T10:00:00Z"))
-    older = read_request(request_body("older", status={"jobName": "older-job"}, created="2026-03-01T09:00:00Z"))
+    old = read_request(
+        request_body("old", status={"jobName": "old-job"}, created="2026-03-01T10:00:00Z")
+    )
+    older = read_request(
+        request_body("older", status={"jobName": "older-job"}, created="2026-03-01T09:00:00Z")
+    )
     new = request_named("new")
     jobs = [job_body("old", active=1), job_body("older", active=1)]
     found = planned([old, older, new], now, jobs, concurrency_policy="Replace")
@@ -99,11 +129,16 @@ def test_replace_ends_the_oldest_that_runs(
 def test_replace_does_not_end_a_second_one_for_the_same_request(
     request_body: Build, job_body: Build, request_named: Named, now: datetime
 ) -> None:
-    running = [read_request(request_body(name, status={"jobName": f"{name}-job"})) for name in ("a", "b")]
+    running = [
+        read_request(request_body(name, status={"jobName": f"{name}-job"})) for name in ("a", "b")
+    ]
     ending = job_body("a", active=1)
     ending["metadata"]["annotations"] = {"retraining.dev/replaced-by": "new"}
     found = planned(
-        [*running, request_named("new")], now, [ending, job_body("b", active=1)], concurrency_policy="Replace"
+        [*running, request_named("new")],
+        now,
+        [ending, job_body("b", active=1)],
+        concurrency_policy="Replace",
     )
     assert not [step for step in found.steps if isinstance(step, Replace)]
 
@@ -119,7 +154,9 @@ def test_replace_lets_only_the_newest_wait(request_named: Named, now: datetime) 
 # Time.
 
 
-def test_cooldown_counts_from_the_last_end(request_named: Named, now: datetime, ended: Ended) -> None:
+def test_cooldown_counts_from_the_last_end(
+    request_named: Named, now: datetime, ended: Ended
+) -> None:
     past = [ended(30, name="early"), ended(5, name="late")]
     found = answer(request_named(), now, past, cooldown_seconds=600)
     assert (found.reason, found.until) == (Reason.COOLDOWN, now + timedelta(minutes=5))
@@ -130,7 +167,9 @@ def test_cooldown_counts_from_the_last_end(request_named: Named, now: datetime, 
     assert answer(request_named(), now, past, cooldown_seconds=300) == Allow()
 
 
-def test_cooldown_does_not_count_what_never_ran(request_named: Named, now: datetime, ended: Ended) -> None:
+def test_cooldown_does_not_count_what_never_ran(
+    request_named: Named, now: datetime, ended: Ended
+) -> None:
     merged = ended(1, ran=False, started_at=None)
     assert answer(request_named(), now, [merged], cooldown_seconds=600) == Allow()
 
@@ -147,9 +186,13 @@ def test_running_retrains_count_for_the_budget(request_named: Named, now: dateti
     assert answer(request_named(), now, running=1, max_runs_per_day=1).reason == Reason.BUDGET_SPENT
 
 
-def test_loop_looks_again_when_the_first_may_start(request_named: Named, now: datetime, ended: Ended) -> None:
+def test_loop_looks_again_when_the_first_may_start(
+    request_named: Named, now: datetime, ended: Ended
+) -> None:
     found = plan(
-        Gathered([request_named()], {task: {} for task in Task}, [ended(5)]), Triggers(cooldown_seconds=600), now
+        Gathered([request_named()], {task: {} for task in Task}, [ended(5)]),
+        Triggers(cooldown_seconds=600),
+        now,
     )
     assert found.wake_at == now + timedelta(minutes=5)
     assert found.held == {"first": Reason.COOLDOWN}
@@ -158,17 +201,22 @@ def test_loop_looks_again_when_the_first_may_start(request_named: Named, now: da
 # Failures.
 
 
-def test_breaker_opens_after_failures_in_a_row(request_named: Named, now: datetime, ended: Ended) -> None:
+def test_breaker_opens_after_failures_in_a_row(
+    request_named: Named, now: datetime, ended: Ended
+) -> None:
     past = [ended(30), ended(20, failed=True), ended(10, failed=True, name="latest")]
     found = answer(request_named(), now, past, breaker_failures=2)
     assert (found.reason, found.until) == (Reason.BREAKER_OPEN, now + timedelta(minutes=20))
     assert (
-        "The last 2 retrains failed (triggers.breakerFailures), the latest, latest, with OutOfMemory" in found.message
+        "The last 2 retrains failed (triggers.breakerFailures), the latest, latest, with OutOfMemory"
+        in found.message
     )
     assert answer(request_named(), now, past, breaker_failures=3) == Allow()
 
 
-def test_breaker_lets_one_through_as_a_trial(request_named: Named, now: datetime, ended: Ended) -> None:
+def test_breaker_lets_one_through_as_a_trial(
+    request_named: Named, now: datetime, ended: Ended
+) -> None:
     past = [ended(40, failed=True), ended(35, failed=True)]
     requests = [request_named(f"r{second}", second) for second in range(3)]
     found = admit_all(requests, standing(Triggers(breaker_failures=2), now, [], past))
@@ -198,27 +246,54 @@ def test_request_for_something_else_is_not_merged(request_named: Named, now: dat
     assert isinstance(found["uid-of-c"], Wait)
 
 
-def test_suspended_request_takes_none_in_and_is_not_taken(request_named: Named, now: datetime) -> None:
-    requests = [request_named("held", suspend=True), request_named("a", 1), request_named("b", 2, suspend=True)]
+def test_suspended_request_takes_none_in_and_is_not_taken(
+    request_named: Named, now: datetime
+) -> None:
+    requests = [
+        request_named("held", suspend=True),
+        request_named("a", 1),
+        request_named("b", 2, suspend=True),
+    ]
     found = admit_all(requests, standing(Triggers(paused=True, coalesce=True), now, [], []))
     assert {type(found[request.uid]) for request in requests} == {Wait}
 
 
-def test_merged_triggers_are_counted_with_their_reasons(request_named: Named, now: datetime, ended: Ended) -> None:
+def test_merged_triggers_are_counted_with_their_reasons(
+    request_named: Named, now: datetime, ended: Ended
+) -> None:
     taken = [
-        ended(name=name, merged_into="first", trigger_reason=reason, ran=False, arrival=(name, 0, 0, name))
+        ended(
+            name=name,
+            merged_into="first",
+            trigger_reason=reason,
+            ran=False,
+            arrival=(name, 0, 0, name),
+        )
         for name, reason in (("c", "drift"), ("b", "drift"), ("d", "alert"))
     ]
-    found = plan(Gathered([request_named()], {task: {} for task in Task}, taken), Triggers(paused=True), now)
+    found = plan(
+        Gathered([request_named()], {task: {} for task in Task}, taken), Triggers(paused=True), now
+    )
     [step] = found.steps
     assert isinstance(step, Report)
-    assert step.status["merged"] == {"count": 3, "first": "b", "last": "d", "reasons": ["drift", "alert"]}
+    assert step.status["merged"] == {
+        "count": 3,
+        "first": "b",
+        "last": "d",
+        "reasons": ["drift", "alert"],
+    }
 
 
-def test_merged_request_is_finished_and_says_where_it_went(request_named: Named, now: datetime) -> None:
+def test_merged_request_is_finished_and_says_where_it_went(
+    request_named: Named, now: datetime
+) -> None:
     status = unlaunched(request_named("late"), Merge(request_named()), now)
     succeeded, promoted, _ = status["conditions"]
-    assert (succeeded["status"], succeeded["reason"], promoted["status"]) == ("False", "Merged", "False")
+    assert (succeeded["status"], succeeded["reason"], promoted["status"]) == (
+        "False",
+        "Merged",
+        "False",
+    )
     assert status["mergedInto"] == "first"
     assert "The request first waited already" in succeeded["message"]
 
@@ -231,7 +306,9 @@ def test_pause_holds_all_back(request_named: Named, now: datetime) -> None:
     assert answer(request_named(rollbackTo=3), now, paused=True).reason == Reason.PAUSED
 
 
-def test_way_back_does_not_wait_for_retrains(request_named: Named, now: datetime, ended: Ended) -> None:
+def test_way_back_does_not_wait_for_retrains(
+    request_named: Named, now: datetime, ended: Ended
+) -> None:
     past = [ended(1, failed=True)]
     limits = {"max_runs_per_day": 1, "cooldown_seconds": 600, "breaker_failures": 1}
     assert answer(request_named(rollbackTo=3), now, past, running=9, **limits) == Allow()

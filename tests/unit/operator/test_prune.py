@@ -25,13 +25,25 @@ def run_of(name: str, end: datetime, **other: Any) -> Past:
         "merged_into": None,
         "trigger_reason": "",
     }
-    fields |= {"started_at": end, "ended_at": end, "resource_version": 1, "arrival": ("", 0, 0, name), "uid": name}
+    fields |= {
+        "started_at": end,
+        "ended_at": end,
+        "resource_version": 1,
+        "arrival": ("", 0, 0, name),
+        "uid": name,
+    }
     return Past(**{"name": name, **fields, **other})
 
 
-def gone(past: list[Past], now: datetime, busy: set[str] | None = None, **settings: Any) -> list[str]:
+def gone(
+    past: list[Past], now: datetime, busy: set[str] | None = None, **settings: Any
+) -> list[str]:
     triggers = Triggers(
-        **{key: settings.pop(key) for key in list(settings) if key not in {"max_count", "max_age_days"}}
+        **{
+            key: settings.pop(key)
+            for key in list(settings)
+            if key not in {"max_count", "max_age_days"}
+        }
     )
     return [run.name for run in prunable(past, Retention(**settings), triggers, busy or set(), now)]
 

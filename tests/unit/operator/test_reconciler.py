@@ -14,7 +14,9 @@ NOBODY: Any = cast("Any", None)
 async def test_stop_that_comes_together_with_a_change_is_heard(settings: Settings) -> None:
     context = Context(settings)
     with context.precedence.first():  # so that it waits for a change, or for some seconds
-        running = asyncio.create_task(Reconciler(context, NOBODY, NOBODY, lambda: datetime.now(UTC)).run())
+        running = asyncio.create_task(
+            Reconciler(context, NOBODY, NOBODY, lambda: datetime.now(UTC)).run()
+        )
         await asyncio.sleep(0.1)
         context.view.changed.set()
         running.cancel()

@@ -30,7 +30,10 @@ def seen_pod(created: str, **status: Any) -> dict[str, Any]:
     return {"metadata": {**metadata, "creationTimestamp": created}, "status": status}
 
 
-FAILED = {"phase": "Failed", "containerStatuses": [{"name": "trainer", "state": {"terminated": {"exitCode": 70}}}]}
+FAILED = {
+    "phase": "Failed",
+    "containerStatuses": [{"name": "trainer", "state": {"terminated": {"exitCode": 70}}}],
+}
 
 
 def job_of(view: View) -> Job:
@@ -80,13 +83,17 @@ def test_pod_that_is_there_ends_the_hold_and_a_later_refusal_begins_one(view: Vi
     view.see_refusal(event())
     view.see_pod(seen_pod("2026-03-01T11:02:30Z"))
     assert job_of(view).held is None
-    view.see_pod(seen_pod("2026-03-01T11:02:30Z", **FAILED))  # its refusal of before is not news again
+    view.see_pod(
+        seen_pod("2026-03-01T11:02:30Z", **FAILED)
+    )  # its refusal of before is not news again
     assert job_of(view).held is None
     view.see_refusal(event(at="2026-03-01T11:03:00Z"))
     assert job_of(view).held
 
 
-def test_event_of_before_a_restart_says_nothing_about_a_job_that_runs(request_body: Build, job_body: Build) -> None:
+def test_event_of_before_a_restart_says_nothing_about_a_job_that_runs(
+    request_body: Build, job_body: Build
+) -> None:
     view = View()
     view.see_request(request_body())
     view.see_refusal(event())

@@ -19,8 +19,15 @@ def test_failure_without_a_job_has_a_row_too(request_body: Build, now: datetime)
     status = finished(request, Outcome("InvalidRequest", "spec.rows is wrong."), now)
     row = row_of(request, status, Preset.RECOMMENDED, now)
     assert (row["run_id"], row["request"]) == ("uid-of-first", "fraud/first")
-    assert (row["verdict"], row["reason"], row["message"]) == (None, "InvalidRequest", "spec.rows is wrong.")
-    assert (row["started_at"], row["finished_at"]) == ("2026-03-01T11:00:00Z", "2026-03-01T12:00:00Z")
+    assert (row["verdict"], row["reason"], row["message"]) == (
+        None,
+        "InvalidRequest",
+        "spec.rows is wrong.",
+    )
+    assert (row["started_at"], row["finished_at"]) == (
+        "2026-03-01T11:00:00Z",
+        "2026-03-01T12:00:00Z",
+    )
     assert (row["trigger_reason"], row["preset"]) == ("by hand", "recommended")
 
 
@@ -48,13 +55,26 @@ def test_decision_that_failed_leaves_the_verdict(request_body: Build, now: datet
         started_at=now,
         finished_at=now,
     )
-    status = ended(read_request(request_body()), Task.TRAIN, Outcome("Promoted", "Better.", result), now)
+    status = ended(
+        read_request(request_body()), Task.TRAIN, Outcome("Promoted", "Better.", result), now
+    )
     judged = row_of(read_request(request_body()), status, Preset.RECOMMENDED, now)
-    assert (judged["verdict"], judged["withheld"], judged["decided"]) == ("Promoted", "AwaitingDecision", False)
+    assert (judged["verdict"], judged["withheld"], judged["decided"]) == (
+        "Promoted",
+        "AwaitingDecision",
+        False,
+    )
     request = read_request(request_body(status=status | {"decisionJobName": "first-decision"}))
-    failed = row_of(request, decided(request, Outcome("OutOfMemory", "Too large."), now), Preset.RECOMMENDED, now)
+    failed = row_of(
+        request,
+        decided(request, Outcome("OutOfMemory", "Too large."), now),
+        Preset.RECOMMENDED,
+        now,
+    )
     assert (failed["verdict"], failed["withheld"], failed["decided"]) == ("Promoted", None, True)
     assert failed["reason"] == "OutOfMemory"
     assert failed["message"].startswith("Too large.")
-    unknown = row_of(request, decided(request, Outcome("JobDeleted", "Gone."), now), Preset.RECOMMENDED, now)
+    unknown = row_of(
+        request, decided(request, Outcome("JobDeleted", "Gone."), now), Preset.RECOMMENDED, now
+    )
     assert unknown["decided"] is False

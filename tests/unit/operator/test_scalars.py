@@ -12,7 +12,15 @@ from retraining_operator.scalars import Quantity, Text, Valued
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(True, "true"), (False, "false"), (7, "7"), (-7, "-7"), (7.0, "7"), (20240115.0, "20240115"), ("1.10", "1.10")],
+    [
+        (True, "true"),
+        (False, "false"),
+        (7, "7"),
+        (-7, "-7"),
+        (7.0, "7"),
+        (20240115.0, "20240115"),
+        ("1.10", "1.10"),
+    ],
 )
 def test_value_of_a_label_is_text(value: object, text: str) -> None:
     assert TypeAdapter(Text).validate_python(value) == text
@@ -43,7 +51,8 @@ def test_quantity_may_be_a_number(value: object, text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "value", [True, -1, float("nan"), float("inf"), "", "half", "true", "1 Gi", "-1", None, [1], {"a": 1}]
+    "value",
+    [True, -1, float("nan"), float("inf"), "", "half", "true", "1 Gi", "-1", None, [1], {"a": 1}],
 )
 def test_what_is_no_quantity_is_refused(value: Any) -> None:
     with pytest.raises(ValidationError):
@@ -52,6 +61,9 @@ def test_what_is_no_quantity_is_refused(value: Any) -> None:
 
 def test_variable_and_toleration_have_text_as_value_and_nothing_else_changes() -> None:
     adapter = TypeAdapter(Valued)
-    assert adapter.validate_python({"name": "PORT", "value": 5432}) == {"name": "PORT", "value": "5432"}
+    assert adapter.validate_python({"name": "PORT", "value": 5432}) == {
+        "name": "PORT",
+        "value": "5432",
+    }
     toleration = {"key": "gpu", "value": True, "tolerationSeconds": 30}
     assert adapter.validate_python(toleration) == toleration | {"value": "true"}

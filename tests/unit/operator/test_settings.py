@@ -32,11 +32,23 @@ def test_defaults_fill_the_rest(tmp_path: Path) -> None:
     ("text", "named"),
     [
         pytest.param(GOOD.replace("fraud", '""'), "namespace", id="an empty text"),
-        pytest.param(GOOD + "triggers: {maxConcurrent: 0}", "triggers.maxConcurrent", id="a number out of bounds"),
-        pytest.param(GOOD + "trainer: {minimumRows: lots}", "trainer.minimumRows", id="a trainer's setting"),
-        pytest.param(GOOD + "trainer: {minimalRows: 5}", "trainer.minimalRows", id="a name that does not exist"),
         pytest.param(
-            GOOD + "leaderElection: {renewDeadlineSeconds: 15}", "leaderElection", id="a leader that stops too late"
+            GOOD + "triggers: {maxConcurrent: 0}",
+            "triggers.maxConcurrent",
+            id="a number out of bounds",
+        ),
+        pytest.param(
+            GOOD + "trainer: {minimumRows: lots}", "trainer.minimumRows", id="a trainer's setting"
+        ),
+        pytest.param(
+            GOOD + "trainer: {minimalRows: 5}",
+            "trainer.minimalRows",
+            id="a name that does not exist",
+        ),
+        pytest.param(
+            GOOD + "leaderElection: {renewDeadlineSeconds: 15}",
+            "leaderElection",
+            id="a leader that stops too late",
         ),
         pytest.param("kafka: {}", "kafka.bootstrapServers", id="a needed one is missing"),
         pytest.param("- a list", "YAML", id="no mapping"),

@@ -4,7 +4,13 @@ import argparse
 
 import pytest
 
-from retraining_operator.kafka.offset_range import ReplayError, Span, add_arguments, check_bounds, read_span
+from retraining_operator.kafka.offset_range import (
+    ReplayError,
+    Span,
+    add_arguments,
+    check_bounds,
+    read_span,
+)
 
 NOON_MS = 1_772_366_400_000
 """2026-03-01T12:00:00Z."""
@@ -21,7 +27,13 @@ def test_offsets_are_read() -> None:
 
 
 @pytest.mark.parametrize(
-    "time", ["2026-03-01T12:00:00Z", "2026-03-01T13:00:00+01:00", "2026-03-01T12:00", "2026-03-01T12:00:00.000"]
+    "time",
+    [
+        "2026-03-01T12:00:00Z",
+        "2026-03-01T13:00:00+01:00",
+        "2026-03-01T12:00",
+        "2026-03-01T12:00:00.000",
+    ],
 )
 def test_times_are_read_and_are_utc_where_they_name_no_zone(time: str) -> None:
     assert read(f"--from-time {time}") == Span(from_ms=NOON_MS)
@@ -54,7 +66,9 @@ def test_nonsense_is_refused(text: str, words: str) -> None:
         (0, 0, 7, 7, "is empty"),
     ],
 )
-def test_offsets_that_kafka_does_not_have_are_refused(first: int, last: int, begin: int, end: int, words: str) -> None:
+def test_offsets_that_kafka_does_not_have_are_refused(
+    first: int, last: int, begin: int, end: int, words: str
+) -> None:
     with pytest.raises(ReplayError, match=words):
         check_bounds(Span(0, first, last), "drift", begin, end)
     check_bounds(Span(0, 5, 9), "drift", 5, 10)

@@ -25,7 +25,9 @@ ORIGIN = Origin("retraining-triggers", 2, 17, 1_750_000_000_123)
     ("value", "reason"),
     [
         pytest.param(
-            b'{"reason": "drift_detected", "drift_score": 0.31}', "drift_detected", id="reason beside other fields"
+            b'{"reason": "drift_detected", "drift_score": 0.31}',
+            "drift_detected",
+            id="reason beside other fields",
         ),
         pytest.param(b"{}", "unknown", id="no reason is unknown"),
         pytest.param(b'{"reason": null}', "unknown", id="a null reason is unknown"),
@@ -48,18 +50,30 @@ def test_trigger_keeps_reason_and_record(value: bytes, reason: str) -> None:
         pytest.param(b"\xff\xfe{}", Malformed.NOT_JSON, id="not UTF-8"),
         pytest.param(b'{"reason": "dr', Malformed.NOT_JSON, id="cut off"),
         pytest.param(b"[" * 50_000, Malformed.NOT_JSON, id="nested too deep to parse"),
-        pytest.param(b'{"n": ' + b"9" * 5_000 + b"}", Malformed.NOT_JSON, id="a number of 5,000 digits"),
+        pytest.param(
+            b'{"n": ' + b"9" * 5_000 + b"}", Malformed.NOT_JSON, id="a number of 5,000 digits"
+        ),
         pytest.param(b"[1, 2]", Malformed.NOT_OBJECT, id="an array"),
         pytest.param(b'"drift"', Malformed.NOT_OBJECT, id="a string"),
         pytest.param(b"null", Malformed.NOT_OBJECT, id="null"),
         pytest.param(b"x" * 1_000_000, Malformed.TOO_LARGE, id="1 MB of text"),
         pytest.param(
-            b'{"a": "' + b"x" * RECORD_LIMIT_BYTES + b'"}', Malformed.TOO_LARGE, id="an object over the limit"
+            b'{"a": "' + b"x" * RECORD_LIMIT_BYTES + b'"}',
+            Malformed.TOO_LARGE,
+            id="an object over the limit",
         ),
-        pytest.param(b'{"reason": "' + b"x" * 10_000 + b'"}', Malformed.REASON_TOO_LONG, id="a reason of 10,000"),
+        pytest.param(
+            b'{"reason": "' + b"x" * 10_000 + b'"}',
+            Malformed.REASON_TOO_LONG,
+            id="a reason of 10,000",
+        ),
         pytest.param(b'{"reason": 7}', Malformed.BAD_REASON, id="a number as reason"),
         pytest.param(b'{"reason": ["a"]}', Malformed.BAD_REASON, id="a list as reason"),
-        pytest.param(rb'{"reason": "a\u0000b"}', Malformed.BAD_REASON, id="a NUL, which PostgreSQL cannot store"),
+        pytest.param(
+            rb'{"reason": "a\u0000b"}',
+            Malformed.BAD_REASON,
+            id="a NUL, which PostgreSQL cannot store",
+        ),
         pytest.param(rb'{"reason": "\ud800"}', Malformed.BAD_REASON, id="half a surrogate pair"),
     ],
 )
@@ -116,7 +130,9 @@ def test_what_is_no_json_is_named(value: bytes, named: str) -> None:
 
 @given(
     st.one_of(
-        st.none(), st.binary(max_size=200), st.text(max_size=200).map(lambda text: text.encode("utf-8", "ignore"))
+        st.none(),
+        st.binary(max_size=200),
+        st.text(max_size=200).map(lambda text: text.encode("utf-8", "ignore")),
     )
 )
 def test_any_value_is_a_trigger_or_malformed(value: bytes | None) -> None:
@@ -129,7 +145,8 @@ def test_origin_writes_its_timestamp_as_kubernetes_does() -> None:
 
 
 @pytest.mark.parametrize(
-    ("milliseconds", "written"), [(-1, "1970-01-01T00:00:00.000Z"), (2**63 - 1, "9999-12-31T23:59:59.999Z")]
+    ("milliseconds", "written"),
+    [(-1, "1970-01-01T00:00:00.000Z"), (2**63 - 1, "9999-12-31T23:59:59.999Z")],
 )
 def test_timestamp_beyond_the_calendar_is_cut_to_it(milliseconds: int, written: str) -> None:
     assert Origin("drift", 0, 1, milliseconds).timestamp == written

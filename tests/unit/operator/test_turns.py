@@ -28,13 +28,20 @@ def turn(request_body: Build, job_body: Build, now: datetime) -> Turn:
     """Give the status that a Job's state makes of the one before."""
 
     def build(
-        before: Status | None = None, /, *, retries: int = 3, told: dict[str, Any] | None = None, **of: Any
+        before: Status | None = None,
+        /,
+        *,
+        retries: int = 3,
+        told: dict[str, Any] | None = None,
+        **of: Any,
     ) -> Status:
         body = job_body(**of)
         body["spec"]["backoffLimit"] = retries
         job = read_job(body)
         assert job
-        return launched(read_request(request_body(status=before)), replace(job, **(told or {})), now)
+        return launched(
+            read_request(request_body(status=before)), replace(job, **(told or {})), now
+        )
 
     return build
 
@@ -99,26 +106,41 @@ def test_no_attempt_is_announced_that_may_not_come(turn: Turn, of: dict[str, Any
 
 def test_trouble_that_is_worded_anew_is_told_once(turn: Turn, request_body: Build) -> None:
     first = turn(active=1, told={"held": HOLD})
-    again = turn(first, active=1, told={"held": replace(HOLD, message="Not found, in other words.")})
-    assert [each["reason"] for each in news(read_request(request_body()), first)] == ["ImagePullFailed"]
+    again = turn(
+        first, active=1, told={"held": replace(HOLD, message="Not found, in other words.")}
+    )
+    assert [each["reason"] for each in news(read_request(request_body()), first)] == [
+        "ImagePullFailed"
+    ]
     assert news(read_request(request_body(status=first)), again) == []
 
 
 @pytest.mark.parametrize("reason", sorted(HOLDS))
-def test_pod_that_waits_for_a_person_is_a_warning(request_body: Build, now: datetime, reason: str) -> None:
+def test_pod_that_waits_for_a_person_is_a_warning(
+    request_body: Build, now: datetime, reason: str
+) -> None:
     event = build_event(
-        read_request(request_body()), {"status": "Unknown", "reason": reason, "message": "x"}, "me", now
+        read_request(request_body()),
+        {"status": "Unknown", "reason": reason, "message": "x"},
+        "me",
+        now,
     )
     assert event["type"] == "Warning"
 
 
-def ended(request_body: Build, now: datetime, before: Status | None, answer: Values) -> tuple[list[str], Status]:
+def ended(
+    request_body: Build, now: datetime, before: Status | None, answer: Values
+) -> tuple[list[str], Status]:
     request = read_request(request_body(status=before))
-    status = recorded(request, before or finished(request, Outcome("JobFailed", "x"), now), answer, now)
+    status = recorded(
+        request, before or finished(request, Outcome("JobFailed", "x"), now), answer, now
+    )
     return [each["reason"] for each in news(request, status)], status
 
 
-def test_record_goes_without_saying_unless_it_comes_late(request_body: Build, now: datetime) -> None:
+def test_record_goes_without_saying_unless_it_comes_late(
+    request_body: Build, now: datetime
+) -> None:
     assert ended(request_body, now, None, DONE)[0] == ["JobFailed"]
     told, away = ended(request_body, now, None, AWAY)
     assert told == ["JobFailed", "DatabaseAway"]

@@ -43,7 +43,9 @@ HELD = trainer(waiting={"reason": "ErrImagePull", "message": "not found"})
 
 
 @pytest.mark.parametrize("job_first", [True, False], ids=["after its Job", "before its Job"])
-def test_job_is_known_to_wait_for_what_its_pod_waits_for(request_body: Build, job_body: Build, job_first: bool) -> None:
+def test_job_is_known_to_wait_for_what_its_pod_waits_for(
+    request_body: Build, job_body: Build, job_first: bool
+) -> None:
     view = View()
     view.see_request(request_body())
     for see in [view.see_job, view.see_pod] if job_first else [view.see_pod, view.see_job]:
@@ -93,11 +95,16 @@ def test_jobs_of_others_are_left_out(job_body: Build) -> None:
     assert not any(view.jobs.values())
 
 
-def test_end_of_a_pod_that_is_gone_is_kept_until_its_request_is_settled(request_body: Build) -> None:
+def test_end_of_a_pod_that_is_gone_is_kept_until_its_request_is_settled(
+    request_body: Build,
+) -> None:
     view, body = View(), request_body()
     end = {"exitCode": 0, "message": "{}", "finishedAt": "2026-03-01T11:04:00Z"}
     metadata = {"uid": "p", "labels": {"retraining.dev/request-uid": "uid-of-first"}}
-    ended = {"metadata": metadata, "status": {"containerStatuses": [{"name": "trainer", "state": {"terminated": end}}]}}
+    ended = {
+        "metadata": metadata,
+        "status": {"containerStatuses": [{"name": "trainer", "state": {"terminated": end}}]},
+    }
     view.see_request(body)
     view.see_pod(ended)
     view.see_pod({"metadata": metadata, "status": {}})  # a word without the end changes nothing
@@ -115,7 +122,11 @@ def test_list_takes_out_what_the_watch_has_missed(request_body: Build, job_body:
     view.changed.clear()
     view.keep_jobs(set(), 9)
     view.keep_requests({"uid-of-first"}, 7)
-    assert (list(view.requests), list(view.settled), view.jobs[Task.TRAIN]) == (["uid-of-first"], [], {})
+    assert (list(view.requests), list(view.settled), view.jobs[Task.TRAIN]) == (
+        ["uid-of-first"],
+        [],
+        {},
+    )
     assert view.changed.is_set()
 
 
