@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from retraining_job.contract import Decision, Preset
+from retraining_job.contract import ApprovalDecision, Preset
 from retraining_job.infra.logs import configure_logs
 from retraining_job.infra.signals import end_when_asked
 from retraining_job.runs import commands
@@ -57,7 +57,7 @@ def parser() -> argparse.ArgumentParser:
         "decide", help="put a challenger live that awaits a decision, or keep it out"
     )
     decide.add_argument("--run", dest="run_id", metavar="RUN", help="the run that has left it")
-    decide.add_argument("--decision", choices=[str(decision) for decision in Decision])
+    decide.add_argument("--decision", choices=[str(decision) for decision in ApprovalDecision])
     decide.add_argument(
         "--by", dest="decided_by", metavar="NAME", help="whose decision it is, for the record"
     )

@@ -26,28 +26,28 @@ class RunError(Exception):
     exit_code: ClassVar[ExitCode]
 
 
-class BadConfiguration(RunError):
+class BadConfigurationError(RunError):
     """A setting is wrong."""
 
     failure = Failure.BAD_CONFIGURATION
     exit_code = ExitCode.BAD_CONFIGURATION
 
 
-class BadData(RunError):
+class BadDataError(RunError):
     """The events cannot be trained on."""
 
     failure = Failure.BAD_DATA
     exit_code = ExitCode.BAD_DATA
 
 
-class DependencyAway(RunError):
+class DependencyUnavailableError(RunError):
     """The database or Redis does not answer as it should, which may pass."""
 
     failure = Failure.DEPENDENCY_AWAY
     exit_code = ExitCode.DEPENDENCY_AWAY
 
 
-class AuditPending(RunError):
+class AuditPendingError(RunError):
     """The model is live, and its audit row is missing."""
 
     failure = Failure.AUDIT_PENDING

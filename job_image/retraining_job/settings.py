@@ -18,13 +18,13 @@ from retraining_job.contract import (
     ENVIRONMENT_PREFIX,
     REDIS_URL,
     SIGNING_KEY,
-    Decision,
+    ApprovalDecision,
     Tunables,
     environment_name,
     value_name,
 )
 from retraining_job.contract.database_url import cleaned
-from retraining_job.errors import BadConfiguration
+from retraining_job.errors import BadConfigurationError
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
@@ -88,7 +88,7 @@ class TrainSettings(MigrateSettings):
 class DecideSettings(TrainSettings):
     """What `decide` needs besides: a person's word on the challenger of the run."""
 
-    decision: Decision
+    decision: ApprovalDecision
     decided_by: str = Field(default="", max_length=200)
 
 
@@ -105,13 +105,13 @@ def read_settings(kind: type[Settings], **given: Any) -> Settings:
     """Read the settings from the environment; what is given besides wins.
 
     Raises:
-        BadConfiguration: one sentence for each setting that is missing or wrong.
+        BadConfigurationError: one sentence for each setting that is missing or wrong.
     """
     try:
         return kind(**given)
     except ValidationError as error:
         details = error.errors(include_input=False, include_url=False)
-        raise BadConfiguration(" ".join(sentence(detail) for detail in details)) from None
+        raise BadConfigurationError(" ".join(sentence(detail) for detail in details)) from None
 
 
 def sentence(detail: ErrorDetails) -> str:

@@ -23,15 +23,15 @@ from prometheus_client import disable_created_metrics
 
 from retraining_operator.api import names
 from retraining_operator.context import Context
-from retraining_operator.controller.executor import Worker
+from retraining_operator.controller.executor import Executor
 from retraining_operator.controller.reconciler import Reconciler
 from retraining_operator.controller.replica import Replica
-from retraining_operator.fault_injection import Crashes
+from retraining_operator.fault_injection import FaultInjection
 from retraining_operator.intake import replay
 from retraining_operator.intake.intake import Intake
 from retraining_operator.kafka.consumer import Consumer
-from retraining_operator.kube.client import NoAccess, connect
-from retraining_operator.kube.event_recorder import Narrator
+from retraining_operator.kube.client import NoClusterAccessError, connect
+from retraining_operator.kube.event_recorder import EventRecorder
 from retraining_operator.leader.lease import Elector, identify
 from retraining_operator.observability import logs
 from retraining_operator.observability.gauges import Sources
@@ -60,7 +60,7 @@ def main() -> int:
     arguments = parser.parse_args()
     try:
         settings = read_settings(arguments.config)
-        crashes = Crashes.read(os.environ)
+        crashes = FaultInjection.read(os.environ)
     except SettingsError as error:
         print(error, file=sys.stderr)  # noqa: T201  # logging is not set up without settings
         return EXIT_BAD_SETTING
@@ -71,7 +71,7 @@ def main() -> int:
     sys.setswitchinterval(SWITCH_SECONDS)
     try:
         asyncio.run(operate(settings, crashes))
-    except NoAccess as error:
+    except NoClusterAccessError as error:
         logger.error("%s", error)  # noqa: TRY400  # a sentence for a person, who has no use for a traceback
         return EXIT_BAD_SETTING
     except Exception:
@@ -81,12 +81,12 @@ def main() -> int:
     return 0
 
 
-async def operate(settings: Settings, crashes: Crashes) -> None:
+async def operate(settings: Settings, crashes: FaultInjection) -> None:
     """Run one replica and its HTTP server; any part of them dying ends them all."""
     context = Context(settings, crashes=crashes)
     async with connect(settings.namespace) as cluster, connect(settings.namespace) as apart:
-        narrator = Narrator(cluster, platform.node())
-        worker = Worker(context, cluster, narrator, now)
+        narrator = EventRecorder(cluster, platform.node())
+        worker = Executor(context, cluster, narrator, now)
         reconciler = Reconciler(context, cluster, worker, now)
         intake = Intake(context, cluster)
         consumer = Consumer(settings.kafka, intake.accept, context.metrics, instance_id(settings))

@@ -46,7 +46,7 @@ class Point(StrEnum):
     """The outcome is in the status, and the Job's time to live is not set."""
 
 
-class Crashes:
+class FaultInjection:
     """Dies at some of the points."""
 
     def __init__(self, odds: Mapping[Point, float], source: Random) -> None:
@@ -54,12 +54,12 @@ class Crashes:
         self._source = source
 
     @classmethod
-    def off(cls) -> Crashes:
+    def off(cls) -> FaultInjection:
         """Never die."""
         return cls({}, Random())  # noqa: S311  # no secret
 
     @classmethod
-    def read(cls, environment: Mapping[str, str]) -> Crashes:
+    def read(cls, environment: Mapping[str, str]) -> FaultInjection:
         """Read the odds from the environment.
 
         Raises:
@@ -71,7 +71,7 @@ class Crashes:
             raise SettingsError(f"The setting {VARIABLE} is wrong: {error}.") from None
 
     @classmethod
-    def _read(cls, environment: Mapping[str, str]) -> Crashes:
+    def _read(cls, environment: Mapping[str, str]) -> FaultInjection:
         text = environment.get(VARIABLE, "").strip()
         source = Random()  # noqa: S311  # no secret; a seed would let each next process die at the same moment
         if not text:

@@ -17,7 +17,7 @@ LINGER_SECONDS = 0.05
 """How long after the last of those that go first the next one may still come: a batch's offsets are committed then."""
 
 
-class Precedence:
+class WritePriority:
     """Who is at work that goes first, and since when the others have given way."""
 
     def __init__(

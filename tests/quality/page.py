@@ -15,7 +15,7 @@ from textwrap import fill
 
 import numpy as np
 
-from retraining_job.contract import Figures, Preset, Reason, Tunables, Verdict
+from retraining_job.contract import ContenderMetrics, Preset, Tunables, Verdict, VerdictReason
 from retraining_job.evaluation.decision import Decision
 from retraining_job.evaluation.evidence import Evidence
 from retraining_job.evaluation.input_change import ChampionInput, changed
@@ -212,7 +212,7 @@ def honest(*found: dict[str, Outcomes]) -> list[Evidence]:
         for decision, evidence in runs
         if evidence.labels and evidence.comparison
     ]
-    if any(decision.reason == Reason.LABELS_FOLLOW_ALERTS for decision, _ in judged):
+    if any(decision.reason == VerdictReason.LABELS_FOLLOW_ALERTS for decision, _ in judged):
         raise ValueError(
             "Honest labels were taken for some that follow alerts: the page must say so."
         )
@@ -359,7 +359,7 @@ def change(found: Outcomes, part: str) -> str:
     return f"{before:.3f} → {after:.3f}"
 
 
-def precision(figures: Figures, part: str) -> float | None:
+def precision(figures: ContenderMetrics, part: str) -> float | None:
     """Give the average precision of a part."""
     value: float | None = getattr(figures, part).average_precision
     return value

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class RunOutcome:
     """What became of a run."""
 
     result: Result
@@ -28,13 +28,13 @@ class Outcome:
     """The version that a rollback put live again."""
 
 
-def outcome_of(result: Result, evidence: Evidence | None) -> Outcome:
+def outcome_of(result: Result, evidence: Evidence | None) -> RunOutcome:
     """Put a result and its evidence together, and draw the report."""
     if evidence is None:
-        return Outcome(result)
+        return RunOutcome(result)
     from retraining_job.report import report  # noqa: PLC0415  # not every run has evidence
 
     told = evidence.model_copy(
         update={"promoted": result.promoted, "withheld": result.withheld, "message": result.message}
     )
-    return Outcome(result, told, report(told))
+    return RunOutcome(result, told, report(told))

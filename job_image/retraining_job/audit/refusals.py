@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import psycopg2
 
 from retraining_job.contract.postgres_errors import postgres_error
-from retraining_job.errors import BadConfiguration
+from retraining_job.errors import BadConfigurationError
 from retraining_job.infra.postgres import explanation
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ class SilentRefusalError(Exception):
     """The database has reported success, and the row is not there."""
 
 
-class RefusedRowError(BadConfiguration):
+class RefusedRowError(BadConfigurationError):
     """A table refuses a row; the text names the table, the constraint and the value."""
 
     def __init__(self, message: str, code: str) -> None:

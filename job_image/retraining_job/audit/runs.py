@@ -17,14 +17,14 @@ from psycopg2.extras import Json, RealDictCursor
 from retraining_job.audit.fitting import fitted
 from retraining_job.audit.refusals import RefusedRowError, SilentRefusalError, checked, refusals
 from retraining_job.audit.tables import Tables, tables_of
-from retraining_job.contract import Reason, Result, Verdict, Withheld, read_row
-from retraining_job.errors import BadConfiguration, BadData
+from retraining_job.contract import Result, Verdict, VerdictReason, Withheld, read_row
+from retraining_job.errors import BadConfigurationError, BadDataError
 from retraining_job.infra.postgres import database
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection  # noqa: N812
 
-    from retraining_job.audit.outcome import Outcome
+    from retraining_job.audit.outcome import RunOutcome
     from retraining_job.settings import MigrateSettings, TrainSettings
 
 AUDIT_LOCK = 7_385_001
@@ -61,7 +61,7 @@ def read_trail(settings: TrainSettings) -> Trail:
     """Look what is recorded, and what there is to write to, before any work is done for it.
 
     Raises:
-        BadConfiguration: there is no table `model_versions`, or not with the old service's columns.
+        BadConfigurationError: there is no table `model_versions`, or not with the old service's columns.
         DependencyAway: the database does not answer.
     """
     with database(settings.database_url) as connection:
@@ -108,32 +108,32 @@ def report_of(settings: MigrateSettings, run: str) -> str:
     """Give the report of a run, by its id or by the name of its RetrainRequest, of which the newest counts.
 
     Raises:
-        BadData: there is no such run, or it has left no report.
+        BadDataError: there is no such run, or it has left no report.
     """
     with database(settings.database_url) as connection:
         if "report" not in tables_of(connection).run_columns:
-            raise BadConfiguration(
+            raise BadConfigurationError(
                 'The database keeps no reports: run "python -m retraining_job migrate" to let it.'
             )
         with connection.cursor() as cursor:
             cursor.execute(REPORT, {"run": run})
             row = cursor.fetchone()
     if row is None:
-        raise BadData(f"There is no run {run} in retraining_runs.")
+        raise BadDataError(f"There is no run {run} in retraining_runs.")
     if row[0] is None:
-        raise BadData(
+        raise BadDataError(
             f"The run {run} has left no report: only runs of the recommended preset that were judged do."
         )
     return str(row[0])
 
 
-def announce(settings: TrainSettings, outcome: Outcome) -> None:
+def announce(settings: TrainSettings, outcome: RunOutcome) -> None:
     """Write down what is about to be published, once it is certain that it can be recorded.
 
     The evidence must be there even if the run dies right after it has published.
 
     Raises:
-        BadConfiguration: The database would refuse a row of the promotion.
+        BadConfigurationError: The database would refuse a row of the promotion.
         DependencyAway: The database does not answer.
     """
     with database(settings.database_url) as connection:
@@ -143,17 +143,17 @@ def announce(settings: TrainSettings, outcome: Outcome) -> None:
             "verdict": None,
             "version": None,
             "promoted": False,
-            "reason": Reason.ANNOUNCED,
+            "reason": VerdictReason.ANNOUNCED,
         }
         row = row_of(settings, outcome) | nothing_yet
         upsert_run(connection, tables, row)
 
 
-def rehearse(settings: TrainSettings, outcome: Outcome) -> None:
+def rehearse(settings: TrainSettings, outcome: RunOutcome) -> None:
     """Check that the rows of a promotion can be written, before anything is published.
 
     Raises:
-        BadConfiguration: The database refuses one of them; the text names table, constraint and
+        BadConfigurationError: The database refuses one of them; the text names table, constraint and
             value. DependencyAway: The database does not answer.
     """
     with database(settings.database_url) as connection:
@@ -161,14 +161,14 @@ def rehearse(settings: TrainSettings, outcome: Outcome) -> None:
 
 
 def try_rows(
-    connection: Connection, tables: Tables, settings: TrainSettings, outcome: Outcome
+    connection: Connection, tables: Tables, settings: TrainSettings, outcome: RunOutcome
 ) -> None:
     """Write both rows of a promotion, and take them back.
 
     That another run has taken the version meanwhile is no refusal: publishing notices it.
 
     Raises:
-        BadConfiguration: The database refuses one of them.
+        BadConfigurationError: The database refuses one of them.
     """
     with connection.cursor() as cursor:
         cursor.execute("SAVEPOINT rehearsal")
@@ -181,15 +181,15 @@ def try_rows(
                 outcome.result.version or 0
             ):
                 return
-            raise BadConfiguration(f"{error} The challenger was not published.") from None
+            raise BadConfigurationError(f"{error} The challenger was not published.") from None
         cursor.execute("ROLLBACK TO SAVEPOINT rehearsal")
 
 
-def record(settings: TrainSettings, outcome: Outcome) -> None:
+def record(settings: TrainSettings, outcome: RunOutcome) -> None:
     """Write the rows of a run that are not there yet.
 
     Raises:
-        BadConfiguration: The database refuses them; the text names table, constraint and value.
+        BadConfigurationError: The database refuses them; the text names table, constraint and value.
         DependencyAway: The database does not answer.
     """
     with database(settings.database_url) as connection:
@@ -269,7 +269,7 @@ def upsert_run(connection: Connection, tables: Tables, row: dict[str, Any]) -> N
         cursor.execute(checked(statement), wrapped)
 
 
-def row_of(settings: TrainSettings, outcome: Outcome) -> dict[str, Any]:
+def row_of(settings: TrainSettings, outcome: RunOutcome) -> dict[str, Any]:
     """Lay an outcome out as a row of `retraining_runs`, with what was asked for."""
     asked = {
         "request": settings.request or None,
@@ -279,7 +279,7 @@ def row_of(settings: TrainSettings, outcome: Outcome) -> dict[str, Any]:
     return asked | facts_of(outcome)
 
 
-def facts_of(outcome: Outcome) -> dict[str, Any]:
+def facts_of(outcome: RunOutcome) -> dict[str, Any]:
     """Lay out what became of a run; what is not known leaves standing what is there."""
     result = outcome.result
     row = {
@@ -313,7 +313,7 @@ def result_of_version(row: dict[str, Any]) -> Result:
         run_id=row["run_id"],
         verdict=Verdict.PROMOTED,
         promoted=True,
-        reason=Reason.UNKNOWN,
+        reason=VerdictReason.UNKNOWN,
         message=f"This run has put version {row['version']} live; its own row in retraining_runs is gone.",
         n_samples=row["n_samples"],
         version=int(row["version"]),

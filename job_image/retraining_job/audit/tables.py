@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from psycopg2.extensions import encodings
 
 from retraining_job.contract.database_url import SETTING
-from retraining_job.errors import BadConfiguration
+from retraining_job.errors import BadConfigurationError
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection  # noqa: N812
@@ -77,16 +77,16 @@ def tables_of(connection: Connection) -> Tables:
     """Look what there is to write to.
 
     Raises:
-        BadConfiguration: there is no table `model_versions`, or not with the old service's columns.
+        BadConfigurationError: there is no table `model_versions`, or not with the old service's columns.
     """
     versions = columns_of(connection, "model_versions")
     if not versions:
-        raise BadConfiguration(
+        raise BadConfigurationError(
             f"The database of {SETTING} has no table model_versions, where promotions are recorded: "
             'run "python -m retraining_job migrate" to make it.'
         )
     if missing := [name for name in VERSION_COLUMNS if name not in versions]:
-        raise BadConfiguration(
+        raise BadConfigurationError(
             f"The table model_versions in the database of {SETTING} lacks the columns {', '.join(missing)}."
         )
     encoding = connection.get_parameter_status("server_encoding") or "UTF8"

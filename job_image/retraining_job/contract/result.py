@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
-from retraining_job.contract.verdict import Reason, Verdict, Withheld
+from retraining_job.contract.verdict import Verdict, VerdictReason, Withheld
 
 RESULT_LIMIT_BYTES = 4096
 """Kubernetes keeps no more than this of a container's termination message."""
@@ -30,7 +30,7 @@ class Window(BaseModel):
     rows: int
 
 
-class PartFigures(BaseModel):
+class PartMetrics(BaseModel):
     """What one part of a contender, or their mixture, reached on the hold-out."""
 
     model_config = ConfigDict(frozen=True)
@@ -45,7 +45,7 @@ class PartFigures(BaseModel):
     """The share of events with a score above the live threshold."""
 
 
-class Figures(BaseModel):
+class ContenderMetrics(BaseModel):
     """What one contender reached on the hold-out."""
 
     model_config = ConfigDict(frozen=True)
@@ -55,14 +55,14 @@ class Figures(BaseModel):
 
     None where no event of the hold-out has a label.
     """
-    mixture: PartFigures | None = None
+    mixture: PartMetrics | None = None
     """The score as the live service mixes it.
 
     The `reference` preset has no figures but the one above.
     """
-    hst: PartFigures | None = None
+    hst: PartMetrics | None = None
     """The forest alone."""
-    sad: PartFigures | None = None
+    sad: PartMetrics | None = None
     """The deviation score alone."""
 
 
@@ -71,8 +71,8 @@ class Contenders(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    challenger: Figures
-    champion: Figures | None = None
+    challenger: ContenderMetrics
+    champion: ContenderMetrics | None = None
 
 
 class Result(BaseModel):
@@ -107,7 +107,7 @@ class Result(BaseModel):
         """Read the verdict that earlier trainers had for a first model, whether it went live or not."""
         if not isinstance(fields, Mapping) or fields.get("verdict") != FORMER_FIRST:
             return fields
-        unfit = fields.get("reason") in {Reason.BELOW_FLOOR, Reason.UNUSABLE_SCORES}
+        unfit = fields.get("reason") in {VerdictReason.BELOW_FLOOR, VerdictReason.UNUSABLE_SCORES}
         return {**fields, "verdict": Verdict.UNFIT if unfit else Verdict.FIRST_MODEL}
 
     def document(self) -> str:

@@ -18,7 +18,7 @@ class Preset(StrEnum):
     REFERENCE = "reference"
 
 
-class Policy(StrEnum):
+class PromotionPolicy(StrEnum):
     """What the challenger must show to be promoted by the `recommended` preset."""
 
     NON_INFERIOR = "NonInferior"
@@ -53,7 +53,7 @@ class Promotion(StrEnum):
     MANUAL = "Manual"
 
 
-class Decision(StrEnum):
+class ApprovalDecision(StrEnum):
     """A person's word on a challenger that awaits it."""
 
     APPROVE = "approve"
@@ -77,7 +77,7 @@ class Tunables(BaseModel):
     minimum_rows: int = Field(default=500, ge=1, le=1_000_000)
     """With fewer events there is no training."""
 
-    policy: Policy = Policy.NON_INFERIOR
+    policy: PromotionPolicy = PromotionPolicy.NON_INFERIOR
     margin: float = Field(default=0.05, ge=0.0, le=1.0)
     """By how much average precision may be worse and still count as not inferior."""
     alert_rate_factor: float = Field(default=3.0, ge=1.0, le=1000.0)

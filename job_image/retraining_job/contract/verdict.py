@@ -63,7 +63,7 @@ class Withheld(StrEnum):
     """Promotion is Manual, and a person has rejected it."""
 
 
-class Reason(StrEnum):
+class VerdictReason(StrEnum):
     """Why a run has its verdict, in one word each; where the old service had a word for it, it is the old one."""
 
     # The `reference` preset's

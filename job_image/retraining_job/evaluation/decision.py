@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from retraining_job.contract import Reason, Verdict
+    from retraining_job.contract import Verdict, VerdictReason
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,7 @@ class Decision:
     """A verdict with its reason in one word, and in plain sentences with every number that decided."""
 
     verdict: Verdict
-    reason: Reason
+    reason: VerdictReason
     message: str
     promotes: bool = False
     """Whether the challenger may go live: not every verdict of the same name does the same."""

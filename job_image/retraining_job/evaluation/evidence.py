@@ -10,17 +10,17 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from retraining_job.contract import Figures, Policy, Window, Withheld
+from retraining_job.contract import ContenderMetrics, PromotionPolicy, Window, Withheld
 from retraining_job.evaluation.input_change import InputChange
 
 
-class Record(BaseModel):
+class EvidencePart(BaseModel):
     """A part of the evidence."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
 
-class FeatureRecord(Record):
+class FeatureRecord(EvidencePart):
     """What was found of one feature in the training rows, and what was done about it."""
 
     name: str
@@ -36,7 +36,7 @@ class FeatureRecord(Record):
     note: str = ""
 
 
-class Split(Record):
+class Split(EvidencePart):
     """Which rows trained and which judged, oldest to newest: training, gap, hold-out."""
 
     training: Window
@@ -52,7 +52,7 @@ class Split(Record):
     """Events of the hold-out that the champion was trained on, as far as that is known."""
 
 
-class LabelCoverage(Record):
+class LabelCoverage(EvidencePart):
     """How the labels of the hold-out are spread over the champion's alerts and the other events."""
 
     flagged: int
@@ -80,7 +80,7 @@ class LabelCoverage(Record):
         return self.unflagged_labelled / self.unflagged if self.unflagged else None
 
 
-class HiddenLoss(Record):
+class HiddenLoss(EvidencePart):
     """A part of the challenger that ranks worse than the champion's, while the combined score hides it."""
 
     part: str
@@ -90,7 +90,7 @@ class HiddenLoss(Record):
     challenger: float
 
 
-class Comparison(Record):
+class Comparison(EvidencePart):
     """The difference of average precision, challenger less champion, by a paired stratified bootstrap."""
 
     difference: float
@@ -103,14 +103,14 @@ class Comparison(Record):
     seed: int
 
 
-class Curve(Record):
+class Curve(EvidencePart):
     """A line in the report: precision over recall, thinned to what a picture can show."""
 
     recall: list[float]
     precision: list[float]
 
 
-class ScoreHistogram(Record):
+class ScoreHistogram(EvidencePart):
     """How one contender's mixture scores are spread, by class; the edges are common to all."""
 
     edges: list[float]
@@ -118,7 +118,7 @@ class ScoreHistogram(Record):
     normal: list[int]
 
 
-class Period(Record):
+class Period(EvidencePart):
     """One of about ten stretches of the hold-out, equal in rows."""
 
     first: datetime
@@ -131,7 +131,7 @@ class Period(Record):
     champion_alert_rate: float | None = None
 
 
-class Contender(Record):
+class Contender(EvidencePart):
     """One of the two that were judged."""
 
     version: int | None = None
@@ -140,7 +140,7 @@ class Contender(Record):
     """SHA-256 of its state, or of its pickle where it is a foreign one."""
     trained: Window | None = None
     """The events that it was trained on; None where that is not known."""
-    figures: Figures = Figures()
+    figures: ContenderMetrics = ContenderMetrics()
     usable: bool = True
     """Whether its scores are finite and not all the same."""
     problem: str = ""
@@ -157,7 +157,7 @@ class Contender(Record):
     histogram: ScoreHistogram | None = None
 
 
-class Provenance(Record):
+class Provenance(EvidencePart):
     """Where a run and its data come from: enough to do it again."""
 
     run_id: str
@@ -178,7 +178,7 @@ class Provenance(Record):
     settings: dict[str, Any]
 
 
-class Evidence(Record):
+class Evidence(EvidencePart):
     """All that decided one run."""
 
     provenance: Provenance
@@ -187,7 +187,7 @@ class Evidence(Record):
     threshold: float
     threshold_source: str
     """`setting`, or the Redis key that it was read from."""
-    policy: Policy
+    policy: PromotionPolicy
     margin: float
     """By how much average precision may be worse: the setting, or less where the champion is close to chance."""
     chance: float | None = None

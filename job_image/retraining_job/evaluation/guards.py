@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from retraining_job.contract import Reason, Verdict
+from retraining_job.contract import Verdict, VerdictReason
 from retraining_job.evaluation.decision import Decision
 from retraining_job.evaluation.input_change import InputChange
 from retraining_job.evaluation.labels import (
@@ -43,9 +43,9 @@ def input_decision(change: InputChange) -> Decision | None:
         return None
     if not change.has_champion:
         message = f"{change.beyond} There is no live model, and none goes live."
-        return Decision(Verdict.UNFIT, Reason.INPUT_UNREADABLE, message)
+        return Decision(Verdict.UNFIT, VerdictReason.INPUT_UNREADABLE, message)
     message = f"The input has changed. {change.beyond} The champion stays. {ACCEPT}"
-    return Decision(Verdict.KEPT, Reason.INPUT_CHANGED, message)
+    return Decision(Verdict.KEPT, VerdictReason.INPUT_CHANGED, message)
 
 
 def labels_guard(evidence: Evidence) -> Decision | None:
@@ -70,7 +70,7 @@ def labels_guard(evidence: Evidence) -> Decision | None:
         )
     else:
         return None
-    return Decision(Verdict.INCONCLUSIVE, Reason.LABELS_FOLLOW_ALERTS, f"{why} {SAMPLE}")
+    return Decision(Verdict.INCONCLUSIVE, VerdictReason.LABELS_FOLLOW_ALERTS, f"{why} {SAMPLE}")
 
 
 def share(count: int, of: int) -> str:
@@ -88,7 +88,7 @@ def with_remarks(decision: Decision, evidence: Evidence) -> Decision:
 
 def input_remarks(change: InputChange, reason: str) -> list[str]:
     """Return what the message says of the input, unless the verdict is about it."""
-    if reason in {Reason.INPUT_CHANGED, Reason.INPUT_UNREADABLE}:
+    if reason in {VerdictReason.INPUT_CHANGED, VerdictReason.INPUT_UNREADABLE}:
         return []
     accepted = [f"A change of the input was accepted: {change.beyond}"] if change.beyond else []
     return [*accepted, *filter(None, [change.noticed])]

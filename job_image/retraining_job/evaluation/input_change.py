@@ -46,7 +46,7 @@ class Scope(StrEnum):
     """Those after a break within the events of the run."""
 
 
-class Fall(BaseModel):
+class FeatureLoss(BaseModel):
     """A feature that fewer events have as a usable number than before."""
 
     model_config = ConfigDict(frozen=True)
@@ -74,7 +74,7 @@ class InputChange(BaseModel):
     champion_version: int | None = None
     """None where there is no champion, or its version is not known."""
     has_champion: bool = False
-    falls: list[Fall] = []
+    falls: list[FeatureLoss] = []
     """Beyond `NOTICED`, greatest first; of features that the champion uses."""
     new: list[str] = []
     """Features that the champion's events did not have."""
@@ -150,7 +150,9 @@ def changed(
     )
 
 
-def recorded_falls(now: InputShape, then: InputShape, used: Collection[str]) -> Iterable[Fall]:
+def recorded_falls(
+    now: InputShape, then: InputShape, used: Collection[str]
+) -> Iterable[FeatureLoss]:
     """Compute the fall of each feature that the champion uses, against its recorded shape.
 
     The newest events are compared with the lowest stretch of then, so that a share that rises and
@@ -162,16 +164,16 @@ def recorded_falls(now: InputShape, then: InputShape, used: Collection[str]) -> 
             continue
         found = now.features.get(name)
         usable, newest = (found.usable, found.newest) if found else (0.0, 0.0)
-        of_all = Fall(
+        of_all = FeatureLoss(
             name=name, before=min(before.usable, before.newest), after=usable, scope=Scope.ALL
         )
-        of_newest = Fall(
+        of_newest = FeatureLoss(
             name=name, before=min(before.newest, before.lowest), after=newest, scope=Scope.NEWEST
         )
         yield max(of_all, of_newest, key=lambda fall: fall.size)
 
 
-def unrecorded_falls(measured: Measured, used: Collection[str]) -> Iterable[Fall]:
+def unrecorded_falls(measured: Measured, used: Collection[str]) -> Iterable[FeatureLoss]:
     """Compute the falls that can be known without a recorded shape.
 
     These are features that the champion uses and (nearly) no event has, and lasting falls within
@@ -185,9 +187,9 @@ def unrecorded_falls(measured: Measured, used: Collection[str]) -> Iterable[Fall
         found = now.features.get(name)
         usable = found.usable if found else 0.0
         if usable < VANISHED and not (never_stored and name in NEUTRAL_FEATURES):
-            yield Fall(name=name, before=1.0, after=usable, scope=Scope.ALL)
+            yield FeatureLoss(name=name, before=1.0, after=usable, scope=Scope.ALL)
         elif step := measured.steps.get(name):
-            yield Fall(name=name, before=step.before, after=step.after, scope=Scope.STEP)
+            yield FeatureLoss(name=name, before=step.before, after=step.after, scope=Scope.STEP)
 
 
 def turned_constant(now: InputShape, then: InputShape) -> list[str]:
@@ -221,7 +223,11 @@ def unreadable_input(now: InputShape) -> str:
 
 
 def beyond(
-    falls: list[Fall], constant: list[str], varied: list[str], champion: ChampionInput, limit: float
+    falls: list[FeatureLoss],
+    constant: list[str],
+    varied: list[str],
+    champion: ChampionInput,
+    limit: float,
 ) -> str:
     """Return why the change is beyond the limit; empty where it is not."""
     found = [fall for fall in falls if fall.size > limit]
@@ -243,7 +249,7 @@ def beyond(
 
 
 def noticed(
-    falls: list[Fall], new: list[str], now: InputShape, then: InputShape | None, limit: float
+    falls: list[FeatureLoss], new: list[str], now: InputShape, then: InputShape | None, limit: float
 ) -> str:
     """Return what has changed within the limits; empty where nothing has."""
     sentences = []
@@ -263,7 +269,7 @@ def named(version: int | None) -> str:
     return "the champion" if version is None else f"the champion (version {version})"
 
 
-def described(fall: Fall) -> str:
+def described(fall: FeatureLoss) -> str:
     """Return a fall in words: `hour_of_day (16.7% of all events, 100.0% before)`."""
     where = {
         Scope.ALL: "all events",

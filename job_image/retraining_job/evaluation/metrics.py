@@ -11,7 +11,7 @@ import math
 
 import numpy as np
 
-from retraining_job.contract import Figures, PartFigures, Tunables
+from retraining_job.contract import ContenderMetrics, PartMetrics, Tunables
 from retraining_job.evaluation.evidence import Curve, ScoreHistogram
 from retraining_job.evaluation.scores import Scores, ranked
 
@@ -123,10 +123,12 @@ def matching_threshold(scores: np.ndarray, alerts: int) -> float:
     return float(middle if alerts == 0 or middle < descending[alerts - 1] else lower)
 
 
-def figures_of(truth: np.ndarray, scores: Scores, settings: Tunables, threshold: float) -> Figures:
+def figures_of(
+    truth: np.ndarray, scores: Scores, settings: Tunables, threshold: float
+) -> ContenderMetrics:
     """Give all figures of one contender."""
     mixture = ranked(scores.mixture(settings.forest_weight, settings.deviation_weight))
-    return Figures(
+    return ContenderMetrics(
         precision=rounded(accuracy(truth, mixture, threshold)),
         mixture=part_figures(truth, mixture, settings, threshold),
         hst=part_figures(truth, ranked(scores.hst), settings, threshold),
@@ -136,10 +138,10 @@ def figures_of(truth: np.ndarray, scores: Scores, settings: Tunables, threshold:
 
 def part_figures(
     truth: np.ndarray, scores: np.ndarray, settings: Tunables, threshold: float
-) -> PartFigures:
+) -> PartMetrics:
     """Give the figures of one part of a contender, or of the mixture."""
     precision, recall = at_budget(truth, scores, settings.alert_budget)
-    return PartFigures(
+    return PartMetrics(
         average_precision=rounded(average_precision(truth, scores)),
         roc_auc=rounded(roc_auc(truth, scores)),
         budget_precision=rounded(precision),

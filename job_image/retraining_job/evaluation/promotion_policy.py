@@ -10,13 +10,13 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from retraining_job.contract import (
-    Figures,
+    ContenderMetrics,
     OnInconclusive,
-    PartFigures,
-    Policy,
-    Reason,
+    PartMetrics,
+    PromotionPolicy,
     Tunables,
     Verdict,
+    VerdictReason,
     value_name,
 )
 from retraining_job.evaluation.decision import Decision
@@ -60,12 +60,12 @@ def judged(evidence: Evidence, settings: Tunables) -> Decision:
     return (alert_rate_guard(evidence, settings) or decision) if decision.promotes else decision
 
 
-def compared_by(policy: Policy) -> Rule:
+def compared_by(policy: PromotionPolicy) -> Rule:
     """Give the function of a policy."""
-    rules: dict[Policy, Rule] = {
-        Policy.NON_INFERIOR: non_inferior,
-        Policy.SUPERIOR: superior,
-        Policy.REFERENCE: reference,
+    rules: dict[PromotionPolicy, Rule] = {
+        PromotionPolicy.NON_INFERIOR: non_inferior,
+        PromotionPolicy.SUPERIOR: superior,
+        PromotionPolicy.REFERENCE: reference,
     }
     return rules[policy]
 
@@ -77,17 +77,21 @@ def unjudged(evidence: Evidence, settings: Tunables) -> Decision | None:
         message = (
             f"The challenger's scores are of no use: {challenger.problem}. The champion stays."
         )
-        return Decision(Verdict.KEPT, Reason.UNUSABLE_SCORES, message)
+        return Decision(Verdict.KEPT, VerdictReason.UNUSABLE_SCORES, message)
     if evidence.identical:
         message = (
             f"The challenger is {champion(evidence)} again: on the {split.hold_out.rows:,} held-out events both score "
             "alike to the last bit. Nothing is to be replaced."
         )
-        return Decision(Verdict.IDENTICAL, Reason.IDENTICAL, message)
+        return Decision(Verdict.IDENTICAL, VerdictReason.IDENTICAL, message)
     if decision := labels_guard(evidence):
         return decision
     if why := untested(split, settings):
-        reason = Reason.TOO_FEW_ANOMALIES if split.anomalies + split.normal else Reason.NO_TRUTH
+        reason = (
+            VerdictReason.TOO_FEW_ANOMALIES
+            if split.anomalies + split.normal
+            else VerdictReason.NO_TRUTH
+        )
         return Decision(
             Verdict.INCONCLUSIVE,
             reason,
@@ -100,7 +104,7 @@ def unjudged(evidence: Evidence, settings: Tunables) -> Decision | None:
             f"{settings.hold_out_anomalies:,} known anomalies ({value_name('hold_out_anomalies')}). A later run has "
             "more of them."
         )
-        return Decision(Verdict.INCONCLUSIVE, Reason.CHAMPION_SAW_HOLD_OUT, message)
+        return Decision(Verdict.INCONCLUSIVE, VerdictReason.CHAMPION_SAW_HOLD_OUT, message)
     return None
 
 
@@ -146,21 +150,21 @@ def non_inferior(evidence: Evidence, settings: Tunables) -> Decision:
     if comparison.difference < -margin:
         return Decision(
             Verdict.KEPT,
-            Reason.INFERIOR,
+            VerdictReason.INFERIOR,
             f"{said} That is worse by more than {asked}: the champion stays.",
         )
     if comparison.lower < -margin:
         message = f"{said} It may be worse by more than {asked}, or not: these events do not tell."
-        return Decision(Verdict.INCONCLUSIVE, Reason.UNCERTAIN, message)
+        return Decision(Verdict.INCONCLUSIVE, VerdictReason.UNCERTAIN, message)
     if doubt := by_chance(evidence):
-        return Decision(Verdict.INCONCLUSIVE, Reason.UNCERTAIN, f"{said} {doubt}")
+        return Decision(Verdict.INCONCLUSIVE, VerdictReason.UNCERTAIN, f"{said} {doubt}")
     how = (
         "It is better"
         if comparison.lower > 0.0
         else f"If it is worse, then by no more than {asked}"
     )
     message = f"{said} {how}: the challenger is not inferior."
-    return Decision(Verdict.PROMOTED, Reason.NOT_INFERIOR, message, promotes=True)
+    return Decision(Verdict.PROMOTED, VerdictReason.NOT_INFERIOR, message, promotes=True)
 
 
 def superior(evidence: Evidence, _settings: Tunables) -> Decision:
@@ -169,15 +173,17 @@ def superior(evidence: Evidence, _settings: Tunables) -> Decision:
     said = compared_in_words(evidence, comparison)
     if comparison.difference <= 0.0:
         return Decision(
-            Verdict.KEPT, Reason.NOT_SUPERIOR, f"{said} It is not better: the champion stays."
+            Verdict.KEPT,
+            VerdictReason.NOT_SUPERIOR,
+            f"{said} It is not better: the champion stays.",
         )
     if comparison.lower <= 0.0:
         message = f"{said} It may be better, or not: these events do not tell."
-        return Decision(Verdict.INCONCLUSIVE, Reason.UNCERTAIN, message)
+        return Decision(Verdict.INCONCLUSIVE, VerdictReason.UNCERTAIN, message)
     if doubt := by_chance(evidence):
-        return Decision(Verdict.INCONCLUSIVE, Reason.UNCERTAIN, f"{said} {doubt}")
+        return Decision(Verdict.INCONCLUSIVE, VerdictReason.UNCERTAIN, f"{said} {doubt}")
     return Decision(
-        Verdict.PROMOTED, Reason.SUPERIOR, f"{said} The challenger is better.", promotes=True
+        Verdict.PROMOTED, VerdictReason.SUPERIOR, f"{said} The challenger is better.", promotes=True
     )
 
 
@@ -204,11 +210,11 @@ def reference(evidence: Evidence, _settings: Tunables) -> Decision:
     )
     if mine > theirs:
         message = f"{said}: the challenger wins."
-        return Decision(Verdict.PROMOTED, Reason.HIGHER_PRECISION, message, promotes=True)
+        return Decision(Verdict.PROMOTED, VerdictReason.HIGHER_PRECISION, message, promotes=True)
     if mine == theirs:
         message = f"{said}: a tie goes to the challenger."
-        return Decision(Verdict.PROMOTED, Reason.EQUAL_PRECISION, message, promotes=True)
-    return Decision(Verdict.KEPT, Reason.LOWER_PRECISION, f"{said}: the champion stays.")
+        return Decision(Verdict.PROMOTED, VerdictReason.EQUAL_PRECISION, message, promotes=True)
+    return Decision(Verdict.KEPT, VerdictReason.LOWER_PRECISION, f"{said}: the champion stays.")
 
 
 def alert_rate_guard(evidence: Evidence, settings: Tunables) -> Decision | None:
@@ -247,7 +253,7 @@ def alert_rate_guard(evidence: Evidence, settings: Tunables) -> Decision | None:
         f"{rows:,} held-out events, {champion(evidence)} does for {theirs:.2%}: {how} by a factor of over {factor:g} "
         f"({value_name('alert_rate_factor')}). {cure}{ranking(evidence)}The champion stays."
     )
-    return Decision(Verdict.KEPT, Reason.ALERT_RATE, message)
+    return Decision(Verdict.KEPT, VerdictReason.ALERT_RATE, message)
 
 
 def catches_as_many(evidence: Evidence, settings: Tunables) -> bool:
@@ -269,16 +275,16 @@ def first_model(evidence: Evidence, settings: Tunables) -> Decision:
         "There is no live model to beat",
         Verdict.FIRST_MODEL,
         Verdict.UNFIT,
-        Reason.NO_CHAMPION,
+        VerdictReason.NO_CHAMPION,
     )
     if (
         evidence.input is not None and evidence.input.has_champion
     ):  # which uses none of the events' features
         none = "The champion cannot be compared"
-        fit, unfit, reason = Verdict.PROMOTED, Verdict.KEPT, Reason.INPUT_ACCEPTED
+        fit, unfit, reason = Verdict.PROMOTED, Verdict.KEPT, VerdictReason.INPUT_ACCEPTED
     if not challenger.usable:
         message = f"{none}, but the challenger's scores are of no use: {challenger.problem}. It does not go live."
-        return Decision(unfit, Reason.UNUSABLE_SCORES, message)
+        return Decision(unfit, VerdictReason.UNUSABLE_SCORES, message)
     figures = mixture(challenger.figures)
     alerts = (
         f"At the live threshold of {evidence.threshold:g} it raises an alert for {figures.alert_rate or 0.0:.2%} of "
@@ -294,7 +300,7 @@ def first_model(evidence: Evidence, settings: Tunables) -> Decision:
         f"{figures.average_precision or 0.0:.4f}."
     )
     if doubt := by_chance(evidence):
-        return Decision(unfit, Reason.BELOW_FLOOR, f"{said} {doubt} It does not go live.")
+        return Decision(unfit, VerdictReason.BELOW_FLOOR, f"{said} {doubt} It does not go live.")
     message = f"{said} Random orders of these events reach {evidence.chance:.4f} at most. {alerts}"
     return Decision(fit, reason, message, promotes=True)
 
@@ -330,14 +336,14 @@ def champion(evidence: Evidence, *, capital: bool = False) -> str:
     return named[0].upper() + named[1:] if capital else named
 
 
-def mixture(figures: Figures) -> PartFigures:
+def mixture(figures: ContenderMetrics) -> PartMetrics:
     """Give the figures of the score that the live service uses."""
-    return figures.mixture or PartFigures()
+    return figures.mixture or PartMetrics()
 
 
-def champion_figures(evidence: Evidence) -> Figures:
+def champion_figures(evidence: Evidence) -> ContenderMetrics:
     """Give the champion's figures."""
-    return evidence.champion.figures if evidence.champion else Figures()
+    return evidence.champion.figures if evidence.champion else ContenderMetrics()
 
 
 def split_of(evidence: Evidence) -> Split:

@@ -13,13 +13,13 @@ from datetime import UTC, datetime
 
 import numpy as np
 
-from retraining_job.contract import Reason, Tunables, Verdict, Window, value_name
+from retraining_job.contract import Tunables, Verdict, VerdictReason, Window, value_name
 from retraining_job.evaluation.decision import Decision
 from retraining_job.evaluation.evidence import Split
 
 
 @dataclass(frozen=True)
-class Parts:
+class SplitRows:
     """The rows of one run, by number: training from 0 on, hold-out up to the newest."""
 
     rows: int
@@ -54,7 +54,7 @@ class Parts:
 
 def split(
     times: np.ndarray, truth: np.ndarray, settings: Tunables, champion_until: datetime | None = None
-) -> Parts | Decision:
+) -> SplitRows | Decision:
     """Part the rows, or say why they are too few.
 
     The hold-out is the newest `hold_out_size` rows, grown back in time until it has
@@ -88,7 +88,7 @@ def split(
             f"one window of {window:,} ({value_name('forest_window')})"
         )
     training = max(start - window, window)  # few events: rather a narrower gap than no forest
-    return Parts(rows, training, start, saw)
+    return SplitRows(rows, training, start, saw)
 
 
 def hold_out_rows(truth: np.ndarray, settings: Tunables) -> int:
@@ -110,7 +110,7 @@ def judges(truth: np.ndarray, settings: Tunables) -> bool:
 def insufficient(why: str) -> Decision:
     """Decide that nothing is trained."""
     return Decision(
-        Verdict.INSUFFICIENT_DATA, Reason.INSUFFICIENT_DATA, f"{why}; nothing was trained."
+        Verdict.INSUFFICIENT_DATA, VerdictReason.INSUFFICIENT_DATA, f"{why}; nothing was trained."
     )
 
 

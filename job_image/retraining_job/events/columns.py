@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from retraining_job.errors import BadData
-from retraining_job.events.features import Kind, is_storable, number_in, object_in, parsed
+from retraining_job.errors import BadDataError
+from retraining_job.events.features import FeaturesKind, is_storable, number_in, object_in, parsed
 from retraining_job.events.reading import FeatureFacts, ReadingFacts
 from retraining_job.events.table import in_utc
 
@@ -95,16 +95,16 @@ def columns_of(chunks: Iterable[Sequence[Event]], rows: int) -> Columns:
     """Give the newest `rows` events as columns; the events may come in any order.
 
     Raises:
-        BadData: the events have too many different features.
+        BadDataError: the events have too many different features.
     """
-    gathering = Gathering(rows)
+    gathering = ColumnBuilder(rows)
     for chunk in chunks:
         for start in range(0, len(chunk), CHUNK_LIMIT):
             add_events(gathering, chunk[start : start + CHUNK_LIMIT])
     return gathering.columns()
 
 
-def add_events(gathering: Gathering, events: Sequence[Event]) -> None:
+def add_events(gathering: ColumnBuilder, events: Sequence[Event]) -> None:
     """Take some events."""
     gathering.add(
         times_of(events),
@@ -114,7 +114,7 @@ def add_events(gathering: Gathering, events: Sequence[Event]) -> None:
     )
 
 
-class Gathering:
+class ColumnBuilder:
     """Columns being filled: one array for each feature, with room for the rows that are asked for and some to spare.
 
     The arrays' memory is taken up only as far as they are filled, and in the end each is let go as
@@ -151,7 +151,7 @@ class Gathering:
             own: gives the values of `COLUMN_FEATURES` of one of these events by its place.
 
         Raises:
-            BadData: there are too many different features by now.
+            BadDataError: there are too many different features by now.
         """
         if self.filled + len(texts) > self.capacity:
             self._forget()
@@ -201,7 +201,7 @@ class Gathering:
 
     def _make_room(self, name: str) -> None:
         if len(self.features) >= NAMES_LIMIT:
-            raise BadData(
+            raise BadDataError(
                 f"The events have more than {NAMES_LIMIT:,} different features, {shortened(name)} among them: "
                 "features_json must hold the same names in every event, and what differs as their values."
             )
@@ -277,8 +277,8 @@ class Gathering:
             unusable=np.array(unusable, np.int64),
             neutral=int(neutral.sum()),
             checksum=checksum.hexdigest(),
-            unreadable=int((kinds == Kind.UNREADABLE).sum()),
-            decoded=int((kinds == Kind.DECODED).sum()),
+            unreadable=int((kinds == FeaturesKind.UNREADABLE).sum()),
+            decoded=int((kinds == FeaturesKind.DECODED).sum()),
             texts=np.array(texts, np.int64),
             left_out=self.left_out,
         )
@@ -308,12 +308,12 @@ def objects(texts: Sequence[str | None]) -> tuple[list[dict[str, Any]], NDArray[
             try:
                 kept[place], kinds[place] = object_in(value)
             except (ValueError, RecursionError):
-                kept[place], kinds[place] = {}, Kind.UNREADABLE
+                kept[place], kinds[place] = {}, FeaturesKind.UNREADABLE
     names = set().union(*set(map(tuple, kept)))
     if not all(map(is_storable, names)):
         for place, one in enumerate(kept):
             if not all(map(is_storable, one)):
-                kept[place], kinds[place] = {}, Kind.UNREADABLE
+                kept[place], kinds[place] = {}, FeaturesKind.UNREADABLE
     return kept, kinds
 
 

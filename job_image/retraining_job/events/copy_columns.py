@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from psycopg2 import sql
 
-from retraining_job.events.columns import Columns, Gathering, truth_of
+from retraining_job.events.columns import ColumnBuilder, Columns, truth_of
 from retraining_job.events.table import (
     FEATURES,
     MICROSECONDS,
@@ -23,7 +23,7 @@ from retraining_job.events.table import (
     newest,
     plain,
 )
-from retraining_job.infra.logs import Progress
+from retraining_job.infra.logs import ProgressLog
 
 if TYPE_CHECKING:
     from pydantic import SecretStr
@@ -64,9 +64,9 @@ class Sink:
     def __init__(self, rows: int, amounts_are_booleans: bool, averages_are_booleans: bool) -> None:
         self.booleans = (amounts_are_booleans, averages_are_booleans)
         self.count = 0
-        self.gathering = Gathering(rows)
+        self.gathering = ColumnBuilder(rows)
         self.lines: list[bytes] = []
-        self.progress = Progress(log, PROGRESS.format(rows=rows))
+        self.progress = ProgressLog(log, PROGRESS.format(rows=rows))
 
     def write(self, line: bytes) -> None:
         """Take a row."""

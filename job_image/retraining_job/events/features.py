@@ -35,7 +35,7 @@ LAYERS_LIMIT = 10
 """A text inside a text inside a text ...: each layer of JSON about doubles the backslashes, so more do not occur."""
 
 
-class Kind(IntEnum):
+class FeaturesKind(IntEnum):
     """What `features_json` of one event is."""
 
     OBJECT = 0
@@ -60,7 +60,7 @@ class Tally:
         self.rows = 0
         self.labelled = 0
         self.neutral = 0
-        self.kinds: Counter[Kind] = Counter()
+        self.kinds: Counter[FeaturesKind] = Counter()
         self.present: Counter[str] = Counter()
         self.texts: Counter[str] = Counter()
         self.unusable: Counter[str] = Counter()
@@ -99,8 +99,8 @@ class Tally:
             labelled=self.labelled,
             left_out=left_out,
             neutral=self.neutral,
-            unreadable=self.kinds[Kind.UNREADABLE],
-            decoded=self.kinds[Kind.DECODED],
+            unreadable=self.kinds[FeaturesKind.UNREADABLE],
+            decoded=self.kinds[FeaturesKind.DECODED],
             features=tuple(
                 FeatureFacts(name, self.present[name], self.unusable[name], self.texts[name])
                 for name in sorted(self.present)
@@ -108,39 +108,39 @@ class Tally:
         )
 
 
-def parsed(features_json: str | None) -> tuple[dict[str, Any], Kind]:
+def parsed(features_json: str | None) -> tuple[dict[str, Any], FeaturesKind]:
     """Read the JSON object of one event, also behind several layers of JSON strings.
 
     Returns:
         The object, empty if there is none, and what stands there.
     """
     if not features_json:
-        return {}, Kind.NOTHING
+        return {}, FeaturesKind.NOTHING
     try:
         return object_in(loaded(features_json))
     except (ValueError, RecursionError):
-        return {}, Kind.UNREADABLE
+        return {}, FeaturesKind.UNREADABLE
 
 
-def object_in(value: object) -> tuple[dict[str, Any], Kind]:
+def object_in(value: object) -> tuple[dict[str, Any], FeaturesKind]:
     """Return the JSON object that a JSON value is or holds, empty if there is none, and what the value is.
 
     Raises:
         ValueError: A string holds no JSON.
         RecursionError: A string holds JSON that is nested too deeply.
     """
-    kind = Kind.OBJECT
+    kind = FeaturesKind.OBJECT
     for _ in range(LAYERS_LIMIT):
         if not isinstance(value, str):
             break
-        kind = Kind.DECODED
+        kind = FeaturesKind.DECODED
         if not value.strip():
-            return {}, Kind.NOTHING
+            return {}, FeaturesKind.NOTHING
         value = loaded(value)
     if value is None:
-        return {}, Kind.NOTHING
+        return {}, FeaturesKind.NOTHING
     if not isinstance(value, dict) or not all(map(is_storable, value)):
-        return {}, Kind.UNREADABLE
+        return {}, FeaturesKind.UNREADABLE
     return value, kind
 
 

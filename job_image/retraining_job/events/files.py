@@ -18,7 +18,7 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import TypeVar
 
-from retraining_job.errors import BadConfiguration, BadData
+from retraining_job.errors import BadConfigurationError, BadDataError
 from retraining_job.events.table import TRUTH_COLUMN, TRUTH_SETTING, Event, in_utc
 from retraining_job.infra.logs import with_progress
 
@@ -60,8 +60,8 @@ def file_chunks(path: Path, truth_column: str = TRUTH_COLUMN) -> Iterator[list[E
     """Give a file's events in its own order, some thousands at a time.
 
     Raises:
-        BadData: it cannot be read, or a line holds no event.
-        BadConfiguration: no event has the column that should hold the truth, which is not the usual
+        BadDataError: it cannot be read, or a line holds no event.
+        BadConfigurationError: no event has the column that should hold the truth, which is not the usual
             one.
     """
     truth_seen = False
@@ -74,7 +74,7 @@ def file_chunks(path: Path, truth_column: str = TRUTH_COLUMN) -> Iterator[list[E
 
     yield from chunked(events(), CHUNK_EVENTS)
     if not truth_seen and truth_column != TRUTH_COLUMN:
-        raise BadConfiguration(
+        raise BadConfigurationError(
             f'No event in the file {path} has "{truth_column}", which {TRUTH_SETTING} names as what an event was: '
             "name one that is there."
         )
@@ -105,9 +105,9 @@ def json_records(path: Path, lines: Iterator[str]) -> Iterator[tuple[int, Record
         try:
             record = json.loads(line)
         except (ValueError, RecursionError) as error:
-            raise BadData(f"The file {path}, line {number:,}, is not JSON: {error}.") from None
+            raise BadDataError(f"The file {path}, line {number:,}, is not JSON: {error}.") from None
         if not isinstance(record, dict):
-            raise BadData(
+            raise BadDataError(
                 f"The file {path}, line {number:,}, is not a JSON object with an event's columns."
             )
         yield number, record
@@ -119,7 +119,7 @@ def csv_records(path: Path, lines: Iterator[str]) -> Iterator[tuple[int, Record]
     try:
         names = [name.strip() for name in next(reader, [])]
         if "timestamp" not in names:
-            raise BadData(
+            raise BadDataError(
                 f"The file {path} has no column timestamp: its first line must name the columns."
             )
         for cells in reader:
@@ -129,13 +129,15 @@ def csv_records(path: Path, lines: Iterator[str]) -> Iterator[tuple[int, Record]
                 problem = (
                     f"has {len(cells):,} cells, and the first line names {len(names):,} columns"
                 )
-                raise BadData(f"The file {path}, line {reader.line_num:,}, {problem}.")
+                raise BadDataError(f"The file {path}, line {reader.line_num:,}, {problem}.")
             yield (
                 reader.line_num,
                 {name: value(cell) for name, cell in zip(names, cells, strict=True)},
             )
     except csv.Error as error:
-        raise BadData(f"The file {path}, line {reader.line_num:,}, is not CSV: {error}.") from None
+        raise BadDataError(
+            f"The file {path}, line {reader.line_num:,}, is not CSV: {error}."
+        ) from None
 
 
 def value(cell: str) -> object:
@@ -155,10 +157,12 @@ def text_lines(path: Path) -> Iterator[str]:
             for number, line in enumerate(file, start=1):
                 yield line.decode("utf-8-sig" if number == 1 else "utf-8")
     except UnicodeDecodeError:
-        raise BadData(f"The file {path}, line {number:,}, is not text in UTF-8.") from None
+        raise BadDataError(f"The file {path}, line {number:,}, is not text in UTF-8.") from None
     except (OSError, EOFError, zlib.error) as error:
         problem = getattr(error, "strerror", None) or error
-        raise BadData(f"The file {path} cannot be read after line {number:,}: {problem}.") from None
+        raise BadDataError(
+            f"The file {path} cannot be read after line {number:,}: {problem}."
+        ) from None
 
 
 def event_of(record: Record, truth_column: str, where: str) -> Event:
@@ -194,7 +198,7 @@ def time_of(written: object, where: str) -> datetime:
     except (ValueError, OverflowError):
         pass
     if written is None:
-        raise BadData(f"{where} has no timestamp.")
-    raise BadData(
+        raise BadDataError(f"{where} has no timestamp.")
+    raise BadDataError(
         f"{where} has a timestamp that is neither ISO 8601 nor seconds since 1970: {written!r:.60}."
     )

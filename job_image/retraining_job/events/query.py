@@ -9,7 +9,7 @@ import psycopg2
 from psycopg2 import sql
 
 from retraining_job.contract import Tunables, environment_name, value_name
-from retraining_job.errors import BadConfiguration
+from retraining_job.errors import BadConfigurationError
 
 if TYPE_CHECKING:
     from psycopg2.extensions import cursor as Cursor  # noqa: N812
@@ -64,7 +64,7 @@ ORDERED = "NBDT"
 
 
 @dataclass(frozen=True)
-class Kind:
+class ColumnKind:
     """The type of a column; of a domain, the type beneath."""
 
     name: str
@@ -95,7 +95,7 @@ class EventQuery:
 
     table: sql.Composable
     truth: sql.Composable
-    kinds: dict[str, Kind]
+    kinds: dict[str, ColumnKind]
     """The type of each column, the truth's under its own name here: `truth`."""
 
     def newest(self, columns: sql.Composable, rows: int) -> sql.Composed:
@@ -139,14 +139,16 @@ def event_query(cursor: Cursor, table: str, truth_column: str) -> EventQuery:
     """Look at a table or view, and build the query for what it has.
 
     Raises:
-        BadConfiguration: There is no such table or column, it may not be read, or a column has a
+        BadConfigurationError: There is no such table or column, it may not be read, or a column has a
             type that cannot hold what it should.
     """
     source, truth = sql.Identifier(*table.split(".")), sql.Identifier(truth_column)
     look(cursor, LOOK.format(table=source, truth=truth), table, truth_column)
     codes = [column.type_code for column in cursor.description or ()]
     cursor.execute(TYPES, [codes])
-    found = {oid: Kind(name, category, title) for oid, name, category, title in cursor.fetchall()}
+    found = {
+        oid: ColumnKind(name, category, title) for oid, name, category, title in cursor.fetchall()
+    }
     names = (
         "timestamp",
         "amount",
@@ -161,28 +163,28 @@ def event_query(cursor: Cursor, table: str, truth_column: str) -> EventQuery:
     return EventQuery(source, truth, kinds)
 
 
-def check(kinds: dict[str, Kind], table: str, truth_column: str) -> None:
+def check(kinds: dict[str, ColumnKind], table: str, truth_column: str) -> None:
     """Raise BadConfiguration for a column of a type that cannot hold what it should."""
     where = f'of "{table}", which {TABLE_SETTING} names,'
     time = kinds["timestamp"]
     if time.name not in TIMES:
-        raise BadConfiguration(
+        raise BadConfigurationError(
             f'The column "timestamp" {where} is of type {time.title} and holds no times: it must be of type timestamp '
             "with time zone, timestamp or date. Name a view that converts it, by to_timestamp for example."
         )
     for name in ("amount", "amount_vs_user_avg"):
         if not kinds[name].holds_numbers:
-            raise BadConfiguration(
+            raise BadConfigurationError(
                 f'The column "{name}" {where} is of type {kinds[name].title} and holds no numbers.'
             )
     if not kinds["truth"].holds_truth:
-        raise BadConfiguration(
+        raise BadConfigurationError(
             f'The column "{truth_column}" {where} is of type {kinds["truth"].title} and cannot say what an event was: '
             f"it must hold numbers, booleans or texts. {TRUTH_SETTING} names the column."
         )
     features = kinds["features_json"]
     if features.name not in JSONS and features.category != "S":
-        raise BadConfiguration(
+        raise BadConfigurationError(
             f'The column "features_json" {where} is of type {features.title} and holds no JSON: it must be of type '
             "jsonb, json or text. Name a view that converts it, by to_jsonb for example."
         )
@@ -194,7 +196,7 @@ def look(cursor: Cursor, query: sql.Composable, table: str, truth_column: str) -
         cursor.execute("SAVEPOINT look")
         cursor.execute(query)
     except (psycopg2.errors.UndefinedTable, psycopg2.errors.InvalidSchemaName):
-        raise BadConfiguration(
+        raise BadConfigurationError(
             f'There is no table or view "{table}" in the database, which {TABLE_SETTING} names: '
             "name the one that holds the scored events."
         ) from None
@@ -207,12 +209,12 @@ def look(cursor: Cursor, query: sql.Composable, table: str, truth_column: str) -
         ]
         raise lacking(table, missing, truth_column) from None
     except psycopg2.errors.InsufficientPrivilege:
-        raise BadConfiguration(
+        raise BadConfigurationError(
             f'The database\'s user may not read "{table}", which {TABLE_SETTING} names: grant it SELECT.'
         ) from None
 
 
-def lacking(table: str, missing: list[str], truth_column: str) -> BadConfiguration:
+def lacking(table: str, missing: list[str], truth_column: str) -> BadConfigurationError:
     """Build the failure for columns that are not there."""
     which = ", ".join(f'"{name}"' for name in missing)
     does = "does" if len(missing) == 1 else "do"
@@ -222,4 +224,4 @@ def lacking(table: str, missing: list[str], truth_column: str) -> BadConfigurati
         problem += (
             f" {TRUTH_SETTING} names the one that holds what an event was: name one that is there."
         )
-    return BadConfiguration(problem)
+    return BadConfigurationError(problem)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from retraining_job.settings import RunSettings, TrainSettings
 
 
-class Source(Protocol):
+class EventSource(Protocol):
     """Events, as they stand in `scored_events`."""
 
     @property

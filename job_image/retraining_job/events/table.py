@@ -21,11 +21,11 @@ from retraining_job.events.query import (
     TABLE_SETTING,
     TRUTH_COLUMN,
     TRUTH_SETTING,
+    ColumnKind,
     EventQuery,
-    Kind,
     event_query,
 )
-from retraining_job.infra.logs import Progress
+from retraining_job.infra.logs import ProgressLog
 from retraining_job.infra.postgres import database
 
 if TYPE_CHECKING:
@@ -161,7 +161,7 @@ class EventSink:
     def __init__(self, readers: list[Callable[[str], object]], rows: int) -> None:
         self.readers = readers
         self.events: list[Event] = []
-        self.progress = Progress(log, PROGRESS.format(rows=rows))
+        self.progress = ProgressLog(log, PROGRESS.format(rows=rows))
 
     def write(self, line: bytes) -> None:
         """Read a row."""
@@ -174,7 +174,7 @@ class EventSink:
         self.progress.at(len(self.events))
 
 
-def reader_of(kind: Kind) -> Callable[[str], object]:
+def reader_of(kind: ColumnKind) -> Callable[[str], object]:
     """Return what reads a value that is not null out of COPY's text."""
     if kind.name == "bool":
         return "t".__eq__

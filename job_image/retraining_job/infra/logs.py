@@ -58,7 +58,7 @@ def json_formatter(fields: dict[str, str]) -> logging.Formatter:
     return formatter
 
 
-class Progress:
+class ProgressLog:
     """Logs how far a step is, every few seconds.
 
     Args:
@@ -79,7 +79,7 @@ class Progress:
 
 def with_progress(items: Iterable[Item], log: logging.Logger, text: str) -> Iterator[Item]:
     """Pass items through and log `text`, with the number of items so far, every few seconds."""
-    progress = Progress(log, text)
+    progress = ProgressLog(log, text)
     for number, item in enumerate(items, start=1):
         yield item
         progress.at(number)

@@ -17,7 +17,12 @@ from retraining_job.contract.database_login import login_failure
 from retraining_job.contract.database_url import SETTING, DatabaseUrlError, connection_parameters
 from retraining_job.contract.error_class import ErrorClass
 from retraining_job.contract.postgres_errors import CANCELLED, LIMITS, UNKNOWN, postgres_error
-from retraining_job.errors import BadConfiguration, BadData, DependencyAway, RunError
+from retraining_job.errors import (
+    BadConfigurationError,
+    BadDataError,
+    DependencyUnavailableError,
+    RunError,
+)
 from retraining_job.infra.postgres_limits import limit_of
 
 if TYPE_CHECKING:
@@ -37,9 +42,9 @@ LOGIN_SECONDS = 10.0
 """How long to look for the reason of a connection that could not be made."""
 
 KINDS: dict[Failure, type[RunError]] = {
-    Failure.BAD_CONFIGURATION: BadConfiguration,
-    Failure.BAD_DATA: BadData,
-    Failure.DEPENDENCY_AWAY: DependencyAway,
+    Failure.BAD_CONFIGURATION: BadConfigurationError,
+    Failure.BAD_DATA: BadDataError,
+    Failure.DEPENDENCY_AWAY: DependencyUnavailableError,
 }
 
 
@@ -48,9 +53,9 @@ def database(url: SecretStr) -> Iterator[Connection]:
     """Open a connection whose one transaction is committed at the end, or rolled back on any error.
 
     Raises:
-        BadConfiguration: The URL, the password, a right, a limit or the schema is wrong.
-        DependencyAway: The database does not answer, or reports what may pass.
-        BadData: The database cannot compute with the data that is asked for.
+        BadConfigurationError: The URL, the password, a right, a limit or the schema is wrong.
+        DependencyUnavailableError: The database does not answer, or reports what may pass.
+        BadDataError: The database cannot compute with the data that is asked for.
     """
     try:
         with closing(connect(url)) as connection:
@@ -80,8 +85,8 @@ def connect(url: SecretStr) -> Connection:
     """Connect, and tell a wrong setting from a database that is away.
 
     Raises:
-        BadConfiguration: The URL is wrong, or the server refuses the login.
-        DependencyAway: The server does not answer, or not now.
+        BadConfigurationError: The URL is wrong, or the server refuses the login.
+        DependencyUnavailableError: The server does not answer, or not now.
     """
     parts = parameters(url)
     try:
@@ -98,12 +103,12 @@ def parameters(url: SecretStr) -> dict[str, Any]:
     """Return libpq's parameters: those of the URL, and what we want of a connection where the URL does not say.
 
     Raises:
-        BadConfiguration: It has not the form that it should.
+        BadConfigurationError: It has not the form that it should.
     """
     try:
         parts = connection_parameters(url.get_secret_value(), parse_dsn, os_user=knows_user())
     except DatabaseUrlError as error:
-        raise BadConfiguration(f"The setting {SETTING} is wrong: {error}.") from None
+        raise BadConfigurationError(f"The setting {SETTING} is wrong: {error}.") from None
     return {**CONNECTION_DEFAULTS, **parts, **CONNECTION_FIXED}
 
 

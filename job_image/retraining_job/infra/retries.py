@@ -9,7 +9,7 @@ from typing import TypeVar
 import tenacity
 
 from retraining_job.contract import Tunables
-from retraining_job.errors import DependencyAway
+from retraining_job.errors import DependencyUnavailableError
 
 T = TypeVar("T")
 
@@ -20,7 +20,7 @@ def patiently(settings: Tunables, step: Callable[[], T]) -> T:
     """Do a step, again and again while a dependency is away, as often and as far apart as the settings say.
 
     Raises:
-        DependencyAway: it was away at the last try, too.
+        DependencyUnavailableError: it was away at the last try, too.
     """
     tries = settings.database_retries + 1
 
@@ -34,7 +34,7 @@ def patiently(settings: Tunables, step: Callable[[], T]) -> T:
         )
 
     return tenacity.Retrying(
-        retry=tenacity.retry_if_exception_type(DependencyAway),
+        retry=tenacity.retry_if_exception_type(DependencyUnavailableError),
         stop=tenacity.stop_after_attempt(tries),
         wait=tenacity.wait_fixed(settings.database_retry_delay_seconds),
         before_sleep=say_so,

@@ -46,7 +46,7 @@ FOREST_GLOBALS = frozenset(
 DEFAULT_DEVIATION_CLASS = str(Tunables.model_fields["deviation_class"].default)
 
 
-class UnreadableModel(Exception):
+class UnreadableModelError(Exception):
     """A model cannot be read; the text says what is wrong, as the end of a sentence."""
 
 
@@ -159,7 +159,7 @@ class ModelUnpickler(pickle.Unpickler):
         """Give what a model may name.
 
         Raises:
-            UnreadableModel: it names something else.
+            UnreadableModelError: it names something else.
         """
         full_name = f"{module}.{name}"
         if full_name in self.deviation_classes:
@@ -168,11 +168,11 @@ class ModelUnpickler(pickle.Unpickler):
             half_space_trees()  # loads what the names stand for, and not the whole of river
             return super().find_class(module, name)
         if module.partition(".")[0] == "river":
-            raise UnreadableModel(
+            raise UnreadableModelError(
                 f"it was written by another release of river than the {version('river')} of this trainer: "
                 f"it names {full_name}"
             )
-        raise UnreadableModel(
+        raise UnreadableModelError(
             f"it names {full_name}, which is not part of a model, so it was not loaded; if that is your class of the "
             f"deviation score, set {value_name('deviation_class')} ({environment_name('deviation_class')}) to it"
         )
@@ -182,33 +182,35 @@ def loaded(blob: bytes, deviation_class: str) -> Model:
     """Read a model's pickle.
 
     Raises:
-        UnreadableModel: it is damaged, forged, or made of other classes or attributes than ours.
+        UnreadableModelError: it is damaged, forged, or made of other classes or attributes than ours.
     """
     try:
         with collector_off():
             content = ModelUnpickler(blob, deviation_class).load()
-    except UnreadableModel:
+    except UnreadableModelError:
         raise
     except Exception as error:  # noqa: BLE001  # a forged pickle may raise anything
-        raise UnreadableModel(f"it is no whole pickle ({type(error).__name__}: {error})") from None
+        raise UnreadableModelError(
+            f"it is no whole pickle ({type(error).__name__}: {error})"
+        ) from None
     return checked(content)
 
 
 def checked(content: object) -> Model:
     """Make sure that what was read is a model that can be scored with."""
     if not isinstance(content, dict) or set(content) != {"hst", "sad"}:
-        raise UnreadableModel('it is no dictionary of "hst" and "sad"')
+        raise UnreadableModelError('it is no dictionary of "hst" and "sad"')
     hst, sad = content["hst"], content["sad"]
     forest_class = half_space_trees()
     if not isinstance(hst, forest_class):
-        raise UnreadableModel('its "hst" is no river.anomaly.HalfSpaceTrees')
+        raise UnreadableModelError('its "hst" is no river.anomaly.HalfSpaceTrees')
     if not isinstance(sad, StandardAbsoluteDeviation):
-        raise UnreadableModel('its "sad" is no deviation score')
+        raise UnreadableModelError('its "sad" is no deviation score')
     for part, new in ((hst, forest_class()), (sad, StandardAbsoluteDeviation())):
         if missing := sorted(set(vars(new)) - set(vars(part))):
-            raise UnreadableModel(f"its {type(part).__name__} lacks {', '.join(missing)}")
+            raise UnreadableModelError(f"its {type(part).__name__} lacks {', '.join(missing)}")
     if (
         len(hst.trees) not in {0, hst.n_trees} or not 0 <= hst.height <= 64
     ):  # what bounds the work of one score
-        raise UnreadableModel("its forest has not the trees that it says")
+        raise UnreadableModelError("its forest has not the trees that it says")
     return Model(hst, sad)

@@ -23,7 +23,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from retraining_job.deviation import StandardAbsoluteDeviation
 from retraining_job.model.array_forest import ArrayForest
-from retraining_job.model.model import Model, UnreadableModel
+from retraining_job.model.model import Model, UnreadableModelError
 from retraining_job.model.scaling import FeatureScaling, unscale_of
 
 TEXT_LIMIT = 32 * 1024 * 1024
@@ -147,14 +147,14 @@ def model_of(text: str | bytes) -> Model:
     """Make the model again, exactly: thresholds, masses, scores, and the pickle to the last byte.
 
     Raises:
-        UnreadableModel: it is no state, or not a whole one.
+        UnreadableModelError: it is no state, or not a whole one.
     """
     state = state_of(text)
     written, installed = (
         ".".join(release.split(".")[:2]) for release in (state.river, version("river"))
     )
     if written != installed:
-        raise UnreadableModel(
+        raise UnreadableModelError(
             f"its state was written with river {state.river}, and this trainer has river {version('river')}, "
             "whose forest may be another"
         )
@@ -170,9 +170,9 @@ def model_of(text: str | bytes) -> Model:
                 unscale=unscale_of(state.scalings) if state.scalings else None,
             )
     except (ValueError, ArithmeticError) as error:
-        raise UnreadableModel(f"its trees cannot be grown from its state ({error})") from None
+        raise UnreadableModelError(f"its trees cannot be grown from its state ({error})") from None
     if not np.isfinite(forest.thresholds).all():
-        raise UnreadableModel(
+        raise UnreadableModelError(
             "the scalings in its state give thresholds that are no finite numbers"
         )
     forest.counter, forest.first_window = state.counter, state.first_window
@@ -187,7 +187,7 @@ def fingerprint(text: str | bytes) -> str:
     """Give the SHA-256, in hexadecimal, of what the model is: the same for the same model, whenever it was written.
 
     Raises:
-        UnreadableModel: it is no state.
+        UnreadableModelError: it is no state.
     """
     state = state_of(text)
     content = state.model_dump(
@@ -202,16 +202,16 @@ def state_of(text: str | bytes) -> State:
     """Read and check a state.
 
     Raises:
-        UnreadableModel: it is none.
+        UnreadableModelError: it is none.
     """
     if len(text) > TEXT_LIMIT:
-        raise UnreadableModel(
+        raise UnreadableModelError(
             f"its state has {len(text):,} bytes, and no more than {TEXT_LIMIT:,} are read"
         )
     try:
         return State.model_validate_json(text)
     except ValidationError as error:
-        raise UnreadableModel(
+        raise UnreadableModelError(
             f"its state is damaged or of another format: {reason_of(error)}"
         ) from None
 
@@ -242,9 +242,11 @@ def inflated(state: State) -> bytes:
         inflator = zlib.decompressobj()
         content = inflator.decompress(base64.b64decode(state.leaves, validate=True), limit)
     except (zlib.error, binascii.Error, ValueError) as error:
-        raise UnreadableModel(f"the masses in its state cannot be unpacked ({error})") from None
+        raise UnreadableModelError(
+            f"the masses in its state cannot be unpacked ({error})"
+        ) from None
     if not inflator.eof or inflator.unused_data or len(content) % LEAF_BYTES:
-        raise UnreadableModel(
+        raise UnreadableModelError(
             "the masses in its state are not whole, or more than its trees have leaves"
         )
     return content
@@ -254,20 +256,20 @@ def unpacked_leaves(state: State) -> np.ndarray:
     """Give the masses of all leaves, now and of reference: (2, trees, leaves); those of a tree are a window's events.
 
     Raises:
-        UnreadableModel: they are not.
+        UnreadableModelError: they are not.
     """
     rows = np.frombuffer(inflated(state), "<u4").reshape(3, -1).astype(np.int64)
     reached = np.cumsum(rows[0])
     n_leaves = 2**state.height
     ordered = (rows[0, 1:] > 0).all() and (reached < state.n_trees * n_leaves).all()
     if not ordered or (rows[1:] > state.window_size).any():
-        raise UnreadableModel("the masses in its state are those of no such forest")
+        raise UnreadableModelError("the masses in its state are those of no such forest")
     leaves = np.zeros((2, state.n_trees * n_leaves), np.int32)
     leaves[:, reached] = rows[1:]
     leaves = leaves.reshape(2, state.n_trees, n_leaves)
     events = [[state.counter], [0 if state.first_window else state.window_size]]
     if (leaves.sum(axis=2) != events).any():
-        raise UnreadableModel("the masses in its state do not add up to a window's events")
+        raise UnreadableModelError("the masses in its state do not add up to a window's events")
     return leaves
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from retraining_job.evaluation.decision import Decision
     from retraining_job.evaluation.evidence import Evidence
     from retraining_job.evaluation.input_shape import InputShape
-    from retraining_job.events.source import Source
+    from retraining_job.events.source import EventSource
     from retraining_job.model.model import Model
     from retraining_job.model.scaling import FeatureScaling
     from retraining_job.registry.champion import Champion
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Judgement:
+class EvaluationResult:
     """How the challenger was judged against the champion of one version."""
 
     decision: Decision
@@ -41,7 +41,7 @@ class Judgement:
         return {"threshold": self.evidence.threshold, "matching_threshold": matching}
 
 
-class Contest(Protocol):
+class Pipeline(Protocol):
     """The steps of one preset, in the order in which they are called; `meet` and `judge` may come again."""
 
     n_samples: int
@@ -59,7 +59,7 @@ class Contest(Protocol):
     def shape(self) -> InputShape | None:
         """The shape of the events, for the manifest; None before they are read."""
 
-    def read(self, source: Source) -> None:
+    def read(self, source: EventSource) -> None:
         """Read the events; called again from the start where the source was away."""
 
     def hopeless(self) -> Decision | None:
@@ -75,7 +75,7 @@ class Contest(Protocol):
     def train(self) -> Model:
         """Train the challenger, and let it score the hold-out."""
 
-    def judge(self, threshold: Threshold) -> Judgement:
+    def judge(self, threshold: Threshold) -> EvaluationResult:
         """Judge challenger against champion."""
 
 

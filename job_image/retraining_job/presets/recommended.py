@@ -13,7 +13,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from retraining_job.contract import PartFigures, Reason, Scaling, Tunables, Verdict, value_name
+from retraining_job.contract import (
+    PartMetrics,
+    Scaling,
+    Tunables,
+    Verdict,
+    VerdictReason,
+    value_name,
+)
 from retraining_job.evaluation import bootstrap, metrics, promotion_policy
 from retraining_job.evaluation.decision import Decision
 from retraining_job.evaluation.evidence import (
@@ -32,7 +39,7 @@ from retraining_job.evaluation.labels import coverage_of
 from retraining_job.evaluation.permutation import chance_limit
 from retraining_job.evaluation.reading_report import reading_sentences
 from retraining_job.evaluation.scores import Scores, ranked
-from retraining_job.evaluation.split import Parts, split, window_of
+from retraining_job.evaluation.split import SplitRows, split, window_of
 from retraining_job.model.scaling import FeatureScaling, scaled_features, unscale_of
 
 if TYPE_CHECKING:
@@ -47,7 +54,7 @@ class Prepared:
     """Events parted into training and hold-out, and how their features are scaled."""
 
     columns: Columns
-    parts: Parts
+    parts: SplitRows
     scalings: tuple[FeatureScaling, ...]
     """Of the features that the trees split, sorted by name; what the model's state needs."""
     features: list[FeatureRecord]
@@ -93,7 +100,7 @@ def prepared(
             or "the events have none"
         )
         message = f"No feature can be split by a tree, so nothing was trained ({why})."
-        return Decision(Verdict.INSUFFICIENT_DATA, Reason.INSUFFICIENT_DATA, message)
+        return Decision(Verdict.INSUFFICIENT_DATA, VerdictReason.INSUFFICIENT_DATA, message)
     return Prepared(columns, parts, tuple(scalings), records)
 
 
@@ -284,7 +291,7 @@ def loss(challenger: Contender, champion: Contender, part: str) -> float:
 
 def precision_of(one: Contender, part: str) -> float | None:
     """Return the average precision of one part, or of the combined score."""
-    found: PartFigures | None = getattr(one.figures, part)
+    found: PartMetrics | None = getattr(one.figures, part)
     return found.average_precision if found else None
 
 

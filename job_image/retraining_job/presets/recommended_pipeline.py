@@ -19,14 +19,14 @@ from retraining_job.evaluation.input_change import InputChange
 from retraining_job.evaluation.reading_report import with_reading
 from retraining_job.evaluation.scores import Scores
 from retraining_job.evaluation.split import window_of
-from retraining_job.model.model import UnreadableModel
+from retraining_job.model.model import UnreadableModelError
 from retraining_job.presets import recommended
-from retraining_job.presets.pipeline import Judgement, champion_input
+from retraining_job.presets.pipeline import EvaluationResult, champion_input
 
 if TYPE_CHECKING:
     from retraining_job.evaluation.input_shape import InputShape
     from retraining_job.events.columns import Columns
-    from retraining_job.events.source import Source
+    from retraining_job.events.source import EventSource
     from retraining_job.model.model import Model
     from retraining_job.model.scaling import FeatureScaling
     from retraining_job.presets.recommended import Prepared
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from retraining_job.settings import RunSettings
 
 
-class RecommendedContest:
+class RecommendedPipeline:
     """Oldest to newest, a hold-out that nobody has learned, features scaled, average precision with its bound."""
 
     def __init__(self, settings: RunSettings) -> None:
@@ -52,7 +52,7 @@ class RecommendedContest:
         self.champion: tuple[Scores, Contender] | None = None
         self.change: InputChange | None = None
 
-    def read(self, source: Source) -> None:
+    def read(self, source: EventSource) -> None:
         """Read the events into columns."""
         self.columns, self.source = source.columns(), source.name
         self.n_samples = len(self.columns.truth)
@@ -85,7 +85,7 @@ class RecommendedContest:
         try:
             self.champion = recommended.scores_of(champion.model, self.ready), facts
         except Exception as error:  # noqa: BLE001  # what a forged or foreign model raises is not known
-            raise UnreadableModel(
+            raise UnreadableModelError(
                 f"it cannot score an event ({type(error).__name__}: {error})"
             ) from None
 
@@ -97,7 +97,7 @@ class RecommendedContest:
         self.features = [scaling.name for scaling in self.scalings]
         return self.model
 
-    def judge(self, threshold: Threshold) -> Judgement:
+    def judge(self, threshold: Threshold) -> EvaluationResult:
         """Judge the two on the hold-out."""
         if self.model is None:
             raise RuntimeError("a challenger is trained before it is judged")
@@ -115,7 +115,7 @@ class RecommendedContest:
             challenger=evidence.challenger.figures,
             champion=evidence.champion.figures if evidence.champion else None,
         )
-        return Judgement(decision, figures, evidence)
+        return EvaluationResult(decision, figures, evidence)
 
     def provenance(self) -> Provenance:
         """Say where the run and its events come from."""

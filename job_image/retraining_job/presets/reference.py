@@ -10,7 +10,7 @@ import logging
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from retraining_job.contract import Figures, Reason, Tunables, Verdict
+from retraining_job.contract import ContenderMetrics, Tunables, Verdict, VerdictReason
 from retraining_job.deviation import StandardAbsoluteDeviation
 from retraining_job.evaluation.decision import Decision
 from retraining_job.events.features import Features, Tally, is_anomaly, tells
@@ -53,7 +53,7 @@ def enough(n_samples: int, minimum: int) -> Decision | None:
     if n_samples >= minimum:
         return None
     message = f"There are {n_samples:,} events, and a retrain needs {minimum:,} at least; nothing was trained."
-    return Decision(Verdict.INSUFFICIENT_DATA, Reason.INSUFFICIENT_DATA, message)
+    return Decision(Verdict.INSUFFICIENT_DATA, VerdictReason.INSUFFICIENT_DATA, message)
 
 
 def trained(samples: Sequence[Sample], settings: Tunables) -> Model:
@@ -81,23 +81,27 @@ def score(model: Model, features: Features) -> float:
     return float(FOREST_WEIGHT * forest + DEVIATION_WEIGHT * model.sad.score_one(features))
 
 
-def figures(model: Model, hold_out: Sequence[Sample], threshold: float) -> Figures:
+def figures(model: Model, hold_out: Sequence[Sample], threshold: float) -> ContenderMetrics:
     """Test a model in the shadow of the live one: the share of right predictions on the newest events."""
     right = sum(
         (score(model, sample.features) > threshold) == sample.is_anomaly for sample in hold_out
     )
-    return Figures(precision=right / len(hold_out))
+    return ContenderMetrics(precision=right / len(hold_out))
 
 
 def judge(
-    challenger: Figures, champion: Figures | None, *, champion_version: int, hold_out_rows: int
+    challenger: ContenderMetrics,
+    champion: ContenderMetrics | None,
+    *,
+    champion_version: int,
+    hold_out_rows: int,
 ) -> Decision:
     """Decide by the old rule: the greater figure wins, and a tie goes to the challenger."""
     on = f"on the newest {hold_out_rows:,} events"
     mine = challenger.precision or 0.0
     if champion is None:
         message = f"There is no live model to beat; the challenger's precision {on} is {mine:.4f}."
-        return Decision(Verdict.PROMOTED, Reason.NO_CHAMPION, message, promotes=True)
+        return Decision(Verdict.PROMOTED, VerdictReason.NO_CHAMPION, message, promotes=True)
     theirs = champion.precision or 0.0
     compared = (
         f"The challenger's precision {on} is {mine:.4f}, "
@@ -105,8 +109,8 @@ def judge(
     )
     if mine > theirs:
         message = f"{compared}: the challenger wins."
-        return Decision(Verdict.PROMOTED, Reason.HIGHER_PRECISION, message, promotes=True)
+        return Decision(Verdict.PROMOTED, VerdictReason.HIGHER_PRECISION, message, promotes=True)
     if mine == theirs:
         message = f"{compared}: a tie goes to the challenger."
-        return Decision(Verdict.PROMOTED, Reason.EQUAL_PRECISION, message, promotes=True)
-    return Decision(Verdict.KEPT, Reason.LOWER_PRECISION, f"{compared}: the champion stays.")
+        return Decision(Verdict.PROMOTED, VerdictReason.EQUAL_PRECISION, message, promotes=True)
+    return Decision(Verdict.KEPT, VerdictReason.LOWER_PRECISION, f"{compared}: the champion stays.")

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from retraining_job.contract import Contenders, Figures, Window
+from retraining_job.contract import ContenderMetrics, Contenders, Window
 from retraining_job.evaluation.decision import Decision
 from retraining_job.evaluation.guards import input_decision, input_remarks
 from retraining_job.evaluation.input_change import InputChange, changed
@@ -16,13 +16,13 @@ from retraining_job.evaluation.input_shape import InputShape, Measured, stretche
 from retraining_job.evaluation.reading_report import with_reading
 from retraining_job.events.features import Tally
 from retraining_job.events.table import window_of
-from retraining_job.model.model import UnreadableModel, feature_names
+from retraining_job.model.model import UnreadableModelError, feature_names
 from retraining_job.presets import reference
-from retraining_job.presets.pipeline import Judgement, champion_input
+from retraining_job.presets.pipeline import EvaluationResult, champion_input
 
 if TYPE_CHECKING:
     from retraining_job.events.reading import ReadingFacts
-    from retraining_job.events.source import Source
+    from retraining_job.events.source import EventSource
     from retraining_job.events.table import Event
     from retraining_job.model.model import Model
     from retraining_job.model.scaling import FeatureScaling
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-class ReferenceContest:
+class ReferencePipeline:
     """The old service's way: learns every event, newest first, and judges on the newest of them."""
 
     def __init__(self, settings: RunSettings) -> None:
@@ -49,10 +49,10 @@ class ReferenceContest:
         self.measured: Measured | None = None
         self.change: InputChange | None = None
         self.champion_version = 0
-        self.champion_figures: Figures | None = None
-        self.challenger_figures = Figures()
+        self.champion_figures: ContenderMetrics | None = None
+        self.challenger_figures = ContenderMetrics()
 
-    def read(self, source: Source) -> None:
+    def read(self, source: EventSource) -> None:
         """Read the events and make them samples."""
         events, left_out = source.events()
         self.n_samples, self.window = len(events), window_of(events)
@@ -88,7 +88,7 @@ class ReferenceContest:
                 champion.model, self.hold_out, self.settings.threshold
             )
         except Exception as error:  # noqa: BLE001  # what a forged or foreign model raises is not known
-            raise UnreadableModel(
+            raise UnreadableModelError(
                 f"it cannot score an event ({type(error).__name__}: {error})"
             ) from None
 
@@ -99,7 +99,7 @@ class ReferenceContest:
         self.challenger_figures = reference.figures(model, self.hold_out, self.settings.threshold)
         return model
 
-    def judge(self, _threshold: Threshold) -> Judgement:
+    def judge(self, _threshold: Threshold) -> EvaluationResult:
         """Decide by the old rule, at the threshold that is set."""
         decision = reference.judge(
             self.challenger_figures,
@@ -113,7 +113,7 @@ class ReferenceContest:
                 decision, remarks=" ".join(input_remarks(self.change, decision.reason))
             )
         decision = with_reading(decision, self.facts)
-        return Judgement(
+        return EvaluationResult(
             decision, Contenders(challenger=self.challenger_figures, champion=self.champion_figures)
         )
 

@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING
 from retraining_job.contract import Preset
 
 if TYPE_CHECKING:
-    from retraining_job.presets.pipeline import Contest
+    from retraining_job.presets.pipeline import Pipeline
     from retraining_job.settings import RunSettings
 
 
-def contest_of(settings: RunSettings) -> Contest:
+def contest_of(settings: RunSettings) -> Pipeline:
     """Give the contest of the preset that the settings name; only its own code is loaded."""
     if settings.preset is Preset.REFERENCE:
-        from retraining_job.presets.reference_pipeline import ReferenceContest  # noqa: PLC0415
+        from retraining_job.presets.reference_pipeline import ReferencePipeline  # noqa: PLC0415
 
-        return ReferenceContest(settings)
-    from retraining_job.presets.recommended_pipeline import RecommendedContest  # noqa: PLC0415
+        return ReferencePipeline(settings)
+    from retraining_job.presets.recommended_pipeline import RecommendedPipeline  # noqa: PLC0415
 
-    return RecommendedContest(settings)
+    return RecommendedPipeline(settings)

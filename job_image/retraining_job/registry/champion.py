@@ -17,11 +17,11 @@ from retraining_job.registry.live import STATE_LIMIT_BYTES, Live, Stamp, read_li
 from retraining_job.registry.manifest import (
     MANIFEST_LIMIT_BYTES,
     Manifest,
-    UnreadableManifest,
+    UnreadableManifestError,
     read_manifest,
     sha256,
 )
-from retraining_job.registry.signing import NotSigned, check_signature
+from retraining_job.registry.signing import NotSignedError, check_signature
 
 if TYPE_CHECKING:
     from retraining_job.contract import Tunables
@@ -38,7 +38,7 @@ SIGN = (
 log = logging.getLogger(__name__)
 
 
-class UnreadableChampion(Exception):
+class UnreadableChampionError(Exception):
     """There is a live model, and it cannot be judged; the text says what is wrong and what to do."""
 
     def __init__(self, problem: str, *, remedy: str, version: int | None = None) -> None:
@@ -66,7 +66,7 @@ def read_champion(settings: TrainSettings) -> Champion:
     """Read the live model, its version and its manifest in one transaction.
 
     Raises:
-        UnreadableChampion: there is one, and it or what belongs to it cannot be read or believed.
+        UnreadableChampionError: there is one, and it or what belongs to it cannot be read or believed.
         BadConfiguration: the keys or the URL are wrong.
         DependencyAway: Redis does not answer.
     """
@@ -78,7 +78,7 @@ def read_champion(settings: TrainSettings) -> Champion:
         return Champion(None, version, live.stamp, highest=live.highest)
     try:
         check_signature(settings.signing_key, keys.model, manifest)
-    except NotSigned as error:
+    except NotSignedError as error:
         raise unreadable(settings, version, str(error), remedy=SIGN) from None
     model = (
         rebuilt(settings, live, version)
@@ -94,13 +94,13 @@ def described(settings: TrainSettings, live: Live, version: int) -> Manifest | N
     None where somebody else than this trainer has put the model there, or where there is none.
 
     Raises:
-        UnreadableChampion: they do not, or one of them is missing, damaged or too large.
+        UnreadableChampionError: they do not, or one of them is missing, damaged or too large.
     """
     keys = Keys.of(settings)
     if live.model is None:
         if live.meta is None:
             return None
-        raise UnreadableChampion(
+        raise UnreadableChampionError(
             f"There is no live model under {keys.model}, but its manifest is under {keys.meta}: Redis has evicted the "
             "model, or somebody has deleted it.",
             remedy=f'"python -m retraining_job rollback --to {version}" puts it back where {keys.state} is still '
@@ -109,7 +109,7 @@ def described(settings: TrainSettings, live: Live, version: int) -> Manifest | N
         )
     limit = settings.model_limit_mebibytes << 20
     if live.model_bytes > limit:
-        raise UnreadableChampion(
+        raise UnreadableChampionError(
             f"The live model under {keys.model} has {live.model_bytes:,} bytes, and no more than {limit:,} are read.",
             remedy=f"If it is yours, raise {value_name('model_limit_mebibytes')} "
             f"({environment_name('model_limit_mebibytes')}); else replace it or delete the key.",
@@ -125,11 +125,11 @@ def described(settings: TrainSettings, live: Live, version: int) -> Manifest | N
         raise unreadable(settings, version, problem, remedy=without_manifest)
     try:
         manifest = read_manifest(live.meta)
-    except UnreadableManifest as error:
+    except UnreadableManifestError as error:
         problem = f"its manifest under {keys.meta} is damaged ({error})"
         raise unreadable(settings, version, problem, remedy=without_manifest) from None
     if live.version is None:
-        raise UnreadableChampion(
+        raise UnreadableChampionError(
             f"The version of the live model, under {keys.version}, is gone; its manifest says {manifest.version}.",
             remedy=f"Set {keys.version} to {manifest.version}.",
             version=manifest.version,
@@ -188,12 +188,12 @@ def checked_state(settings: TrainSettings, live: Live, manifest: Manifest) -> No
 
 def rebuilt(settings: TrainSettings, live: Live, version: int) -> Model:
     """Make the model anew from its state."""
-    from retraining_job.model.model import UnreadableModel  # noqa: PLC0415  # brings river
+    from retraining_job.model.model import UnreadableModelError  # noqa: PLC0415  # brings river
     from retraining_job.model.state import model_of  # noqa: PLC0415
 
     try:
         return model_of(live.state or b"")
-    except UnreadableModel as error:
+    except UnreadableModelError as error:
         raise unreadable(settings, version, str(error)) from None
     except Exception as error:  # noqa: BLE001  # what a forged state raises is not known
         problem = f"its state under {Keys.of(settings).state} cannot be read ({type(error).__name__}: {error})"
@@ -202,20 +202,20 @@ def rebuilt(settings: TrainSettings, live: Live, version: int) -> Model:
 
 def unpickled(settings: TrainSettings, live: Live, version: int) -> Model:
     """Read the pickle by the allow-list."""
-    from retraining_job.model.model import UnreadableModel, loaded  # noqa: PLC0415  # brings river
+    from retraining_job.model.model import UnreadableModelError, loaded  # noqa: PLC0415  # brings river
 
     try:
         return loaded(live.model or b"", settings.deviation_class)
-    except UnreadableModel as error:
+    except UnreadableModelError as error:
         raise unreadable(settings, version, str(error)) from None
 
 
 def unreadable(
     settings: Tunables, version: int, problem: str, *, remedy: str = ""
-) -> UnreadableChampion:
+) -> UnreadableChampionError:
     """Say that the live model cannot be judged, and what to do about it."""
     anew = f"Put a readable model in its place, or delete {settings.model_key} and what begins with it to begin anew."
-    return UnreadableChampion(
+    return UnreadableChampionError(
         f"The live model under {settings.model_key}, version {version}, cannot be judged: {problem}.",
         remedy=f"It stays live. {remedy or anew}",
         version=version,
@@ -227,7 +227,7 @@ def version_of(stamp: bytes | None, key: str) -> int:
     if stamp is None:
         return 0
     if not VERSION.fullmatch(stamp):
-        raise UnreadableChampion(
+        raise UnreadableChampionError(
             f"The version of the live model, under {key}, is no whole number but {stamp[:40]!r}.",
             remedy="Set it to the highest version in model_versions.",
         )

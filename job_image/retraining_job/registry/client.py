@@ -16,7 +16,7 @@ from redis.retry import Retry
 from retraining_job.contract import Failure, environment_name, value_name
 from retraining_job.contract.redis_errors import SETTING, TLS_CODE, UNKNOWN, redis_error
 from retraining_job.contract.redis_url import FORM, RedisUrlError, plain_redis_url
-from retraining_job.errors import BadConfiguration, DependencyAway
+from retraining_job.errors import BadConfigurationError, DependencyUnavailableError
 
 if TYPE_CHECKING:
     from pydantic import SecretStr
@@ -47,9 +47,9 @@ CODES: dict[type[redis.RedisError], str] = {
 }
 """The codes that the client puts a class in the place of, if it does not keep the code as well."""
 
-KINDS: dict[Failure, type[BadConfiguration | DependencyAway]] = {
-    Failure.BAD_CONFIGURATION: BadConfiguration,
-    Failure.DEPENDENCY_AWAY: DependencyAway,
+KINDS: dict[Failure, type[BadConfigurationError | DependencyUnavailableError]] = {
+    Failure.BAD_CONFIGURATION: BadConfigurationError,
+    Failure.DEPENDENCY_AWAY: DependencyUnavailableError,
 }
 
 MEMORY_POLICY = (
@@ -65,8 +65,8 @@ def store(url: SecretStr) -> Iterator[redis.Redis]:
     """Give a client that never tries again by itself: whoever calls knows what is safe to repeat.
 
     Raises:
-        BadConfiguration: the URL, the password or a key's name is wrong.
-        DependencyAway: Redis does not answer, or cannot take a new model now.
+        BadConfigurationError: the URL, the password or a key's name is wrong.
+        DependencyUnavailableError: Redis does not answer, or cannot take a new model now.
     """
     client = connected(url)
     try:
@@ -76,9 +76,9 @@ def store(url: SecretStr) -> Iterator[redis.Redis]:
         raise understood(error) from None
 
 
-def wrong_type(key: str, kind: bytes) -> BadConfiguration:
+def wrong_type(key: str, kind: bytes) -> BadConfigurationError:
     """Say that a key holds something that is none of ours."""
-    return BadConfiguration(
+    return BadConfigurationError(
         f"The key {key} in Redis holds a {kind.decode(errors='replace')}, which the trainer has not put there; "
         f"{value_name('model_key')} ({environment_name('model_key')}) and {value_name('version_key')} "
         f"({environment_name('version_key')}) name the keys of the model and its version, and the others begin with "
@@ -101,7 +101,7 @@ def connected(url: SecretStr) -> redis.Redis:
     """Make a client; it connects when it is first used.
 
     Raises:
-        BadConfiguration: The URL has not the form that it should.
+        BadConfigurationError: The URL has not the form that it should.
     """
     try:
         client = redis.Redis.from_url(
@@ -114,18 +114,18 @@ def connected(url: SecretStr) -> redis.Redis:
         # does not connect, and refuses parameters that it does not know
         client.connection_pool.make_connection()
     except RedisUrlError as error:
-        raise BadConfiguration(f"The setting {SETTING} is wrong: {error}.") from None
+        raise BadConfigurationError(f"The setting {SETTING} is wrong: {error}.") from None
     except (
         ValueError,
         TypeError,
         redis.RedisError,
         OSError,
     ):  # the text may hold a piece of the password
-        raise BadConfiguration(f"The setting {SETTING} is wrong: {FORM}.") from None
+        raise BadConfigurationError(f"The setting {SETTING} is wrong: {FORM}.") from None
     return client
 
 
-def understood(error: redis.RedisError) -> BadConfiguration | DependencyAway:
+def understood(error: redis.RedisError) -> BadConfigurationError | DependencyUnavailableError:
     """Return an error of Redis as one of ours."""
     text = " ".join(str(error).split()).rstrip(".")
     row = redis_error(code_of(error))

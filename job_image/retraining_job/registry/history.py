@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from retraining_job.settings import TrainSettings
 
 
-class Entry(BaseModel):
+class HistoryEntry(BaseModel):
     """A former champion's value in the hash."""
 
     manifest: Manifest | None = None
@@ -34,7 +34,7 @@ class Version:
 
     number: int
     live: bool
-    entry: Entry | None
+    entry: HistoryEntry | None
     """None where what Redis keeps of it cannot be read."""
 
 
@@ -59,8 +59,8 @@ def live_version(live: Live) -> Version | None:
         return None
     manifest = live.manifest
     if manifest is None or manifest.version != version:
-        return Version(version, live=True, entry=Entry())
-    return Version(version, live=True, entry=Entry(manifest=manifest))
+        return Version(version, live=True, entry=HistoryEntry())
+    return Version(version, live=True, entry=HistoryEntry(manifest=manifest))
 
 
 def kept_versions(settings: TrainSettings) -> list[Version]:
@@ -75,10 +75,10 @@ def kept_versions(settings: TrainSettings) -> list[Version]:
     return versions
 
 
-def read_entry(text: bytes) -> Entry | None:
+def read_entry(text: bytes) -> HistoryEntry | None:
     """Read one value of the hash."""
     try:
-        return Entry.model_validate_json(text)
+        return HistoryEntry.model_validate_json(text)
     except ValidationError:
         return None
 

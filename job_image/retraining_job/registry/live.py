@@ -13,7 +13,7 @@ from retraining_job.registry.keys import Keys
 from retraining_job.registry.manifest import (
     MANIFEST_LIMIT_BYTES,
     Manifest,
-    UnreadableManifest,
+    UnreadableManifestError,
     read_manifest,
 )
 
@@ -59,7 +59,7 @@ class Live:
         """Give the manifest as it stands there, to whichever model it belongs; None where it cannot be read."""
         try:
             return read_manifest(self.meta) if self.meta is not None else None
-        except UnreadableManifest:
+        except UnreadableManifestError:
             return None
 
     @property

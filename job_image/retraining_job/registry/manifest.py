@@ -26,7 +26,7 @@ MANIFEST_LIMIT_BYTES = 1 << 20
 """Ours have 1 or 2 KB."""
 
 
-class Origin(BaseModel):
+class ModelProvenance(BaseModel):
     """Where a model comes from: what its trainer says of it."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -61,7 +61,7 @@ class Origin(BaseModel):
     """Who approved it, where promotion is Manual and the approval names somebody."""
 
 
-class Manifest(Origin):
+class Manifest(ModelProvenance):
     """Which model is live, and where it comes from."""
 
     version: int
@@ -85,9 +85,9 @@ class Manifest(Origin):
         return self.model_dump_json(exclude_none=True)
 
 
-def origin_of(settings: RunSettings, **more: Any) -> Origin:
+def origin_of(settings: RunSettings, **more: Any) -> ModelProvenance:
     """Say where a model comes from that is trained here and now; `more` are fields of Origin."""
-    return Origin.model_validate(
+    return ModelProvenance.model_validate(
         {
             "preset": settings.preset,
             "river": version("river"),
@@ -100,7 +100,7 @@ def origin_of(settings: RunSettings, **more: Any) -> Origin:
     )
 
 
-class UnreadableManifest(Exception):
+class UnreadableManifestError(Exception):
     """A manifest cannot be read; the text says what is wrong, as the end of a sentence."""
 
 
@@ -108,14 +108,16 @@ def read_manifest(text: bytes) -> Manifest:
     """Read what stands in Redis.
 
     Raises:
-        UnreadableManifest: it is no JSON, or not a manifest's.
+        UnreadableManifestError: it is no JSON, or not a manifest's.
     """
     try:
         return Manifest.model_validate_json(text)
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
         place = ".".join(map(str, first["loc"]))
-        raise UnreadableManifest(f"{place}: {first['msg']}" if place else first["msg"]) from None
+        raise UnreadableManifestError(
+            f"{place}: {first['msg']}" if place else first["msg"]
+        ) from None
 
 
 def sha256(content: bytes) -> str:

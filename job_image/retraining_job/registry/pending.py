@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from retraining_job.contract import Decision, Result
-from retraining_job.errors import BadData
+from retraining_job.contract import ApprovalDecision, Result
+from retraining_job.errors import BadDataError
 from retraining_job.registry.client import store
 from retraining_job.registry.keys import Keys
 from retraining_job.registry.live import Stamp, read_live
-from retraining_job.registry.manifest import Manifest, Origin, sha256
-from retraining_job.registry.publish import Overtaken, Parcel, Published, publish, published
+from retraining_job.registry.manifest import Manifest, ModelProvenance, sha256
+from retraining_job.registry.publish import ModelPackage, Overtaken, Published, publish, published
 from retraining_job.registry.restore import rebuilt_pickle
-from retraining_job.registry.signing import NotSigned, check_signature, signed
+from retraining_job.registry.signing import NotSignedError, check_signature, signed
 
 if TYPE_CHECKING:
     from retraining_job.settings import DecideSettings, TrainSettings
@@ -56,22 +56,22 @@ class Expired:
 
 
 def store_challenger(
-    settings: TrainSettings, parcel: Parcel, *, judged_against: Stamp, result: Result
+    settings: TrainSettings, parcel: ModelPackage, *, judged_against: Stamp, result: Result
 ) -> None:
     """Keep a challenger for `decision_days`; a parcel without a pickle will do.
 
     Raises:
-        BadData: it has no state, so it cannot be kept.
+        BadDataError: it has no state, so it cannot be kept.
         BadConfiguration: the keys or the URL are wrong.
         DependencyAway: Redis does not answer, or has no room; repeat the call.
     """
     if not parcel.state:
-        raise BadData(
+        raise BadDataError(
             "The challenger has no state, as plain river has trained it: it cannot be kept for a decision."
         )
     key = Keys.of(settings).challenger(settings.run_id)
     manifest = Manifest(
-        **parcel.origin.model_dump(include=set(Origin.model_fields)),
+        **parcel.origin.model_dump(include=set(ModelProvenance.model_fields)),
         version=0,
         run_id=settings.run_id,
         published_at=datetime.now(UTC),
@@ -95,7 +95,7 @@ def read_challenger(settings: TrainSettings) -> Challenger | None:
     """Read the challenger of this run; None where there is none.
 
     Raises:
-        BadData: it is damaged, or not signed where a key is set.
+        BadDataError: it is damaged, or not signed where a key is set.
     """
     key = Keys.of(settings).challenger(settings.run_id)
     with store(settings.redis_url) as client:
@@ -106,15 +106,15 @@ def read_challenger(settings: TrainSettings) -> Challenger | None:
         challenger = Challenger.model_validate_json(text)
         check_signature(settings.signing_key, key, challenger.manifest)
     except ValidationError:
-        raise BadData(
+        raise BadDataError(
             f"The challenger under {key} is damaged: it cannot be decided on. Retrain anew."
         ) from None
-    except NotSigned as error:
-        raise BadData(
+    except NotSignedError as error:
+        raise BadDataError(
             f"The challenger under {key} cannot be believed: {error}. Retrain anew."
         ) from None
     if sha256(challenger.state.encode()) != challenger.manifest.state_sha256:
-        raise BadData(
+        raise BadDataError(
             f"The state of the challenger under {key} is damaged: it cannot be decided on. Retrain anew."
         )
     return challenger
@@ -136,7 +136,7 @@ def decide(
         the one that it was judged against; Rejected; or Expired.
 
     Raises:
-        BadData: what is kept of the challenger is damaged, or not signed.
+        BadDataError: what is kept of the challenger is damaged, or not signed.
         BadConfiguration: the keys or the URL are wrong.
         DependencyAway: Redis does not answer, or cannot take the model; repeat the call.
     """
@@ -147,7 +147,7 @@ def decide(
         return Expired()
     if challenger.rejected:
         return Rejected(challenger)
-    if settings.decision is Decision.REJECT:
+    if settings.decision is ApprovalDecision.REJECT:
         return reject(settings, challenger)
     return approve(settings, challenger, floor=floor, rehearse=rehearse)
 
@@ -163,7 +163,7 @@ def approve(
     try:
         blob = rebuilt_pickle(settings, challenger.state)
     except ValueError as error:
-        raise BadData(f"The state of the challenger {error}. Retrain anew.") from None
+        raise BadDataError(f"The state of the challenger {error}. Retrain anew.") from None
     version = max(read_live(settings, with_model=False).highest, floor) + 1
     origin = challenger.manifest.model_copy(update={"approved_by": settings.decided_by or None})
     by = f" by {settings.decided_by}" if settings.decided_by else ""
@@ -176,7 +176,7 @@ def approve(
         "finished_at": datetime.now(UTC),
     }
     result = challenger.result.model_copy(update=now)
-    parcel = Parcel(blob, challenger.state, origin)
+    parcel = ModelPackage(blob, challenger.state, origin)
     if rehearse:
         rehearse(result)
     return publish(settings, parcel, judged_against=challenger.judged_against, result=result)

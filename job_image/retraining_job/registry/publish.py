@@ -17,14 +17,14 @@ from typing import TYPE_CHECKING
 import redis
 
 from retraining_job.contract import Result
-from retraining_job.errors import BadConfiguration, DependencyAway
+from retraining_job.errors import BadConfigurationError, DependencyUnavailableError
 from retraining_job.registry.client import store, warn_of_eviction, wrong_type
 from retraining_job.registry.keys import Keys
 from retraining_job.registry.live import STATE_LIMIT_BYTES
 from retraining_job.registry.manifest import (
     Manifest,
-    Origin,
-    UnreadableManifest,
+    ModelProvenance,
+    UnreadableManifestError,
     read_manifest,
     sha256,
 )
@@ -67,26 +67,26 @@ class Overtaken:
 
 
 @dataclass(frozen=True)
-class Parcel:
+class ModelPackage:
     """A model, packed for Redis."""
 
     blob: bytes
     """The pickle for the readers."""
     state: str | None
     """What it can be rebuilt from; without it, the pickle itself is kept when its time is over."""
-    origin: Origin
+    origin: ModelProvenance
     """What the manifest is to say of it."""
 
 
 def publish(
-    settings: TrainSettings, parcel: Parcel, *, judged_against: Stamp, result: Result
+    settings: TrainSettings, parcel: ModelPackage, *, judged_against: Stamp, result: Result
 ) -> Published | Overtaken:
     """Put a model live as `result.version`, unless the live one is no longer the one judged against.
 
     The former champion goes into the history. Readers see all of it change at once.
 
     Raises:
-        BadConfiguration: the keys or the URL are wrong, or the user may not do what publishing
+        BadConfigurationError: the keys or the URL are wrong, or the user may not do what publishing
             needs. DependencyAway: Redis does not answer, or cannot take the model; repeat the call.
     """
     if parcel.state and len(parcel.state) > STATE_LIMIT_BYTES:
@@ -134,23 +134,23 @@ def publish(
     if outcome == b"wrong":
         raise wrong_type(text.decode(errors="replace"), more)
     if outcome == b"forbidden":
-        raise BadConfiguration(
+        raise BadConfigurationError(
             f"Redis does not let the trainer's user do {text.decode()} on the key {more.decode(errors='replace')}; "
             "nothing was changed. Give the user that right."
         )
-    raise DependencyAway(
+    raise DependencyUnavailableError(
         "Redis dropped the uploaded model before it could go live; its memory may be short."
     )
 
 
 def manifest_of(
-    settings: TrainSettings, parcel: Parcel, judged_against: Stamp, result: Result
+    settings: TrainSettings, parcel: ModelPackage, judged_against: Stamp, result: Result
 ) -> Manifest:
     """Write the manifest that a model has once it is live, with its signature."""
     if result.version is None:
         raise ValueError("what is published has a version")
     manifest = Manifest(
-        **parcel.origin.model_dump(include=set(Origin.model_fields)),
+        **parcel.origin.model_dump(include=set(ModelProvenance.model_fields)),
         version=result.version,
         epoch=judged_against.changes + 1,
         run_id=settings.run_id,
@@ -180,7 +180,7 @@ def winner(version: bytes, meta: bytes) -> Overtaken:
     text = version.decode(errors="replace")
     try:
         manifest = read_manifest(meta)
-    except UnreadableManifest:
+    except UnreadableManifestError:
         return Overtaken(text)
     return Overtaken(text, manifest.run_id if str(manifest.version) == text else "")
 

@@ -10,15 +10,15 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, cast
 
-from retraining_job.contract import Reason, Result, value_name
-from retraining_job.errors import BadConfiguration
+from retraining_job.contract import Result, VerdictReason, value_name
+from retraining_job.errors import BadConfigurationError
 from retraining_job.registry.client import store
-from retraining_job.registry.history import Entry, Version, kept_versions
+from retraining_job.registry.history import HistoryEntry, Version, kept_versions
 from retraining_job.registry.keys import Keys
 from retraining_job.registry.live import Live, number, read_live
-from retraining_job.registry.manifest import Manifest, Origin, origin_of, sha256
-from retraining_job.registry.publish import Overtaken, Parcel, publish, published
-from retraining_job.registry.signing import NotSigned, check_signature
+from retraining_job.registry.manifest import Manifest, ModelProvenance, origin_of, sha256
+from retraining_job.registry.publish import ModelPackage, Overtaken, publish, published
+from retraining_job.registry.signing import NotSignedError, check_signature
 
 if TYPE_CHECKING:
     from retraining_job.settings import TrainSettings
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-class NoWayBack(BadConfiguration):
+class RollbackImpossibleError(BadConfigurationError):
     """The version that was asked for cannot go live again; the text says why, and which can."""
 
 
@@ -50,7 +50,7 @@ def rollback(
         A result without a verdict: nobody was judged.
 
     Raises:
-        NoWayBack: there is no such version, or it is damaged or not signed, or it is live, or
+        RollbackImpossibleError: there is no such version, or it is damaged or not signed, or it is live, or
             another model went live meanwhile. BadConfiguration: the keys or the URL are wrong.
             DependencyAway: Redis does not answer, or cannot take the model; repeat the call.
     """
@@ -64,7 +64,7 @@ def rollback(
     result = Result(
         run_id=settings.run_id,
         promoted=True,
-        reason=Reason.ROLLBACK,
+        reason=VerdictReason.ROLLBACK,
         message=f"Version {to} is live again, as version {version}; before, "
         + ("nothing was." if former is None else f"version {former} was."),
         n_samples=parcel.origin.n_samples,
@@ -77,7 +77,7 @@ def rollback(
         rehearse(result)
     outcome = publish(settings, parcel, judged_against=live.stamp, result=result)
     if isinstance(outcome, Overtaken):
-        raise NoWayBack(
+        raise RollbackImpossibleError(
             f"Meanwhile {outcome} went live, so nothing was changed. Look at it, and ask again."
         )
     return outcome.result
@@ -89,15 +89,15 @@ def chosen(settings: TrainSettings, live: Live, to: int) -> Version:
     if lost := lost_version(live):
         versions[lost.number] = lost
     if live.model is not None and number(live.version) == to:
-        raise NoWayBack(f"Version {to} is live: there is nothing to go back to.")
+        raise RollbackImpossibleError(f"Version {to} is live: there is nothing to go back to.")
     if to in versions:
         return versions[to]
     if not versions:
-        raise NoWayBack(
+        raise RollbackImpossibleError(
             f"There is no former champion under {Keys.of(settings).history} to go back to."
         )
     kept = ", ".join(map(str, sorted(versions)))
-    raise NoWayBack(
+    raise RollbackImpossibleError(
         f"Version {to} is not kept; there are: {kept}. {value_name('history_versions')} says how many are kept."
     )
 
@@ -112,37 +112,41 @@ def lost_version(live: Live) -> Version | None:
         or manifest.version != number(live.version)
     ):
         return None
-    entry = Entry(manifest=manifest, state=live.state.decode(errors="replace"))
+    entry = HistoryEntry(manifest=manifest, state=live.state.decode(errors="replace"))
     return Version(manifest.version, live=True, entry=entry)
 
 
-def parcel_of(settings: TrainSettings, version: Version) -> Parcel:
+def parcel_of(settings: TrainSettings, version: Version) -> ModelPackage:
     """Pack a former champion again, once it is certain that it is what it was.
 
     Raises:
-        NoWayBack: it is not.
+        RollbackImpossibleError: it is not.
     """
     entry = version.entry
     if entry is None:
-        raise NoWayBack(f"What is kept of version {version.number} cannot be read: it is damaged.")
+        raise RollbackImpossibleError(
+            f"What is kept of version {version.number} cannot be read: it is damaged."
+        )
     try:
         check_signature(settings.signing_key, settings.model_key, entry.manifest)
-    except NotSigned as error:
-        raise NoWayBack(
+    except NotSignedError as error:
+        raise RollbackImpossibleError(
             f"Version {version.number} cannot be restored: {error}. If it is certain that nobody has changed it, "
             'restore it without the key, and then sign what is live with "python -m retraining_job sign".'
         ) from None
     if entry.manifest and entry.manifest.version != version.number:
-        raise NoWayBack(
+        raise RollbackImpossibleError(
             f"What is kept as version {version.number} is version {entry.manifest.version}: it is damaged."
         )
-    origin = entry.manifest or Origin()
+    origin = entry.manifest or ModelProvenance()
     origin = origin.model_copy(update={"restored_from": version.number})
     if entry.state is None:
-        return Parcel(kept_pickle(settings, version.number, entry.manifest), None, origin)
+        return ModelPackage(kept_pickle(settings, version.number, entry.manifest), None, origin)
     if entry.manifest is None or sha256(entry.state.encode()) != entry.manifest.state_sha256:
-        raise NoWayBack(f"The state that is kept of version {version.number} is damaged.")
-    return Parcel(pickled_again(settings, entry.state, entry.manifest), entry.state, origin)
+        raise RollbackImpossibleError(
+            f"The state that is kept of version {version.number} is damaged."
+        )
+    return ModelPackage(pickled_again(settings, entry.state, entry.manifest), entry.state, origin)
 
 
 def kept_pickle(settings: TrainSettings, version: int, manifest: Manifest | None) -> bytes:
@@ -151,11 +155,11 @@ def kept_pickle(settings: TrainSettings, version: int, manifest: Manifest | None
     with store(settings.redis_url) as client:
         blob = cast(bytes | None, client.get(key))
     if blob is None:
-        raise NoWayBack(
+        raise RollbackImpossibleError(
             f"The pickle of version {version}, under {key}, is gone: evicted by Redis, or deleted."
         )
     if manifest and sha256(blob) != manifest.pickle_sha256:
-        raise NoWayBack(f"The pickle of version {version}, under {key}, is damaged.")
+        raise RollbackImpossibleError(f"The pickle of version {version}, under {key}, is damaged.")
     return blob
 
 
@@ -163,19 +167,21 @@ def pickled_again(settings: TrainSettings, state: str, manifest: Manifest) -> by
     """Write the pickle of a model that is kept as its state, and compare it with the one of then.
 
     Raises:
-        NoWayBack: the state cannot be read, or the same program that wrote the one of then writes
+        RollbackImpossibleError: the state cannot be read, or the same program that wrote the one of then writes
             another now.
     """
     try:
         blob = rebuilt_pickle(settings, state)
     except ValueError as error:
-        raise NoWayBack(f"The state that is kept of version {manifest.version} {error}.") from None
+        raise RollbackImpossibleError(
+            f"The state that is kept of version {manifest.version} {error}."
+        ) from None
     if sha256(blob) != manifest.pickle_sha256:
         now = origin_of(settings)
         writers = "image", "river", "python", "deviation_class"
         differing = [name for name in writers if getattr(now, name) != getattr(manifest, name)]
         if not differing:
-            raise NoWayBack(
+            raise RollbackImpossibleError(
                 f"The state that is kept of version {manifest.version} does not give the model of then."
             )
         log.warning(
@@ -193,12 +199,12 @@ def rebuilt_pickle(settings: TrainSettings, state: str) -> bytes:
     Raises:
         ValueError: the state cannot be read; the text says why, as the end of a sentence.
     """
-    from retraining_job.model.model import UnreadableModel, dumped  # noqa: PLC0415  # brings river
+    from retraining_job.model.model import UnreadableModelError, dumped  # noqa: PLC0415  # brings river
     from retraining_job.model.state import model_of  # noqa: PLC0415
 
     try:
         model = model_of(state)
-    except UnreadableModel as error:
+    except UnreadableModelError as error:
         raise ValueError(f"cannot be read: {error}") from None
     except Exception as error:  # noqa: BLE001  # what a forged state raises is not known
         raise ValueError(f"cannot be read ({type(error).__name__}: {error})") from None

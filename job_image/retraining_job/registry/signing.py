@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 SETTING = f"signing.existingSecret ({SIGNING_KEY})"
 
 
-class NotSigned(Exception):
+class NotSignedError(Exception):
     """A model is not signed with the key that is set; the text says so, as the end of a sentence."""
 
 
@@ -75,20 +75,20 @@ def check_signature(key: SecretStr, name: str, manifest: Manifest | None) -> Non
     """Make sure that a model is signed, where a key is set.
 
     Raises:
-        NotSigned: it is not, or with another key, or the signature is that of another version.
+        NotSignedError: it is not, or with another key, or the signature is that of another version.
     """
     if not key.get_secret_value():
         return
     if manifest is None or not manifest.signature:
-        raise NotSigned(f"it is not signed, and {SETTING} asks for signatures")
+        raise NotSignedError(f"it is not signed, and {SETTING} asks for signatures")
     # As bytes, since compare_digest refuses text beyond ASCII, and a forger may write any.
     if not any(
         hmac.compare_digest(manifest.signature.encode(), one.encode())
         for one in accepted(key, name, manifest)
     ):
-        raise NotSigned(f"its signature does not fit it, its version and the key of {SETTING}")
+        raise NotSignedError(f"its signature does not fit it, its version and the key of {SETTING}")
     expected = input_signature(key, name, manifest)
     if not hmac.compare_digest(manifest.input_signature.encode(), expected.encode()):
-        raise NotSigned(
+        raise NotSignedError(
             f"the shape of the input that its manifest records is not signed with the key of {SETTING}"
         )

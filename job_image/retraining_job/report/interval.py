@@ -5,7 +5,7 @@ Pure.
 
 from __future__ import annotations
 
-from retraining_job.contract import Policy
+from retraining_job.contract import PromotionPolicy
 from retraining_job.evaluation.evidence import Comparison, Evidence
 from retraining_job.report.curves import absence
 from retraining_job.report.drawing import Scale, horizontal_axis, line, picture, ticks, words
@@ -89,7 +89,9 @@ def _margin(scale: Scale, margin: float) -> Markup:
 
 def _asked(evidence: Evidence) -> float | None:
     """Give what the lower bound must be above, where the policy asks for it."""
-    return {Policy.NON_INFERIOR: -evidence.margin, Policy.SUPERIOR: 0.0}.get(evidence.policy)
+    return {PromotionPolicy.NON_INFERIOR: -evidence.margin, PromotionPolicy.SUPERIOR: 0.0}.get(
+        evidence.policy
+    )
 
 
 def _cleared(scale: Scale, asked: float) -> Markup:
@@ -112,9 +114,9 @@ def _sentence(comparison: Comparison) -> str:
 
 
 def _rule(evidence: Evidence) -> str:
-    if evidence.policy is Policy.NON_INFERIOR:
+    if evidence.policy is PromotionPolicy.NON_INFERIOR:
         return f"Policy NonInferior: the whole interval has to be above {signed(-evidence.margin)} (shaded)."
-    if evidence.policy is Policy.SUPERIOR:
+    if evidence.policy is PromotionPolicy.SUPERIOR:
         return "Policy Superior: the whole interval has to be above 0 (shaded)."
     return "Policy Reference: the share of right predictions decides, not this difference."
 

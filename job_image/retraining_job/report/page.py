@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib.resources import files
 
-from retraining_job.contract import PartFigures
+from retraining_job.contract import PartMetrics
 from retraining_job.evaluation.evidence import Evidence
 from retraining_job.report import guards, tables
 from retraining_job.report.course import course
@@ -180,5 +180,5 @@ def _tiles(evidence: Evidence) -> Markup:
     return tag("div", *tiles, class_="tiles")
 
 
-def _tile(role: str, one: PartFigures | None, value: str) -> Markup:
+def _tile(role: str, one: PartMetrics | None, value: str) -> Markup:
     return tag("p", swatch(role), tag("span", role), tag("strong", value)) if one else joined()

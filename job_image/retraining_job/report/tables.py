@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from retraining_job.contract import PartFigures, Tunables
+from retraining_job.contract import PartMetrics, Tunables
 from retraining_job.evaluation.evidence import Contender, Evidence, FeatureRecord
 from retraining_job.report.markup import Markup, joined, tag
 from retraining_job.report.wording import (
@@ -83,7 +83,7 @@ def _precision(one: Contender | None) -> float | None:
 
 
 def _part(evidence: Evidence, part: str) -> Markup:
-    both: list[PartFigures | None] = [
+    both: list[PartMetrics | None] = [
         getattr(one.figures, part) if one else None
         for one in (evidence.champion, evidence.challenger)
     ]

@@ -12,10 +12,10 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
-from retraining_job.audit.outcome import Outcome
+from retraining_job.audit.outcome import RunOutcome
 from retraining_job.audit.runs import facts_of, insert_version, lock, upsert_run
 from retraining_job.audit.tables import Tables, tables_of
-from retraining_job.contract import Reason, Result, Verdict
+from retraining_job.contract import Result, Verdict, VerdictReason
 from retraining_job.infra.postgres import database
 from retraining_job.infra.retries import patiently
 from retraining_job.registry.history import kept_versions
@@ -112,12 +112,14 @@ def record_for(settings: TrainSettings, manifest: Manifest) -> None:
         result = result_of_run(settings, manifest.run_id) or told_by(manifest)
         if manifest.restored_from is not None:
             result = result.model_copy(update={"verdict": Verdict.RESTORED})
-        insert_version(connection, tables, known or Reason.UNKNOWN, result)
+        insert_version(connection, tables, known or VerdictReason.UNKNOWN, result)
         row = facts_of(
-            Outcome(result, decided_by=manifest.approved_by, restored_from=manifest.restored_from)
+            RunOutcome(
+                result, decided_by=manifest.approved_by, restored_from=manifest.restored_from
+            )
         )
         if known is None:
-            row |= {"trigger_reason": Reason.UNKNOWN, "preset": manifest.preset}
+            row |= {"trigger_reason": VerdictReason.UNKNOWN, "preset": manifest.preset}
         upsert_run(connection, tables, row)
     log.warning(
         "Version %d was never recorded by its run %s, which must have died. Wrote its audit row.",
@@ -154,7 +156,7 @@ def told_by(manifest: Manifest) -> Result:
         run_id=manifest.run_id,
         verdict=Verdict.PROMOTED,
         promoted=True,
-        reason=Reason.UNKNOWN,
+        reason=VerdictReason.UNKNOWN,
         message=f"This run has put version {manifest.version} live; how it was judged is not known any more.",
         n_samples=manifest.n_samples,
         version=manifest.version,

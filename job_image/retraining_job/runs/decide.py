@@ -11,9 +11,9 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
-from retraining_job.audit.outcome import Outcome
+from retraining_job.audit.outcome import RunOutcome
 from retraining_job.audit.runs import read_trail, rehearse
-from retraining_job.contract import Reason, Result, Verdict, Withheld
+from retraining_job.contract import Result, Verdict, VerdictReason, Withheld
 from retraining_job.infra.retries import patiently
 from retraining_job.registry.pending import Expired, Rejected
 from retraining_job.registry.pending import decide as carry_out
@@ -37,14 +37,14 @@ def decide(settings: DecideSettings, started_at: datetime) -> Result:
     former = live_manifest(settings)
 
     def rehearsal(result: Result) -> None:
-        rehearse(settings, Outcome(result, decided_by=settings.decided_by or None))
+        rehearse(settings, RunOutcome(result, decided_by=settings.decided_by or None))
 
     end = patiently(
         settings, partial(carry_out, settings, floor=trail.last_version, rehearse=rehearsal)
     )
     judged = trail.finished or unknown(settings, started_at)
     result = result_of(end, settings, judged)
-    keep(settings, Outcome(result, decided_by=settings.decided_by or None))
+    keep(settings, RunOutcome(result, decided_by=settings.decided_by or None))
     backfill(settings, former)
     return result
 
@@ -61,20 +61,20 @@ def result_of(
         changes |= {
             "verdict": Verdict.KEPT,
             "withheld": None,
-            "reason": Reason.OVERTAKEN,
+            "reason": VerdictReason.OVERTAKEN,
             "message": f"The challenger was approved{by}, but {end} is live now, which it was not judged against: it "
             "stays out. Apply a new request.",
         }
     elif isinstance(end, Rejected):
         changes |= {
             "withheld": Withheld.REJECTED,
-            "reason": Reason.REJECTED,
+            "reason": VerdictReason.REJECTED,
             "message": f"The challenger was rejected{by}; it will not go live. Its verdict was: {judged.message}",
         }
     else:
         changes |= {
             "withheld": None,
-            "reason": Reason.EXPIRED,
+            "reason": VerdictReason.EXPIRED,
             "message": f"There is no challenger of this run to {settings.decision}: it waits {settings.decision_days} "
             "days for a decision. Apply a new request.",
         }
@@ -86,7 +86,7 @@ def unknown(settings: DecideSettings, started_at: datetime) -> Result:
     return Result(
         run_id=settings.run_id,
         verdict=Verdict.KEPT,
-        reason=Reason.UNKNOWN,
+        reason=VerdictReason.UNKNOWN,
         message="its row is gone.",
         started_at=started_at,
         finished_at=datetime.now(UTC),

@@ -12,14 +12,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from retraining_job.audit.outcome import outcome_of
-from retraining_job.contract import Reason, Result, Verdict, Withheld
-from retraining_job.errors import BadConfiguration
+from retraining_job.contract import Result, Verdict, VerdictReason, Withheld
+from retraining_job.errors import BadConfigurationError
 from retraining_job.evaluation.decision import Decision
 from retraining_job.events.source import File
 from retraining_job.infra.logs import timed
-from retraining_job.model.model import Model, UnreadableModel, loaded
+from retraining_job.model.model import Model, UnreadableModelError, loaded
 from retraining_job.model.state import model_of
-from retraining_job.presets.pipeline import Contest, Judgement
+from retraining_job.presets.pipeline import EvaluationResult, Pipeline
 from retraining_job.presets.selection import contest_of
 from retraining_job.registry.champion import Champion
 from retraining_job.registry.live import Stamp
@@ -60,20 +60,22 @@ def train(settings: RunSettings, files: Files, started_at: datetime) -> Result:
     with timed("Read the events"):
         contest.read(File(files.events, settings))
     hopeless = contest.hopeless()
-    judgement = Judgement(hopeless) if hopeless else compete(contest, settings, files)
+    judgement = EvaluationResult(hopeless) if hopeless else compete(contest, settings, files)
     outcome = outcome_of(result_of(judgement, contest, settings, started_at), judgement.evidence)
     if outcome.report:
         (files.out / "report.html").write_text(outcome.report, encoding="utf-8")
     return outcome.result
 
 
-def compete(contest: Contest, settings: RunSettings, files: Files) -> Judgement:
+def compete(contest: Pipeline, settings: RunSettings, files: Files) -> EvaluationResult:
     """Train a challenger, judge it against the champion, and write it down."""
     try:
         contest.meet(Champion(read_champion(files.champion, settings), 0, Stamp(b"", b"", 0)))
-    except UnreadableModel as error:
+    except UnreadableModelError as error:
         message = f"The champion {files.champion} cannot be judged: {error}. Give another one."
-        return Judgement(Decision(Verdict.UNREADABLE_CHAMPION, Reason.UNREADABLE_CHAMPION, message))
+        return EvaluationResult(
+            Decision(Verdict.UNREADABLE_CHAMPION, VerdictReason.UNREADABLE_CHAMPION, message)
+        )
     with timed("Trained a challenger"):
         model = contest.train()
     judgement = contest.judge(set_threshold(settings))
@@ -88,8 +90,8 @@ def read_champion(path: Path | None, settings: RunSettings) -> Model | None:
     """Read the champion's pickle without trusting it, or its state where the file is one; without a file there is none.
 
     Raises:
-        BadConfiguration: there is no such file.
-        UnreadableModel: it holds no model.
+        BadConfigurationError: there is no such file.
+        UnreadableModelError: it holds no model.
     """
     if path is None:
         return None
@@ -98,9 +100,11 @@ def read_champion(path: Path | None, settings: RunSettings) -> Model | None:
         with path.open("rb") as file:
             content = file.read(limit + 1)
     except OSError as error:
-        raise BadConfiguration(f"The champion {path} cannot be read: {error.strerror}.") from None
+        raise BadConfigurationError(
+            f"The champion {path} cannot be read: {error.strerror}."
+        ) from None
     if len(content) > limit:
-        raise UnreadableModel(f"it has more than the {limit:,} bytes that are read")
+        raise UnreadableModelError(f"it has more than the {limit:,} bytes that are read")
     return (
         model_of(content)
         if content.lstrip()[:1] == b"{"
@@ -109,7 +113,7 @@ def read_champion(path: Path | None, settings: RunSettings) -> Model | None:
 
 
 def result_of(
-    judgement: Judgement, contest: Contest, settings: RunSettings, started_at: datetime
+    judgement: EvaluationResult, contest: Pipeline, settings: RunSettings, started_at: datetime
 ) -> Result:
     """Write the result down; nothing goes live here."""
     decision = judgement.decision

@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING
 from retraining_job.model.model import dumped
 from retraining_job.model.state import fingerprint, state_text
 from retraining_job.registry.manifest import origin_of
-from retraining_job.registry.publish import Parcel
+from retraining_job.registry.publish import ModelPackage
 
 if TYPE_CHECKING:
     from retraining_job.model.model import Model
-    from retraining_job.presets.pipeline import Contest
+    from retraining_job.presets.pipeline import Pipeline
     from retraining_job.settings import RunSettings
 
 
-def parcel_of(model: Model, contest: Contest, settings: RunSettings) -> Parcel:
+def parcel_of(model: Model, contest: Pipeline, settings: RunSettings) -> ModelPackage:
     """Pack a contest's challenger."""
     state = state_text(model, contest.scalings)
     origin = origin_of(
@@ -30,4 +30,4 @@ def parcel_of(model: Model, contest: Contest, settings: RunSettings) -> Parcel:
         input=contest.shape,
         fingerprint=fingerprint(state) if state else "",
     )
-    return Parcel(dumped(model, settings.deviation_class), state, origin)
+    return ModelPackage(dumped(model, settings.deviation_class), state, origin)

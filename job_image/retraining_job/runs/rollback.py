@@ -8,7 +8,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from retraining_job.audit.outcome import Outcome
+from retraining_job.audit.outcome import RunOutcome
 from retraining_job.audit.runs import read_trail, rehearse
 from retraining_job.contract import Result, Verdict
 from retraining_job.infra.retries import patiently
@@ -29,8 +29,8 @@ def restore(settings: TrainSettings, to: int) -> Result:
     trail = patiently(settings, partial(read_trail, settings))
     former = live_manifest(settings)
 
-    def outcome_of(result: Result) -> Outcome:
-        return Outcome(result.model_copy(update={"verdict": Verdict.RESTORED}), restored_from=to)
+    def outcome_of(result: Result) -> RunOutcome:
+        return RunOutcome(result.model_copy(update={"verdict": Verdict.RESTORED}), restored_from=to)
 
     def rehearsal(result: Result) -> None:
         rehearse(settings, outcome_of(result))

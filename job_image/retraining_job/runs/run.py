@@ -10,9 +10,9 @@ import logging
 from functools import partial
 from typing import TYPE_CHECKING
 
-from retraining_job.audit.outcome import Outcome
+from retraining_job.audit.outcome import RunOutcome
 from retraining_job.audit.runs import read_trail, record
-from retraining_job.errors import AuditPending, RunError
+from retraining_job.errors import AuditPendingError, RunError
 from retraining_job.infra.logs import timed
 from retraining_job.infra.retries import patiently
 from retraining_job.registry.publish import published
@@ -43,7 +43,7 @@ def run(settings: TrainSettings, started_at: datetime) -> Result:
             result.verdict,
             result.reason,
         )
-        outcome = Outcome(result)
+        outcome = RunOutcome(result)
     else:
         from retraining_job.runs.train import Retrain  # noqa: PLC0415  # a run that has ended before needs none of it
 
@@ -54,11 +54,11 @@ def run(settings: TrainSettings, started_at: datetime) -> Result:
     return outcome.result
 
 
-def keep(settings: TrainSettings, outcome: Outcome) -> None:
+def keep(settings: TrainSettings, outcome: RunOutcome) -> None:
     """Record the outcome; a model that went live without its row leaves the run unfinished.
 
     Raises:
-        AuditPending: the model is live, and its row could not be written.
+        AuditPendingError: the model is live, and its row could not be written.
         RunError: another outcome could not be recorded; the run begins anew when it is started
             again.
     """
@@ -69,7 +69,7 @@ def keep(settings: TrainSettings, outcome: Outcome) -> None:
     except RunError as error:
         if result.promoted:
             text = f"The model is live as version {result.version}, but its audit row is not written yet. {error}"
-            raise AuditPending(text, result) from None
+            raise AuditPendingError(text, result) from None
         raise
 
 
@@ -78,6 +78,6 @@ def keep_failure(settings: TrainSettings, result: Result) -> None:
     if result.promoted:
         return  # the row of a model that went live is owed, and this is not it
     try:
-        record(settings, Outcome(result))
+        record(settings, RunOutcome(result))
     except Exception as error:  # noqa: BLE001  # the failure that is being recorded matters more
         log.warning("The failure is not recorded in the database. %s", error)

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import redis
 
-from retraining_job.errors import BadConfiguration, BadData, DependencyAway
-from retraining_job.registry.champion import UnreadableChampion, described, version_of
+from retraining_job.errors import BadConfigurationError, BadDataError, DependencyUnavailableError
+from retraining_job.registry.champion import UnreadableChampionError, described, version_of
 from retraining_job.registry.client import store
 from retraining_job.registry.keys import Keys
 from retraining_job.registry.live import read_live
@@ -26,13 +26,13 @@ def sign(settings: TrainSettings) -> Manifest:
     """Sign the live model at its version, and change nothing but its manifest; one without a manifest gets one.
 
     Raises:
-        BadConfiguration: there is no key to sign with, or the keys or the URL are wrong.
-        BadData: there is no live model, or model, manifest and state do not belong together.
-        DependencyAway: Redis does not answer, or the live model has changed meanwhile; repeat the
+        BadConfigurationError: there is no key to sign with, or the keys or the URL are wrong.
+        BadDataError: there is no live model, or model, manifest and state do not belong together.
+        DependencyUnavailableError: Redis does not answer, or the live model has changed meanwhile; repeat the
             call.
     """
     if not settings.signing_key.get_secret_value():
-        raise BadConfiguration(f"There is no key to sign with: set {SETTING}.")
+        raise BadConfigurationError(f"There is no key to sign with: set {SETTING}.")
     keys = Keys.of(settings)
     with store(settings.redis_url) as client, client.pipeline(transaction=True) as transaction:
         transaction.watch(keys.model, keys.version, keys.meta, keys.state)  # type: ignore[no-untyped-call]
@@ -42,7 +42,7 @@ def sign(settings: TrainSettings) -> Manifest:
         try:
             transaction.execute()
         except redis.WatchError:
-            raise DependencyAway(
+            raise DependencyUnavailableError(
                 "The live model has changed while it was being signed; nothing was done."
             ) from None
     return manifest
@@ -55,10 +55,10 @@ def present_manifest(settings: TrainSettings) -> Manifest:
     try:
         version = version_of(live.version, keys.version)
         manifest = described(settings, live, version)
-    except UnreadableChampion as error:
-        raise BadData(f"{error} It was not signed.") from None
+    except UnreadableChampionError as error:
+        raise BadDataError(f"{error} It was not signed.") from None
     if live.model is None:
-        raise BadData(f"There is no live model under {keys.model} to sign.")
+        raise BadDataError(f"There is no live model under {keys.model} to sign.")
     return manifest or Manifest(
         version=version,
         epoch=live.stamp.changes,

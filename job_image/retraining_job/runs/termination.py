@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from retraining_job.contract import Failure, Result, environment_name
-from retraining_job.errors import AuditPending, RunError
+from retraining_job.errors import AuditPendingError, RunError
 
 TERMINATION_LOG = environment_name("termination_log")
 """Names the file of the result document.
@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 
 def failed(error: Exception, run_id: str, started_at: datetime) -> Result:
     """Write a failure down; a model that is live without its row is named with its version."""
-    live = error.result if isinstance(error, AuditPending) else None
+    live = error.result if isinstance(error, AuditPendingError) else None
     return Result(
         run_id=run_id,
         promoted=live is not None,

@@ -12,19 +12,24 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
-from retraining_job.audit.outcome import Outcome, outcome_of
+from retraining_job.audit.outcome import RunOutcome, outcome_of
 from retraining_job.audit.runs import announce
-from retraining_job.contract import Promotion, Reason, Result, Verdict, Withheld
+from retraining_job.contract import Promotion, Result, Verdict, VerdictReason, Withheld
 from retraining_job.evaluation.decision import Decision
 from retraining_job.events.source import Table
 from retraining_job.infra.logs import timed
 from retraining_job.infra.retries import patiently
-from retraining_job.model.model import UnreadableModel
-from retraining_job.presets.pipeline import Judgement
+from retraining_job.model.model import UnreadableModelError
+from retraining_job.presets.pipeline import EvaluationResult
 from retraining_job.presets.selection import contest_of
-from retraining_job.registry.champion import Champion, UnreadableChampion, read_champion, unreadable
+from retraining_job.registry.champion import (
+    Champion,
+    UnreadableChampionError,
+    read_champion,
+    unreadable,
+)
 from retraining_job.registry.pending import store_challenger
-from retraining_job.registry.publish import Parcel, Published, publish
+from retraining_job.registry.publish import ModelPackage, Published, publish
 from retraining_job.registry.threshold import live_threshold
 
 if TYPE_CHECKING:
@@ -47,20 +52,22 @@ class Retrain:
         self.floor = floor
         """The highest version that the audit trail knows."""
         self.contest = contest_of(settings)
-        self.parcel: Parcel | None = None
+        self.parcel: ModelPackage | None = None
         self.former: Manifest | None = None
         """The manifest of the model that the challenger was judged against."""
 
-    def outcome(self) -> Outcome:
+    def outcome(self) -> RunOutcome:
         """Retrain; a promoted model is live when this returns."""
         patiently(self.settings, self.read)
         if decision := self.contest.hopeless():
-            return self.outcome_of(Judgement(decision))
+            return self.outcome_of(EvaluationResult(decision))
         try:
             return self.compete()
-        except UnreadableChampion as error:
-            decision = Decision(Verdict.UNREADABLE_CHAMPION, Reason.UNREADABLE_CHAMPION, str(error))
-            return self.outcome_of(Judgement(decision), error.version)
+        except UnreadableChampionError as error:
+            decision = Decision(
+                Verdict.UNREADABLE_CHAMPION, VerdictReason.UNREADABLE_CHAMPION, str(error)
+            )
+            return self.outcome_of(EvaluationResult(decision), error.version)
 
     def read(self) -> None:
         """Read the events, and say which."""
@@ -74,7 +81,7 @@ class Retrain:
         first, last = (end.strftime("%Y-%m-%d %H:%M") for end in (window.first, window.last))
         log.info("Read %s events from %s, from %s to %s.", f"{window.rows:,}", table, first, last)
 
-    def compete(self) -> Outcome:
+    def compete(self) -> RunOutcome:
         """Train a challenger, let it meet the champion, and publish it where it may go live."""
         champion = self.meet_champion()
         log.info("Training a challenger.")
@@ -98,14 +105,16 @@ class Retrain:
             f"Other runs changed the live model {JUDGEMENTS} times while this one was judged, the last to version "
             f"{champion.version}{winner(champion)}; the challenger gives way."
         )
-        overtaken = replace(judgement, decision=Decision(Verdict.KEPT, Reason.OVERTAKEN, message))
+        overtaken = replace(
+            judgement, decision=Decision(Verdict.KEPT, VerdictReason.OVERTAKEN, message)
+        )
         return self.outcome_of(overtaken, champion.version)
 
     def meet_champion(self) -> Champion:
         """Read the champion and let it score the hold-out; its model is let go at once: it may fill most of the memory.
 
         Raises:
-            UnreadableChampion: there is one, and it cannot be read or judged.
+            UnreadableChampionError: there is one, and it cannot be read or judged.
         """
         with timed("Read the champion"):
             champion = patiently(self.settings, partial(read_champion, self.settings))
@@ -114,11 +123,13 @@ class Retrain:
             log.info("There is no live model under %s yet.", self.settings.model_key)
         try:
             self.contest.meet(champion)
-        except UnreadableModel as error:
+        except UnreadableModelError as error:
             raise unreadable(self.settings, champion.version, str(error)) from None
         return replace(champion, model=None, highest=max(champion.highest, self.floor))
 
-    def promote(self, model: Model, judgement: Judgement, champion: Champion) -> Outcome | None:
+    def promote(
+        self, model: Model, judgement: EvaluationResult, champion: Champion
+    ) -> RunOutcome | None:
         """Publish the challenger; None where another run was quicker."""
         parcel = self.packed(model, judgement)
         outcome = self.outcome_of(judgement, champion.version, version=champion.highest + 1)
@@ -140,7 +151,9 @@ class Retrain:
         )
         return None
 
-    def await_decision(self, model: Model, judgement: Judgement, champion: Champion) -> Outcome:
+    def await_decision(
+        self, model: Model, judgement: EvaluationResult, champion: Champion
+    ) -> RunOutcome:
         """Store the challenger for a person to decide on."""
         parcel = self.packed(model, judgement)
         outcome = self.outcome_of(judgement, champion.version, Withheld.AWAITING_DECISION)
@@ -154,7 +167,7 @@ class Retrain:
         patiently(self.settings, storing)
         return outcome
 
-    def packed(self, model: Model, judgement: Judgement) -> Parcel:
+    def packed(self, model: Model, judgement: EvaluationResult) -> ModelPackage:
         """Pack the challenger, once; what is said of thresholds follows the last judgement."""
         from retraining_job.runs.package import parcel_of  # noqa: PLC0415  # not every challenger gets so far
 
@@ -166,11 +179,11 @@ class Retrain:
 
     def outcome_of(
         self,
-        judgement: Judgement,
+        judgement: EvaluationResult,
         champion_version: int | None = None,
         withheld: Withheld | None = None,
         version: int | None = None,
-    ) -> Outcome:
+    ) -> RunOutcome:
         """Write down what was judged and what becomes of it."""
         decision = judgement.decision
         result = Result(

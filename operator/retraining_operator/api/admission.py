@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from retraining_operator.api.reasons import Reason
+from retraining_operator.api.reasons import ConditionReason
 from retraining_operator.api.request import RetrainRequest
 
 
@@ -18,7 +18,7 @@ class Allow:
 class Wait:
     """It may not start yet."""
 
-    reason: Reason
+    reason: ConditionReason
     message: str
     until: datetime | None = None
     """When to ask again; None where only a change elsewhere can let it start."""
@@ -30,7 +30,7 @@ class Merge:
 
     into: RetrainRequest
 
-    reason = Reason.MERGED
+    reason = ConditionReason.MERGED
 
     @property
     def message(self) -> str:
@@ -42,7 +42,7 @@ class Merge:
 class Refuse:
     """It will never start."""
 
-    reason: Reason
+    reason: ConditionReason
     message: str
 
 

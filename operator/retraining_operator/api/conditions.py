@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import Any, Literal
 
 from retraining_operator.api.pod import HOLDS
-from retraining_operator.api.reasons import Reason
+from retraining_operator.api.reasons import ConditionReason
 from retraining_operator.api.request import RetrainRequest
 
 Status = dict[str, Any]
@@ -19,12 +19,16 @@ Truth = Literal["True", "False", "Unknown"]
 Values = tuple[Truth, str, str]
 """What a condition says: its status, its reason and its message."""
 
-LATE = {Reason.DATABASE_AWAY, Reason.RECORD_REFUSED}
+LATE = {ConditionReason.DATABASE_AWAY, ConditionReason.RECORD_REFUSED}
 """Why an outcome is not recorded yet: it is tried again."""
-NOTHING_TO_RECORD: Values = ("Unknown", Reason.PENDING, "There is no outcome to record yet.")
+NOTHING_TO_RECORD: Values = (
+    "Unknown",
+    ConditionReason.PENDING,
+    "There is no outcome to record yet.",
+)
 TO_BE_RECORDED: Values = (
     "Unknown",
-    Reason.PENDING,
+    ConditionReason.PENDING,
     "The outcome is about to be recorded in the database.",
 )
 
@@ -110,7 +114,7 @@ def differs(request: RetrainRequest, status: Status) -> bool:
 
 def news(request: RetrainRequest, status: Status) -> list[Mapping[str, str]]:
     """Give the conditions that tell another turn and not only another figure; what two of them say is told once."""
-    if status["conditions"][0]["reason"] == Reason.LAUNCHING:
+    if status["conditions"][0]["reason"] == ConditionReason.LAUNCHING:
         return []  # a note for the operator itself; its Job is the news
     new = {condition["type"]: condition for condition in status["conditions"]}
     succeeded, promoted, recorded = new["Succeeded"], new["Promoted"], new["Recorded"]
@@ -134,8 +138,8 @@ def news(request: RetrainRequest, status: Status) -> list[Mapping[str, str]]:
 
 def repeats(request: RetrainRequest, succeeded: Mapping[str, str]) -> bool:
     """Return whether a Job is refused again after a further try; `launching` keeps the reason of the one before."""
-    reason = Reason.JOB_REFUSED_FOR_NOW
-    tried = request.condition("Succeeded").get("reason") == Reason.LAUNCHING
+    reason = ConditionReason.JOB_REFUSED_FOR_NOW
+    tried = request.condition("Succeeded").get("reason") == ConditionReason.LAUNCHING
     return (
         tried
         and succeeded["reason"] == reason

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from retraining_operator.api import names
-from retraining_operator.api.approval import NoRuling, Ruling, read_ruling
-from retraining_operator.api.pod import Trouble
+from retraining_operator.api.approval import Approval, InvalidApprovalError, read_ruling
+from retraining_operator.api.pod import PodProblem
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Job:
     uid: str
     request_uid: str
     task: names.Task
-    ruling: Ruling | None
+    ruling: Approval | None
     """What it carries out, where a person has decided."""
     resource_version: int
     active: int
@@ -57,11 +57,11 @@ class Job:
     deadline_seconds: int | None = None
     failing: bool = False
     """Whether it is decided that it fails, while its last pod still ends."""
-    held: Trouble | None = None
+    held: PodProblem | None = None
     """What its pod waits for, where the view knows; this and the next are of the pods and not of the object."""
     starting: bool = False
     """Whether a pod of it is alive and waits for nothing that a person must solve."""
-    setback: Trouble | None = None
+    setback: PodProblem | None = None
     """Why its last pod that has ended failed."""
     ended_trainer: EndedTrainer | None = None
     """The trainer that has ended although its pod goes on; None if there is none."""
@@ -86,11 +86,11 @@ def owner_uid(body: Mapping[str, Any]) -> str | None:
     return None
 
 
-def ruling_of(body: Mapping[str, Any]) -> Ruling | None:
+def ruling_of(body: Mapping[str, Any]) -> Approval | None:
     """Give the decision that a Job was created for."""
     try:
         return read_ruling((body["metadata"].get("annotations") or {})[names.ANNOTATION_DECISION])
-    except (KeyError, NoRuling):
+    except (KeyError, InvalidApprovalError):
         return None
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from retraining_operator.api import names
-from retraining_operator.api.approval import Ruling
+from retraining_operator.api.approval import Approval
 from retraining_operator.api.names import Task
 from retraining_operator.api.request import Manifest, RetrainRequest
 from retraining_operator.contract import (
@@ -25,7 +25,7 @@ from retraining_operator.contract import (
 from retraining_operator.settings import JobSettings, SecretKey, Settings
 
 
-class ImpossibleRequest(Exception):
+class InvalidRequestError(Exception):
     """A request that its schema let pass and that still asks for what cannot be."""
 
 
@@ -33,15 +33,15 @@ def tunables_of(request: RetrainRequest, settings: Settings) -> Tunables:
     """Lay what the request sets over the operator's settings of the trainer.
 
     Raises:
-        ImpossibleRequest: where the two together make no sense.
+        InvalidRequestError: where the two together make no sense.
     """
     try:
         tunables = Tunables(**{**settings.trainer.model_dump(), **request.spec.tunables()})
     except ValidationError as error:
         fields = ", ".join(f"spec.{detail['loc'][0]}: {detail['msg']}" for detail in error.errors())
-        raise ImpossibleRequest(fields) from None
+        raise InvalidRequestError(fields) from None
     if tunables.minimum_rows > tunables.rows:
-        raise ImpossibleRequest(
+        raise InvalidRequestError(
             f"It reads {tunables.rows:,} rows (rows) but wants {tunables.minimum_rows:,} at least (minimumRows), "
             "so it could never train; set spec.rows or spec.minimumRows."
         )
@@ -49,12 +49,12 @@ def tunables_of(request: RetrainRequest, settings: Settings) -> Tunables:
 
 
 def build_job(
-    request: RetrainRequest, settings: Settings, ruling: Ruling | None = None
+    request: RetrainRequest, settings: Settings, ruling: Approval | None = None
 ) -> Manifest:
     """Build the manifest of the request's one Job that trains, or of the one that carries a decision out.
 
     Raises:
-        ImpossibleRequest: where no Job could fulfil the request.
+        InvalidRequestError: where no Job could fulfil the request.
     """
     job, spec = settings.job, request.spec
     task = Task.DECIDE if ruling else Task.TRAIN
@@ -144,7 +144,9 @@ def placement_of(job: JobSettings) -> Manifest:
     return {name: copy.deepcopy(value) for name, value in fields.items() if value}
 
 
-def build_container(request: RetrainRequest, settings: Settings, ruling: Ruling | None) -> Manifest:
+def build_container(
+    request: RetrainRequest, settings: Settings, ruling: Approval | None
+) -> Manifest:
     """Build the trainer's container; it needs no right in the cluster and writes nothing but its result document."""
     return {
         "name": names.TRAINER_CONTAINER,
@@ -171,7 +173,7 @@ def build_container(request: RetrainRequest, settings: Settings, ruling: Ruling 
     }
 
 
-def arguments_of(request: RetrainRequest, ruling: Ruling | None) -> list[str]:
+def arguments_of(request: RetrainRequest, ruling: Approval | None) -> list[str]:
     """Name what the trainer's program is to do."""
     if ruling:
         return [Task.DECIDE]
@@ -181,7 +183,7 @@ def arguments_of(request: RetrainRequest, ruling: Ruling | None) -> list[str]:
 
 
 def build_environment(
-    request: RetrainRequest, settings: Settings, ruling: Ruling | None
+    request: RetrainRequest, settings: Settings, ruling: Approval | None
 ) -> list[Manifest]:
     """Build the trainer's environment from the contract's names."""
     fields: dict[str, Any] = {

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from retraining_operator.api.reasons import Reason
+from retraining_operator.api.reasons import ConditionReason
 
 NAMESPACE_TERMINATING = "NamespaceTerminating"
 CLIENT_TIMEOUT = "ClientTimeout"
@@ -31,7 +31,7 @@ class ErrorRow:
     """
 
     code: str
-    reason: Reason
+    reason: ConditionReason
     retried: bool
     meaning: str
     advice: str
@@ -80,98 +80,98 @@ def read_answer(status: int, body: Mapping[str, Any]) -> Answer:
 
 NAMESPACE_ENDS = ErrorRow(
     code="403 with the cause NamespaceTerminating, or 404",
-    reason=Reason.JOB_REFUSED_FOR_NOW,
+    reason=ConditionReason.JOB_REFUSED_FOR_NOW,
     retried=True,
     meaning="The namespace is being deleted or is not there, so no Job can be created in it",
     advice="The request is deleted together with its namespace. Apply a new one in another namespace.",
 )
 FORBIDDEN = ErrorRow(
     code="403 Forbidden",
-    reason=Reason.JOB_REFUSED_FOR_NOW,
+    reason=ConditionReason.JOB_REFUSED_FOR_NOW,
     retried=True,
     meaning="The API server does not let the Job be created at present",
     advice="Raise the quota, change the policy or restore the operator's Role, whichever the message names.",
 )
 DENIED = ErrorRow(
     code="422 whose causes name no field; 400, 409 or 413 with another reason than the API server's own",
-    reason=Reason.JOB_REFUSED_FOR_NOW,
+    reason=ConditionReason.JOB_REFUSED_FOR_NOW,
     retried=True,
     meaning="An admission policy or an admission webhook denies the Job",
     advice="Change the policy that the message names, or the settings under job in the chart's values.",
 )
 INVALID = ErrorRow(
     code="422 Invalid whose causes name a field",
-    reason=Reason.JOB_REFUSED,
+    reason=ConditionReason.JOB_REFUSED,
     retried=False,
     meaning="The API server refuses the Job because a field is invalid",
     advice="Correct the setting under job in the chart's values, or in the request's spec, and apply a new request.",
 )
 UNREADABLE = ErrorRow(
     code="400 BadRequest",
-    reason=Reason.JOB_REFUSED,
+    reason=ConditionReason.JOB_REFUSED,
     retried=False,
     meaning="The API server cannot read the Job",
     advice="Correct the setting under job in the chart's values, or in the request's spec, and apply a new request.",
 )
 TOO_LARGE = ErrorRow(
     code="413 RequestEntityTooLarge",
-    reason=Reason.JOB_REFUSED,
+    reason=ConditionReason.JOB_REFUSED,
     retried=False,
     meaning="The Job is larger than the API server accepts",
     advice="Shorten what is set under job in the chart's values, and apply a new request.",
 )
 CONFLICT = ErrorRow(
     code="409 Conflict",
-    reason=Reason.LAUNCHING,
+    reason=ConditionReason.LAUNCHING,
     retried=True,
     meaning="Another write to a ResourceQuota came first",
     advice="Nothing. It is tried again after a second.",
 )
 UNAUTHORIZED = ErrorRow(
     code="401 Unauthorized",
-    reason=Reason.JOB_REFUSED_FOR_NOW,
+    reason=ConditionReason.JOB_REFUSED_FOR_NOW,
     retried=True,
     meaning="The API server does not know the operator's token",
     advice="Restart the operator's pod if this lasts for more than a few minutes.",
 )
 THROTTLED = ErrorRow(
     code="429 TooManyRequests",
-    reason=Reason.JOB_REFUSED_FOR_NOW,
+    reason=ConditionReason.JOB_REFUSED_FOR_NOW,
     retried=True,
     meaning="The API server is overloaded",
     advice="Nothing, unless it lasts: then look for what sends too many requests.",
 )
 WEBHOOK_UNAVAILABLE = ErrorRow(
     code="500 InternalError",
-    reason=Reason.JOB_REFUSED_FOR_NOW,
+    reason=ConditionReason.JOB_REFUSED_FOR_NOW,
     retried=True,
     meaning="The API server, or an admission webhook that it has to ask, failed",
     advice="If the message names a webhook, check that it runs and that the API server reaches it.",
 )
 UNAVAILABLE = ErrorRow(
     code="503 ServiceUnavailable",
-    reason=Reason.JOB_REFUSED_FOR_NOW,
+    reason=ConditionReason.JOB_REFUSED_FOR_NOW,
     retried=True,
     meaning="The API server cannot serve at present",
     advice="Nothing, unless it lasts: then look at the API server and its storage.",
 )
 TIMED_OUT = ErrorRow(
     code="504 Timeout, or no answer within the time limit",
-    reason=Reason.JOB_REFUSED_FOR_NOW,
+    reason=ConditionReason.JOB_REFUSED_FOR_NOW,
     retried=True,
     meaning="The API server did not finish the creation of the Job in time",
     advice="Check that the admission webhooks for Jobs and pods answer; each may take as long as its timeoutSeconds.",
 )
 UNKNOWN = ErrorRow(
     code="every other answer",
-    reason=Reason.JOB_REFUSED_FOR_NOW,
+    reason=ConditionReason.JOB_REFUSED_FOR_NOW,
     retried=True,
     meaning="The API server, or something in front of it, gave an answer to the Job that the operator does not know",
     advice="It is tried again. If it lasts, look for a proxy or an admission webhook that answers so.",
 )
 POD_REFUSED = ErrorRow(
     code="Event FailedCreate of the Job",
-    reason=Reason.POD_REFUSED,
+    reason=ConditionReason.POD_REFUSED,
     retried=True,
     meaning="The API server does not let the Job's pod be created",
     advice=(
@@ -185,7 +185,7 @@ IMAGE_PULL_FAILED = ErrorRow(
         "container waits with ErrImagePull, ImagePullBackOff, InvalidImageName, ErrImageNeverPull, ImageInspectError, "
         "RegistryUnavailable or SignatureValidationFailed"
     ),
-    reason=Reason.IMAGE_PULL_FAILED,
+    reason=ConditionReason.IMAGE_PULL_FAILED,
     retried=True,
     meaning="The trainer's image cannot be pulled",
     advice=(
@@ -197,14 +197,14 @@ CONTAINER_NOT_CREATED = ErrorRow(
         "container waits with CreateContainerConfigError, CreateContainerError, RunContainerError, "
         "CreatePodSandboxError or ConfigPodSandboxError"
     ),
-    reason=Reason.CONTAINER_NOT_CREATED,
+    reason=ConditionReason.CONTAINER_NOT_CREATED,
     retried=True,
     meaning="The trainer's container cannot be created",
     advice="Check that the Secrets of database, redis and signing exist and have the keys that the values name.",
 )
 INIT_BLOCKED = ErrorRow(
     code="init container (also a sidecar with restartPolicy Always) waits with one of these, or with CrashLoopBackOff",
-    reason=Reason.CONTAINER_NOT_CREATED,
+    reason=ConditionReason.CONTAINER_NOT_CREATED,
     retried=True,
     meaning="A container that must start before the trainer does not start",
     advice=(
@@ -213,7 +213,7 @@ INIT_BLOCKED = ErrorRow(
 )
 UNSCHEDULABLE = ErrorRow(
     code="condition PodScheduled is False with Unschedulable",
-    reason=Reason.UNSCHEDULABLE,
+    reason=ConditionReason.UNSCHEDULABLE,
     retried=True,
     meaning="No node takes the trainer's pod",
     advice=(
@@ -223,14 +223,14 @@ UNSCHEDULABLE = ErrorRow(
 )
 EVICTED = ErrorRow(
     code="condition DisruptionTarget is True, or the pod failed with Evicted, Preempting, Shutdown or NodeLost",
-    reason=Reason.EVICTED,
+    reason=ConditionReason.EVICTED,
     retried=True,
     meaning="Kubernetes took the pod away",
     advice="Nothing: another pod follows, and this one does not count as a failed attempt.",
 )
 NODE_REJECTED = ErrorRow(
     code="pod failed before the trainer ran: OutOfcpu, OutOfmemory, OutOfpods, NodeAffinity, UnexpectedAdmissionError",
-    reason=Reason.JOB_FAILED,
+    reason=ConditionReason.JOB_FAILED,
     retried=True,
     meaning="The pod failed before the trainer ran",
     advice="Look at the node, or at the init container that the message names. It counts as a failed attempt.",

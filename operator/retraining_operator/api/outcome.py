@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 from retraining_operator.api.job import Job
 from retraining_operator.api.kubernetes_errors import NODE_REJECTED
-from retraining_operator.api.pod import Attempt, Trouble
-from retraining_operator.api.reasons import Reason
+from retraining_operator.api.pod import Attempt, PodProblem
+from retraining_operator.api.reasons import ConditionReason
 from retraining_operator.contract import ExitCode, Failure, Result, read_result
 
 FAILURE_OF_EXIT: dict[int | None, Failure] = {
@@ -37,7 +37,7 @@ KILLED, ASKED_TO_END = 137, 143
 
 
 @dataclass(frozen=True)
-class Outcome:
+class JobOutcome:
     """The end of a run: a verdict or a reason, a sentence, and the result document where there is one."""
 
     reason: str
@@ -58,7 +58,9 @@ def decides(attempt: Attempt) -> bool:
     return attempt.exit_code == 0 or bool(result and result.verdict)
 
 
-def read_outcome(job: Job, attempts: Iterable[Attempt], held: Trouble | None = None) -> Outcome:
+def read_outcome(
+    job: Job, attempts: Iterable[Attempt], held: PodProblem | None = None
+) -> JobOutcome:
     """Read how a finished Job ended, from those of its request's pods that are its own.
 
     A verdict counts whatever became of the Job afterwards: its model may be live and its row is
@@ -76,40 +78,42 @@ def read_outcome(job: Job, attempts: Iterable[Attempt], held: Trouble | None = N
         if (result := read_result(attempt.document)) and result.verdict
     ]
     if verdicts:
-        return Outcome(str(verdicts[-1].verdict), verdicts[-1].message, verdicts[-1])
+        return JobOutcome(str(verdicts[-1].verdict), verdicts[-1].message, verdicts[-1])
     return lost(job) if job.end in {"Complete", None} else failed(job, attempts, held)
 
 
-def lost(job: Job) -> Outcome:
+def lost(job: Job) -> JobOutcome:
     """Say where the verdict is that could not be read."""
-    return Outcome(
-        Reason.RESULT_LOST,
+    return JobOutcome(
+        ConditionReason.RESULT_LOST,
         f"The trainer of the Job {job.name} has succeeded, but its result could not be read from its pod; "
         f"the row of run {job.request_uid} in the table retraining_runs holds the verdict.",
     )
 
 
-def failed(job: Job, attempts: Sequence[Attempt], held: Trouble | None) -> Outcome:
+def failed(job: Job, attempts: Sequence[Attempt], held: PodProblem | None) -> JobOutcome:
     """Say why a Job failed: by the Job's own reason, then by its last pod."""
     last = attempts[-1] if attempts else None
     result = read_result(last.document) if last else None
     if job.replaced_by:
         message = f"The newer request {job.replaced_by} has replaced it (triggers.concurrencyPolicy: Replace)."
-        return Outcome(Reason.REPLACED, message, result)
+        return JobOutcome(ConditionReason.REPLACED, message, result)
     if job.end_reason == "DeadlineExceeded":
         return late(job, attempts, held, result)
     tries = f"The Job {job.name} gave up after {job.failed} failed pod(s)."
     if last is None:
-        return Outcome(Reason.JOB_FAILED, f"{tries} {job.end_reason}: {job.end_message}")
+        return JobOutcome(
+            ConditionReason.JOB_FAILED, f"{tries} {job.end_reason}: {job.end_message}"
+        )
     why = cause(last)
-    return Outcome(
+    return JobOutcome(
         why.reason, " ".join(filter(None, (why.message, ADVICE.get(why.reason), tries))), result
     )
 
 
 def late(
-    job: Job, attempts: Sequence[Attempt], held: Trouble | None, result: Result | None
-) -> Outcome:
+    job: Job, attempts: Sequence[Attempt], held: PodProblem | None, result: Result | None
+) -> JobOutcome:
     """Say what a run was doing when its deadline passed."""
     limit = f" of {job.deadline_seconds:,} s" if job.deadline_seconds else ""
     live = next(
@@ -122,59 +126,62 @@ def late(
     )
     if live:
         advice = ADVICE[Failure.AUDIT_PENDING]
-        return Outcome(
+        return JobOutcome(
             Failure.AUDIT_PENDING,
             f"{live.message} The deadline{limit} passed meanwhile. {advice}",
             live,
         )
     if held:
         text = f"The deadline{limit} passed while the pod waited to start, which counts. {held.message}"
-        return Outcome(held.reason, text)
+        return JobOutcome(held.reason, text)
     if attempts and attempts[-1].disruption:
-        return Outcome(Reason.EVICTED, f"The deadline{limit} passed. {cause(attempts[-1]).message}")
+        return JobOutcome(
+            ConditionReason.EVICTED, f"The deadline{limit} passed. {cause(attempts[-1]).message}"
+        )
     told = [
         cause(each).message for each in attempts if each.exit_code not in {KILLED, ASKED_TO_END}
     ]
     before = f" A pod before had ended so: {told[-1]}" if told else ""
-    return Outcome(
-        Reason.DEADLINE_EXCEEDED,
+    return JobOutcome(
+        ConditionReason.DEADLINE_EXCEEDED,
         f"The run took longer than its deadline{limit} and was ended; raise spec.deadlineSeconds "
         f"(job.deadlineSeconds for all).{before}",
         result,
     )
 
 
-def cause(attempt: Attempt) -> Trouble:
+def cause(attempt: Attempt) -> PodProblem:
     """Say why one pod failed, in words that are right whether or not another one follows."""
     result = read_result(attempt.document)
     if attempt.disruption:
         text = f"Kubernetes took the pod {attempt.pod} away ({attempt.disruption.rstrip('.')})."
-        return Trouble(
-            Reason.EVICTED, f"{text} That is no fault of the run and counts as no failed attempt."
+        return PodProblem(
+            ConditionReason.EVICTED,
+            f"{text} That is no fault of the run and counts as no failed attempt.",
         )
     if attempt.rejection:
         why = attempt.rejection.rstrip(".")
-        return Trouble(
+        return PodProblem(
             NODE_REJECTED.reason, f"The pod {attempt.pod} failed before its trainer ran: {why}."
         )
     if result:
-        return Trouble(result.reason, result.message)
+        return PodProblem(result.reason, result.message)
     if attempt.reason == "OOMKilled":
-        return Trouble(
-            Reason.OUT_OF_MEMORY,
+        return PodProblem(
+            ConditionReason.OUT_OF_MEMORY,
             "The trainer was ended for using more memory than its limit; raise spec.resources.limits.memory "
             "(job.resources for all) or read fewer rows.",
         )
     code = attempt.exit_code
     if code in FAILURE_OF_EXIT:
-        return Trouble(
+        return PodProblem(
             FAILURE_OF_EXIT[code], f"The trainer ended with exit code {code} and left no result."
         )
     told = {
         KILLED: " (killed: by its node when memory ran out there, or by a person)",
         ASKED_TO_END: " (asked to end: its pod was deleted)",
     }
-    return Trouble(
-        Reason.JOB_FAILED,
+    return PodProblem(
+        ConditionReason.JOB_FAILED,
         f"The trainer ended with exit code {code}{told.get(code or 0, '')} and left no result.",
     )

@@ -20,7 +20,7 @@ from retraining_operator.api.kubernetes_errors import (
     ErrorRow,
     compose,
 )
-from retraining_operator.api.reasons import Reason
+from retraining_operator.api.reasons import ConditionReason
 
 IMAGE_REASONS = {
     "ErrImagePull",
@@ -42,10 +42,10 @@ CREATION_REASONS = {
 
 HOLDS = frozenset(
     {
-        Reason.IMAGE_PULL_FAILED,
-        Reason.CONTAINER_NOT_CREATED,
-        Reason.UNSCHEDULABLE,
-        Reason.POD_REFUSED,
+        ConditionReason.IMAGE_PULL_FAILED,
+        ConditionReason.CONTAINER_NOT_CREATED,
+        ConditionReason.UNSCHEDULABLE,
+        ConditionReason.POD_REFUSED,
     }
 )
 """The reasons of a pod that waits for a person, or for room."""
@@ -59,7 +59,7 @@ SECONDS_CHARACTERS = len("2026-03-01T12:00:00")
 
 
 @dataclass(frozen=True)
-class Trouble:
+class PodProblem:
     """What holds a pod up, or why it failed: a reason, and sentences that say what to do."""
 
     reason: str
@@ -92,7 +92,7 @@ class Pod:
     request_uid: str
     alive: bool
     """Whether it has neither ended nor been told to."""
-    hold: Trouble | None
+    hold: PodProblem | None
     attempt: Attempt | None
     name: str = ""
     created_at: str = ""
@@ -114,7 +114,7 @@ class Refusal:
     job_uid: str
     at: str
     """When it was refused last, as Kubernetes writes times."""
-    hold: Trouble
+    hold: PodProblem
 
 
 def read_refusal(event: Mapping[str, Any]) -> Refusal | None:
@@ -241,7 +241,7 @@ def failed_init(status: Mapping[str, Any]) -> str:
     return ""
 
 
-def read_hold(status: Mapping[str, Any]) -> Trouble | None:
+def read_hold(status: Mapping[str, Any]) -> PodProblem | None:
     """Read what holds a pod up, in the kubelet's or the scheduler's own words; None where nothing does."""
     for container in trainers_of(status):
         word, message = waiting_of(container)
@@ -269,9 +269,9 @@ def waiting_of(container: Mapping[str, Any]) -> tuple[str, str]:
     return waiting.get("reason", ""), waiting.get("message", "")
 
 
-def trouble(row: ErrorRow, said: str) -> Trouble:
+def trouble(row: ErrorRow, said: str) -> PodProblem:
     """Build the trouble of a row of the table with what Kubernetes says."""
-    return Trouble(row.reason, compose(row, said))
+    return PodProblem(row.reason, compose(row, said))
 
 
 def trainers_of(status: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from enum import StrEnum
 
 
-class Reason(StrEnum):
+class ConditionReason(StrEnum):
     """Why a request stands where it stands, besides the trainer's own verdicts and failures."""
 
     QUEUED = "Queued"

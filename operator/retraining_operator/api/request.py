@@ -10,15 +10,15 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic.alias_generators import to_camel
 
 from retraining_operator.api import names
-from retraining_operator.api.approval import TEXT_LIMIT_CHARACTERS, Ruling
-from retraining_operator.api.reasons import Reason
+from retraining_operator.api.approval import TEXT_LIMIT_CHARACTERS, Approval
+from retraining_operator.api.reasons import ConditionReason
 from retraining_operator.api.trigger import DEFAULT_REASON, Trigger
 from retraining_operator.contract import (
-    Decision,
+    ApprovalDecision,
     OnInconclusive,
-    Policy,
     Preset,
     Promotion,
+    PromotionPolicy,
     Scaling,
     Tunables,
     Withheld,
@@ -53,7 +53,7 @@ class RequestSpec(BaseModel):
     minimum_rows: int | None = None
     hold_out_rows: int | None = None
     threshold: float | None = None
-    policy: Policy | None = None
+    policy: PromotionPolicy | None = None
     margin: float | None = None
     on_inconclusive: OnInconclusive | None = None
     accept_input_change: bool | None = None
@@ -116,14 +116,14 @@ class RetrainRequest:
             is kept then.
         """
         reason = self.condition("Succeeded").get("reason")
-        kept = reason == Reason.JOB_REFUSED_FOR_NOW and bool(self.status.get("jobName"))
-        return reason == Reason.LAUNCHING or kept
+        kept = reason == ConditionReason.JOB_REFUSED_FOR_NOW and bool(self.status.get("jobName"))
+        return reason == ConditionReason.LAUNCHING or kept
 
     @property
     def refused(self) -> bool:
         """Whether the API server has refused its Job for now."""
         return (
-            self.condition("Succeeded").get("reason") == Reason.JOB_REFUSED_FOR_NOW
+            self.condition("Succeeded").get("reason") == ConditionReason.JOB_REFUSED_FOR_NOW
             and not self.launching
         )
 
@@ -132,8 +132,8 @@ class RetrainRequest:
         """Whether the database has the outcome, or there is none that could have it."""
         recorded = self.condition("Recorded")
         return recorded.get("status") == "True" or recorded.get("reason") in {
-            Reason.NOT_MIGRATED,
-            Reason.NO_DATABASE,
+            ConditionReason.NOT_MIGRATED,
+            ConditionReason.NO_DATABASE,
         }
 
     @property
@@ -142,10 +142,12 @@ class RetrainRequest:
         return self.finished and self.status.get("withheld") == Withheld.AWAITING_DECISION
 
     @property
-    def decided(self) -> Ruling | None:
+    def decided(self) -> Approval | None:
         """The decision that was taken, as the status keeps it."""
         taken = self.status.get("decision")
-        return Ruling(Decision(taken), self.status.get("decidedBy", "")) if taken else None
+        return (
+            Approval(ApprovalDecision(taken), self.status.get("decidedBy", "")) if taken else None
+        )
 
     @property
     def arrival(self) -> tuple[str, int, int, str]:

@@ -20,15 +20,15 @@ from retraining_operator.api.conditions import (
     stands,
 )
 from retraining_operator.api.job import Job
-from retraining_operator.api.outcome import Outcome
-from retraining_operator.api.pod import HOLDS, Trouble
-from retraining_operator.api.reasons import Reason
+from retraining_operator.api.outcome import JobOutcome
+from retraining_operator.api.pod import HOLDS, PodProblem
+from retraining_operator.api.reasons import ConditionReason
 from retraining_operator.api.request import RetrainRequest
 from retraining_operator.contract import Failure, Result, Withheld
 
 GOES_ON = "It goes on by itself once that is solved, and the deadline counts meanwhile."
 NO_VERDICT = "The run has no verdict yet."
-UNCOUNTED = {Reason.EVICTED, Failure.AUDIT_PENDING}
+UNCOUNTED = {ConditionReason.EVICTED, Failure.AUDIT_PENDING}
 """Ends of a pod that the Job's podFailurePolicy ignores."""
 
 
@@ -39,7 +39,9 @@ def unfinished(request: RetrainRequest, reason: str, message: str, now: datetime
     )
 
 
-def waiting(request: RetrainRequest, reason: Reason, message: str, now: datetime) -> Status:
+def waiting(
+    request: RetrainRequest, reason: ConditionReason, message: str, now: datetime
+) -> Status:
     """Build the status of a request whose Job is not created yet."""
     status = unfinished(request, reason, message, now)
     return status | ({"jobName": None} if request.status.get("jobName") else {})
@@ -53,8 +55,8 @@ def launching(request: RetrainRequest, job: str, now: datetime) -> Status:
     """
     # Why an earlier try was refused stays in the other condition, so that the same refusal is told
     # once.
-    promoted = stands(request, "Promoted") or ("Unknown", Reason.LAUNCHING, NO_VERDICT)
-    succeeded: Values = ("Unknown", Reason.LAUNCHING, f"The Job {job} is being created.")
+    promoted = stands(request, "Promoted") or ("Unknown", ConditionReason.LAUNCHING, NO_VERDICT)
+    succeeded: Values = ("Unknown", ConditionReason.LAUNCHING, f"The Job {job} is being created.")
     return conditions_of(request, succeeded, promoted, now) | {"jobName": job}
 
 
@@ -63,12 +65,12 @@ def unanswered(request: RetrainRequest, job: str, message: str, now: datetime) -
 
     The Job's name stays: the API server may have stored the Job although its answer was an error.
     """
-    return unfinished(request, Reason.JOB_REFUSED_FOR_NOW, message, now) | {"jobName": job}
+    return unfinished(request, ConditionReason.JOB_REFUSED_FOR_NOW, message, now) | {"jobName": job}
 
 
 def unlaunched(request: RetrainRequest, admission: Merge | Refuse, now: datetime) -> Status:
     """Build the final status of a request that will have no Job."""
-    status = finished(request, Outcome(admission.reason, admission.message), now)
+    status = finished(request, JobOutcome(admission.reason, admission.message), now)
     return status | ({"mergedInto": admission.into.name} if isinstance(admission, Merge) else {})
 
 
@@ -88,21 +90,26 @@ def standing(job: Job, reason: str, message: str) -> tuple[str, str]:
     if job.ready or job.trainer_runs:
         after = f", after: {job.setback.message}" if job.setback else ""
         attempt = f" (attempt {job.failed + 1} of {job.retries + 1}){after}" if job.failed else ""
-        return Reason.RUNNING, f"The Job {job.name} runs{attempt or '.'}"
+        return ConditionReason.RUNNING, f"The Job {job.name} runs{attempt or '.'}"
     if job.setback and not job.failing and not job.succeeded:
         if job.setback.reason in UNCOUNTED:
-            return Reason.RETRYING, f"{job.setback.message} Another pod follows."
+            return ConditionReason.RETRYING, f"{job.setback.message} Another pod follows."
         if 0 < job.failed <= job.retries:
             return (
-                Reason.RETRYING,
+                ConditionReason.RETRYING,
                 f"Attempt {tries} has failed: {job.setback.message} Another one follows.",
             )
     # A pod that has ended is not ready any more, a moment before its Job is finished; one that is
     # told to end waits
     # for nothing, and what it waited for is what a passed deadline is told with.
-    if reason in {Reason.RUNNING, Reason.RETRYING} or (reason in HOLDS and not job.starting):
+    if reason in {ConditionReason.RUNNING, ConditionReason.RETRYING} or (
+        reason in HOLDS and not job.starting
+    ):
         return reason, message
-    return Reason.JOB_CREATED, f"The Job {job.name} is created; its pod is not running yet."
+    return (
+        ConditionReason.JOB_CREATED,
+        f"The Job {job.name} is created; its pod is not running yet.",
+    )
 
 
 def hold_of(job: Job) -> tuple[str, str] | None:
@@ -113,25 +120,27 @@ def hold_of(job: Job) -> tuple[str, str] | None:
         message = (
             f"The Job {job.name} is suspended (its own spec.suspend). It starts once that is false."
         )
-        return Reason.JOB_SUSPENDED, message
+        return ConditionReason.JOB_SUSPENDED, message
     return None
 
 
-def held(request: RetrainRequest, task: names.Task) -> Trouble | None:
+def held(request: RetrainRequest, task: names.Task) -> PodProblem | None:
     """Give what the pod of a task's Job waits for, as it stands in the status."""
     stood = request.condition("Succeeded" if task is names.Task.TRAIN else "Promoted")
     if stood.get("reason") not in HOLDS:
         return None
-    return Trouble(stood["reason"], stood["message"].removesuffix(f" {GOES_ON}"))
+    return PodProblem(stood["reason"], stood["message"].removesuffix(f" {GOES_ON}"))
 
 
 def finished(
-    request: RetrainRequest, outcome: Outcome, now: datetime, job: Job | None = None
+    request: RetrainRequest, outcome: JobOutcome, now: datetime, job: Job | None = None
 ) -> Status:
     """Build the final status: Succeeded is True where the run has a verdict, whichever it is."""
     result = outcome.result
     succeeded: Truth = (
-        "True" if outcome.reason == Reason.RESULT_LOST or (result and result.verdict) else "False"
+        "True"
+        if outcome.reason == ConditionReason.RESULT_LOST or (result and result.verdict)
+        else "False"
     )
     status = conditions_of(
         request,
@@ -150,7 +159,7 @@ def awaiting(request: RetrainRequest, reason: str, message: str, now: datetime) 
 
 def deciding(request: RetrainRequest, job: Job, now: datetime) -> Status:
     """Build the status of a request whose decision is taken and not carried out yet."""
-    reason: str = Reason.DECIDING
+    reason: str = ConditionReason.DECIDING
     message = f'The decision "{job.ruling}" is carried out by the Job {job.name}.'
     stood = held(request, names.Task.DECIDE)
     if job.held:
@@ -161,7 +170,7 @@ def deciding(request: RetrainRequest, job: Job, now: datetime) -> Status:
 
 
 def decided(
-    request: RetrainRequest, outcome: Outcome, now: datetime, job: Job | None = None
+    request: RetrainRequest, outcome: JobOutcome, now: datetime, job: Job | None = None
 ) -> Status:
     """Build the status of a request whose decision is carried out, or for good cannot be.
 
@@ -191,7 +200,7 @@ def recorded(request: RetrainRequest, status: Status, answer: Values, now: datet
 def ended(
     request: RetrainRequest,
     task: names.Task,
-    outcome: Outcome,
+    outcome: JobOutcome,
     now: datetime,
     job: Job | None = None,
 ) -> Status:
@@ -207,8 +216,8 @@ def ending(request: RetrainRequest, task: names.Task, job: str, pod: str, now: d
         "to end it at once, delete the pod (with --force where its node is lost)."
     )
     if task is names.Task.DECIDE:
-        return awaiting(request, Reason.JOB_DELETED, message, now)
-    return unfinished(request, Reason.JOB_DELETED, message, now)
+        return awaiting(request, ConditionReason.JOB_DELETED, message, now)
+    return unfinished(request, ConditionReason.JOB_DELETED, message, now)
 
 
 def deleted(request: RetrainRequest, task: names.Task, job: str) -> str:
@@ -230,12 +239,12 @@ def verdict_of(request: RetrainRequest) -> tuple[Truth, str, str]:
     return stands["status"], stands["reason"], stands["message"]
 
 
-def promotion_of(request: RetrainRequest, outcome: Outcome) -> tuple[Truth, str, str]:
+def promotion_of(request: RetrainRequest, outcome: JobOutcome) -> tuple[Truth, str, str]:
     """Say whether the challenger went live, and if not, what a person can do where one can do something."""
     result = outcome.result
     withheld = result.withheld if result else None
-    if outcome.reason == Reason.RESULT_LOST or (
-        outcome.reason == Reason.JOB_DELETED and request.awaiting
+    if outcome.reason == ConditionReason.RESULT_LOST or (
+        outcome.reason == ConditionReason.JOB_DELETED and request.awaiting
     ):
         return "Unknown", outcome.reason, outcome.message
     if result and result.promoted:

@@ -33,7 +33,7 @@ class Malformed(StrEnum):
     UNDECODABLE = "undecodable"
 
 
-class MalformedRecord(Exception):
+class MalformedRecordError(Exception):
     """A record that is no trigger, with its kind and a sentence."""
 
     def __init__(self, kind: Malformed, message: str) -> None:
@@ -42,7 +42,7 @@ class MalformedRecord(Exception):
 
 
 @dataclass(frozen=True)
-class Origin:
+class KafkaPosition:
     """Where a record stands: topic, partition, offset and its own timestamp in milliseconds since 1970."""
 
     topic: str
@@ -65,27 +65,27 @@ class Origin:
 class Trigger:
     """A record that asks for a retrain."""
 
-    origin: Origin
+    origin: KafkaPosition
     reason: str
     record: str
     """The record's JSON as it was sent, without a byte-order mark or a schema registry's frame."""
 
 
-def read_trigger(origin: Origin, value: bytes | None) -> Trigger:
+def read_trigger(origin: KafkaPosition, value: bytes | None) -> Trigger:
     """Read a record's value.
 
     Fields other than `reason` are the sender's own and are kept with the record.
 
     Raises:
-        MalformedRecord: with the kind and a sentence.
+        MalformedRecordError: with the kind and a sentence.
     """
     if value is None or not value.strip():
-        raise MalformedRecord(
+        raise MalformedRecordError(
             Malformed.EMPTY,
             'its value is empty; a trigger is a JSON object such as {"reason": "drift"}',
         )
     if len(value) > RECORD_LIMIT_BYTES:
-        raise MalformedRecord(
+        raise MalformedRecordError(
             Malformed.TOO_LARGE,
             f"its value has {len(value):,} bytes, and a trigger may have {RECORD_LIMIT_BYTES:,}",
         )
@@ -96,7 +96,9 @@ def read_trigger(origin: Origin, value: bytes | None) -> Trigger:
             if is_encoded(fields)
             else type(fields).__name__
         )
-        raise MalformedRecord(Malformed.NOT_OBJECT, f"its value is JSON but not an object: {what}")
+        raise MalformedRecordError(
+            Malformed.NOT_OBJECT, f"its value is JSON but not an object: {what}"
+        )
     return Trigger(origin, read_reason(fields), record)
 
 
@@ -110,7 +112,7 @@ def read_json(value: bytes) -> tuple[str, object]:
         The JSON as text, and what it says.
 
     Raises:
-        MalformedRecord: If it is no JSON, with what it looks like instead.
+        MalformedRecordError: If it is no JSON, with what it looks like instead.
     """
     problem: Exception | None = None
     for payload in payloads(value):
@@ -121,7 +123,7 @@ def read_json(value: bytes) -> tuple[str, object]:
             problem = problem or error
     looks_like = recognize(value)
     what = f"it looks like {looks_like}" if looks_like else str(problem)
-    raise MalformedRecord(Malformed.NOT_JSON, f"its value is not JSON: {what}")
+    raise MalformedRecordError(Malformed.NOT_JSON, f"its value is not JSON: {what}")
 
 
 def is_encoded(value: object) -> bool:
@@ -133,23 +135,23 @@ def read_reason(fields: dict[str, object]) -> str:
     """Read the reason, `unknown` where there is none.
 
     Raises:
-        MalformedRecord: where it is no text, too long, or holds what neither Kubernetes nor
+        MalformedRecordError: where it is no text, too long, or holds what neither Kubernetes nor
             PostgreSQL can store.
     """
     reason = fields.get("reason")
     if reason is None or reason == "":
         return DEFAULT_REASON
     if not isinstance(reason, str):
-        raise MalformedRecord(
+        raise MalformedRecordError(
             Malformed.BAD_REASON, f"its reason is no text but {type(reason).__name__}"
         )
     if len(reason) > REASON_LIMIT_CHARACTERS:
-        raise MalformedRecord(
+        raise MalformedRecordError(
             Malformed.REASON_TOO_LONG,
             f"its reason has {len(reason):,} characters, and {REASON_LIMIT_CHARACTERS:,} are allowed",
         )
     if "\0" in reason or any("\ud800" <= character <= "\udfff" for character in reason):
-        raise MalformedRecord(
+        raise MalformedRecordError(
             Malformed.BAD_REASON,
             "its reason holds a NUL or half of a surrogate pair, which no database stores",
         )

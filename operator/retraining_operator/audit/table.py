@@ -17,11 +17,11 @@ from psycopg2.extras import RealDictCursor
 from retraining_job.contract.database_login import login_failure
 from retraining_job.contract.database_url import SETTING, DatabaseUrlError, connection_parameters
 from retraining_operator.api.conditions import Values
-from retraining_operator.api.reasons import Reason
+from retraining_operator.api.reasons import ConditionReason
 from retraining_operator.audit.log_tail import masked
 from retraining_operator.audit.row import Row
 from retraining_operator.contract import ErrorClass, Result, Withheld, postgres_error, read_row
-from retraining_operator.contract import Reason as Why
+from retraining_operator.contract import VerdictReason as Why
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection  # noqa: N812
@@ -50,21 +50,21 @@ LOG_TAIL = "UPDATE retraining_runs SET log_tail = %(log_tail)s WHERE run_id = %(
 KNOWN = f"SELECT DISTINCT request FROM retraining_runs WHERE request = ANY(%s) AND reason <> '{Why.ANNOUNCED}'"  # noqa: S608  # a word of our own
 VERDICT = "SELECT * FROM retraining_runs WHERE run_id = %s AND verdict IS NOT NULL"
 
-DONE: Values = ("True", Reason.RECORDED, "The outcome is in the table retraining_runs.")
+DONE: Values = ("True", ConditionReason.RECORDED, "The outcome is in the table retraining_runs.")
 NO_COLUMN: Values = (
     "True",
-    Reason.RECORDED,
+    ConditionReason.RECORDED,
     "The outcome is in the table retraining_runs. The log's tail is not: the table has no column log_tail; "
     f"{MIGRATE} to add it.",
 )
 NO_TABLE: Values = (
     "False",
-    Reason.NOT_MIGRATED,
+    ConditionReason.NOT_MIGRATED,
     f"The database has no table retraining_runs, so the outcome stands here alone; {MIGRATE} to add it.",
 )
 
 
-class Unreadable(Exception):
+class AuditUnavailableError(Exception):
     """What stands in the database cannot be known; the text says why, and holds no part of the URL.
 
     Args:
@@ -94,7 +94,7 @@ def write(url: SecretStr, rows: Iterable[Row]) -> tuple[dict[str, Values], Value
                 )
     except psycopg2.Error as error:
         return answers, answer_to(error)
-    except Unreadable as error:
+    except AuditUnavailableError as error:
         return answers, away(str(error)) if error.passes else refused(str(error))
     return answers, None
 
@@ -158,7 +158,7 @@ def ask(url: SecretStr, requests: Sequence[str]) -> set[str]:
 
     Raises:
         psycopg2.Error: the database is away, refuses, or has no table retraining_runs.
-        Unreadable: the URL is wrong.
+        AuditUnavailableError: the URL is wrong.
     """
     with closing(connect(url)) as connection, connection, connection.cursor() as cursor:
         cursor.execute(BOUND)
@@ -171,7 +171,7 @@ def find(url: SecretStr, run_id: str) -> Result | None:
 
     Raises:
         psycopg2.Error: the database is away, refuses, or has no table retraining_runs.
-        Unreadable: the URL is wrong.
+        AuditUnavailableError: the URL is wrong.
     """
     with (
         closing(connect(url)) as connection,
@@ -188,14 +188,14 @@ def connect(url: SecretStr) -> Connection:
     """Connect, for a few seconds at most.
 
     Raises:
-        Unreadable: The URL is wrong, or the server refuses the login or does not answer.
+        AuditUnavailableError: The URL is wrong, or the server refuses the login or does not answer.
     """
     try:
         parts = connection_parameters(
             url.get_secret_value(), parse_dsn, os_user="PGUSER" in os.environ
         )
     except DatabaseUrlError as error:
-        raise Unreadable(f"The setting {SETTING} is wrong: {error}") from None
+        raise AuditUnavailableError(f"The setting {SETTING} is wrong: {error}") from None
     bounded: dict[str, Any] = {**parts, **CONNECTION_BOUNDS}
     try:
         connection: Connection = psycopg2.connect(**bounded)
@@ -205,7 +205,7 @@ def connect(url: SecretStr) -> Connection:
         text = f"{failure.row.meaning}: {failure.problem or explanation(error)}{code}"
         if not failure.row.retried:
             text = f"{text}. {failure.row.advice.rstrip('.')}"
-        raise Unreadable(text, passes=failure.row.retried) from None
+        raise AuditUnavailableError(text, passes=failure.row.retried) from None
     return connection
 
 
@@ -220,13 +220,13 @@ def columns_of(connection: Connection) -> frozenset[str]:
 def away(why: str) -> Values:
     """Say that it is tried again."""
     text = f"The outcome is not in the database yet. {why.rstrip('.')}. It is written as soon as that has passed."
-    return "False", Reason.DATABASE_AWAY, text
+    return "False", ConditionReason.DATABASE_AWAY, text
 
 
 def refused(why: str) -> Values:
     """Describe what a person must correct."""
     text = f"The database does not take the outcome. {why.rstrip('.')}. It is tried again."
-    return "False", Reason.RECORD_REFUSED, text
+    return "False", ConditionReason.RECORD_REFUSED, text
 
 
 def explanation(error: Exception) -> str:

@@ -16,9 +16,16 @@ import psycopg2
 from pydantic import ValidationError
 
 from retraining_operator.api.conditions import Values
-from retraining_operator.api.reasons import Reason
+from retraining_operator.api.reasons import ConditionReason
 from retraining_operator.audit.row import Row
-from retraining_operator.audit.table import Unreadable, ask, away, explanation, find, write
+from retraining_operator.audit.table import (
+    AuditUnavailableError,
+    ask,
+    away,
+    explanation,
+    find,
+    write,
+)
 from retraining_operator.contract import Result
 
 if TYPE_CHECKING:
@@ -30,14 +37,14 @@ PAUSES_SECONDS = (0.5, 1, 2, 5, 10, 30, 60)
 """How long a database that was away is left alone, after the first, second, ... failure in a row."""
 NO_DATABASE: Values = (
     "False",
-    Reason.NO_DATABASE,
+    ConditionReason.NO_DATABASE,
     "The operator was started without DATABASE_URL, so the outcome stands here alone; the chart sets it.",
 )
 
 logger = logging.getLogger(__name__)
 
 
-class Archive:
+class AuditWriter:
     """Writes rows for whoever asks at the same time over one short-lived connection, and never for long."""
 
     def __init__(self, url: SecretStr | None) -> None:
@@ -80,7 +87,7 @@ class Archive:
                 return await asyncio.to_thread(find, self._url, run_id)
         except psycopg2.Error as error:
             why = explanation(error)
-        except Unreadable as error:
+        except AuditUnavailableError as error:
             why = str(error)
         except (ValidationError, TimeoutError) as error:
             why = type(error).__name__
@@ -110,12 +117,12 @@ async def known(url: SecretStr, requests: Sequence[str]) -> set[str]:
     """Give those of some requests, as namespace/name, whose run has ended before, by its row.
 
     Raises:
-        Unreadable: the database is away or refuses, has no table retraining_runs, or the URL is
+        AuditUnavailableError: the database is away or refuses, has no table retraining_runs, or the URL is
             wrong.
     """
     try:
         return await asyncio.to_thread(ask, url, requests)
     except psycopg2.Error as error:
-        raise Unreadable(
+        raise AuditUnavailableError(
             f"The database cannot be asked what is finished: {explanation(error)}"
         ) from None

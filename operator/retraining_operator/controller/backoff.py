@@ -28,7 +28,7 @@ class Pause(NamedTuple):
     """The resource version that a write was refused for: once another one is known, the pause is over."""
 
 
-class Pauses:
+class Backoff:
     """A pause for each request whose last step has failed."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:

@@ -11,15 +11,15 @@ from dataclasses import replace
 from datetime import datetime
 
 from retraining_operator.api import names
-from retraining_operator.api.approval import Ruling
+from retraining_operator.api.approval import Approval
 from retraining_operator.api.conditions import LATE, Status, differs, news, timestamp
 from retraining_operator.api.job import EndedTrainer, Job, owner_uid, read_job
-from retraining_operator.api.job_manifest import ImpossibleRequest, build_job
+from retraining_operator.api.job_manifest import InvalidRequestError, build_job
 from retraining_operator.api.kubernetes_errors import CONFLICT, classify, compose
 from retraining_operator.api.names import Task
-from retraining_operator.api.outcome import Outcome, own, read_outcome
+from retraining_operator.api.outcome import JobOutcome, own, read_outcome
 from retraining_operator.api.pod import read_attempt
-from retraining_operator.api.reasons import Reason
+from retraining_operator.api.reasons import ConditionReason
 from retraining_operator.api.request import Manifest, RetrainRequest, read_request
 from retraining_operator.api.status import (
     awaiting,
@@ -41,28 +41,28 @@ from retraining_operator.fault_injection import Point
 from retraining_operator.kube.client import (
     JOBS,
     LAUNCH_TIMEOUT_SECONDS,
-    AlreadyExists,
-    Cluster,
-    ClusterError,
-    Conflict,
-    Gone,
-    Refused,
+    AlreadyExistsError,
+    ConflictError,
+    KubeClient,
+    KubeError,
+    NotFoundError,
+    RequestRefusedError,
 )
-from retraining_operator.kube.event_recorder import Narrator
-from retraining_operator.planning.finished import Past, moment
+from retraining_operator.kube.event_recorder import EventRecorder
+from retraining_operator.planning.finished import FinishedRun, moment
 from retraining_operator.planning.steps import (
     ArmTtl,
     Conclude,
     Decide,
     EndJob,
     EndPod,
-    Ignore,
+    FindJob,
+    IgnoreApproval,
     Launch,
-    Miss,
-    Record,
+    RecordOutcome,
     Replace,
-    Report,
     Step,
+    WriteStatus,
 )
 
 logger = logging.getLogger(__name__)
@@ -76,7 +76,7 @@ REFUSED_ROW_SECONDS = 60
 """How long to wait before offering a row again that the database has refused though it takes others."""
 
 
-class NotYet(Exception):
+class RetryLaterError(Exception):
     """What a step is for cannot be yet: the database has not taken an outcome, or a pod is not gone."""
 
     def __init__(self, pause_seconds: float) -> None:
@@ -92,7 +92,7 @@ class NotCreatedError(Exception):
         error: what it answered.
     """
 
-    def __init__(self, error: ClusterError) -> None:
+    def __init__(self, error: KubeError) -> None:
         super().__init__(str(error))
         self.error = error
         self.message = refusal_of(error)
@@ -105,14 +105,22 @@ class NotCreatedError(Exception):
     @property
     def retry(self) -> Exception:
         """What makes the reconciler try again: after a while if it was refused, sooner if the API server failed."""
-        return NotYet(REFUSED_SECONDS) if isinstance(self.error, Refused) else self.error
+        return (
+            RetryLaterError(REFUSED_SECONDS)
+            if isinstance(self.error, RequestRefusedError)
+            else self.error
+        )
 
 
-class Worker:
+class Executor:
     """Carries out one step at a time for each request, and any number side by side."""
 
     def __init__(
-        self, context: Context, cluster: Cluster, narrator: Narrator, clock: Callable[[], datetime]
+        self,
+        context: Context,
+        cluster: KubeClient,
+        narrator: EventRecorder,
+        clock: Callable[[], datetime],
     ) -> None:
         self._settings = context.settings
         self._view = context.view
@@ -127,8 +135,8 @@ class Worker:
         """Carry out one step.
 
         Raises:
-            ClusterError: the API server did not let it; the step may be planned again.
-            NotYet: what it waits for has not come yet.
+            KubeError: the API server did not let it; the step may be planned again.
+            RetryLaterError: what it waits for has not come yet.
         """
         match step:
             case Launch(request):
@@ -144,17 +152,17 @@ class Worker:
                 self._view.see_job(await self._cluster.end_job(job.name, annotations))
             case Decide(request, ruling):
                 await self._decide(request, ruling)
-            case Ignore(request, message):
+            case IgnoreApproval(request, message):
                 await self._ignore(request, message)
-            case Report(request, status):
+            case WriteStatus(request, status):
                 await self._write(request, status)
                 self._metrics.reported(status)
             case Conclude(request, job):
                 self._crashes.at(Point.JOB_ENDED)
                 await self._conclude(request, job)
-            case Miss(request, task):
+            case FindJob(request, task):
                 await self._miss(request, task)
-            case Record(request):
+            case RecordOutcome(request):
                 await self._record(request)
             case EndPod(request, trainer):
                 await self._end_pod(request, trainer)
@@ -167,16 +175,16 @@ class Worker:
                 seconds = self._settings.job.ttl_seconds(succeeded=succeeded)
                 self._view.see_job(await self._cluster.arm_ttl(job.name, seconds))
 
-    async def prune(self, chosen: Iterable[Past]) -> None:
+    async def prune(self, chosen: Iterable[FinishedRun]) -> None:
         """Delete finished requests; what cannot be deleted now is chosen again."""
         for past in chosen:
             try:
                 await self._cluster.delete_request(past.name, past.uid, past.resource_version)
-            except (Conflict, Gone):
+            except (ConflictError, NotFoundError):
                 self._view.forget_request(
                     past.uid
                 )  # if it is there and has changed, the watch brings it back
-            except ClusterError as error:
+            except KubeError as error:
                 logger.warning(
                     "The finished RetrainRequest %s could not be deleted: %s", past.name, error
                 )
@@ -206,7 +214,7 @@ class Worker:
         await self._write(request, recorded(request, status, answer, self._clock()))
         self._metrics.task_finished(job.task, outcome, job)
 
-    async def _known(self, request: RetrainRequest, task: Task, outcome: Outcome) -> Outcome:
+    async def _known(self, request: RetrainRequest, task: Task, outcome: JobOutcome) -> JobOutcome:
         """Give the verdict that the database has of a run whose pods do not tell one: its model may be live."""
         if outcome.result and outcome.result.verdict:
             return outcome
@@ -214,7 +222,7 @@ class Worker:
         if not found or (task is Task.DECIDE and found.withheld == Withheld.AWAITING_DECISION):
             return outcome
         logger.info("%s: %s, but the database has its verdict.", request.key, outcome.reason)
-        return Outcome(str(found.verdict), found.message, found)
+        return JobOutcome(str(found.verdict), found.message, found)
 
     async def _log_tail(self, request: RetrainRequest, pod: str) -> str:
         """Read the end of a pod's log; an outcome does not wait for it, since its node may be away for good."""
@@ -223,9 +231,9 @@ class Worker:
             return ""
         try:
             return tail_of(await self._cluster.read_log(pod, lines), lines)
-        except Gone:
+        except NotFoundError:
             return ""
-        except ClusterError as error:
+        except KubeError as error:
             logger.warning(
                 "%s: the log's tail of its pod %s could not be read: %s", request.key, pod, error
             )
@@ -240,7 +248,7 @@ class Worker:
         if differs(request, status):
             await self._write(request, status)
         if answer[1] in LATE:
-            raise NotYet(self._archive.pause_seconds or REFUSED_ROW_SECONDS)
+            raise RetryLaterError(self._archive.pause_seconds or REFUSED_ROW_SECONDS)
 
     def _row(self, request: RetrainRequest, status: Status) -> Row:
         return row_of(request, status, self._settings.trainer.preset, self._clock())
@@ -249,8 +257,8 @@ class Worker:
         """Write down that the request's Job is created, then create it."""
         try:
             manifest = build_job(request, self._settings)
-        except ImpossibleRequest as error:
-            return await self._end(request, Task.TRAIN, Reason.INVALID_REQUEST, str(error))
+        except InvalidRequestError as error:
+            return await self._end(request, Task.TRAIN, ConditionReason.INVALID_REQUEST, str(error))
         if not request.launching:
             request = await self._write(
                 request, launching(request, manifest["metadata"]["name"], self._clock())
@@ -261,7 +269,7 @@ class Worker:
         except NotCreatedError as refusal:
             if refusal.is_definite:
                 status = waiting(
-                    request, Reason.JOB_REFUSED_FOR_NOW, refusal.message, self._clock()
+                    request, ConditionReason.JOB_REFUSED_FOR_NOW, refusal.message, self._clock()
                 )
             else:
                 status = unanswered(
@@ -270,16 +278,20 @@ class Worker:
             await self._tell(request, status)
             raise refusal.retry from refusal
 
-    async def _decide(self, request: RetrainRequest, ruling: Ruling) -> None:
+    async def _decide(self, request: RetrainRequest, ruling: Approval) -> None:
         """Create the Job that carries a decision out."""
         try:
             manifest = build_job(request, self._settings, ruling)
-        except ImpossibleRequest as error:
-            return await self._end(request, Task.DECIDE, Reason.INVALID_REQUEST, str(error))
+        except InvalidRequestError as error:
+            return await self._end(
+                request, Task.DECIDE, ConditionReason.INVALID_REQUEST, str(error)
+            )
         try:
             await self._create(request, Task.DECIDE, manifest)
         except NotCreatedError as refusal:
-            status = awaiting(request, Reason.JOB_REFUSED_FOR_NOW, refusal.message, self._clock())
+            status = awaiting(
+                request, ConditionReason.JOB_REFUSED_FOR_NOW, refusal.message, self._clock()
+            )
             await self._tell(request, status)
             raise refusal.retry from refusal
 
@@ -288,19 +300,19 @@ class Worker:
 
         Raises:
             NotCreatedError: the API server refuses it for now, or failed.
-            ClusterError: the API server cannot be reached, or another write came first.
+            KubeError: the API server cannot be reached, or another write came first.
         """
         try:
             body = await self._cluster.create(JOBS, manifest, LAUNCH_TIMEOUT_SECONDS)
-        except AlreadyExists:
+        except AlreadyExistsError:
             await self._adopt(request, task, manifest["metadata"]["name"])
-        except ClusterError as error:
+        except KubeError as error:
             row = classify(error.answer) if error.answer else CONFLICT
             if row is CONFLICT:
                 raise
             if row.retried:
                 raise NotCreatedError(error) from error
-            await self._end(request, task, Reason.JOB_REFUSED, refusal_of(error))
+            await self._end(request, task, ConditionReason.JOB_REFUSED, refusal_of(error))
         else:
             self._crashes.at(Point.JOB_CREATED)
             self._view.see_job(body)
@@ -313,14 +325,14 @@ class Worker:
             logger.info("%s: its Job %s exists already.", request.key, name)
         else:
             message = f"A Job named {name} exists that is not this request's; delete it and apply the request anew."
-            await self._end(request, task, Reason.JOB_NAME_TAKEN, message)
+            await self._end(request, task, ConditionReason.JOB_NAME_TAKEN, message)
 
     async def _end_pod(self, request: RetrainRequest, trainer: EndedTrainer) -> None:
         """Delete a pod whose trainer has failed: its Job counts it as failed and tries again, as without sidecars."""
         self._give_time(trainer)
         try:
             await self._cluster.delete_pod(trainer.pod, trainer.pod_uid)
-        except (Conflict, Gone):
+        except (ConflictError, NotFoundError):
             logger.debug("%s: the pod %s is gone.", request.key, trainer.pod)
         else:
             logger.info(
@@ -329,7 +341,7 @@ class Worker:
                 trainer.pod,
                 ", ".join(trainer.others),
             )
-        raise NotYet(ENDING_SECONDS)  # until the watch has brought it
+        raise RetryLaterError(ENDING_SECONDS)  # until the watch has brought it
 
     async def _end_job(self, request: RetrainRequest, job: Job) -> None:
         """End a Job whose outcome is stored.
@@ -358,23 +370,23 @@ class Worker:
         """Wait for the other containers to end by themselves first.
 
         Raises:
-            NotYet: while their time is not over; a node's clock that is ahead makes that no longer.
+            RetryLaterError: while their time is not over; a node's clock that is ahead makes that no longer.
         """
         if not trainer.finished_at or trainer.deleted:
             return
         left = SIDECAR_SECONDS - (self._clock() - moment(trainer.finished_at)).total_seconds()
         if left > 0:
-            raise NotYet(min(left, SIDECAR_SECONDS))
+            raise RetryLaterError(min(left, SIDECAR_SECONDS))
 
     async def _miss(self, request: RetrainRequest, task: Task) -> None:
         """Look for a Job that the status names: the API server's word counts, not the view's."""
         name = request.status["jobName" if task is Task.TRAIN else "decisionJobName"]
         try:
             self._view.see_job(await self._cluster.read(JOBS, name))
-        except Gone:
+        except NotFoundError:
             await self._outlive(request, task, name)
             outcome = await self._known(
-                request, task, Outcome(Reason.JOB_DELETED, deleted(request, task, name))
+                request, task, JobOutcome(ConditionReason.JOB_DELETED, deleted(request, task, name))
             )
             await self._write(request, ended(request, task, outcome, self._clock()))
             self._metrics.task_finished(task, outcome, None)
@@ -390,7 +402,7 @@ class Worker:
             status = ending(request, task, job, pods[0]["metadata"]["name"], self._clock())
             if differs(request, status):
                 await self._write(request, status)
-            raise NotYet(ENDING_SECONDS)
+            raise RetryLaterError(ENDING_SECONDS)
 
     async def _ignore(self, request: RetrainRequest, message: str) -> None:
         """Keep the decision that changes nothing, so that this is said once."""
@@ -400,12 +412,15 @@ class Worker:
         )
         logger.warning("%s: %s", request.key, message)
         await self._narrator.tell(
-            request, {"status": "True", "reason": Reason.DECISION_IGNORED, "message": message}
+            request,
+            {"status": "True", "reason": ConditionReason.DECISION_IGNORED, "message": message},
         )
 
-    async def _end(self, request: RetrainRequest, task: Task, reason: Reason, message: str) -> None:
+    async def _end(
+        self, request: RetrainRequest, task: Task, reason: ConditionReason, message: str
+    ) -> None:
         """End a task that has no Job."""
-        status = ended(request, task, Outcome(reason, message), self._clock())
+        status = ended(request, task, JobOutcome(reason, message), self._clock())
         await self._write(request, status | ({"jobName": None} if request.launching else {}))
 
     async def _tell(self, request: RetrainRequest, status: Status) -> None:
@@ -426,6 +441,6 @@ class Worker:
         return read_request(body)
 
 
-def refusal_of(error: ClusterError) -> str:
+def refusal_of(error: KubeError) -> str:
     """Build the message of a Job that the API server did not create."""
     return compose(classify(error.answer), error.said) if error.answer else str(error)

@@ -14,23 +14,30 @@ from datetime import datetime
 from itertools import islice
 
 from retraining_operator.api import names
-from retraining_operator.api.reasons import Reason
+from retraining_operator.api.reasons import ConditionReason
 from retraining_operator.api.request import Manifest
 from retraining_operator.context import Context
-from retraining_operator.controller.backoff import REFUSED_SECONDS, Pauses
-from retraining_operator.controller.executor import NotYet, Worker
+from retraining_operator.controller.backoff import REFUSED_SECONDS, Backoff
+from retraining_operator.controller.executor import Executor, RetryLaterError
 from retraining_operator.kube.client import (
-    Cluster,
-    ClusterAway,
-    ClusterError,
-    Conflict,
-    Forbidden,
-    Gone,
+    ApiServerUnavailableError,
+    ConflictError,
+    ForbiddenError,
+    KubeClient,
+    KubeError,
+    NotFoundError,
 )
 from retraining_operator.observability.gauges import WorkCounts
-from retraining_operator.planning.plan import Gathered, plan
+from retraining_operator.planning.plan import PlanInput, plan
 from retraining_operator.planning.retention import prunable
-from retraining_operator.planning.steps import Conclude, Launch, Record, Report, Settle, Step
+from retraining_operator.planning.steps import (
+    Conclude,
+    Launch,
+    RecordOutcome,
+    Settle,
+    Step,
+    WriteStatus,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -48,7 +55,7 @@ class Reconciler:
     """Has carried out what `plan` decides."""
 
     def __init__(
-        self, context: Context, cluster: Cluster, worker: Worker, clock: Callable[[], datetime]
+        self, context: Context, cluster: KubeClient, worker: Executor, clock: Callable[[], datetime]
     ) -> None:
         self._settings = context.settings
         self._view = context.view
@@ -63,9 +70,9 @@ class Reconciler:
         """Places for steps that only tell: no launch waits behind hundreds of them."""
         self._busy: dict[str, Step] = {}
         """Steps under way, by the uid of their request."""
-        self._held: Mapping[str, Reason] = {}
+        self._held: Mapping[str, ConditionReason] = {}
         """Why requests wait, by their names, as of the last plan."""
-        self._pauses = Pauses()
+        self._pauses = Backoff()
         self._pruning: asyncio.Task[None] | None = None
         self.planned_at = time.monotonic()
         """When the loop last came by."""
@@ -74,7 +81,7 @@ class Reconciler:
         """Fill the view before anything is decided: what ran before this process started counts.
 
         Raises:
-            ClusterError: where the API server is away or the CRD is not there.
+            KubeError: where the API server is away or the CRD is not there.
         """
         requests, jobs = await self.resync()
         logger.info("Found %d RetrainRequests and %d Jobs.", requests, jobs)
@@ -86,7 +93,7 @@ class Reconciler:
             to act on it the API server answers that it is gone.
 
         Raises:
-            ClusterError: where the API server is away or the CRD is not there.
+            KubeError: where the API server is away or the CRD is not there.
         """
         view = self._view
         jobs, pods, refusals = await asyncio.gather(
@@ -114,7 +121,7 @@ class Reconciler:
         """List the refused pods. Without the right to do so, everything else still works."""
         try:
             return await self._cluster.list_refusals()
-        except Forbidden as error:
+        except ForbiddenError as error:
             logger.warning(
                 "Why pods are refused is not shown, because the Events cannot be listed. Let the operator's Role list "
                 "and watch events of the group events.k8s.io. %s",
@@ -126,7 +133,7 @@ class Reconciler:
         """Keep no more than is needed of what nothing is left to do for."""
         view = self._view
         found = plan(
-            Gathered(list(view.requests.values()), view.jobs),
+            PlanInput(list(view.requests.values()), view.jobs),
             self._settings.triggers,
             self._clock(),
         )
@@ -159,7 +166,7 @@ class Reconciler:
         """Plan once and start the steps; give in how many seconds to look again, None for not before a change."""
         view, now = self._view, self._clock()
         launching = {uid for uid, step in self._busy.items() if isinstance(step, Launch)}
-        gathered = Gathered(
+        gathered = PlanInput(
             list(view.requests.values()), view.jobs, view.past(), launching, self._set_aside()
         )
         found = plan(gathered, self._settings.triggers, now)
@@ -203,21 +210,21 @@ class Reconciler:
         try:
             await self._carry_out(step)
             pauses.end(request)
-        except Conflict:
+        except ConflictError:
             pauses.stale(request)
             logger.debug(
                 "%s: it has changed meanwhile; the watch brings the newer one.", request.key
             )
-        except Gone:
+        except NotFoundError:
             pauses.end(request)
             self._view.forget_request(request.uid)
-        except ClusterAway as error:
+        except ApiServerUnavailableError as error:
             logger.warning(
                 "%s: %s Trying again in %.1f s.", request.key, error, pauses.away(request)
             )
-        except NotYet as error:
+        except RetryLaterError as error:
             pauses.wait(request, error.pause_seconds)
-        except Forbidden as error:
+        except ForbiddenError as error:
             pauses.wait(request, REFUSED_SECONDS)
             logger.warning("%s: the API server refused it for now: %s", request.key, error)
         except Exception:  # one request must not end what is done for all the others
@@ -242,7 +249,7 @@ class Reconciler:
                 if not self._precedence.wait_seconds():
                     await self._worker.carry_out(step)
         else:
-            async with self._aside if isinstance(step, Conclude | Record) else self._places:
+            async with self._aside if isinstance(step, Conclude | RecordOutcome) else self._places:
                 await self._worker.carry_out(step)
 
     def _prune(self, group: asyncio.TaskGroup, now: datetime) -> None:
@@ -259,7 +266,7 @@ class Reconciler:
 
 def only_tells(step: Step) -> bool:
     """Tell whether a step changes nothing but what is said of a request that goes on."""
-    return isinstance(step, Report) and not step.final
+    return isinstance(step, WriteStatus) and not step.final
 
 
 async def keep_resyncing(reconciler: Reconciler, every_seconds: float = RESYNC_SECONDS) -> None:
@@ -268,7 +275,7 @@ async def keep_resyncing(reconciler: Reconciler, every_seconds: float = RESYNC_S
         await asyncio.sleep(every_seconds)
         try:
             await reconciler.resync()
-        except ClusterError as error:
+        except KubeError as error:
             logger.warning(
                 "The cluster could not be listed: %s The next try is in %.0f s.",
                 error,
@@ -281,10 +288,10 @@ async def seed_until_ready(reconciler: Reconciler, pause_seconds: float = 2.0) -
     while True:
         try:
             return await reconciler.seed()
-        except Gone:
+        except NotFoundError:
             logger.warning(
                 "The CRD of RetrainRequests is not installed; apply crds/retrainrequests.yaml. Waiting for it."
             )
-        except ClusterError as error:
+        except KubeError as error:
             logger.warning("%s Trying again in %.0f s.", error, pause_seconds)
         await asyncio.sleep(pause_seconds)

@@ -11,7 +11,7 @@ from enum import StrEnum
 logger = logging.getLogger(__name__)
 
 
-class Hold(StrEnum):
+class BackpressureReason(StrEnum):
     """The reasons; each is a label's value of `retraining_consumer_held`."""
 
     API_SERVER = "api_server"
@@ -19,18 +19,18 @@ class Hold(StrEnum):
     DEAD_LETTERS = "dead_letters"
 
 
-class Holds:
+class Backpressure:
     """Which reasons hold, and for how many records at once."""
 
     def __init__(self) -> None:
-        self._held: Counter[Hold] = Counter()
+        self._held: Counter[BackpressureReason] = Counter()
 
     def state(self) -> dict[str, bool]:
         """Return whether each of the reasons holds."""
-        return {reason: self._held[reason] > 0 for reason in Hold}
+        return {reason: self._held[reason] > 0 for reason in BackpressureReason}
 
     @contextmanager
-    def because(self, reason: Hold, why: str) -> Iterator[None]:
+    def because(self, reason: BackpressureReason, why: str) -> Iterator[None]:
         """Hold while inside; the first to come and the last to go are logged.
 
         Args:

@@ -12,8 +12,8 @@ import logging
 from collections.abc import AsyncIterator
 
 from retraining_operator.api.request import Manifest
-from retraining_operator.kube.client import REQUESTS, Cluster, ClusterError, ExpiredError
-from retraining_operator.watch.requested_positions import RequestedRecords
+from retraining_operator.kube.client import REQUESTS, ExpiredError, KubeClient, KubeError
+from retraining_operator.watch.requested_positions import RequestedPositions
 
 logger = logging.getLogger(__name__)
 
@@ -22,7 +22,9 @@ QUIET_SECONDS = 0.3
 """The API server sends what has changed since a version at once, so a pause of this length is its end."""
 
 
-async def catch_up(cluster: Cluster, requested: RequestedRecords, resource_version: int) -> None:
+async def catch_up(
+    cluster: KubeClient, requested: RequestedPositions, resource_version: int
+) -> None:
     """Add the records of all RetrainRequests that were created, changed or deleted since a version.
 
     If the history cannot be read, only RetrainRequests that still exist keep their records from
@@ -44,7 +46,7 @@ async def catch_up(cluster: Cluster, requested: RequestedRecords, resource_versi
             "The API server has no history of RetrainRequests since version %d any more.",
             resource_version,
         )
-    except ClusterError as error:
+    except KubeError as error:
         logger.warning("The history of RetrainRequests could not be read: %s", error)
     else:
         logger.debug("Read %d changes of RetrainRequests since version %d.", seen, resource_version)

@@ -20,9 +20,14 @@ from retraining_operator.api.names import (
     MANAGED_BY,
     ledger_key,
 )
-from retraining_operator.api.trigger import Origin
+from retraining_operator.api.trigger import KafkaPosition
 from retraining_operator.kafka.start_position import Former
-from retraining_operator.kube.client import AlreadyExists, Cluster, Conflict, Gone
+from retraining_operator.kube.client import (
+    AlreadyExistsError,
+    ConflictError,
+    KubeClient,
+    NotFoundError,
+)
 
 UNKNOWN = -1
 Places = frozenset[tuple[int, int]]
@@ -30,7 +35,7 @@ Places = frozenset[tuple[int, int]]
 
 
 @dataclass(frozen=True)
-class Entry:
+class HandledOffset:
     """What is known of one partition."""
 
     topic_id: str
@@ -41,7 +46,7 @@ class Entry:
     open: frozenset[int] = frozenset()
     """Offsets below that are not handled yet: malformed records that the dead-letter topic has not taken."""
 
-    def covers(self, topic_id: str, origin: Origin) -> bool:
+    def covers(self, topic_id: str, origin: KafkaPosition) -> bool:
         """Tell whether a record was handled before; all that is known must agree, else it counts as new."""
         return (
             topic_id == self.topic_id
@@ -53,14 +58,14 @@ class Entry:
         """Tell whether an offset of this very topic was handled."""
         return offset <= self.offset and offset not in self.open
 
-    def merged(self, other: Entry | None) -> Entry:
+    def merged(self, other: HandledOffset | None) -> HandledOffset:
         """Join with another writer's entry: what either has handled is handled.
 
         A topic made anew starts anew.
         """
         if other is None or other.topic_id != self.topic_id:
             return self
-        return Entry(
+        return HandledOffset(
             self.topic_id,
             max(self.offset, other.offset),
             max(self.latest_ms, other.latest_ms),
@@ -70,15 +75,15 @@ class Entry:
         )
 
 
-class Ledger:
+class HandledOffsets:
     """One topic's entries, by partition."""
 
-    def __init__(self, cluster: Cluster, name: str, topic: str) -> None:
+    def __init__(self, cluster: KubeClient, name: str, topic: str) -> None:
         self._cluster = cluster
         self._name = name
         self._topic = topic
         self._manifest: dict[str, Any] | None = None
-        self.entries: dict[int, Entry] = {}
+        self.entries: dict[int, HandledOffset] = {}
 
     async def load(self) -> None:
         """Read what is kept, where that was not done yet.
@@ -114,10 +119,10 @@ class Ledger:
             await self._write(
                 {}, {ANNOTATION_TOUCHED: datetime.now(UTC).isoformat(timespec="seconds")}
             )
-        except (Conflict, Gone):
+        except (ConflictError, NotFoundError):
             await self._reload()
 
-    def covers(self, topic_id: str | None, origin: Origin) -> bool:
+    def covers(self, topic_id: str | None, origin: KafkaPosition) -> bool:
         """Tell whether a record was handled before."""
         entry = self.entries.get(origin.partition)
         return entry is not None and topic_id is not None and entry.covers(topic_id, origin)
@@ -131,13 +136,13 @@ class Ledger:
             for number, entry in self.entries.items()
             if entry.topic_id != topic_id
         }
-        self.entries |= dict.fromkeys(former, Entry(topic_id))
+        self.entries |= dict.fromkeys(former, HandledOffset(topic_id))
         return former
 
     async def advance(
         self,
         topic_id: str,
-        handled: Iterable[Origin],
+        handled: Iterable[KafkaPosition],
         still_open: Places,
         put_aside: Places = frozenset(),
     ) -> None:
@@ -153,14 +158,14 @@ class Ledger:
         Raises:
             ClusterError: where the API server is away or refuses; the same call is to be repeated.
         """
-        entries: dict[int, Entry] = {}
+        entries: dict[int, HandledOffset] = {}
         for origin in handled:
             known = (
                 entries.get(origin.partition)
                 or self.entries.get(origin.partition)
-                or Entry(topic_id)
+                or HandledOffset(topic_id)
             )
-            entries[origin.partition] = Entry(
+            entries[origin.partition] = HandledOffset(
                 topic_id,
                 max(known.offset, origin.offset),
                 max(known.latest_ms, origin.timestamp_ms),
@@ -178,7 +183,10 @@ class Ledger:
         while news:
             try:
                 await self._write(news)
-            except (Conflict, Gone):  # another writer was quicker, or somebody took the ledger away
+            except (
+                ConflictError,
+                NotFoundError,
+            ):  # another writer was quicker, or somebody took the ledger away
                 await self._reload()
                 news = {
                     number: entry.merged(self.entries.get(number)) for number, entry in news.items()
@@ -188,7 +196,7 @@ class Ledger:
                 return
 
     async def _write(
-        self, news: Mapping[int, Entry], annotations: Mapping[str, str] | None = None
+        self, news: Mapping[int, HandledOffset], annotations: Mapping[str, str] | None = None
     ) -> None:
         manifest = self._manifest or empty_ledger(self._name, self._cluster.namespace)
         lines = {
@@ -209,13 +217,13 @@ class Ledger:
                 if "resourceVersion" in manifest["metadata"]
                 else self._cluster.create_config_map(manifest)
             )
-        except AlreadyExists as error:
-            raise Conflict(error.status, str(error)) from error
+        except AlreadyExistsError as error:
+            raise ConflictError(error.status, str(error)) from error
 
     async def _reload(self) -> None:
         try:
             self._manifest = await self._cluster.read_config_map(self._name)
-        except Gone:
+        except NotFoundError:
             self._manifest = empty_ledger(self._name, self._cluster.namespace)
         found = [read_entry(line) for line in (self._manifest.get("data") or {}).values()]
         kept = {partition: entry for topic, partition, entry in found if topic == self._topic}
@@ -234,7 +242,7 @@ def empty_ledger(name: str, namespace: str) -> dict[str, Any]:
     return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata}
 
 
-def write_entry(topic: str, partition: int, entry: Entry) -> str:
+def write_entry(topic: str, partition: int, entry: HandledOffset) -> str:
     """Write an entry as one line of JSON, for people too."""
     return json.dumps(
         {
@@ -248,14 +256,14 @@ def write_entry(topic: str, partition: int, entry: Entry) -> str:
     )
 
 
-def read_entry(line: str) -> tuple[str, int, Entry]:
+def read_entry(line: str) -> tuple[str, int, HandledOffset]:
     """Read topic, partition and entry; a line that a person has spoilt speaks of nothing."""
     try:
         fields = json.loads(line)
         return (
             fields["topic"],
             int(fields["partition"]),
-            Entry(
+            HandledOffset(
                 fields["topicId"],
                 int(fields["offset"]),
                 int(fields["latestTimestampMs"]),
@@ -263,4 +271,4 @@ def read_entry(line: str) -> tuple[str, int, Entry]:
             ),
         )
     except (ValueError, KeyError, TypeError):
-        return "", UNKNOWN, Entry("")
+        return "", UNKNOWN, HandledOffset("")

@@ -15,25 +15,25 @@ from typing import TypeVar
 from tenacity import AsyncRetrying, retry_if_exception_type, wait_random_exponential
 
 from retraining_operator.api.request import Manifest, build_request, same_trigger
-from retraining_operator.api.trigger import Malformed, MalformedRecord
+from retraining_operator.api.trigger import Malformed, MalformedRecordError
 from retraining_operator.context import Context
 from retraining_operator.fault_injection import Point
-from retraining_operator.intake.backpressure import Hold, Holds
+from retraining_operator.intake.backpressure import Backpressure, BackpressureReason
 from retraining_operator.intake.catch_up import catch_up
-from retraining_operator.intake.handled_offsets import Ledger
+from retraining_operator.intake.handled_offsets import HandledOffsets
 from retraining_operator.intake.record import origin_of, place_of, read_record
 from retraining_operator.kafka.dead_letters import DeadLetters
-from retraining_operator.kafka.membership import Progress
+from retraining_operator.kafka.membership import PartitionProgress
 from retraining_operator.kafka.partition_reader import Item, UndecodableBatch
 from retraining_operator.kube.client import (
     REQUESTS,
-    AlreadyExists,
-    Cluster,
-    ClusterAway,
-    ClusterError,
-    Forbidden,
-    Gone,
-    Refused,
+    AlreadyExistsError,
+    ApiServerUnavailableError,
+    ForbiddenError,
+    KubeClient,
+    KubeError,
+    NotFoundError,
+    RequestRefusedError,
 )
 from retraining_operator.observability.gauges import IntakeState
 from retraining_operator.observability.metrics import ACCEPTED, DUPLICATE, SKIPPED
@@ -45,7 +45,7 @@ LOOK_SECONDS = 0.5
 """How often the view, which is in memory, is asked whether there is room again."""
 FRESH_SECONDS = 30
 """Less than the minute or more for which the API server knows what has changed."""
-AWAY = (ClusterAway, Forbidden, Gone)
+AWAY = (ApiServerUnavailableError, ForbiddenError, NotFoundError)
 """A missing right, a quota or a missing CRD is no fault of the record: waiting loses nothing, skipping would."""
 
 Answer = TypeVar("Answer")
@@ -54,16 +54,18 @@ Answer = TypeVar("Answer")
 class Intake:
     """Turns records into RetrainRequests."""
 
-    def __init__(self, context: Context, cluster: Cluster) -> None:
+    def __init__(self, context: Context, cluster: KubeClient) -> None:
         self._cluster = cluster
         self._view = context.view
         self._metrics = context.metrics
         self._crashes = context.crashes
         self._precedence = context.precedence
         self._max_waiting = context.settings.triggers.max_waiting
-        self._holds = Holds()
+        self._holds = Backpressure()
         self._letters = DeadLetters(context.settings.kafka, self._holds)
-        self._ledger = Ledger(cluster, context.settings.ledger_name, context.settings.kafka.topic)
+        self._ledger = HandledOffsets(
+            cluster, context.settings.ledger_name, context.settings.kafka.topic
+        )
         self._places = asyncio.Semaphore(PARALLEL_RECORDS)
         self._room = 0
         self._opened = asyncio.Event()
@@ -94,14 +96,14 @@ class Intake:
             try:
                 async with self._batch:
                     await self._ledger.touch()
-            except ClusterError as error:
+            except KubeError as error:
                 logger.debug("The ledger could not be touched: %s", error)
 
     def state(self) -> IntakeState:
         """Return why records are not taken, and how many wait for the dead-letter topic."""
         return IntakeState(self._holds.state(), self._letters.count_open())
 
-    async def accept(self, records: Sequence[Item], topic_id: str | None = "") -> Progress:
+    async def accept(self, records: Sequence[Item], topic_id: str | None = "") -> PartitionProgress:
         """Handle a batch; when this returns, every record of it is a request, or set aside, or named as open.
 
         Args:
@@ -115,7 +117,7 @@ class Intake:
             with self._precedence.first():
                 return await self._accept(records, topic_id)
 
-    async def _accept(self, records: Sequence[Item], topic_id: str | None) -> Progress:
+    async def _accept(self, records: Sequence[Item], topic_id: str | None) -> PartitionProgress:
         self._crashes.at(Point.RECORDS_TAKEN)
         replaced = self._ledger.replaced(topic_id)
         known = set(self._ledger.entries)
@@ -139,7 +141,7 @@ class Intake:
         first_open: dict[int, int] = {}
         for partition, offset in still_open:
             first_open[partition] = min(offset, first_open.get(partition, offset))
-        return Progress(first_open, replaced, known - replaced.keys())
+        return PartitionProgress(first_open, replaced, known - replaced.keys())
 
     def _tell_skipped(self, count: int, records: Sequence[Item]) -> None:
         if count:
@@ -156,7 +158,7 @@ class Intake:
                 manifest = build_request(read_record(record), self._cluster.namespace)
                 await self._wait_for_room()
                 outcome = await self._request(manifest)
-            except MalformedRecord as error:
+            except MalformedRecordError as error:
                 outcome = error.kind
                 what = "batch" if isinstance(record, UndecodableBatch) else "record"
                 logger.warning(
@@ -176,7 +178,7 @@ class Intake:
             self._room = self._max_waiting - self._view.count_waiting()
             if self._room <= 0:
                 why = f"{self._max_waiting} RetrainRequests wait for their Jobs (triggers.maxWaiting)."
-                with self._holds.because(Hold.TOO_MANY_WAITING, why):
+                with self._holds.because(BackpressureReason.TOO_MANY_WAITING, why):
                     while self._room <= 0:
                         await asyncio.sleep(LOOK_SECONDS)
                         self._room = self._max_waiting - self._view.count_waiting()
@@ -186,7 +188,7 @@ class Intake:
         """Create the request, however long the API server is away.
 
         Raises:
-            MalformedRecord: where the API server will never take this one.
+            MalformedRecordError: where the API server will never take this one.
         """
         name, trigger = manifest["metadata"]["name"], manifest["spec"]["trigger"]
         if self._view.requested.has(manifest):
@@ -197,16 +199,16 @@ class Intake:
                 await self._patiently(lambda: self._cluster.create(REQUESTS, manifest))
             )
             self._crashes.at(Point.REQUEST_CREATED)
-        except AlreadyExists:
+        except AlreadyExistsError:
             try:
                 return await self._check(manifest)
-            except Gone:
+            except NotFoundError:
                 logger.info(
                     "The RetrainRequest %s was created before and has just been deleted.", name
                 )
                 return DUPLICATE
-        except Refused as error:
-            raise MalformedRecord(
+        except RequestRefusedError as error:
+            raise MalformedRecordError(
                 Malformed.REFUSED, f"the API server refuses its request: {error}"
             ) from error
         logger.info(
@@ -221,17 +223,17 @@ class Intake:
     async def _check(self, manifest: Manifest) -> str:
         name = manifest["metadata"]["name"]
         existing = await self._patiently(
-            lambda: self._cluster.read(REQUESTS, name), (ClusterAway, Forbidden)
+            lambda: self._cluster.read(REQUESTS, name), (ApiServerUnavailableError, ForbiddenError)
         )
         if same_trigger(manifest, existing):
             logger.info("The RetrainRequest %s exists already; its record came again.", name)
             return DUPLICATE
-        raise MalformedRecord(
+        raise MalformedRecordError(
             Malformed.REFUSED, f"a RetrainRequest named {name} exists that is not this record's"
         )
 
     async def _patiently(
-        self, call: Callable[[], Awaitable[Answer]], away: tuple[type[ClusterError], ...] = AWAY
+        self, call: Callable[[], Awaitable[Answer]], away: tuple[type[KubeError], ...] = AWAY
     ) -> Answer:
         """Make a call until the API server has answered it; while it does not, that is said once."""
 
@@ -242,7 +244,7 @@ class Intake:
             return await call()
         except away as error:
             with self._holds.because(
-                Hold.API_SERVER, f"The API server does not take records: {error}"
+                BackpressureReason.API_SERVER, f"The API server does not take records: {error}"
             ):
                 retry = retry_if_exception_type(away)
                 return await AsyncRetrying(

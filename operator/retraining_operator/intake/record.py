@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from retraining_operator.api.trigger import (
+    KafkaPosition,
     Malformed,
-    MalformedRecord,
-    Origin,
+    MalformedRecordError,
     Trigger,
     read_trigger,
 )
 from retraining_operator.kafka.partition_reader import Item, UndecodableBatch
 
 
-def origin_of(record: Item) -> Origin:
+def origin_of(record: Item) -> KafkaPosition:
     """Return where a record is; a batch that cannot be decoded counts by its last offset."""
-    return Origin(record.topic, record.partition, record.offset, record.timestamp)
+    return KafkaPosition(record.topic, record.partition, record.offset, record.timestamp)
 
 
 def place_of(record: Item) -> str:
@@ -26,10 +26,10 @@ def read_record(record: Item) -> Trigger:
     """Parse the trigger that a record holds.
 
     Raises:
-        MalformedRecord: If it holds none, with the kind and a sentence.
+        MalformedRecordError: If it holds none, with the kind and a sentence.
     """
     if isinstance(record, UndecodableBatch):
-        raise MalformedRecord(
+        raise MalformedRecordError(
             Malformed.UNDECODABLE, f"the batch cannot be decoded ({record.fault}): {record.message}"
         )
     return read_trigger(origin_of(record), record.value)

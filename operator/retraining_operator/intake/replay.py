@@ -17,22 +17,22 @@ from functools import partial
 from typing import Any
 
 from retraining_operator.api.request import Manifest, build_request, same_trigger
-from retraining_operator.api.trigger import MalformedRecord
-from retraining_operator.audit.table import Unreadable
+from retraining_operator.api.trigger import MalformedRecordError
+from retraining_operator.audit.table import AuditUnavailableError
 from retraining_operator.audit.writer import known
 from retraining_operator.intake.record import place_of, read_record
 from retraining_operator.kafka.offset_range import ReplayError, Span, add_arguments, read_span
 from retraining_operator.kafka.partition_reader import Item
-from retraining_operator.kafka.reader import Source
+from retraining_operator.kafka.reader import TopicReader
 from retraining_operator.kube.client import (
     REQUESTS,
-    AlreadyExists,
-    Cluster,
-    ClusterError,
-    Forbidden,
-    Gone,
-    NoAccess,
-    Refused,
+    AlreadyExistsError,
+    ForbiddenError,
+    KubeClient,
+    KubeError,
+    NoClusterAccessError,
+    NotFoundError,
+    RequestRefusedError,
     connect,
 )
 from retraining_operator.settings import Settings
@@ -43,7 +43,7 @@ Known = Callable[[Sequence[str]], Awaitable[set[str]]]
 """Gives those of some RetrainRequests (namespace/name) that are in the database: they may be pruned in the cluster."""
 
 
-class Fate(StrEnum):
+class ReplayOutcome(StrEnum):
     """What became of one record."""
 
     MADE = "made"
@@ -57,26 +57,29 @@ class Fate(StrEnum):
 class Replay:
     """Makes what is missing."""
 
-    def __init__(self, cluster: Cluster, known: Known, *, dry_run: bool) -> None:
+    def __init__(self, cluster: KubeClient, known: Known, *, dry_run: bool) -> None:
         self._cluster = cluster
         self._known = known
         self._dry_run = dry_run
         self._places = asyncio.Semaphore(PARALLEL_RECORDS)
 
-    async def make(self, records: Sequence[Item]) -> list[tuple[Fate, str]]:
+    async def make(self, records: Sequence[Item]) -> list[tuple[ReplayOutcome, str]]:
         """Make the missing requests of some records; give each record's fate and its line.
 
         Raises:
-            ClusterError: where the API server is away; what was made stays, and a repeat makes the
+            KubeError: where the API server is away; what was made stays, and a repeat makes the
                 rest.
         """
         manifests: dict[int, Manifest] = {}
-        fates: dict[int, tuple[Fate, str]] = {}
+        fates: dict[int, tuple[ReplayOutcome, str]] = {}
         for at, record in enumerate(records):
             try:
                 manifests[at] = build_request(read_record(record), self._cluster.namespace)
-            except MalformedRecord as error:
-                fates[at] = Fate.MALFORMED, f"{place_of(record)} malformed ({error.kind}): {error}"
+            except MalformedRecordError as error:
+                fates[at] = (
+                    ReplayOutcome.MALFORMED,
+                    f"{place_of(record)} malformed ({error.kind}): {error}",
+                )
         finished = await self._known([key_of(manifest) for manifest in manifests.values()])
         made = await asyncio.gather(
             *(self._make(manifest, finished) for manifest in manifests.values())
@@ -84,39 +87,43 @@ class Replay:
         fates |= dict(zip(manifests, made, strict=True))
         return [fates[at] for at in sorted(fates)]
 
-    async def _make(self, manifest: Manifest, finished: set[str]) -> tuple[Fate, str]:
+    async def _make(self, manifest: Manifest, finished: set[str]) -> tuple[ReplayOutcome, str]:
         name, trigger = manifest["metadata"]["name"], manifest["spec"]["trigger"]
         place = f"{trigger['topic']}/{trigger['partition']}/{trigger['offset']}"
         try:
             async with self._places:
                 fate = (
-                    Fate.FINISHED if key_of(manifest) in finished else await self._create(manifest)
+                    ReplayOutcome.FINISHED
+                    if key_of(manifest) in finished
+                    else await self._create(manifest)
                 )
         except (
-            Forbidden,
-            Gone,
+            ForbiddenError,
+            NotFoundError,
         ):  # no right, a quota, or no CRD: the next record would fare no better
             raise
-        except Refused as error:
-            return Fate.REFUSED, f"{place} {Fate.REFUSED}: {error}"
+        except RequestRefusedError as error:
+            return ReplayOutcome.REFUSED, f"{place} {ReplayOutcome.REFUSED}: {error}"
         return fate, f"{place} {fate}: {name}"
 
-    async def _create(self, manifest: Manifest) -> Fate:
+    async def _create(self, manifest: Manifest) -> ReplayOutcome:
         name = manifest["metadata"]["name"]
         try:
             if not self._dry_run:
                 await self._cluster.create(REQUESTS, manifest)
-                return Fate.MADE
+                return ReplayOutcome.MADE
             existing = await self._cluster.read(REQUESTS, name)
-        except AlreadyExists:
+        except AlreadyExistsError:
             existing = await self._cluster.read(REQUESTS, name)
-        except Gone:
+        except NotFoundError:
             if self._dry_run:
-                return Fate.WOULD_BE_MADE
+                return ReplayOutcome.WOULD_BE_MADE
             raise
         if not same_trigger(manifest, existing):
-            raise Refused(409, f"a RetrainRequest named {name} exists that is not this record's")
-        return Fate.EXISTS
+            raise RequestRefusedError(
+                409, f"a RetrainRequest named {name} exists that is not this record's"
+            )
+        return ReplayOutcome.EXISTS
 
 
 def key_of(manifest: Manifest) -> str:
@@ -143,25 +150,25 @@ async def nothing_known(_: Sequence[str]) -> set[str]:
 
 
 async def replay(
-    source: Source, span: Span, maker: Replay, say: Callable[[str], Any]
-) -> Counter[Fate]:
+    source: TopicReader, span: Span, maker: Replay, say: Callable[[str], Any]
+) -> Counter[ReplayOutcome]:
     """Replay a span; one line for each record and one to sum up.
 
     Raises:
         ReplayError: one sentence that says what to do.
     """
-    fates: Counter[Fate] = Counter()
+    fates: Counter[ReplayOutcome] = Counter()
     batches = source.read(span)
     try:
         while (records := await asyncio.to_thread(next, batches, None)) is not None:
             for fate, line in await maker.make(records):
                 fates[fate] += 1
                 say(line)
-    except ClusterError as error:
+    except KubeError as error:
         raise ReplayError(
             f"{error} What was made stays; repeat the command for the rest."
         ) from error
-    except Unreadable as error:
+    except AuditUnavailableError as error:
         raise ReplayError(
             f"{error}. Repeat the command once it can be, or say --without-database."
         ) from error
@@ -193,8 +200,8 @@ async def run(settings: Settings, arguments: argparse.Namespace) -> int:
         asked = nothing_known if arguments.without_database else known_by(settings)
         async with connect(settings.namespace) as cluster:
             maker = Replay(cluster, asked, dry_run=arguments.dry_run)
-            fates = await replay(Source(settings.kafka), span, maker, print)
-    except (ReplayError, NoAccess) as error:
+            fates = await replay(TopicReader(settings.kafka), span, maker, print)
+    except (ReplayError, NoClusterAccessError) as error:
         print(error, file=sys.stderr)  # noqa: T201  # a command for a person
         return 1
-    return 1 if fates[Fate.REFUSED] else 0
+    return 1 if fates[ReplayOutcome.REFUSED] else 0

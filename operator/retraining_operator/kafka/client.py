@@ -12,7 +12,7 @@ from retraining_operator.settings import Kafka
 BOOTSTRAP_SECONDS = 5.0
 
 
-class MissingCredential(Exception):
+class MissingCredentialError(Exception):
     """The mounted Secret lacks a key; the text names both and no value."""
 
 
@@ -23,7 +23,7 @@ def client_options(kafka: Kafka) -> dict[str, Any]:
     connection on.
 
     Raises:
-        MissingCredential: where the Secret has no username or no password, or a certificate without
+        MissingCredentialError: where the Secret has no username or no password, or a certificate without
             its key.
     """
     options: dict[str, Any] = {
@@ -50,7 +50,7 @@ def tls_files(kafka: Kafka) -> dict[str, str]:
     none.
 
     Raises:
-        MissingCredential: where there is a certificate and no key for it, or the other way round.
+        MissingCredentialError: where there is a certificate and no key for it, or the other way round.
     """
     files = {
         "ssl_cafile": kafka.ca_key,
@@ -64,7 +64,7 @@ def tls_files(kafka: Kafka) -> dict[str, str]:
     }
     pair = {"ssl_certfile", "ssl_keyfile"}
     if len(missing := pair - found.keys()) == 1:
-        raise MissingCredential(missing_key(kafka, files[missing.pop()]))
+        raise MissingCredentialError(missing_key(kafka, files[missing.pop()]))
     return found
 
 
@@ -72,12 +72,12 @@ def credential(kafka: Kafka, key: str) -> str:
     """Read one key of the mounted Secret, without the line's end that an editor leaves there.
 
     Raises:
-        MissingCredential: where it is not there or cannot be read.
+        MissingCredentialError: where it is not there or cannot be read.
     """
     try:
         return (kafka.secret_folder / key).read_text().rstrip("\r\n")
     except (OSError, UnicodeDecodeError):
-        raise MissingCredential(missing_key(kafka, key)) from None
+        raise MissingCredentialError(missing_key(kafka, key)) from None
 
 
 def missing_key(kafka: Kafka, key: str) -> str:

@@ -20,10 +20,10 @@ from concurrent.futures import Future
 from kafka import TopicPartition
 from kafka.errors import FencedInstanceIdError, KafkaError, SaslAuthenticationFailedError
 
-from retraining_operator.kafka.client import MissingCredential
-from retraining_operator.kafka.consumption import STARTING, Journal, Trouble
+from retraining_operator.kafka.client import MissingCredentialError
+from retraining_operator.kafka.consumption import STARTING, ConsumerProblem, Journal
 from retraining_operator.kafka.errors import classify, explain
-from retraining_operator.kafka.membership import AT_END, POLL_SECONDS, Membership, Progress
+from retraining_operator.kafka.membership import AT_END, POLL_SECONDS, Membership, PartitionProgress
 from retraining_operator.kafka.observation import general_trouble, group_trouble, partition_trouble
 from retraining_operator.kafka.partition_reader import Item
 from retraining_operator.kafka.topic_consumer import TopicConsumer
@@ -40,7 +40,7 @@ FENCED_SECONDS = 20.0
 """Longer than a process that has lost the Lease goes on: after it, another one shares the group on purpose."""
 PROBE_POLL_MS = 500
 
-Accept = Callable[[Sequence[Item], str | None], Awaitable[Progress]]
+Accept = Callable[[Sequence[Item], str | None], Awaitable[PartitionProgress]]
 
 
 class Consumer:
@@ -65,7 +65,7 @@ class Consumer:
         self._oldest_record_at: float | None = None
         self._stopping = threading.Event()
         self._journal = Journal()
-        self._trouble: Trouble | None = STARTING
+        self._trouble: ConsumerProblem | None = STARTING
         self._consuming = False
         self._last_poll_at: float | None = None
         self._failed: KafkaError | None = None
@@ -122,7 +122,7 @@ class Consumer:
                 if self._prove_once(consumer):
                     break
             except (KafkaError, OSError) as error:
-                self._note(Trouble(classify(error).reason, explain(error)))
+                self._note(ConsumerProblem(classify(error).reason, explain(error)))
             finally:
                 self._close(consumer)
             self._stopping.wait(RECONNECT_SECONDS)
@@ -171,11 +171,13 @@ class Consumer:
                 try:
                     self._consume_as(instance_id, loop)
                 except FencedInstanceIdError as error:
-                    self._note(Trouble("Fenced", explain(error), is_certain=True))
+                    self._note(ConsumerProblem("Fenced", explain(error), is_certain=True))
                     instance_id = None
                     self._rest(FENCED_SECONDS)
                 except SaslAuthenticationFailedError as error:  # the library keeps it for good
-                    self._note(Trouble(classify(error).reason, explain(error), is_certain=True))
+                    self._note(
+                        ConsumerProblem(classify(error).reason, explain(error), is_certain=True)
+                    )
                     self._rest(RECONNECT_SECONDS)
         finally:
             self._consuming = False
@@ -221,9 +223,9 @@ class Consumer:
                 return TopicConsumer(
                     self._settings, group_id, instance_id, max_poll_records=BATCH_RECORDS
                 )
-            except (KafkaError, OSError, MissingCredential) as error:
+            except (KafkaError, OSError, MissingCredentialError) as error:
                 self._note(
-                    Trouble(
+                    ConsumerProblem(
                         classify(error).reason,
                         f"Kafka does not answer: {explain(error)}",
                         is_certain=True,
@@ -259,7 +261,7 @@ class Consumer:
         """Note whether records are read."""
         trouble = general_trouble(consumer, self._settings)
         if trouble is None and self._failed is not None:
-            trouble = Trouble(classify(self._failed).reason, explain(self._failed))
+            trouble = ConsumerProblem(classify(self._failed).reason, explain(self._failed))
         resumed_at = None if membership.is_paused else membership.resumed_at
         trouble = (
             trouble
@@ -273,7 +275,7 @@ class Consumer:
             self._last_poll_at = time.time()
         self._note(trouble, len(membership.assigned))
 
-    def _note(self, trouble: Trouble | None, partitions: int | None = None) -> None:
+    def _note(self, trouble: ConsumerProblem | None, partitions: int | None = None) -> None:
         """Keep the state for `/ready`, and log it if it has changed."""
         is_news = self._journal.note(trouble, time.monotonic())
         self._trouble = trouble
@@ -290,7 +292,7 @@ class Consumer:
                 partitions,
             )
 
-    def _describe(self, trouble: Trouble) -> str:
+    def _describe(self, trouble: ConsumerProblem) -> str:
         return (
             f"Not consuming the topic {self._settings.topic} at {self._settings.bootstrap_servers} "
             f"(kafka.bootstrapServers) as group {self._settings.group_id}: {trouble.sentence}"
@@ -303,7 +305,7 @@ class Consumer:
         loop: asyncio.AbstractEventLoop,
         records: Sequence[Item],
         topic_id: str | None,
-    ) -> Progress | None:
+    ) -> PartitionProgress | None:
         """Wait until every record is handled; None where a stop came first, and then nothing is committed."""
         times = [record.timestamp for record in records if record.timestamp >= 0]
         self._oldest_record_at = min(times) / 1000 if times else None
@@ -319,11 +321,11 @@ class Consumer:
         membership.resume()
         return handled.result()
 
-    async def _run_accept(self, records: Sequence[Item], topic_id: str | None) -> Progress:
+    async def _run_accept(self, records: Sequence[Item], topic_id: str | None) -> PartitionProgress:
         return await self._accept(records, topic_id)
 
 
-def done(future: Future[Progress], seconds: float) -> bool:
+def done(future: Future[PartitionProgress], seconds: float) -> bool:
     """Wait a while for a future; tell whether it is done."""
     try:
         future.exception(timeout=seconds)

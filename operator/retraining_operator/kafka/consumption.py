@@ -9,7 +9,7 @@ GRACE_SECONDS = 3.0
 
 
 @dataclass(frozen=True)
-class Trouble:
+class ConsumerProblem:
     """Why nothing, or not everything, is read."""
 
     reason: str
@@ -18,7 +18,7 @@ class Trouble:
     """Whether it is worth a log line at once."""
 
 
-STARTING = Trouble("Starting", "Kafka has not answered yet")
+STARTING = ConsumerProblem("Starting", "Kafka has not answered yet")
 
 
 @dataclass
@@ -29,7 +29,7 @@ class Journal:
     since: dict[str, float] = field(default_factory=dict)
     is_consuming: bool = False
 
-    def note(self, trouble: Trouble | None, now: float) -> bool:
+    def note(self, trouble: ConsumerProblem | None, now: float) -> bool:
         """Update the present state.
 
         Args:

@@ -18,10 +18,10 @@ from typing import Any
 from kafka import KafkaAdminClient, KafkaProducer
 from kafka.errors import KafkaError, MessageSizeTooLargeError, RecordListTooLargeError, for_code
 
-from retraining_operator.api.trigger import MalformedRecord
-from retraining_operator.intake.backpressure import Hold, Holds
+from retraining_operator.api.trigger import MalformedRecordError
+from retraining_operator.intake.backpressure import Backpressure, BackpressureReason
 from retraining_operator.intake.handled_offsets import Places
-from retraining_operator.kafka.client import MissingCredential, client_options
+from retraining_operator.kafka.client import MissingCredentialError, client_options
 from retraining_operator.kafka.partition_reader import Item, UndecodableBatch
 from retraining_operator.settings import Kafka
 
@@ -40,7 +40,7 @@ TOO_LARGE = (MessageSizeTooLargeError, RecordListTooLargeError)
 
 
 @dataclass(frozen=True)
-class Letter:
+class DeadLetter:
     """A record for the dead-letter topic."""
 
     key: bytes | None
@@ -49,20 +49,20 @@ class Letter:
     own_headers: int = 0
     """How many of the headers, from the last one on, are the operator's."""
 
-    def without_value(self) -> Letter:
+    def without_value(self) -> DeadLetter:
         """Leave out the value and say so; a record without key needs one, so it is empty then."""
         value = b"" if self.key is None else None
         return replace(
             self, value=value, headers=(*self.headers, LEFT_OUT), own_headers=self.own_headers + 1
         )
 
-    def bare(self) -> Letter:
+    def bare(self) -> DeadLetter:
         """Leave out the key and the sender's own headers too."""
         own = self.headers[len(self.headers) - self.own_headers :]
-        return Letter(None, b"", (*own, LEFT_OUT), self.own_headers + 1)
+        return DeadLetter(None, b"", (*own, LEFT_OUT), self.own_headers + 1)
 
 
-def write_letter(record: Item, error: MalformedRecord) -> Letter:
+def write_letter(record: Item, error: MalformedRecordError) -> DeadLetter:
     """Write the letter of one malformed record, or of a batch that cannot be decoded with its raw bytes. Pure."""
     said = {
         "reason": error.kind,
@@ -84,16 +84,16 @@ def write_letter(record: Item, error: MalformedRecord) -> Letter:
     value = (
         b"" if record.key is None and record.value is None else record.value
     )  # kafka-python refuses two nulls
-    return Letter(record.key, value, (*record.headers, *headers), len(headers))
+    return DeadLetter(record.key, value, (*record.headers, *headers), len(headers))
 
 
 class DeadLetters:
     """Sends letters and keeps those that are not acknowledged yet; without a topic there is nothing to send."""
 
-    def __init__(self, kafka: Kafka, holds: Holds) -> None:
+    def __init__(self, kafka: Kafka, holds: Backpressure) -> None:
         self._kafka = kafka
         self._holds = holds
-        self._open: dict[tuple[int, int], Letter] = {}
+        self._open: dict[tuple[int, int], DeadLetter] = {}
         self._put_aside: set[tuple[int, int]] = set()
         self._sending: asyncio.Task[None] | None = None
         self._again_at = 0.0
@@ -108,7 +108,7 @@ class DeadLetters:
         put_aside, self._put_aside = frozenset(self._put_aside), set()
         return frozenset(self._open), put_aside
 
-    async def put(self, record: Item, error: MalformedRecord) -> None:
+    async def put(self, record: Item, error: MalformedRecordError) -> None:
         """Take a malformed record; waits only where too many are open already."""
         if not self._kafka.dead_letter_topic:
             return
@@ -116,7 +116,7 @@ class DeadLetters:
             await self.settle()
         if len(self._open) >= OPEN_LETTERS:
             why = f"The dead-letter topic {self._kafka.dead_letter_topic} is away, and {OPEN_LETTERS} records wait."
-            with self._holds.because(Hold.DEAD_LETTERS, why):
+            with self._holds.because(BackpressureReason.DEAD_LETTERS, why):
                 while len(self._open) >= OPEN_LETTERS:
                     await asyncio.sleep(LOOK_SECONDS)
                     await self.settle()
@@ -156,7 +156,7 @@ class DeadLetters:
         self._in_trouble = bool(trouble)
 
 
-def send_all(kafka: Kafka, letters: Sequence[Letter]) -> tuple[str | None, int]:
+def send_all(kafka: Kafka, letters: Sequence[DeadLetter]) -> tuple[str | None, int]:
     """Send letters in order, in a thread; give what went wrong, and how many from the first on are acknowledged."""
     try:
         insist(kafka)
@@ -168,7 +168,7 @@ def send_all(kafka: Kafka, letters: Sequence[Letter]) -> tuple[str | None, int]:
             request_timeout_ms=int(SEND_SECONDS * 1000),
             delivery_timeout_ms=int(SEND_SECONDS * 2000),
         )
-    except (KafkaError, OSError, MissingCredential) as error:
+    except (KafkaError, OSError, MissingCredentialError) as error:
         return describe(error), 0
     sent = 0
     try:
@@ -194,7 +194,7 @@ def insist(kafka: Kafka) -> None:
         raise for_code(found["error_code"])
 
 
-def deliver(producer: Any, topic: str, letter: Letter) -> None:
+def deliver(producer: Any, topic: str, letter: DeadLetter) -> None:
     """Send one letter and wait for its acknowledgement; one that is too large goes with less.
 
     Raises:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class ErrorClass:
+class KafkaErrorClass:
     """One row of the table."""
 
     code: str
@@ -27,173 +27,173 @@ class ErrorClass:
 
 
 TABLE = (
-    ErrorClass(
+    KafkaErrorClass(
         "GroupAuthorizationFailedError (GROUP_AUTHORIZATION_FAILED)", "GroupForbidden", True,
         "The user may not read as this consumer group.",
         "Allow the user READ on the group (kafka.groupId), or choose a group that it may use.",
     ),
-    ErrorClass(
+    KafkaErrorClass(
         "TopicAuthorizationFailedError (TOPIC_AUTHORIZATION_FAILED)", "TopicForbidden", True,
         "The user may not read the topic.",
         "Allow the user READ and DESCRIBE on the topic (kafka.topic).",
     ),
-    ErrorClass(
+    KafkaErrorClass(
         "ClusterAuthorizationFailedError (CLUSTER_AUTHORIZATION_FAILED)", "ClusterForbidden", True,
         "The user lacks a right on the cluster.",
         "Ask who runs the Kafka cluster which right the user needs.",
     ),
-    ErrorClass(
+    KafkaErrorClass(
         "SaslAuthenticationFailedError (SASL_AUTHENTICATION_FAILED)", "LoginRefused", True,
         "Kafka refuses the username or the password.",
         "Correct the Secret (kafka.existingSecret); it is read again at each try.",
     ),
-    ErrorClass(
+    KafkaErrorClass(
         "UnsupportedSaslMechanismError (UNSUPPORTED_SASL_MECHANISM)", "LoginRefused", True,
         "Kafka does not know this way to log in.",
         "Set kafka.saslMechanism to one that the listener has.",
     ),
-    ErrorClass(
-        "MissingCredential", "CredentialMissing", True,
+    KafkaErrorClass(
+        "MissingCredentialError", "CredentialMissing", True,
         "The mounted Secret lacks a key.",
         "Add the key to the Secret (kafka.existingSecret), or name the right one.",
     ),
-    ErrorClass(
+    KafkaErrorClass(
         "UnknownTopicOrPartitionError (UNKNOWN_TOPIC_OR_PARTITION)", "TopicMissing", True,
         "Kafka has no such topic, or the user may not see it.",
         "Check the spelling (kafka.topic) and create the topic; the operator never creates it.",
     ),
-    ErrorClass(
+    KafkaErrorClass(
         "InvalidTopicError (INVALID_TOPIC_EXCEPTION)", "TopicInvalid", True,
         "Kafka allows no topic of this name.",
         "Correct kafka.topic: letters, digits, '.', '_' and '-', at most 249.",
     ),
-    ErrorClass(
+    KafkaErrorClass(
         "InvalidGroupIdError (INVALID_GROUP_ID)", "GroupInvalid", True,
         "Kafka allows no group of this name.",
         "Correct kafka.groupId.",
     ),
-    ErrorClass(
+    KafkaErrorClass(
         "InconsistentGroupProtocolError (INCONSISTENT_GROUP_PROTOCOL)", "GroupInUse", True,
         "The group has members of another kind, which share partitions in another way.",
         "Give the operator a group of its own (kafka.groupId), or stop the other members.",
     ),
-    ErrorClass(
+    KafkaErrorClass(
         "GroupMaxSizeReachedError (GROUP_MAX_SIZE_REACHED)", "GroupFull", True,
         "The group has as many members as the broker allows.",
         "Give the operator a group of its own (kafka.groupId), or raise the broker's group.max.size.",
     ),
-    ErrorClass(
+    KafkaErrorClass(
         "InvalidSessionTimeoutError (INVALID_SESSION_TIMEOUT)", "SessionRefused", True,
         "The broker does not allow the session timeout that the operator asks for (30 s).",
         "Set the broker's group.min.session.timeout.ms and group.max.session.timeout.ms so that 30 s is allowed.",
     ),
-    ErrorClass(
+    KafkaErrorClass(
         "FencedInstanceIdError (FENCED_INSTANCE_ID)", "Fenced", True,
         "Another process has taken this member's place in the group.",
         "Run one operator for each release, or keep leaderElection.enabled.",
     ),
-    ErrorClass(
+    KafkaErrorClass(
         "CommitFailedError", "Rebalanced", True,
         "The partitions moved to another member before the offsets were committed.",
         "Nothing to do: the new owner finds the requests that exist.",
     ),
-    ErrorClass(
+    KafkaErrorClass(
         "RebalanceInProgressError (REBALANCE_IN_PROGRESS)", "Rebalancing", True,
         "The group is sharing out its partitions.",
         "Nothing to do.",
     ),
-    ErrorClass(
+    KafkaErrorClass(
         "OffsetOutOfRangeError (OFFSET_OUT_OF_RANGE)", "OffsetGone", True,
         "Records were deleted before they were read, or the log was truncated.",
         "Raise the topic's retention; see which offsets the log line names.",
     ),
-    ErrorClass(
+    KafkaErrorClass(
         "LogTruncationError", "LogTruncated", True,
         "Kafka has lost records that were read already (an unclean leader election).",
         "Set unclean.leader.election.enable=false and min.insync.replicas=2 for the topic.",
     ),
-    ErrorClass(
+    KafkaErrorClass(
         "NotLeaderForPartitionError (NOT_LEADER_OR_FOLLOWER)", "LeaderMoving", True,
         "The partition's leader is moving to another broker.",
         "Nothing to do; if it stays, look at the brokers.",
     ),
-    ErrorClass(
+    KafkaErrorClass(
         "LeaderNotAvailableError (LEADER_NOT_AVAILABLE)", "NoLeader", True,
         "The partition has no leader.",
         "Start the brokers that hold its replicas.",
     ),
-    ErrorClass(
+    KafkaErrorClass(
         "KafkaStorageError (KAFKA_STORAGE_ERROR)", "BrokerDisk", True,
         "The broker cannot read its disk.",
         "Look at the broker's log directories.",
     ),
-    ErrorClass(
+    KafkaErrorClass(
         "CorruptRecordError (CORRUPT_MESSAGE)", "LogDamaged", True,
         "The broker finds its own log damaged.",
         "Look at the broker's disk; the range is skipped after 30 s and named.",
     ),
-    ErrorClass(
+    KafkaErrorClass(
         "CoordinatorNotAvailableError (COORDINATOR_NOT_AVAILABLE)", "NoCoordinator", True,
         "No broker keeps this group's offsets at present.",
         "Look at the topic __consumer_offsets: each of its partitions needs a leader.",
     ),
-    ErrorClass(
+    KafkaErrorClass(
         "CoordinatorLoadInProgressError (COORDINATOR_LOAD_IN_PROGRESS)", "CoordinatorLoading", True,
         "The broker is still loading this group's offsets.",
         "Nothing to do.",
     ),
-    ErrorClass(
+    KafkaErrorClass(
         "ThrottlingQuotaExceededError (THROTTLING_QUOTA_EXCEEDED)", "Throttled", True,
         "The user's quota is used up.",
         "Raise the quota.",
     ),
-    ErrorClass(
+    KafkaErrorClass(
         "UnsupportedVersionError (UNSUPPORTED_VERSION)", "VersionUnsupported", True,
         "The broker is too old for what the operator asks.",
         "Use Kafka 2.1 or later.",
     ),
-    ErrorClass(
+    KafkaErrorClass(
         "InvalidReceiveError", "AnswerTooLarge", True,
         "The answer is larger than a client accepts (100 MB), or no Kafka listens there.",
         "Check the port, and whether it speaks TLS (kafka.securityProtocol).",
     ),
-    ErrorClass(
+    KafkaErrorClass(
         "KafkaProtocolError", "NotKafka", True,
         "What answers does not speak Kafka's protocol.",
         "Check the port, and whether it speaks TLS (kafka.securityProtocol).",
     ),
-    ErrorClass(
+    KafkaErrorClass(
         "KafkaTimeoutError", "Unavailable", True,
         "Kafka has not answered in time.",
         "Check kafka.bootstrapServers, network policies and the brokers.",
     ),
-    ErrorClass(
+    KafkaErrorClass(
         "KafkaConnectionError", "Unavailable", True,
         "There is no connection to Kafka.",
         "Check kafka.bootstrapServers, network policies and the brokers.",
     ),
-    ErrorClass(
+    KafkaErrorClass(
         "OSError", "Unavailable", True,
         "The network refuses the connection.",
         "Check kafka.bootstrapServers, network policies, certificates and the brokers.",
     ),
-    ErrorClass(
+    KafkaErrorClass(
         "RetriableError", "Passing", True,
         "Kafka says that the same may succeed soon.",
         "Nothing to do; if it stays, look at the brokers.",
     ),
-    ErrorClass(
+    KafkaErrorClass(
         "MessageSizeTooLargeError (MESSAGE_TOO_LARGE)", "LetterTooLarge", True,
         "A record is too large for the dead-letter topic; it is sent again without its value.",
         "Raise the topic's max.message.bytes to keep whole values.",
     ),
-    ErrorClass(
+    KafkaErrorClass(
         "NotEnoughReplicasError (NOT_ENOUGH_REPLICAS)", "TooFewReplicas", True,
         "The dead-letter topic has fewer replicas in sync than it needs.",
         "Start the brokers that hold its replicas.",
     ),
 )  # fmt: skip
-UNKNOWN = ErrorClass(
+UNKNOWN = KafkaErrorClass(
     "any other error", "UnknownError", True,
     "An error that the operator does not know.",
     "Please report it with the log line; it is retried.",
@@ -201,7 +201,7 @@ UNKNOWN = ErrorClass(
 BY_CLASS = {row.class_name: row for row in TABLE}
 
 
-def classify(error: BaseException) -> ErrorClass:
+def classify(error: BaseException) -> KafkaErrorClass:
     """Return the row of an error."""
     for parent in type(error).__mro__:
         if row := BY_CLASS.get(parent.__name__):

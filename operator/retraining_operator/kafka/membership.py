@@ -36,7 +36,7 @@ from retraining_operator.kafka.start_position import (
     read_mark,
     settle_doubt,
 )
-from retraining_operator.kafka.topic_consumer import PlacementDue, TopicConsumer
+from retraining_operator.kafka.topic_consumer import StartPositionMissingError, TopicConsumer
 from retraining_operator.settings import Kafka
 
 logger = logging.getLogger(__name__)
@@ -58,7 +58,7 @@ AT_END, AT_BEGINNING = -1, -2
 
 
 @dataclass(frozen=True)
-class Progress:
+class PartitionProgress:
     """What became of a batch, by partition of the topic."""
 
     open: Mapping[int, int]
@@ -144,7 +144,7 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # the packag
             batches: dict[TopicPartition, list[Item]] = self._consumer.poll(
                 timeout_ms=int(seconds * 1000)
             )
-        except PlacementDue:
+        except StartPositionMissingError:
             batches = {}
         except LogTruncationError as error:
             logger.warning(
@@ -235,7 +235,9 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # the packag
             self._consumer.unplaced()
         )
 
-    def take(self, records: Sequence[Item], topic_id: str | None, progress: Progress) -> None:
+    def take(
+        self, records: Sequence[Item], topic_id: str | None, progress: PartitionProgress
+    ) -> None:
         """Record what became of records that were handed over, and place what is not placed yet.
 
         Args:

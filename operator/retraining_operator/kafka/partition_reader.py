@@ -19,8 +19,8 @@ from retraining_operator.kafka.record_batch import (
     SHORTEST_BYTES,
     Batch,
     BatchError,
+    BatchRecord,
     Fault,
-    Record,
     cut,
     decode,
     is_abort,
@@ -173,7 +173,7 @@ class PartitionReader:
                 f"{self._end}",
             )
 
-    def _accept(self, batch: Batch, records: list[Record]) -> None:
+    def _accept(self, batch: Batch, records: list[BatchRecord]) -> None:
         if batch.last_offset < self.next_fetch_offset:
             return  # a broker may begin its answer earlier than asked
         if 0 <= batch.leader_epoch <= self._newest_epoch:
@@ -193,7 +193,7 @@ class PartitionReader:
         if not self._ready:
             self.next_fetch_offset = self._behind
 
-    def _convert(self, record: Record, batch: Batch) -> ConsumerRecord:
+    def _convert(self, record: BatchRecord, batch: Batch) -> ConsumerRecord:
         return ConsumerRecord(
             topic=self.topic_partition.topic,
             partition=self.topic_partition.partition,

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from kafka import TopicPartition
 from kafka.errors import KafkaError
 
-from retraining_operator.kafka.client import MissingCredential
+from retraining_operator.kafka.client import MissingCredentialError
 from retraining_operator.kafka.errors import explain
 from retraining_operator.kafka.offset_range import ReplayError, Span, check_bounds
 from retraining_operator.kafka.partition_reader import Item, UndecodableBatch
@@ -25,7 +25,7 @@ BATCH_RECORDS = 500
 
 
 @dataclass(frozen=True)
-class Stretch:
+class OffsetRange:
     """Offsets of one partition, the last one included."""
 
     partition: TopicPartition
@@ -33,7 +33,7 @@ class Stretch:
     last: int
 
 
-class Source:
+class TopicReader:
     """Reads spans of one topic, in no group. Synchronous, as kafka-python is."""
 
     def __init__(self, kafka: Kafka) -> None:
@@ -49,14 +49,14 @@ class Source:
             with closing(self._connect()) as consumer:
                 for stretch in self._stretches(consumer, span):
                     yield from self._read_stretch(consumer, stretch, span)
-        except (KafkaError, OSError, MissingCredential) as error:
+        except (KafkaError, OSError, MissingCredentialError) as error:
             where = f"Kafka at {self._kafka.bootstrap_servers} (kafka.bootstrapServers)"
             raise ReplayError(f"{where} could not be read: {explain(error)}") from error
 
     def _connect(self) -> TopicConsumer:
         return TopicConsumer(self._kafka, None, max_poll_records=BATCH_RECORDS)
 
-    def _stretches(self, consumer: TopicConsumer, span: Span) -> list[Stretch]:
+    def _stretches(self, consumer: TopicConsumer, span: Span) -> list[OffsetRange]:
         topic = self._kafka.topic
         if topic not in consumer.topics():
             raise ReplayError(f"Kafka has no topic {topic} (kafka.topic).")
@@ -74,14 +74,16 @@ class Source:
         if span.from_offset is not None and span.to_offset is not None:
             [partition] = chosen
             check_bounds(span, topic, begins[partition], ends[partition])
-            return [Stretch(partition, span.from_offset, span.to_offset)]
+            return [OffsetRange(partition, span.from_offset, span.to_offset)]
         starts = consumer.offsets_for_times(dict.fromkeys(chosen, span.from_ms), timeout)
         return [
-            Stretch(p, starts[p].offset, ends[p] - 1) for p in chosen if starts.get(p) is not None
+            OffsetRange(p, starts[p].offset, ends[p] - 1)
+            for p in chosen
+            if starts.get(p) is not None
         ]
 
     def _read_stretch(
-        self, consumer: TopicConsumer, stretch: Stretch, span: Span
+        self, consumer: TopicConsumer, stretch: OffsetRange, span: Span
     ) -> Iterator[list[Item]]:
         consumer.assign([stretch.partition])
         consumer.seek(stretch.partition, stretch.first)
@@ -103,7 +105,7 @@ class Source:
             yield [record for record in records if is_wanted(record, stretch, span)]
 
 
-def is_wanted(record: Item, stretch: Stretch, span: Span) -> bool:
+def is_wanted(record: Item, stretch: OffsetRange, span: Span) -> bool:
     """Return whether a record is asked for; a batch that cannot be decoded is, if any offset of its range is."""
     if isinstance(record, UndecodableBatch):
         return record.first_offset <= stretch.last

@@ -62,7 +62,7 @@ class BatchError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class BatchRecord:
     """One decoded record."""
 
     offset: int
@@ -171,7 +171,7 @@ def cut(buffer: bytes, at: int) -> Batch:
     return Batch(raw, magic, base_offset, base_offset)
 
 
-def decode(batch: Batch, limit: int = UNPACKED_LIMIT_BYTES) -> list[Record]:
+def decode(batch: Batch, limit: int = UNPACKED_LIMIT_BYTES) -> list[BatchRecord]:
     """Decode the records of a batch.
 
     Args:
@@ -205,7 +205,7 @@ def decode(batch: Batch, limit: int = UNPACKED_LIMIT_BYTES) -> list[Record]:
         raise BatchError(Fault.STRUCTURE, "a record of it ends within a field") from None
 
 
-def decode_current(batch: Batch, limit: int) -> list[Record]:
+def decode_current(batch: Batch, limit: int) -> list[BatchRecord]:
     """Decode format 2.
 
     Raises:
@@ -219,7 +219,7 @@ def decode_current(batch: Batch, limit: int) -> list[Record]:
             Fault.STRUCTURE,
             f"it announces {batch.count} records, from offset {batch.base_offset} to {batch.last_offset}",
         )
-    records: list[Record] = []
+    records: list[BatchRecord] = []
     at, before = 0, batch.base_offset - 1
     for _ in range(batch.count):
         record, at = decode_record(batch, body, at)
@@ -237,7 +237,7 @@ def decode_current(batch: Batch, limit: int) -> list[Record]:
     return records
 
 
-def decode_record(batch: Batch, body: bytes, at: int) -> tuple[Record, int]:
+def decode_record(batch: Batch, body: bytes, at: int) -> tuple[BatchRecord, int]:
     """Decode one record of format 2; return it and where the next one begins.
 
     Raises:
@@ -271,10 +271,10 @@ def decode_record(batch: Batch, body: bytes, at: int) -> tuple[Record, int]:
         if batch.attributes & APPEND_TIME_MASK
         else batch.first_timestamp + delta
     )
-    return Record(batch.base_offset + offset_delta, timestamp, key, value, tuple(headers)), end
+    return BatchRecord(batch.base_offset + offset_delta, timestamp, key, value, tuple(headers)), end
 
 
-def decode_legacy(batch: Batch, limit: int) -> list[Record]:
+def decode_legacy(batch: Batch, limit: int) -> list[BatchRecord]:
     """Decode formats 0 and 1: one message, or a compressed message that wraps others.
 
     Raises:
@@ -302,14 +302,14 @@ def decode_legacy(batch: Batch, limit: int) -> list[Record]:
     shift = batch.base_offset - inner[-1].offset if batch.magic == 1 else 0
     appended = batch.magic == 1 and batch.attributes & APPEND_TIME_MASK
     return [
-        Record(
+        BatchRecord(
             one.offset + shift, outer.timestamp if appended else one.timestamp, one.key, one.value
         )
         for one in inner
     ]
 
 
-def decode_message(raw: bytes) -> Record:
+def decode_message(raw: bytes) -> BatchRecord:
     """Decode one message of format 0 or 1.
 
     Raises:
@@ -328,10 +328,10 @@ def decode_message(raw: bytes) -> Record:
             raise BatchError(Fault.STRUCTURE, f"a field gives its length as {length} bytes")
         fields.append(None if length < 0 else raw[at : at + length])
         at += max(0, length)
-    return Record(offset, timestamp, fields[0], fields[1])
+    return BatchRecord(offset, timestamp, fields[0], fields[1])
 
 
-def is_abort(records: list[Record]) -> bool:
+def is_abort(records: list[BatchRecord]) -> bool:
     """Return whether the records of a control batch end a transaction as aborted."""
     key = records[0].key if records else None
     return (

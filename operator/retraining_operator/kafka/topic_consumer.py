@@ -30,7 +30,7 @@ METADATA_SECONDS = 10
 SLOWEST_RECONNECT_MS = 2000
 
 
-class PlacementDue(Exception):  # no error: ends a poll early
+class StartPositionMissingError(Exception):  # no error: ends a poll early
     """A partition has no position and can be given one now."""
 
 
@@ -81,7 +81,7 @@ class TopicConsumer(KafkaConsumer):  # type: ignore[misc]  # the package ships n
         if not self.is_member:
             self._coordinator.poll(timeout_ms=timer.timeout_ms)
         if self.place_from is not None and self.place_from <= time.monotonic() and self.unplaced():
-            raise PlacementDue
+            raise StartPositionMissingError
         return super()._poll_once(timer, max_records, update_offsets=update_offsets)
 
     def _refresh_committed_offsets(self, timeout_ms: float | None = None) -> bool:  # noqa: ARG002

@@ -46,7 +46,7 @@ REFUSALS = {400, 403, 404, 405, 409, 413, 415, 422}
 GONE = 410
 
 
-class ClusterError(Exception):
+class KubeError(Exception):
     """The API server did not do what was asked."""
 
     answer: Answer | None = None
@@ -60,15 +60,15 @@ class ClusterError(Exception):
     _said: str = ""
 
 
-class ClusterAway(ClusterError):
+class ApiServerUnavailableError(KubeError):
     """It did not answer, or could not serve; the same call may succeed later."""
 
 
-class NoAccess(ClusterError):
+class NoClusterAccessError(KubeError):
     """It is not known where it is, or as whom to speak to it."""
 
 
-class Refused(ClusterError):
+class RequestRefusedError(KubeError):
     """It answered no."""
 
     def __init__(self, status: int, message: str) -> None:
@@ -76,35 +76,37 @@ class Refused(ClusterError):
         self.status = status
 
 
-class AlreadyExists(Refused):
+class AlreadyExistsError(RequestRefusedError):
     """An object of that name exists."""
 
 
-class Conflict(Refused):
+class ConflictError(RequestRefusedError):
     """The object has changed since it was read."""
 
 
-class Gone(Refused):
+class NotFoundError(RequestRefusedError):
     """The object, or its whole kind, is not there."""
 
 
-class Forbidden(Refused):
+class ForbiddenError(RequestRefusedError):
     """The service account may not do that, or a quota is used up."""
 
 
-class ExpiredError(ClusterError):
+class ExpiredError(KubeError):
     """The API server does not know any more what has changed since that version."""
 
 
-def unanswered(error: Exception) -> ClusterAway:
+def unanswered(error: Exception) -> ApiServerUnavailableError:
     """Build the error for a call that has got no answer."""
-    away = ClusterAway(f"The API server did not answer: {type(error).__name__} {error}".strip())
+    away = ApiServerUnavailableError(
+        f"The API server did not answer: {type(error).__name__} {error}".strip()
+    )
     if isinstance(error, TimeoutError) and not isinstance(error, aiohttp.ConnectionTimeoutError):
         away.answer = Answer(0, CLIENT_TIMEOUT)
     return away
 
 
-def read_error(status: int, body: str) -> ClusterError:
+def read_error(status: int, body: str) -> KubeError:
     """Read an error answer: its HTTP status and its body, a Status object."""
     try:
         content = json.loads(body)
@@ -116,16 +118,18 @@ def read_error(status: int, body: str) -> ClusterError:
     return error
 
 
-def kind_of(status: int, message: str, reason: str) -> ClusterError:
+def kind_of(status: int, message: str, reason: str) -> KubeError:
     """Build the error of an answer."""
     if status not in REFUSALS:
-        return ClusterAway(f"The API server answered {status}: {message}")
+        return ApiServerUnavailableError(f"The API server answered {status}: {message}")
     if status == 409:
-        return (AlreadyExists if reason == "AlreadyExists" else Conflict)(status, message)
-    return {403: Forbidden, 404: Gone}.get(status, Refused)(status, message)
+        return (AlreadyExistsError if reason == "AlreadyExists" else ConflictError)(status, message)
+    return {403: ForbiddenError, 404: NotFoundError}.get(status, RequestRefusedError)(
+        status, message
+    )
 
 
-class Kind(NamedTuple):
+class ResourceKind(NamedTuple):
     """A kind of objects, as the API server's paths name it."""
 
     group: str
@@ -140,12 +144,12 @@ class Kind(NamedTuple):
         return "/".join(word for word in words if word)
 
 
-REQUESTS = Kind(names.GROUP, names.VERSION, names.PLURAL)
-JOBS = Kind("batch", "v1", names.JOBS)
-EVENTS = Kind("events.k8s.io", "v1", "events")
-LEASES = Kind("coordination.k8s.io", "v1", "leases")
-PODS = Kind("", "v1", names.PODS)
-CONFIG_MAPS = Kind("", "v1", "configmaps")
+REQUESTS = ResourceKind(names.GROUP, names.VERSION, names.PLURAL)
+JOBS = ResourceKind("batch", "v1", names.JOBS)
+EVENTS = ResourceKind("events.k8s.io", "v1", "events")
+LEASES = ResourceKind("coordination.k8s.io", "v1", "leases")
+PODS = ResourceKind("", "v1", names.PODS)
+CONFIG_MAPS = ResourceKind("", "v1", "configmaps")
 REFUSAL_EVENTS = f"reason={FAILED_CREATE},regarding.kind=Job"
 """Selects the Events that say that the pod of a Job was refused."""
 MINE = f"{names.LABEL_MANAGED_BY}={names.MANAGED_BY}"
@@ -165,7 +169,7 @@ class Listing:
         return len(self.items)
 
 
-class Cluster:
+class KubeClient:
     """The calls that this operator makes, in its one namespace. Objects come and go as plain JSON.
 
     Args:
@@ -214,7 +218,7 @@ class Cluster:
         """Send one request and return the answer's body. The arguments are those of `_send`.
 
         Raises:
-            ClusterError: the API server did not answer, or answered with an error.
+            KubeError: the API server did not answer, or answered with an error.
         """
         try:
             async with await self._send(method, path, body, **options) as answer:
@@ -248,7 +252,7 @@ class Cluster:
 
     @asynccontextmanager
     async def watch(
-        self, kind: Kind, resource_version: int, seconds: int
+        self, kind: ResourceKind, resource_version: int, seconds: int
     ) -> AsyncIterator[AsyncGenerator[Manifest, None]]:
         """Watch what has changed since a version, and what changes within some seconds.
 
@@ -263,7 +267,7 @@ class Cluster:
 
         Raises:
             ExpiredError: the version is too old.
-            ClusterError: the API server did not answer, or the watch broke.
+            KubeError: the API server did not answer, or the watch broke.
         """
         query = {
             "watch": "true",
@@ -284,7 +288,7 @@ class Cluster:
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise unanswered(error) from error
 
-    async def _pages(self, kind: Kind, selector: str) -> AsyncIterator[Listing]:
+    async def _pages(self, kind: ResourceKind, selector: str) -> AsyncIterator[Listing]:
         query = {"labelSelector": selector} if selector else {}
         query["limit"] = str(PAGE_OBJECTS)
         while True:
@@ -295,7 +299,7 @@ class Cluster:
                 return
 
     async def create(
-        self, kind: Kind, manifest: Manifest, seconds: float = CALL_TIMEOUT_SECONDS
+        self, kind: ResourceKind, manifest: Manifest, seconds: float = CALL_TIMEOUT_SECONDS
     ) -> Manifest:
         """Create an object and return it as the API server stored it.
 
@@ -305,11 +309,13 @@ class Cluster:
             seconds: how long the call may take.
 
         Raises:
-            AlreadyExists: where the name is taken, perhaps by an earlier try of this very call.
+            AlreadyExistsError: where the name is taken, perhaps by an earlier try of this very call.
         """
         return await self._object("POST", kind.path(self.namespace), manifest, seconds=seconds)
 
-    async def read(self, kind: Kind, name: str, seconds: float = CALL_TIMEOUT_SECONDS) -> Manifest:
+    async def read(
+        self, kind: ResourceKind, name: str, seconds: float = CALL_TIMEOUT_SECONDS
+    ) -> Manifest:
         """Read one object.
 
         Args:
@@ -323,7 +329,7 @@ class Cluster:
         return await self._object("GET", kind.path(self.namespace, name), seconds=seconds)
 
     async def patch(
-        self, kind: Kind, name: str, change: Manifest, seconds: float = CALL_TIMEOUT_SECONDS
+        self, kind: ResourceKind, name: str, change: Manifest, seconds: float = CALL_TIMEOUT_SECONDS
     ) -> Manifest:
         """Change an object by a merge patch and return it.
 
@@ -334,7 +340,7 @@ class Cluster:
             seconds: how long the call may take.
 
         Raises:
-            Conflict: where the change names a resource version that the object is not at any more.
+            ConflictError: where the change names a resource version that the object is not at any more.
             Gone: where it is not there.
         """
         path = kind.path(self.namespace, name)
@@ -351,7 +357,7 @@ class Cluster:
             status: the fields that change.
 
         Raises:
-            Conflict: where the object is not at that resource version any more.
+            ConflictError: where the object is not at that resource version any more.
         """
         change = {"metadata": {"resourceVersion": str(resource_version)}, "status": dict(status)}
         path = REQUESTS.path(self.namespace, name, "status")
@@ -382,7 +388,7 @@ class Cluster:
             uid: its uid: another pod of that name stays.
 
         Raises:
-            Conflict: where it is another one.
+            ConflictError: where it is another one.
             Gone: where it is not there.
         """
         await self._call("DELETE", PODS.path(self.namespace, name), {"preconditions": {"uid": uid}})
@@ -396,7 +402,7 @@ class Cluster:
             resource_version: one that has changed since stays.
 
         Raises:
-            Conflict: where it is another one, or has changed.
+            ConflictError: where it is another one, or has changed.
             Gone: where it is not there.
         """
         options = {"preconditions": {"uid": uid, "resourceVersion": str(resource_version)}}
@@ -414,7 +420,7 @@ class Cluster:
         """Create a ConfigMap.
 
         Raises:
-            AlreadyExists: where the name is taken, perhaps by an earlier try of this very call.
+            AlreadyExistsError: where the name is taken, perhaps by an earlier try of this very call.
         """
         return await self.create(CONFIG_MAPS, manifest)
 
@@ -422,7 +428,7 @@ class Cluster:
         """Replace a ConfigMap as it was read.
 
         Raises:
-            Conflict: where it has changed since.
+            ConflictError: where it has changed since.
             Gone: where it is not there any more.
         """
         return await self._object(
@@ -474,7 +480,7 @@ async def read_events(answer: aiohttp.ClientResponse) -> AsyncGenerator[Manifest
 
     Raises:
         ExpiredError: the version is too old.
-        ClusterError: the API server has ended the watch with an error.
+        KubeError: the API server has ended the watch with an error.
     """
     rest = b""
     async for (
@@ -488,7 +494,7 @@ async def read_events(answer: aiohttp.ClientResponse) -> AsyncGenerator[Manifest
             yield event
 
 
-def read_watch_error(status: int, body: str) -> ClusterError:
+def read_watch_error(status: int, body: str) -> KubeError:
     """Read why a watch was refused or has ended.
 
     Args:
@@ -503,14 +509,14 @@ def read_object(body: bytes) -> Manifest:
     """Parse an answer's body.
 
     Raises:
-        ClusterAway: it is no JSON object; a proxy may have answered in the API server's place.
+        ApiServerUnavailableError: it is no JSON object; a proxy may have answered in the API server's place.
     """
     try:
         found = json.loads(body)
     except ValueError:
         found = None
     if not isinstance(found, dict):
-        raise ClusterAway(
+        raise ApiServerUnavailableError(
             f"The API server answered without JSON: {body[:200].decode(errors='replace')}"
         )
     return found
@@ -523,11 +529,11 @@ def proxy_for(url: str) -> str | None:
 
 
 @asynccontextmanager
-async def connect(namespace: str, kubeconfig: str | None = None) -> AsyncIterator[Cluster]:
+async def connect(namespace: str, kubeconfig: str | None = None) -> AsyncIterator[KubeClient]:
     """Connect with the pod's own service account, or with a kubeconfig (the current one) outside of a cluster.
 
     Raises:
-        NoAccess: where there is neither.
+        NoClusterAccessError: where there is neither.
     """
     configuration = Configuration()
     try:
@@ -538,7 +544,7 @@ async def connect(namespace: str, kubeconfig: str | None = None) -> AsyncIterato
 
             await load_kube_config(kubeconfig, client_configuration=configuration)  # type: ignore[no-untyped-call]
         except ConfigException as error:
-            raise NoAccess(
+            raise NoClusterAccessError(
                 "This is no pod with a service account, and the kubeconfig (the file in KUBECONFIG, or ~/.kube/config) "
                 f"cannot be used: {error}"
             ) from error
@@ -547,4 +553,4 @@ async def connect(namespace: str, kubeconfig: str | None = None) -> AsyncIterato
     # Else each single call asks two threads for proxies and for a login in ~/.netrc.
     configuration.client_session_kwargs = {"trust_env": False}
     async with ApiClient(configuration) as api:
-        yield Cluster(api, namespace)
+        yield KubeClient(api, namespace)

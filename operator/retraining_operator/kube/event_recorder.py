@@ -11,20 +11,26 @@ from datetime import UTC, datetime
 
 from retraining_operator.api import names
 from retraining_operator.api.pod import HOLDS
-from retraining_operator.api.reasons import Reason
+from retraining_operator.api.reasons import ConditionReason
 from retraining_operator.api.request import Manifest, RetrainRequest
 from retraining_operator.contract import Verdict, Withheld
-from retraining_operator.kube.client import EVENTS, Cluster, ClusterError
+from retraining_operator.kube.client import EVENTS, KubeClient, KubeError
 
 logger = logging.getLogger(__name__)
 
-AS_MEANT = {*Verdict, *Withheld, Reason.MERGED, Reason.REPLACED, Reason.FORBIDDEN}
+AS_MEANT = {
+    *Verdict,
+    *Withheld,
+    ConditionReason.MERGED,
+    ConditionReason.REPLACED,
+    ConditionReason.FORBIDDEN,
+}
 """Where the challenger did not go live for one of these, nothing went wrong."""
 LOUD = {
     Verdict.UNREADABLE_CHAMPION,
-    Reason.DECISION_IGNORED,
-    Reason.BREAKER_OPEN,
-    Reason.RETRYING,
+    ConditionReason.DECISION_IGNORED,
+    ConditionReason.BREAKER_OPEN,
+    ConditionReason.RETRYING,
     *HOLDS,
 }
 """What a person should look at although nothing has failed for good."""
@@ -32,10 +38,10 @@ NOTE_LIMIT_BYTES = 1000
 """The API server refuses notes of more than 1 kB."""
 
 
-class Narrator:
+class EventRecorder:
     """Writes the Events of one operator."""
 
-    def __init__(self, cluster: Cluster, instance: str) -> None:
+    def __init__(self, cluster: KubeClient, instance: str) -> None:
         self._cluster = cluster
         self._instance = instance
 
@@ -45,7 +51,7 @@ class Narrator:
             await self._cluster.create(
                 EVENTS, build_event(request, condition, self._instance, datetime.now(UTC))
             )
-        except ClusterError as error:
+        except KubeError as error:
             logger.warning("%s: its Event could not be written: %s", request.key, error)
 
 

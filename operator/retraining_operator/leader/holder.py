@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from retraining_operator.api import names
-from retraining_operator.kube.client import Cluster
+from retraining_operator.kube.client import KubeClient
 
 ENDED_PHASES = {"Succeeded", "Failed"}
 
@@ -38,7 +38,7 @@ class HolderPod:
         cluster: the API server.
     """
 
-    def __init__(self, cluster: Cluster) -> None:
+    def __init__(self, cluster: KubeClient) -> None:
         self._cluster = cluster
         self._seen = ""
         """The pod that was there when it was last looked at."""

@@ -26,18 +26,18 @@ from retraining_operator.api.request import Manifest
 from retraining_operator.context import Context
 from retraining_operator.kube.client import (
     LEASES,
-    AlreadyExists,
-    Cluster,
-    ClusterError,
-    Conflict,
-    Gone,
+    AlreadyExistsError,
+    ConflictError,
+    KubeClient,
+    KubeError,
+    NotFoundError,
 )
 from retraining_operator.leader.holder import HolderPod, pod_of
 
 logger = logging.getLogger(__name__)
 
 
-class LeaseLost(Exception):
+class LeaseLostError(Exception):
     """This process may not act any more; the text says why."""
 
 
@@ -56,7 +56,7 @@ class Lease:
 
 
 @dataclass(frozen=True)
-class Sighting:
+class LeaseObservation:
     """What was last seen of the Lease, None where there is none, and since when it stands so by the local clock."""
 
     lease: Lease | None
@@ -83,12 +83,12 @@ def same_pod(holder: str, me: str) -> bool:
     return bool(pod_of(me)) and pod_of(holder) == pod_of(me)
 
 
-def sight(before: Sighting | None, lease: Lease | None, now: float) -> Sighting:
+def sight(before: LeaseObservation | None, lease: Lease | None, now: float) -> LeaseObservation:
     """Take in what was read; a Lease that has not changed is as old as it was."""
-    return Sighting(lease, before.since if before and before.lease == lease else now)
+    return LeaseObservation(lease, before.since if before and before.lease == lease else now)
 
 
-def decide(seen: Sighting, me: str, now: float) -> Move:
+def decide(seen: LeaseObservation, me: str, now: float) -> Move:
     """Decide what this process may do about the Lease."""
     lease = seen.lease
     if lease is None:
@@ -136,7 +136,7 @@ def build_lease(move: Move, before: Lease | None, me: str, seconds: int, now: da
 class Elector:
     """Gets the Lease, keeps it, and gives it back."""
 
-    def __init__(self, cluster: Cluster, context: Context, me: str) -> None:
+    def __init__(self, cluster: KubeClient, context: Context, me: str) -> None:
         """Elect this process.
 
         Args:
@@ -149,7 +149,7 @@ class Elector:
         self._canary = context.view.canary
         self._me = me
         self._holder_pod = HolderPod(cluster)
-        self._seen: Sighting | None = None
+        self._seen: LeaseObservation | None = None
         self._renewed_at = 0.0
         """When the last renewal that was acknowledged was sent."""
         self.leading = False
@@ -172,7 +172,7 @@ class Elector:
             return True
         try:
             await self._look()
-        except ClusterError as error:
+        except KubeError as error:
             logger.warning("The Lease %s: %s Trying again.", names.LEASE, error)
         return same_pod(self.holder, self._me)
 
@@ -192,7 +192,7 @@ class Elector:
                 async with asyncio.TaskGroup() as group:
                     group.create_task(self._renew())
                     group.create_task(lead())
-            except* LeaseLost as lost:
+            except* LeaseLostError as lost:
                 logger.warning("%s Nothing is begun any more; standing by.", lost.exceptions[0])
             finally:
                 self.leading = False
@@ -225,12 +225,12 @@ class Elector:
                 async with asyncio.timeout_at(self._renewed_at + settings.renew_deadline_seconds):
                     while not await self._attempt():
                         if self.holder != self._me:
-                            raise LeaseLost(
+                            raise LeaseLostError(
                                 f"{self.holder or 'Somebody else'} holds the Lease now."
                             )
                         await asyncio.sleep(settings.retry_period_seconds)
             except TimeoutError:
-                raise LeaseLost(
+                raise LeaseLostError(
                     f"The Lease could not be renewed for {settings.renew_deadline_seconds:g} s "
                     "(leaderElection.renewDeadlineSeconds)."
                 ) from None
@@ -244,13 +244,13 @@ class Elector:
             try:
                 return await self._move()
             except (
-                AlreadyExists,
-                Conflict,
-                Gone,
+                AlreadyExistsError,
+                ConflictError,
+                NotFoundError,
             ):  # somebody was quicker, or an earlier try of ours has worked
                 await self._look()
                 return await self._move()
-        except ClusterError as error:
+        except KubeError as error:
             logger.warning("The Lease %s: %s Trying again.", names.LEASE, error)
             return False
 
@@ -259,14 +259,14 @@ class Elector:
             body = await self._cluster.read(
                 LEASES, names.LEASE, self._settings.retry_period_seconds
             )
-        except Gone:
+        except NotFoundError:
             self._seen = sight(self._seen, None, time.monotonic())
         else:
             self._see(body)
 
     async def _move(self) -> bool:
         began = time.monotonic()
-        seen = self._seen or Sighting(None, began)
+        seen = self._seen or LeaseObservation(None, began)
         move = decide(seen, self._me, began)
         if move is Move.WAIT:
             if not await self._holder_has_ended():
@@ -284,7 +284,7 @@ class Elector:
             ended = await self._holder_pod.has_ended(
                 self.holder, self._settings.retry_period_seconds
             )
-        except ClusterError as error:
+        except KubeError as error:
             logger.debug("The pod of the holder %s: %s", self.holder, error)
             return False
         if ended:
@@ -316,5 +316,5 @@ class Elector:
                 }
                 await self._write(change, new=False)
                 logger.info("Gave the Lease back.")
-        except ClusterError as error:
+        except KubeError as error:
             logger.warning("The Lease could not be given back: %s It runs out by itself.", error)

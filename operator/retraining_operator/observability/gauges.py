@@ -13,15 +13,15 @@ from dataclasses import dataclass, field
 from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from retraining_operator.api.reasons import Reason
+from retraining_operator.api.reasons import ConditionReason
 
 HOLDING = (
-    Reason.SUSPENDED,
-    Reason.PAUSED,
-    Reason.BREAKER_OPEN,
-    Reason.BUDGET_SPENT,
-    Reason.COOLDOWN,
-    Reason.QUEUED,
+    ConditionReason.SUSPENDED,
+    ConditionReason.PAUSED,
+    ConditionReason.BREAKER_OPEN,
+    ConditionReason.BUDGET_SPENT,
+    ConditionReason.COOLDOWN,
+    ConditionReason.QUEUED,
 )
 """Reasons that hold a request back: each has a series at all times, so that an alert can compare it with 0."""
 

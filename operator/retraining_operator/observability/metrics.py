@@ -13,8 +13,8 @@ from prometheus_client import CollectorRegistry, Counter, Histogram
 from retraining_operator.api.conditions import Status
 from retraining_operator.api.job import Job
 from retraining_operator.api.names import Task
-from retraining_operator.api.outcome import Outcome
-from retraining_operator.api.reasons import Reason
+from retraining_operator.api.outcome import JobOutcome
+from retraining_operator.api.reasons import ConditionReason
 from retraining_operator.api.trigger import Malformed
 from retraining_operator.contract import Failure, Verdict
 from retraining_operator.kafka.record_batch import Fault
@@ -23,25 +23,25 @@ from retraining_operator.observability.gauges import Sources, StateCollector
 DURATION_BUCKETS_SECONDS = (5, 10, 30, 60, 120, 300, 600)
 FAILURES = (
     *Failure,
-    Reason.OUT_OF_MEMORY,
-    Reason.DEADLINE_EXCEEDED,
-    Reason.EVICTED,
-    Reason.IMAGE_PULL_FAILED,
-    Reason.CONTAINER_NOT_CREATED,
-    Reason.UNSCHEDULABLE,
-    Reason.POD_REFUSED,
-    Reason.JOB_FAILED,
-    Reason.JOB_DELETED,
-    Reason.JOB_REFUSED,
-    Reason.JOB_NAME_TAKEN,
-    Reason.INVALID_REQUEST,
+    ConditionReason.OUT_OF_MEMORY,
+    ConditionReason.DEADLINE_EXCEEDED,
+    ConditionReason.EVICTED,
+    ConditionReason.IMAGE_PULL_FAILED,
+    ConditionReason.CONTAINER_NOT_CREATED,
+    ConditionReason.UNSCHEDULABLE,
+    ConditionReason.POD_REFUSED,
+    ConditionReason.JOB_FAILED,
+    ConditionReason.JOB_DELETED,
+    ConditionReason.JOB_REFUSED,
+    ConditionReason.JOB_NAME_TAKEN,
+    ConditionReason.INVALID_REQUEST,
 )
 """Every reason without a verdict, so that a result document's own words make no label."""
 OTHER = "Other"
-VOCABULARY = frozenset(str(reason) for reason in (*Verdict, *Failure, *Reason))
+VOCABULARY = frozenset(str(reason) for reason in (*Verdict, *Failure, *ConditionReason))
 ACCEPTED = "accepted"
 DUPLICATE = "duplicate"
-SUPPRESSING = (Reason.MERGED, Reason.REPLACED, Reason.FORBIDDEN)
+SUPPRESSING = (ConditionReason.MERGED, ConditionReason.REPLACED, ConditionReason.FORBIDDEN)
 SKIPPED = "skipped"
 """At or below the highest offset that the ledger knows as handled."""
 
@@ -108,7 +108,7 @@ class Metrics:
         """Export the gauges of this process, computed at each scrape."""
         self.registry.register(StateCollector(sources))
 
-    def task_finished(self, task: Task, outcome: Outcome, job: Job | None) -> None:
+    def task_finished(self, task: Task, outcome: JobOutcome, job: Job | None) -> None:
         """Count one run, or one decision that was carried out, whose outcome is stored.
 
         Args:
@@ -123,7 +123,7 @@ class Metrics:
         if outcome.result and outcome.result.promoted:
             self._promotions.inc()
 
-    def _run_finished(self, outcome: Outcome, job: Job | None) -> None:
+    def _run_finished(self, outcome: JobOutcome, job: Job | None) -> None:
         self._runs.inc()
         self._outcomes.labels(word(outcome.reason)).inc()
         if job and job.started_at and job.finished_at:
@@ -134,7 +134,7 @@ class Metrics:
         if reason not in SUPPRESSING:
             self._failures.labels(reason if reason in FAILURES else OTHER).inc()
 
-    def _decision_finished(self, outcome: Outcome) -> None:
+    def _decision_finished(self, outcome: JobOutcome) -> None:
         withheld = outcome.result.withheld if outcome.result else None
         self._decisions.labels(withheld or word(outcome.reason)).inc()
 

@@ -6,17 +6,17 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from retraining_operator.api.reasons import Reason
+from retraining_operator.api.reasons import ConditionReason
 from retraining_operator.api.request import Manifest, RetrainRequest
 
-NO_FAULT = {Reason.REPLACED, Reason.JOB_DELETED}
+NO_FAULT = {ConditionReason.REPLACED, ConditionReason.JOB_DELETED}
 """Ends without a verdict that say nothing against the next retrain."""
 REASONS_LIMIT = 20
 REASON_LIMIT_CHARACTERS = 200
 
 
 @dataclass(frozen=True, slots=True)
-class Past:
+class FinishedRun:
     """One finished request; thousands of them are kept, so no more than is needed."""
 
     name: str
@@ -39,12 +39,12 @@ class Past:
     """Why it was asked for; empty where nobody needs it any more."""
 
 
-def past_of(request: RetrainRequest) -> Past:
+def past_of(request: RetrainRequest) -> FinishedRun:
     """Keep what is needed of a finished request."""
     status, succeeded = request.status, request.condition("Succeeded")
     ran = bool(status.get("jobName")) and request.spec.rollback_to is None
     merged_into = status.get("mergedInto")
-    return Past(
+    return FinishedRun(
         name=request.name,
         uid=request.uid,
         resource_version=request.resource_version,
@@ -66,16 +66,16 @@ def past_of(request: RetrainRequest) -> Past:
     )
 
 
-def taken_in(past: Iterable[Past]) -> dict[str, list[Past]]:
+def taken_in(past: Iterable[FinishedRun]) -> dict[str, list[FinishedRun]]:
     """Give those that were merged, by the name of the request that has taken them in."""
-    found: dict[str, list[Past]] = {}
+    found: dict[str, list[FinishedRun]] = {}
     for run in past:
         if run.merged_into:
             found.setdefault(run.merged_into, []).append(run)
     return found
 
 
-def merged_of(taken: Iterable[Past]) -> Manifest:
+def merged_of(taken: Iterable[FinishedRun]) -> Manifest:
     """Count the triggers that a request has taken in; empty where there are none."""
     taken = sorted(taken, key=lambda run: run.arrival)
     if not taken:

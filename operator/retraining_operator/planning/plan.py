@@ -14,12 +14,12 @@ from itertools import islice
 
 from retraining_operator.api import names
 from retraining_operator.api.admission import Admission, Allow, Wait
-from retraining_operator.api.approval import NoRuling, read_ruling
+from retraining_operator.api.approval import InvalidApprovalError, read_ruling
 from retraining_operator.api.conditions import Status, differs
 from retraining_operator.api.job import Job
 from retraining_operator.api.names import Task
-from retraining_operator.api.outcome import Outcome
-from retraining_operator.api.reasons import Reason
+from retraining_operator.api.outcome import JobOutcome
+from retraining_operator.api.reasons import ConditionReason
 from retraining_operator.api.request import RetrainRequest
 from retraining_operator.api.status import (
     awaiting,
@@ -31,7 +31,7 @@ from retraining_operator.api.status import (
     waiting,
 )
 from retraining_operator.contract import Withheld
-from retraining_operator.planning.finished import Past, merged_of, taken_in
+from retraining_operator.planning.finished import FinishedRun, merged_of, taken_in
 from retraining_operator.planning.snapshot import could_start, running_since, standing
 from retraining_operator.planning.steps import (
     ArmTtl,
@@ -39,14 +39,14 @@ from retraining_operator.planning.steps import (
     Decide,
     EndJob,
     EndPod,
-    Ignore,
+    FindJob,
+    IgnoreApproval,
     Launch,
-    Miss,
-    Record,
+    RecordOutcome,
     Replace,
-    Report,
     Settle,
     Step,
+    WriteStatus,
 )
 from retraining_operator.planning.trigger_policy import admit_all
 from retraining_operator.settings import ConcurrencyPolicy, Triggers
@@ -55,14 +55,14 @@ Jobs = Mapping[Task, Mapping[str, Job]]
 
 
 @dataclass(frozen=True)
-class Gathered:
+class PlanInput:
     """What is known when a plan is made."""
 
     requests: Collection[RetrainRequest]
     """Those that are not settled."""
     jobs: Jobs
     """Of each task, by the uid of their request."""
-    past: Sequence[Past] = ()
+    past: Sequence[FinishedRun] = ()
     """What is kept of finished requests."""
     launching: Set[str] = frozenset()
     """Uids of those that are being launched at this moment, though nothing shows it yet."""
@@ -76,11 +76,11 @@ class Plan:
 
     steps: list[Step]
     wake_at: datetime | None = None
-    held: Mapping[str, Reason] = field(default_factory=dict)
+    held: Mapping[str, ConditionReason] = field(default_factory=dict)
     """Why requests wait, by their names."""
 
 
-def plan(gathered: Gathered, triggers: Triggers, now: datetime) -> Plan:
+def plan(gathered: PlanInput, triggers: Triggers, now: datetime) -> Plan:
     """Plan one step at most for each request, the oldest first.
 
     Args:
@@ -134,7 +134,7 @@ def replacements(
     """End as many running retrains, the oldest first, as newer requests wait for their places."""
     if triggers.concurrency_policy is not ConcurrencyPolicy.REPLACE:
         return []
-    replacing = [request for request, wait in waits if wait.reason is Reason.QUEUED]
+    replacing = [request for request, wait in waits if wait.reason is ConditionReason.QUEUED]
     running = [
         (request, job)
         for request in requests
@@ -148,7 +148,7 @@ def replacements(
 
 
 def before_job(
-    request: RetrainRequest, admission: Admission, taken: Sequence[Past], now: datetime
+    request: RetrainRequest, admission: Admission, taken: Sequence[FinishedRun], now: datetime
 ) -> Iterator[Step]:
     """Give the steps of a request that could start, the next one first."""
     if isinstance(admission, Allow):
@@ -170,12 +170,13 @@ def before_verdict(request: RetrainRequest, job: Job | None, now: datetime) -> I
         yield from report(request, launched(request, job, now))
     elif request.malformed:
         yield from report(
-            request, finished(request, Outcome(Reason.INVALID_REQUEST, request.malformed), now)
+            request,
+            finished(request, JobOutcome(ConditionReason.INVALID_REQUEST, request.malformed), now),
         )
     elif request.launching:
         yield Launch(request)
     elif request.status.get("jobName"):
-        yield Miss(request, Task.TRAIN)
+        yield FindJob(request, Task.TRAIN)
 
 
 def after_verdict(
@@ -191,7 +192,7 @@ def after_verdict(
         if done.end is None and not done.outcome_taken:
             yield EndJob(request, done)
     if not request.recorded:
-        yield Record(request)
+        yield RecordOutcome(request)
         return
     for done in concluded:
         if done.end and not done.has_ttl:
@@ -215,7 +216,7 @@ def towards_decision(request: RetrainRequest, job: Job | None, now: datetime) ->
         yield from end_pod(request, job)
         yield from report(request, deciding(request, job, now))
     elif request.status.get("decisionJobName"):
-        yield Miss(request, Task.DECIDE)
+        yield FindJob(request, Task.DECIDE)
     elif request.decision is None:
         yield from report(
             request, awaiting(request, Withheld.AWAITING_DECISION, invitation(request), now)
@@ -223,7 +224,7 @@ def towards_decision(request: RetrainRequest, job: Job | None, now: datetime) ->
     else:
         try:
             ruling = read_ruling(request.decision)
-        except NoRuling as error:
+        except InvalidApprovalError as error:
             yield from report(
                 request, awaiting(request, Withheld.AWAITING_DECISION, str(error), now)
             )
@@ -237,12 +238,12 @@ def towards_decision(request: RetrainRequest, job: Job | None, now: datetime) ->
             yield Decide(request, ruling)
 
 
-def remark(request: RetrainRequest) -> Iterator[Ignore]:
+def remark(request: RetrainRequest) -> Iterator[IgnoreApproval]:
     """Say once that an annotation changes nothing: the decision is taken, or there is none to take."""
     text = request.decision
     if text is None or text == request.status.get("ignoredDecision"):
         return
-    with suppress(NoRuling):
+    with suppress(InvalidApprovalError):
         if read_ruling(text) == request.decided:
             return
     why = (
@@ -250,12 +251,12 @@ def remark(request: RetrainRequest) -> Iterator[Ignore]:
         if request.decided
         else "no challenger awaits a decision"
     )
-    yield Ignore(
+    yield IgnoreApproval(
         request, f"The annotation {names.ANNOTATION_DECISION} ({text!r}) changes nothing: {why}."
     )
 
 
-def report(request: RetrainRequest, status: Status) -> Iterator[Report]:
+def report(request: RetrainRequest, status: Status) -> Iterator[WriteStatus]:
     """Write a status only where it says something new."""
     if differs(request, status):
-        yield Report(request, status)
+        yield WriteStatus(request, status)

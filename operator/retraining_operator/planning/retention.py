@@ -9,7 +9,7 @@ from collections.abc import Iterable, Set
 from datetime import datetime, timedelta
 from itertools import islice
 
-from retraining_operator.planning.finished import Past
+from retraining_operator.planning.finished import FinishedRun
 from retraining_operator.planning.snapshot import DAY
 from retraining_operator.settings import Retention, Triggers
 
@@ -18,8 +18,12 @@ AT_ONCE = 50
 
 
 def prunable(
-    past: Iterable[Past], retention: Retention, triggers: Triggers, busy: Set[str], now: datetime
-) -> list[Past]:
+    past: Iterable[FinishedRun],
+    retention: Retention,
+    triggers: Triggers,
+    busy: Set[str],
+    now: datetime,
+) -> list[FinishedRun]:
     """Choose those that go now, the oldest first.
 
     Args:

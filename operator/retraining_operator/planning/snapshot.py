@@ -12,14 +12,14 @@ from datetime import datetime, timedelta
 from retraining_operator.api.admission import Admission, Allow, Wait
 from retraining_operator.api.job import Job
 from retraining_operator.api.request import RetrainRequest
-from retraining_operator.planning.finished import Past, moment
+from retraining_operator.planning.finished import FinishedRun, moment
 from retraining_operator.settings import Triggers
 
 DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True)
-class Standing:
+class Snapshot:
     """What the policy looks at, as it stands when one request's turn comes."""
 
     triggers: Triggers
@@ -28,7 +28,7 @@ class Standing:
     """Retrains whose Job is not finished, or is about to be created."""
     starts: Sequence[datetime] = ()
     """When the retrains of the last day started, oldest first."""
-    ends: Sequence[Past] = ()
+    ends: Sequence[FinishedRun] = ()
     """Retrains that have ended, oldest first."""
     waiting: tuple[RetrainRequest, ...] = ()
     """Those whose turn came before and that wait."""
@@ -37,7 +37,7 @@ class Standing:
     newest: str = ""
     """The name of the last of them."""
 
-    def after(self, request: RetrainRequest, admission: Admission) -> Standing:
+    def after(self, request: RetrainRequest, admission: Admission) -> Snapshot:
         """Give what the next request in order finds."""
         if isinstance(admission, Allow):
             return replace(self, running=self.running + 1, starts=[*self.starts, self.now])
@@ -47,10 +47,13 @@ class Standing:
 
 
 def standing(
-    triggers: Triggers, now: datetime, running_since: Sequence[datetime], past: Sequence[Past]
-) -> Standing:
+    triggers: Triggers,
+    now: datetime,
+    running_since: Sequence[datetime],
+    past: Sequence[FinishedRun],
+) -> Snapshot:
     """Gather what the rules need; what no rule asks for is left out, since the past may be long."""
-    found = Standing(triggers=triggers, now=now, running=len(running_since))
+    found = Snapshot(triggers=triggers, now=now, running=len(running_since))
     if triggers.max_runs_per_day:
         started = (run.started_at for run in past if run.started_at and run.started_at > now - DAY)
         found = replace(found, starts=sorted([*started, *running_since]))

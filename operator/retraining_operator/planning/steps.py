@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from retraining_operator.api.approval import Ruling
+from retraining_operator.api.approval import Approval
 from retraining_operator.api.conditions import Status
 from retraining_operator.api.job import EndedTrainer, Job
 from retraining_operator.api.names import Task
@@ -35,11 +35,11 @@ class Decide:
     """Create the Job that carries a person's decision out."""
 
     request: RetrainRequest
-    ruling: Ruling
+    ruling: Approval
 
 
 @dataclass(frozen=True)
-class Ignore:
+class IgnoreApproval:
     """Say that a decision came when none was awaited."""
 
     request: RetrainRequest
@@ -47,7 +47,7 @@ class Ignore:
 
 
 @dataclass(frozen=True)
-class Report:
+class WriteStatus:
     """Write the request's status."""
 
     request: RetrainRequest
@@ -68,7 +68,7 @@ class Conclude:
 
 
 @dataclass(frozen=True)
-class Miss:
+class FindJob:
     """Look for a Job that the status names and the view does not hold."""
 
     request: RetrainRequest
@@ -76,7 +76,7 @@ class Miss:
 
 
 @dataclass(frozen=True)
-class Record:
+class RecordOutcome:
     """Write the outcome, which stands in the status, to the database."""
 
     request: RetrainRequest
@@ -117,11 +117,11 @@ Step = (
     Launch
     | Replace
     | Decide
-    | Ignore
-    | Report
+    | IgnoreApproval
+    | WriteStatus
     | Conclude
-    | Miss
-    | Record
+    | FindJob
+    | RecordOutcome
     | EndPod
     | EndJob
     | ArmTtl

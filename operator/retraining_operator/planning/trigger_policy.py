@@ -12,13 +12,13 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from retraining_operator.api.admission import Admission, Allow, Merge, Refuse, Wait
-from retraining_operator.api.reasons import Reason
+from retraining_operator.api.reasons import ConditionReason
 from retraining_operator.api.request import RetrainRequest
-from retraining_operator.planning.snapshot import DAY, Standing
+from retraining_operator.planning.snapshot import DAY, Snapshot
 from retraining_operator.settings import ConcurrencyPolicy
 
 
-def admit_all(candidates: Sequence[RetrainRequest], found: Standing) -> dict[str, Admission]:
+def admit_all(candidates: Sequence[RetrainRequest], found: Snapshot) -> dict[str, Admission]:
     """Ask about each request in order; what one gets, the next one finds.
 
     The answers are keyed by uid.
@@ -40,7 +40,7 @@ def admit_all(candidates: Sequence[RetrainRequest], found: Standing) -> dict[str
     return admissions
 
 
-def admit(request: RetrainRequest, found: Standing) -> Admission:
+def admit(request: RetrainRequest, found: Snapshot) -> Admission:
     """Decide about one request; the first rule that objects counts."""
     objection = next((answer for rule in RULES if (answer := rule(request, found))), None)
     if isinstance(objection, Wait) and found.triggers.coalesce and not request.spec.suspend:
@@ -49,40 +49,42 @@ def admit(request: RetrainRequest, found: Standing) -> Admission:
     return objection or Allow()
 
 
-def suspended(request: RetrainRequest, _: Standing) -> Wait | None:
+def suspended(request: RetrainRequest, _: Snapshot) -> Wait | None:
     """Hold back one request, as its author asks."""
     if not request.spec.suspend:
         return None
-    return Wait(Reason.SUSPENDED, "spec.suspend is true; set it to false to let the Job start.")
+    return Wait(
+        ConditionReason.SUSPENDED, "spec.suspend is true; set it to false to let the Job start."
+    )
 
 
-def paused(_: RetrainRequest, found: Standing) -> Wait | None:
+def paused(_: RetrainRequest, found: Snapshot) -> Wait | None:
     """Hold back all."""
     if not found.triggers.paused:
         return None
     return Wait(
-        Reason.PAUSED,
+        ConditionReason.PAUSED,
         "All retrains are paused (triggers.paused); they start in order once it is false.",
     )
 
 
-def urgent(request: RetrainRequest, _: Standing) -> Allow | None:
+def urgent(request: RetrainRequest, _: Snapshot) -> Allow | None:
     """Let the way back pass: whoever asks for a former version does not wait for retrains."""
     return Allow() if request.spec.rollback_to is not None else None
 
 
-def superseded(_: RetrainRequest, found: Standing) -> Refuse | None:
+def superseded(_: RetrainRequest, found: Snapshot) -> Refuse | None:
     """Refuse what newer requests replace before it has started."""
     replacing = found.triggers.concurrency_policy is ConcurrencyPolicy.REPLACE
     if not replacing or found.newer < found.triggers.max_concurrent:
         return None
     return Refuse(
-        Reason.REPLACED,
+        ConditionReason.REPLACED,
         f"The newer request {found.newest} replaces it (triggers.concurrencyPolicy: Replace).",
     )
 
 
-def breaker(_: RetrainRequest, found: Standing) -> Wait | None:
+def breaker(_: RetrainRequest, found: Snapshot) -> Wait | None:
     """Hold back after failures in a row; when the time is over, let one through as a trial."""
     limit = found.triggers.breaker_failures
     failures = found.ends[-limit:] if limit else ()
@@ -92,15 +94,18 @@ def breaker(_: RetrainRequest, found: Standing) -> Wait | None:
     until = last.ended_at + timedelta(seconds=found.triggers.breaker_reset_seconds)
     failed = f"The last {limit} retrains failed (triggers.breakerFailures), the latest, {last.name}, with {last.reason}"
     if found.now < until:
-        return Wait(Reason.BREAKER_OPEN, f"{failed}. The next is tried at {clock(until)}.", until)
+        return Wait(
+            ConditionReason.BREAKER_OPEN, f"{failed}. The next is tried at {clock(until)}.", until
+        )
     if found.running:
         return Wait(
-            Reason.BREAKER_OPEN, f"{failed}. A trial runs; its success lets the others start."
+            ConditionReason.BREAKER_OPEN,
+            f"{failed}. A trial runs; its success lets the others start.",
         )
     return None
 
 
-def budget(_: RetrainRequest, found: Standing) -> Wait | None:
+def budget(_: RetrainRequest, found: Snapshot) -> Wait | None:
     """Hold back what a day has no room for."""
     limit = found.triggers.max_runs_per_day
     if not limit or len(found.starts) < limit:
@@ -110,10 +115,10 @@ def budget(_: RetrainRequest, found: Standing) -> Wait | None:
         f"{len(found.starts)} retrains started within 24 hours, and {limit} may (triggers.maxRunsPerDay). "
         f"The next may start at {clock(until)}."
     )
-    return Wait(Reason.BUDGET_SPENT, message, until)
+    return Wait(ConditionReason.BUDGET_SPENT, message, until)
 
 
-def cooldown(_: RetrainRequest, found: Standing) -> Wait | None:
+def cooldown(_: RetrainRequest, found: Snapshot) -> Wait | None:
     """Hold back for a while after a retrain has ended."""
     seconds = found.triggers.cooldown_seconds
     if not seconds or not found.ends:
@@ -126,10 +131,10 @@ def cooldown(_: RetrainRequest, found: Standing) -> Wait | None:
         f"The last retrain, {last.name}, ended at {clock(last.ended_at)}. "
         f"The next may start at {clock(until)} (triggers.cooldownSeconds: {seconds:,})."
     )
-    return Wait(Reason.COOLDOWN, message, until)
+    return Wait(ConditionReason.COOLDOWN, message, until)
 
 
-def concurrency(_: RetrainRequest, found: Standing) -> Wait | Refuse | None:
+def concurrency(_: RetrainRequest, found: Snapshot) -> Wait | Refuse | None:
     """Let so many run at once and no more."""
     limit, policy = found.triggers.max_concurrent, found.triggers.concurrency_policy
     if found.running < limit:
@@ -139,19 +144,19 @@ def concurrency(_: RetrainRequest, found: Standing) -> Wait | Refuse | None:
             f"{found.running} retrains ran when it came, and {limit} may (triggers.maxConcurrent, concurrencyPolicy: "
             "Forbid), so it does not run. Apply a new RetrainRequest if it is still wanted."
         )
-        return Refuse(Reason.FORBIDDEN, message)
+        return Refuse(ConditionReason.FORBIDDEN, message)
     if policy is ConcurrencyPolicy.REPLACE:
         return Wait(
-            Reason.QUEUED,
+            ConditionReason.QUEUED,
             "It replaces a running retrain and starts as soon as that one has stopped.",
         )
     return Wait(
-        Reason.QUEUED,
+        ConditionReason.QUEUED,
         f"It waits for a place: at most {limit} retrains run at once (triggers.maxConcurrent).",
     )
 
 
-RULES: tuple[Callable[[RetrainRequest, Standing], Admission | None], ...] = (
+RULES: tuple[Callable[[RetrainRequest, Snapshot], Admission | None], ...] = (
     suspended,
     paused,
     urgent,

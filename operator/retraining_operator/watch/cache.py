@@ -18,29 +18,29 @@ from retraining_operator.api import names
 from retraining_operator.api.job import EndedTrainer, Job, read_job
 from retraining_operator.api.names import Task
 from retraining_operator.api.outcome import cause, decides, own
-from retraining_operator.api.pod import Attempt, Pod, Refusal, Trouble, read_pod, read_refusal
-from retraining_operator.api.reasons import Reason
+from retraining_operator.api.pod import Attempt, Pod, PodProblem, Refusal, read_pod, read_refusal
+from retraining_operator.api.reasons import ConditionReason
 from retraining_operator.api.request import RetrainRequest, read_request
 from retraining_operator.observability.gauges import WorkCounts
-from retraining_operator.planning.finished import Past, past_of
-from retraining_operator.watch.health import Canary
-from retraining_operator.watch.requested_positions import RequestedRecords
+from retraining_operator.planning.finished import FinishedRun, past_of
+from retraining_operator.watch.health import WatchHealth
+from retraining_operator.watch.requested_positions import RequestedPositions
 
 
-class View:
+class ClusterCache:
     """Requests, and for each task their Jobs, by the request's uid."""
 
     def __init__(self) -> None:
-        self.canary = Canary()
+        self.canary = WatchHealth()
         """Told of each version of a request or Job that comes in here: the watch must bring it as well."""
-        self.requested = RequestedRecords()
+        self.requested = RequestedPositions()
         self.requests: dict[str, RetrainRequest] = {}
         self.jobs: dict[Task, dict[str, Job]] = {task: {} for task in Task}
         self.pods: dict[str, dict[str, Pod]] = {}
         """By their own uid as well; one that has ended is kept, since it may be gone before its Job is finished."""
         self.refusals: dict[str, Refusal] = {}
         """The last refusal of a pod of each Job, by the Job's uid; also of Jobs that are not known here yet."""
-        self.settled: dict[str, Past] = {}
+        self.settled: dict[str, FinishedRun] = {}
         """Finished requests; their resource versions keep a late word of an older one from bringing them back."""
         self.changed = asyncio.Event()
         self._judged_at = 0.0
@@ -135,7 +135,7 @@ class View:
             trainer_runs=any(pod.alive and pod.runs for pod in pods),
         )
 
-    def _refused(self, job: Job, pods: Collection[Pod]) -> Trouble | None:
+    def _refused(self, job: Job, pods: Collection[Pod]) -> PodProblem | None:
         """Return why the API server refuses the Job's next pod; None if a pod has been created since, or is there."""
         refusal = self.refusals.get(job.uid)
         if refusal is None or job.end or job.failing or job.active:
@@ -151,7 +151,7 @@ class View:
             request.uid not in jobs and not request.finished for request in self.requests.values()
         )
 
-    def counts(self, held: Mapping[str, Reason]) -> WorkCounts:
+    def counts(self, held: Mapping[str, ConditionReason]) -> WorkCounts:
         """Count the requests by state.
 
         Args:
@@ -178,7 +178,7 @@ class View:
         self.settled[request.uid] = past_of(request)
         self.requests.pop(request.uid, None)
 
-    def past(self) -> list[Past]:
+    def past(self) -> list[FinishedRun]:
         """Give what is kept of all finished requests."""
         return [
             *self.settled.values(),
@@ -198,7 +198,7 @@ class View:
 
     def keep_requests(self, uids: Container[str], resource_version: int) -> None:
         """Take out requests that a list of that version does not have: the watch has missed their end."""
-        held: list[Past | RetrainRequest] = [*self.settled.values(), *self.requests.values()]
+        held: list[FinishedRun | RetrainRequest] = [*self.settled.values(), *self.requests.values()]
         for known in held:
             if known.uid not in uids and known.resource_version <= resource_version:
                 self.forget_request(known.uid)

@@ -29,7 +29,7 @@ class Stream:
     since: float = 0.0
 
 
-class Canary:
+class WatchHealth:
     """Compares what exists with what the watch has brought."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:

@@ -15,7 +15,7 @@ KEPT = 10_000
 IDENTITY = ("topic", "partition", "offset", "timestamp")
 
 
-class RequestedRecords:
+class RequestedPositions:
     """The records of the RetrainRequests that were seen last."""
 
     def __init__(self) -> None:

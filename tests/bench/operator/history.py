@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from retraining_operator.api.conditions import timestamp
-from retraining_operator.api.outcome import Outcome
+from retraining_operator.api.outcome import JobOutcome
 from retraining_operator.api.request import build_request, read_request
 from retraining_operator.api.status import finished, recorded
 from retraining_operator.audit.table import DONE
-from retraining_operator.contract import Figures, PartFigures, Result, Verdict
+from retraining_operator.contract import ContenderMetrics, PartMetrics, Result, Verdict
 from retraining_operator.kube.client import CONNECTIONS, REQUESTS
 from tests.bench.operator.place import Place
 from tests.bench.operator.process import Memory, Operator, operator
@@ -78,14 +78,14 @@ async def measure_resumption(place: Place) -> tuple[Resumption, Rest]:
 async def fill(place: Place) -> None:
     """Create finished requests as a promotion leaves them, all figures included."""
     places = asyncio.Semaphore(FILL_PARALLEL)
-    part = PartFigures(
+    part = PartMetrics(
         average_precision=0.8123,
         roc_auc=0.9345,
         budget_precision=0.71,
         budget_recall=0.62,
         alert_rate=0.0123,
     )
-    figures = Figures(precision=0.97, mixture=part, hst=part, sad=part)
+    figures = ContenderMetrics(precision=0.97, mixture=part, hst=part, sad=part)
     moment = datetime.now(UTC)
     message = "Promoted: average precision 0.8123 against 0.7991, not worse by more than 0.05 with 95 % confidence."
     result = Result.model_validate(
@@ -118,7 +118,7 @@ async def fill(place: Place) -> None:
                     REQUESTS, build_request(trigger(place, offset), place.namespace)
                 )
             )
-            status = finished(stored, Outcome(Verdict.PROMOTED, message, result), moment)
+            status = finished(stored, JobOutcome(Verdict.PROMOTED, message, result), moment)
             status = recorded(stored, status, DONE, moment) | facts | {"logTail": LOG_TAIL}
             await place.cluster.patch_status(stored.name, stored.resource_version, status)
 

@@ -9,7 +9,7 @@ from statistics import quantiles
 
 from retraining_operator.api.job_manifest import build_job
 from retraining_operator.api.request import build_request, read_request
-from retraining_operator.kube.client import JOBS, REQUESTS, ClusterError
+from retraining_operator.kube.client import JOBS, REQUESTS, KubeError
 from retraining_operator.settings import Settings
 from tests.bench.operator.place import Place
 from tests.bench.operator.process import operator
@@ -93,5 +93,5 @@ async def forget(place: Place, name: str) -> None:
             return await place.cluster.delete_request(
                 name, metadata["uid"], int(metadata["resourceVersion"])
             )
-        except ClusterError:  # its status was written meanwhile
+        except KubeError:  # its status was written meanwhile
             stored = await place.cluster.read(REQUESTS, name)

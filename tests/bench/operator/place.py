@@ -11,7 +11,7 @@ from typing import Any
 from kafka import KafkaAdminClient
 from kafka.admin import NewTopic
 
-from retraining_operator.kube.client import Cluster, connect
+from retraining_operator.kube.client import KubeClient, connect
 from tests.system import environment
 from tests.system.endpoints import broker
 from tests.system.environment import STATE
@@ -27,7 +27,7 @@ class Place:
 
     kubectl: Kubectl
     topic: str
-    cluster: Cluster
+    cluster: KubeClient
 
     @property
     def namespace(self) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 
 from retraining_operator.api.names import request_name
-from retraining_operator.api.trigger import Origin, Trigger
+from retraining_operator.api.trigger import KafkaPosition, Trigger
 from tests.bench.operator.place import Place
 from tests.system.endpoints import broker
 
@@ -85,7 +85,7 @@ class BareConsumer:
 def trigger(place: Place, offset: int) -> Trigger:
     """Give the trigger of a made-up record, for requests that are created barely."""
     return Trigger(
-        Origin(place.topic, 0, offset, 1_780_000_000_000 + offset), "drift_detected", VALUE
+        KafkaPosition(place.topic, 0, offset, 1_780_000_000_000 + offset), "drift_detected", VALUE
     )
 
 

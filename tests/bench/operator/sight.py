@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
-from retraining_operator.kube.client import JOBS, REQUESTS, Kind
+from retraining_operator.kube.client import JOBS, REQUESTS, ResourceKind
 from tests.bench.operator.place import Place
 
 Body = dict[str, Any]
@@ -54,7 +54,7 @@ class Sight:
 
 @asynccontextmanager
 async def watching(
-    place: Place, kind: Kind, name_of: Callable[[Body], str | None]
+    place: Place, kind: ResourceKind, name_of: Callable[[Body], str | None]
 ) -> AsyncIterator[Sight]:
     """Watch a kind; `name_of` gives the name under which an object that is so counts, None for one that is not."""
     sight = Sight()

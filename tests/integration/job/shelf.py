@@ -14,7 +14,7 @@ from retraining_job.model.state import state_text
 from retraining_job.registry.champion import read_champion
 from retraining_job.registry.keys import Keys
 from retraining_job.registry.manifest import origin_of
-from retraining_job.registry.publish import Parcel, publish
+from retraining_job.registry.publish import ModelPackage, publish
 from retraining_job.settings import DecideSettings
 
 NAMES = ("amount", "hour_of_day")
@@ -75,7 +75,7 @@ class Shelf:
     def parcel(self, seed=1, **origin):
         model = model_of_seed(seed)
         settings = self.settings()
-        return Parcel(
+        return ModelPackage(
             dumped(model, settings.deviation_class),
             state_text(model),
             origin_of(settings, **origin),

@@ -18,7 +18,7 @@ from psycopg2.extras import execute_values
 from pydantic import SecretStr
 
 from retraining_job.contract import ExitCode, Preset
-from retraining_job.errors import BadConfiguration, BadData
+from retraining_job.errors import BadConfigurationError, BadDataError
 from retraining_job.events import table as events_table
 from retraining_job.events.source import Table
 from retraining_job.infra import postgres
@@ -211,7 +211,7 @@ def exit_code(preset, number, folder):
     else:
         failure = None
     if failure is not None:
-        assert isinstance(failure, (BadData, BadConfiguration)), repr(failure)
+        assert isinstance(failure, (BadDataError, BadConfigurationError)), repr(failure)
         assert str(failure).endswith(".")
         return code
     if contest.window:

@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from retraining_job.errors import BadData
+from retraining_job.errors import BadDataError
 from retraining_job.registry.pending import Expired, Rejected, decide, store_challenger
-from retraining_job.registry.publish import Overtaken, Parcel, Published
+from retraining_job.registry.publish import ModelPackage, Overtaken, Published
 from tests.integration.job.shelf import KEY, Shelf, model_of_seed, result_of, score
 
 
@@ -22,7 +22,7 @@ def shelf(redis_url, key_prefix):
 
 def wait(shelf, run_id="run-2", seed=2, **settings):
     result = result_of(run_id, None, promoted=False, withheld="AwaitingDecision")
-    parcel = Parcel(b"", shelf.parcel(seed).state, shelf.parcel(seed).origin)
+    parcel = ModelPackage(b"", shelf.parcel(seed).state, shelf.parcel(seed).origin)
     stamp = shelf.champion(**settings).stamp
     store_challenger(
         shelf.settings(run_id, **settings), parcel, judged_against=stamp, result=result
@@ -104,14 +104,14 @@ def changed(shelf, key, **fields):
 def test_damaged_challenger_is_told(shelf, fields, says):
     changed(shelf, "run-2", **fields)
     before = shelf.picture()
-    with pytest.raises(BadData, match=says):
+    with pytest.raises(BadDataError, match=says):
         decided(shelf, "approve")
     assert shelf.picture() == before
 
 
 def test_challenger_without_a_state_cannot_wait(shelf):
-    parcel = Parcel(b"x", None, shelf.parcel().origin)
-    with pytest.raises(BadData, match="has no state"):
+    parcel = ModelPackage(b"x", None, shelf.parcel().origin)
+    with pytest.raises(BadDataError, match="has no state"):
         store_challenger(
             shelf.settings("run-3"),
             parcel,
@@ -121,7 +121,7 @@ def test_challenger_without_a_state_cannot_wait(shelf):
 
 
 def test_unsigned_challenger_is_not_believed_once_a_key_is_set(shelf):
-    with pytest.raises(BadData, match="it is not signed"):
+    with pytest.raises(BadDataError, match="it is not signed"):
         decided(shelf, "approve", SIGNING_KEY=KEY)
 
 
@@ -130,7 +130,7 @@ def test_challenger_of_another_run_is_not_believed(redis_url, key_prefix):
     wait(shelf, "run-1")
     wait(shelf, "run-2", seed=3)
     shelf.redis.copy(shelf.keys.challenger("run-1"), shelf.keys.challenger("run-2"), replace=True)
-    with pytest.raises(BadData, match="cannot be believed"):
+    with pytest.raises(BadDataError, match="cannot be believed"):
         decided(shelf, "approve", "run-2")
     assert isinstance(decided(shelf, "approve", "run-1"), Published)
     shelf.redis.close()

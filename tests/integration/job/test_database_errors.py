@@ -8,7 +8,7 @@ import pytest
 from psycopg2 import sql
 from pydantic import SecretStr
 
-from retraining_job.errors import BadConfiguration, BadData, DependencyAway
+from retraining_job.errors import BadConfigurationError, BadDataError, DependencyUnavailableError
 from retraining_job.infra.postgres import database
 from tests.integration.job.servers import postgres_server
 from tests.integration.job.test_failures import with_password
@@ -49,24 +49,24 @@ def url_of(server, user="postgres", password="", name="postgres", more=""):
     [
         (
             {"user": "worker", "password": "wrong"},
-            BadConfiguration,
+            BadConfigurationError,
             r"refuses the login.*Passwort.*SQLSTATE 28P01",
         ),
-        ({"user": "worker"}, BadConfiguration, r"refuses the login.*SQLSTATE 28P01"),
-        ({"user": "nobody"}, BadConfiguration, "SQLSTATE 28000"),
-        ({"user": "barred"}, BadConfiguration, "SQLSTATE 28000"),
-        ({"user": "shunned"}, BadConfiguration, "SQLSTATE 28000"),
-        ({"name": "nowhere"}, BadConfiguration, r"has no such database.*SQLSTATE 3D000"),
-        ({"name": "closed"}, BadConfiguration, "SQLSTATE 55000"),
-        ({"user": "alone"}, DependencyAway, r"no connection left.*SQLSTATE 53300"),
+        ({"user": "worker"}, BadConfigurationError, r"refuses the login.*SQLSTATE 28P01"),
+        ({"user": "nobody"}, BadConfigurationError, "SQLSTATE 28000"),
+        ({"user": "barred"}, BadConfigurationError, "SQLSTATE 28000"),
+        ({"user": "shunned"}, BadConfigurationError, "SQLSTATE 28000"),
+        ({"name": "nowhere"}, BadConfigurationError, r"has no such database.*SQLSTATE 3D000"),
+        ({"name": "closed"}, BadConfigurationError, "SQLSTATE 55000"),
+        ({"user": "alone"}, DependencyUnavailableError, r"no connection left.*SQLSTATE 53300"),
         (
             {"more": "?sslmode=require"},
-            BadConfiguration,
+            BadConfigurationError,
             r"cannot be encrypted as asked.*offers no encryption",
         ),
         (
             {"more": "?sslmode=verify-ca&sslrootcert=/nowhere/ca.crt"},
-            BadConfiguration,
+            BadConfigurationError,
             r"no file.*sslrootcert",
         ),
     ],
@@ -79,24 +79,54 @@ def test_login_that_fails_is_classified_in_any_language(german_server, login, ki
 
 
 ERRORS = {
-    "22012": (BadData, "SELECT 1 / 0"),
-    "42P01": (BadConfiguration, "SELECT * FROM nowhere"),
-    "42501": (BadConfiguration, "SET ROLE worker; SELECT pg_read_file('/etc/passwd')"),
-    "42703": (BadConfiguration, "SELECT nothing"),
-    "3F000": (BadConfiguration, "CREATE TABLE nowhere.at_all ()"),
-    "25006": (DependencyAway, "SET TRANSACTION READ ONLY; CREATE TABLE any_table ()"),
-    "P0001": (BadData, "DO $$ BEGIN RAISE EXCEPTION 'so'; END $$"),
-    "40001": (DependencyAway, "DO $$ BEGIN RAISE EXCEPTION 'so' USING ERRCODE = '40001'; END $$"),
-    "40P01": (DependencyAway, "DO $$ BEGIN RAISE EXCEPTION 'so' USING ERRCODE = '40P01'; END $$"),
-    "53100": (DependencyAway, "DO $$ BEGIN RAISE EXCEPTION 'so' USING ERRCODE = '53100'; END $$"),
-    "53200": (DependencyAway, "DO $$ BEGIN RAISE EXCEPTION 'so' USING ERRCODE = '53200'; END $$"),
-    "54001": (BadConfiguration, "DO $$ BEGIN RAISE EXCEPTION 'so' USING ERRCODE = '54001'; END $$"),
-    "58030": (DependencyAway, "DO $$ BEGIN RAISE EXCEPTION 'so' USING ERRCODE = '58030'; END $$"),
-    "72000": (DependencyAway, "DO $$ BEGIN RAISE EXCEPTION 'so' USING ERRCODE = '72000'; END $$"),
-    "XX001": (DependencyAway, "DO $$ BEGIN RAISE EXCEPTION 'so' USING ERRCODE = 'XX001'; END $$"),
-    "HV00N": (DependencyAway, "DO $$ BEGIN RAISE EXCEPTION 'so' USING ERRCODE = 'HV00N'; END $$"),
-    "ZZ123": (DependencyAway, "DO $$ BEGIN RAISE EXCEPTION 'so' USING ERRCODE = 'ZZ123'; END $$"),
-    "57P01": (DependencyAway, "SELECT pg_terminate_backend(pg_backend_pid())"),
+    "22012": (BadDataError, "SELECT 1 / 0"),
+    "42P01": (BadConfigurationError, "SELECT * FROM nowhere"),
+    "42501": (BadConfigurationError, "SET ROLE worker; SELECT pg_read_file('/etc/passwd')"),
+    "42703": (BadConfigurationError, "SELECT nothing"),
+    "3F000": (BadConfigurationError, "CREATE TABLE nowhere.at_all ()"),
+    "25006": (DependencyUnavailableError, "SET TRANSACTION READ ONLY; CREATE TABLE any_table ()"),
+    "P0001": (BadDataError, "DO $$ BEGIN RAISE EXCEPTION 'so'; END $$"),
+    "40001": (
+        DependencyUnavailableError,
+        "DO $$ BEGIN RAISE EXCEPTION 'so' USING ERRCODE = '40001'; END $$",
+    ),
+    "40P01": (
+        DependencyUnavailableError,
+        "DO $$ BEGIN RAISE EXCEPTION 'so' USING ERRCODE = '40P01'; END $$",
+    ),
+    "53100": (
+        DependencyUnavailableError,
+        "DO $$ BEGIN RAISE EXCEPTION 'so' USING ERRCODE = '53100'; END $$",
+    ),
+    "53200": (
+        DependencyUnavailableError,
+        "DO $$ BEGIN RAISE EXCEPTION 'so' USING ERRCODE = '53200'; END $$",
+    ),
+    "54001": (
+        BadConfigurationError,
+        "DO $$ BEGIN RAISE EXCEPTION 'so' USING ERRCODE = '54001'; END $$",
+    ),
+    "58030": (
+        DependencyUnavailableError,
+        "DO $$ BEGIN RAISE EXCEPTION 'so' USING ERRCODE = '58030'; END $$",
+    ),
+    "72000": (
+        DependencyUnavailableError,
+        "DO $$ BEGIN RAISE EXCEPTION 'so' USING ERRCODE = '72000'; END $$",
+    ),
+    "XX001": (
+        DependencyUnavailableError,
+        "DO $$ BEGIN RAISE EXCEPTION 'so' USING ERRCODE = 'XX001'; END $$",
+    ),
+    "HV00N": (
+        DependencyUnavailableError,
+        "DO $$ BEGIN RAISE EXCEPTION 'so' USING ERRCODE = 'HV00N'; END $$",
+    ),
+    "ZZ123": (
+        DependencyUnavailableError,
+        "DO $$ BEGIN RAISE EXCEPTION 'so' USING ERRCODE = 'ZZ123'; END $$",
+    ),
+    "57P01": (DependencyUnavailableError, "SELECT pg_terminate_backend(pg_backend_pid())"),
 }
 
 
@@ -129,7 +159,7 @@ def test_limit_of_time_names_itself_its_owner_and_what_to_do(german_server, whos
     alter("SET statement_timeout = '50ms'")
     try:
         with (
-            pytest.raises(BadConfiguration) as error,
+            pytest.raises(BadConfigurationError) as error,
             database(url_of(german_server, "hasty")) as connection,
         ):
             connection.cursor().execute("SELECT pg_sleep(5)")
@@ -145,7 +175,7 @@ def test_limit_of_time_names_itself_its_owner_and_what_to_do(german_server, whos
 @pytest.mark.parametrize("name", ["lock_timeout", "statement_timeout"])
 def test_limit_in_the_url_names_the_url(german_server, name):
     url = url_of(german_server, more=f"?options=-c%20{name}%3D60")
-    told = DependencyAway if name == "lock_timeout" else BadConfiguration
+    told = DependencyUnavailableError if name == "lock_timeout" else BadConfigurationError
     with (
         closing(psycopg2.connect(url_of(german_server).get_secret_value())) as other,
         other.cursor() as holder,
@@ -161,7 +191,7 @@ def test_limit_in_the_url_names_the_url(german_server, name):
 
 
 def test_statement_that_a_person_cancels_is_tried_again(german_server):
-    told = pytest.raises(DependencyAway, match="Somebody cancelled")
+    told = pytest.raises(DependencyUnavailableError, match="Somebody cancelled")
     with told, database(url_of(german_server)) as connection, connection.cursor() as cursor:
         cursor.execute(
             "DO $$ BEGIN PERFORM pg_cancel_backend(pg_backend_pid()); PERFORM pg_sleep(5); END $$"

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from pydantic import SecretStr
 
-from retraining_job.errors import BadConfiguration, BadData, DependencyAway
+from retraining_job.errors import BadConfigurationError, BadDataError, DependencyUnavailableError
 from retraining_job.events.columns import columns_of
 from retraining_job.events.copy_columns import read_columns
 from retraining_job.events.table import read_events
@@ -140,7 +140,7 @@ def test_truth_comes_from_the_column_that_is_named(table, url, kind):
 @pytest.mark.parametrize("read", READERS)
 def test_truth_column_that_is_not_there_names_the_setting(url, read):
     with pytest.raises(
-        BadConfiguration, match=r'"chargeback" does not exist.*trainer\.truthColumn'
+        BadConfigurationError, match=r'"chargeback" does not exist.*trainer\.truthColumn'
     ):
         read(url, "scored_events", 10, "chargeback")
 
@@ -148,7 +148,7 @@ def test_truth_column_that_is_not_there_names_the_setting(url, read):
 @pytest.mark.parametrize("read", READERS)
 def test_column_without_times_is_refused_before_any_row_is_read(table, url, read):
     table.sql("ALTER TABLE scored_events ALTER timestamp TYPE interval USING NULL")
-    with pytest.raises(BadConfiguration, match="holds no times"):
+    with pytest.raises(BadConfigurationError, match="holds no times"):
         read(url, "scored_events", 10)
 
 
@@ -164,7 +164,7 @@ def test_database_that_goes_away_while_it_is_read_may_come_back(table, url, read
     fill(table, [(f"2026-01-0{number}Z", 1, 0, '{"a": 1}') for number in (1, 2, 3)])
     table.sql("CREATE VIEW falling AS SELECT timestamp, amount, anomaly_score, is_anomaly, fall() AS anomaly_label,"
               " amount_vs_user_avg, features_json FROM scored_events")  # fmt: skip
-    with pytest.raises(DependencyAway):
+    with pytest.raises(DependencyUnavailableError):
         read(url, "falling", 10)
 
 
@@ -178,7 +178,7 @@ def test_connection_that_is_cut_while_it_is_read_may_be_made_again(world, throug
         if passed > 300_000:
             raise ConnectionAbortedError
 
-    with through_proxy(cut) as environment, pytest.raises(DependencyAway):
+    with through_proxy(cut) as environment, pytest.raises(DependencyUnavailableError):
         read_columns(SecretStr(environment["DATABASE_URL"]), "scored_events", 5_000)
 
 
@@ -187,5 +187,5 @@ def test_names_without_end_are_bad_data(table, url):
         "INSERT INTO scored_events (timestamp, features_json)"
         " SELECT now(), jsonb_build_object('user-' || n, 1) FROM generate_series(1, 1001) AS n"
     )
-    with pytest.raises(BadData, match="more than 1,000 different features"):
+    with pytest.raises(BadDataError, match="more than 1,000 different features"):
         read_columns(url, "scored_events", 2_000)

@@ -4,10 +4,10 @@ import json
 
 import pytest
 
-from retraining_job.registry.champion import UnreadableChampion
+from retraining_job.registry.champion import UnreadableChampionError
 from retraining_job.registry.live import STATE_LIMIT_BYTES
 from retraining_job.registry.manifest import MANIFEST_LIMIT_BYTES
-from retraining_job.registry.publish import Parcel
+from retraining_job.registry.publish import ModelPackage
 from tests.integration.job.shelf import Shelf, model_of_seed, score
 
 
@@ -20,7 +20,7 @@ def shelf(redis_url, key_prefix):
 
 def test_pickle_of_our_own_is_never_parsed(shelf):
     parcel = shelf.parcel(seed=5, features=["amount", "hour_of_day"])
-    shelf.publish(parcel=Parcel(b"no pickle at all", parcel.state, parcel.origin))
+    shelf.publish(parcel=ModelPackage(b"no pickle at all", parcel.state, parcel.origin))
     champion = shelf.champion()
     assert score(champion.model) == score(model_of_seed(5))
     assert (champion.version, champion.highest, champion.manifest.features) == (
@@ -122,7 +122,7 @@ def test_harm_is_told_and_the_champion_stays(shelf, harm, says):
     shelf.publish("run-2", seed=2)
     harm(shelf)
     before = shelf.picture()
-    with pytest.raises(UnreadableChampion, match=says) as caught:
+    with pytest.raises(UnreadableChampionError, match=says) as caught:
         shelf.champion()
     assert str(caught.value).endswith(".")
     assert shelf.picture() == before
@@ -130,18 +130,18 @@ def test_harm_is_told_and_the_champion_stays(shelf, harm, says):
 
 def test_state_that_fits_its_checksum_and_is_none_is_told(shelf):
     parcel = shelf.parcel()
-    shelf.publish(parcel=Parcel(parcel.blob, '{"format": 1}', parcel.origin))
+    shelf.publish(parcel=ModelPackage(parcel.blob, '{"format": 1}', parcel.origin))
     with pytest.raises(
-        UnreadableChampion, match=r"version 1, cannot be judged: .*state.* It stays live"
+        UnreadableChampionError, match=r"version 1, cannot be judged: .*state.* It stays live"
     ):
         shelf.champion()
 
 
 def test_large_pickle_is_not_read(shelf):
     parcel = shelf.parcel()
-    shelf.publish(parcel=Parcel(b"x" * (1 << 20) + b"x", parcel.state, parcel.origin))
+    shelf.publish(parcel=ModelPackage(b"x" * (1 << 20) + b"x", parcel.state, parcel.origin))
     with pytest.raises(
-        UnreadableChampion,
+        UnreadableChampionError,
         match=r"1,048,577 bytes, and no more than 1,048,576.*modelLimitMebibytes",
     ):
         shelf.champion(model_limit_mebibytes=1)

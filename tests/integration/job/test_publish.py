@@ -9,10 +9,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from retraining_job.errors import BadConfiguration, DependencyAway
+from retraining_job.errors import BadConfigurationError, DependencyUnavailableError
 from retraining_job.registry import publish as publishing
 from retraining_job.registry.live import STATE_LIMIT_BYTES
-from retraining_job.registry.publish import Overtaken, Parcel, Published
+from retraining_job.registry.publish import ModelPackage, Overtaken, Published
 from tests.integration.job.shelf import Shelf, model_of_seed, score
 from tests.integration.job.test_failures import with_password
 
@@ -114,7 +114,7 @@ def test_history_keeps_the_newest(shelf):
 def test_model_without_a_state_leaves_none_of_its_predecessor(shelf):
     shelf.publish("run-1", seed=1)
     blob = shelf.parcel(2).blob
-    shelf.publish("run-2", parcel=Parcel(blob, None, shelf.parcel().origin))
+    shelf.publish("run-2", parcel=ModelPackage(blob, None, shelf.parcel().origin))
     assert not shelf.redis.exists(shelf.keys.state)
     assert score(shelf.champion().model) == score(model_of_seed(2))
     shelf.publish("run-3", seed=3)
@@ -124,7 +124,7 @@ def test_model_without_a_state_leaves_none_of_its_predecessor(shelf):
 
 def test_state_that_could_not_be_read_again_is_not_published(shelf):
     parcel = shelf.parcel()
-    shelf.publish(parcel=Parcel(parcel.blob, "x" * (STATE_LIMIT_BYTES + 1), parcel.origin))
+    shelf.publish(parcel=ModelPackage(parcel.blob, "x" * (STATE_LIMIT_BYTES + 1), parcel.origin))
     assert not shelf.redis.exists(shelf.keys.state)
     assert score(shelf.champion().model) == score(model_of_seed(1))
 
@@ -219,12 +219,14 @@ def test_another_type_under_a_key_is_named_and_stays(shelf, key):
     shelf.redis.unlink(name)
     shelf.redis.rpush(name, "something else")
     before = shelf.picture()
-    with pytest.raises(BadConfiguration, match=f"The key {name} in Redis holds a list") as caught:
+    with pytest.raises(
+        BadConfigurationError, match=f"The key {name} in Redis holds a list"
+    ) as caught:
         shelf.publish("run-2", seed=2, champion=champion)
     assert "trainer.modelKey (RETRAIN_MODEL_KEY)" in str(caught.value)
     assert shelf.picture() == before
     if key not in {"run", "challenger"}:
-        with pytest.raises(BadConfiguration, match=f"The key {name} in Redis holds a list"):
+        with pytest.raises(BadConfigurationError, match=f"The key {name} in Redis holds a list"):
             shelf.champion()
 
 
@@ -238,7 +240,7 @@ def test_user_who_may_not_do_all_of_it_does_nothing(shelf, right):
         user, enabled=True, passwords=[f"+{password}"], keys=["*"], commands=commands
     )
     try:
-        with pytest.raises(BadConfiguration, match=f"does not let .*(?i:{right})"):
+        with pytest.raises(BadConfigurationError, match=f"does not let .*(?i:{right})"):
             shelf.publish("run-2", seed=2, REDIS_URL=with_password(shelf.url, password, user))
     finally:
         shelf.redis.acl_deluser(user)
@@ -270,7 +272,8 @@ def test_full_memory_refuses_the_upload(own_shelf, own_redis):
     before = own_shelf.picture()
     fill(own_redis)
     with pytest.raises(
-        DependencyAway, match="memory limit and takes no new model; the live one is untouched"
+        DependencyUnavailableError,
+        match="memory limit and takes no new model; the live one is untouched",
     ):
         own_shelf.publish("run-3", seed=3, champion=champion)
     own_redis.config_set("maxmemory", 0)
@@ -289,7 +292,7 @@ def test_memory_that_is_full_after_the_upload_leaves_nothing_half_done(
         return script
 
     monkeypatch.setattr(publishing, "script", full_now)
-    with pytest.raises(DependencyAway, match="memory limit"):
+    with pytest.raises(DependencyUnavailableError, match="memory limit"):
         own_shelf.publish("run-3", seed=3, champion=champion)
     own_redis.config_set("maxmemory", 0)
     assert own_shelf.picture() == before, "the upload is gone, too"
@@ -306,7 +309,9 @@ def test_upload_that_redis_has_evicted_is_another_try(own_shelf, own_redis, monk
         return script
 
     monkeypatch.setattr(publishing, "script", evicting)
-    with pytest.raises(DependencyAway, match=r"Redis dropped the uploaded model|memory limit"):
+    with pytest.raises(
+        DependencyUnavailableError, match=r"Redis dropped the uploaded model|memory limit"
+    ):
         own_shelf.publish("run-3", seed=3, champion=champion)
     own_redis.config_set("maxmemory", 0)
     assert own_shelf.picture() == before
@@ -324,7 +329,9 @@ def test_read_only_replica_is_told_apart(own_shelf, own_redis):
     champion = own_shelf.champion()
     before = own_shelf.picture()
     own_redis.replicaof("127.0.0.1", 1)
-    with pytest.raises(DependencyAway, match="read-only replica; it must be the primary"):
+    with pytest.raises(
+        DependencyUnavailableError, match="read-only replica; it must be the primary"
+    ):
         own_shelf.publish("run-3", seed=3, champion=champion)
     own_redis.replicaof("NO", "ONE")
     assert own_shelf.picture() == before

@@ -7,7 +7,7 @@ import psycopg2
 import pytest
 from pydantic import SecretStr
 
-from retraining_job.errors import BadConfiguration
+from retraining_job.errors import BadConfigurationError
 from retraining_job.events.columns import columns_of
 from retraining_job.events.copy_columns import read_columns
 from retraining_job.events.table import read_events, read_table
@@ -166,7 +166,7 @@ def test_column_that_cannot_hold_what_it_should_is_named_with_its_type(
     table.sql("CREATE EXTENSION IF NOT EXISTS hstore")
     table.sql(f"ALTER TABLE scored_events ALTER {column} TYPE {kind} USING NULL")
     for read in (read_events, read_columns):
-        with pytest.raises(BadConfiguration, match=told):
+        with pytest.raises(BadConfigurationError, match=told):
             read(url, "scored_events", 10)
 
 
@@ -228,7 +228,7 @@ def test_table_of_other_types_and_kinds_is_read(table, url, statements):
 
 def test_materialized_view_that_was_never_filled_is_a_wrong_setting(table, url):
     table.sql("CREATE MATERIALIZED VIEW empty AS SELECT * FROM scored_events WITH NO DATA")
-    with pytest.raises(BadConfiguration, match=r"not ready for use.*SQLSTATE 55000"):
+    with pytest.raises(BadConfigurationError, match=r"not ready for use.*SQLSTATE 55000"):
         read_columns(url, "empty", 10)
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from retraining_job.errors import BadConfiguration
+from retraining_job.errors import BadConfigurationError
 from retraining_job.registry.history import history
 from retraining_job.registry.pending import decide
 from retraining_job.registry.restore import rollback
@@ -56,5 +56,5 @@ def test_documented_rights_are_enough(shelf_with):
 
 @pytest.mark.parametrize("missing", ["@scripting", "@string", "@hash", "@keyspace", "@transaction"])
 def test_missing_right_is_named_as_the_setting_s_and_the_page_is_named(shelf_with, missing):
-    with pytest.raises(BadConfiguration, match=r"docs/operations\.md"):
+    with pytest.raises(BadConfigurationError, match=r"docs/operations\.md"):
         do_all(shelf_with([right for right in documented_rights() if right != f"+{missing}"]))

@@ -5,10 +5,10 @@ import json
 import pytest
 
 from retraining_job.registry import restore as rolling
-from retraining_job.registry.champion import UnreadableChampion
+from retraining_job.registry.champion import UnreadableChampionError
 from retraining_job.registry.history import history, table
-from retraining_job.registry.publish import Parcel
-from retraining_job.registry.restore import NoWayBack, rollback
+from retraining_job.registry.publish import ModelPackage
+from retraining_job.registry.restore import RollbackImpossibleError, rollback
 from tests.integration.job.shelf import Shelf, model_of_seed, score
 
 
@@ -80,7 +80,7 @@ def test_notice_says_what_happened(shelf):
 
 def test_model_that_redis_has_lost_is_put_back_from_its_state(shelf):
     shelf.redis.delete(shelf.keys.model)
-    with pytest.raises(UnreadableChampion, match="rollback --to 4"):
+    with pytest.raises(UnreadableChampionError, match="rollback --to 4"):
         shelf.champion()
     roll_back(shelf, 4)
     assert score(shelf.champion().model) == score(model_of_seed(4))
@@ -133,21 +133,21 @@ def test_what_cannot_be_restored_is_told_and_changes_nothing(shelf, harm, to, sa
     if harm:
         harm(shelf)
     before = shelf.picture()
-    with pytest.raises(NoWayBack, match=says):
+    with pytest.raises(RollbackImpossibleError, match=says):
         roll_back(shelf, to)
     assert shelf.picture() == before
 
 
 def test_nothing_to_go_back_to(shelf):
     shelf.redis.delete(shelf.keys.history)
-    with pytest.raises(NoWayBack, match="There is no former champion"):
+    with pytest.raises(RollbackImpossibleError, match="There is no former champion"):
         roll_back(shelf, 2)
 
 
 def test_state_that_gives_another_model_is_not_restored(shelf):
     entry = shelf.history[2]
     change_entry(2, manifest={**entry["manifest"], "pickle_sha256": "0"})(shelf)
-    with pytest.raises(NoWayBack, match="does not give the model of then"):
+    with pytest.raises(RollbackImpossibleError, match="does not give the model of then"):
         roll_back(shelf, 2)
 
 
@@ -168,7 +168,7 @@ def test_model_that_goes_live_meanwhile_wins(shelf, monkeypatch):
         return rebuild(settings, state)
 
     monkeypatch.setattr(rolling, "rebuilt_pickle", overtaken)
-    with pytest.raises(NoWayBack, match="Meanwhile version 5 of run run-5 went live"):
+    with pytest.raises(RollbackImpossibleError, match="Meanwhile version 5 of run run-5 went live"):
         roll_back(shelf, 2)
     assert score(shelf.champion().model) == score(model_of_seed(5))
     assert not shelf.staged
@@ -190,10 +190,10 @@ def test_history_names_each_version_and_whether_it_can_come_back(shelf):
 
 def test_pickle_of_ours_without_a_state_comes_back(shelf):
     parcel = shelf.parcel(7)
-    shelf.publish("run-5", parcel=Parcel(parcel.blob, None, parcel.origin))
+    shelf.publish("run-5", parcel=ModelPackage(parcel.blob, None, parcel.origin))
     shelf.publish("run-6", seed=8)
     shelf.redis.setrange(shelf.keys.kept_pickle(5), 100, b"?")
-    with pytest.raises(NoWayBack, match="history:5, is damaged"):
+    with pytest.raises(RollbackImpossibleError, match="history:5, is damaged"):
         roll_back(shelf, 5)
     shelf.redis.set(shelf.keys.kept_pickle(5), parcel.blob)
     roll_back(shelf, 5)

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from retraining_job.errors import BadConfiguration, BadData, DependencyAway
-from retraining_job.registry.champion import UnreadableChampion
-from retraining_job.registry.restore import NoWayBack, rollback
+from retraining_job.errors import BadConfigurationError, BadDataError, DependencyUnavailableError
+from retraining_job.registry.champion import UnreadableChampionError
+from retraining_job.registry.restore import RollbackImpossibleError, rollback
 from retraining_job.runs import sign as signing_command
 from retraining_job.runs.sign import sign
 from tests.integration.job.shelf import KEY, Shelf, model_of_seed, score
@@ -99,7 +99,7 @@ def test_forged_champion_is_refused_until_a_person_signs_it(shelf, forge, says):
     forge(shelf)
     before = shelf.picture()
     with pytest.raises(
-        UnreadableChampion, match=rf"{says}.*signing\.existingSecret.*retraining_job sign"
+        UnreadableChampionError, match=rf"{says}.*signing\.existingSecret.*retraining_job sign"
     ) as caught:
         shelf.champion()
     assert KEY not in str(caught.value)
@@ -131,7 +131,7 @@ def test_recorded_shape_of_the_input_is_believed_with_its_own_signature_alone(sh
     ):
         shelf.redis.set(shelf.keys.meta, json.dumps({**meta, **forged}))
         with pytest.raises(
-            UnreadableChampion,
+            UnreadableChampionError,
             match="the shape of the input that its manifest records is not signed",
         ):
             shelf.champion()
@@ -141,7 +141,7 @@ def test_recorded_shape_of_the_input_is_believed_with_its_own_signature_alone(sh
 
 
 def test_another_key_is_another_signature(shelf):
-    with pytest.raises(UnreadableChampion, match="signature does not fit"):
+    with pytest.raises(UnreadableChampionError, match="signature does not fit"):
         shelf.champion(SIGNING_KEY=OTHER_KEY)
 
 
@@ -156,19 +156,19 @@ def test_foreign_champion_that_was_signed_is_read_by_the_allow_list(shelf, tmp_p
     mark = tmp_path / "mark"
     shelf.put_foreign(version=3, blob=pickle.dumps({"hst": Evil(f"touch {mark}"), "sad": 1}))
     sign(shelf.settings())
-    with pytest.raises(UnreadableChampion, match=r"names posix\.system"):
+    with pytest.raises(UnreadableChampionError, match=r"names posix\.system"):
         shelf.champion()
     assert not mark.exists()
 
 
 def test_what_is_not_there_or_not_whole_is_not_signed(shelf):
-    with pytest.raises(BadConfiguration, match="no key to sign with"):
+    with pytest.raises(BadConfigurationError, match="no key to sign with"):
         sign(shelf.settings(SIGNING_KEY=""))
     shelf.redis.setrange(shelf.keys.model, 100, b"?")
-    with pytest.raises(BadData, match=r"damaged or was replaced.*It was not signed"):
+    with pytest.raises(BadDataError, match=r"damaged or was replaced.*It was not signed"):
         sign(shelf.settings())
     shelf.redis.delete(shelf.keys.model, shelf.keys.meta)
-    with pytest.raises(BadData, match="There is no live model"):
+    with pytest.raises(BadDataError, match="There is no live model"):
         sign(shelf.settings())
 
 
@@ -182,7 +182,7 @@ def test_model_that_changes_while_it_is_signed_is_not_signed(shelf, monkeypatch)
 
     monkeypatch.setattr(signing_command, "present_manifest", overtaken)
     meta = shelf.meta
-    with pytest.raises(DependencyAway, match="changed while it was being signed"):
+    with pytest.raises(DependencyUnavailableError, match="changed while it was being signed"):
         sign(shelf.settings(SIGNING_KEY=OTHER_KEY))
     assert shelf.meta == meta
 
@@ -201,7 +201,9 @@ def test_forged_history_is_not_restored(shelf, key):
         entry = {"manifest": {**entry["manifest"], "state_sha256": digest}, "state": forged.state}
         shelf.redis.hset(shelf.keys.history, 1, json.dumps(entry))
     before = shelf.picture()
-    with pytest.raises(NoWayBack, match=r"its signature does not fit.*without the key"):
+    with pytest.raises(
+        RollbackImpossibleError, match=r"its signature does not fit.*without the key"
+    ):
         rollback(shelf.settings("back", SIGNING_KEY=key), 1, floor=0)
     assert shelf.picture() == before
 

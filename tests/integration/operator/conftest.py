@@ -16,10 +16,10 @@ from typing import Any
 import pytest
 
 from retraining_operator.context import Context
-from retraining_operator.controller.executor import Worker
+from retraining_operator.controller.executor import Executor
 from retraining_operator.controller.reconciler import Reconciler
-from retraining_operator.kube.client import Cluster, connect
-from retraining_operator.kube.event_recorder import Narrator
+from retraining_operator.kube.client import KubeClient, connect
+from retraining_operator.kube.event_recorder import EventRecorder
 from retraining_operator.priority import LINGER_SECONDS
 from retraining_operator.settings import Settings
 from tests.integration.operator.runs import Start, free_port
@@ -94,7 +94,7 @@ def settings(namespace: Kubectl) -> Settings:
 
 
 @pytest.fixture
-async def cluster(settings: Settings) -> AsyncIterator[Cluster]:
+async def cluster(settings: Settings) -> AsyncIterator[KubeClient]:
     """Connect as the operator does."""
     async with connect(settings.namespace, str(STATE / "kubeconfig")) as connected:
         yield connected
@@ -153,14 +153,14 @@ def operator(settings: Settings, tmp_path: Path) -> Iterator[Start]:
         process.wait()
 
 
-def build_reconciler(context: Context, cluster: Cluster) -> Reconciler:
+def build_reconciler(context: Context, cluster: KubeClient) -> Reconciler:
     """Compose a reconciler as `__main__` does."""
 
     def now() -> datetime:
         return datetime.now(UTC)
 
     return Reconciler(
-        context, cluster, Worker(context, cluster, Narrator(cluster, "test"), now), now
+        context, cluster, Executor(context, cluster, EventRecorder(cluster, "test"), now), now
     )
 
 

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from retraining_operator.kafka.consumer import Consumer
-from retraining_operator.kafka.membership import Progress
+from retraining_operator.kafka.membership import PartitionProgress
 from retraining_operator.kafka.partition_reader import UndecodableBatch
 from retraining_operator.observability.metrics import Metrics
 from retraining_operator.settings import Kafka
@@ -24,14 +24,14 @@ class Taken:
         self.values: list[bytes | None] = []
         self.skipped: list[UndecodableBatch] = []
 
-    async def accept(self, records: Sequence[Any], topic_id: str | None) -> Progress:  # noqa: ARG002
+    async def accept(self, records: Sequence[Any], topic_id: str | None) -> PartitionProgress:  # noqa: ARG002
         """Record a batch."""
         for record in records:
             if isinstance(record, UndecodableBatch):
                 self.skipped.append(record)
             else:
                 self.values.append(record.value)
-        return Progress({}, {}, set())
+        return PartitionProgress({}, {}, set())
 
 
 @asynccontextmanager

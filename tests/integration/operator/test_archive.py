@@ -15,8 +15,8 @@ from pydantic import SecretStr
 
 from retraining_job.audit.migrations import migrate
 from retraining_job.settings import MigrateSettings
-from retraining_operator.audit.table import Unreadable
-from retraining_operator.audit.writer import Archive, known
+from retraining_operator.audit.table import AuditUnavailableError
+from retraining_operator.audit.writer import AuditWriter, known
 from tests.system.endpoints import at
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -73,7 +73,7 @@ def outcomes(sql: Sql) -> list[tuple[Any, ...]]:
 async def test_failure_gets_its_row_and_writing_it_again_changes_nothing(
     url: SecretStr, sql: Sql
 ) -> None:
-    archive = Archive(url)
+    archive = AuditWriter(url)
     for _ in range(2):
         assert (await archive.keep(row()))[:2] == ("True", "Recorded")
     assert outcomes(sql) == [("r", None, "OutOfMemory", "Too large.", "The end.")]
@@ -85,7 +85,7 @@ async def test_trainer_s_verdict_stays_and_gets_the_log_s_tail(url: SecretStr, s
         "INSERT INTO retraining_runs (run_id, verdict, reason, message, version, started_at, finished_at)"
         " VALUES ('r', 'Promoted', 'superior', 'Better.', 3, now(), now())"
     )
-    await Archive(url).keep(row(reason="DeadlineExceeded", message="Late."))
+    await AuditWriter(url).keep(row(reason="DeadlineExceeded", message="Late."))
     assert outcomes(sql) == [("r", "Promoted", "superior", "Better.", "The end.")]
     assert sql("SELECT version FROM retraining_runs") == [(3,)]
 
@@ -95,7 +95,7 @@ async def test_end_of_the_run_replaces_what_an_attempt_has_left(url: SecretStr, 
         "INSERT INTO retraining_runs (run_id, reason, message, n_samples, started_at, finished_at)"
         " VALUES ('r', 'announced', 'About to publish.', 600, now(), now())"
     )
-    await Archive(url).keep(row())
+    await AuditWriter(url).keep(row())
     assert outcomes(sql) == [("r", None, "OutOfMemory", "Too large.", "The end.")]
     assert sql("SELECT n_samples FROM retraining_runs") == [(600,)]
 
@@ -111,14 +111,14 @@ async def test_decision_that_failed_changes_what_nobody_has_decided(
         " VALUES ('r', 'Promoted', %s, 'superior', 'Better.', now(), now())",
         withheld,
     )
-    await Archive(url).keep(row(verdict="Promoted", decided=True))
+    await AuditWriter(url).keep(row(verdict="Promoted", decided=True))
     assert sql("SELECT verdict, withheld, reason FROM retraining_runs") == [
         ("Promoted", None, "OutOfMemory" if withheld else "superior")
     ]
 
 
 async def test_database_without_the_table_says_how_to_get_it(database_url: str) -> None:
-    truth, reason, message = await Archive(SecretStr(database_url)).keep(row())
+    truth, reason, message = await AuditWriter(SecretStr(database_url)).keep(row())
     assert (truth, reason) == ("False", "NotMigrated")
     assert "python -m retraining_job migrate" in message
 
@@ -127,7 +127,7 @@ async def test_table_of_an_older_migration_gets_what_it_can_hold(url: SecretStr,
     sql(
         "ALTER TABLE retraining_runs DROP COLUMN log_tail, DROP COLUMN withheld, DROP COLUMN promoted"
     )
-    truth, _, message = await Archive(url).keep(row())
+    truth, _, message = await AuditWriter(url).keep(row())
     assert truth == "True"
     assert "no column log_tail" in message
     assert sql("SELECT run_id, reason FROM retraining_runs") == [("r", "OutOfMemory")]
@@ -135,7 +135,7 @@ async def test_table_of_an_older_migration_gets_what_it_can_hold(url: SecretStr,
 
 async def test_row_that_is_refused_holds_up_no_other(url: SecretStr, sql: Sql) -> None:
     sql("ALTER TABLE retraining_runs ADD CONSTRAINT never CHECK (reason <> 'Odd')")
-    archive = Archive(url)
+    archive = AuditWriter(url)
     answers = await asyncio.gather(
         *(archive.keep(row(name, reason=name)) for name in ("A", "Odd", "B"))
     )
@@ -145,7 +145,7 @@ async def test_row_that_is_refused_holds_up_no_other(url: SecretStr, sql: Sql) -
 
 
 async def test_rows_that_come_together_go_together(url: SecretStr, sql: Sql) -> None:
-    archive = Archive(url)
+    archive = AuditWriter(url)
     sql("CREATE TABLE connections (pid int)")
     sql(
         "CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS"
@@ -162,7 +162,7 @@ async def test_database_that_is_away_is_left_alone_for_a_while_and_then_asked_ag
 ) -> None:
     with socket.socket() as nobody:
         nobody.bind(("127.0.0.1", 0))
-        archive = Archive(
+        archive = AuditWriter(
             SecretStr(at(url.get_secret_value(), address=f"127.0.0.1:{nobody.getsockname()[1]}"))
         )
         truth, reason, message = await archive.keep(row())
@@ -178,7 +178,7 @@ async def test_database_that_is_away_is_left_alone_for_a_while_and_then_asked_ag
 
 async def test_silent_database_keeps_nobody_waiting(url: SecretStr) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:  # it takes connections and says nothing
-        archive = Archive(
+        archive = AuditWriter(
             SecretStr(at(url.get_secret_value(), address=f"127.0.0.1:{silent.getsockname()[1]}"))
         )
         asked = asyncio.create_task(archive.keep(row()))
@@ -195,17 +195,17 @@ async def test_silent_database_keeps_nobody_waiting(url: SecretStr) -> None:
 @pytest.mark.parametrize("password", ["hidden-word@x", "hidden-word"])
 async def test_wrong_url_is_told_without_its_password(url: SecretStr, password: str) -> None:
     wrong = f"postgresql://nobody:{password}@{url.get_secret_value().rpartition('@')[2]}"
-    _, reason, message = await Archive(SecretStr(wrong)).keep(row())
+    _, reason, message = await AuditWriter(SecretStr(wrong)).keep(row())
     assert reason == "RecordRefused"
     assert "hidden" not in message
 
 
 async def test_operator_without_a_database_says_so() -> None:
-    assert (await Archive(None).keep(row()))[1] == "NoDatabase"
+    assert (await AuditWriter(None).keep(row()))[1] == "NoDatabase"
 
 
 async def test_runs_that_have_ended_are_known(url: SecretStr) -> None:
-    archive = Archive(url)
+    archive = AuditWriter(url)
     await archive.keep(row("ended"))
     await archive.keep(row("announced", reason="announced"))
     asked = ["fraud/ended", "fraud/announced", "fraud/never"]
@@ -213,12 +213,12 @@ async def test_runs_that_have_ended_are_known(url: SecretStr) -> None:
 
 
 async def test_database_that_knows_of_no_runs_says_so(database_url: str) -> None:
-    with pytest.raises(Unreadable, match='"retraining_runs" does not exist'):
+    with pytest.raises(AuditUnavailableError, match='"retraining_runs" does not exist'):
         await known(SecretStr(database_url), ["fraud/any"])
 
 
 async def test_verdict_is_read_back_with_what_decided(url: SecretStr, sql: Sql) -> None:
-    archive = Archive(url)
+    archive = AuditWriter(url)
     assert await archive.verdict("r") is None
     sql(
         "INSERT INTO retraining_runs (run_id, reason, message, started_at, finished_at)"
@@ -246,5 +246,5 @@ async def test_verdict_is_read_back_with_what_decided(url: SecretStr, sql: Sql) 
 
 
 async def test_database_that_is_away_has_no_verdict() -> None:
-    assert await Archive(None).verdict("r") is None
-    assert await Archive(SecretStr("postgresql://localhost:1/none")).verdict("r") is None
+    assert await AuditWriter(None).verdict("r") is None
+    assert await AuditWriter(SecretStr("postgresql://localhost:1/none")).verdict("r") is None

@@ -13,8 +13,8 @@ from kafka.admin import NewTopic
 
 from retraining_operator.context import Context
 from retraining_operator.kafka.consumer import Consumer
-from retraining_operator.kafka.membership import Progress
-from retraining_operator.kube.client import Cluster
+from retraining_operator.kafka.membership import PartitionProgress
+from retraining_operator.kube.client import KubeClient
 from retraining_operator.observability.metrics import Metrics
 from retraining_operator.settings import Settings
 from tests.integration.operator.topic import Topic, listening, until
@@ -55,15 +55,15 @@ class Sink:
         self.enough = asyncio.Event()
         self.wanted = 1
 
-    async def accept(self, records: Sequence[Any], topic_id: str | None) -> Progress:  # noqa: ARG002
+    async def accept(self, records: Sequence[Any], topic_id: str | None) -> PartitionProgress:  # noqa: ARG002
         if not records:
-            return Progress({}, set(), set())
+            return PartitionProgress({}, set(), set())
         self.entered.set()
         await self.held.wait()
         self.values += [record.value.decode() for record in records]
         if len(self.values) >= self.wanted:
             self.enough.set()
-        return Progress({}, set(), set())
+        return PartitionProgress({}, set(), set())
 
 
 async def run_until(
@@ -177,7 +177,7 @@ def at_the_end(settings: Settings) -> Settings:
 
 
 async def test_group_that_starts_at_the_latest_record_loses_none_sent_while_it_was_away(
-    topic: Topic, settings: Settings, cluster: Cluster, namespace: Kubectl
+    topic: Topic, settings: Settings, cluster: KubeClient, namespace: Kubectl
 ) -> None:
     settings = at_the_end(settings)
     await asyncio.to_thread(topic.send, DRIFT, DRIFT)
@@ -205,7 +205,7 @@ async def test_records_that_kafka_has_deleted_unread_are_told_and_the_rest_is_re
 
 
 async def test_rebalance_in_the_middle_of_a_batch_loses_and_doubles_nothing(
-    topic: Topic, settings: Settings, cluster: Cluster, namespace: Kubectl
+    topic: Topic, settings: Settings, cluster: KubeClient, namespace: Kubectl
 ) -> None:
     await asyncio.to_thread(topic.make, 4)
     full = settings.model_copy(

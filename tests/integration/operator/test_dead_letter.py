@@ -11,7 +11,7 @@ from retraining_operator.intake.intake import Intake
 from retraining_operator.kafka import dead_letters
 from retraining_operator.kafka.partition_reader import UndecodableBatch
 from retraining_operator.kafka.record_batch import Fault
-from retraining_operator.kube.client import Cluster
+from retraining_operator.kube.client import KubeClient
 from retraining_operator.settings import Settings
 from tests.integration.operator.topic import Topic, listening, until
 from tests.system.kubectl import Kubectl
@@ -35,7 +35,7 @@ def made(namespace: Kubectl) -> int:
 
 
 async def test_malformed_record_goes_to_the_dead_letter_topic(
-    namespace: Kubectl, cluster: Cluster, with_dead_letters: Settings, topic: Topic, dead: Topic
+    namespace: Kubectl, cluster: KubeClient, with_dead_letters: Settings, topic: Topic, dead: Topic
 ) -> None:
     await asyncio.to_thread(dead.make)
     await asyncio.to_thread(topic.send, DRIFT, b"\x00drift!", DRIFT, key=b"\xffkey")
@@ -54,7 +54,7 @@ async def test_malformed_record_goes_to_the_dead_letter_topic(
 
 
 async def test_batch_that_cannot_be_decoded_goes_there_with_its_range_also_to_a_compressed_topic(
-    cluster: Cluster, with_dead_letters: Settings, topic: Topic, dead: Topic
+    cluster: KubeClient, with_dead_letters: Settings, topic: Topic, dead: Topic
 ) -> None:
     codec = {"compression.type": "zstd"}
     await asyncio.to_thread(
@@ -82,7 +82,7 @@ async def test_batch_that_cannot_be_decoded_goes_there_with_its_range_also_to_a_
 
 async def test_missing_dead_letter_topic_holds_the_record_and_not_those_behind_it(  # noqa: PLR0917
     namespace: Kubectl,
-    cluster: Cluster,
+    cluster: KubeClient,
     with_dead_letters: Settings,
     topic: Topic,
     dead: Topic,

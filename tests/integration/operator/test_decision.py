@@ -9,14 +9,14 @@ from typing import Any
 
 import pytest
 
-from retraining_operator.api.approval import Ruling
+from retraining_operator.api.approval import Approval
 from retraining_operator.api.job_manifest import build_job
-from retraining_operator.api.outcome import Outcome
+from retraining_operator.api.outcome import JobOutcome
 from retraining_operator.api.request import read_request
 from retraining_operator.api.status import finished
 from retraining_operator.context import Context
-from retraining_operator.contract import Decision, Result
-from retraining_operator.kube.client import JOBS, Cluster
+from retraining_operator.contract import ApprovalDecision, Result
+from retraining_operator.kube.client import JOBS, KubeClient
 from retraining_operator.settings import Settings
 from tests.integration.operator.conftest import build_reconciler, reconcile
 from tests.system.kubectl import Kubectl, wait_for
@@ -46,7 +46,7 @@ def promoted(namespace: Kubectl) -> tuple[str, str]:
     return next((c["status"], c["reason"]) for c in conditions if c["type"] == "Promoted")
 
 
-async def pass_by(context: Context, cluster: Cluster, passes: int = 3) -> None:
+async def pass_by(context: Context, cluster: KubeClient, passes: int = 3) -> None:
     """Make a few passes, as an operator that has just started would."""
     reconciler = build_reconciler(context, cluster)
     await reconciler.seed()
@@ -55,7 +55,7 @@ async def pass_by(context: Context, cluster: Cluster, passes: int = 3) -> None:
 
 
 @pytest.fixture
-async def asked(namespace: Kubectl, cluster: Cluster) -> dict[str, Any]:
+async def asked(namespace: Kubectl, cluster: KubeClient) -> dict[str, Any]:
     """Give a request whose challenger awaits a decision."""
     manifest = {
         "apiVersion": "retraining.dev/v1alpha1",
@@ -65,7 +65,7 @@ async def asked(namespace: Kubectl, cluster: Cluster) -> dict[str, Any]:
     namespace.apply({**manifest, "spec": {"promotion": "Manual", "preset": "recommended"}})
     [body] = namespace.items("retrainrequests")
     request, verdict = read_request(body), result(withheld="AwaitingDecision")
-    status = finished(request, Outcome("Promoted", "Said why.", verdict), datetime.now(UTC))
+    status = finished(request, JobOutcome("Promoted", "Said why.", verdict), datetime.now(UTC))
     return await cluster.patch_status("asked", request.resource_version, status)
 
 
@@ -122,7 +122,7 @@ def patch_status(namespace: Kubectl, kind: str, name: str, status: dict[str, Any
 
 @pytest.mark.usefixtures("no_pods")
 async def test_annotation_becomes_one_job_whoever_sees_it(
-    namespace: Kubectl, cluster: Cluster, settings: Settings, asked: dict[str, Any]
+    namespace: Kubectl, cluster: KubeClient, settings: Settings, asked: dict[str, Any]
 ) -> None:
     annotate(namespace, "approve by Jane Doe")
     await asyncio.gather(*(pass_by(Context(settings), cluster) for _ in range(3)))
@@ -142,7 +142,7 @@ async def test_annotation_becomes_one_job_whoever_sees_it(
 
 @pytest.mark.usefixtures("asked")
 async def test_without_a_decision_no_job_is_created(
-    namespace: Kubectl, cluster: Cluster, context: Context
+    namespace: Kubectl, cluster: KubeClient, context: Context
 ) -> None:
     await pass_by(context, cluster)
     annotate(namespace, "perhaps")
@@ -154,12 +154,14 @@ async def test_without_a_decision_no_job_is_created(
 
 async def test_job_that_was_created_before_a_crash_keeps_its_decision(
     namespace: Kubectl,
-    cluster: Cluster,
+    cluster: KubeClient,
     context: Context,
     settings: Settings,
     asked: dict[str, Any],
 ) -> None:
-    manifest = build_job(read_request(asked), settings, Ruling(Decision.APPROVE, "Jane Doe"))
+    manifest = build_job(
+        read_request(asked), settings, Approval(ApprovalDecision.APPROVE, "Jane Doe")
+    )
     annotate(namespace, "reject by Joe")
     reconciler = build_reconciler(context, cluster)
     await reconciler.seed()
@@ -174,12 +176,12 @@ async def test_job_that_was_created_before_a_crash_keeps_its_decision(
 
 async def test_foreign_job_of_that_name_decides_nothing(
     namespace: Kubectl,
-    cluster: Cluster,
+    cluster: KubeClient,
     context: Context,
     settings: Settings,
     asked: dict[str, Any],
 ) -> None:
-    manifest = build_job(read_request(asked), settings, Ruling(Decision.APPROVE))
+    manifest = build_job(read_request(asked), settings, Approval(ApprovalDecision.APPROVE))
     del manifest["metadata"]["ownerReferences"]
     await cluster.create(JOBS, manifest)
     annotate(namespace, "approve")
@@ -189,7 +191,7 @@ async def test_foreign_job_of_that_name_decides_nothing(
 
 @pytest.mark.usefixtures("asked")
 async def test_decision_ends_in_the_status_and_a_later_one_is_said_once(
-    namespace: Kubectl, cluster: Cluster, context: Context
+    namespace: Kubectl, cluster: KubeClient, context: Context
 ) -> None:
     annotate(namespace, "approve by Jane Doe")
     await pass_by(context, cluster)
@@ -212,7 +214,7 @@ async def test_decision_ends_in_the_status_and_a_later_one_is_said_once(
 
 @pytest.mark.usefixtures("asked")
 async def test_job_that_was_deleted_is_not_created_again(
-    namespace: Kubectl, cluster: Cluster, context: Context
+    namespace: Kubectl, cluster: KubeClient, context: Context
 ) -> None:
     annotate(namespace, "approve")
     await pass_by(context, cluster)

@@ -11,7 +11,7 @@ from pydantic import SecretStr
 from retraining_job.audit.migrations import migrate
 from retraining_job.settings import MigrateSettings
 from retraining_operator.context import Context
-from retraining_operator.kube.client import Cluster
+from retraining_operator.kube.client import KubeClient
 from retraining_operator.settings import Settings
 from tests.integration.operator.test_reconciler import apply, reason, settle
 from tests.system.kubectl import Kubectl, wait_for
@@ -47,7 +47,7 @@ def outcome(namespace: Kubectl, name: str) -> tuple[str, str, int | None]:
 
 @pytest.mark.usefixtures("no_pods")
 async def test_verdict_of_a_run_whose_job_was_deleted_comes_from_the_database(
-    namespace: Kubectl, cluster: Cluster, settings: Settings, database_url: str
+    namespace: Kubectl, cluster: KubeClient, settings: Settings, database_url: str
 ) -> None:
     apply(namespace, "a", "b")
     await settle(Context(settings), cluster)
@@ -60,7 +60,7 @@ async def test_verdict_of_a_run_whose_job_was_deleted_comes_from_the_database(
 
 
 async def test_pod_that_outlives_its_job_may_come_to_a_verdict_and_keeps_its_place(
-    namespace: Kubectl, cluster: Cluster, settings: Settings, database_url: str
+    namespace: Kubectl, cluster: KubeClient, settings: Settings, database_url: str
 ) -> None:
     apply(namespace, "a")
     one = settings.model_copy(

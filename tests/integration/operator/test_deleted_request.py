@@ -10,9 +10,9 @@ from retraining_operator.api.names import request_name
 from retraining_operator.context import Context
 from retraining_operator.intake.catch_up import catch_up
 from retraining_operator.intake.intake import Intake
-from retraining_operator.kube.client import Cluster
+from retraining_operator.kube.client import KubeClient
 from retraining_operator.settings import Settings
-from retraining_operator.watch.requested_positions import RequestedRecords
+from retraining_operator.watch.requested_positions import RequestedPositions
 from tests.integration.operator.conftest import build_reconciler
 from tests.integration.operator.test_intake import Record, names
 from tests.integration.operator.test_process import start  # noqa: F401  # a fixture
@@ -43,7 +43,7 @@ def test_request_that_is_deleted_while_no_operator_runs_is_not_created_again(
 
 
 async def test_request_that_is_deleted_after_the_next_start_is_not_created_again(
-    namespace: Kubectl, cluster: Cluster, settings: Settings, context: Context
+    namespace: Kubectl, cluster: KubeClient, settings: Settings, context: Context
 ) -> None:
     await Intake(Context(settings), cluster).accept(
         [Record(1)], None
@@ -55,7 +55,7 @@ async def test_request_that_is_deleted_after_the_next_start_is_not_created_again
 
 
 async def test_standby_remembers_what_its_watch_has_shown(
-    namespace: Kubectl, cluster: Cluster, settings: Settings, context: Context
+    namespace: Kubectl, cluster: KubeClient, settings: Settings, context: Context
 ) -> None:
     await Intake(Context(settings), cluster).accept([Record(1)], None)
     [body] = namespace.items("retrainrequests")
@@ -66,7 +66,7 @@ async def test_standby_remembers_what_its_watch_has_shown(
 
 
 async def test_copy_of_a_trigger_under_another_name_stands_for_nothing(
-    namespace: Kubectl, cluster: Cluster, settings: Settings, context: Context
+    namespace: Kubectl, cluster: KubeClient, settings: Settings, context: Context
 ) -> None:
     await Intake(Context(settings), cluster).accept([Record(1)], None)
     [body] = namespace.items("retrainrequests")
@@ -80,9 +80,9 @@ async def test_copy_of_a_trigger_under_another_name_stands_for_nothing(
 
 
 async def test_history_that_is_too_old_is_no_reason_to_stop(
-    cluster: Cluster, caplog: pytest.LogCaptureFixture
+    cluster: KubeClient, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
-    requested = RequestedRecords()
+    requested = RequestedPositions()
     await catch_up(cluster, requested, 1)
     assert "no history" in caplog.text

@@ -14,11 +14,18 @@ from kafka import KafkaConsumer, KafkaProducer
 from kafka.consumer.fetcher import ConsumerRecord
 
 from retraining_operator.api.conditions import one_line
-from retraining_operator.api.job_manifest import ImpossibleRequest, build_job
+from retraining_operator.api.job_manifest import InvalidRequestError, build_job
 from retraining_operator.api.request import Manifest, read_request
 from retraining_operator.context import Context
 from retraining_operator.intake.intake import Intake
-from retraining_operator.kube.client import CONNECTIONS, JOBS, REQUESTS, Cluster, Kind, Refused
+from retraining_operator.kube.client import (
+    CONNECTIONS,
+    JOBS,
+    REQUESTS,
+    KubeClient,
+    RequestRefusedError,
+    ResourceKind,
+)
 from retraining_operator.observability.metrics import ACCEPTED
 from retraining_operator.settings import Settings
 from tests.integration.operator.test_intake import count
@@ -53,7 +60,7 @@ def received() -> Iterator[list[ConsumerRecord]]:
 async def test_every_record_is_a_request_or_one_sentence(
     received: list[ConsumerRecord],
     namespace: Kubectl,
-    cluster: Cluster,
+    cluster: KubeClient,
     context: Context,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
@@ -69,7 +76,7 @@ async def test_every_record_is_a_request_or_one_sentence(
 
 
 async def test_every_spec_becomes_a_job_or_one_sentence(
-    cluster: Cluster, settings: Settings
+    cluster: KubeClient, settings: Settings
 ) -> None:
     specs = drawn(st.one_of(plausible_specs, spoilt_specs), SPECS)
     body = {"apiVersion": "retraining.dev/v1alpha1", "kind": "RetrainRequest"}
@@ -88,7 +95,7 @@ async def test_every_spec_becomes_a_job_or_one_sentence(
             assert request.malformed is None, f"the CRD takes what cannot be read: {spec}"
             async with places:
                 jobs.append(await tried(cluster, JOBS, build_job(request, settings)))
-        except (Refused, ImpossibleRequest) as error:
+        except (RequestRefusedError, InvalidRequestError) as error:
             refusals.append((str(error), flaw(one_line(str(error)))))  # as a condition has it
 
     await asyncio.gather(*(follow(number, spec) for number, spec in enumerate(specs)))
@@ -97,7 +104,7 @@ async def test_every_spec_becomes_a_job_or_one_sentence(
     assert jobs
 
 
-async def tried(cluster: Cluster, kind: Kind, manifest: Manifest) -> Manifest:
+async def tried(cluster: KubeClient, kind: ResourceKind, manifest: Manifest) -> Manifest:
     """Let the API server check an object and not keep it."""
     return await cluster._object(
         "POST", kind.path(cluster.namespace), manifest, query={"dryRun": "All"}

@@ -8,7 +8,7 @@ from prometheus_client import generate_latest
 from retraining_operator.api.names import request_name
 from retraining_operator.context import Context
 from retraining_operator.intake.intake import PARALLEL_RECORDS, Intake
-from retraining_operator.kube.client import REQUESTS, Cluster
+from retraining_operator.kube.client import REQUESTS, KubeClient
 from retraining_operator.settings import Settings
 from tests.integration.operator.topic import until
 from tests.system.kubectl import Kubectl, wait_for
@@ -42,7 +42,7 @@ def held(intake: Intake, reason: str) -> bool:
 
 
 async def test_record_that_comes_twice_is_one_request(
-    namespace: Kubectl, cluster: Cluster, context: Context
+    namespace: Kubectl, cluster: KubeClient, context: Context
 ) -> None:
     intake = Intake(context, cluster)
     await intake.accept([Record(1), Record(2)])
@@ -54,7 +54,7 @@ async def test_record_that_comes_twice_is_one_request(
 
 
 async def test_record_that_the_ledger_does_not_know_is_found_by_its_name(
-    namespace: Kubectl, cluster: Cluster, context: Context
+    namespace: Kubectl, cluster: KubeClient, context: Context
 ) -> None:
     await Intake(context, cluster).accept([Record(1), Record(2)], None)
     await Intake(context, cluster).accept([Record(1), Record(2)], None)
@@ -63,7 +63,7 @@ async def test_record_that_the_ledger_does_not_know_is_found_by_its_name(
 
 
 async def test_two_consumers_of_one_record_make_one_request(
-    namespace: Kubectl, cluster: Cluster, context: Context
+    namespace: Kubectl, cluster: KubeClient, context: Context
 ) -> None:
     intakes = [Intake(context, cluster) for _ in range(4)]
     await asyncio.gather(
@@ -74,7 +74,7 @@ async def test_two_consumers_of_one_record_make_one_request(
 
 
 async def test_topic_that_was_made_again_gives_new_requests(
-    namespace: Kubectl, cluster: Cluster, context: Context
+    namespace: Kubectl, cluster: KubeClient, context: Context
 ) -> None:
     intake = Intake(context, cluster)
     await intake.accept([Record(1)])
@@ -83,7 +83,7 @@ async def test_topic_that_was_made_again_gives_new_requests(
 
 
 async def test_malformed_record_does_not_stop_the_batch(
-    namespace: Kubectl, cluster: Cluster, context: Context
+    namespace: Kubectl, cluster: KubeClient, context: Context
 ) -> None:
     intake = Intake(context, cluster)
     await intake.accept([Record(1), Record(2, b"drift!"), Record(3, None), Record(4)])
@@ -92,7 +92,7 @@ async def test_malformed_record_does_not_stop_the_batch(
 
 
 async def test_foreign_object_of_the_same_name_is_no_duplicate(
-    cluster: Cluster, context: Context
+    cluster: KubeClient, context: Context
 ) -> None:
     metadata = {"name": request_name("drift", 0, 1, 1_750_000_000_123)}
     body = {
@@ -107,7 +107,7 @@ async def test_foreign_object_of_the_same_name_is_no_duplicate(
 
 
 async def test_records_stay_in_kafka_while_too_many_requests_wait(
-    namespace: Kubectl, cluster: Cluster, settings: Settings
+    namespace: Kubectl, cluster: KubeClient, settings: Settings
 ) -> None:
     triggers = settings.triggers.model_copy(update={"max_waiting": 2})
     context = Context(settings.model_copy(update={"triggers": triggers}))
@@ -128,7 +128,7 @@ async def test_records_stay_in_kafka_while_too_many_requests_wait(
 
 
 async def test_no_limit_holds_nothing_back(
-    namespace: Kubectl, cluster: Cluster, settings: Settings
+    namespace: Kubectl, cluster: KubeClient, settings: Settings
 ) -> None:
     triggers = settings.triggers.model_copy(update={"max_waiting": 0})
     context = Context(settings.model_copy(update={"triggers": triggers}))
@@ -137,7 +137,7 @@ async def test_no_limit_holds_nothing_back(
 
 
 async def test_records_wait_for_an_api_server_that_refuses_them_for_now(
-    namespace: Kubectl, cluster: Cluster, context: Context
+    namespace: Kubectl, cluster: KubeClient, context: Context
 ) -> None:
     quota = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "none"}}
     namespace.apply({**quota, "spec": {"hard": {"count/retrainrequests.retraining.dev": "0"}}})

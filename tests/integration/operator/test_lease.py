@@ -14,7 +14,7 @@ import pytest
 from retraining_operator.__main__ import watch
 from retraining_operator.context import Context
 from retraining_operator.intake.intake import Intake
-from retraining_operator.kube.client import Cluster, connect
+from retraining_operator.kube.client import KubeClient, connect
 from retraining_operator.leader.lease import Elector
 from retraining_operator.settings import LeaderElection, Settings
 from retraining_operator.watch import health
@@ -41,7 +41,7 @@ class Replicas:
         self.acts: list[tuple[str, float]] = []
         self.running: dict[str, asyncio.Task[None]] = {}
 
-    def start(self, name: str, cluster: Cluster) -> asyncio.Task[None]:
+    def start(self, name: str, cluster: KubeClient) -> asyncio.Task[None]:
         elector = Elector(cluster, Context(self.settings), f"{name}_1")
         self.running[name] = asyncio.create_task(elector.run(self._acting(name)))
         return self.running[name]
@@ -78,7 +78,7 @@ def lease(namespace: Kubectl) -> dict[str, Any]:
 
 
 async def test_lease_that_is_given_back_is_taken_at_once(
-    namespace: Kubectl, cluster: Cluster, settings: Settings
+    namespace: Kubectl, cluster: KubeClient, settings: Settings
 ) -> None:
     long = settings.model_copy(update={"leader_election": LeaderElection(retry_period_seconds=0.5)})
     replicas = Replicas(long)
@@ -116,7 +116,7 @@ def say(namespace: Kubectl, pod: str, state: dict[str, Any]) -> None:
 @pytest.mark.parametrize("end", ["killed", "deleted by force"])
 async def test_standby_does_not_wait_for_a_leader_whose_pod_has_ended(
     namespace: Kubectl,
-    cluster: Cluster,
+    cluster: KubeClient,
     settings: Settings,
     end: str,
     monkeypatch: pytest.MonkeyPatch,
@@ -145,7 +145,7 @@ async def test_standby_does_not_wait_for_a_leader_whose_pod_has_ended(
 
 
 async def test_lease_is_given_back_though_a_renewal_was_cut_short(
-    namespace: Kubectl, cluster: Cluster, settings: Settings, monkeypatch: pytest.MonkeyPatch
+    namespace: Kubectl, cluster: KubeClient, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     replicas = Replicas(settings)
     replicas.start("a", cluster)
@@ -166,7 +166,7 @@ async def test_lease_is_given_back_though_a_renewal_was_cut_short(
 
 
 async def test_leader_that_is_cut_off_stops_before_the_next_one_acts(
-    cluster: Cluster, settings: Settings, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    cluster: KubeClient, settings: Settings, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     replicas = Replicas(settings)
     async with (
@@ -191,7 +191,7 @@ async def test_leader_that_is_cut_off_stops_before_the_next_one_acts(
 
 
 async def test_of_many_that_find_a_free_lease_at_once_one_acts(
-    cluster: Cluster, settings: Settings
+    cluster: KubeClient, settings: Settings
 ) -> None:
     replicas = Replicas(settings)
     replicas.start("former", cluster)
@@ -206,7 +206,7 @@ async def test_of_many_that_find_a_free_lease_at_once_one_acts(
 
 
 async def test_two_leaders_at_once_double_nothing(
-    namespace: Kubectl, cluster: Cluster, settings: Settings
+    namespace: Kubectl, cluster: KubeClient, settings: Settings
 ) -> None:
     free = settings.model_copy(
         update={
@@ -244,7 +244,7 @@ async def test_two_leaders_at_once_double_nothing(
 
 async def test_watch_that_dies_silently_is_noticed(
     namespace: Kubectl,
-    cluster: Cluster,
+    cluster: KubeClient,
     context: Context,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,

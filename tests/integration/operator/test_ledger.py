@@ -7,7 +7,7 @@ from typing import Any
 from retraining_operator.context import Context
 from retraining_operator.intake.handled_offsets import read_entry
 from retraining_operator.intake.intake import Intake
-from retraining_operator.kube.client import Cluster
+from retraining_operator.kube.client import KubeClient
 from retraining_operator.settings import Settings
 from tests.integration.operator.topic import Topic, listening, until
 from tests.system.kubectl import Kubectl
@@ -45,7 +45,7 @@ def kept(namespace: Kubectl) -> dict[int, Any]:
 
 
 async def test_nothing_runs_again_when_offsets_and_requests_are_gone(
-    namespace: Kubectl, cluster: Cluster, settings: Settings, topic: Topic
+    namespace: Kubectl, cluster: KubeClient, settings: Settings, topic: Topic
 ) -> None:
     await asyncio.to_thread(topic.send, DRIFT, b"drift!", DRIFT)
     async with listening(settings, cluster):
@@ -65,7 +65,7 @@ async def test_nothing_runs_again_when_offsets_and_requests_are_gone(
 
 
 async def test_topic_made_anew_under_a_running_consumer_starts_anew(
-    namespace: Kubectl, cluster: Cluster, settings: Settings, topic: Topic
+    namespace: Kubectl, cluster: KubeClient, settings: Settings, topic: Topic
 ) -> None:
     await asyncio.to_thread(topic.send, DRIFT, DRIFT)
     async with listening(settings, cluster):
@@ -78,7 +78,7 @@ async def test_topic_made_anew_under_a_running_consumer_starts_anew(
 
 
 async def test_topic_made_anew_while_nobody_listens_starts_anew(
-    namespace: Kubectl, cluster: Cluster, settings: Settings, topic: Topic
+    namespace: Kubectl, cluster: KubeClient, settings: Settings, topic: Topic
 ) -> None:
     await asyncio.to_thread(topic.send, DRIFT, DRIFT)
     async with listening(settings, cluster):
@@ -92,7 +92,7 @@ async def test_topic_made_anew_while_nobody_listens_starts_anew(
 
 
 async def test_topic_that_was_moved_with_its_offset_runs_nothing_again(
-    namespace: Kubectl, cluster: Cluster, settings: Settings, topic: Topic
+    namespace: Kubectl, cluster: KubeClient, settings: Settings, topic: Topic
 ) -> None:
     await asyncio.to_thread(topic.send, *[DRIFT] * 5)
     async with listening(settings, cluster):
@@ -112,7 +112,7 @@ async def test_topic_that_was_moved_with_its_offset_runs_nothing_again(
 
 
 async def test_two_writers_lose_nothing_of_each_other(
-    namespace: Kubectl, cluster: Cluster, context: Context
+    namespace: Kubectl, cluster: KubeClient, context: Context
 ) -> None:
     intakes = [Intake(context, cluster) for _ in range(3)]
     for start in (0, 5):
@@ -134,7 +134,7 @@ async def test_two_writers_lose_nothing_of_each_other(
 
 
 async def test_what_was_not_handled_is_not_kept(
-    namespace: Kubectl, cluster: Cluster, settings: Settings
+    namespace: Kubectl, cluster: KubeClient, settings: Settings
 ) -> None:
     full = settings.model_copy(
         update={"triggers": settings.triggers.model_copy(update={"max_waiting": 1})}
@@ -151,7 +151,7 @@ async def test_what_was_not_handled_is_not_kept(
 
 
 async def test_ledger_that_somebody_deleted_is_written_anew(
-    namespace: Kubectl, cluster: Cluster, context: Context
+    namespace: Kubectl, cluster: KubeClient, context: Context
 ) -> None:
     intake = Intake(context, cluster)
     await intake.accept([Record(1), Record(2, 1)], "id")

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from retraining_operator.context import Context
-from retraining_operator.kube.client import JOBS, Cluster
+from retraining_operator.kube.client import JOBS, KubeClient
 from retraining_operator.settings import ConcurrencyPolicy, Settings
 from tests.integration.operator.conftest import build_reconciler, plain_reason, reconcile
 from tests.system.kubectl import Kubectl, wait_for
@@ -36,7 +36,7 @@ def with_triggers(settings: Settings, **changes: Any) -> Context:
     )
 
 
-async def settle(context: Context, cluster: Cluster, passes: int = 4) -> None:
+async def settle(context: Context, cluster: KubeClient, passes: int = 4) -> None:
     reconciler = build_reconciler(context, cluster)
     await reconciler.seed()
     for _ in range(passes):
@@ -44,7 +44,7 @@ async def settle(context: Context, cluster: Cluster, passes: int = 4) -> None:
 
 
 async def test_paused_triggers_start_when_the_pause_is_over(
-    namespace: Kubectl, cluster: Cluster, settings: Settings
+    namespace: Kubectl, cluster: KubeClient, settings: Settings
 ) -> None:
     apply(namespace, "a", "b", "c")
     await settle(with_triggers(settings, paused=True, coalesce=True), cluster)
@@ -69,7 +69,7 @@ async def test_paused_triggers_start_when_the_pause_is_over(
 
 
 async def test_newer_request_replaces_the_one_that_runs(
-    namespace: Kubectl, cluster: Cluster, settings: Settings
+    namespace: Kubectl, cluster: KubeClient, settings: Settings
 ) -> None:
     context = with_triggers(
         settings, max_concurrent=1, concurrency_policy=ConcurrencyPolicy.REPLACE
@@ -94,7 +94,7 @@ async def test_newer_request_replaces_the_one_that_runs(
 
 
 async def test_two_operators_that_decide_differently_do_not_both_have_their_way(
-    namespace: Kubectl, cluster: Cluster, settings: Settings
+    namespace: Kubectl, cluster: KubeClient, settings: Settings
 ) -> None:
     """One lets all start, the other merges all but one: each request is either merged or has a Job, never both."""
     apply(namespace, *(f"r{number}" for number in range(8)))
@@ -111,7 +111,7 @@ async def test_two_operators_that_decide_differently_do_not_both_have_their_way(
 
 
 async def test_finished_requests_are_pruned_once_they_are_recorded(
-    namespace: Kubectl, cluster: Cluster, settings: Settings
+    namespace: Kubectl, cluster: KubeClient, settings: Settings
 ) -> None:
     apply(namespace, "a", "b", "c", rows=10, minimumRows=5)
     few = settings.model_copy(
@@ -141,12 +141,12 @@ async def test_finished_requests_are_pruned_once_they_are_recorded(
 
 
 async def test_job_is_created_after_it_was_written_down(
-    namespace: Kubectl, cluster: Cluster, context: Context
+    namespace: Kubectl, cluster: KubeClient, context: Context
 ) -> None:
     """The operator dies between the two: another one finishes what is written down, though the pause says otherwise."""
     apply(namespace, "a")
 
-    class DiesBeforeTheJob(Cluster):
+    class DiesBeforeTheJob(KubeClient):
         async def create(self, kind: Any, manifest: Any) -> Any:
             if kind is JOBS:
                 raise asyncio.CancelledError

@@ -7,7 +7,7 @@ import pytest
 from retraining_operator.api.job_manifest import build_job
 from retraining_operator.api.request import read_request
 from retraining_operator.context import Context
-from retraining_operator.kube.client import JOBS, Cluster
+from retraining_operator.kube.client import JOBS, KubeClient
 from retraining_operator.settings import Settings
 from tests.integration.operator.conftest import build_reconciler, plain_reason, reconcile
 from tests.system.kubectl import Kubectl, wait_for
@@ -29,7 +29,7 @@ def reason(namespace: Kubectl, name: str) -> str:
     )
 
 
-async def settle(context: Context, cluster: Cluster, passes: int = 3) -> None:
+async def settle(context: Context, cluster: KubeClient, passes: int = 3) -> None:
     reconciler = build_reconciler(context, cluster)
     await reconciler.seed()
     for _ in range(passes):
@@ -37,7 +37,7 @@ async def settle(context: Context, cluster: Cluster, passes: int = 3) -> None:
 
 
 async def test_as_many_jobs_as_may_run_at_once(
-    namespace: Kubectl, cluster: Cluster, context: Context
+    namespace: Kubectl, cluster: KubeClient, context: Context
 ) -> None:
     apply(namespace, "a", "b", "c", "d")
     await settle(context, cluster)
@@ -47,7 +47,7 @@ async def test_as_many_jobs_as_may_run_at_once(
 
 
 async def test_two_operators_at_once_double_nothing(
-    namespace: Kubectl, cluster: Cluster, settings: Settings
+    namespace: Kubectl, cluster: KubeClient, settings: Settings
 ) -> None:
     apply(namespace, *(f"r{number}" for number in range(6)))
     raised = settings.model_copy(
@@ -63,7 +63,7 @@ async def test_two_operators_at_once_double_nothing(
 
 
 async def test_job_made_before_a_crash_is_adopted(
-    namespace: Kubectl, cluster: Cluster, context: Context, settings: Settings
+    namespace: Kubectl, cluster: KubeClient, context: Context, settings: Settings
 ) -> None:
     apply(namespace, "a")
     [body] = namespace.items("retrainrequests")
@@ -79,7 +79,7 @@ async def test_job_made_before_a_crash_is_adopted(
 
 
 async def test_foreign_job_of_the_same_name_is_not_ours(
-    namespace: Kubectl, cluster: Cluster, context: Context, settings: Settings
+    namespace: Kubectl, cluster: KubeClient, context: Context, settings: Settings
 ) -> None:
     apply(namespace, "a")
     [body] = namespace.items("retrainrequests")
@@ -91,7 +91,7 @@ async def test_foreign_job_of_the_same_name_is_not_ours(
 
 
 async def test_late_word_of_an_old_version_changes_nothing(
-    namespace: Kubectl, cluster: Cluster, context: Context
+    namespace: Kubectl, cluster: KubeClient, context: Context
 ) -> None:
     apply(namespace, "a")
     [old] = namespace.items("retrainrequests")
@@ -106,7 +106,7 @@ async def test_late_word_of_an_old_version_changes_nothing(
 
 
 async def test_job_that_a_quota_refuses_is_tried_again(
-    namespace: Kubectl, cluster: Cluster, context: Context
+    namespace: Kubectl, cluster: KubeClient, context: Context
 ) -> None:
     apply(namespace, "a")
     quota = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "none"}}

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from retraining_operator.context import Context
-from retraining_operator.kube.client import Cluster
+from retraining_operator.kube.client import KubeClient
 from retraining_operator.settings import Settings
 from tests.integration.operator.admission import registered, served
 from tests.integration.operator.conftest import build_reconciler, reconcile
@@ -74,7 +74,7 @@ def job_policy(namespace: Kubectl, *reasons: str) -> Iterator[None]:
         namespace("delete", "validatingadmissionpolicybinding,validatingadmissionpolicy", *names)
 
 
-async def settle(settings: Settings, cluster: Cluster) -> None:
+async def settle(settings: Settings, cluster: KubeClient) -> None:
     """Plan as often as a refused launch needs, as an operator that has just started."""
     raised = settings.model_copy(
         update={"triggers": settings.triggers.model_copy(update={"max_concurrent": 30})}
@@ -86,7 +86,7 @@ async def settle(settings: Settings, cluster: Cluster) -> None:
 
 
 async def test_refusal_is_in_the_status_and_the_job_is_created_once_it_may(
-    namespace: Kubectl, cluster: Cluster, settings: Settings, tmp_path: Path
+    namespace: Kubectl, cluster: KubeClient, settings: Settings, tmp_path: Path
 ) -> None:
     def review(body: dict[str, Any]) -> dict[str, Any]:
         name = body["metadata"]["labels"]["retraining.dev/request"]
@@ -142,7 +142,7 @@ async def test_refusal_is_in_the_status_and_the_job_is_created_once_it_may(
 
 
 async def test_field_that_is_invalid_ends_the_run_with_its_name(
-    namespace: Kubectl, cluster: Cluster, settings: Settings
+    namespace: Kubectl, cluster: KubeClient, settings: Settings
 ) -> None:
     ask(namespace, "first", resources={"requests": {"cpu": "2"}, "limits": {"cpu": "1"}})
     await settle(settings, cluster)
@@ -153,7 +153,7 @@ async def test_field_that_is_invalid_ends_the_run_with_its_name(
 
 
 async def test_same_refusal_is_told_once(
-    namespace: Kubectl, cluster: Cluster, settings: Settings
+    namespace: Kubectl, cluster: KubeClient, settings: Settings
 ) -> None:
     quota = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "none"}}
     namespace.apply({**quota, "spec": {"hard": {"count/jobs.batch": "0"}}})
@@ -171,7 +171,7 @@ async def test_same_refusal_is_told_once(
 
 
 async def test_request_whose_job_is_always_refused_blocks_no_other(
-    namespace: Kubectl, cluster: Cluster, settings: Settings
+    namespace: Kubectl, cluster: KubeClient, settings: Settings
 ) -> None:
     with job_policy(namespace, "Forbidden"):
         ask(namespace, "policy-forbidden")

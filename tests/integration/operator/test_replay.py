@@ -10,10 +10,10 @@ import pytest
 from retraining_operator.api.names import request_name
 from retraining_operator.context import Context
 from retraining_operator.intake.intake import Intake
-from retraining_operator.intake.replay import Fate, Replay, nothing_known, replay
+from retraining_operator.intake.replay import Replay, ReplayOutcome, nothing_known, replay
 from retraining_operator.kafka.offset_range import ReplayError, Span
-from retraining_operator.kafka.reader import Source
-from retraining_operator.kube.client import Cluster
+from retraining_operator.kafka.reader import TopicReader
+from retraining_operator.kube.client import KubeClient
 from retraining_operator.settings import Settings
 from tests.integration.operator.topic import Topic, listening, until
 from tests.system.kubectl import Kubectl
@@ -22,11 +22,11 @@ DRIFT = b'{"reason": "drift"}'
 
 
 async def run(
-    settings: Settings, cluster: Cluster, span: Span, known: Any = nothing_known, **options: Any
+    settings: Settings, cluster: KubeClient, span: Span, known: Any = nothing_known, **options: Any
 ) -> Any:
     lines: list[str] = []
     maker = Replay(cluster, known, dry_run=options.get("dry_run", False))
-    fates = await replay(Source(settings.kafka), span, maker, lines.append)
+    fates = await replay(TopicReader(settings.kafka), span, maker, lines.append)
     return dict(fates), lines
 
 
@@ -35,7 +35,7 @@ def offsets(namespace: Kubectl) -> list[int]:
 
 
 async def test_only_what_is_missing_is_made(
-    namespace: Kubectl, cluster: Cluster, settings: Settings, topic: Topic
+    namespace: Kubectl, cluster: KubeClient, settings: Settings, topic: Topic
 ) -> None:
     await asyncio.to_thread(topic.send, DRIFT, DRIFT, b"drift!", DRIFT, DRIFT)
     records = await asyncio.to_thread(topic.records, 5)
@@ -51,20 +51,30 @@ async def test_only_what_is_missing_is_made(
 
     span = Span(0, 0, 3)
     fates, lines = await run(settings, cluster, span, known, dry_run=True)
-    assert fates == {Fate.WOULD_BE_MADE: 1, Fate.EXISTS: 1, Fate.MALFORMED: 1, Fate.FINISHED: 1}
+    assert fates == {
+        ReplayOutcome.WOULD_BE_MADE: 1,
+        ReplayOutcome.EXISTS: 1,
+        ReplayOutcome.MALFORMED: 1,
+        ReplayOutcome.FINISHED: 1,
+    }
     assert offsets(namespace) == [1]
     fates, lines = await run(settings, cluster, span, known)
-    assert fates == {Fate.MADE: 1, Fate.EXISTS: 1, Fate.MALFORMED: 1, Fate.FINISHED: 1}
+    assert fates == {
+        ReplayOutcome.MADE: 1,
+        ReplayOutcome.EXISTS: 1,
+        ReplayOutcome.MALFORMED: 1,
+        ReplayOutcome.FINISHED: 1,
+    }
     assert [line.split()[0].rpartition("/")[2] for line in lines[:-1]] == ["0", "1", "2", "3"]
     assert lines[-1].startswith("4 records: 1 made")
     fates, _ = await run(settings, cluster, span, known)
-    assert fates == {Fate.EXISTS: 2, Fate.MALFORMED: 1, Fate.FINISHED: 1}
+    assert fates == {ReplayOutcome.EXISTS: 2, ReplayOutcome.MALFORMED: 1, ReplayOutcome.FINISHED: 1}
     assert offsets(namespace) == [0, 1]
     assert topic.committed() == 5
 
 
 async def test_times_select_from_every_partition(
-    namespace: Kubectl, cluster: Cluster, settings: Settings, topic: Topic
+    namespace: Kubectl, cluster: KubeClient, settings: Settings, topic: Topic
 ) -> None:
     await asyncio.to_thread(topic.make, 2)
     await asyncio.to_thread(topic.send, DRIFT, partition=0)
@@ -76,12 +86,12 @@ async def test_times_select_from_every_partition(
     end = int(datetime.now(UTC).timestamp() * 1000)
     await asyncio.to_thread(topic.send, DRIFT, partition=1)
     fates, _ = await run(settings, cluster, Span(from_ms=begin, to_ms=end))
-    assert fates == {Fate.MADE: 2}
+    assert fates == {ReplayOutcome.MADE: 2}
     assert offsets(namespace) == [0, 1]
 
 
 async def test_consumer_finds_what_a_replay_has_made(
-    namespace: Kubectl, cluster: Cluster, settings: Settings, context: Context, topic: Topic
+    namespace: Kubectl, cluster: KubeClient, settings: Settings, context: Context, topic: Topic
 ) -> None:
     await asyncio.to_thread(topic.send, DRIFT, DRIFT)
     records = await asyncio.to_thread(topic.records, 2)
@@ -101,14 +111,16 @@ async def test_consumer_finds_what_a_replay_has_made(
     ],
 )
 async def test_what_kafka_does_not_have_is_refused(
-    cluster: Cluster, settings: Settings, topic: Topic, span: Span, words: str
+    cluster: KubeClient, settings: Settings, topic: Topic, span: Span, words: str
 ) -> None:
     await asyncio.to_thread(topic.send, DRIFT)
     with pytest.raises(ReplayError, match=words):
         await run(settings, cluster, span)
 
 
-async def test_unknown_topic_is_refused_and_not_made(cluster: Cluster, settings: Settings) -> None:
+async def test_unknown_topic_is_refused_and_not_made(
+    cluster: KubeClient, settings: Settings
+) -> None:
     for _ in range(2):
         with pytest.raises(ReplayError, match="has no topic"):
             await run(settings, cluster, Span(0, 0, 0))

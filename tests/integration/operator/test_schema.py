@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from retraining_operator.api.job_manifest import build_job
-from retraining_operator.api.outcome import Outcome
+from retraining_operator.api.outcome import JobOutcome
 from retraining_operator.api.request import read_request
 from retraining_operator.api.status import finished
 from retraining_operator.contract import Result
-from retraining_operator.kube.client import Cluster
+from retraining_operator.kube.client import KubeClient
 from retraining_operator.settings import Settings
 from tests.system.kubectl import CommandError, Kubectl
 
@@ -84,7 +84,7 @@ def test_word_that_does_not_exist_is_refused(namespace: Kubectl) -> None:
     assert all(f"spec.{name}" in str(refused.value) for name in wrong)
 
 
-async def test_status_keeps_every_figure(namespace: Kubectl, cluster: Cluster) -> None:
+async def test_status_keeps_every_figure(namespace: Kubectl, cluster: KubeClient) -> None:
     request, now = read_request(apply(namespace)), datetime.now(UTC)
     part = dict.fromkeys(
         ("average_precision", "roc_auc", "budget_precision", "budget_recall", "alert_rate"), 0.5
@@ -100,7 +100,7 @@ async def test_status_keeps_every_figure(namespace: Kubectl, cluster: Cluster) -
         started_at=now,
         finished_at=now,
     )
-    status = finished(request, Outcome("Promoted", "Said why.", result), now)
+    status = finished(request, JobOutcome("Promoted", "Said why.", result), now)
     stored = await cluster.patch_status(request.name, request.resource_version, status)
     assert stored["status"] == status
     shown = namespace("get", "rtr", "full")

@@ -18,7 +18,7 @@ from kafka.admin import NewTopic
 from retraining_operator.context import Context
 from retraining_operator.intake.intake import Intake
 from retraining_operator.kafka.consumer import Consumer
-from retraining_operator.kube.client import Cluster
+from retraining_operator.kube.client import KubeClient
 from retraining_operator.observability.gauges import Sources
 from retraining_operator.settings import Kafka, Settings
 
@@ -97,7 +97,7 @@ def always() -> bool:
 
 
 @asynccontextmanager
-async def listening(settings: Settings, cluster: Cluster) -> AsyncIterator[Context]:
+async def listening(settings: Settings, cluster: KubeClient) -> AsyncIterator[Context]:
     """Run consumer and intake as a fresh process would; afterwards they have stopped as by SIGTERM."""
     context = Context(settings)
     intake = Intake(context, cluster)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from retraining_job.contract import Figures, PartFigures, Policy, Tunables, Window
+from retraining_job.contract import ContenderMetrics, PartMetrics, PromotionPolicy, Tunables, Window
 from retraining_job.evaluation.evidence import (
     Comparison,
     Contender,
@@ -20,7 +20,7 @@ from retraining_job.evaluation.evidence import (
     ScoreHistogram,
     Split,
 )
-from retraining_job.evaluation.input_change import Fall, InputChange, Scope
+from retraining_job.evaluation.input_change import FeatureLoss, InputChange, Scope
 from retraining_job.evaluation.input_shape import FeatureShape, InputShape
 
 START = datetime(2026, 11, 2, 6, 30, tzinfo=UTC)
@@ -42,20 +42,20 @@ def contender(truth: np.ndarray, scored: np.ndarray, **others: Any) -> Contender
     shown = np.unique(np.geomspace(1, truth.size, 120).astype(int)) - 1
     average = float(np.sum(precision * truth[order]) / truth.sum())
     above, budget = scored > THRESHOLD, truth.size // 100 - 1
-    mixture = PartFigures(
+    mixture = PartMetrics(
         average_precision=average,
         roc_auc=0.95,
         budget_precision=float(precision[budget]),
         budget_recall=float(recall[budget]),
         alert_rate=float(above.mean()),
     )
-    hst = PartFigures(average_precision=average * 0.9, roc_auc=0.93, alert_rate=0.31)
+    hst = PartMetrics(average_precision=average * 0.9, roc_auc=0.93, alert_rate=0.31)
     return Contender(
-        figures=Figures(
+        figures=ContenderMetrics(
             precision=0.97,
             mixture=mixture,
             hst=hst,
-            sad=PartFigures(average_precision=0.4, roc_auc=0.8),
+            sad=PartMetrics(average_precision=0.4, roc_auc=0.8),
         ),
         fingerprint="9f2c" * 16,
         trained=Window(first=START, last=HELD_OUT, rows=44_750),
@@ -100,7 +100,7 @@ def input_change(**changes: Any) -> InputChange:
         "then": input_shape(),
         "champion_version": 12,
         "has_champion": True,
-        "falls": [Fall(name="velocity", before=1.0, after=0.91, scope=Scope.NEWEST)],
+        "falls": [FeatureLoss(name="velocity", before=1.0, after=0.91, scope=Scope.NEWEST)],
         "noticed": "Fewer events have velocity (91.0% of the newest events, 100.0% before).",
     }
     return InputChange(**(values | changes))
@@ -153,7 +153,7 @@ def judged(**changes: Any) -> Evidence:
         "features": features(11),
         "threshold": THRESHOLD,
         "threshold_source": "setting",
-        "policy": Policy.NON_INFERIOR,
+        "policy": PromotionPolicy.NON_INFERIOR,
         "margin": 0.05,
         "challenger": contender(truth, scores(truth, 0.24, 2), matching_threshold=0.713),
         "champion": contender(truth, scores(truth, 0.17, 3), version=12),
@@ -186,8 +186,8 @@ def judged(**changes: Any) -> Evidence:
 def without_truth(**changes: Any) -> Evidence:
     """Give the evidence of a run whose hold-out has no label at all."""
     whole = judged()
-    rate = PartFigures(alert_rate=0.02)
-    bare = {"figures": Figures(mixture=rate), "curve": None, "histogram": None}
+    rate = PartMetrics(alert_rate=0.02)
+    bare = {"figures": ContenderMetrics(mixture=rate), "curve": None, "histogram": None}
     bare |= {"threshold_precision": None, "threshold_recall": None}
     assert whole.split is not None
     assert whole.champion is not None

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from retraining_job.errors import BadData
+from retraining_job.errors import BadDataError
 from retraining_job.events import columns
 from retraining_job.events.columns import columns_of, truth_of
 from retraining_job.events.features import features_of, is_anomaly
@@ -183,7 +183,9 @@ def test_only_the_newest_are_kept_of_many(monkeypatch):
 
 def test_names_without_end_are_refused():
     events = [event(number, {f"user-{number}": 1}) for number in range(1_001)]
-    with pytest.raises(BadData, match="more than 1,000 different features, 'user-1000' among them"):
+    with pytest.raises(
+        BadDataError, match="more than 1,000 different features, 'user-1000' among them"
+    ):
         of(events, size=100)
 
 
@@ -214,8 +216,8 @@ def test_truth_is_known_or_unknown(label, truth):
 MEMORY = """
 import resource, sys
 from datetime import UTC, datetime, timedelta
-from retraining_job.columns import columns_of
-from retraining_job.events import Event
+from retraining_job.events.columns import columns_of
+from retraining_job.events.table import Event
 start, rows = datetime(2026, 1, 1, tzinfo=UTC), int(sys.argv[1])
 text = "{" + ",".join(f'"f{number}":1.5' for number in range(100)) + "}"
 def chunks():

@@ -9,11 +9,11 @@ import pytest
 
 from retraining_job.contract import (
     RESULT_LIMIT_BYTES,
+    ContenderMetrics,
     Contenders,
-    Figures,
-    Reason,
     Result,
     Verdict,
+    VerdictReason,
     Window,
     environment_name,
     read_result,
@@ -29,13 +29,15 @@ def result(message: str) -> Result:
         run_id="r" * 128,
         verdict=Verdict.PROMOTED,
         promoted=True,
-        reason=Reason.EQUAL_PRECISION,
+        reason=VerdictReason.EQUAL_PRECISION,
         message=message,
         n_samples=50_000,
         version=12,
         champion_version=11,
         window=Window(first=NOW, last=NOW, rows=50_000),
-        figures=Contenders(challenger=Figures(precision=1 / 3), champion=Figures(precision=1 / 3)),
+        figures=Contenders(
+            challenger=ContenderMetrics(precision=1 / 3), champion=ContenderMetrics(precision=1 / 3)
+        ),
         started_at=NOW,
         finished_at=NOW,
     )

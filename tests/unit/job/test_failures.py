@@ -7,7 +7,13 @@ import pytest
 import redis.exceptions
 
 from retraining_job.contract import ExitCode, Failure, Result, Tunables
-from retraining_job.errors import AuditPending, BadConfiguration, BadData, DependencyAway, RunError
+from retraining_job.errors import (
+    AuditPendingError,
+    BadConfigurationError,
+    BadDataError,
+    DependencyUnavailableError,
+    RunError,
+)
 from retraining_job.infra.retries import patiently
 from retraining_job.registry.client import understood
 from retraining_job.runs.termination import failed
@@ -22,33 +28,41 @@ NO_TYPE = "WRONGTYPE Operation against a key holding the wrong kind of value"
 @pytest.mark.parametrize(
     ("error", "kind", "says"),
     [
-        (Redis.AuthenticationError("invalid username-password pair"), BadConfiguration, "another password"),
-        (Redis.AuthenticationError("Authentication required."), BadConfiguration, "redis.url (REDIS_URL)"),
-        (Redis.ResponseError("NOAUTH Authentication required."), BadConfiguration, "REDIS_URL"),
-        (Redis.NoPermissionError("no permissions to run the 'set' command"), BadConfiguration, "the user of"),
-        (Redis.ResponseError(NO_TYPE), BadConfiguration, "RETRAIN_MODEL_KEY"),
-        (Redis.ResponseError(f"@user_script:4: {NO_TYPE}"), BadConfiguration, "RETRAIN_VERSION_KEY"),
-        (Redis.ReadOnlyError("You can't write against a read only replica."), DependencyAway, "replica"),
-        (Redis.OutOfMemoryError("command not allowed when used memory > 'maxmemory'."), DependencyAway, "memory limit"),
-        (Redis.ResponseError("@user_script:15: OOM command not allowed"), DependencyAway, "untouched"),
-        (Redis.BusyLoadingError("Redis is loading the dataset in memory"), DependencyAway, "away"),
-        (Redis.ConnectionError("Error 111 connecting to redis:6379."), DependencyAway, "redis.url (REDIS_URL) is away"),
-        (Redis.TimeoutError("Timeout reading from socket"), DependencyAway, "away"),
-        (Redis.ResponseError("ERR Error running script: @user_script:15: -OOM no"), DependencyAway, "OOM"),
-        (Redis.MovedError("3999 127.0.0.1:6381"), BadConfiguration, "no cluster"),
-        (Redis.AskError("3999 127.0.0.1:6381"), BadConfiguration, "no cluster"),
-        (Redis.ClusterDownError("The cluster is down"), DependencyAway, "CLUSTERDOWN"),
-        (Redis.ClusterCrossSlotError("Keys in request"), BadConfiguration, "no cluster"),
-        (Redis.MasterDownError("Link with MASTER is down"), DependencyAway, "MASTERDOWN"),
-        (Redis.TryAgainError("Multiple keys"), DependencyAway, "TRYAGAIN"),
-        (Redis.ResponseError("MISCONF Redis is configured to save"), DependencyAway, "to disk"),
-        (Redis.ResponseError("NOREPLICAS Not enough good replicas"), DependencyAway, "replicas"),
-        (Redis.ResponseError("BUSY Redis is busy running a script."), DependencyAway, "BUSY"),
-        (Redis.ResponseError("UNKILLABLE Sorry"), DependencyAway, "UNKILLABLE"),
-        (Redis.ResponseError("DENIED Redis is running in protected mode"), BadConfiguration, "protected mode"),
-        (Redis.ResponseError("ERR unknown command"), DependencyAway, "without a code"),
-        (Redis.ResponseError("NEWCODE of a later version"), DependencyAway, "does not know"),
-        (Redis.ConnectionError("max number of clients reached", status_code="ERR"), DependencyAway, "ERR"),
+        (Redis.AuthenticationError("invalid username-password pair"), BadConfigurationError, "another password"),
+        (Redis.AuthenticationError("Authentication required."), BadConfigurationError, "redis.url (REDIS_URL)"),
+        (Redis.ResponseError("NOAUTH Authentication required."), BadConfigurationError, "REDIS_URL"),
+        (Redis.NoPermissionError("no permissions to run the 'set' command"), BadConfigurationError, "the user of"),
+        (Redis.ResponseError(NO_TYPE), BadConfigurationError, "RETRAIN_MODEL_KEY"),
+        (Redis.ResponseError(f"@user_script:4: {NO_TYPE}"), BadConfigurationError, "RETRAIN_VERSION_KEY"),
+        (Redis.ReadOnlyError("You can't write against a read only replica."), DependencyUnavailableError, "replica"),
+        (
+            Redis.OutOfMemoryError("command not allowed when used memory > 'maxmemory'."),
+            DependencyUnavailableError,
+            "memory limit",
+        ),
+        (Redis.ResponseError("@user_script:15: OOM command not allowed"), DependencyUnavailableError, "untouched"),
+        (Redis.BusyLoadingError("Redis is loading the dataset in memory"), DependencyUnavailableError, "away"),
+        (
+            Redis.ConnectionError("Error 111 connecting to redis:6379."),
+            DependencyUnavailableError,
+            "redis.url (REDIS_URL) is away",
+        ),
+        (Redis.TimeoutError("Timeout reading from socket"), DependencyUnavailableError, "away"),
+        (Redis.ResponseError("ERR Error running script: @user_script:15: -OOM no"), DependencyUnavailableError, "OOM"),
+        (Redis.MovedError("3999 127.0.0.1:6381"), BadConfigurationError, "no cluster"),
+        (Redis.AskError("3999 127.0.0.1:6381"), BadConfigurationError, "no cluster"),
+        (Redis.ClusterDownError("The cluster is down"), DependencyUnavailableError, "CLUSTERDOWN"),
+        (Redis.ClusterCrossSlotError("Keys in request"), BadConfigurationError, "no cluster"),
+        (Redis.MasterDownError("Link with MASTER is down"), DependencyUnavailableError, "MASTERDOWN"),
+        (Redis.TryAgainError("Multiple keys"), DependencyUnavailableError, "TRYAGAIN"),
+        (Redis.ResponseError("MISCONF Redis is configured to save"), DependencyUnavailableError, "to disk"),
+        (Redis.ResponseError("NOREPLICAS Not enough good replicas"), DependencyUnavailableError, "replicas"),
+        (Redis.ResponseError("BUSY Redis is busy running a script."), DependencyUnavailableError, "BUSY"),
+        (Redis.ResponseError("UNKILLABLE Sorry"), DependencyUnavailableError, "UNKILLABLE"),
+        (Redis.ResponseError("DENIED Redis is running in protected mode"), BadConfigurationError, "protected mode"),
+        (Redis.ResponseError("ERR unknown command"), DependencyUnavailableError, "without a code"),
+        (Redis.ResponseError("NEWCODE of a later version"), DependencyUnavailableError, "does not know"),
+        (Redis.ConnectionError("max number of clients reached", status_code="ERR"), DependencyUnavailableError, "ERR"),
     ],
 )  # fmt: skip
 def test_redis_errors_are_understood(
@@ -62,7 +76,7 @@ def test_redis_errors_are_understood(
 class Dependency:
     """Is away for its first calls."""
 
-    def __init__(self, away: int, error: type[RunError] = DependencyAway) -> None:
+    def __init__(self, away: int, error: type[RunError] = DependencyUnavailableError) -> None:
         self.away, self.error, self.calls = away, error, 0
 
     def __call__(self) -> str:
@@ -88,14 +102,14 @@ def test_dependency_is_waited_for(away: int, caplog: pytest.LogCaptureFixture) -
 
 def test_dependency_that_stays_away_ends_the_run() -> None:
     dependency = Dependency(99)
-    with pytest.raises(DependencyAway, match="The database is away"):
+    with pytest.raises(DependencyUnavailableError, match="The database is away"):
         patiently(PATIENCE, dependency)
     assert dependency.calls == 4
 
 
 def test_wrong_setting_is_not_tried_again() -> None:
-    dependency = Dependency(99, BadConfiguration)
-    with pytest.raises(BadConfiguration):
+    dependency = Dependency(99, BadConfigurationError)
+    with pytest.raises(BadConfigurationError):
         patiently(PATIENCE, dependency)
     assert dependency.calls == 1
 
@@ -103,9 +117,9 @@ def test_wrong_setting_is_not_tried_again() -> None:
 @pytest.mark.parametrize(
     ("error", "reason"),
     [
-        (BadConfiguration("x"), "BadConfiguration"),
-        (BadData("x"), "BadData"),
-        (DependencyAway("x"), "DependencyAway"),
+        (BadConfigurationError("x"), "BadConfiguration"),
+        (BadDataError("x"), "BadData"),
+        (DependencyUnavailableError("x"), "DependencyAway"),
         (ZeroDivisionError("secret"), "InternalError"),
     ],
 )
@@ -126,7 +140,7 @@ def test_live_model_without_its_row_is_named() -> None:
         started_at=NOW,
         finished_at=NOW,
     )
-    document = failed(AuditPending("The model is live as version 7.", live), "r1", NOW)
+    document = failed(AuditPendingError("The model is live as version 7.", live), "r1", NOW)
     assert (document.reason, document.promoted, document.version) == ("AuditPending", True, 7)
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from retraining_job.contract import Contenders, Reason, Result, Tunables, Verdict, Window
+from retraining_job.contract import Contenders, Result, Tunables, Verdict, VerdictReason, Window
 from retraining_job.evaluation import metrics
 from retraining_job.evaluation.scores import Scores
 
@@ -158,7 +158,7 @@ def test_figures_fit_into_the_result_document() -> None:
     result = Result(
         run_id="r" * 63,
         verdict=Verdict.INSUFFICIENT_DATA,
-        reason=Reason.CHAMPION_SAW_HOLD_OUT,
+        reason=VerdictReason.CHAMPION_SAW_HOLD_OUT,
         message="m" * 900,
         n_samples=1_000_000,
         version=1_000_000,

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from retraining_job.contract import Reason, Verdict
+from retraining_job.contract import Verdict, VerdictReason
 from retraining_job.evaluation.guards import input_decision
 from retraining_job.evaluation.input_change import ChampionInput, InputChange, changed
 from retraining_job.evaluation.input_counts import merged, shape_of_columns, shape_of_tallies
@@ -108,7 +108,7 @@ def test_change_beyond_the_limit_keeps_the_champion(found: Columns, said: str) -
     assert decision is not None
     assert (decision.verdict, decision.reason, decision.promotes) == (
         Verdict.KEPT,
-        Reason.INPUT_CHANGED,
+        VerdictReason.INPUT_CHANGED,
         False,
     )
     assert "acceptInputChange: true" in decision.message
@@ -219,7 +219,10 @@ def test_first_model_asks_for_readable_events(lost: int, stops: bool) -> None:
     decision = input_decision(found)
     assert (decision is not None) == stops
     if decision:
-        assert (decision.verdict, decision.reason) == (Verdict.UNFIT, Reason.INPUT_UNREADABLE)
+        assert (decision.verdict, decision.reason) == (
+            Verdict.UNFIT,
+            VerdictReason.INPUT_UNREADABLE,
+        )
         assert f"{lost / ROWS:.1%} of the 10,000 events" in decision.message
     assert (
         input_decision(changed(measured(events(unreadable=lost)), None, limit=0.2, accepted=True))

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from retraining_job.contract import Figures, PartFigures, Reason, Tunables, Verdict
+from retraining_job.contract import ContenderMetrics, PartMetrics, Tunables, Verdict, VerdictReason
 from retraining_job.evaluation import promotion_policy
 from retraining_job.evaluation.evidence import Contender, HiddenLoss, LabelCoverage
 from retraining_job.evaluation.guards import labels_guard
@@ -125,7 +125,7 @@ def test_verdict_says_what_to_do(found: LabelCoverage, said: str) -> None:
     decision = promotion_policy.decide(evidence(0.1, 0.2, labels=found), Tunables())
     assert (decision.verdict, decision.reason) == (
         Verdict.INCONCLUSIVE,
-        Reason.LABELS_FOLLOW_ALERTS,
+        VerdictReason.LABELS_FOLLOW_ALERTS,
     )
     assert not decision.promotes
     assert said in decision.message
@@ -145,8 +145,8 @@ def test_complete_labels_are_judged() -> None:
 def parts(mixture: float, hst: float, sad: float) -> Contender:
     reached = {"mixture": mixture, "hst": hst, "sad": sad}
     return Contender(
-        figures=Figures(
-            **{name: PartFigures(average_precision=one) for name, one in reached.items()}
+        figures=ContenderMetrics(
+            **{name: PartMetrics(average_precision=one) for name, one in reached.items()}
         )
     )
 

@@ -19,7 +19,7 @@ from retraining_job.model.forest import learned_forest
 from retraining_job.model.model import (
     DEFAULT_DEVIATION_CLASS,
     Model,
-    UnreadableModel,
+    UnreadableModelError,
     dumped,
     loaded,
 )
@@ -122,7 +122,7 @@ def test_forged_pickle_is_refused_before_it_runs(
 ) -> None:
     mark = tmp_path / "mark"
     forged = pickle.dumps({"hst": pickle.loads(blob)["hst"], "sad": Evil(action, f"touch {mark}")})  # noqa: S301
-    with pytest.raises(UnreadableModel, match=f"names {name}.*not loaded"):
+    with pytest.raises(UnreadableModelError, match=f"names {name}.*not loaded"):
         loaded(forged, DEFAULT_DEVIATION_CLASS)
     assert not mark.exists()
 
@@ -130,7 +130,7 @@ def test_forged_pickle_is_refused_before_it_runs(
 def test_other_release_of_river_is_named() -> None:
     older = b"\x80\x04\x8c\x11river.anomaly.hst\x94\x8c\x09HSTBranch\x94\x93\x94."
     with pytest.raises(
-        UnreadableModel,
+        UnreadableModelError,
         match=r"another release of river than the 0\.26.*river\.anomaly\.hst\.HSTBranch",
     ):
         loaded(older, DEFAULT_DEVIATION_CLASS)
@@ -138,7 +138,7 @@ def test_other_release_of_river_is_named() -> None:
 
 def test_foreign_deviation_is_refused_with_the_setting_to_change(model: Model) -> None:
     with pytest.raises(
-        UnreadableModel, match=r"trainer\.deviationClass \(RETRAIN_DEVIATION_CLASS\)"
+        UnreadableModelError, match=r"trainer\.deviationClass \(RETRAIN_DEVIATION_CLASS\)"
     ):
         loaded(dumped(model, FOREIGN), DEFAULT_DEVIATION_CLASS)
 
@@ -157,21 +157,21 @@ def test_foreign_deviation_is_refused_with_the_setting_to_change(model: Model) -
     ],
 )
 def test_what_is_no_model_is_refused(content: object, problem: str) -> None:
-    with pytest.raises(UnreadableModel, match=problem):
+    with pytest.raises(UnreadableModelError, match=problem):
         loaded(pickle.dumps(content), DEFAULT_DEVIATION_CLASS)
 
 
 def test_deviation_with_other_attributes_is_refused() -> None:
     deviation = StandardAbsoluteDeviation()
     del deviation.squares
-    with pytest.raises(UnreadableModel, match="StandardAbsoluteDeviation lacks squares"):
+    with pytest.raises(UnreadableModelError, match="StandardAbsoluteDeviation lacks squares"):
         loaded(pickle.dumps({"hst": HalfSpaceTrees(), "sad": deviation}), DEFAULT_DEVIATION_CLASS)
 
 
 def test_forest_that_claims_other_trees_is_refused(blob: bytes) -> None:
     content = pickle.loads(blob)  # noqa: S301
     content["hst"].height = 10**9
-    with pytest.raises(UnreadableModel, match="not the trees that it says"):
+    with pytest.raises(UnreadableModelError, match="not the trees that it says"):
         loaded(pickle.dumps(content), DEFAULT_DEVIATION_CLASS)
 
 
@@ -190,13 +190,13 @@ def test_damaged_pickle_is_refused_or_read_but_never_anything_else(
     for candidate in (bytes(damaged), bytes(damaged[:cut])):
         try:
             loaded(candidate, DEFAULT_DEVIATION_CLASS)
-        except UnreadableModel as error:
+        except UnreadableModelError as error:
             assert str(error)  # noqa: PT017
 
 
 def test_truncated_pickle_is_refused(blob: bytes) -> None:
     for length in (0, 1, len(blob) // 2, len(blob) - 1):
-        with pytest.raises(UnreadableModel, match="no whole pickle"):
+        with pytest.raises(UnreadableModelError, match="no whole pickle"):
             loaded(blob[:length], DEFAULT_DEVIATION_CLASS)
 
 

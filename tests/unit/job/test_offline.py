@@ -13,7 +13,7 @@ import pytest
 from river.anomaly import HalfSpaceTrees
 
 from retraining_job.contract import Result
-from retraining_job.errors import BadConfiguration
+from retraining_job.errors import BadConfigurationError
 from retraining_job.runs.offline import Files, train
 from retraining_job.settings import RunSettings
 from tests.quality.stream import lines
@@ -120,7 +120,7 @@ def test_reference_preset_judges_as_the_old_service_did(events: Path, tmp_path: 
 
 
 def test_champion_that_is_not_there_is_a_wrong_setting(events: Path, tmp_path: Path) -> None:
-    with pytest.raises(BadConfiguration, match=r"nowhere\.pkl cannot be read: No such file"):
+    with pytest.raises(BadConfigurationError, match=r"nowhere\.pkl cannot be read: No such file"):
         run(events, tmp_path, tmp_path / "nowhere.pkl")
 
 

@@ -6,13 +6,13 @@ from typing import Any
 import pytest
 
 from retraining_job.contract import (
-    Figures,
+    ContenderMetrics,
     OnInconclusive,
-    PartFigures,
-    Policy,
-    Reason,
+    PartMetrics,
+    PromotionPolicy,
     Tunables,
     Verdict,
+    VerdictReason,
     Window,
 )
 from retraining_job.evaluation import promotion_policy
@@ -28,9 +28,13 @@ MESSAGE_LIMIT = 900
 def contender(
     average_precision: float | None, *, alerts: float = 0.02, right: float = 0.9, **more: Any
 ) -> Contender:
-    mixture = PartFigures(average_precision=average_precision, alert_rate=alerts)
+    mixture = PartMetrics(average_precision=average_precision, alert_rate=alerts)
     return Contender(
-        **{"figures": Figures(precision=right, mixture=mixture), "trained": WINDOW, "version": 7}
+        **{
+            "figures": ContenderMetrics(precision=right, mixture=mixture),
+            "trained": WINDOW,
+            "version": 7,
+        }
         | more
     )
 
@@ -78,7 +82,7 @@ def evidence(  # noqa: PLR0917
         "split": split,
         "threshold": 0.7,
         "threshold_source": "setting",
-        "policy": Policy.NON_INFERIOR,
+        "policy": PromotionPolicy.NON_INFERIOR,
         "margin": 0.05,
         "chance": 0.06 if anomalies >= 30 and normal else None,
         "challenger": challenger or contender(0.81),
@@ -89,8 +93,8 @@ def evidence(  # noqa: PLR0917
 
 
 UNUSABLE = contender(0.1, usable=False, problem="its score is 0.7 for every one of 5,000 events")
-OLD_RULE = {"policy": Policy.REFERENCE}
-BETTER = {"policy": Policy.SUPERIOR}
+OLD_RULE = {"policy": PromotionPolicy.REFERENCE}
+BETTER = {"policy": PromotionPolicy.SUPERIOR}
 
 
 @pytest.mark.parametrize(
@@ -274,7 +278,7 @@ def test_alert_rate_guard(
     assert (decision.verdict is Verdict.KEPT) == kept
     assert decision.promotes != kept
     if kept:
-        assert decision.reason is Reason.ALERT_RATE
+        assert decision.reason is VerdictReason.ALERT_RATE
         for said in (
             f"{mine:.2%}",
             f"{theirs:.2%}",
@@ -299,7 +303,9 @@ def test_alerts_of_a_champion_that_was_made_for_other_events_are_no_measure(acce
     flooded = evidence(0.05, 0.1, contender(0.9, alerts=0.5), input=change)
     decision = promotion_policy.decide(flooded, Tunables())
     assert decision.promotes == accepted
-    assert decision.reason == (Reason.NOT_INFERIOR if accepted else Reason.INPUT_CHANGED)
+    assert decision.reason == (
+        VerdictReason.NOT_INFERIOR if accepted else VerdictReason.INPUT_CHANGED
+    )
     assert decision.remarks == (
         "A change of the input was accepted: They differ." if accepted else ""
     )
@@ -355,7 +361,7 @@ def test_inconclusive_does_not_promote_a_flood_of_alerts() -> None:
     decision = promotion_policy.decide(found, Tunables(on_inconclusive=OnInconclusive.PROMOTE))
     assert (decision.verdict, decision.reason, decision.promotes) == (
         Verdict.KEPT,
-        Reason.ALERT_RATE,
+        VerdictReason.ALERT_RATE,
         False,
     )
 

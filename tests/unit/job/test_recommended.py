@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from river.anomaly import HalfSpaceTrees
 
-from retraining_job.contract import Preset, Reason, Scaling, Tunables, Verdict
+from retraining_job.contract import Preset, Scaling, Tunables, Verdict, VerdictReason
 from retraining_job.deviation import StandardAbsoluteDeviation
 from retraining_job.evaluation.decision import Decision
 from retraining_job.evaluation.evidence import Contender, Evidence
@@ -128,8 +128,16 @@ def test_better_model_replaces_a_worse_one_and_not_the_other_way(
     )
     won, evidence = judged(prepared, healthy, (misled, facts))
     lost, _ = judged(prepared, misled, (healthy, facts))
-    assert (won.verdict, won.reason, won.promotes) == (Verdict.PROMOTED, Reason.NOT_INFERIOR, True)
-    assert (lost.verdict, lost.reason, lost.promotes) == (Verdict.KEPT, Reason.INFERIOR, False)
+    assert (won.verdict, won.reason, won.promotes) == (
+        Verdict.PROMOTED,
+        VerdictReason.NOT_INFERIOR,
+        True,
+    )
+    assert (lost.verdict, lost.reason, lost.promotes) == (
+        Verdict.KEPT,
+        VerdictReason.INFERIOR,
+        False,
+    )
     assert evidence.comparison is not None
     assert evidence.comparison.lower > 0.0
     assert (evidence.verdict, evidence.reason, evidence.message) == (
@@ -182,7 +190,7 @@ def test_champion_that_has_learned_the_hold_out_is_not_compared(
     decision, _ = judged(prepared, healthy, (misled, Contender(version=7)))
     assert (decision.verdict, decision.reason) == (
         Verdict.INCONCLUSIVE,
-        Reason.CHAMPION_SAW_HOLD_OUT,
+        VerdictReason.CHAMPION_SAW_HOLD_OUT,
     )
 
 
@@ -192,14 +200,14 @@ def test_first_model_goes_live_where_it_beats_chance_and_no_other_does(
     decision, evidence = judged(prepared, healthy, None)
     assert (decision.verdict, decision.reason, decision.promotes) == (
         Verdict.FIRST_MODEL,
-        Reason.NO_CHAMPION,
+        VerdictReason.NO_CHAMPION,
         True,
     )
     assert evidence.champion is None
     random = np.random.default_rng(1)
     noise = Scores(random.random(len(healthy.hst)), healthy.sad * 0.0)
     decision, _ = judged(prepared, noise, None)
-    assert (decision.reason, decision.promotes) == (Reason.BELOW_FLOOR, False)
+    assert (decision.reason, decision.promotes) == (VerdictReason.BELOW_FLOOR, False)
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -220,7 +228,7 @@ def test_labels_of_other_events_promote_nobody(
 def test_no_labels_tell_nothing(prepared: Prepared, healthy: Scores, misled: Scores) -> None:
     blind = replace(prepared, columns=replace(prepared.columns, truth=np.full(ROWS, -1, np.int8)))
     decision, evidence = judged(blind, healthy, (misled, Contender()))
-    assert (decision.verdict, decision.reason) == (Verdict.INCONCLUSIVE, Reason.NO_TRUTH)
+    assert (decision.verdict, decision.reason) == (Verdict.INCONCLUSIVE, VerdictReason.NO_TRUTH)
     assert evidence.comparison is None
     assert evidence.challenger.figures.precision is None
     assert judged(blind, healthy, None)[0].promotes  # a first model goes live untested, and says so
@@ -233,11 +241,14 @@ def test_scores_that_are_no_numbers_are_refused(
     hst = healthy.hst.copy()
     hst[17] = broken
     decision, evidence = judged(prepared, Scores(hst, healthy.sad), (misled, Contender()))
-    assert (decision.verdict, decision.reason) == (Verdict.KEPT, Reason.UNUSABLE_SCORES)
+    assert (decision.verdict, decision.reason) == (Verdict.KEPT, VerdictReason.UNUSABLE_SCORES)
     assert "no finite number for 1 of 1,614 events" in decision.message
-    assert Evidence.model_validate_json(evidence.model_dump_json()).reason == Reason.UNUSABLE_SCORES
+    assert (
+        Evidence.model_validate_json(evidence.model_dump_json()).reason
+        == VerdictReason.UNUSABLE_SCORES
+    )
     dead = Scores(np.ones_like(hst), healthy.sad)
-    assert judged(prepared, dead, (misled, Contender()))[0].reason is Reason.UNUSABLE_SCORES
+    assert judged(prepared, dead, (misled, Contender()))[0].reason is VerdictReason.UNUSABLE_SCORES
     decision, evidence = judged(prepared, healthy, (Scores(hst * np.nan, healthy.sad), Contender()))
     assert decision.promotes  # over a champion whose scores nobody can use
     assert any("champion's own scores are of no use" in note for note in evidence.notes)

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from river.anomaly import HalfSpaceTrees
 
-from retraining_job.contract import Figures, Reason, Tunables, Verdict
+from retraining_job.contract import ContenderMetrics, Tunables, Verdict, VerdictReason
 from retraining_job.deviation import StandardAbsoluteDeviation
 from retraining_job.events.features import Features
 from retraining_job.events.table import Event
@@ -28,28 +28,36 @@ class Fixed:
     ("challenger", "champion", "verdict", "reason"),
     [
         pytest.param(
-            0.9, None, Verdict.PROMOTED, Reason.NO_CHAMPION, id="a first model is promoted"
+            0.9, None, Verdict.PROMOTED, VerdictReason.NO_CHAMPION, id="a first model is promoted"
         ),
-        pytest.param(0.0, None, Verdict.PROMOTED, Reason.NO_CHAMPION, id="however bad it is"),
         pytest.param(
-            0.91, 0.905, Verdict.PROMOTED, Reason.HIGHER_PRECISION, id="the better one is promoted"
+            0.0, None, Verdict.PROMOTED, VerdictReason.NO_CHAMPION, id="however bad it is"
+        ),
+        pytest.param(
+            0.91,
+            0.905,
+            Verdict.PROMOTED,
+            VerdictReason.HIGHER_PRECISION,
+            id="the better one is promoted",
         ),
         pytest.param(
             0.905,
             0.905,
             Verdict.PROMOTED,
-            Reason.EQUAL_PRECISION,
+            VerdictReason.EQUAL_PRECISION,
             id="a tie goes to the challenger",
         ),
-        pytest.param(0.9, 0.905, Verdict.KEPT, Reason.LOWER_PRECISION, id="the worse one is not"),
+        pytest.param(
+            0.9, 0.905, Verdict.KEPT, VerdictReason.LOWER_PRECISION, id="the worse one is not"
+        ),
     ],
 )
 def test_old_rule(
-    challenger: float, champion: float | None, verdict: Verdict, reason: Reason
+    challenger: float, champion: float | None, verdict: Verdict, reason: VerdictReason
 ) -> None:
-    figures = None if champion is None else Figures(precision=champion)
+    figures = None if champion is None else ContenderMetrics(precision=champion)
     decision = reference.judge(
-        Figures(precision=challenger), figures, champion_version=7, hold_out_rows=200
+        ContenderMetrics(precision=challenger), figures, champion_version=7, hold_out_rows=200
     )
     assert (decision.verdict, decision.reason) == (verdict, reason)
     assert f"{challenger:.4f}" in decision.message
@@ -69,8 +77,8 @@ def test_guard(rows: int, enough: bool) -> None:
 
 
 def test_old_words_are_kept() -> None:
-    assert Reason.INSUFFICIENT_DATA == "insufficient_data"
-    assert Reason.LOWER_PRECISION == "lower_precision"
+    assert VerdictReason.INSUFFICIENT_DATA == "insufficient_data"
+    assert VerdictReason.LOWER_PRECISION == "lower_precision"
 
 
 @pytest.mark.parametrize(
@@ -86,7 +94,7 @@ def test_shadow_test_weighs_the_parts_seven_to_three(
 ) -> None:
     model = Model(Fixed(forest), Fixed(deviation))  # type: ignore[arg-type]
     hold_out = [Sample({"amount": 1.0}, True)] * 3
-    assert reference.figures(model, hold_out, 0.7) == Figures(precision=right / 3)
+    assert reference.figures(model, hold_out, 0.7) == ContenderMetrics(precision=right / 3)
 
 
 def test_precision_is_the_share_of_right_predictions() -> None:

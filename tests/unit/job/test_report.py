@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from retraining_job.contract import Policy, Reason, Verdict, Withheld
+from retraining_job.contract import PromotionPolicy, Verdict, VerdictReason, Withheld
 from retraining_job.evaluation.evidence import (
     Comparison,
     Contender,
@@ -39,7 +39,7 @@ BARE = Evidence(
     provenance=judged().provenance,
     threshold=THRESHOLD,
     threshold_source="setting",
-    policy=Policy.NON_INFERIOR,
+    policy=PromotionPolicy.NON_INFERIOR,
     margin=0.05,
     challenger=Contender(),
 )
@@ -62,7 +62,7 @@ RUNS = {
     "no champion": judged(champion=None, comparison=None, verdict="FirstModel"),
     "no truth": without_truth(),
     "one period": judged(periods=judged().periods[:1]),
-    "no margin": judged(margin=0.0, policy=Policy.SUPERIOR),
+    "no margin": judged(margin=0.0, policy=PromotionPolicy.SUPERIOR),
     "hostile": HOSTILE_RUN,
     "bare": BARE,
 }
@@ -337,7 +337,7 @@ def test_the_split_is_drawn_in_proportion_and_a_small_gap_is_still_seen() -> Non
         ({"verdict": Verdict.INCONCLUSIVE, "promoted": False}, "The events do not tell"),
         ({"verdict": Verdict.FIRST_MODEL}, "live: the first model"),
         (
-            {"verdict": Verdict.UNFIT, "reason": Reason.BELOW_FLOOR, "promoted": False},
+            {"verdict": Verdict.UNFIT, "reason": VerdictReason.BELOW_FLOOR, "promoted": False},
             "not fit to be the first",
         ),
         ({"verdict": Verdict.UNREADABLE_CHAMPION, "promoted": False}, "cannot be read"),

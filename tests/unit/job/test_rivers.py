@@ -5,8 +5,8 @@ import sys
 
 LIGHT = """
 import sys
-from retraining_job.rivers import half_space_trees
-from retraining_job.proof import prove
+from retraining_job.model.river_import import half_space_trees
+from retraining_job.model.equivalence import prove
 import retraining_job.model.model, retraining_job.model.forest, retraining_job.model.state
 assert not [name for name in sys.modules if name.split(".")[0] == "river"], "river is loaded before it is needed"
 forest = half_space_trees()
@@ -28,8 +28,8 @@ HoeffdingTreeClassifier().learn_one({"amount": 0.5}, True)
 READING = """
 import sys
 from retraining_job.deviation import StandardAbsoluteDeviation
-from retraining_job.model import DEFAULT_DEVIATION_CLASS, Model, dumped, loaded
-from retraining_job.trees import ArrayForest
+from retraining_job.model.model import DEFAULT_DEVIATION_CLASS, Model, dumped, loaded
+from retraining_job.model.array_forest import ArrayForest
 forest = ArrayForest.grown(["amount"], n_trees=1, height=2, window_size=3, seed=1)
 blob = dumped(Model(forest, StandardAbsoluteDeviation()), DEFAULT_DEVIATION_CLASS)
 assert "river" not in sys.modules, "river is loaded to write a model"

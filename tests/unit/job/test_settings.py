@@ -3,7 +3,7 @@
 import pytest
 
 from retraining_job.contract import Tunables, environment_name
-from retraining_job.errors import BadConfiguration
+from retraining_job.errors import BadConfigurationError
 from retraining_job.settings import MigrateSettings, TrainSettings, read_settings
 
 SECRET = "correct-horse"  # noqa: S105
@@ -80,7 +80,7 @@ def test_wrong_setting_is_one_sentence_that_names_it(
         environment.delenv(name)
     else:
         environment.setenv(name, value)
-    with pytest.raises(BadConfiguration) as caught:
+    with pytest.raises(BadConfigurationError) as caught:
         read_settings(TrainSettings)
     assert sentence in str(caught.value)
     assert str(caught.value).startswith("The setting ")
@@ -90,7 +90,7 @@ def test_wrong_setting_is_one_sentence_that_names_it(
 def test_all_wrong_settings_are_named_at_once(environment: pytest.MonkeyPatch) -> None:
     environment.setenv("RETRAIN_ROWS", "x")
     environment.delenv("REDIS_URL")
-    with pytest.raises(BadConfiguration, match=r"(?s)RETRAIN_ROWS.*REDIS_URL"):
+    with pytest.raises(BadConfigurationError, match=r"(?s)RETRAIN_ROWS.*REDIS_URL"):
         read_settings(TrainSettings)
 
 
@@ -98,7 +98,7 @@ def test_secrets_show_nowhere(environment: pytest.MonkeyPatch) -> None:
     settings = read_settings(TrainSettings)
     assert SECRET not in f"{settings!r} {settings} {settings.model_dump_json()}"
     environment.setenv("RETRAIN_RUN_ID", SECRET + "/")
-    with pytest.raises(BadConfiguration) as caught:
+    with pytest.raises(BadConfigurationError) as caught:
         read_settings(TrainSettings)
     assert SECRET not in str(caught.value)
 

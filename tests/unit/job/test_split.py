@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from retraining_job.contract import Reason, Tunables, Verdict
+from retraining_job.contract import Tunables, Verdict, VerdictReason
 from retraining_job.evaluation.decision import Decision
-from retraining_job.evaluation.split import Parts, split
+from retraining_job.evaluation.split import SplitRows, split
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 SETTINGS = Tunables(minimum_rows=100, forest_window=50, hold_out_size=200, hold_out_anomalies=3)
@@ -32,9 +32,9 @@ def truth(rows: int, *anomalies: int) -> np.ndarray:
 
 def parted(
     labels: np.ndarray, settings: Tunables = SETTINGS, champion_until: datetime | None = None
-) -> Parts:
+) -> SplitRows:
     parts = split(times(len(labels)), labels, settings, champion_until)
-    assert isinstance(parts, Parts)
+    assert isinstance(parts, SplitRows)
     return parts
 
 
@@ -108,7 +108,7 @@ def test_too_few_events_are_said_with_numbers(rows: int, window: int, numbers: l
     assert isinstance(decision, Decision)
     assert (decision.verdict, decision.reason) == (
         Verdict.INSUFFICIENT_DATA,
-        Reason.INSUFFICIENT_DATA,
+        VerdictReason.INSUFFICIENT_DATA,
     )
     assert not decision.promotes
     for number in numbers:

@@ -17,7 +17,7 @@ from retraining_job.model.array_forest import ArrayForest, matrix_of
 from retraining_job.model.model import (
     DEFAULT_DEVIATION_CLASS,
     Model,
-    UnreadableModel,
+    UnreadableModelError,
     dumped,
     identical,
 )
@@ -210,19 +210,19 @@ def test_model_beyond_what_is_read_has_no_state_and_says_so(
     ],
 )
 def test_forged_state_is_refused_with_what_is_wrong(changes: dict[str, Any], problem: str) -> None:
-    with pytest.raises(UnreadableModel, match=problem):
+    with pytest.raises(UnreadableModelError, match=problem):
         model_of(text(**changes))
 
 
 def test_packed_bomb_is_not_unpacked() -> None:
     bomb = base64.b64encode(zlib.compress(bytes(50_000_000), 9)).decode()
-    with pytest.raises(UnreadableModel, match="more than its trees have leaves"):
+    with pytest.raises(UnreadableModelError, match="more than its trees have leaves"):
         model_of(text(leaves=bomb))
 
 
 def test_long_text_is_not_parsed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(state, "TEXT_LIMIT", 100)
-    with pytest.raises(UnreadableModel, match="no more than 100 are read"):
+    with pytest.raises(UnreadableModelError, match="no more than 100 are read"):
         model_of(text())
 
 
@@ -230,7 +230,7 @@ def test_long_text_is_not_parsed(monkeypatch: pytest.MonkeyPatch) -> None:
     "wrong", [b"", b"{", b"[]", b"null", b"\xff\xfe", b"[" * 100_000, b'{"format":1}', b"\x80\x04."]
 )
 def test_what_is_no_state_is_refused(wrong: bytes) -> None:
-    with pytest.raises(UnreadableModel, match="its state is damaged or of another format: "):
+    with pytest.raises(UnreadableModelError, match="its state is damaged or of another format: "):
         model_of(wrong)
 
 
@@ -245,12 +245,12 @@ def test_damaged_state_is_refused_or_read_but_never_anything_else(data: st.DataO
     for candidate in (bytes(damaged), bytes(damaged[:cut])):
         try:
             model_of(candidate)
-        except UnreadableModel as error:
+        except UnreadableModelError as error:
             assert str(error)  # noqa: PT017
 
 
 def test_truncated_state_is_refused() -> None:
     whole = text()
     for length in (1, len(whole) // 2, len(whole) - 1):
-        with pytest.raises(UnreadableModel):
+        with pytest.raises(UnreadableModelError):
             model_of(whole[:length])

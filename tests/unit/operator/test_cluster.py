@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 
 from retraining_operator.kube.client import (
-    AlreadyExists,
-    ClusterAway,
-    ClusterError,
-    Conflict,
-    Forbidden,
-    Gone,
-    NoAccess,
+    AlreadyExistsError,
+    ApiServerUnavailableError,
+    ConflictError,
+    ForbiddenError,
+    KubeError,
+    NoClusterAccessError,
+    NotFoundError,
     connect,
     proxy_for,
     read_error,
@@ -22,17 +22,21 @@ from retraining_operator.kube.client import (
 @pytest.mark.parametrize(
     ("status", "reason", "kind"),
     [
-        (403, "Forbidden", Forbidden),
-        (404, "NotFound", Gone),
-        (409, "AlreadyExists", AlreadyExists),
-        (409, "Conflict", Conflict),
-        (410, "Expired", ClusterAway),  # a continued list; its kind is there all the same
-        (429, "TooManyRequests", ClusterAway),
-        (500, "InternalError", ClusterAway),
-        (504, "Timeout", ClusterAway),
+        (403, "Forbidden", ForbiddenError),
+        (404, "NotFound", NotFoundError),
+        (409, "AlreadyExists", AlreadyExistsError),
+        (409, "Conflict", ConflictError),
+        (
+            410,
+            "Expired",
+            ApiServerUnavailableError,
+        ),  # a continued list; its kind is there all the same
+        (429, "TooManyRequests", ApiServerUnavailableError),
+        (500, "InternalError", ApiServerUnavailableError),
+        (504, "Timeout", ApiServerUnavailableError),
     ],
 )
-def test_answer_is_taken_for_what_it_is(status: int, reason: str, kind: type[ClusterError]) -> None:
+def test_answer_is_taken_for_what_it_is(status: int, reason: str, kind: type[KubeError]) -> None:
     error = read_error(
         status, json.dumps({"kind": "Status", "message": "So it is.", "reason": reason})
     )
@@ -59,6 +63,6 @@ def test_proxy_is_the_environment_s(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def test_nowhere_to_connect_to_is_one_sentence(tmp_path: Path) -> None:
-    with pytest.raises(NoAccess, match="KUBECONFIG"):
+    with pytest.raises(NoClusterAccessError, match="KUBECONFIG"):
         async with connect("fraud", str(tmp_path / "none")):
             pass

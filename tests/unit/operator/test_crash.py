@@ -6,14 +6,14 @@ import sys
 
 import pytest
 
-from retraining_operator.fault_injection import Crashes, Point
+from retraining_operator.fault_injection import FaultInjection, Point
 from retraining_operator.settings import SettingsError
 
 
 def test_nothing_dies_by_default() -> None:
     for point in Point:
-        Crashes.off().at(point)
-        Crashes.read({}).at(point)
+        FaultInjection.off().at(point)
+        FaultInjection.read({}).at(point)
 
 
 PROCESS_1 = pytest.param(
@@ -26,8 +26,8 @@ PROCESS_1 = pytest.param(
 @pytest.mark.parametrize("command", [pytest.param([], id="any process"), PROCESS_1])
 def test_point_that_is_named_dies_and_no_other(command: list[str]) -> None:
     program = (
-        "from retraining_operator.fault_injection import Crashes, Point\n"
-        "crashes = Crashes.read({'CRASH_POINTS': 'job-created=1'})\n"
+        "from retraining_operator.fault_injection import FaultInjection, Point\n"
+        "crashes = FaultInjection.read({'CRASH_POINTS': 'job-created=1'})\n"
         "crashes.at(Point.LAUNCHING)\n"
         "print('alive', flush=True)\n"
         "crashes.at(Point.JOB_CREATED)\n"
@@ -43,4 +43,4 @@ def test_point_that_is_named_dies_and_no_other(command: list[str]) -> None:
 @pytest.mark.parametrize("text", ["often", "job-created=often", "no-such-point=1"])
 def test_bad_odds_are_one_sentence(text: str) -> None:
     with pytest.raises(SettingsError, match=r"^The setting CRASH_POINTS is wrong: .+\.$"):
-        Crashes.read({"CRASH_POINTS": text})
+        FaultInjection.read({"CRASH_POINTS": text})

@@ -5,10 +5,10 @@ from typing import Any, NamedTuple
 import pytest
 from kafka.errors import KafkaTimeoutError, MessageSizeTooLargeError
 
-from retraining_operator.api.trigger import Malformed, MalformedRecord
+from retraining_operator.api.trigger import Malformed, MalformedRecordError
 from retraining_operator.kafka.dead_letters import deliver, write_letter
 
-ERROR = MalformedRecord(Malformed.NOT_JSON, "its value is not JSON: Ünfug")
+ERROR = MalformedRecordError(Malformed.NOT_JSON, "its value is not JSON: Ünfug")
 
 
 class Record(NamedTuple):

@@ -10,19 +10,19 @@ import pytest
 
 from retraining_operator.api.names import Task
 from retraining_operator.contract import Result
-from retraining_operator.planning.plan import Gathered, plan
+from retraining_operator.planning.plan import PlanInput, plan
 from retraining_operator.planning.steps import (
     ArmTtl,
     Conclude,
     EndJob,
     EndPod,
-    Record,
-    Report,
+    RecordOutcome,
     Settle,
     Step,
+    WriteStatus,
 )
 from retraining_operator.settings import Triggers
-from retraining_operator.watch.cache import View
+from retraining_operator.watch.cache import ClusterCache
 
 Build = Callable[..., dict[str, Any]]
 ENDED = {"retraining.dev/trainer-ended": "2026-03-01T11:04:00Z"}
@@ -72,12 +72,12 @@ def planned(
     now: datetime,
     triggers: Triggers | None = None,
 ) -> Step | None:
-    view = View()
+    view = ClusterCache()
     view.see_request(request)
     view.see_job(job)
     view.see_pod(body)
     steps = plan(
-        Gathered(list(view.requests.values()), view.jobs), triggers or Triggers(), now
+        PlanInput(list(view.requests.values()), view.jobs), triggers or Triggers(), now
     ).steps
     assert len(steps) <= 1
     return steps[0] if steps else None
@@ -103,7 +103,7 @@ def test_pod_that_is_deleted_already_is_not_deleted_again(
     request_body: Build, job_body: Build, now: datetime
 ) -> None:
     told = pod(now, 70, deletionTimestamp="2026-03-01T11:05:00Z")
-    assert isinstance(planned(request_body(), job_body(active=1), told, now), Report)
+    assert isinstance(planned(request_body(), job_body(active=1), told, now), WriteStatus)
 
 
 @pytest.mark.parametrize(
@@ -125,7 +125,7 @@ def test_job_that_completes_by_itself_is_waited_for(
     request_body: Build, job_body: Build, now: datetime, phase: str
 ) -> None:
     alone = pod(now, phase=phase, proxy="terminated")
-    assert isinstance(planned(request_body(), job_body(active=1), alone, now), Report)
+    assert isinstance(planned(request_body(), job_body(active=1), alone, now), WriteStatus)
 
 
 @pytest.mark.parametrize("status", [STORED, RECORDED], ids=["not recorded yet", "recorded"])
@@ -142,7 +142,7 @@ def test_job_that_is_being_ended_is_waited_for_and_then_has_its_ttl(
 ) -> None:
     job = job_body(active=1)
     job["metadata"]["annotations"] = ENDED
-    assert isinstance(planned(request_body(status=STORED), job, pod(now), now), Record)
+    assert isinstance(planned(request_body(status=STORED), job, pod(now), now), RecordOutcome)
     assert planned(request_body(status=RECORDED), job, pod(now), now) is None
     over = job_body(end="Failed", reason="DeadlineExceeded")
     over["metadata"]["annotations"] = ENDED
@@ -156,12 +156,14 @@ def test_job_that_is_being_ended_is_waited_for_and_then_has_its_ttl(
 def test_place_is_free_once_the_outcome_is_stored(
     request_body: Build, job_body: Build, now: datetime
 ) -> None:
-    view = View()
+    view = ClusterCache()
     view.see_request(request_body(status=RECORDED))
     view.see_job(job_body(active=1))
     view.see_pod(pod(now))
     view.see_request(request_body("second"))
-    found = plan(Gathered(list(view.requests.values()), view.jobs), Triggers(max_concurrent=1), now)
+    found = plan(
+        PlanInput(list(view.requests.values()), view.jobs), Triggers(max_concurrent=1), now
+    )
     assert sorted(type(step).__name__ for step in found.steps) == ["EndJob", "Launch"]
     assert view.jobs[Task.TRAIN]
 
@@ -170,10 +172,10 @@ def test_newer_request_does_not_replace_a_run_that_has_its_outcome(
     request_body: Build, job_body: Build, now: datetime
 ) -> None:
     replace = Triggers(max_concurrent=1, concurrency_policy="Replace")
-    view = View()
+    view = ClusterCache()
     view.see_request(request_body())
     view.see_job(job_body(active=1))
     view.see_pod(pod(now))
     view.see_request(request_body("second", created="2026-03-01T11:30:00Z"))
-    found = plan(Gathered(list(view.requests.values()), view.jobs), replace, now)
-    assert sorted(type(step).__name__ for step in found.steps) == ["Conclude", "Report"]
+    found = plan(PlanInput(list(view.requests.values()), view.jobs), replace, now)
+    assert sorted(type(step).__name__ for step in found.steps) == ["Conclude", "WriteStatus"]

@@ -10,18 +10,18 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
-from retraining_operator.api.approval import NoRuling, read_ruling
+from retraining_operator.api.approval import InvalidApprovalError, read_ruling
 from retraining_operator.api.job import read_job
-from retraining_operator.api.job_manifest import ImpossibleRequest, build_job
+from retraining_operator.api.job_manifest import InvalidRequestError, build_job
 from retraining_operator.api.names import Task
-from retraining_operator.api.outcome import Outcome, read_outcome
+from retraining_operator.api.outcome import JobOutcome, read_outcome
 from retraining_operator.api.pod import read_attempt, read_pod
 from retraining_operator.api.request import RetrainRequest, build_request, read_request
 from retraining_operator.api.status import finished
-from retraining_operator.api.trigger import MalformedRecord, Origin, read_trigger
+from retraining_operator.api.trigger import KafkaPosition, MalformedRecordError, read_trigger
 from retraining_operator.contract import Failure, Verdict, Withheld
-from retraining_operator.planning.plan import Gathered, plan
-from retraining_operator.planning.steps import Launch, Report
+from retraining_operator.planning.plan import PlanInput, plan
+from retraining_operator.planning.steps import Launch, WriteStatus
 from retraining_operator.settings import Settings, Triggers
 from tests.system.wild import (
     check_sentence,
@@ -52,9 +52,9 @@ def test_record_becomes_a_request_or_one_sentence(
     value: bytes | None, place: tuple[str, int, int, int]
 ) -> None:
     try:
-        trigger = read_trigger(Origin(*place), value)
-    except MalformedRecord as error:
-        check_sentence(f"Skipped the record {Origin(*place)} ({error.kind}): {error}.")
+        trigger = read_trigger(KafkaPosition(*place), value)
+    except MalformedRecordError as error:
+        check_sentence(f"Skipped the record {KafkaPosition(*place)} ({error.kind}): {error}.")
         return
     body = build_request(trigger, "fraud")
     assert len(body["metadata"]["name"]) <= 63
@@ -71,11 +71,11 @@ def test_spec_becomes_a_job_or_one_sentence(
     request = read_request({**request_body(), "spec": spec})
     try:
         job = build_job(request, settings)
-    except ImpossibleRequest as error:
-        check_sentence(said(request, Outcome("InvalidRequest", str(error)), now))
+    except InvalidRequestError as error:
+        check_sentence(said(request, JobOutcome("InvalidRequest", str(error)), now))
         return
     if request.malformed is not None:
-        check_sentence(said(request, Outcome("InvalidRequest", request.malformed), now))
+        check_sentence(said(request, JobOutcome("InvalidRequest", request.malformed), now))
         return
     assert all(isinstance(variable.get("value", ""), str) for variable in container(job)["env"])
 
@@ -85,7 +85,7 @@ def test_spec_becomes_a_job_or_one_sentence(
 def test_word_is_a_ruling_or_one_sentence(text: str) -> None:
     try:
         ruling = read_ruling(text)
-    except NoRuling as error:
+    except InvalidApprovalError as error:
         check_sentence(str(error))
     else:
         check_sentence(str(ruling))
@@ -169,7 +169,7 @@ def test_plan_has_one_step_for_each_request_and_no_more_jobs_than_places(
             jobs[job.task][job.request_uid] = job
     finished = {request.uid for request in requests if request.finished}
     running = sum(job.end is None and uid not in finished for uid, job in jobs[Task.TRAIN].items())
-    found = plan(Gathered(requests, jobs), policy, now)
+    found = plan(PlanInput(requests, jobs), policy, now)
     assert len({step.request.uid for step in found.steps}) == len(found.steps)
     launched = [step.request for step in found.steps if isinstance(step, Launch)]
     placed = [
@@ -179,7 +179,7 @@ def test_plan_has_one_step_for_each_request_and_no_more_jobs_than_places(
     ]
     assert len(placed) <= max(0, policy.max_concurrent - running)
     for step in found.steps:
-        if isinstance(step, Report):
+        if isinstance(step, WriteStatus):
             assert all(
                 condition["message"] and condition["reason"]
                 for condition in step.status["conditions"]
@@ -246,7 +246,7 @@ def test_end_of_any_pod_is_a_reason_and_a_sentence(
     assert outcome.reason in {*Verdict, *Failure} or outcome.reason.isalpha()
 
 
-def said(request: RetrainRequest, outcome: Outcome, now: datetime) -> str:
+def said(request: RetrainRequest, outcome: JobOutcome, now: datetime) -> str:
     return finished(request, outcome, now)["conditions"][0]["message"]
 
 

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from retraining_operator.api.reasons import Reason
+from retraining_operator.api.reasons import ConditionReason
 from retraining_operator.observability.gauges import ConsumerState, IntakeState, Sources
 from retraining_operator.observability.metrics import Metrics
-from retraining_operator.watch.cache import View
+from retraining_operator.watch.cache import ClusterCache
 
 RequestBody = Callable[..., dict[str, Any]]
 
@@ -18,8 +18,8 @@ RequestBody = Callable[..., dict[str, Any]]
 class Process:
     """The parts of a process that its gauges ask."""
 
-    view: View = field(default_factory=View)
-    held: dict[str, Reason] = field(default_factory=dict)
+    view: ClusterCache = field(default_factory=ClusterCache)
+    held: dict[str, ConditionReason] = field(default_factory=dict)
     leading: bool = True
     acting: bool = True
     consumer: ConsumerState = field(default_factory=ConsumerState)
@@ -62,7 +62,7 @@ def test_reason_that_holds_a_request_is_counted_while_it_waits(
     process: Process, request_body: RequestBody
 ) -> None:
     process.view.see_request(request_body())
-    process.held = {"first": Reason.COOLDOWN}
+    process.held = {"first": ConditionReason.COOLDOWN}
     assert process.read("retraining_requests_held", reason="Cooldown") == 1
     process.held = {}
     assert process.read("retraining_requests_held", reason="Cooldown") == 0
@@ -73,7 +73,7 @@ def test_request_that_is_gone_is_counted_nowhere(
 ) -> None:
     body = request_body()
     process.view.see_request(body)
-    process.held = {"first": Reason.SUSPENDED}
+    process.held = {"first": ConditionReason.SUSPENDED}
     assert process.read("retraining_oldest_waiting_age_seconds") != 0
     process.view.changed.clear()
     process.view.forget_request(body["metadata"]["uid"])

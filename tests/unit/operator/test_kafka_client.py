@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
 
-from retraining_operator.kafka.client import MissingCredential, client_options
+from retraining_operator.kafka.client import MissingCredentialError, client_options
 from retraining_operator.observability import logs
 from retraining_operator.settings import Kafka, SettingsError, read_settings
 
@@ -68,7 +68,7 @@ def test_certificate_of_its_own_is_shown(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("there", "missing"), [("tls.crt", "tls.key"), ("tls.key", "tls.crt")])
 def test_half_of_a_certificate_is_named(tmp_path: Path, there: str, missing: str) -> None:
     (tmp_path / there).write_text("PEM")
-    with pytest.raises(MissingCredential, match=rf"mine \(kafka.existingSecret\).* {missing}"):
+    with pytest.raises(MissingCredentialError, match=rf"mine \(kafka.existingSecret\).* {missing}"):
         client_options(settings(tmp_path, securityProtocol="SSL", existingSecret="mine"))
 
 
@@ -88,7 +88,7 @@ def test_missing_key_is_named_and_no_value_shown(tmp_path: Path) -> None:
     login = settings(
         tmp_path, securityProtocol="SASL_SSL", saslMechanism="PLAIN", existingSecret="mine"
     )
-    with pytest.raises(MissingCredential, match=r"mine \(kafka.existingSecret\).* password"):
+    with pytest.raises(MissingCredentialError, match=r"mine \(kafka.existingSecret\).* password"):
         client_options(login)
 
 

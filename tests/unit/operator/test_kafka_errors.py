@@ -6,11 +6,11 @@ import kafka.errors
 import pytest
 
 from retraining_operator.kafka import client
-from retraining_operator.kafka.errors import TABLE, UNKNOWN, ErrorClass, classify, explain
+from retraining_operator.kafka.errors import TABLE, UNKNOWN, KafkaErrorClass, classify, explain
 
 
 @pytest.mark.parametrize("row", TABLE, ids=lambda row: row.class_name)
-def test_row_names_a_class_that_exists_and_says_what_to_do(row: ErrorClass) -> None:
+def test_row_names_a_class_that_exists_and_says_what_to_do(row: KafkaErrorClass) -> None:
     places = (kafka.errors, client, builtins)
     assert any(hasattr(place, row.class_name) for place in places)
     assert row.retried

@@ -29,7 +29,7 @@ from retraining_operator.api.kubernetes_errors import (
     compose,
     read_answer,
 )
-from retraining_operator.api.reasons import Reason
+from retraining_operator.api.reasons import ConditionReason
 
 FIELD = {"reason": "FieldValueInvalid", "message": "wrong", "field": "spec.template"}
 WORDS = {"message": "no trainers here"}
@@ -86,7 +86,7 @@ def test_only_what_would_fail_again_in_the_same_way_ends_a_run() -> None:
 def test_every_row_says_what_it_means_and_what_to_do() -> None:
     assert len({row.code for row in KUBERNETES_ERRORS}) == len(KUBERNETES_ERRORS)
     for row in KUBERNETES_ERRORS:
-        assert row.reason in set(Reason)
+        assert row.reason in set(ConditionReason)
         assert row.meaning[0].isupper()
         assert not row.meaning.endswith(".")
         assert row.advice.endswith(".")

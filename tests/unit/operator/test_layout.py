@@ -14,12 +14,12 @@ from retraining_operator.api.trigger import (
     RECORD_LIMIT_BYTES,
 )
 from retraining_operator.contract import (
-    Figures,
+    ContenderMetrics,
     OnInconclusive,
-    PartFigures,
-    Policy,
+    PartMetrics,
     Preset,
     Promotion,
+    PromotionPolicy,
     Scaling,
     Tunables,
     Verdict,
@@ -67,7 +67,7 @@ def test_limits_of_record_and_reason_are_those_of_the_schema() -> None:
     ("field", "words"),
     [
         ("preset", Preset),
-        ("policy", Policy),
+        ("policy", PromotionPolicy),
         ("onInconclusive", OnInconclusive),
         ("promotion", Promotion),
         ("scaling", Scaling),
@@ -79,9 +79,9 @@ def test_words_of_the_schema_are_those_of_the_contract(field: str, words: type[s
 
 def test_status_has_room_for_every_figure() -> None:
     contender = STATUS["properties"]["figures"]["properties"]["challenger"]["properties"]
-    assert set(contender) == {to_camel(name) for name in Figures.model_fields}
+    assert set(contender) == {to_camel(name) for name in ContenderMetrics.model_fields}
     assert set(contender["mixture"]["properties"]) == {
-        to_camel(name) for name in PartFigures.model_fields
+        to_camel(name) for name in PartMetrics.model_fields
     }
 
 

@@ -16,13 +16,13 @@ def run(program: str) -> list[str]:
 
 CONNECT = """
 import asyncio, sys
-from retraining_operator.kube.client import NoAccess, connect
+from retraining_operator.kube.client import NoClusterAccessError, connect
 
 async def main():
     try:
         async with connect("n", "/nowhere"):
             pass
-    except NoAccess:
+    except NoClusterAccessError:
         print("refused")
 
 asyncio.run(main())

@@ -9,8 +9,8 @@ import pytest
 from retraining_operator.leader.holder import has_ended
 from retraining_operator.leader.lease import (
     Lease,
+    LeaseObservation,
     Move,
-    Sighting,
     build_lease,
     decide,
     identify,
@@ -43,17 +43,17 @@ def state(container: str, kind: str) -> dict[str, Any]:
     ],
 )
 def test_decision(holder: str, age: float, move: Move) -> None:
-    assert decide(Sighting(replace(THEIRS, holder=holder), NOW - age), ME, NOW) is move
+    assert decide(LeaseObservation(replace(THEIRS, holder=holder), NOW - age), ME, NOW) is move
 
 
 def test_lease_that_is_not_there_is_created() -> None:
-    assert decide(Sighting(None, NOW), ME, NOW) is Move.CREATE
+    assert decide(LeaseObservation(None, NOW), ME, NOW) is Move.CREATE
 
 
 def test_processes_outside_of_pods_never_count_as_one() -> None:
     first, second = identify(""), identify("")
     assert first != second
-    assert decide(Sighting(replace(THEIRS, holder=first), NOW), second, NOW) is Move.WAIT
+    assert decide(LeaseObservation(replace(THEIRS, holder=first), NOW), second, NOW) is Move.WAIT
 
 
 def test_two_processes_of_one_pod_have_different_names() -> None:
@@ -80,7 +80,9 @@ def test_holder_s_own_duration_counts() -> None:
 
 def test_lease_without_a_holder_is_free() -> None:
     assert (
-        decide(Sighting(read_lease({"metadata": {"resourceVersion": "7"}}, 15), NOW), ME, NOW)
+        decide(
+            LeaseObservation(read_lease({"metadata": {"resourceVersion": "7"}}, 15), NOW), ME, NOW
+        )
         is Move.TAKE
     )
 

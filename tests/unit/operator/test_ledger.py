@@ -6,13 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from retraining_operator.api.trigger import Origin
-from retraining_operator.intake.handled_offsets import Entry, read_entry, write_entry
+from retraining_operator.api.trigger import KafkaPosition
+from retraining_operator.intake.handled_offsets import HandledOffset, read_entry, write_entry
 
-ENTRY = Entry("topic-a", offset=10, latest_ms=1000, open=frozenset({4}))
+ENTRY = HandledOffset("topic-a", offset=10, latest_ms=1000, open=frozenset({4}))
 
 entries = st.builds(
-    Entry,
+    HandledOffset,
     st.sampled_from(["a", "b"]),
     st.integers(-1, 12),
     st.integers(0, 5),
@@ -20,8 +20,8 @@ entries = st.builds(
 )
 
 
-def origin(offset: int, timestamp_ms: int) -> Origin:
-    return Origin("drift", 0, offset, timestamp_ms)
+def origin(offset: int, timestamp_ms: int) -> KafkaPosition:
+    return KafkaPosition("drift", 0, offset, timestamp_ms)
 
 
 @pytest.mark.parametrize(
@@ -45,7 +45,9 @@ def test_only_what_was_handled_is_covered(
 
 
 @given(entries, entries)
-def test_two_writers_together_know_what_either_knows(mine: Entry, theirs: Entry) -> None:
+def test_two_writers_together_know_what_either_knows(
+    mine: HandledOffset, theirs: HandledOffset
+) -> None:
     theirs = replace(theirs, topic_id=mine.topic_id)
     merged = mine.merged(theirs)
     for offset in range(13):
@@ -54,13 +56,13 @@ def test_two_writers_together_know_what_either_knows(mine: Entry, theirs: Entry)
 
 
 @given(entries)
-def test_topic_made_anew_takes_nothing_over(mine: Entry) -> None:
+def test_topic_made_anew_takes_nothing_over(mine: HandledOffset) -> None:
     assert mine.merged(replace(mine, topic_id="other", offset=99)) == mine
     assert mine.merged(None) == mine
 
 
 @given(entries, st.text(max_size=20), st.integers(0, 99))
-def test_entry_reads_as_it_was_written(entry: Entry, topic: str, partition: int) -> None:
+def test_entry_reads_as_it_was_written(entry: HandledOffset, topic: str, partition: int) -> None:
     assert read_entry(write_entry(topic, partition, entry)) == (topic, partition, entry)
 
 

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from retraining_operator.api.approval import Ruling
-from retraining_operator.api.job_manifest import ImpossibleRequest, build_job, literal
+from retraining_operator.api.approval import Approval
+from retraining_operator.api.job_manifest import InvalidRequestError, build_job, literal
 from retraining_operator.api.request import read_request
-from retraining_operator.contract import Decision
+from retraining_operator.contract import ApprovalDecision
 from retraining_operator.settings import SecretKey, Settings
 
 GOLDEN = Path(__file__).parent / "data" / "job.json"
@@ -30,7 +30,7 @@ def test_job_that_decides_is_another_one_of_the_same_request(
 ) -> None:
     request = read_request(request_body())
     train = build_job(request, settings)
-    decide = build_job(request, settings, Ruling(Decision.APPROVE, "Jane $(REDIS_URL)"))
+    decide = build_job(request, settings, Approval(ApprovalDecision.APPROVE, "Jane $(REDIS_URL)"))
     assert decide["metadata"]["name"] != train["metadata"]["name"]
     assert decide["metadata"]["ownerReferences"] == train["metadata"]["ownerReferences"]
     assert decide["metadata"]["annotations"] == {
@@ -139,5 +139,5 @@ def test_same_request_gives_the_same_manifest(settings: Settings, request_body: 
 
 
 def test_fewer_rows_than_the_minimum_is_impossible(settings: Settings, request_body: Build) -> None:
-    with pytest.raises(ImpossibleRequest, match=r"reads 100 rows .* wants 500"):
+    with pytest.raises(InvalidRequestError, match=r"reads 100 rows .* wants 500"):
         build_job(read_request(request_body(spec={"rows": 100})), settings)

@@ -6,25 +6,25 @@ from typing import Any
 
 import pytest
 
-from retraining_operator.api.approval import Ruling
+from retraining_operator.api.approval import Approval
 from retraining_operator.api.conditions import Status, news
 from retraining_operator.api.job import Job, read_job
 from retraining_operator.api.names import Task
-from retraining_operator.api.outcome import Outcome
-from retraining_operator.api.reasons import Reason
+from retraining_operator.api.outcome import JobOutcome
+from retraining_operator.api.reasons import ConditionReason
 from retraining_operator.api.request import RetrainRequest, read_request
 from retraining_operator.api.status import decided, deleted, finished
-from retraining_operator.contract import Decision, Result
-from retraining_operator.planning.plan import Gathered, plan
+from retraining_operator.contract import ApprovalDecision, Result
+from retraining_operator.planning.plan import PlanInput, plan
 from retraining_operator.planning.steps import (
     ArmTtl,
     Conclude,
     Decide,
-    Ignore,
-    Miss,
-    Report,
+    FindJob,
+    IgnoreApproval,
     Settle,
     Step,
+    WriteStatus,
 )
 from retraining_operator.settings import Triggers
 
@@ -32,7 +32,7 @@ Build = Callable[..., dict[str, Any]]
 Ask = Callable[..., RetrainRequest]
 
 
-def outcome(now: datetime, **fields: Any) -> Outcome:
+def outcome(now: datetime, **fields: Any) -> JobOutcome:
     result = Result(
         **{
             "run_id": "r",
@@ -43,7 +43,7 @@ def outcome(now: datetime, **fields: Any) -> Outcome:
             **fields,
         }
     )
-    return Outcome(str(result.verdict), result.message, result)
+    return JobOutcome(str(result.verdict), result.message, result)
 
 
 def promoted(status: Status) -> tuple[str, str]:
@@ -79,12 +79,12 @@ def in_database(status: Status) -> Status:
 def step_of(request: RetrainRequest, now: datetime, *bodies: dict[str, Any]) -> Step | None:
     found = [job for body in bodies if (job := read_job(body))]
     jobs = {task: {job.request_uid: job for job in found if job.task is task} for task in Task}
-    steps = plan(Gathered([request], jobs), Triggers(max_concurrent=2), now).steps
+    steps = plan(PlanInput([request], jobs), Triggers(max_concurrent=2), now).steps
     return steps[0] if steps else None
 
 
 def message_of(step: Step | None) -> str:
-    assert isinstance(step, Report)
+    assert isinstance(step, WriteStatus)
     return str(step.status["conditions"][1]["message"])
 
 
@@ -108,13 +108,13 @@ def test_request_without_a_decision_waits_and_stays_known(
 
 def test_annotation_starts_the_job_that_decides(awaits: Ask, now: datetime) -> None:
     request = awaits("approve by Jane Doe")
-    assert step_of(request, now) == Decide(request, Ruling(Decision.APPROVE, "Jane Doe"))
+    assert step_of(request, now) == Decide(request, Approval(ApprovalDecision.APPROVE, "Jane Doe"))
 
 
 def test_annotation_that_is_no_decision_says_what_is_allowed(awaits: Ask, now: datetime) -> None:
     step = step_of(awaits("yes please"), now)
     assert "approve or reject" in message_of(step)
-    assert isinstance(step, Report)
+    assert isinstance(step, WriteStatus)
     assert step_of(awaits("yes please", **step.status), now) is None  # said once
     assert "annotate" in message_of(
         step_of(awaits(None, **step.status), now)
@@ -132,18 +132,18 @@ def test_decision_takes_no_place_and_waits_for_none(
     assert decision
     found = {Task.TRAIN: {}, Task.DECIDE: {"uid-of-first": decision}}
     steps = plan(
-        Gathered([read_request(request_body("new"))], found), Triggers(max_concurrent=1), now
+        PlanInput([read_request(request_body("new"))], found), Triggers(max_concurrent=1), now
     ).steps
     assert [type(step).__name__ for step in steps] == ["Launch"]
     running = {job.request_uid: job for name in "ab" if (job := read_job(job_body(name)))}
-    gathered = Gathered([awaits("approve")], {Task.TRAIN: running, Task.DECIDE: {}})
+    gathered = PlanInput([awaits("approve")], {Task.TRAIN: running, Task.DECIDE: {}})
     [step] = plan(gathered, Triggers(max_concurrent=2), now).steps
     assert isinstance(step, Decide)
 
 
 def test_word_that_the_job_took_counts(awaits: Ask, job_body: Build, now: datetime) -> None:
     step = step_of(awaits("reject by Joe"), now, job_body(decision="approve by Jane Doe"))
-    assert isinstance(step, Report)
+    assert isinstance(step, WriteStatus)
     assert promoted(step.status) == ("Unknown", "Deciding")
     assert (step.status["decision"], step.status["decidedBy"]) == ("approve", "Jane Doe")
     assert (
@@ -167,7 +167,7 @@ def test_finished_decision_is_concluded(awaits: Ask, job_body: Build, now: datet
 
 def test_decision_whose_job_is_gone_is_not_carried_out_twice(awaits: Ask, now: datetime) -> None:
     request = awaits("approve", decisionJobName="first-decision", decision="approve")
-    assert step_of(request, now) == Miss(request, Task.DECIDE)
+    assert step_of(request, now) == FindJob(request, Task.DECIDE)
 
 
 def decision_job(job_body: Build) -> Job:
@@ -217,18 +217,18 @@ def test_decision_that_failed_says_so_and_ends_the_wait(
     awaits: Ask, job_body: Build, now: datetime
 ) -> None:
     status = decided(
-        awaits(), Outcome("DependencyAway", "Redis was away."), now, decision_job(job_body)
+        awaits(), JobOutcome("DependencyAway", "Redis was away."), now, decision_job(job_body)
     )
     assert promoted(status) == ("False", "DependencyAway")
     assert "apply a new RetrainRequest" in status["conditions"][1]["message"]
     assert not awaits(**status).awaiting
 
 
-@pytest.mark.parametrize("reason", [Reason.JOB_DELETED, Reason.RESULT_LOST])
+@pytest.mark.parametrize("reason", [ConditionReason.JOB_DELETED, ConditionReason.RESULT_LOST])
 def test_decision_whose_end_nobody_saw_is_unknown(
-    awaits: Ask, now: datetime, reason: Reason
+    awaits: Ask, now: datetime, reason: ConditionReason
 ) -> None:
-    status = decided(awaits(), Outcome(reason, deleted(awaits(), Task.DECIDE, "x")), now)
+    status = decided(awaits(), JobOutcome(reason, deleted(awaits(), Task.DECIDE, "x")), now)
     assert promoted(status) == ("Unknown", reason)
     assert not awaits(**status).awaiting
 
@@ -239,7 +239,7 @@ def test_later_annotation_changes_nothing_and_is_said_once(
 ) -> None:
     taken = {"withheld": None, "decision": "approve", "decidedBy": "Jane Doe"}
     step = step_of(awaits(late, **taken), now)
-    assert isinstance(step, Ignore)
+    assert isinstance(step, IgnoreApproval)
     assert "approve by Jane Doe" in step.message
     told = awaits(late, **taken, ignoredDecision=late)
     assert step_of(told, now) == Settle(told)
@@ -248,7 +248,7 @@ def test_later_annotation_changes_nothing_and_is_said_once(
 def test_annotation_where_nothing_awaits_it_is_said_too(request_body: Build, now: datetime) -> None:
     kept = finished(read_request(request_body()), outcome(now, verdict="Kept"), now)
     step = step_of(read_request(request_body(status=kept, decision="approve")), now)
-    assert isinstance(step, Ignore)
+    assert isinstance(step, IgnoreApproval)
     assert "no challenger awaits" in step.message
 
 

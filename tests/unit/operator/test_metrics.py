@@ -5,7 +5,7 @@ from datetime import datetime
 from prometheus_client import generate_latest
 
 from retraining_operator.api.names import Task
-from retraining_operator.api.outcome import Outcome
+from retraining_operator.api.outcome import JobOutcome
 from retraining_operator.contract import Result
 from retraining_operator.observability.metrics import Metrics
 
@@ -26,7 +26,7 @@ def test_decision_counts_a_promotion_and_no_second_run(now: datetime) -> None:
             finished_at=now,
             **fields,
         )
-        metrics.task_finished(Task.DECIDE, Outcome("Promoted", "y", result), None)
+        metrics.task_finished(Task.DECIDE, JobOutcome("Promoted", "y", result), None)
     text = shown(metrics)
     assert 'retraining_decisions_total{reason="Promoted"} 1.0' in text
     assert 'retraining_decisions_total{reason="Rejected"} 1.0' in text
@@ -48,7 +48,7 @@ def test_failures_are_counted_by_reasons_that_are_known_beforehand() -> None:
 def test_words_of_a_result_document_make_no_labels() -> None:
     metrics = Metrics()
     for reason in ("Kept", "JobDeleted", "BadData", "what a document says", "what another says"):
-        metrics.task_finished(Task.TRAIN, Outcome(reason, "It says so."), None)
+        metrics.task_finished(Task.TRAIN, JobOutcome(reason, "It says so."), None)
     outcomes = [
         line for line in shown(metrics).splitlines() if line.startswith("retraining_outcomes_total")
     ]

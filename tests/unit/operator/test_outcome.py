@@ -8,7 +8,7 @@ import pytest
 
 from retraining_operator.api.job import Job, read_job
 from retraining_operator.api.outcome import read_outcome
-from retraining_operator.api.pod import Attempt, Trouble, read_attempt
+from retraining_operator.api.pod import Attempt, PodProblem, read_attempt
 from retraining_operator.api.request import read_request
 from retraining_operator.api.status import finished
 from retraining_operator.contract import Result, Verdict
@@ -216,7 +216,7 @@ def test_verdict_counts_though_the_deadline_came_just_then(
 
 def test_deadline_that_passed_while_the_pod_waited_says_for_what(job_body: Build) -> None:
     job = finished_job(job_body(end="Failed", reason="DeadlineExceeded"))
-    hold = Trouble("ImagePullFailed", "The image cannot be pulled: not found.")
+    hold = PodProblem("ImagePullFailed", "The image cannot be pulled: not found.")
     outcome = read_outcome(job, [pod(137, reason="ContainerStatusUnknown")], hold)
     assert outcome.reason == "ImagePullFailed"
     assert outcome.message.startswith("The deadline passed while the pod waited")

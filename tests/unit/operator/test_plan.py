@@ -8,19 +8,19 @@ import pytest
 
 from retraining_operator.api.job import Job, read_job
 from retraining_operator.api.names import Task
-from retraining_operator.api.reasons import Reason
+from retraining_operator.api.reasons import ConditionReason
 from retraining_operator.api.request import RetrainRequest, read_request
 from retraining_operator.api.status import launching
-from retraining_operator.planning.plan import Gathered, Jobs, plan
+from retraining_operator.planning.plan import Jobs, PlanInput, plan
 from retraining_operator.planning.steps import (
     ArmTtl,
     Conclude,
+    FindJob,
     Launch,
-    Miss,
-    Record,
-    Report,
+    RecordOutcome,
     Settle,
     Step,
+    WriteStatus,
 )
 from retraining_operator.settings import Triggers
 
@@ -30,7 +30,7 @@ Build = Callable[..., dict[str, Any]]
 def steps(
     requests: list[RetrainRequest], found: Jobs, max_concurrent: int, now: datetime
 ) -> list[Step]:
-    return plan(Gathered(requests, found), Triggers(max_concurrent=max_concurrent), now).steps
+    return plan(PlanInput(requests, found), Triggers(max_concurrent=max_concurrent), now).steps
 
 
 SUCCEEDED = {"type": "Succeeded", "status": "True", "reason": "Kept", "message": ""}
@@ -59,8 +59,8 @@ def test_oldest_go_first_and_the_rest_wait(request_body: Build, now: datetime) -
     )
     found = steps([third, first, second], jobs(), 2, now)
     assert found[:2] == [Launch(first), Launch(second)]
-    assert isinstance(found[2], Report)
-    assert found[2].status["conditions"][0]["reason"] == Reason.QUEUED
+    assert isinstance(found[2], WriteStatus)
+    assert found[2].status["conditions"][0]["reason"] == ConditionReason.QUEUED
 
 
 def test_records_of_one_second_go_in_the_order_of_their_offsets(
@@ -85,7 +85,7 @@ def test_running_jobs_take_places(request_body: Build, job_body: Build, now: dat
     waiting = read_request(request_body("second"))
     running = jobs(job_body("first", active=1), job_body("third", active=1))
     [step] = steps([waiting], running, 2, now)
-    assert isinstance(step, Report)
+    assert isinstance(step, WriteStatus)
 
 
 def test_finished_jobs_take_none(request_body: Build, job_body: Build, now: datetime) -> None:
@@ -97,16 +97,16 @@ def test_suspended_request_waits_and_takes_no_place(request_body: Build, now: da
     held = read_request(request_body("first", {"suspend": True}))
     free = read_request(request_body("second"))
     report, launch = steps([held, free], jobs(), 1, now)
-    assert isinstance(report, Report)
-    assert report.status["conditions"][0]["reason"] == Reason.SUSPENDED
+    assert isinstance(report, WriteStatus)
+    assert report.status["conditions"][0]["reason"] == ConditionReason.SUSPENDED
     assert launch == Launch(free)
 
 
 def test_spec_that_cannot_be_read_ends_the_request(request_body: Build, now: datetime) -> None:
     [step] = steps([read_request(request_body(spec={"rows": "many"}))], jobs(), 2, now)
-    assert isinstance(step, Report)
+    assert isinstance(step, WriteStatus)
     succeeded = step.status["conditions"][0]
-    assert (succeeded["status"], succeeded["reason"]) == ("False", Reason.INVALID_REQUEST)
+    assert (succeeded["status"], succeeded["reason"]) == ("False", ConditionReason.INVALID_REQUEST)
     assert "spec.rows" in succeeded["message"]
 
 
@@ -128,7 +128,7 @@ def test_outcome_is_recorded_before_the_job_may_go(
 ) -> None:
     late = {"type": "Recorded", "status": "False", "reason": reason, "message": ""}
     request = read_request(request_body(status={"conditions": [SUCCEEDED, late]}))
-    assert steps([request], jobs(job_body(end="Complete")), 2, now) == [Record(request)]
+    assert steps([request], jobs(job_body(end="Complete")), 2, now) == [RecordOutcome(request)]
 
 
 @pytest.mark.parametrize("reason", ["NotMigrated", "NoDatabase"])
@@ -153,21 +153,21 @@ def test_job_that_the_status_names_is_looked_for_and_not_made_again(
     request_body: Build, now: datetime
 ) -> None:
     request = read_request(request_body(status={"jobName": "first-job"}))
-    assert steps([request], jobs(), 2, now) == [Miss(request, Task.TRAIN)]
+    assert steps([request], jobs(), 2, now) == [FindJob(request, Task.TRAIN)]
 
 
 def test_run_whose_pod_has_just_ended_still_runs(
     request_body: Build, job_body: Build, now: datetime
 ) -> None:
     [first] = steps([read_request(request_body())], jobs(job_body(active=1, ready=1)), 2, now)
-    assert isinstance(first, Report)
+    assert isinstance(first, WriteStatus)
     [second] = steps(
         [read_request(request_body(status=first.status))],
         jobs(job_body(succeeded=1, failed=1)),
         2,
         now,
     )
-    assert isinstance(second, Report)
+    assert isinstance(second, WriteStatus)
     assert second.status["conditions"] == first.status["conditions"]
 
 
@@ -176,7 +176,7 @@ def test_status_that_says_nothing_new_is_not_written(
 ) -> None:
     running = jobs(job_body(active=1, ready=1))
     [first] = steps([read_request(request_body())], running, 2, now)
-    assert isinstance(first, Report)
+    assert isinstance(first, WriteStatus)
     assert (
         steps([read_request(request_body(status=first.status))], running, 2, now.replace(hour=13))
         == []
@@ -194,7 +194,7 @@ def test_launch_that_was_begun_takes_a_place(request_body: Build, now: datetime)
     begun = read_request(request_body(status=launching(request, "first-job", now)))
     launch, report = steps([begun, read_request(request_body("second"))], jobs(), 1, now)
     assert launch == Launch(begun)
-    assert isinstance(report, Report)
+    assert isinstance(report, WriteStatus)
 
 
 def test_launch_under_way_takes_a_place_before_anything_shows_it(
@@ -202,8 +202,8 @@ def test_launch_under_way_takes_a_place_before_anything_shows_it(
 ) -> None:
     first, second = read_request(request_body()), read_request(request_body("second"))
     found = plan(
-        Gathered([first, second], jobs(), launching={first.uid}), Triggers(max_concurrent=1), now
+        PlanInput([first, second], jobs(), launching={first.uid}), Triggers(max_concurrent=1), now
     )
     [report] = found.steps
-    assert isinstance(report, Report)
+    assert isinstance(report, WriteStatus)
     assert report.request == second

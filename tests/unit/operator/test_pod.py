@@ -6,7 +6,7 @@ import pytest
 
 from retraining_operator.api.outcome import cause
 from retraining_operator.api.pod import read_hold, read_pod
-from retraining_operator.api.reasons import Reason
+from retraining_operator.api.reasons import ConditionReason
 
 PULL = 'failed to pull and unpack image "registry/x:1": not found'
 
@@ -42,34 +42,38 @@ def pod(status: dict[str, Any], **metadata: Any) -> dict[str, Any]:
     ("status", "reason", "words", "advice"),
     [
         pytest.param(
-            waiting("ErrImagePull", PULL), Reason.IMAGE_PULL_FAILED, PULL, "jobImage.tag", id="pull"
+            waiting("ErrImagePull", PULL),
+            ConditionReason.IMAGE_PULL_FAILED,
+            PULL,
+            "jobImage.tag",
+            id="pull",
         ),
         pytest.param(
             waiting(
                 "ImagePullBackOff", f'Back-off pulling image "registry/x:1": ErrImagePull: {PULL}'
             ),
-            Reason.IMAGE_PULL_FAILED,
+            ConditionReason.IMAGE_PULL_FAILED,
             f": {PULL}.",
             "imagePullSecrets",
             id="back-off",
         ),
         pytest.param(
             waiting("InvalidImageName"),
-            Reason.IMAGE_PULL_FAILED,
+            ConditionReason.IMAGE_PULL_FAILED,
             "InvalidImageName",
             "jobImage",
             id="no name",
         ),
         pytest.param(
             waiting("CreateContainerConfigError", 'secret "redis" not found'),
-            Reason.CONTAINER_NOT_CREATED,
+            ConditionReason.CONTAINER_NOT_CREATED,
             'secret "redis" not found.',
             "Secrets of database, redis",
             id="no Secret",
         ),
         pytest.param(
             unscheduled("Unschedulable"),
-            Reason.UNSCHEDULABLE,
+            ConditionReason.UNSCHEDULABLE,
             "Insufficient cpu.",
             "Make room",
             id="no room",
@@ -77,7 +81,7 @@ def pod(status: dict[str, Any], **metadata: Any) -> dict[str, Any]:
     ],
 )
 def test_what_holds_a_pod_up_is_told_with_what_to_do(
-    status: dict[str, Any], reason: Reason, words: str, advice: str
+    status: dict[str, Any], reason: ConditionReason, words: str, advice: str
 ) -> None:
     hold = read_hold(status)
     assert hold
@@ -160,7 +164,7 @@ def test_container_that_must_start_before_the_trainer_is_named() -> None:
         }
         hold = read_hold(status)
         assert hold
-        assert hold.reason == Reason.CONTAINER_NOT_CREATED
+        assert hold.reason == ConditionReason.CONTAINER_NOT_CREATED
         assert f"the container mesh-init waits ({reason}): {message}" in hold.message
         assert "job.annotations" in hold.message
 
@@ -192,7 +196,7 @@ def test_pod_that_failed_before_its_trainer_ran_says_why_and_counts_as_a_failed_
     assert found
     assert found.attempt
     why = cause(found.attempt)
-    assert why.reason == Reason.JOB_FAILED
+    assert why.reason == ConditionReason.JOB_FAILED
     assert f"failed before its trainer ran: {words}" in why.message
     assert "counts as no failed attempt" not in why.message
 

@@ -9,13 +9,13 @@ import pytest
 from retraining_operator.api.admission import Allow, Merge, Refuse, Wait
 from retraining_operator.api.job import read_job
 from retraining_operator.api.names import Task
-from retraining_operator.api.reasons import Reason
+from retraining_operator.api.reasons import ConditionReason
 from retraining_operator.api.request import RetrainRequest, read_request
 from retraining_operator.api.status import unlaunched
-from retraining_operator.planning.finished import Past
-from retraining_operator.planning.plan import Gathered, Plan, plan
+from retraining_operator.planning.finished import FinishedRun
+from retraining_operator.planning.plan import Plan, PlanInput, plan
 from retraining_operator.planning.snapshot import standing
-from retraining_operator.planning.steps import Launch, Replace, Report
+from retraining_operator.planning.steps import Launch, Replace, WriteStatus
 from retraining_operator.planning.trigger_policy import admit, admit_all
 from retraining_operator.settings import Triggers
 
@@ -23,10 +23,10 @@ Build = Callable[..., dict[str, Any]]
 
 
 @pytest.fixture
-def ended(now: datetime) -> Callable[..., Past]:
+def ended(now: datetime) -> Callable[..., FinishedRun]:
     def build(
         minutes_ago: float = 10, *, failed: bool = False, name: str = "before", **other: Any
-    ) -> Past:
+    ) -> FinishedRun:
         end = now - timedelta(minutes=minutes_ago)
         kept = {
             "reason": "OutOfMemory" if failed else "Kept",
@@ -40,7 +40,7 @@ def ended(now: datetime) -> Callable[..., Past]:
             "arrival": ("", -1, -1, name),
             "uid": f"uid-of-{name}",
         }
-        return Past(
+        return FinishedRun(
             **{"name": name, "started_at": end, "ended_at": end, "failed": failed, **kept, **other}
         )
 
@@ -60,13 +60,13 @@ def request_named(request_body: Build) -> Callable[..., RetrainRequest]:
 
 
 Named = Callable[..., RetrainRequest]
-Ended = Callable[..., Past]
+Ended = Callable[..., FinishedRun]
 
 
 def answer(
     request: RetrainRequest,
     now: datetime,
-    past: list[Past] | None = None,
+    past: list[FinishedRun] | None = None,
     running: int = 0,
     **triggers: Any,
 ) -> Any:
@@ -77,7 +77,9 @@ def planned(
     requests: list[RetrainRequest], now: datetime, jobs: list[Any] | None = None, **triggers: Any
 ) -> Plan:
     found = {job.request_uid: job for body in jobs or [] if (job := read_job(body))}
-    return plan(Gathered(requests, {Task.TRAIN: found, Task.DECIDE: {}}), Triggers(**triggers), now)
+    return plan(
+        PlanInput(requests, {Task.TRAIN: found, Task.DECIDE: {}}), Triggers(**triggers), now
+    )
 
 
 # By default one trigger is one retrain.
@@ -90,13 +92,13 @@ def test_nothing_is_held_back_by_default(request_named: Named, now: datetime, en
 
 def test_queue_waits_for_a_place(request_named: Named, now: datetime) -> None:
     found = answer(request_named(), now, running=2)
-    assert (type(found), found.reason) == (Wait, Reason.QUEUED)
+    assert (type(found), found.reason) == (Wait, ConditionReason.QUEUED)
     assert "at most 2 retrains run at once (triggers.maxConcurrent)" in found.message
 
 
 def test_forbid_refuses_what_finds_no_place(request_named: Named, now: datetime) -> None:
     found = answer(request_named(), now, running=1, max_concurrent=1, concurrency_policy="Forbid")
-    assert (type(found), found.reason) == (Refuse, Reason.FORBIDDEN)
+    assert (type(found), found.reason) == (Refuse, ConditionReason.FORBIDDEN)
     assert answer(request_named(), now, max_concurrent=1, concurrency_policy="Forbid") == Allow()
 
 
@@ -107,7 +109,7 @@ def test_run_whose_job_was_deleted_keeps_its_place_until_it_has_an_outcome(
         request_body("deleted", status={"jobName": "deleted-job"}, created="2026-03-01T09:00:00Z")
     )
     found = planned([deleted, request_named("new")], now, max_concurrent=1)
-    assert found.held == {"new": Reason.QUEUED}
+    assert found.held == {"new": ConditionReason.QUEUED}
 
 
 def test_replace_ends_the_oldest_that_runs(
@@ -159,7 +161,7 @@ def test_cooldown_counts_from_the_last_end(
 ) -> None:
     past = [ended(30, name="early"), ended(5, name="late")]
     found = answer(request_named(), now, past, cooldown_seconds=600)
-    assert (found.reason, found.until) == (Reason.COOLDOWN, now + timedelta(minutes=5))
+    assert (found.reason, found.until) == (ConditionReason.COOLDOWN, now + timedelta(minutes=5))
     assert found.message == (
         "The last retrain, late, ended at 2026-03-01 11:55:00 UTC. The next may start at 2026-03-01 12:05:00 UTC "
         "(triggers.cooldownSeconds: 600)."
@@ -178,24 +180,27 @@ def test_day_has_a_budget(request_named: Named, now: datetime, ended: Ended) -> 
     past = [ended(60 * hours, name=f"r{hours}") for hours in (1, 5, 30)]
     assert answer(request_named(), now, past, max_runs_per_day=3) == Allow()
     found = answer(request_named(), now, past, max_runs_per_day=2)
-    assert (found.reason, found.until) == (Reason.BUDGET_SPENT, now + timedelta(hours=19))
+    assert (found.reason, found.until) == (ConditionReason.BUDGET_SPENT, now + timedelta(hours=19))
     assert "2 retrains started within 24 hours, and 2 may (triggers.maxRunsPerDay)" in found.message
 
 
 def test_running_retrains_count_for_the_budget(request_named: Named, now: datetime) -> None:
-    assert answer(request_named(), now, running=1, max_runs_per_day=1).reason == Reason.BUDGET_SPENT
+    assert (
+        answer(request_named(), now, running=1, max_runs_per_day=1).reason
+        == ConditionReason.BUDGET_SPENT
+    )
 
 
 def test_loop_looks_again_when_the_first_may_start(
     request_named: Named, now: datetime, ended: Ended
 ) -> None:
     found = plan(
-        Gathered([request_named()], {task: {} for task in Task}, [ended(5)]),
+        PlanInput([request_named()], {task: {} for task in Task}, [ended(5)]),
         Triggers(cooldown_seconds=600),
         now,
     )
     assert found.wake_at == now + timedelta(minutes=5)
-    assert found.held == {"first": Reason.COOLDOWN}
+    assert found.held == {"first": ConditionReason.COOLDOWN}
 
 
 # Failures.
@@ -206,7 +211,10 @@ def test_breaker_opens_after_failures_in_a_row(
 ) -> None:
     past = [ended(30), ended(20, failed=True), ended(10, failed=True, name="latest")]
     found = answer(request_named(), now, past, breaker_failures=2)
-    assert (found.reason, found.until) == (Reason.BREAKER_OPEN, now + timedelta(minutes=20))
+    assert (found.reason, found.until) == (
+        ConditionReason.BREAKER_OPEN,
+        now + timedelta(minutes=20),
+    )
     assert (
         "The last 2 retrains failed (triggers.breakerFailures), the latest, latest, with OutOfMemory"
         in found.message
@@ -272,10 +280,10 @@ def test_merged_triggers_are_counted_with_their_reasons(
         for name, reason in (("c", "drift"), ("b", "drift"), ("d", "alert"))
     ]
     found = plan(
-        Gathered([request_named()], {task: {} for task in Task}, taken), Triggers(paused=True), now
+        PlanInput([request_named()], {task: {} for task in Task}, taken), Triggers(paused=True), now
     )
     [step] = found.steps
-    assert isinstance(step, Report)
+    assert isinstance(step, WriteStatus)
     assert step.status["merged"] == {
         "count": 3,
         "first": "b",
@@ -302,8 +310,8 @@ def test_merged_request_is_finished_and_says_where_it_went(
 
 
 def test_pause_holds_all_back(request_named: Named, now: datetime) -> None:
-    assert answer(request_named(), now, paused=True).reason == Reason.PAUSED
-    assert answer(request_named(rollbackTo=3), now, paused=True).reason == Reason.PAUSED
+    assert answer(request_named(), now, paused=True).reason == ConditionReason.PAUSED
+    assert answer(request_named(rollbackTo=3), now, paused=True).reason == ConditionReason.PAUSED
 
 
 def test_way_back_does_not_wait_for_retrains(

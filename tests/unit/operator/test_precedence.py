@@ -2,7 +2,7 @@
 
 import pytest
 
-from retraining_operator.priority import LINGER_SECONDS, PATIENCE_SECONDS, Precedence
+from retraining_operator.priority import LINGER_SECONDS, PATIENCE_SECONDS, WritePriority
 from tests.unit.operator.clock import Clock
 
 
@@ -15,9 +15,9 @@ class Rests(Clock):
         self.count += 1
 
 
-def build() -> tuple[Rests, Precedence]:
+def build() -> tuple[Rests, WritePriority]:
     clock = Rests()
-    return clock, Precedence(clock.rest, clock)
+    return clock, WritePriority(clock.rest, clock)
 
 
 def test_nobody_waits_at_the_start() -> None:

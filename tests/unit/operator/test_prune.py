@@ -5,18 +5,18 @@ from typing import Any
 
 import pytest
 
-from retraining_operator.planning.finished import Past
+from retraining_operator.planning.finished import FinishedRun
 from retraining_operator.planning.retention import prunable
 from retraining_operator.settings import Retention, Triggers
 
 
 @pytest.fixture
-def past(now: datetime) -> list[Past]:
+def past(now: datetime) -> list[FinishedRun]:
     """Ten runs, one a day; r0 is the oldest."""
     return [run_of(f"r{day}", now - timedelta(days=10 - day)) for day in range(10)]
 
 
-def run_of(name: str, end: datetime, **other: Any) -> Past:
+def run_of(name: str, end: datetime, **other: Any) -> FinishedRun:
     fields = {
         "reason": "Kept",
         "recorded": True,
@@ -32,11 +32,11 @@ def run_of(name: str, end: datetime, **other: Any) -> Past:
         "arrival": ("", 0, 0, name),
         "uid": name,
     }
-    return Past(**{"name": name, **fields, **other})
+    return FinishedRun(**{"name": name, **fields, **other})
 
 
 def gone(
-    past: list[Past], now: datetime, busy: set[str] | None = None, **settings: Any
+    past: list[FinishedRun], now: datetime, busy: set[str] | None = None, **settings: Any
 ) -> list[str]:
     triggers = Triggers(
         **{
@@ -48,31 +48,33 @@ def gone(
     return [run.name for run in prunable(past, Retention(**settings), triggers, busy or set(), now)]
 
 
-def test_none_go_within_both_limits(past: list[Past], now: datetime) -> None:
+def test_none_go_within_both_limits(past: list[FinishedRun], now: datetime) -> None:
     assert gone(past, now, max_count=10, max_age_days=10) == []
 
 
-def test_oldest_go_beyond_the_number(past: list[Past], now: datetime) -> None:
+def test_oldest_go_beyond_the_number(past: list[FinishedRun], now: datetime) -> None:
     assert gone(past, now, max_count=8) == ["r0", "r1"]
 
 
-def test_those_beyond_the_age_go(past: list[Past], now: datetime) -> None:
+def test_those_beyond_the_age_go(past: list[FinishedRun], now: datetime) -> None:
     assert gone(past, now, max_age_days=7) == ["r0", "r1", "r2"]
 
 
-def test_none_goes_before_its_outcome_is_in_the_database(past: list[Past], now: datetime) -> None:
+def test_none_goes_before_its_outcome_is_in_the_database(
+    past: list[FinishedRun], now: datetime
+) -> None:
     past[0] = run_of("r0", past[0].ended_at, recorded=False)
     assert gone(past, now, max_count=8) == ["r1"]
 
 
-def test_policy_keeps_what_it_looks_at(past: list[Past], now: datetime) -> None:
+def test_policy_keeps_what_it_looks_at(past: list[FinishedRun], now: datetime) -> None:
     assert gone(past, now, max_age_days=1, breaker_failures=3) == [f"r{day}" for day in range(7)]
     today = [run_of(f"t{hour}", now - timedelta(hours=hour)) for hour in range(5)]
     assert gone(today, now, max_count=1, max_runs_per_day=9) == []
     assert gone(today, now, max_count=1) == ["t4", "t3", "t2", "t1"]
 
 
-def test_merged_request_stays_while_it_is_counted(past: list[Past], now: datetime) -> None:
+def test_merged_request_stays_while_it_is_counted(past: list[FinishedRun], now: datetime) -> None:
     past[0] = run_of("r0", past[0].ended_at, merged_into="waits", ran=False)
     assert gone(past, now, {"waits"}, max_count=9) == []
     assert gone(past, now, set(), max_count=9) == ["r0"]

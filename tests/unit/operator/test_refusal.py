@@ -10,7 +10,7 @@ import pytest
 from retraining_operator.api.job import Job
 from retraining_operator.api.names import Task
 from retraining_operator.api.pod import read_refusal
-from retraining_operator.watch.cache import View
+from retraining_operator.watch.cache import ClusterCache
 
 Build = Callable[..., dict[str, Any]]
 JOB_UID = "uid-of-job-of-first"
@@ -36,20 +36,20 @@ FAILED = {
 }
 
 
-def job_of(view: View) -> Job:
+def job_of(view: ClusterCache) -> Job:
     [job] = view.jobs[Task.TRAIN].values()
     return job
 
 
 @pytest.fixture
-def view(request_body: Build, job_body: Build) -> View:
-    view = View()
+def view(request_body: Build, job_body: Build) -> ClusterCache:
+    view = ClusterCache()
     view.see_request(request_body())
     view.see_job(job_body())
     return view
 
 
-def test_each_try_of_the_same_refusal_has_the_same_words(view: View) -> None:
+def test_each_try_of_the_same_refusal_has_the_same_words(view: ClusterCache) -> None:
     view.see_refusal(event())
     held = job_of(view).held
     assert held
@@ -64,14 +64,14 @@ def test_each_try_of_the_same_refusal_has_the_same_words(view: View) -> None:
 def test_event_counts_whether_it_comes_before_or_after_its_job(
     request_body: Build, job_body: Build, event_first: bool
 ) -> None:
-    view = View()
+    view = ClusterCache()
     view.see_request(request_body())
     for see in (0, 1) if event_first else (1, 0):
         view.see_job(job_body()) if see else view.see_refusal(event())
     assert job_of(view).held
 
 
-def test_older_event_does_not_replace_a_newer_one(view: View) -> None:
+def test_older_event_does_not_replace_a_newer_one(view: ClusterCache) -> None:
     view.see_refusal(event(note="Error creating: newer"))
     view.see_refusal(event(at="2026-03-01T11:01:00Z", note="Error creating: older"))
     held = job_of(view).held
@@ -79,7 +79,7 @@ def test_older_event_does_not_replace_a_newer_one(view: View) -> None:
     assert "newer" in held.message
 
 
-def test_pod_that_is_there_ends_the_hold_and_a_later_refusal_begins_one(view: View) -> None:
+def test_pod_that_is_there_ends_the_hold_and_a_later_refusal_begins_one(view: ClusterCache) -> None:
     view.see_refusal(event())
     view.see_pod(seen_pod("2026-03-01T11:02:30Z"))
     assert job_of(view).held is None
@@ -94,7 +94,7 @@ def test_pod_that_is_there_ends_the_hold_and_a_later_refusal_begins_one(view: Vi
 def test_event_of_before_a_restart_says_nothing_about_a_job_that_runs(
     request_body: Build, job_body: Build
 ) -> None:
-    view = View()
+    view = ClusterCache()
     view.see_request(request_body())
     view.see_refusal(event())
     view.see_job(job_body(active=1))
@@ -102,14 +102,14 @@ def test_event_of_before_a_restart_says_nothing_about_a_job_that_runs(
 
 
 def test_finished_job_waits_for_nothing(request_body: Build, job_body: Build) -> None:
-    view = View()
+    view = ClusterCache()
     view.see_request(request_body())
     view.see_refusal(event())
     view.see_job(job_body(end="Failed", reason="DeadlineExceeded"))
     assert job_of(view).held is None
 
 
-def test_event_of_a_job_that_is_gone_is_forgotten(view: View, job_body: Build) -> None:
+def test_event_of_a_job_that_is_gone_is_forgotten(view: ClusterCache, job_body: Build) -> None:
     view.see_refusal(event())
     view.forget_job(job_body())
     assert view.refusals == {}
@@ -128,6 +128,6 @@ def test_other_events_say_nothing(changes: dict[str, Any]) -> None:
     assert read_refusal(event(**changes)) is None
 
 
-def test_event_without_a_time_or_a_note_is_read(view: View) -> None:
+def test_event_without_a_time_or_a_note_is_read(view: ClusterCache) -> None:
     view.see_refusal(event(deprecatedLastTimestamp=None, note=None))
     assert job_of(view).held

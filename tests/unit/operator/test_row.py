@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from retraining_operator.api.names import Task
-from retraining_operator.api.outcome import Outcome
+from retraining_operator.api.outcome import JobOutcome
 from retraining_operator.api.request import read_request
 from retraining_operator.api.status import decided, ended, finished
 from retraining_operator.audit.row import row_of
@@ -16,7 +16,7 @@ Build = Callable[..., dict[str, Any]]
 
 def test_failure_without_a_job_has_a_row_too(request_body: Build, now: datetime) -> None:
     request = read_request(request_body())
-    status = finished(request, Outcome("InvalidRequest", "spec.rows is wrong."), now)
+    status = finished(request, JobOutcome("InvalidRequest", "spec.rows is wrong."), now)
     row = row_of(request, status, Preset.RECOMMENDED, now)
     assert (row["run_id"], row["request"]) == ("uid-of-first", "fraud/first")
     assert (row["verdict"], row["reason"], row["message"]) == (
@@ -33,7 +33,7 @@ def test_failure_without_a_job_has_a_row_too(request_body: Build, now: datetime)
 
 def test_row_is_the_same_whenever_it_is_read(request_body: Build, now: datetime) -> None:
     request = read_request(request_body(spec={"preset": "reference"}))
-    status = finished(request, Outcome("JobDeleted", "Gone."), now) | {"logTail": "The end."}
+    status = finished(request, JobOutcome("JobDeleted", "Gone."), now) | {"logTail": "The end."}
     first = row_of(request, status, Preset.RECOMMENDED, now)
     later = row_of(
         read_request(request_body(spec={"preset": "reference"}, status=status)),
@@ -56,7 +56,7 @@ def test_decision_that_failed_leaves_the_verdict(request_body: Build, now: datet
         finished_at=now,
     )
     status = ended(
-        read_request(request_body()), Task.TRAIN, Outcome("Promoted", "Better.", result), now
+        read_request(request_body()), Task.TRAIN, JobOutcome("Promoted", "Better.", result), now
     )
     judged = row_of(read_request(request_body()), status, Preset.RECOMMENDED, now)
     assert (judged["verdict"], judged["withheld"], judged["decided"]) == (
@@ -67,7 +67,7 @@ def test_decision_that_failed_leaves_the_verdict(request_body: Build, now: datet
     request = read_request(request_body(status=status | {"decisionJobName": "first-decision"}))
     failed = row_of(
         request,
-        decided(request, Outcome("OutOfMemory", "Too large."), now),
+        decided(request, JobOutcome("OutOfMemory", "Too large."), now),
         Preset.RECOMMENDED,
         now,
     )
@@ -75,6 +75,6 @@ def test_decision_that_failed_leaves_the_verdict(request_body: Build, now: datet
     assert failed["reason"] == "OutOfMemory"
     assert failed["message"].startswith("Too large.")
     unknown = row_of(
-        request, decided(request, Outcome("JobDeleted", "Gone."), now), Preset.RECOMMENDED, now
+        request, decided(request, JobOutcome("JobDeleted", "Gone."), now), Preset.RECOMMENDED, now
     )
     assert unknown["decided"] is False

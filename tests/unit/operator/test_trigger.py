@@ -11,14 +11,14 @@ from hypothesis import strategies as st
 
 from retraining_operator.api.trigger import (
     RECORD_LIMIT_BYTES,
+    KafkaPosition,
     Malformed,
-    MalformedRecord,
-    Origin,
+    MalformedRecordError,
     Trigger,
     read_trigger,
 )
 
-ORIGIN = Origin("retraining-triggers", 2, 17, 1_750_000_000_123)
+ORIGIN = KafkaPosition("retraining-triggers", 2, 17, 1_750_000_000_123)
 
 
 @pytest.mark.parametrize(
@@ -78,7 +78,7 @@ def test_trigger_keeps_reason_and_record(value: bytes, reason: str) -> None:
     ],
 )
 def test_malformed_record_has_its_kind(value: bytes | None, kind: Malformed) -> None:
-    with pytest.raises(MalformedRecord) as caught:
+    with pytest.raises(MalformedRecordError) as caught:
         read_trigger(ORIGIN, value)
     assert caught.value.kind == kind
 
@@ -124,7 +124,7 @@ def test_json_behind_a_frame_is_read_without_it(value: bytes) -> None:
     ],
 )
 def test_what_is_no_json_is_named(value: bytes, named: str) -> None:
-    with pytest.raises(MalformedRecord, match=named):
+    with pytest.raises(MalformedRecordError, match=named):
         read_trigger(ORIGIN, value)
 
 
@@ -136,7 +136,7 @@ def test_what_is_no_json_is_named(value: bytes, named: str) -> None:
     )
 )
 def test_any_value_is_a_trigger_or_malformed(value: bytes | None) -> None:
-    with contextlib.suppress(MalformedRecord):
+    with contextlib.suppress(MalformedRecordError):
         read_trigger(ORIGIN, value).reason.encode()
 
 
@@ -149,4 +149,4 @@ def test_origin_writes_its_timestamp_as_kubernetes_does() -> None:
     [(-1, "1970-01-01T00:00:00.000Z"), (2**63 - 1, "9999-12-31T23:59:59.999Z")],
 )
 def test_timestamp_beyond_the_calendar_is_cut_to_it(milliseconds: int, written: str) -> None:
-    assert Origin("drift", 0, 1, milliseconds).timestamp == written
+    assert KafkaPosition("drift", 0, 1, milliseconds).timestamp == written

@@ -10,15 +10,15 @@ import pytest
 from retraining_operator.api.conditions import Status, Values, news
 from retraining_operator.api.job import read_job
 from retraining_operator.api.names import Task
-from retraining_operator.api.outcome import Outcome
-from retraining_operator.api.pod import HOLDS, Trouble
+from retraining_operator.api.outcome import JobOutcome
+from retraining_operator.api.pod import HOLDS, PodProblem
 from retraining_operator.api.request import read_request
 from retraining_operator.api.status import finished, held, launched, recorded
 from retraining_operator.kube.event_recorder import build_event
 
 Build = Callable[..., dict[str, Any]]
 Turn = Callable[..., Status]
-HOLD = Trouble("ImagePullFailed", "The image cannot be pulled: not found. Check it.")
+HOLD = PodProblem("ImagePullFailed", "The image cannot be pulled: not found. Check it.")
 AWAY: Values = ("False", "DatabaseAway", "It is away.")
 DONE: Values = ("True", "Recorded", "It is there.")
 
@@ -72,7 +72,7 @@ def test_what_a_pod_waited_for_is_kept_while_it_is_ended(turn: Turn, request_bod
 
 
 def test_next_attempt_is_told_with_what_ended_the_one_before(turn: Turn) -> None:
-    setback = {"setback": Trouble("OutOfMemory", "It used more memory than its limit.")}
+    setback = {"setback": PodProblem("OutOfMemory", "It used more memory than its limit.")}
     again = turn(turn(active=1, ready=1), failed=1, told=setback)
     assert stands(again) == (
         "Retrying",
@@ -86,7 +86,7 @@ def test_next_attempt_is_told_with_what_ended_the_one_before(turn: Turn) -> None
 
 
 def test_eviction_counts_as_no_attempt(turn: Turn) -> None:
-    taken = {"setback": Trouble("Evicted", "Kubernetes took the pod away.")}
+    taken = {"setback": PodProblem("Evicted", "Kubernetes took the pod away.")}
     assert stands(turn(turn(active=1, ready=1), told=taken)) == (
         "Retrying",
         "Kubernetes took the pod away. Another pod follows.",
@@ -99,7 +99,7 @@ def test_eviction_counts_as_no_attempt(turn: Turn) -> None:
     ids=["not counted yet", "the last attempt", "it has succeeded", "it will not be tried again"],
 )
 def test_no_attempt_is_announced_that_may_not_come(turn: Turn, of: dict[str, Any]) -> None:
-    told = {"setback": Trouble("BadData", "No events."), "failing": of.pop("failing", False)}
+    told = {"setback": PodProblem("BadData", "No events."), "failing": of.pop("failing", False)}
     runs = turn(active=1, ready=1)
     assert stands(turn(runs, told=told, **of)) == stands(runs)
 
@@ -133,7 +133,7 @@ def ended(
 ) -> tuple[list[str], Status]:
     request = read_request(request_body(status=before))
     status = recorded(
-        request, before or finished(request, Outcome("JobFailed", "x"), now), answer, now
+        request, before or finished(request, JobOutcome("JobFailed", "x"), now), answer, now
     )
     return [each["reason"] for each in news(request, status)], status
 

@@ -7,20 +7,20 @@ import pytest
 
 from retraining_operator.api.names import Task
 from retraining_operator.api.request import read_request
-from retraining_operator.watch.cache import View
+from retraining_operator.watch.cache import ClusterCache
 
 Build = Callable[..., dict[str, Any]]
 
 
 def test_older_word_does_not_replace_a_newer_one(request_body: Build) -> None:
-    view = View()
+    view = ClusterCache()
     view.see_request(request_body(version=8, status={"jobName": "new"}))
     view.see_request(request_body(version=7))
     assert view.requests["uid-of-first"].status == {"jobName": "new"}
 
 
 def test_late_word_does_not_bring_a_settled_request_back(request_body: Build) -> None:
-    view = View()
+    view = ClusterCache()
     view.settle(read_request(request_body(version=9)))
     view.changed.clear()
     view.see_request(request_body(version=8))
@@ -46,7 +46,7 @@ HELD = trainer(waiting={"reason": "ErrImagePull", "message": "not found"})
 def test_job_is_known_to_wait_for_what_its_pod_waits_for(
     request_body: Build, job_body: Build, job_first: bool
 ) -> None:
-    view = View()
+    view = ClusterCache()
     view.see_request(request_body())
     for see in [view.see_job, view.see_pod] if job_first else [view.see_pod, view.see_job]:
         see(job_body() if see == view.see_job else seen_pod(**HELD))
@@ -57,7 +57,7 @@ def test_job_is_known_to_wait_for_what_its_pod_waits_for(
 
 @pytest.mark.parametrize("end", ["starts", "goes"])
 def test_pod_that_waits_no_longer_is_news(request_body: Build, job_body: Build, end: str) -> None:
-    view = View()
+    view = ClusterCache()
     view.see_request(request_body())
     view.see_job(job_body())
     view.see_pod(seen_pod(**HELD))
@@ -72,7 +72,7 @@ def test_pod_that_waits_no_longer_is_news(request_body: Build, job_body: Build, 
 
 
 def test_same_word_of_a_pod_is_no_news(request_body: Build, job_body: Build) -> None:
-    view = View()
+    view = ClusterCache()
     view.see_request(request_body())
     view.see_job(job_body())
     view.see_pod(seen_pod(**HELD))
@@ -82,14 +82,14 @@ def test_same_word_of_a_pod_is_no_news(request_body: Build, job_body: Build) -> 
 
 
 def test_newer_word_brings_a_settled_request_back(request_body: Build) -> None:
-    view = View()
+    view = ClusterCache()
     view.settle(read_request(request_body(version=9)))
     view.see_request(request_body(version=10))
     assert list(view.requests) == ["uid-of-first"]
 
 
 def test_jobs_of_others_are_left_out(job_body: Build) -> None:
-    view, body = View(), job_body()
+    view, body = ClusterCache(), job_body()
     body["metadata"]["ownerReferences"][0]["kind"] = "CronJob"
     view.see_job(body)
     assert not any(view.jobs.values())
@@ -98,7 +98,7 @@ def test_jobs_of_others_are_left_out(job_body: Build) -> None:
 def test_end_of_a_pod_that_is_gone_is_kept_until_its_request_is_settled(
     request_body: Build,
 ) -> None:
-    view, body = View(), request_body()
+    view, body = ClusterCache(), request_body()
     end = {"exitCode": 0, "message": "{}", "finishedAt": "2026-03-01T11:04:00Z"}
     metadata = {"uid": "p", "labels": {"retraining.dev/request-uid": "uid-of-first"}}
     ended = {
@@ -115,7 +115,7 @@ def test_end_of_a_pod_that_is_gone_is_kept_until_its_request_is_settled(
 
 
 def test_list_takes_out_what_the_watch_has_missed(request_body: Build, job_body: Build) -> None:
-    view = View()
+    view = ClusterCache()
     view.see_request(request_body(version=7))
     view.settle(read_request(request_body("finished", version=6)))
     view.see_job(job_body())  # of version 9
@@ -131,7 +131,7 @@ def test_list_takes_out_what_the_watch_has_missed(request_body: Build, job_body:
 
 
 def test_list_does_not_take_out_what_is_newer_than_it(request_body: Build, job_body: Build) -> None:
-    view = View()
+    view = ClusterCache()
     view.see_request(request_body(version=8))
     view.see_job(job_body())
     view.keep_jobs(set(), 7)
