@@ -17,7 +17,7 @@ TWO_AT_A_TIME := --numprocesses=2 --dist=worksteal
 export PYTHONDONTWRITEBYTECODE := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo demo-down test verify unit integration e2e bench chaos quality pages integration-tests calm-tests system golden lock
+.PHONY: help demo demo-down test verify unit integration e2e bench chaos quality pages integration-tests calm-tests system golden lock house
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -82,6 +82,9 @@ system: ## bring up the cluster, the images and the services
 
 pages: $(VENV)/ready ## write the pages of docs/ that are generated from the code
 	@$(PYTHON) -m tests.pages
+
+house: $(VENV)/ready ## print figures of the code: file sizes, ambiguous names, docstrings
+	@$(PYTHON) -m tests.house
 
 golden: $(VENV)/ready ## write the golden manifests anew, to be read as a difference
 	@UPDATE_GOLDEN=1 $(PYTHON) -m pytest -q tests/unit/operator/test_manifest.py && git diff --stat tests/unit

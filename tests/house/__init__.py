@@ -1,0 +1,1 @@
+"""Figures of the code itself: how it is divided, and whether it is described."""
