@@ -1,10 +1,10 @@
 """Why a run ends without a verdict: one exception for each exit code, raised where the fault is understood.
 
     RunError
-    ├── BadConfiguration   a setting is wrong; another try fails as well
-    ├── BadData            the events cannot be trained on; another try fails as well
-    ├── DependencyAway     the database or Redis does not answer; another try may succeed
-    └── AuditPending       the model is live, its audit row is missing; another try writes it
+    ├── BadConfigurationError       a setting is wrong; another try fails as well
+    ├── BadDataError                the events cannot be trained on; another try fails as well
+    ├── DependencyUnavailableError  the database or Redis does not answer; another try may succeed
+    └── AuditPendingError           the model is live, its audit row is missing; another try writes it
 
 The text of each is a plain sentence for a person and never holds a password.
 """
@@ -43,8 +43,8 @@ class BadDataError(RunError):
 class DependencyUnavailableError(RunError):
     """The database or Redis does not answer as it should, which may pass."""
 
-    failure = Failure.DEPENDENCY_AWAY
-    exit_code = ExitCode.DEPENDENCY_AWAY
+    failure = Failure.DEPENDENCY_UNAVAILABLE
+    exit_code = ExitCode.DEPENDENCY_UNAVAILABLE
 
 
 class AuditPendingError(RunError):

@@ -10,7 +10,11 @@ from __future__ import annotations
 from retraining_job.contract.error_class import ErrorClass
 from retraining_job.contract.verdict import Failure
 
-AWAY, WRONG, DATA = Failure.DEPENDENCY_AWAY, Failure.BAD_CONFIGURATION, Failure.BAD_DATA
+UNAVAILABLE, WRONG, DATA = (
+    Failure.DEPENDENCY_UNAVAILABLE,
+    Failure.BAD_CONFIGURATION,
+    Failure.BAD_DATA,
+)
 
 NO_CODE = "08006"
 """Stands for an error without a code: the connection broke, or there was none."""
@@ -27,17 +31,21 @@ SERVER = "Look at the server's own log."
 POSTGRES_ERRORS = (
     ErrorClass(
         "08",
-        AWAY,
+        UNAVAILABLE,
         True,
         "The database is away",
         f"{WAIT} Check host, port, network and connection pooler.",
     ),
     ErrorClass(
-        "08P01", AWAY, True, "The database or its connection pooler rejects the connection", POOLER
+        "08P01",
+        UNAVAILABLE,
+        True,
+        "The database or its connection pooler rejects the connection",
+        POOLER,
     ),
     ErrorClass("09", WRONG, False, "A trigger of the database fails", FUNCTION),
     ErrorClass("0A", WRONG, False, "The database does not support what is asked of it", SCHEMA),
-    ErrorClass("0B", AWAY, True, "The database cannot begin a transaction", WAIT),
+    ErrorClass("0B", UNAVAILABLE, True, "The database cannot begin a transaction", WAIT),
     ErrorClass("0F", DATA, False, "The database cannot read a large object", FUNCTION),
     ErrorClass("0L", WRONG, False, "A role of the database is wrong", LOGIN),
     ErrorClass("0P", WRONG, False, "A role of the database is wrong", LOGIN),
@@ -62,10 +70,12 @@ POSTGRES_ERRORS = (
         "23", WRONG, False, "A constraint of the table refuses the row", "Change the constraint."
     ),
     ErrorClass("24", WRONG, False, "The database has lost a cursor", POOLER),
-    ErrorClass("25", AWAY, True, "The transaction is in a state that does not allow this", POOLER),
+    ErrorClass(
+        "25", UNAVAILABLE, True, "The transaction is in a state that does not allow this", POOLER
+    ),
     ErrorClass(
         "25006",
-        AWAY,
+        UNAVAILABLE,
         True,
         "The database is read-only",
         "It is a replica, or a failover is going on: database.url (DATABASE_URL) must lead to the primary.",
@@ -103,7 +113,7 @@ POSTGRES_ERRORS = (
     ErrorClass("3D", WRONG, False, "The server has no such database", LOGIN),
     ErrorClass("3F", WRONG, False, "The database has no such schema", SCHEMA),
     ErrorClass(
-        "40", AWAY, True, "The database took the transaction back in favour of another", WAIT
+        "40", UNAVAILABLE, True, "The database took the transaction back in favour of another", WAIT
     ),
     ErrorClass("42", WRONG, False, "The database refuses the statement", SCHEMA),
     ErrorClass(
@@ -117,15 +127,19 @@ POSTGRES_ERRORS = (
         "44", WRONG, False, "The view refuses the row by its WITH CHECK OPTION", "Change the view."
     ),
     ErrorClass(
-        "53", AWAY, True, "The database is short of resources", "Give the server more of them."
+        "53",
+        UNAVAILABLE,
+        True,
+        "The database is short of resources",
+        "Give the server more of them.",
     ),
-    ErrorClass("53100", AWAY, True, "The disk of the database is full", "Make room on it."),
+    ErrorClass("53100", UNAVAILABLE, True, "The disk of the database is full", "Make room on it."),
     ErrorClass(
-        "53200", AWAY, True, "The database is out of memory", "Give the server more memory."
+        "53200", UNAVAILABLE, True, "The database is out of memory", "Give the server more memory."
     ),
     ErrorClass(
         "53300",
-        AWAY,
+        UNAVAILABLE,
         True,
         "The database has no connection left",
         "Raise max_connections, or use a pooler.",
@@ -145,15 +159,15 @@ POSTGRES_ERRORS = (
         "An object of the database is not ready for use",
         "Refresh it, or make it ready.",
     ),
-    ErrorClass("55006", AWAY, True, "An object of the database is in use", WAIT),
+    ErrorClass("55006", UNAVAILABLE, True, "An object of the database is in use", WAIT),
     ErrorClass(
         "55P03",
-        AWAY,
+        UNAVAILABLE,
         True,
         "Another transaction held a lock for longer than the database waits",
         "Find the transaction in pg_stat_activity, or raise the limit.",
     ),
-    ErrorClass("57", AWAY, True, "An administrator of the database intervened", WAIT),
+    ErrorClass("57", UNAVAILABLE, True, "An administrator of the database intervened", WAIT),
     ErrorClass(
         "57014",
         WRONG,
@@ -163,35 +177,51 @@ POSTGRES_ERRORS = (
     ),
     ErrorClass(
         "57P01",
-        AWAY,
+        UNAVAILABLE,
         True,
         "The database is away, because it or the connection was shut down",
         WAIT,
     ),
-    ErrorClass("57P02", AWAY, True, "The database is away, because it crashed", f"{WAIT} {SERVER}"),
-    ErrorClass("57P03", AWAY, True, "The database is away, because it starts or stops", WAIT),
+    ErrorClass(
+        "57P02", UNAVAILABLE, True, "The database is away, because it crashed", f"{WAIT} {SERVER}"
+    ),
+    ErrorClass(
+        "57P03", UNAVAILABLE, True, "The database is away, because it starts or stops", WAIT
+    ),
     ErrorClass("57P04", WRONG, False, "The database was dropped", LOGIN),
     ErrorClass(
-        "57P05", AWAY, True, "The database is away, because it ended an idle connection", WAIT
+        "57P05",
+        UNAVAILABLE,
+        True,
+        "The database is away, because it ended an idle connection",
+        WAIT,
     ),
-    ErrorClass("58", AWAY, True, "The server of the database has a fault of its system", SERVER),
+    ErrorClass(
+        "58", UNAVAILABLE, True, "The server of the database has a fault of its system", SERVER
+    ),
     ErrorClass(
         "72",
-        AWAY,
+        UNAVAILABLE,
         True,
         "The database no longer has the rows of the moment at which reading began",
         WAIT,
     ),
-    ErrorClass("F0", AWAY, True, "The configuration of the server is damaged", SERVER),
-    ErrorClass("HV", AWAY, True, "A foreign server behind a table of the database fails", FUNCTION),
+    ErrorClass("F0", UNAVAILABLE, True, "The configuration of the server is damaged", SERVER),
+    ErrorClass(
+        "HV", UNAVAILABLE, True, "A foreign server behind a table of the database fails", FUNCTION
+    ),
     ErrorClass(
         "P0", DATA, False, "A function or trigger of the database raises an error", FUNCTION
     ),
-    ErrorClass("XX", AWAY, True, "The database has a fault of its own", SERVER),
+    ErrorClass("XX", UNAVAILABLE, True, "The database has a fault of its own", SERVER),
 )
 
 CANCELLED = ErrorClass(
-    "57014 within the limit", AWAY, True, "Somebody cancelled a statement of the trainer", WAIT
+    "57014 within the limit",
+    UNAVAILABLE,
+    True,
+    "Somebody cancelled a statement of the trainer",
+    WAIT,
 )
 """For a statement that was ended before its limit."""
 
@@ -206,7 +236,7 @@ TLS = ErrorClass(
 
 UNKNOWN = ErrorClass(
     "other",
-    AWAY,
+    UNAVAILABLE,
     True,
     "The database reports an error that the trainer does not know",
     f"{WAIT} {SERVER}",

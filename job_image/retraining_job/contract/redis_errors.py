@@ -9,7 +9,7 @@ from retraining_job.contract.environment import REDIS_URL, environment_name, val
 from retraining_job.contract.error_class import ErrorClass
 from retraining_job.contract.verdict import Failure
 
-AWAY, WRONG = Failure.DEPENDENCY_AWAY, Failure.BAD_CONFIGURATION
+UNAVAILABLE, WRONG = Failure.DEPENDENCY_UNAVAILABLE, Failure.BAD_CONFIGURATION
 
 SETTING = f"redis.url ({REDIS_URL})"
 KEYS = (
@@ -28,7 +28,7 @@ TLS_CODE = "TLS"
 REDIS_ERRORS = (
     ErrorClass(
         NO_CODE,
-        AWAY,
+        UNAVAILABLE,
         True,
         f"The Redis of {SETTING} is away",
         f"{WAIT} Check host, port and network.",
@@ -77,50 +77,64 @@ REDIS_ERRORS = (
     ),
     ErrorClass(
         "READONLY",
-        AWAY,
+        UNAVAILABLE,
         True,
         f"The Redis of {SETTING} is a read-only replica; it must be the primary",
         "After a failover, another try may succeed.",
     ),
     ErrorClass(
         "OOM",
-        AWAY,
+        UNAVAILABLE,
         True,
         "Redis is at its memory limit and takes no new model; the live one is untouched",
         "Raise maxmemory.",
     ),
     ErrorClass(
-        "LOADING", AWAY, True, f"The Redis of {SETTING} is away, because it loads its data", WAIT
+        "LOADING",
+        UNAVAILABLE,
+        True,
+        f"The Redis of {SETTING} is away, because it loads its data",
+        WAIT,
     ),
     ErrorClass(
         "BUSY",
-        AWAY,
+        UNAVAILABLE,
         True,
         "Redis is busy with a script",
         f"{WAIT} See SCRIPT KILL in its documentation.",
     ),
-    ErrorClass("UNKILLABLE", AWAY, True, "Redis is busy with a script that cannot be ended", WAIT),
+    ErrorClass(
+        "UNKILLABLE", UNAVAILABLE, True, "Redis is busy with a script that cannot be ended", WAIT
+    ),
     ErrorClass(
         "MISCONF",
-        AWAY,
+        UNAVAILABLE,
         True,
         "Redis takes no writes, because it cannot save its data to disk; the live model is untouched",
         "Look at its log: the disk may be full.",
     ),
     ErrorClass(
         "NOREPLICAS",
-        AWAY,
+        UNAVAILABLE,
         True,
         "Redis takes no writes, because too few replicas follow it; the live model is untouched",
         "Bring the replicas back, or change min-replicas-to-write.",
     ),
     ErrorClass(
-        "MASTERDOWN", AWAY, True, "The replica has lost its primary", "Bring the primary back."
+        "MASTERDOWN",
+        UNAVAILABLE,
+        True,
+        "The replica has lost its primary",
+        "Bring the primary back.",
     ),
     ErrorClass(
-        "NOMASTERLINK", AWAY, True, "The replica has lost its primary", "Bring the primary back."
+        "NOMASTERLINK",
+        UNAVAILABLE,
+        True,
+        "The replica has lost its primary",
+        "Bring the primary back.",
     ),
-    ErrorClass("FAILOVER", AWAY, True, "A failover of Redis is going on", WAIT),
+    ErrorClass("FAILOVER", UNAVAILABLE, True, "A failover of Redis is going on", WAIT),
     ErrorClass(
         "MOVED",
         WRONG,
@@ -142,19 +156,21 @@ REDIS_ERRORS = (
         "Redis is a cluster, and the keys are on several of its nodes",
         CLUSTER,
     ),
-    ErrorClass("CLUSTERDOWN", AWAY, True, "The cluster of Redis is down", CLUSTER),
+    ErrorClass("CLUSTERDOWN", UNAVAILABLE, True, "The cluster of Redis is down", CLUSTER),
     ErrorClass(
         "TRYAGAIN",
-        AWAY,
+        UNAVAILABLE,
         True,
         "Keys of Redis are on their way to another node",
         f"{WAIT} {CLUSTER}",
     ),
-    ErrorClass("EXECABORT", AWAY, True, "Redis took a transaction back", WAIT),
-    ErrorClass("NOSCRIPT", AWAY, True, "Redis has forgotten the script", WAIT),
-    ErrorClass("INPROG", AWAY, True, "Redis is busy with another task", WAIT),
-    ErrorClass("IOERR", AWAY, True, "Redis has a fault of its disk or network", "Look at its log."),
-    ErrorClass("NOTREADY", AWAY, True, "Redis is not ready yet", WAIT),
+    ErrorClass("EXECABORT", UNAVAILABLE, True, "Redis took a transaction back", WAIT),
+    ErrorClass("NOSCRIPT", UNAVAILABLE, True, "Redis has forgotten the script", WAIT),
+    ErrorClass("INPROG", UNAVAILABLE, True, "Redis is busy with another task", WAIT),
+    ErrorClass(
+        "IOERR", UNAVAILABLE, True, "Redis has a fault of its disk or network", "Look at its log."
+    ),
+    ErrorClass("NOTREADY", UNAVAILABLE, True, "Redis is not ready yet", WAIT),
     ErrorClass(
         "NOPROTO",
         WRONG,
@@ -164,7 +180,7 @@ REDIS_ERRORS = (
     ),
     ErrorClass(
         "ERR",
-        AWAY,
+        UNAVAILABLE,
         True,
         "Redis reports an error without a code of its own",
         f"{WAIT} Look at its log.",
@@ -173,7 +189,7 @@ REDIS_ERRORS = (
 
 UNKNOWN = ErrorClass(
     "other",
-    AWAY,
+    UNAVAILABLE,
     True,
     "Redis reports an error that the trainer does not know",
     f"{WAIT} Look at its log.",

@@ -8,13 +8,15 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
-from retraining_job.contract.verdict import Verdict, VerdictReason, Withheld
+from retraining_job.contract.verdict import Failure, Verdict, VerdictReason, Withheld
 
 RESULT_LIMIT_BYTES = 4096
 """Kubernetes keeps no more than this of a container's termination message."""
 
 FORMER_FIRST = "NoChampion"
 """The verdict of earlier trainers on every challenger that had no champion to beat."""
+FORMER_UNAVAILABLE = "DependencyAway"
+"""The failure reason of earlier trainers for `DependencyUnavailable`."""
 
 MESSAGE_LIMIT_CHARACTERS = 1000
 """Leaves room for every figure in the result document, whatever the message says."""
@@ -104,8 +106,12 @@ class Result(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def read_former(cls, fields: Any) -> Any:
-        """Read the verdict that earlier trainers had for a first model, whether it went live or not."""
-        if not isinstance(fields, Mapping) or fields.get("verdict") != FORMER_FIRST:
+        """Replace the values that earlier trainers wrote by those that mean the same today."""
+        if not isinstance(fields, Mapping):
+            return fields
+        if fields.get("reason") == FORMER_UNAVAILABLE:
+            return {**fields, "reason": Failure.DEPENDENCY_UNAVAILABLE}
+        if fields.get("verdict") != FORMER_FIRST:
             return fields
         unfit = fields.get("reason") in {VerdictReason.BELOW_FLOOR, VerdictReason.UNUSABLE_SCORES}
         return {**fields, "verdict": Verdict.UNFIT if unfit else Verdict.FIRST_MODEL}

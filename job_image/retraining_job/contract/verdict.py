@@ -17,7 +17,7 @@ class ExitCode(IntEnum):
     """The events cannot be trained on; another try would fail as well."""
     INTERNAL_ERROR = 70
     """A defect of the trainer; the log has its traceback."""
-    DEPENDENCY_AWAY = 75
+    DEPENDENCY_UNAVAILABLE = 75
     """The database or Redis was away for longer than the trainer waits; another try may succeed."""
     AUDIT_PENDING = 76
     """The model is live, but its audit row is not written yet; another try writes it and publishes nothing."""
@@ -133,6 +133,6 @@ class Failure(StrEnum):
 
     BAD_CONFIGURATION = "BadConfiguration"
     BAD_DATA = "BadData"
-    DEPENDENCY_AWAY = "DependencyAway"
+    DEPENDENCY_UNAVAILABLE = "DependencyUnavailable"
     AUDIT_PENDING = "AuditPending"
     INTERNAL_ERROR = "InternalError"

@@ -44,7 +44,7 @@ LOGIN_SECONDS = 10.0
 KINDS: dict[Failure, type[RunError]] = {
     Failure.BAD_CONFIGURATION: BadConfigurationError,
     Failure.BAD_DATA: BadDataError,
-    Failure.DEPENDENCY_AWAY: DependencyUnavailableError,
+    Failure.DEPENDENCY_UNAVAILABLE: DependencyUnavailableError,
 }
 
 

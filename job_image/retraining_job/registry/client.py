@@ -49,7 +49,7 @@ CODES: dict[type[redis.RedisError], str] = {
 
 KINDS: dict[Failure, type[BadConfigurationError | DependencyUnavailableError]] = {
     Failure.BAD_CONFIGURATION: BadConfigurationError,
-    Failure.DEPENDENCY_AWAY: DependencyUnavailableError,
+    Failure.DEPENDENCY_UNAVAILABLE: DependencyUnavailableError,
 }
 
 MEMORY_POLICY = (

@@ -19,7 +19,7 @@ Truth = Literal["True", "False", "Unknown"]
 Values = tuple[Truth, str, str]
 """What a condition says: its status, its reason and its message."""
 
-LATE = {ConditionReason.DATABASE_AWAY, ConditionReason.RECORD_REFUSED}
+LATE = {ConditionReason.DATABASE_UNAVAILABLE, ConditionReason.RECORD_REFUSED}
 """Why an outcome is not recorded yet: it is tried again."""
 NOTHING_TO_RECORD: Values = (
     "Unknown",

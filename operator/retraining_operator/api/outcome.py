@@ -17,7 +17,7 @@ from retraining_operator.contract import ExitCode, Failure, Result, read_result
 FAILURE_OF_EXIT: dict[int | None, Failure] = {
     ExitCode.BAD_DATA: Failure.BAD_DATA,
     ExitCode.INTERNAL_ERROR: Failure.INTERNAL_ERROR,
-    ExitCode.DEPENDENCY_AWAY: Failure.DEPENDENCY_AWAY,
+    ExitCode.DEPENDENCY_UNAVAILABLE: Failure.DEPENDENCY_UNAVAILABLE,
     ExitCode.AUDIT_PENDING: Failure.AUDIT_PENDING,
     ExitCode.BAD_CONFIGURATION: Failure.BAD_CONFIGURATION,
 }
@@ -26,7 +26,7 @@ ADVICE: dict[str, str] = {
     Failure.BAD_CONFIGURATION: (
         "Another try would fail as well, so there was none; correct the setting or the table and apply a new request."
     ),
-    Failure.DEPENDENCY_AWAY: "Apply a new request once the database and Redis answer.",
+    Failure.DEPENDENCY_UNAVAILABLE: "Apply a new request once the database and Redis answer.",
     Failure.INTERNAL_ERROR: "Its log has the traceback; please report it.",
     Failure.AUDIT_PENDING: "A later run writes the row that is missing in model_versions, at its own end.",
 }

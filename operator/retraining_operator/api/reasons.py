@@ -82,7 +82,7 @@ class ConditionReason(StrEnum):
     This and the rest are about the database.
     """
     RECORDED = "Recorded"
-    DATABASE_AWAY = "DatabaseAway"
+    DATABASE_UNAVAILABLE = "DatabaseUnavailable"
     """It does not answer; it is tried again until it does."""
     RECORD_REFUSED = "RecordRefused"
     """It answers and refuses the row; it is tried again, a missing right may come."""

@@ -220,7 +220,7 @@ def columns_of(connection: Connection) -> frozenset[str]:
 def away(why: str) -> Values:
     """Say that it is tried again."""
     text = f"The outcome is not in the database yet. {why.rstrip('.')}. It is written as soon as that has passed."
-    return "False", ConditionReason.DATABASE_AWAY, text
+    return "False", ConditionReason.DATABASE_UNAVAILABLE, text
 
 
 def refused(why: str) -> Values:

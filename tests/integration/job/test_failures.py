@@ -200,11 +200,13 @@ def test_dependency_that_is_away_is_tried_again_then_told(world, nobody_listens,
     password = secrets.token_hex(12)
     environment = {name: f"{scheme}://user:{password}@{nobody_listens}/0"}
     run = world.start(environment=environment, database_retries=2).wait()
-    assert (run.code, run.result.reason) == (75, "DependencyAway"), run.log
+    assert (run.code, run.result.reason) == (75, "DependencyUnavailable"), run.log
     assert run.log.count("Trying again in 0 s") == 2
     assert name in run.result.message
     assert password not in traces(world, run)
-    assert world.runs == ([("run-1", None, "DependencyAway", None)] if name == "REDIS_URL" else [])
+    assert world.runs == (
+        [("run-1", None, "DependencyUnavailable", None)] if name == "REDIS_URL" else []
+    )
 
 
 def test_bad_setting_leaves_a_document(world):

@@ -45,7 +45,7 @@ STEPS = (
     "Published the challenger",
     "Recorded the run",
 )
-AGAIN = {-9, ExitCode.DEPENDENCY_AWAY, ExitCode.AUDIT_PENDING}
+AGAIN = {-9, ExitCode.DEPENDENCY_UNAVAILABLE, ExitCode.AUDIT_PENDING}
 """Ends after which a Job starts its pod again."""
 
 

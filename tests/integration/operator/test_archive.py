@@ -166,11 +166,11 @@ async def test_database_that_is_away_is_left_alone_for_a_while_and_then_asked_ag
             SecretStr(at(url.get_secret_value(), address=f"127.0.0.1:{nobody.getsockname()[1]}"))
         )
         truth, reason, message = await archive.keep(row())
-    assert (truth, reason) == ("False", "DatabaseAway")
+    assert (truth, reason) == ("False", "DatabaseUnavailable")
     assert "Connection refused" in message
     assert archive.pause_seconds > 0
     archive._url = url  # it is back, and still left alone
-    assert (await archive.keep(row()))[1] == "DatabaseAway"
+    assert (await archive.keep(row()))[1] == "DatabaseUnavailable"
     await asyncio.sleep(archive.pause_seconds)
     assert (await archive.keep(row()))[1] == "Recorded"
     assert len(outcomes(sql)) == 1
@@ -188,8 +188,8 @@ async def test_silent_database_keeps_nobody_waiting(url: SecretStr) -> None:
             await asyncio.sleep(0.1)
             turns += 1
         assert turns > 5
-        assert (await asked)[1] == "DatabaseAway"
-        assert (await archive.keep(row("other")))[1] == "DatabaseAway"
+        assert (await asked)[1] == "DatabaseUnavailable"
+        assert (await archive.keep(row("other")))[1] == "DatabaseUnavailable"
 
 
 @pytest.mark.parametrize("password", ["hidden-word@x", "hidden-word"])

@@ -71,7 +71,7 @@ def test_pod_that_waits_is_seen_and_its_end_is_recorded_once_the_database_is_bac
     message = wait_until(namespace, "no-image", "False", "ImagePullFailed")
     assert message.startswith("The deadline of 12 s passed while the pod waited")
     assert "localhost/none:none" in message
-    wait_until(namespace, "no-image", "False", "DatabaseAway", "Recorded")
+    wait_until(namespace, "no-image", "False", "DatabaseUnavailable", "Recorded")
     [job] = namespace.items("jobs", "retraining.dev/request=no-image")
     assert "ttlSecondsAfterFinished" not in job["spec"]
 
@@ -88,7 +88,7 @@ def test_pod_that_waits_is_seen_and_its_end_is_recorded_once_the_database_is_bac
         20,
     )
     told = events(namespace, "no-image")
-    assert told[-4:] == ["ImagePullFailed", "ImagePullFailed", "DatabaseAway", "Recorded"]
+    assert told[-4:] == ["ImagePullFailed", "ImagePullFailed", "DatabaseUnavailable", "Recorded"]
     assert set(told[:-4]) <= {"JobCreated"}
 
 

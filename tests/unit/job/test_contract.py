@@ -86,6 +86,13 @@ def test_verdict_of_an_earlier_trainer_on_a_first_model_is_read(
     assert read_row(row).verdict == verdict
 
 
+def test_failure_reason_of_an_earlier_trainer_is_read() -> None:
+    old = json.loads(result("").document()) | {"verdict": None, "reason": "DependencyAway"}
+    read = read_result(json.dumps(old))
+    assert read is not None
+    assert read.reason == "DependencyUnavailable"
+
+
 def test_what_a_killed_container_leaves_is_no_document() -> None:
     assert read_result("") is None
     assert read_result("Traceback (most recent call last):") is None

@@ -31,7 +31,7 @@ def test_every_code_of_postgresql_has_a_row(code: str) -> None:
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.code)
 def test_row_says_what_happened_and_what_to_do(row: ErrorClass) -> None:
-    assert row.retried == (row.reason is Failure.DEPENDENCY_AWAY)
+    assert row.retried == (row.reason is Failure.DEPENDENCY_UNAVAILABLE)
     assert row.meaning[0].isupper()
     assert not row.meaning.endswith(".")
     assert row.advice.endswith(".")
@@ -45,5 +45,5 @@ def test_no_code_has_two_rows() -> None:
 @given(st.text(max_size=5))
 def test_what_is_unknown_is_retried_and_blamed_on_nobody(code: str) -> None:
     for row in (postgres_error(f"Z{code}"), redis_error(f"Z{code}")):
-        assert (row.reason, row.retried) == (Failure.DEPENDENCY_AWAY, True)
+        assert (row.reason, row.retried) == (Failure.DEPENDENCY_UNAVAILABLE, True)
         assert "does not know" in row.meaning

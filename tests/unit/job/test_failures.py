@@ -119,7 +119,7 @@ def test_wrong_setting_is_not_tried_again() -> None:
     [
         (BadConfigurationError("x"), "BadConfiguration"),
         (BadDataError("x"), "BadData"),
-        (DependencyUnavailableError("x"), "DependencyAway"),
+        (DependencyUnavailableError("x"), "DependencyUnavailable"),
         (ZeroDivisionError("secret"), "InternalError"),
     ],
 )

@@ -88,7 +88,7 @@ def test_finished_request_without_a_row_is_counted_while_it_exists(
 ) -> None:
     conditions = [
         {"type": "Succeeded", "status": "False"},
-        {"type": "Recorded", "status": "False", "reason": "DatabaseAway"},
+        {"type": "Recorded", "status": "False", "reason": "DatabaseUnavailable"},
     ]
     body = request_body(status={"conditions": conditions})
     process.view.see_request(body)

@@ -217,9 +217,12 @@ def test_decision_that_failed_says_so_and_ends_the_wait(
     awaits: Ask, job_body: Build, now: datetime
 ) -> None:
     status = decided(
-        awaits(), JobOutcome("DependencyAway", "Redis was away."), now, decision_job(job_body)
+        awaits(),
+        JobOutcome("DependencyUnavailable", "Redis was away."),
+        now,
+        decision_job(job_body),
     )
-    assert promoted(status) == ("False", "DependencyAway")
+    assert promoted(status) == ("False", "DependencyUnavailable")
     assert "apply a new RetrainRequest" in status["conditions"][1]["message"]
     assert not awaits(**status).awaiting
 

@@ -176,7 +176,7 @@ def test_lost_result_is_no_failure_and_says_where_the_verdict_is(
         pytest.param(
             [pod(75)],
             "BackoffLimitExceeded",
-            "DependencyAway",
+            "DependencyUnavailable",
             "once the database and Redis",
             id="dependency, no document",
         ),
@@ -244,7 +244,7 @@ def test_model_that_is_live_at_the_deadline_without_its_row_is_named(
 def test_last_pod_tells_the_failure(job_body: Build, now: datetime) -> None:
     early = pod(
         75,
-        document(now, reason="DependencyAway", message="Redis was away."),
+        document(now, reason="DependencyUnavailable", message="Redis was away."),
         at="2026-03-01T11:01:00Z",
     )
     late = pod(65, document(now, reason="BadData", message="No events."), at="2026-03-01T11:02:00Z")

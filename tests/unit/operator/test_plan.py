@@ -122,7 +122,7 @@ def test_ttl_is_armed_only_after_the_outcome_is_stored(
     assert steps([request], found, 2, now) == [ArmTtl(request, found[Task.TRAIN][request.uid])]
 
 
-@pytest.mark.parametrize("reason", ["Pending", "DatabaseAway", "RecordRefused"])
+@pytest.mark.parametrize("reason", ["Pending", "DatabaseUnavailable", "RecordRefused"])
 def test_outcome_is_recorded_before_the_job_may_go(
     request_body: Build, job_body: Build, now: datetime, reason: str
 ) -> None:

@@ -19,7 +19,7 @@ from retraining_operator.kube.event_recorder import build_event
 Build = Callable[..., dict[str, Any]]
 Turn = Callable[..., Status]
 HOLD = PodProblem("ImagePullFailed", "The image cannot be pulled: not found. Check it.")
-AWAY: Values = ("False", "DatabaseAway", "It is away.")
+AWAY: Values = ("False", "DatabaseUnavailable", "It is away.")
 DONE: Values = ("True", "Recorded", "It is there.")
 
 
@@ -143,8 +143,8 @@ def test_record_goes_without_saying_unless_it_comes_late(
 ) -> None:
     assert ended(request_body, now, None, DONE)[0] == ["JobFailed"]
     told, away = ended(request_body, now, None, AWAY)
-    assert told == ["JobFailed", "DatabaseAway"]
-    other: Values = ("False", "DatabaseAway", "It is away, in other words.")
+    assert told == ["JobFailed", "DatabaseUnavailable"]
+    other: Values = ("False", "DatabaseUnavailable", "It is away, in other words.")
     assert ended(request_body, now, away, other)[0] == []
     told, status = ended(request_body, now, away, DONE)
     assert told == ["Recorded"]
