@@ -21,9 +21,11 @@ from retraining_job.contract import (
     VerdictReason,
     Withheld,
     environment_name,
+    operator_upsert,
     postgres_error,
     read_result,
     read_row,
+    writable_names,
 )
 
 __all__ = [
@@ -47,7 +49,9 @@ __all__ = [
     "VerdictReason",
     "Withheld",
     "environment_name",
+    "operator_upsert",
     "postgres_error",
     "read_result",
     "read_row",
+    "writable_names",
 ]

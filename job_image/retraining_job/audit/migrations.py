@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import psycopg2
 
+from retraining_job.contract import ADDED_COLUMNS, CREATE_RUN_TABLE, RUN_TABLE
 from retraining_job.infra.postgres import database, explanation
 
 if TYPE_CHECKING:
@@ -42,38 +43,8 @@ TABLES = {
             n_samples INTEGER
         );
     """,
-    "retraining_runs": """
-        CREATE TABLE retraining_runs (
-            run_id TEXT PRIMARY KEY,
-            request TEXT,
-            trigger_reason TEXT,
-            preset TEXT,
-            verdict TEXT,
-            reason TEXT NOT NULL,
-            message TEXT NOT NULL,
-            version BIGINT,
-            champion_version BIGINT,
-            n_samples INTEGER,
-            figures JSONB,
-            window_first TIMESTAMPTZ,
-            window_last TIMESTAMPTZ,
-            started_at TIMESTAMPTZ NOT NULL,
-            finished_at TIMESTAMPTZ NOT NULL
-        );
-        CREATE INDEX retraining_runs_finished_at ON retraining_runs (finished_at DESC);
-    """,
+    RUN_TABLE: CREATE_RUN_TABLE,
 }
-
-RUN_COLUMNS = {
-    "promoted": "BOOLEAN",
-    "withheld": "TEXT",
-    "decided_by": "TEXT",
-    "restored_from": "BIGINT",
-    "evidence": "JSONB",
-    "report": "TEXT",
-    "log_tail": "TEXT",
-}
-"""What `retraining_runs` has had since the recommended preset; databases that were migrated before lack some."""
 
 RUN_ID_COLUMN = "ALTER TABLE model_versions ADD COLUMN IF NOT EXISTS run_id TEXT"
 RUN_ID_UNIQUE = "CREATE UNIQUE INDEX IF NOT EXISTS model_versions_run_id ON model_versions (run_id)"
@@ -102,9 +73,9 @@ def migrate(settings: MigrateSettings) -> None:
                 log.info("The table %s is there already.", table)
             else:
                 make(connection, table)
-        for name, kind in RUN_COLUMNS.items():
-            statement = f"ALTER TABLE retraining_runs ADD COLUMN IF NOT EXISTS {name} {kind}"
-            attempt(connection, statement, f"Could not add the column {name} to retraining_runs")
+        for name, sql_type, *_ in ADDED_COLUMNS:
+            statement = f"ALTER TABLE {RUN_TABLE} ADD COLUMN IF NOT EXISTS {name} {sql_type}"
+            attempt(connection, statement, f"Could not add the column {name} to {RUN_TABLE}")
         if attempt(connection, RUN_ID_COLUMN, "Could not add the column run_id to model_versions"):
             attempt(connection, RUN_ID_UNIQUE, "Could not make run_id unique in model_versions")
     log.info("The database's schema is up to date.")

@@ -17,7 +17,15 @@ from psycopg2.extras import Json, RealDictCursor
 from retraining_job.audit.fitting import fitted
 from retraining_job.audit.refusals import RefusedRowError, SilentRefusalError, checked, refusals
 from retraining_job.audit.tables import Tables, tables_of
-from retraining_job.contract import Result, Verdict, VerdictReason, Withheld, read_row
+from retraining_job.contract import (
+    RUN_TABLE,
+    Result,
+    Verdict,
+    VerdictReason,
+    read_row,
+    trainer_upsert,
+    writable_names,
+)
 from retraining_job.errors import BadConfigurationError, BadDataError
 from retraining_job.infra.postgres import database
 
@@ -239,34 +247,26 @@ def insert_version(connection: Connection, tables: Tables, reason: str, result: 
 
 
 def upsert_run(connection: Connection, tables: Tables, row: dict[str, Any]) -> None:
-    """Write the run's row.
+    """Write the row of a run, if the table exists.
 
-    A failure gives way to a verdict, every verdict to the one that has published, and one that
-    awaits a person's decision to what was decided.
+    Args:
+        connection: With an open transaction.
+        tables: The tables and columns that exist.
+        row: Values by column. Columns that the table lacks are left out.
+
+    Raises:
+        RefusedRowError: The table refuses the row.
     """
-    row = {name: value for name, value in row.items() if name in tables.runs}
-    if not row:
+    names = writable_names(row, tables.runs)
+    if not names:
         return
-    row = fitted(row, tables.runs, tables.codec)
-    names = ", ".join(row)
-    values = ", ".join(f"%({name})s" for name in row)
-    changes = ", ".join(f"{name} = EXCLUDED.{name}" for name in row)
-    statement = (
-        f"INSERT INTO retraining_runs AS kept ({names}) VALUES ({values}) "  # noqa: S608  # names of our own
-        f"ON CONFLICT (run_id) DO UPDATE SET {changes} "
-        "WHERE kept.verdict IS NULL OR kept.version IS NULL AND EXCLUDED.version IS NOT NULL"
-        + (
-            f" OR kept.withheld = '{Withheld.AWAITING_DECISION}' AND EXCLUDED.verdict IS NOT NULL"
-            if "withheld" in row
-            else ""
-        )
-    )
+    row = fitted({name: row[name] for name in names}, tables.runs, tables.codec)
     wrapped = {
         name: Json(value, dumps=as_json) if isinstance(value, dict) else value
         for name, value in row.items()
     }
-    with refusals(connection, tables, "retraining_runs", row), connection.cursor() as cursor:
-        cursor.execute(checked(statement), wrapped)
+    with refusals(connection, tables, RUN_TABLE, row), connection.cursor() as cursor:
+        cursor.execute(checked(trainer_upsert(names)), wrapped)
 
 
 def row_of(settings: TrainSettings, outcome: RunOutcome) -> dict[str, Any]:

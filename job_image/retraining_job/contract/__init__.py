@@ -26,7 +26,16 @@ from retraining_job.contract.result import (
     Result,
     Window,
     read_result,
+)
+from retraining_job.contract.run_table import (
+    ADDED_COLUMNS,
+    CREATE_RUN_TABLE,
+    RUN_COLUMNS,
+    RUN_TABLE,
+    operator_upsert,
     read_row,
+    trainer_upsert,
+    writable_names,
 )
 from retraining_job.contract.tunables import (
     ApprovalDecision,
@@ -40,6 +49,8 @@ from retraining_job.contract.tunables import (
 from retraining_job.contract.verdict import ExitCode, Failure, Verdict, VerdictReason, Withheld
 
 __all__ = [
+    "ADDED_COLUMNS",
+    "CREATE_RUN_TABLE",
     "DATABASE_URL",
     "ENVIRONMENT_PREFIX",
     "MESSAGE_LIMIT_CHARACTERS",
@@ -47,6 +58,8 @@ __all__ = [
     "REDIS_ERRORS",
     "REDIS_URL",
     "RESULT_LIMIT_BYTES",
+    "RUN_COLUMNS",
+    "RUN_TABLE",
     "SIGNING_KEY",
     "ApprovalDecision",
     "ContenderMetrics",
@@ -67,9 +80,12 @@ __all__ = [
     "Window",
     "Withheld",
     "environment_name",
+    "operator_upsert",
     "postgres_error",
     "read_result",
     "read_row",
     "redis_error",
+    "trainer_upsert",
     "value_name",
+    "writable_names",
 ]

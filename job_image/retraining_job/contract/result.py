@@ -132,18 +132,3 @@ def read_result(document: str) -> Result | None:
         return Result.model_validate_json(document)
     except ValidationError:
         return None
-
-
-def read_row(row: Mapping[str, Any]) -> Result:
-    """Read a verdict back from its row of `retraining_runs`; the table may lack the later columns."""
-    window = {"first": row["window_first"], "last": row["window_last"], "rows": row["n_samples"]}
-    facts = {
-        name: row.get(name) for name in Result.model_fields if name not in {"promoted", "window"}
-    }
-    return Result.model_validate(
-        {
-            **facts,
-            "promoted": row["version"] is not None,
-            "window": window if row["window_first"] else None,
-        }
-    )

@@ -20,7 +20,14 @@ from retraining_operator.api.conditions import Values
 from retraining_operator.api.reasons import ConditionReason
 from retraining_operator.audit.log_tail import masked
 from retraining_operator.audit.row import Row
-from retraining_operator.contract import ErrorClass, Result, Withheld, postgres_error, read_row
+from retraining_operator.contract import (
+    ErrorClass,
+    Result,
+    operator_upsert,
+    postgres_error,
+    read_row,
+    writable_names,
+)
 from retraining_operator.contract import VerdictReason as Why
 
 if TYPE_CHECKING:
@@ -116,7 +123,7 @@ def write_one(connection: Connection, columns: frozenset[str], row: Row) -> Valu
     try:
         with connection, connection.cursor() as cursor:
             cursor.execute(BOUND)
-            cursor.execute(upsert(columns, row), row)
+            cursor.execute(operator_upsert(writable_names(row, columns)), row)
             if "log_tail" in columns and row.get("log_tail"):
                 cursor.execute(LOG_TAIL, row)
     except psycopg2.Error as error:
@@ -124,33 +131,6 @@ def write_one(connection: Connection, columns: frozenset[str], row: Row) -> Valu
             raise
         return answer_to(error)
     return DONE if "log_tail" in columns else NO_COLUMN
-
-
-def upsert(columns: frozenset[str], row: Row) -> str:
-    """Build the statement: a verdict stays, a failure gives way to what became of the run in the end.
-
-    Where a person's decision could not be carried out, the verdict stays and what became of it
-    changes.
-    """
-    names = [name for name in row if name in columns]
-    kept = {"run_id", "started_at", "request", "trigger_reason", "preset", "verdict"}
-    changes = ", ".join(
-        f"{name} = EXCLUDED.{name}"
-        if name in {"reason", "message", "finished_at", "withheld", "promoted"}
-        else f"{name} = coalesce(EXCLUDED.{name}, kept.{name})"
-        for name in names
-        if name not in kept
-    )
-    decided = (
-        f" OR kept.withheld = '{Withheld.AWAITING_DECISION}' AND %(decided)s"
-        if "withheld" in columns
-        else ""
-    )
-    return (
-        f"INSERT INTO retraining_runs AS kept ({', '.join(names)}) "  # noqa: S608  # names of our own
-        f"VALUES ({', '.join(f'%({name})s' for name in names)}) "
-        f"ON CONFLICT (run_id) DO UPDATE SET {changes} WHERE kept.verdict IS NULL{decided}"
-    )
 
 
 def ask(url: SecretStr, requests: Sequence[str]) -> set[str]:

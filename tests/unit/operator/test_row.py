@@ -4,6 +4,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
+from retraining_job.contract import RUN_COLUMNS
 from retraining_operator.api.names import Task
 from retraining_operator.api.outcome import JobOutcome
 from retraining_operator.api.request import read_request
@@ -12,6 +13,14 @@ from retraining_operator.audit.row import row_of
 from retraining_operator.contract import Preset, Result
 
 Build = Callable[..., dict[str, Any]]
+
+
+def test_row_has_a_column_for_each_value(request_body: Build, now: datetime) -> None:
+    request = read_request(request_body())
+    status = finished(request, JobOutcome("InvalidRequest", "spec.rows is wrong."), now)
+    row = row_of(request, status, Preset.RECOMMENDED, now)
+    columns = {column.name for column in RUN_COLUMNS}
+    assert set(row) - columns == {"decided"}
 
 
 def test_failure_without_a_job_has_a_row_too(request_body: Build, now: datetime) -> None:
