@@ -18,8 +18,8 @@ import numpy as np
 from retraining_job.contract import ContenderMetrics, Preset, Tunables, Verdict, VerdictReason
 from retraining_job.evaluation.decision import Decision
 from retraining_job.evaluation.evidence import Evidence
-from retraining_job.evaluation.input_change import ChampionInput, changed
-from retraining_job.evaluation.input_counts import shape_of_columns
+from retraining_job.evaluation.input_change import ChampionInput, compare_input
+from retraining_job.evaluation.input_counts import measure_columns
 from retraining_job.evaluation.metrics import alert_rate, average_precision
 from retraining_job.events.columns import Columns
 from retraining_job.presets import recommended
@@ -273,10 +273,10 @@ def shuttle_run(rows: int) -> tuple[bool, bool, bool]:
     def start(events: Columns) -> int:
         return ready(events, settings).parts.hold_out_start
 
-    known = ChampionInput(1, set(before.names), shape_of_columns(before, start(before)).shape)
+    known = ChampionInput(1, set(before.names), measure_columns(before, start(before)).shape)
     changes = [
-        changed(
-            shape_of_columns(events, start(events)),
+        compare_input(
+            measure_columns(events, start(events)),
             known,
             limit=settings.input_change_limit,
             accepted=False,
@@ -392,7 +392,7 @@ def mixture_figures(stream_seed: int) -> tuple[list[float], Mixed]:
             )
             prepared = ready(events, settings)
             scores = recommended.scores_of(recommended.trained(prepared, settings), prepared)
-            mixtures = [scores.mixture(*weights) for weights in WEIGHTS]
+            mixtures = [scores.combine(*weights) for weights in WEIGHTS]
             truth, threshold = prepared.held_truth, settings.threshold
             reached.append(
                 [

@@ -20,9 +20,9 @@ from retraining_job.contract import Preset, Scaling, Tunables
 from retraining_job.evaluation.decision import Decision
 from retraining_job.evaluation.evidence import Contender, Evidence, Provenance
 from retraining_job.evaluation.input_change import ChampionInput
-from retraining_job.evaluation.input_counts import shape_of_columns
+from retraining_job.evaluation.input_counts import measure_columns
 from retraining_job.evaluation.scores import Scores
-from retraining_job.evaluation.split import window_of
+from retraining_job.evaluation.split import compute_window
 from retraining_job.events.columns import COLUMN_FEATURES, Columns
 from retraining_job.model.model import Model, feature_names, hst_scores, sad_scores
 from retraining_job.presets import recommended
@@ -354,7 +354,7 @@ def played(scenario: Scenario, seed: int) -> tuple[Decision, Evidence]:
         theirs,
     )
     champion = recommended.trained(before, theirs)
-    trained = before.parts.record(before.columns.times, before.columns.truth).training
+    trained = before.parts.build_split(before.columns.times, before.columns.truth).training
 
     ours = shared.model_copy(update=scenario.challenger_settings)
     events = scenario.events(scenario.history(events_of(seed, ROWS, scenario.challenger_features)))
@@ -365,7 +365,7 @@ def played(scenario: Scenario, seed: int) -> tuple[Decision, Evidence]:
         known = np.append(known[:-newest], scenario.labels(known[-newest:], flagged))
     events = replace(events, truth=known)
     now = ready(events, ours, trained.last)
-    recorded = shape_of_columns(before.columns, before.parts.hold_out_start).shape
+    recorded = measure_columns(before.columns, before.parts.hold_out_start).shape
     made_for = ChampionInput(1, set(feature_names(champion)), recorded)
     challenger = recommended.trained(now, ours)
     return recommended.judge(
@@ -427,7 +427,7 @@ def provenance(events: Columns, settings: Tunables) -> Provenance:
         numpy=version("numpy"),
         preset=Preset.RECOMMENDED,
         source="tests.quality.stream",
-        window=window_of(events.times),
+        window=compute_window(events.times),
         checksum=events.checksum,
         seed=settings.forest_seed,
         settings={},

@@ -32,9 +32,9 @@ def outcome_of(result: Result, evidence: Evidence | None) -> RunOutcome:
     """Put a result and its evidence together, and draw the report."""
     if evidence is None:
         return RunOutcome(result)
-    from retraining_job.report import report  # noqa: PLC0415  # not every run has evidence
+    from retraining_job.report import render_report  # noqa: PLC0415  # not every run has evidence
 
     told = evidence.model_copy(
         update={"promoted": result.promoted, "withheld": result.withheld, "message": result.message}
     )
-    return RunOutcome(result, told, report(told))
+    return RunOutcome(result, told, render_report(told))

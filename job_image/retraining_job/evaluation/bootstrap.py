@@ -25,7 +25,7 @@ CELLS_AT_ONCE = 1 << 20
 """Bounds the memory: counts drawn at a time, 8 bytes each and held three times over."""
 
 
-def drawn_precisions(
+def resample_precisions(
     truth: np.ndarray, contenders: Sequence[np.ndarray], *, seed: int, draws: int = DRAWS
 ) -> np.ndarray:
     """Give the average precision of each contender in each draw: (contenders, draws).
@@ -72,11 +72,11 @@ def drawn_precisions(
     return result
 
 
-def compared(
+def compute_comparison(
     truth: np.ndarray, challenger: np.ndarray, champion: np.ndarray, *, difference: float, seed: int
 ) -> Comparison:
     """Bound the difference of average precision, challenger less champion, at one side each."""
-    precisions = drawn_precisions(truth, [challenger, champion], seed=seed)
+    precisions = resample_precisions(truth, [challenger, champion], seed=seed)
     lower, upper = np.quantile(precisions[0] - precisions[1], [1.0 - CONFIDENCE, CONFIDENCE])
     return Comparison(
         difference=difference,

@@ -32,12 +32,12 @@ ACCEPT = (
 SAMPLE = "Label a random sample of the events without an alert, at least 20 % of them."
 
 
-def input_guard(evidence: Evidence) -> Decision | None:
+def check_input(evidence: Evidence) -> Decision | None:
     """Decide on the shape of the input alone; None if it does not stop a promotion."""
-    return None if evidence.input is None else input_decision(evidence.input)
+    return None if evidence.input is None else decide_on_input(evidence.input)
 
 
-def input_decision(change: InputChange) -> Decision | None:
+def decide_on_input(change: InputChange) -> Decision | None:
     """Decide on a change of the input, for either preset; None if it does not stop a promotion."""
     if not change.stops:
         return None
@@ -48,7 +48,7 @@ def input_decision(change: InputChange) -> Decision | None:
     return Decision(Verdict.KEPT, VerdictReason.INPUT_CHANGED, message)
 
 
-def labels_guard(evidence: Evidence) -> Decision | None:
+def check_labels(evidence: Evidence) -> Decision | None:
     """Decide on labels that follow the champion's alerts; None if they do not, or if it is not known."""
     coverage = evidence.labels
     if coverage is None:
@@ -78,15 +78,15 @@ def share(count: int, of: int) -> str:
     return f"{count:,} of {of:,} ({count / of:.1%})"
 
 
-def with_remarks(decision: Decision, evidence: Evidence) -> Decision:
+def add_remarks(decision: Decision, evidence: Evidence) -> Decision:
     """Add what does not decide, and must not be overlooked."""
     said = [hidden_sentence(loss) for loss in evidence.hidden]
     if evidence.input is not None:
-        said += input_remarks(evidence.input, decision.reason)
+        said += build_input_remarks(evidence.input, decision.reason)
     return replace(decision, remarks=" ".join([*said, *evidence.reading]))
 
 
-def input_remarks(change: InputChange, reason: str) -> list[str]:
+def build_input_remarks(change: InputChange, reason: str) -> list[str]:
     """Return what the message says of the input, unless the verdict is about it."""
     if reason in {VerdictReason.INPUT_CHANGED, VerdictReason.INPUT_UNREADABLE}:
         return []

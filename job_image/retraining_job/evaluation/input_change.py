@@ -13,7 +13,7 @@ from enum import StrEnum
 from pydantic import BaseModel, ConfigDict
 
 from retraining_job.contract import value_name
-from retraining_job.evaluation.input_shape import FEATURES_LIMIT, InputShape, Measured
+from retraining_job.evaluation.input_shape import FEATURES_LIMIT, InputMeasurement, InputShape
 from retraining_job.evaluation.input_shape import NAME_LIMIT_CHARACTERS as RECORDED_CHARACTERS
 from retraining_job.events.features import NEUTRAL_FEATURES
 
@@ -106,8 +106,8 @@ class ChampionInput:
     """As its manifest records it; None where another program or an older trainer made it."""
 
 
-def changed(
-    measured: Measured, champion: ChampionInput | None, *, limit: float, accepted: bool
+def compare_input(
+    measured: InputMeasurement, champion: ChampionInput | None, *, limit: float, accepted: bool
 ) -> InputChange:
     """Compare the events of a run with the input that the champion was made for.
 
@@ -173,7 +173,7 @@ def recorded_falls(
         yield max(of_all, of_newest, key=lambda fall: fall.size)
 
 
-def unrecorded_falls(measured: Measured, used: Collection[str]) -> Iterable[FeatureLoss]:
+def unrecorded_falls(measured: InputMeasurement, used: Collection[str]) -> Iterable[FeatureLoss]:
     """Compute the falls that can be known without a recorded shape.
 
     These are features that the champion uses and (nearly) no event has, and lasting falls within

@@ -12,12 +12,12 @@ from retraining_job.evaluation.input_shape import (
     FEATURES_LIMIT,
     NAME_LIMIT_CHARACTERS,
     FeatureShape,
+    InputMeasurement,
     InputShape,
-    Measured,
     Step,
     feature_shape,
-    lasting_fall,
-    stretches,
+    find_lasting_fall,
+    split_into_periods,
 )
 from retraining_job.events.features import Features, Tally
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from retraining_job.events.reading import ReadingFacts
 
 
-def shape_of_columns(columns: Columns, newest_start: int) -> Measured:
+def measure_columns(columns: Columns, newest_start: int) -> InputMeasurement:
     """Count the shape of events in columns.
 
     Args:
@@ -36,7 +36,7 @@ def shape_of_columns(columns: Columns, newest_start: int) -> Measured:
         newest_start: The first row of the newest events, which judge.
     """
     rows = len(columns.truth)
-    parts = stretches(rows, newest_start)
+    parts = split_into_periods(rows, newest_start)
     sizes = [part.stop - part.start for part in parts]
     features: dict[str, FeatureShape] = {}
     steps: dict[str, Step] = {}
@@ -47,14 +47,14 @@ def shape_of_columns(columns: Columns, newest_start: int) -> Measured:
         usable = np.isfinite(values)
         counts = [int(np.count_nonzero(usable[part])) for part in parts]
         features[name] = feature_shape(counts, sizes, varies=varies(values[newest_start:]))
-        if step := lasting_fall(counts, sizes):
+        if step := find_lasting_fall(counts, sizes):
             steps[name] = step
-    return Measured(shape=input_shape(columns.facts, sizes[-1], features), steps=steps)
+    return InputMeasurement(shape=input_shape(columns.facts, sizes[-1], features), steps=steps)
 
 
-def shape_of_tallies(
+def measure_tallies(
     tallies: Sequence[Tally], newest: Sequence[Features], facts: ReadingFacts
-) -> Measured:
+) -> InputMeasurement:
     """Compute the shape of events that were counted stretch by stretch.
 
     Args:
@@ -71,9 +71,9 @@ def shape_of_tallies(
         counts = [tally.present[name] - tally.unusable[name] for tally in tallies]
         values = {one[name] for one in newest if name in one}
         features[name] = feature_shape(counts, sizes, varies=len(values) > 1)
-        if step := lasting_fall(counts, sizes):
+        if step := find_lasting_fall(counts, sizes):
             steps[name] = step
-    return Measured(shape=input_shape(facts, sizes[-1], features), steps=steps)
+    return InputMeasurement(shape=input_shape(facts, sizes[-1], features), steps=steps)
 
 
 def input_shape(facts: ReadingFacts, newest: int, features: dict[str, FeatureShape]) -> InputShape:
@@ -95,7 +95,7 @@ def input_shape(facts: ReadingFacts, newest: int, features: dict[str, FeatureSha
     )
 
 
-def merged(tallies: Iterable[Tally]) -> Tally:
+def merge_tallies(tallies: Iterable[Tally]) -> Tally:
     """Return the sum of tallies."""
     whole = Tally()
     for tally in tallies:

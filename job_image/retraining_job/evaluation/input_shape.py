@@ -74,7 +74,7 @@ class Step(BaseModel):
     """How many events the later stretches have."""
 
 
-class Measured(BaseModel):
+class InputMeasurement(BaseModel):
     """The shape of a run's events, and where it broke within them."""
 
     model_config = ConfigDict(frozen=True)
@@ -84,7 +84,7 @@ class Measured(BaseModel):
     """By feature, for those that have a lasting fall."""
 
 
-def lasting_fall(usable: list[int], rows: list[int]) -> Step | None:
+def find_lasting_fall(usable: list[int], rows: list[int]) -> Step | None:
     """Find the greatest lasting fall of a share; None where there is none.
 
     Args:
@@ -122,7 +122,7 @@ def feature_shape(usable: list[int], rows: list[int], *, varies: bool) -> Featur
     )
 
 
-def stretches(rows: int, newest_start: int, count: int = 9) -> list[slice]:
+def split_into_periods(rows: int, newest_start: int, count: int = 9) -> list[slice]:
     """Compute the stretches of time that shares are compared over: equal in rows, then the newest.
 
     Args:

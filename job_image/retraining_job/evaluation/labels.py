@@ -35,7 +35,7 @@ LEAST_MISSED = 3.0
 of 5 % (Poisson)."""
 
 
-def coverage_of(
+def compute_label_coverage(
     truth: NDArray[np.int8], scores: NDArray[np.float64], threshold: float
 ) -> LabelCoverage:
     """Count labels among the events that the champion flagged, and among the others.

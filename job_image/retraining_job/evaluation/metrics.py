@@ -13,7 +13,7 @@ import numpy as np
 
 from retraining_job.contract import ContenderMetrics, PartMetrics, Tunables
 from retraining_job.evaluation.evidence import Curve, ScoreHistogram
-from retraining_job.evaluation.scores import Scores, ranked
+from retraining_job.evaluation.scores import Scores, replace_non_finite
 
 CURVE_POINTS = 200
 HISTOGRAM_BINS = 40
@@ -62,7 +62,7 @@ def roc_auc(truth: np.ndarray, scores: np.ndarray) -> float | None:
     return float((below + not_above).sum() / (2.0 * len(anomalies) * len(others)))
 
 
-def at_budget(
+def precision_recall_at_budget(
     truth: np.ndarray, scores: np.ndarray, budget: float
 ) -> tuple[float | None, float | None]:
     """Give precision and recall where the highest `budget` of all rows, rounded up, raise an alert.
@@ -87,7 +87,7 @@ def at_budget(
     )
 
 
-def at_threshold(
+def precision_recall_at_threshold(
     truth: np.ndarray, scores: np.ndarray, threshold: float
 ) -> tuple[float | None, float | None]:
     """Give precision and recall where a score above the threshold raises an alert; None where nothing is divided by."""
@@ -113,7 +113,7 @@ def accuracy(truth: np.ndarray, scores: np.ndarray, threshold: float) -> float |
     )
 
 
-def matching_threshold(scores: np.ndarray, alerts: int) -> float:
+def find_matching_threshold(scores: np.ndarray, alerts: int) -> float:
     """Give the threshold above which `alerts` rows score; fewer where equal scores stand at the edge."""
     descending = np.sort(scores)[::-1]
     if alerts >= len(descending):
@@ -123,39 +123,39 @@ def matching_threshold(scores: np.ndarray, alerts: int) -> float:
     return float(middle if alerts == 0 or middle < descending[alerts - 1] else lower)
 
 
-def figures_of(
+def compute_metrics(
     truth: np.ndarray, scores: Scores, settings: Tunables, threshold: float
 ) -> ContenderMetrics:
     """Give all figures of one contender."""
-    mixture = ranked(scores.mixture(settings.forest_weight, settings.deviation_weight))
+    mixture = replace_non_finite(scores.combine(settings.forest_weight, settings.deviation_weight))
     return ContenderMetrics(
-        precision=rounded(accuracy(truth, mixture, threshold)),
-        mixture=part_figures(truth, mixture, settings, threshold),
-        hst=part_figures(truth, ranked(scores.hst), settings, threshold),
-        sad=part_figures(truth, ranked(scores.sad), settings, threshold),
+        precision=round_metric(accuracy(truth, mixture, threshold)),
+        mixture=compute_part_metrics(truth, mixture, settings, threshold),
+        hst=compute_part_metrics(truth, replace_non_finite(scores.hst), settings, threshold),
+        sad=compute_part_metrics(truth, replace_non_finite(scores.sad), settings, threshold),
     )
 
 
-def part_figures(
+def compute_part_metrics(
     truth: np.ndarray, scores: np.ndarray, settings: Tunables, threshold: float
 ) -> PartMetrics:
     """Give the figures of one part of a contender, or of the mixture."""
-    precision, recall = at_budget(truth, scores, settings.alert_budget)
+    precision, recall = precision_recall_at_budget(truth, scores, settings.alert_budget)
     return PartMetrics(
-        average_precision=rounded(average_precision(truth, scores)),
-        roc_auc=rounded(roc_auc(truth, scores)),
-        budget_precision=rounded(precision),
-        budget_recall=rounded(recall),
-        alert_rate=rounded(alert_rate(scores, threshold)),
+        average_precision=round_metric(average_precision(truth, scores)),
+        roc_auc=round_metric(roc_auc(truth, scores)),
+        budget_precision=round_metric(precision),
+        budget_recall=round_metric(recall),
+        alert_rate=round_metric(alert_rate(scores, threshold)),
     )
 
 
-def rounded(figure: float | None) -> float | None:
+def round_metric(figure: float | None) -> float | None:
     """Cut a figure to what the result document has room for."""
     return None if figure is None else round(figure, DECIMALS)
 
 
-def curve(truth: np.ndarray, scores: np.ndarray) -> Curve | None:
+def compute_curve(truth: np.ndarray, scores: np.ndarray) -> Curve | None:
     """Give precision over recall in at most `CURVE_POINTS` points; None without an anomaly.
 
     Only points at which recall grows are kept, the first and the last among them: between two of
@@ -172,14 +172,14 @@ def curve(truth: np.ndarray, scores: np.ndarray) -> Curve | None:
     )
 
 
-def histogram_edges(*scores: np.ndarray) -> np.ndarray:
+def compute_histogram_edges(*scores: np.ndarray) -> np.ndarray:
     """Give edges of equal bins that all finite scores fall between."""
     together = np.concatenate(scores)
     together = together[np.isfinite(together)]
     return np.histogram_bin_edges(together, HISTOGRAM_BINS)
 
 
-def histogram(truth: np.ndarray, scores: np.ndarray, edges: np.ndarray) -> ScoreHistogram:
+def compute_histogram(truth: np.ndarray, scores: np.ndarray, edges: np.ndarray) -> ScoreHistogram:
     """Count scores by class."""
     return ScoreHistogram(
         edges=edges.tolist(),

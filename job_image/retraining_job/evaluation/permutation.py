@@ -12,7 +12,7 @@ import numpy as np
 DRAWS = 999
 
 
-def chance_limit(truth: np.ndarray, scores: np.ndarray, *, seed: int) -> float:
+def run_permutation_test(truth: np.ndarray, scores: np.ndarray, *, seed: int) -> float:
     """Give the greatest average precision in 999 random orders of the labels; a chance of one in 1,000 is above it.
 
     A permutation test (Fisher, The Design of Experiments, 1935; Edgington and Onghena,

@@ -21,7 +21,7 @@ from retraining_job.contract import (
 )
 from retraining_job.evaluation.decision import Decision
 from retraining_job.evaluation.evidence import Comparison, Evidence, Split
-from retraining_job.evaluation.guards import input_guard, labels_guard, with_remarks
+from retraining_job.evaluation.guards import add_remarks, check_input, check_labels
 
 FEW_ALERTS = 10
 """A champion with fewer alerts than this in the hold-out does not tell how many its successor ought to raise."""
@@ -29,17 +29,17 @@ FEW_ALERTS = 10
 Rule = Callable[[Evidence, Tunables], Decision]
 
 
-def decide(evidence: Evidence, settings: Tunables) -> Decision:
+def decide_promotion(evidence: Evidence, settings: Tunables) -> Decision:
     """Judge a challenger by all the rules, and say what else a reader of the verdict must know.
 
     `evidence.split` is there, and without a champion it is a first model.
     """
-    return with_remarks(judged(evidence, settings), evidence)
+    return add_remarks(judged(evidence, settings), evidence)
 
 
 def judged(evidence: Evidence, settings: Tunables) -> Decision:
     """Judge a challenger by all the rules."""
-    if decision := input_guard(evidence):
+    if decision := check_input(evidence):
         return decision
     if evidence.champion is None:
         return first_model(evidence, settings)
@@ -84,9 +84,9 @@ def unjudged(evidence: Evidence, settings: Tunables) -> Decision | None:
             "alike to the last bit. Nothing is to be replaced."
         )
         return Decision(Verdict.IDENTICAL, VerdictReason.IDENTICAL, message)
-    if decision := labels_guard(evidence):
+    if decision := check_labels(evidence):
         return decision
-    if why := untested(split, settings):
+    if why := find_hold_out_problem(split, settings):
         reason = (
             VerdictReason.TOO_FEW_ANOMALIES
             if split.anomalies + split.normal
@@ -108,7 +108,7 @@ def unjudged(evidence: Evidence, settings: Tunables) -> Decision | None:
     return None
 
 
-def untested(split: Split, settings: Tunables) -> str:
+def find_hold_out_problem(split: Split, settings: Tunables) -> str:
     """Say why the hold-out cannot judge anyone; empty where it can."""
     held = f"the {split.hold_out.rows:,} held-out events"
     if not split.anomalies + split.normal:
@@ -124,7 +124,7 @@ def untested(split: Split, settings: Tunables) -> str:
     return "" if split.normal else f"None of {held} is known to be no anomaly."
 
 
-def margin_beside(champion_precision: float, split: Split, settings: Tunables) -> float:
+def compute_margin(champion_precision: float, split: Split, settings: Tunables) -> float:
     """Give the margin that a challenger of this champion has: the setting, but at most half of what is there to lose.
 
     What is there to lose is what the champion has above chance, the share of anomalies. A margin
@@ -189,7 +189,10 @@ def superior(evidence: Evidence, _settings: Tunables) -> Decision:
 
 def by_chance(evidence: Evidence) -> str:
     """Say that the challenger ranks no better than chance may; empty where it does."""
-    reached, chance = mixture(evidence.challenger.figures).average_precision or 0.0, evidence.chance
+    reached, chance = (
+        get_combined_metrics(evidence.challenger.figures).average_precision or 0.0,
+        evidence.chance,
+    )
     if chance is None or reached > chance:
         return ""
     return (
@@ -230,8 +233,8 @@ def alert_rate_guard(evidence: Evidence, settings: Tunables) -> Decision | None:
     if evidence.champion is None or not evidence.champion.usable:
         return None
     rows, factor = split_of(evidence).hold_out.rows, settings.alert_rate_factor
-    mine = mixture(evidence.challenger.figures).alert_rate or 0.0
-    theirs = mixture(evidence.champion.figures).alert_rate or 0.0
+    mine = get_combined_metrics(evidence.challenger.figures).alert_rate or 0.0
+    theirs = get_combined_metrics(evidence.champion.figures).alert_rate or 0.0
     if mine > factor * max(theirs, settings.alert_budget):
         how = "more"
     elif (
@@ -285,15 +288,13 @@ def first_model(evidence: Evidence, settings: Tunables) -> Decision:
     if not challenger.usable:
         message = f"{none}, but the challenger's scores are of no use: {challenger.problem}. It does not go live."
         return Decision(unfit, VerdictReason.UNUSABLE_SCORES, message)
-    figures = mixture(challenger.figures)
+    figures = get_combined_metrics(challenger.figures)
     alerts = (
         f"At the live threshold of {evidence.threshold:g} it raises an alert for {figures.alert_rate or 0.0:.2%} of "
         "the events."
     )
     if evidence.chance is None:
-        message = (
-            f"{none}. {untested(split, settings)} So the challenger may go live untested. {alerts}"
-        )
+        message = f"{none}. {find_hold_out_problem(split, settings)} So the challenger may go live untested. {alerts}"
         return Decision(fit, reason, message, promotes=True)
     said = (
         f"{none}. {on_held_out(evidence)}, the challenger's average precision is "
@@ -307,7 +308,10 @@ def first_model(evidence: Evidence, settings: Tunables) -> Decision:
 
 def compared_in_words(evidence: Evidence, comparison: Comparison) -> str:
     """Say how the two compare."""
-    mine, theirs = mixture(evidence.challenger.figures), mixture(champion_figures(evidence))
+    mine, theirs = (
+        get_combined_metrics(evidence.challenger.figures),
+        get_combined_metrics(champion_figures(evidence)),
+    )
     return (
         f"{on_held_out(evidence)}, the challenger's average precision is {mine.average_precision or 0.0:.4f}, "
         f"that of {champion(evidence)} is {theirs.average_precision or 0.0:.4f}: a difference of "
@@ -336,7 +340,7 @@ def champion(evidence: Evidence, *, capital: bool = False) -> str:
     return named[0].upper() + named[1:] if capital else named
 
 
-def mixture(figures: ContenderMetrics) -> PartMetrics:
+def get_combined_metrics(figures: ContenderMetrics) -> PartMetrics:
     """Give the figures of the score that the live service uses."""
     return figures.mixture or PartMetrics()
 

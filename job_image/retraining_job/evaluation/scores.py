@@ -16,17 +16,17 @@ class Scores:
     sad: np.ndarray
     """The deviation score's."""
 
-    def mixture(self, forest_weight: float, deviation_weight: float) -> np.ndarray:
+    def combine(self, forest_weight: float, deviation_weight: float) -> np.ndarray:
         """Mix both as the live service does."""
         mixed: np.ndarray = forest_weight * self.hst + deviation_weight * self.sad
         return mixed
 
-    def problem(self, forest_weight: float, deviation_weight: float) -> str:
+    def find_problem(self, forest_weight: float, deviation_weight: float) -> str:
         """Say why nothing can be made of these scores, as the end of a sentence; empty where something can.
 
         A deviation score that is always the same is no reason: its feature may simply not be there.
         """
-        parts = {"score": self.mixture(forest_weight, deviation_weight)}
+        parts = {"score": self.combine(forest_weight, deviation_weight)}
         if forest_weight > 0.0:
             parts["forest's score"] = self.hst
         for name, values in parts.items():
@@ -37,6 +37,6 @@ class Scores:
         return ""
 
 
-def ranked(scores: np.ndarray) -> np.ndarray:
+def replace_non_finite(scores: np.ndarray) -> np.ndarray:
     """Put what is no finite number below everything else, so that scores can be sorted and compared."""
     return np.where(np.isfinite(scores), scores, -np.inf)

@@ -38,13 +38,13 @@ class SplitRows:
         """The rows that judge."""
         return slice(self.hold_out_start, self.rows)
 
-    def record(self, times: np.ndarray, truth: np.ndarray) -> Split:
+    def build_split(self, times: np.ndarray, truth: np.ndarray) -> Split:
         """Give the split as the evidence keeps it."""
         held = truth[self.hold_out]
         return Split(
-            training=window_of(times[self.training]),
+            training=compute_window(times[self.training]),
             gap_rows=self.hold_out_start - self.training_rows,
-            hold_out=window_of(times[self.hold_out]),
+            hold_out=compute_window(times[self.hold_out]),
             anomalies=int((held == 1).sum()),
             normal=int((held == 0).sum()),
             unlabelled=int((held < 0).sum()),
@@ -52,7 +52,7 @@ class SplitRows:
         )
 
 
-def split(
+def split_rows(
     times: np.ndarray, truth: np.ndarray, settings: Tunables, champion_until: datetime | None = None
 ) -> SplitRows | Decision:
     """Part the rows, or say why they are too few.
@@ -71,19 +71,19 @@ def split(
     """
     rows = len(truth)
     if rows < settings.minimum_rows:
-        return insufficient(
+        return build_insufficient_data_decision(
             f"There are {rows:,} events, and a retrain needs {settings.minimum_rows:,} at least"
         )
-    start = rows - hold_out_rows(truth, settings)
+    start = rows - compute_hold_out_size(truth, settings)
     saw = 0
     if champion_until is not None:
-        unseen = int(np.searchsorted(times, naive(champion_until), side="right"))
-        if judges(truth[max(start, unseen) :], settings):
+        unseen = int(np.searchsorted(times, to_datetime64(champion_until), side="right"))
+        if has_enough_labels(truth[max(start, unseen) :], settings):
             start = max(start, unseen)
         saw = max(0, unseen - start)
     window = settings.forest_window
     if start < window:
-        return insufficient(
+        return build_insufficient_data_decision(
             f"Of {rows:,} events {rows - start:,} are held out, which leaves {start:,} to train on, and a forest needs "
             f"one window of {window:,} ({value_name('forest_window')})"
         )
@@ -91,7 +91,7 @@ def split(
     return SplitRows(rows, training, start, saw)
 
 
-def hold_out_rows(truth: np.ndarray, settings: Tunables) -> int:
+def compute_hold_out_size(truth: np.ndarray, settings: Tunables) -> int:
     """Give the size of the hold-out, counted from the newest row."""
     most = max(1, int(settings.hold_out_share * len(truth)))
     newest_first = np.flatnonzero(truth[::-1][:most] == 1)
@@ -102,24 +102,24 @@ def hold_out_rows(truth: np.ndarray, settings: Tunables) -> int:
     )
 
 
-def judges(truth: np.ndarray, settings: Tunables) -> bool:
+def has_enough_labels(truth: np.ndarray, settings: Tunables) -> bool:
     """Say whether rows can judge: they have enough known anomalies, and others to tell them from."""
     return int((truth == 1).sum()) >= settings.hold_out_anomalies and bool((truth == 0).any())
 
 
-def insufficient(why: str) -> Decision:
+def build_insufficient_data_decision(why: str) -> Decision:
     """Decide that nothing is trained."""
     return Decision(
         Verdict.INSUFFICIENT_DATA, VerdictReason.INSUFFICIENT_DATA, f"{why}; nothing was trained."
     )
 
 
-def naive(moment: datetime) -> np.datetime64:
+def to_datetime64(moment: datetime) -> np.datetime64:
     """Give a moment as numpy keeps it."""
     return np.datetime64(moment.astimezone(UTC).replace(tzinfo=None), "us")
 
 
-def window_of(times: np.ndarray) -> Window:
+def compute_window(times: np.ndarray) -> Window:
     """Give where at least one row lies in time."""
     first, last = (
         moment.replace(tzinfo=UTC) for moment in times[[0, -1]].astype("datetime64[us]").tolist()

@@ -33,13 +33,13 @@ from retraining_job.evaluation.evidence import (
     Provenance,
     Split,
 )
-from retraining_job.evaluation.input_change import ChampionInput, InputChange, changed
-from retraining_job.evaluation.input_counts import shape_of_columns
-from retraining_job.evaluation.labels import coverage_of
-from retraining_job.evaluation.permutation import chance_limit
-from retraining_job.evaluation.reading_report import reading_sentences
-from retraining_job.evaluation.scores import Scores, ranked
-from retraining_job.evaluation.split import SplitRows, split, window_of
+from retraining_job.evaluation.input_change import ChampionInput, InputChange, compare_input
+from retraining_job.evaluation.input_counts import measure_columns
+from retraining_job.evaluation.labels import compute_label_coverage
+from retraining_job.evaluation.permutation import run_permutation_test
+from retraining_job.evaluation.reading_notes import describe_reading
+from retraining_job.evaluation.scores import Scores, replace_non_finite
+from retraining_job.evaluation.split import SplitRows, compute_window, split_rows
 from retraining_job.model.scaling import FeatureScaling, scaled_features, unscale_of
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ def prepared(
         champion_until: when the newest event that the champion was trained on happened; None where
             that is not known.
     """
-    parts = split(columns.times, columns.truth, settings, champion_until)
+    parts = split_rows(columns.times, columns.truth, settings, champion_until)
     if isinstance(parts, Decision):
         return parts
     training = columns.features[parts.training]
@@ -143,8 +143,8 @@ def input_change(
     prepared: Prepared, champion: ChampionInput | None, settings: Tunables
 ) -> InputChange:
     """Compare the shape of the events with the input that the champion was made for."""
-    return changed(
-        shape_of_columns(prepared.columns, prepared.parts.hold_out_start),
+    return compare_input(
+        measure_columns(prepared.columns, prepared.parts.hold_out_start),
         champion,
         limit=settings.input_change_limit,
         accepted=settings.accept_input_change,
@@ -178,23 +178,28 @@ def judge(  # noqa: PLR0913  # everything that decides, most of it by keyword
         change: of the input since the champion was trained; None where that was not looked at.
     """
     columns, parts, truth = prepared.columns, prepared.parts, prepared.held_truth
-    record = parts.record(columns.times, columns.truth)
+    record = parts.build_split(columns.times, columns.truth)
     mine = mixture_of(challenger, settings)
     theirs = None if champion is None else mixture_of(champion[0], settings)
-    edges = metrics.histogram_edges(mine, mine if theirs is None else theirs)
+    edges = metrics.compute_histogram_edges(mine, mine if theirs is None else theirs)
     measure = Measure(truth, settings, threshold, edges)
     facts = Contender(fingerprint=fingerprint, trained=record.training)
     challenger_record = contender(facts, challenger, measure)
     champion_record, comparison, chance, margin = None, None, None, settings.margin
     coverage: LabelCoverage | None = None
-    seed, judges = settings.forest_seed, not promotion_policy.untested(record, settings)
+    seed, judges = (
+        settings.forest_seed,
+        not promotion_policy.find_hold_out_problem(record, settings),
+    )
     if judges:
-        chance = chance_limit(truth, mine, seed=seed)
+        chance = run_permutation_test(truth, mine, seed=seed)
     if champion is not None and theirs is not None:
         champion_record = contender(champion[1], champion[0], measure)
-        coverage = coverage_of(truth, theirs, threshold) if champion_record.usable else None
+        coverage = (
+            compute_label_coverage(truth, theirs, threshold) if champion_record.usable else None
+        )
         if challenger_record.usable:
-            matching = metrics.matching_threshold(mine, int((theirs > threshold).sum()))
+            matching = metrics.find_matching_threshold(mine, int((theirs > threshold).sum()))
             challenger_record = challenger_record.model_copy(
                 update={"matching_threshold": matching}
             )
@@ -202,8 +207,8 @@ def judge(  # noqa: PLR0913  # everything that decides, most of it by keyword
             precisions = [
                 metrics.average_precision(truth, scores) or 0.0 for scores in (mine, theirs)
             ]
-            margin = promotion_policy.margin_beside(precisions[1], record, settings)
-            comparison = bootstrap.compared(
+            margin = promotion_policy.compute_margin(precisions[1], record, settings)
+            comparison = bootstrap.compute_comparison(
                 truth, mine, theirs, difference=precisions[0] - precisions[1], seed=seed
             )
     evidence = Evidence(
@@ -219,7 +224,7 @@ def judge(  # noqa: PLR0913  # everything that decides, most of it by keyword
         champion=champion_record,
         comparison=comparison,
         input=change,
-        reading=reading_sentences(columns.facts),
+        reading=describe_reading(columns.facts),
         labels=coverage,
         hidden=hidden_losses(challenger_record, champion_record, settings.margin)
         if comparison
@@ -231,31 +236,31 @@ def judge(  # noqa: PLR0913  # everything that decides, most of it by keyword
             *notes_on(challenger_record, champion_record, threshold),
         ],
     )
-    decision = promotion_policy.decide(evidence, settings)
+    decision = promotion_policy.decide_promotion(evidence, settings)
     said = {"verdict": decision.verdict, "reason": decision.reason, "message": decision.text}
     return decision, evidence.model_copy(update=said)
 
 
 def mixture_of(scores: Scores, settings: Tunables) -> np.ndarray:
     """Give the scores that the live service would use, fit to be sorted."""
-    return ranked(scores.mixture(settings.forest_weight, settings.deviation_weight))
+    return replace_non_finite(scores.combine(settings.forest_weight, settings.deviation_weight))
 
 
 def contender(facts: Contender, scores: Scores, measure: Measure) -> Contender:
     """Add to what is known of a contender what it reached on the hold-out."""
     truth, settings, threshold = measure.truth, measure.settings, measure.threshold
     mixture = mixture_of(scores, settings)
-    problem = scores.problem(settings.forest_weight, settings.deviation_weight)
-    precision, recall = metrics.at_threshold(truth, mixture, threshold)
+    problem = scores.find_problem(settings.forest_weight, settings.deviation_weight)
+    precision, recall = metrics.precision_recall_at_threshold(truth, mixture, threshold)
     return facts.model_copy(
         update={
-            "figures": metrics.figures_of(truth, scores, settings, threshold),
+            "figures": metrics.compute_metrics(truth, scores, settings, threshold),
             "usable": not problem,
             "problem": problem,
             "threshold_precision": precision,
             "threshold_recall": recall,
-            "curve": metrics.curve(truth, mixture),
-            "histogram": metrics.histogram(truth, mixture, measure.edges),
+            "curve": metrics.compute_curve(truth, mixture),
+            "histogram": metrics.compute_histogram(truth, mixture, measure.edges),
         }
     )
 
@@ -314,7 +319,7 @@ def periods(
     stretches = np.array_split(np.arange(len(truth)), min(PERIODS, len(truth)))
     found = []
     for rows in (slice(int(stretch[0]), int(stretch[-1]) + 1) for stretch in stretches):
-        window, theirs = window_of(times[rows]), None if champion is None else champion[rows]
+        window, theirs = compute_window(times[rows]), None if champion is None else champion[rows]
         found.append(
             Period(
                 first=window.first,
@@ -369,7 +374,7 @@ def notes_on(challenger: Contender, champion: Contender | None, threshold: float
         )
     if champion is not None and champion.problem:
         said.append(f"The champion's own scores are of no use: {champion.problem}.")
-    rate = promotion_policy.mixture(challenger.figures).alert_rate
+    rate = promotion_policy.get_combined_metrics(challenger.figures).alert_rate
     if rate in {0.0, 1.0}:
         how = "all" if rate else "none"
         said.append(

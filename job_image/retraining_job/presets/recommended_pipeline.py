@@ -16,9 +16,9 @@ from retraining_job.contract import Contenders, Tunables, Window
 from retraining_job.evaluation.decision import Decision
 from retraining_job.evaluation.evidence import Contender, Provenance
 from retraining_job.evaluation.input_change import InputChange
-from retraining_job.evaluation.reading_report import with_reading
+from retraining_job.evaluation.reading_notes import add_reading_remarks
 from retraining_job.evaluation.scores import Scores
-from retraining_job.evaluation.split import window_of
+from retraining_job.evaluation.split import compute_window
 from retraining_job.model.model import UnreadableModelError
 from retraining_job.presets import recommended
 from retraining_job.presets.pipeline import EvaluationResult, champion_input
@@ -56,12 +56,16 @@ class RecommendedPipeline:
         """Read the events into columns."""
         self.columns, self.source = source.columns(), source.name
         self.n_samples = len(self.columns.truth)
-        self.window = window_of(self.columns.times) if self.n_samples else None
+        self.window = compute_window(self.columns.times) if self.n_samples else None
 
     def hopeless(self) -> Decision | None:
         """Part the events, as if there was no champion, and see whether that leaves enough to train on."""
         prepared = recommended.prepared(self.events, self.settings)
-        return with_reading(prepared, self.events.facts) if isinstance(prepared, Decision) else None
+        return (
+            add_reading_remarks(prepared, self.events.facts)
+            if isinstance(prepared, Decision)
+            else None
+        )
 
     def meet(self, champion: Champion) -> None:
         """Part the events so that the champion has learned none of the hold-out, and let it score that."""
@@ -92,7 +96,7 @@ class RecommendedPipeline:
     def train(self) -> Model:
         """Train the challenger on what is older than the hold-out."""
         self.model = recommended.trained(self.ready, self.settings)
-        self.trained = window_of(self.events.times[self.ready.parts.training])
+        self.trained = compute_window(self.events.times[self.ready.parts.training])
         self.scalings = self.ready.scalings
         self.features = [scaling.name for scaling in self.scalings]
         return self.model
@@ -131,7 +135,7 @@ class RecommendedPipeline:
             numpy=version("numpy"),
             preset=settings.preset,
             source=self.source,
-            window=window_of(self.events.times),
+            window=compute_window(self.events.times),
             checksum=self.events.checksum,
             seed=settings.forest_seed,
             settings=settings.model_dump(mode="json", include=set(Tunables.model_fields)),

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 from retraining_job.contract import ContenderMetrics, Contenders, Window
 from retraining_job.evaluation.decision import Decision
-from retraining_job.evaluation.guards import input_decision, input_remarks
-from retraining_job.evaluation.input_change import InputChange, changed
-from retraining_job.evaluation.input_counts import merged, shape_of_tallies
-from retraining_job.evaluation.input_shape import InputShape, Measured, stretches
-from retraining_job.evaluation.reading_report import with_reading
+from retraining_job.evaluation.guards import build_input_remarks, decide_on_input
+from retraining_job.evaluation.input_change import InputChange, compare_input
+from retraining_job.evaluation.input_counts import measure_tallies, merge_tallies
+from retraining_job.evaluation.input_shape import InputMeasurement, InputShape, split_into_periods
+from retraining_job.evaluation.reading_notes import add_reading_remarks
 from retraining_job.events.features import Tally
 from retraining_job.events.table import window_of
 from retraining_job.model.model import UnreadableModelError, feature_names
@@ -46,7 +46,7 @@ class ReferencePipeline:
         self.samples: Sequence[reference.Sample] = ()
         self.facts: ReadingFacts | None = None
         """How the events were read, once they are."""
-        self.measured: Measured | None = None
+        self.measured: InputMeasurement | None = None
         self.change: InputChange | None = None
         self.champion_version = 0
         self.champion_figures: ContenderMetrics | None = None
@@ -57,15 +57,15 @@ class ReferencePipeline:
         events, left_out = source.events()
         self.n_samples, self.window = len(events), window_of(events)
         self.samples, tallies = counted(events, self.settings.hold_out_rows)
-        self.facts = merged(tallies).facts(left_out)
+        self.facts = merge_tallies(tallies).facts(left_out)
         if events:
             newest = [sample.features for sample in self.hold_out]
-            self.measured = shape_of_tallies(tallies, newest, self.facts)
+            self.measured = measure_tallies(tallies, newest, self.facts)
 
     def hopeless(self) -> Decision | None:
         """Ask for the old service's minimum."""
         decision = reference.enough(self.n_samples, self.settings.minimum_rows)
-        return with_reading(decision, self.facts) if decision else None
+        return add_reading_remarks(decision, self.facts) if decision else None
 
     @property
     def hold_out(self) -> Sequence[reference.Sample]:
@@ -75,7 +75,7 @@ class ReferencePipeline:
     def meet(self, champion: Champion) -> None:
         """Test the champion."""
         self.champion_version, self.champion_figures = champion.version, None
-        self.change = changed(
+        self.change = compare_input(
             self.ready,
             champion_input(champion, self.settings.deviation_feature),
             limit=self.settings.input_change_limit,
@@ -108,11 +108,11 @@ class ReferencePipeline:
             hold_out_rows=len(self.hold_out),
         )
         if self.change:
-            decision = input_decision(self.change) or decision
+            decision = decide_on_input(self.change) or decision
             decision = replace(
-                decision, remarks=" ".join(input_remarks(self.change, decision.reason))
+                decision, remarks=" ".join(build_input_remarks(self.change, decision.reason))
             )
-        decision = with_reading(decision, self.facts)
+        decision = add_reading_remarks(decision, self.facts)
         return EvaluationResult(
             decision, Contenders(challenger=self.challenger_figures, champion=self.champion_figures)
         )
@@ -123,7 +123,7 @@ class ReferencePipeline:
         return self.measured.shape if self.measured else None
 
     @property
-    def ready(self) -> Measured:
+    def ready(self) -> InputMeasurement:
         """The shape of the events, once they are read."""
         if self.measured is None:
             raise RuntimeError("events are read first")
@@ -143,7 +143,7 @@ def counted(events: Sequence[Event], newest: int) -> tuple[list[reference.Sample
     rows = len(events)
     samples: list[reference.Sample] = []
     tallies: list[Tally] = []
-    for part in reversed(stretches(rows, max(0, rows - newest))):
+    for part in reversed(split_into_periods(rows, max(0, rows - newest))):
         tally = Tally()
         samples += reference.samples_of(events[rows - part.stop : rows - part.start], tally)
         tallies.insert(0, tally)

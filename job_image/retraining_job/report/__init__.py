@@ -6,6 +6,6 @@ picture each and `tables` the tables; `drawing` has scales, axes and markers; `w
 verdicts, numbers and dates for people; `markup` escapes.
 """
 
-from retraining_job.report.page import report
+from retraining_job.report.page import render_report
 
-__all__ = ["report"]
+__all__ = ["render_report"]

@@ -33,7 +33,7 @@ POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 """Nothing is loaded and no script runs, whatever the page holds."""
 
 
-def report(evidence: Evidence) -> str:
+def render_report(evidence: Evidence) -> str:
     """Draw the evidence of one run as a page of HTML that needs nothing from outside; less than 100 KB."""
     verdict = shortened(evidence.verdict, 40) or "No verdict"
     title = f"{verdict} {chr(0xB7)} run {shortened(evidence.provenance.run_id, 80)}"

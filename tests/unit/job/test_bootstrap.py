@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from retraining_job.evaluation.bootstrap import compared, drawn_precisions
+from retraining_job.evaluation.bootstrap import compute_comparison, resample_precisions
 from retraining_job.evaluation.metrics import average_precision
 
 
@@ -24,7 +24,7 @@ def hold_out(
 
 def test_draws_are_those_of_rows() -> None:
     truth, one, other = hold_out(400, 25, gain=0.5)
-    drawn = drawn_precisions(truth, [one, other], seed=1, draws=4_000)
+    drawn = resample_precisions(truth, [one, other], seed=1, draws=4_000)
     random = np.random.default_rng(2)
     classes = [np.flatnonzero(truth == label) for label in (1, 0)]
     plain = np.empty((2, 3_000))
@@ -43,7 +43,7 @@ def test_one_draw_of_everything_is_the_figure_itself() -> None:
     truth = np.array(
         [1, 0, 0, 0]
     )  # whichever are drawn, one anomaly and three others that are equal
-    drawn = drawn_precisions(
+    drawn = resample_precisions(
         truth, [np.array([0.5, 0.5, 0.5, 0.5]), np.array([0.5, 0.1, 0.1, 0.1])], seed=3, draws=50
     )
     assert drawn.tolist() == [[0.25] * 50, [1.0] * 50]
@@ -51,19 +51,19 @@ def test_one_draw_of_everything_is_the_figure_itself() -> None:
 
 def test_equal_scores_raise_their_alerts_together() -> None:
     truth, equal = np.array([1, 1, 1, 0, 0, 0]), np.full(6, 0.5)
-    assert drawn_precisions(truth, [equal], seed=3, draws=50).tolist() == [[0.5] * 50]
+    assert resample_precisions(truth, [equal], seed=3, draws=50).tolist() == [[0.5] * 50]
 
 
 def test_equal_contenders_differ_by_nothing() -> None:
     truth, one, _ = hold_out(500, 30, gain=0.0)
-    comparison = compared(truth, one, one, difference=0.0, seed=42)
+    comparison = compute_comparison(truth, one, one, difference=0.0, seed=42)
     assert (comparison.lower, comparison.upper) == (0.0, 0.0)
 
 
 def test_same_seed_gives_the_same_bounds() -> None:
     truth, one, other = hold_out(500, 30, gain=0.5)
     first, again, another = (
-        compared(truth, one, other, difference=0.0, seed=seed) for seed in (42, 42, 43)
+        compute_comparison(truth, one, other, difference=0.0, seed=seed) for seed in (42, 42, 43)
     )
     assert first == again
     assert first.lower != another.lower
@@ -76,7 +76,7 @@ def test_bounds_lie_around_the_difference_and_tighten_with_anomalies() -> None:
         difference = (average_precision(truth, one) or 0.0) - (
             average_precision(truth, other) or 0.0
         )
-        comparison = compared(truth, one, other, difference=difference, seed=42)
+        comparison = compute_comparison(truth, one, other, difference=difference, seed=42)
         assert comparison.lower < difference < comparison.upper
         widths.append(comparison.upper - comparison.lower)
     assert widths[1] < widths[0] / 1.5
@@ -85,7 +85,7 @@ def test_bounds_lie_around_the_difference_and_tighten_with_anomalies() -> None:
 def test_memory_is_bounded_by_batches(monkeypatch: pytest.MonkeyPatch) -> None:
     truth, one, other = hold_out(400, 25, gain=0.5)
     monkeypatch.setattr("retraining_job.evaluation.bootstrap.CELLS_AT_ONCE", 1)
-    drawn = drawn_precisions(truth, [one, other], seed=1, draws=400)
+    drawn = resample_precisions(truth, [one, other], seed=1, draws=400)
     assert drawn.mean(axis=1) == pytest.approx(
         [average_precision(truth, one), average_precision(truth, other)], abs=0.06
     )
@@ -94,5 +94,7 @@ def test_memory_is_bounded_by_batches(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_rows_without_a_label_do_not_count() -> None:
     truth, one, other = hold_out(500, 30, gain=0.5)
     more, high = np.append(truth, np.full(200, -1)), np.full(200, 99.0)
-    with_them = compared(more, np.append(one, high), np.append(other, high), difference=0.0, seed=1)
-    assert with_them == compared(truth, one, other, difference=0.0, seed=1)
+    with_them = compute_comparison(
+        more, np.append(one, high), np.append(other, high), difference=0.0, seed=1
+    )
+    assert with_them == compute_comparison(truth, one, other, difference=0.0, seed=1)

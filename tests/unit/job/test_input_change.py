@@ -7,11 +7,16 @@ import numpy as np
 import pytest
 
 from retraining_job.contract import Verdict, VerdictReason
-from retraining_job.evaluation.guards import input_decision
-from retraining_job.evaluation.input_change import ChampionInput, InputChange, changed
-from retraining_job.evaluation.input_counts import merged, shape_of_columns, shape_of_tallies
-from retraining_job.evaluation.input_shape import InputShape, Measured, lasting_fall, stretches
-from retraining_job.evaluation.reading_report import reading_sentences
+from retraining_job.evaluation.guards import decide_on_input
+from retraining_job.evaluation.input_change import ChampionInput, InputChange, compare_input
+from retraining_job.evaluation.input_counts import measure_columns, measure_tallies, merge_tallies
+from retraining_job.evaluation.input_shape import (
+    InputMeasurement,
+    InputShape,
+    find_lasting_fall,
+    split_into_periods,
+)
+from retraining_job.evaluation.reading_notes import describe_reading
 from retraining_job.events.columns import Columns
 from retraining_job.events.features import NEUTRAL_FEATURES
 from retraining_job.events.reading import FeatureFacts, ReadingFacts
@@ -48,8 +53,8 @@ def spoilt(first: int, last: int, *places: int, value: float = np.nan) -> Column
     return events(features=features)
 
 
-def measured(found: Columns) -> Measured:
-    return shape_of_columns(found, ROWS - NEWEST)
+def measured(found: Columns) -> InputMeasurement:
+    return measure_columns(found, ROWS - NEWEST)
 
 
 HEALTHY = measured(events()).shape
@@ -58,7 +63,7 @@ HEALTHY = measured(events()).shape
 def change(found: Columns, then: InputShape | None = HEALTHY, **more: Any) -> InputChange:
     fields: dict[str, Any] = {"limit": 0.2, "accepted": False} | more
     used = fields.pop("used", set(NAMES))
-    return changed(measured(found), ChampionInput(7, used, then), **fields)
+    return compare_input(measured(found), ChampionInput(7, used, then), **fields)
 
 
 def test_same_events_have_not_changed() -> None:
@@ -104,7 +109,7 @@ def test_change_beyond_the_limit_keeps_the_champion(found: Columns, said: str) -
     stopped = change(found)
     assert stopped.stops
     assert said in stopped.beyond
-    decision = input_decision(stopped)
+    decision = decide_on_input(stopped)
     assert decision is not None
     assert (decision.verdict, decision.reason, decision.promotes) == (
         Verdict.KEPT,
@@ -116,7 +121,7 @@ def test_change_beyond_the_limit_keeps_the_champion(found: Columns, said: str) -
     assert len(decision.message) < 900
     accepted = change(found, accepted=True)
     assert accepted.beyond == stopped.beyond
-    assert input_decision(accepted) is None
+    assert decide_on_input(accepted) is None
 
 
 @pytest.mark.parametrize(
@@ -215,8 +220,8 @@ def test_champion_that_uses_none_of_the_features_cannot_be_compared() -> None:
     ("lost", "stops"), [(0, False), (5_000, False), (5_001, True), (ROWS, True)]
 )
 def test_first_model_asks_for_readable_events(lost: int, stops: bool) -> None:
-    found = changed(measured(events(unreadable=lost)), None, limit=0.2, accepted=False)
-    decision = input_decision(found)
+    found = compare_input(measured(events(unreadable=lost)), None, limit=0.2, accepted=False)
+    decision = decide_on_input(found)
     assert (decision is not None) == stops
     if decision:
         assert (decision.verdict, decision.reason) == (
@@ -225,7 +230,9 @@ def test_first_model_asks_for_readable_events(lost: int, stops: bool) -> None:
         )
         assert f"{lost / ROWS:.1%} of the 10,000 events" in decision.message
     assert (
-        input_decision(changed(measured(events(unreadable=lost)), None, limit=0.2, accepted=True))
+        decide_on_input(
+            compare_input(measured(events(unreadable=lost)), None, limit=0.2, accepted=True)
+        )
         is None
     )
 
@@ -233,10 +240,10 @@ def test_first_model_asks_for_readable_events(lost: int, stops: bool) -> None:
 def test_unreadable_stream_is_stopped_on_every_seed() -> None:
     for seed in range(1, 13):
         whole = events_of(seed, 50_000, lambda values: values)
-        then = shape_of_columns(whole, 45_000).shape
+        then = measure_columns(whole, 45_000).shape
         known = ChampionInput(1, set(whole.names), then)
-        found = changed(
-            shape_of_columns(unreadable(whole), 45_000), known, limit=0.2, accepted=False
+        found = compare_input(
+            measure_columns(unreadable(whole), 45_000), known, limit=0.2, accepted=False
         )
         assert found.stops
         assert "9 of the 11 features" in found.beyond
@@ -246,12 +253,12 @@ def event(number: int, text: str | None) -> Event:
     return Event(np.datetime64(number, "us").item(), 1.0, 0.0, False, 0, 1.0, text)
 
 
-def tallied(texts: list[str | None], newest: int = 100) -> Measured:
+def tallied(texts: list[str | None], newest: int = 100) -> InputMeasurement:
     """The shape as the `reference` preset counts it; the newest event comes first."""
     samples, tallies = counted([event(number, text) for number, text in enumerate(texts)], newest)
     assert len(samples) == len(texts)
-    return shape_of_tallies(
-        tallies, [sample.features for sample in samples[:newest]], merged(tallies).facts(0)
+    return measure_tallies(
+        tallies, [sample.features for sample in samples[:newest]], merge_tallies(tallies).facts(0)
     )
 
 
@@ -279,30 +286,32 @@ def test_reference_preset_counts_the_same() -> None:
         pytest.approx(0.5455, abs=0.5),
         pytest.approx(200, abs=60),
     )
-    found = changed(broken, ChampionInput(1, {"amount", "hour"}, shape), limit=0.2, accepted=False)
+    found = compare_input(
+        broken, ChampionInput(1, {"amount", "hour"}, shape), limit=0.2, accepted=False
+    )
     assert found.stops
 
 
 def test_first_model_of_the_reference_preset_is_not_made_of_nothing() -> None:
     words = tallied(['{"amount": "much", "hour": "late"}'] * 600)
-    found = changed(words, None, limit=0.2, accepted=False)
+    found = compare_input(words, None, limit=0.2, accepted=False)
     assert "No feature is a usable number in any of the 600 events" in found.beyond
-    assert not changed(tallied([None] * 600), None, limit=0.2, accepted=False).stops
+    assert not compare_input(tallied([None] * 600), None, limit=0.2, accepted=False).stops
 
 
 @pytest.mark.parametrize(
     ("rows", "newest_start"), [(1, 0), (5, 3), (100, 80), (50_000, 45_000), (200, 0)]
 )
 def test_stretches_cover_all_events_once(rows: int, newest_start: int) -> None:
-    parts = stretches(rows, newest_start)
+    parts = split_into_periods(rows, newest_start)
     assert [number for part in parts for number in range(rows)[part]] == list(range(rows))
     assert parts[-1] == slice(newest_start, rows)
     assert all(part.stop > part.start for part in parts)
 
 
 def test_lasting_fall_is_a_step_and_no_dip() -> None:
-    assert lasting_fall([10, 10, 2, 10], [10] * 4) is None
-    found = lasting_fall([10, 9, 2, 3], [10] * 4)
+    assert find_lasting_fall([10, 10, 2, 10], [10] * 4) is None
+    found = find_lasting_fall([10, 9, 2, 3], [10] * 4)
     assert found is not None
     assert (found.before, found.after, found.events) == (0.9, 0.3, 20)
 
@@ -336,7 +345,7 @@ def test_what_was_found_while_reading_is_said_with_numbers() -> None:
         decoded=0,
         features=(FeatureFacts("a", 1, 1, 0),),
     )
-    assert reading_sentences(quiet) == []
+    assert describe_reading(quiet) == []
     loud = replace(
         quiet,
         left_out=3,
@@ -344,7 +353,7 @@ def test_what_was_found_while_reading_is_said_with_numbers() -> None:
         decoded=500,
         features=tuple(FeatureFacts(n, 9, 0, 9) for n in "abcde"),
     )
-    assert reading_sentences(loud) == [
+    assert describe_reading(loud) == [
         "3 rows were left out because their time cannot be used.",
         "20 of 1,000 events (2.0%) have a features_json that holds no JSON object; they were read without it.",
         "500 of 1,000 events (50.0%) have a features_json that is a JSON string; the object in it was read.",

@@ -2,19 +2,19 @@
 
 import numpy as np
 import pytest
+from tests.unit.job.test_promotion_policy import evidence
 
 from retraining_job.contract import ContenderMetrics, PartMetrics, Tunables, Verdict, VerdictReason
 from retraining_job.evaluation import promotion_policy
 from retraining_job.evaluation.evidence import Contender, HiddenLoss, LabelCoverage
-from retraining_job.evaluation.guards import labels_guard
+from retraining_job.evaluation.guards import check_labels
 from retraining_job.evaluation.labels import (
-    coverage_of,
+    compute_label_coverage,
     expected_missed,
     only_alerts,
     rest_as_normal,
 )
 from retraining_job.presets.recommended import hidden_losses
-from tests.unit.job.test_policy import evidence
 
 
 def coverage(
@@ -104,10 +104,10 @@ def test_rest_counted_as_normal_is_noticed_where_it_can_be(
 def test_coverage_counts_the_hold_out_by_the_champion_s_alerts() -> None:
     truth = np.array([1, 0, -1, 1, 0, -1, -1, 1], np.int8)
     scores = np.array([0.9, 0.8, 0.95, 0.75, 0.7, 0.2, 0.1, 0.3])
-    found = coverage_of(truth, scores, 0.7)
+    found = compute_label_coverage(truth, scores, 0.7)
     assert found == coverage((4, 3, 2), (4, 2, 1), (1, 1))
     assert (found.flagged_share, found.unflagged_share) == (0.75, 0.5)
-    assert expected_missed(coverage_of(truth, scores, 1.0)) == 0.0
+    assert expected_missed(compute_label_coverage(truth, scores, 1.0)) == 0.0
 
 
 @pytest.mark.parametrize(
@@ -122,7 +122,7 @@ def test_coverage_counts_the_hold_out_by_the_champion_s_alerts() -> None:
     ],
 )
 def test_verdict_says_what_to_do(found: LabelCoverage, said: str) -> None:
-    decision = promotion_policy.decide(evidence(0.1, 0.2, labels=found), Tunables())
+    decision = promotion_policy.decide_promotion(evidence(0.1, 0.2, labels=found), Tunables())
     assert (decision.verdict, decision.reason) == (
         Verdict.INCONCLUSIVE,
         VerdictReason.LABELS_FOLLOW_ALERTS,
@@ -131,15 +131,17 @@ def test_verdict_says_what_to_do(found: LabelCoverage, said: str) -> None:
     assert said in decision.message
     assert "Label a random sample of the events without an alert" in decision.message
     assert len(decision.message) < 900
-    assert promotion_policy.decide(
+    assert promotion_policy.decide_promotion(
         evidence(0.1, 0.2, labels=found), Tunables(on_inconclusive="Promote")
     ).promotes
 
 
 def test_complete_labels_are_judged() -> None:
     complete = coverage((200, 200, 41), (4_800, 4_800, 20), (15, 26))
-    assert labels_guard(evidence(labels=complete)) is None
-    assert promotion_policy.decide(evidence(0.1, 0.2, labels=complete), Tunables()).promotes
+    assert check_labels(evidence(labels=complete)) is None
+    assert promotion_policy.decide_promotion(
+        evidence(0.1, 0.2, labels=complete), Tunables()
+    ).promotes
 
 
 def parts(mixture: float, hst: float, sad: float) -> Contender:
@@ -172,7 +174,7 @@ def test_part_that_got_worse_by_more_than_the_margin_is_hidden(
 
 def test_loss_that_the_combined_score_hides_is_said() -> None:
     hidden = [HiddenLoss(part="hst", champion=0.85, challenger=0.739)]
-    decision = promotion_policy.decide(evidence(-0.01, 0.0, hidden=hidden), Tunables())
+    decision = promotion_policy.decide_promotion(evidence(-0.01, 0.0, hidden=hidden), Tunables())
     assert decision.promotes
     assert decision.remarks == (
         "The forest alone got worse, which the combined score hides: its average precision is 0.7390, "

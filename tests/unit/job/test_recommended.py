@@ -124,7 +124,7 @@ def test_better_model_replaces_a_worse_one_and_not_the_other_way(
 ) -> None:
     facts = Contender(
         version=7,
-        trained=prepared.parts.record(prepared.columns.times, prepared.columns.truth).training,
+        trained=prepared.parts.build_split(prepared.columns.times, prepared.columns.truth).training,
     )
     won, evidence = judged(prepared, healthy, (misled, facts))
     lost, _ = judged(prepared, misled, (healthy, facts))

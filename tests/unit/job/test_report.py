@@ -18,7 +18,7 @@ from retraining_job.evaluation.evidence import (
     HiddenLoss,
 )
 from retraining_job.evaluation.input_shape import FeatureShape
-from retraining_job.report import report
+from retraining_job.report import render_report
 from retraining_job.report.drawing import rounded_up, ticks
 from retraining_job.report.markup import tag
 from retraining_job.report.wording import headline, percent, plain, points, signed, span
@@ -71,7 +71,7 @@ every_run = pytest.mark.parametrize("evidence", RUNS.values(), ids=RUNS)
 
 @every_run
 def test_a_page_is_well_formed_and_each_picture_has_words(evidence: Evidence) -> None:
-    page = report(evidence)
+    page = render_report(evidence)
     read = Page(page)
     assert read.opened == []
     identifiers = [value for _, name, value in read.attributes if name == "id"]
@@ -88,7 +88,7 @@ def test_a_page_is_well_formed_and_each_picture_has_words(evidence: Evidence) ->
 
 @every_run
 def test_a_page_needs_nothing_from_outside_and_runs_nothing(evidence: Evidence) -> None:
-    page = report(evidence)
+    page = render_report(evidence)
     read = Page(page).attributes
     assert not {tag for tag, _, _ in read} & {
         "script",
@@ -113,7 +113,7 @@ def test_a_page_needs_nothing_from_outside_and_runs_nothing(evidence: Evidence) 
 
 
 def test_texts_of_the_data_are_shown_and_are_never_markup() -> None:
-    page = report(HOSTILE_RUN)
+    page = render_report(HOSTILE_RUN)
     assert "<script" not in page
     assert "<img" not in page
     assert page.count("<script>alert(1)</script>") == 0
@@ -130,13 +130,13 @@ def test_text_is_escaped_in_content_and_in_attributes_and_can_be_written() -> No
     "evidence", [judged(features=features(1000)), HOSTILE_RUN], ids=["1000 features", "hostile"]
 )
 def test_a_page_stays_small_and_says_what_it_leaves_out(evidence: Evidence) -> None:
-    assert len(report(evidence).encode()) < 100_000
+    assert len(render_report(evidence).encode()) < 100_000
 
 
 def test_features_with_something_to_tell_come_first_and_the_rest_is_counted() -> None:
     many = features(1000)
     many[999] = FeatureRecord(name="late", scaling="left out", note="constant")
-    page = report(judged(features=many))
+    page = render_report(judged(features=many))
     assert "1,000 features, 4 of them with something to tell; 940 more are not shown." in page
     table = page[page.index("1,000 features, 4") :]
     assert table.index(">late<") < table.index(">feature_003<")
@@ -165,7 +165,7 @@ def test_features_with_something_to_tell_come_first_and_the_rest_is_counted() ->
     ],
 )
 def test_what_is_absent_is_said(evidence: Evidence, sentence: str) -> None:
-    assert sentence in html.unescape(report(evidence))
+    assert sentence in html.unescape(render_report(evidence))
 
 
 @pytest.mark.parametrize(
@@ -193,20 +193,22 @@ def test_what_is_absent_is_said(evidence: Evidence, sentence: str) -> None:
     ],
 )
 def test_input_labels_and_parts_are_shown(evidence: Evidence, said: str) -> None:
-    page = report(evidence)
+    page = render_report(evidence)
     assert said in html.unescape(page)
     table = page[page.index("Input, then and now") :]
     assert table.index(">amount<") > 0 < table.index(">velocity<")
 
 
 def test_feature_that_has_changed_comes_first() -> None:
-    page = report(judged())
+    page = render_report(judged())
     assert page.index("Input, then and now") < page.index(">velocity<") < page.index(">amount<")
 
 
 def test_names_of_features_in_the_input_are_never_markup() -> None:
     hostile = FeatureShape(usable=1.0, newest=1.0, lowest=1.0)
-    page = report(judged(input=input_change(now=input_shape(**{HOSTILE: hostile}), new=[HOSTILE])))
+    page = render_report(
+        judged(input=input_change(now=input_shape(**{HOSTILE: hostile}), new=[HOSTILE]))
+    )
     assert "<script" not in page
     assert "<script>alert(1)</script>" in html.unescape(page)
 
@@ -216,14 +218,14 @@ def test_input_of_many_features_leaves_the_page_small() -> None:
         f"feature_{number}": FeatureShape(usable=1.0, newest=1.0, lowest=1.0)
         for number in range(900)
     }
-    page = report(judged(input=input_change(now=input_shape(**many))))
+    page = render_report(judged(input=input_change(now=input_shape(**many))))
     assert len(page.encode()) < 100_000
     assert "more features are not shown." in page
 
 
 def test_the_curves_and_their_points_stand_where_the_evidence_says() -> None:
     evidence = judged()
-    picture = Picture(report(evidence), "curves")
+    picture = Picture(render_report(evidence), "curves")
     for role, one, shape, x, y in (
         ("champion", evidence.champion, "rect", "x", "y"),
         ("challenger", evidence.challenger, "circle", "cx", "cy"),
@@ -263,7 +265,7 @@ def test_the_interval_stands_where_the_comparison_says(bounds: tuple[float, floa
     compared = Comparison(
         difference=difference, lower=lower, upper=upper, confidence=0.95, draws=1000, seed=42
     )
-    picture = Picture(report(judged(comparison=compared)), "interval")
+    picture = Picture(render_report(judged(comparison=compared)), "interval")
     whisker = picture.of("line", "whisker")[0]
     near = 0.003 * max(1.0, abs(difference) * 2)
     assert picture.x(whisker.get("x1")) == pytest.approx(lower, abs=near)
@@ -275,7 +277,7 @@ def test_the_interval_stands_where_the_comparison_says(bounds: tuple[float, floa
 
 def test_scores_are_drawn_by_the_share_of_their_class_with_both_thresholds() -> None:
     evidence = judged()
-    picture = Picture(report(evidence), "spread-challenger")
+    picture = Picture(render_report(evidence), "spread-challenger")
     histogram = evidence.challenger.histogram
     assert histogram is not None
     (outline,) = picture.of("polyline", "anomalies")
@@ -296,11 +298,11 @@ def test_scores_are_drawn_by_the_share_of_their_class_with_both_thresholds() -> 
     assert picture.x(picture.of("line", "matching")[0].get("x1")) == pytest.approx(0.713, abs=0.002)
 
 
-def test_figures_over_time_are_not_joined_across_what_is_unknown() -> None:
+def test_metrics_over_time_are_not_joined_across_what_is_unknown() -> None:
     evidence = judged()
     precision, rate = (
-        Picture(report(evidence), "course-precision"),
-        Picture(report(evidence), "course-rate"),
+        Picture(render_report(evidence), "course-precision"),
+        Picture(render_report(evidence), "course-rate"),
     )
     assert [
         len(line.get("points", "").split()) for line in precision.of("polyline", "challenger")
@@ -316,7 +318,7 @@ def test_figures_over_time_are_not_joined_across_what_is_unknown() -> None:
 
 def test_the_split_is_drawn_in_proportion_and_a_small_gap_is_still_seen() -> None:
     training, gap, hold_out = (
-        float(one.get("width", "")) for one in Picture(report(judged()), "split").of("rect")
+        float(one.get("width", "")) for one in Picture(render_report(judged()), "split").of("rect")
     )
     assert training / hold_out == pytest.approx(44_750 / 5_000, rel=0.01)
     assert gap == 6

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from retraining_job.contract import Tunables, Verdict, VerdictReason
 from retraining_job.evaluation.decision import Decision
-from retraining_job.evaluation.split import SplitRows, split
+from retraining_job.evaluation.split import SplitRows, split_rows
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 SETTINGS = Tunables(minimum_rows=100, forest_window=50, hold_out_size=200, hold_out_anomalies=3)
@@ -33,7 +33,7 @@ def truth(rows: int, *anomalies: int) -> np.ndarray:
 def parted(
     labels: np.ndarray, settings: Tunables = SETTINGS, champion_until: datetime | None = None
 ) -> SplitRows:
-    parts = split(times(len(labels)), labels, settings, champion_until)
+    parts = split_rows(times(len(labels)), labels, settings, champion_until)
     assert isinstance(parts, SplitRows)
     return parts
 
@@ -58,7 +58,7 @@ def test_rows_without_a_label_train_and_do_not_judge() -> None:
     labels = truth(3_000, 2_850, 2_900, 2_950)
     labels[2_840:2_860] = UNKNOWN  # one of the three is not known any more
     labels[100:200] = UNKNOWN
-    record = parted(labels).record(times(3_000), labels)
+    record = parted(labels).build_split(times(3_000), labels)
     assert (record.anomalies, record.unlabelled, record.hold_out.rows) == (2, 20, 600)
     assert record.training.rows == 3_000 - 600 - 50
     assert (record.training.first, record.training.last) == (moment(0), moment(2_349))
@@ -102,7 +102,7 @@ def test_nothing_shrinks_where_nothing_can_judge() -> None:
     ],
 )
 def test_too_few_events_are_said_with_numbers(rows: int, window: int, numbers: list[str]) -> None:
-    decision = split(
+    decision = split_rows(
         times(rows), truth(rows), SETTINGS.model_copy(update={"forest_window": window})
     )
     assert isinstance(decision, Decision)
@@ -140,7 +140,7 @@ def test_no_row_does_both(  # noqa: PLR0917
         hold_out_share=share,
     )
     rows = len(labels)
-    parts = split(
+    parts = split_rows(
         times(rows), np.array(labels, np.int8), settings, None if until is None else moment(until)
     )
     if isinstance(parts, Decision):

@@ -295,7 +295,7 @@ def test_first_model_is_promoted_without_a_champion(request_body: Build, now: da
     assert promoted(status) == ("True", "FirstModel")
 
 
-def test_figures_stand_as_kubernetes_names_fields(request_body: Build, now: datetime) -> None:
+def test_metrics_stand_as_kubernetes_names_fields(request_body: Build, now: datetime) -> None:
     figures = {"challenger": {"precision": 0.9, "mixture": {"average_precision": 0.5}}}
     status = finished(
         read_request(request_body()), outcome(now, verdict="Kept", figures=figures), now

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from retraining_job.evaluation.metrics import average_precision
-from retraining_job.evaluation.permutation import chance_limit
+from retraining_job.evaluation.permutation import run_permutation_test
 
 
 def labels(rows: int, anomalies: int) -> np.ndarray:
@@ -17,7 +17,7 @@ def test_it_is_the_greatest_of_random_orders(ties: bool) -> None:
     truth, scores = labels(300, 12), random.random(300)
     scores = np.round(scores, 1) if ties else scores
     plain = [average_precision(random.permutation(truth), scores) or 0.0 for _ in range(3_000)]
-    limits = [chance_limit(truth, scores, seed=seed) for seed in range(5)]
+    limits = [run_permutation_test(truth, scores, seed=seed) for seed in range(5)]
     assert np.median(limits) == pytest.approx(np.quantile(plain, 0.9993), abs=0.06)
     assert np.quantile(plain, 0.99) < min(limits)
 
@@ -25,7 +25,7 @@ def test_it_is_the_greatest_of_random_orders(ties: bool) -> None:
 def test_it_falls_with_more_anomalies_to_their_share() -> None:
     scores = np.random.default_rng(1).random(5_000)
     few, many = (
-        chance_limit(labels(5_000, anomalies), scores, seed=42) for anomalies in (30, 1_000)
+        run_permutation_test(labels(5_000, anomalies), scores, seed=42) for anomalies in (30, 1_000)
     )
     assert few > 4 * 30 / 5_000
     assert 0.2 < many < 0.25
@@ -33,6 +33,6 @@ def test_it_falls_with_more_anomalies_to_their_share() -> None:
 
 def test_equal_scores_reach_the_share_of_anomalies_and_unknown_rows_do_not_count() -> None:
     truth = np.append(labels(50, 10), np.full(7, -1))
-    assert chance_limit(truth, np.append(np.ones(50), np.full(7, 9.0)), seed=1) == pytest.approx(
-        0.2
-    )
+    assert run_permutation_test(
+        truth, np.append(np.ones(50), np.full(7, 9.0)), seed=1
+    ) == pytest.approx(0.2)

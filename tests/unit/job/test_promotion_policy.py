@@ -225,7 +225,7 @@ BETTER = {"policy": PromotionPolicy.SUPERIOR}
 )
 def test_verdict(found: Evidence, settings: dict[str, Any], verdict: str, reason: str) -> None:
     found = found.model_copy(update={"policy": settings.get("policy", found.policy)})
-    decision = promotion_policy.decide(found, Tunables(**settings))
+    decision = promotion_policy.decide_promotion(found, Tunables(**settings))
     assert (decision.verdict, decision.reason) == (verdict, reason)
     assert decision.promotes == (verdict == "Promoted")
     assert len(decision.message) < MESSAGE_LIMIT
@@ -274,7 +274,9 @@ def test_alert_rate_guard(
         0.9, alerts=mine, threshold_recall=recalls[0], matching_threshold=0.987654321
     )
     champion = contender(0.8, alerts=theirs, threshold_recall=recalls[1])
-    decision = promotion_policy.decide(evidence(0.05, 0.1, challenger, champion), Tunables())
+    decision = promotion_policy.decide_promotion(
+        evidence(0.05, 0.1, challenger, champion), Tunables()
+    )
     assert (decision.verdict is Verdict.KEPT) == kept
     assert decision.promotes != kept
     if kept:
@@ -291,8 +293,8 @@ def test_alert_rate_guard(
 
 def test_wider_factor_lets_pass() -> None:
     found = evidence(challenger=contender(0.8, alerts=0.5))
-    assert promotion_policy.decide(found, Tunables(alert_rate_factor=25.0)).promotes
-    assert not promotion_policy.decide(found, Tunables(alert_rate_factor=24.0)).promotes
+    assert promotion_policy.decide_promotion(found, Tunables(alert_rate_factor=25.0)).promotes
+    assert not promotion_policy.decide_promotion(found, Tunables(alert_rate_factor=24.0)).promotes
 
 
 @pytest.mark.parametrize("accepted", [False, True])
@@ -301,7 +303,7 @@ def test_alerts_of_a_champion_that_was_made_for_other_events_are_no_measure(acce
         now=InputShape(events=5_000), has_champion=True, beyond="They differ.", accepted=accepted
     )
     flooded = evidence(0.05, 0.1, contender(0.9, alerts=0.5), input=change)
-    decision = promotion_policy.decide(flooded, Tunables())
+    decision = promotion_policy.decide_promotion(flooded, Tunables())
     assert decision.promotes == accepted
     assert decision.reason == (
         VerdictReason.NOT_INFERIOR if accepted else VerdictReason.INPUT_CHANGED
@@ -322,7 +324,7 @@ def test_champion_that_cannot_be_compared_leaves_the_floor_of_a_first_model(
     change = InputChange(
         now=shape, has_champion=True, beyond="All.", accepted=True, comparable=False
     )
-    decision = promotion_policy.decide(first(average_precision, input=change), Tunables())
+    decision = promotion_policy.decide_promotion(first(average_precision, input=change), Tunables())
     assert (decision.verdict, decision.reason, decision.promotes) == (
         verdict,
         reason,
@@ -332,7 +334,7 @@ def test_champion_that_cannot_be_compared_leaves_the_floor_of_a_first_model(
 
 def test_champion_without_useful_scores_tells_nothing_of_alerts() -> None:
     silent = contender(0.012, alerts=0.0, usable=False)
-    assert promotion_policy.decide(
+    assert promotion_policy.decide_promotion(
         evidence(0.7, 0.79, contender(0.8, alerts=0.5), silent), Tunables()
     ).promotes
 
@@ -345,7 +347,8 @@ def test_inconclusive_promotes_where_that_is_set_and_stays_inconclusive(reason: 
         "champion_saw_hold_out": evidence(champion_saw=1),
     }[reason]
     kept, promoted = (
-        promotion_policy.decide(found, Tunables(on_inconclusive=what)) for what in OnInconclusive
+        promotion_policy.decide_promotion(found, Tunables(on_inconclusive=what))
+        for what in OnInconclusive
     )
     assert (kept.verdict, promoted.verdict, promoted.reason) == (
         Verdict.INCONCLUSIVE,
@@ -358,7 +361,9 @@ def test_inconclusive_promotes_where_that_is_set_and_stays_inconclusive(reason: 
 
 def test_inconclusive_does_not_promote_a_flood_of_alerts() -> None:
     found = evidence(anomalies=0, normal=0, challenger=contender(None, alerts=0.9))
-    decision = promotion_policy.decide(found, Tunables(on_inconclusive=OnInconclusive.PROMOTE))
+    decision = promotion_policy.decide_promotion(
+        found, Tunables(on_inconclusive=OnInconclusive.PROMOTE)
+    )
     assert (decision.verdict, decision.reason, decision.promotes) == (
         Verdict.KEPT,
         VerdictReason.ALERT_RATE,
@@ -402,7 +407,7 @@ def first(average_precision: float, **more: Any) -> Evidence:
     ],
 )
 def test_first_model_has_a_floor(found: Evidence, reason: str, promotes: bool, said: str) -> None:
-    decision = promotion_policy.decide(found, Tunables())
+    decision = promotion_policy.decide_promotion(found, Tunables())
     verdict = Verdict.FIRST_MODEL if promotes else Verdict.UNFIT
     assert (decision.verdict, decision.reason, decision.promotes) == (verdict, reason, promotes)
     assert said in decision.message
@@ -419,11 +424,11 @@ def test_first_model_has_a_floor(found: Evidence, reason: str, promotes: bool, s
 def test_margin_is_at_most_half_of_what_there_is_to_lose(champion: float, margin: float) -> None:
     split = evidence(anomalies=50, normal=4_950).split
     assert split is not None
-    assert promotion_policy.margin_beside(champion, split, Tunables()) == pytest.approx(margin)
+    assert promotion_policy.compute_margin(champion, split, Tunables()) == pytest.approx(margin)
 
 
 def test_smaller_margin_is_explained() -> None:
-    decision = promotion_policy.decide(evidence(-0.02, -0.01, margin=0.0211), Tunables())
+    decision = promotion_policy.decide_promotion(evidence(-0.02, -0.01, margin=0.0211), Tunables())
     assert (
         "by no more than 0.0211, half of what the champion has above chance (trainer.margin is 0.05)"
         in decision.message
@@ -431,7 +436,7 @@ def test_smaller_margin_is_explained() -> None:
 
 
 def test_message_names_every_number_that_decided() -> None:
-    decision = promotion_policy.decide(evidence(-0.0123, 0.01), Tunables())
+    decision = promotion_policy.decide_promotion(evidence(-0.0123, 0.01), Tunables())
     assert decision.message == (
         "On 5,000 held-out events with 61 known anomalies, the challenger's average precision is 0.8100, that of the "
         "champion (version 7) is 0.8000: a difference of +0.0100, with 95% confidence above -0.0123 and as surely "
@@ -441,7 +446,7 @@ def test_message_names_every_number_that_decided() -> None:
 
 
 def test_unknown_training_of_the_champion_is_said() -> None:
-    decision = promotion_policy.decide(
+    decision = promotion_policy.decide_promotion(
         evidence(champion=contender(0.8, trained=None, version=None)), Tunables()
     )
     assert decision.message.endswith(
@@ -451,4 +456,4 @@ def test_unknown_training_of_the_champion_is_said() -> None:
 
 def test_what_has_no_split_is_not_judged() -> None:
     with pytest.raises(ValueError, match="without a split"):
-        promotion_policy.decide(evidence(split=None), Tunables())
+        promotion_policy.decide_promotion(evidence(split=None), Tunables())

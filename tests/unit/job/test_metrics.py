@@ -64,7 +64,7 @@ def test_budget_is_what_a_fair_draw_among_equals_gives(
         part = min(1.0, left / len(equal))  # what a fair draw takes of each of them on average
         hits, misses = hits + part * equal.count(1), misses + part * equal.count(0)
         left -= min(left, len(equal))
-    precision, recall = metrics.at_budget(*columns(rows), budget)
+    precision, recall = metrics.precision_recall_at_budget(*columns(rows), budget)
     anomalies = sum(label == 1 for label, _ in rows)
     assert recall == (pytest.approx(hits / anomalies) if anomalies else None)
     assert precision == (pytest.approx(hits / (hits + misses)) if hits + misses else None)
@@ -84,14 +84,18 @@ def test_budget_is_what_a_fair_draw_among_equals_gives(
     ],
 )
 def test_budget_by_hand(budget: float, precision: float, recall: float) -> None:
-    assert metrics.at_budget(TRUTH, SCORES, budget) == pytest.approx((precision, recall))
+    assert metrics.precision_recall_at_budget(TRUTH, SCORES, budget) == pytest.approx(
+        (precision, recall)
+    )
 
 
 def test_threshold_is_exceeded_and_not_reached() -> None:
     assert metrics.alert_rate(SCORES, 0.7) == pytest.approx(3 / 6)
     assert metrics.accuracy(TRUTH, SCORES, 0.7) == pytest.approx(3 / 5)
-    assert metrics.at_threshold(TRUTH, SCORES, 0.7) == pytest.approx((1 / 2, 1 / 2))
-    assert metrics.at_threshold(TRUTH, SCORES, 0.95) == (None, 0.0)
+    assert metrics.precision_recall_at_threshold(TRUTH, SCORES, 0.7) == pytest.approx(
+        (1 / 2, 1 / 2)
+    )
+    assert metrics.precision_recall_at_threshold(TRUTH, SCORES, 0.95) == (None, 0.0)
 
 
 def test_scores_of_no_use_are_one_group_below_the_others() -> None:
@@ -103,7 +107,7 @@ def test_scores_of_no_use_are_one_group_below_the_others() -> None:
 
 def test_nothing_is_made_up_without_labels() -> None:
     unknown = np.full(6, -1)
-    found = metrics.figures_of(unknown, Scores(SCORES, SCORES), Tunables(), 0.7)
+    found = metrics.compute_metrics(unknown, Scores(SCORES, SCORES), Tunables(), 0.7)
     assert found.precision is None
     assert found.mixture is not None
     assert (
@@ -112,13 +116,13 @@ def test_nothing_is_made_up_without_labels() -> None:
         found.mixture.budget_recall,
     ) == (None, None, None)
     assert found.mixture.alert_rate == 0.5
-    assert metrics.curve(unknown, SCORES) is None
+    assert metrics.compute_curve(unknown, SCORES) is None
 
 
 @given(st.lists(st.integers(0, 20).map(float), min_size=1, max_size=40), st.integers(0, 40))
 def test_matching_threshold_raises_as_many_alerts(values: list[float], alerts: int) -> None:
     scores, alerts = np.array(values), min(alerts, len(values))
-    raised = int((scores > metrics.matching_threshold(scores, alerts)).sum())
+    raised = int((scores > metrics.find_matching_threshold(scores, alerts)).sum())
     at_edge = (
         len(values) == alerts
         or alerts == 0
@@ -132,7 +136,7 @@ def test_curve_is_thinned_and_keeps_its_ends() -> None:
     truth = (random.random(20_000) < 0.1).astype(int)
     scores = random.normal(truth, 1.0)
     recall, _ = metrics.precision_recall(truth, scores)
-    drawn = metrics.curve(truth, scores)
+    drawn = metrics.compute_curve(truth, scores)
     assert drawn is not None
     assert len(recall) > 10_000
     assert len(drawn.recall) == len(drawn.precision) <= 200
@@ -142,16 +146,16 @@ def test_curve_is_thinned_and_keeps_its_ends() -> None:
 
 def test_histograms_share_their_edges() -> None:
     one, other = np.array([0.0, 0.5, 1.0]), np.array([2.0, 2.0, -np.inf])
-    edges = metrics.histogram_edges(one, other)
+    edges = metrics.compute_histogram_edges(one, other)
     assert (edges[0], edges[-1]) == (0.0, 2.0)
-    counted = metrics.histogram(np.array([1, 0, -1]), other, edges)
+    counted = metrics.compute_histogram(np.array([1, 0, -1]), other, edges)
     assert (sum(counted.anomalies), sum(counted.normal)) == (1, 1)
 
 
-def test_figures_fit_into_the_result_document() -> None:
+def test_metrics_fit_into_the_result_document() -> None:
     random = np.random.default_rng(1)
     truth = (random.random(997) < 0.3).astype(int)
-    one = metrics.figures_of(
+    one = metrics.compute_metrics(
         truth, Scores(random.random(997), random.random(997)), Tunables(alert_budget=0.037), 0.7
     )
     moment = datetime(2026, 1, 1, 1, 1, 1, 123456, tzinfo=UTC)

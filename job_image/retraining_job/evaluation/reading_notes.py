@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from retraining_job.events.reading import ReadingFacts
 
 
-def reading_sentences(facts: ReadingFacts) -> list[str]:
+def describe_reading(facts: ReadingFacts) -> list[str]:
     """Return a sentence for each kind of trouble that was found; none if there was none."""
     sentences = []
     if facts.left_out:
@@ -44,7 +44,7 @@ def part_of(count: int, rows: int) -> str:
     return f"{count:,} of {rows:,} events ({count / rows:.1%})"
 
 
-def with_reading(decision: Decision, facts: ReadingFacts | None) -> Decision:
+def add_reading_remarks(decision: Decision, facts: ReadingFacts | None) -> Decision:
     """Add the sentences to a decision's remarks."""
-    sentences = reading_sentences(facts) if facts else []
+    sentences = describe_reading(facts) if facts else []
     return replace(decision, remarks=" ".join([decision.remarks, *sentences]).strip())
