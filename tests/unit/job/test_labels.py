@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from tests.unit.job.test_promotion_policy import evidence
 
 from retraining_job.contract import ContenderMetrics, PartMetrics, Tunables, Verdict, VerdictReason
 from retraining_job.evaluation import promotion_policy
@@ -15,6 +14,7 @@ from retraining_job.evaluation.labels import (
     rest_as_normal,
 )
 from retraining_job.presets.recommended import hidden_losses
+from tests.unit.job.test_promotion_policy import evidence
 
 
 def coverage(
