@@ -92,7 +92,7 @@ async def operate(settings: Settings, crashes: FaultInjection) -> None:
         consumer = Consumer(settings.kafka, intake.accept, context.metrics, instance_id(settings))
         elector = Elector(apart, context, identify(settings.pod_name))
         replica = Replica(context, reconciler, consumer, elector, intake)
-        context.metrics.watch(
+        context.metrics.export_gauges(
             Sources(
                 leading=lambda: elector.leading,
                 acting=lambda: replica.acting,

@@ -189,13 +189,13 @@ def read_request(body: Mapping[str, Any]) -> RetrainRequest:
 
 def build_request(trigger: Trigger, namespace: str) -> Manifest:
     """Build the RetrainRequest of one trigger."""
-    origin = trigger.origin
+    position = trigger.position
     return {
         "apiVersion": f"{names.GROUP}/{names.VERSION}",
         "kind": names.KIND,
         "metadata": {
             "name": names.request_name(
-                origin.topic, origin.partition, origin.offset, origin.timestamp_ms
+                position.topic, position.partition, position.offset, position.timestamp_ms
             ),
             "namespace": namespace,
             "labels": {names.LABEL_MANAGED_BY: names.MANAGED_BY},
@@ -203,10 +203,10 @@ def build_request(trigger: Trigger, namespace: str) -> Manifest:
         "spec": {
             "reason": trigger.reason,
             "trigger": {
-                "topic": origin.topic,
-                "partition": origin.partition,
-                "offset": origin.offset,
-                "timestamp": origin.timestamp,
+                "topic": position.topic,
+                "partition": position.partition,
+                "offset": position.offset,
+                "timestamp": position.timestamp,
                 "record": trigger.record,
             },
         },

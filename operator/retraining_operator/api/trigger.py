@@ -1,27 +1,24 @@
-"""A Kafka record's bytes become a trigger, or one sentence that says why not.
-
-Driven by the consumer; pure.
-"""
+"""Vocabulary of triggers: where a record is, what it asks for, and how it can be malformed."""
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
-from retraining_operator.intake.value_format import payloads, recognize
-
 RECORD_LIMIT_BYTES = 65_536
-"""A trigger is a short note; the record is kept in the RetrainRequest, and etcd takes 1.5 MB for an object in all."""
+"""A trigger is small. The record is stored in the RetrainRequest, and etcd accepts 1.5 MB per object."""
 REASON_LIMIT_CHARACTERS = 1000
 DEFAULT_REASON = "unknown"
 LAST_TIMESTAMP_MS = 253_402_300_799_999
-"""The end of the year 9999, the last that Kubernetes and Python can write; a producer may set any timestamp."""
+"""The end of the year 9999, the last that Kubernetes and Python can write.
+
+A producer may set any timestamp.
+"""
 
 
 class Malformed(StrEnum):
-    """The kinds of records that are no triggers; each is a label's value of `retraining_triggers_total`."""
+    """The kinds of malformed records. Each is a label value of `retraining_triggers_total`."""
 
     EMPTY = "empty"
     TOO_LARGE = "too_large"
@@ -34,7 +31,12 @@ class Malformed(StrEnum):
 
 
 class MalformedRecordError(Exception):
-    """A record that is no trigger, with its kind and a sentence."""
+    """A record is not a trigger.
+
+    Args:
+        kind: What is wrong with it.
+        message: The same as a sentence without its subject and full stop.
+    """
 
     def __init__(self, kind: Malformed, message: str) -> None:
         super().__init__(message)
@@ -43,7 +45,14 @@ class MalformedRecordError(Exception):
 
 @dataclass(frozen=True)
 class KafkaPosition:
-    """Where a record stands: topic, partition, offset and its own timestamp in milliseconds since 1970."""
+    """The position of a record in Kafka.
+
+    Args:
+        topic: The topic.
+        partition: The partition.
+        offset: The offset.
+        timestamp_ms: The record's own timestamp, in milliseconds since 1970 (UTC).
+    """
 
     topic: str
     partition: int
@@ -55,7 +64,7 @@ class KafkaPosition:
 
     @property
     def timestamp(self) -> str:
-        """The timestamp as Kubernetes writes times, with its milliseconds."""
+        """The timestamp in UTC as Kubernetes formats times, with milliseconds."""
         milliseconds = min(max(self.timestamp_ms, 0), LAST_TIMESTAMP_MS)
         moment = datetime.fromtimestamp(0, UTC) + timedelta(milliseconds=milliseconds)
         return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
@@ -63,96 +72,15 @@ class KafkaPosition:
 
 @dataclass(frozen=True)
 class Trigger:
-    """A record that asks for a retrain."""
-
-    origin: KafkaPosition
-    reason: str
-    record: str
-    """The record's JSON as it was sent, without a byte-order mark or a schema registry's frame."""
-
-
-def read_trigger(origin: KafkaPosition, value: bytes | None) -> Trigger:
-    """Read a record's value.
-
-    Fields other than `reason` are the sender's own and are kept with the record.
-
-    Raises:
-        MalformedRecordError: with the kind and a sentence.
-    """
-    if value is None or not value.strip():
-        raise MalformedRecordError(
-            Malformed.EMPTY,
-            'its value is empty; a trigger is a JSON object such as {"reason": "drift"}',
-        )
-    if len(value) > RECORD_LIMIT_BYTES:
-        raise MalformedRecordError(
-            Malformed.TOO_LARGE,
-            f"its value has {len(value):,} bytes, and a trigger may have {RECORD_LIMIT_BYTES:,}",
-        )
-    record, fields = read_json(value)
-    if not isinstance(fields, dict):
-        what = (
-            "a string that holds JSON, which was encoded twice"
-            if is_encoded(fields)
-            else type(fields).__name__
-        )
-        raise MalformedRecordError(
-            Malformed.NOT_OBJECT, f"its value is JSON but not an object: {what}"
-        )
-    return Trigger(origin, read_reason(fields), record)
-
-
-def read_json(value: bytes) -> tuple[str, object]:
-    """Parse the JSON of a value, behind a byte-order mark or a schema registry's frame too.
+    """What a valid record asks for.
 
     Args:
-        value: The record's value as it was sent, not empty.
-
-    Returns:
-        The JSON as text, and what it says.
-
-    Raises:
-        MalformedRecordError: If it is no JSON, with what it looks like instead.
+        position: Where the record is.
+        reason: Why a retraining is asked for, at most 1,000 characters.
+        record: The record's JSON as it was sent, without a byte-order mark or the frame of a
+            schema registry.
     """
-    problem: Exception | None = None
-    for payload in payloads(value):
-        try:
-            text = payload.decode()
-            return text, json.loads(text)
-        except (ValueError, RecursionError) as error:
-            problem = problem or error
-    looks_like = recognize(value)
-    what = f"it looks like {looks_like}" if looks_like else str(problem)
-    raise MalformedRecordError(Malformed.NOT_JSON, f"its value is not JSON: {what}")
 
-
-def is_encoded(value: object) -> bool:
-    """Return whether a value is a string that holds a JSON object."""
-    return isinstance(value, str) and value.lstrip().startswith("{")
-
-
-def read_reason(fields: dict[str, object]) -> str:
-    """Read the reason, `unknown` where there is none.
-
-    Raises:
-        MalformedRecordError: where it is no text, too long, or holds what neither Kubernetes nor
-            PostgreSQL can store.
-    """
-    reason = fields.get("reason")
-    if reason is None or reason == "":
-        return DEFAULT_REASON
-    if not isinstance(reason, str):
-        raise MalformedRecordError(
-            Malformed.BAD_REASON, f"its reason is no text but {type(reason).__name__}"
-        )
-    if len(reason) > REASON_LIMIT_CHARACTERS:
-        raise MalformedRecordError(
-            Malformed.REASON_TOO_LONG,
-            f"its reason has {len(reason):,} characters, and {REASON_LIMIT_CHARACTERS:,} are allowed",
-        )
-    if "\0" in reason or any("\ud800" <= character <= "\udfff" for character in reason):
-        raise MalformedRecordError(
-            Malformed.BAD_REASON,
-            "its reason holds a NUL or half of a surrogate pair, which no database stores",
-        )
-    return reason
+    position: KafkaPosition
+    reason: str
+    record: str

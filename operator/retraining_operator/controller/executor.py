@@ -156,7 +156,7 @@ class Executor:
                 await self._ignore(request, message)
             case WriteStatus(request, status):
                 await self._write(request, status)
-                self._metrics.reported(status)
+                self._metrics.count_suppressed(status)
             case Conclude(request, job):
                 self._crashes.at(Point.JOB_ENDED)
                 await self._conclude(request, job)
@@ -212,7 +212,7 @@ class Executor:
         answer = await self._archive.keep(self._row(request, status))
         self._crashes.at(Point.OUTCOME_RECORDED)
         await self._write(request, recorded(request, status, answer, self._clock()))
-        self._metrics.task_finished(job.task, outcome, job)
+        self._metrics.count_task(job.task, outcome, job)
 
     async def _known(self, request: RetrainRequest, task: Task, outcome: JobOutcome) -> JobOutcome:
         """Give the verdict that the database has of a run whose pods do not tell one: its model may be live."""
@@ -389,7 +389,7 @@ class Executor:
                 request, task, JobOutcome(ConditionReason.JOB_DELETED, deleted(request, task, name))
             )
             await self._write(request, ended(request, task, outcome, self._clock()))
-            self._metrics.task_finished(task, outcome, None)
+            self._metrics.count_task(task, outcome, None)
 
     async def _outlive(self, request: RetrainRequest, task: Task, job: str) -> None:
         """Let a deleted Job's pod end first: until then its trainer may publish."""
@@ -434,7 +434,7 @@ class Executor:
         self._view.see_request(body)
         succeeded = status["conditions"][0]
         if succeeded["status"] == "False" and not request.finished:
-            self._metrics.run_failed(succeeded["reason"])
+            self._metrics.count_failed_run(succeeded["reason"])
         for condition in news(request, status):
             logger.info("%s: %s. %s", request.key, condition["reason"], condition["message"])
             await self._narrator.tell(request, condition)

@@ -1,4 +1,4 @@
-"""Why no records are taken at present: each reason is said once when it begins and once when it ends."""
+"""Backpressure: reasons for which no records are taken. Each is logged at its start and its end."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ logger = logging.getLogger(__name__)
 
 
 class BackpressureReason(StrEnum):
-    """The reasons; each is a label's value of `retraining_consumer_held`."""
+    """The reasons. Each is a label value of `retraining_consumer_held`."""
 
     API_SERVER = "api_server"
     TOO_MANY_WAITING = "too_many_waiting"
@@ -20,29 +20,32 @@ class BackpressureReason(StrEnum):
 
 
 class Backpressure:
-    """Which reasons hold, and for how many records at once."""
+    """Counts, for each reason, how many records wait for it."""
 
     def __init__(self) -> None:
-        self._held: Counter[BackpressureReason] = Counter()
+        self._waiting: Counter[BackpressureReason] = Counter()
 
     def state(self) -> dict[str, bool]:
-        """Return whether each of the reasons holds."""
-        return {reason: self._held[reason] > 0 for reason in BackpressureReason}
+        """Return whether records wait, for each reason."""
+        return {reason: self._waiting[reason] > 0 for reason in BackpressureReason}
 
     @contextmanager
-    def because(self, reason: BackpressureReason, why: str) -> Iterator[None]:
-        """Hold while inside; the first to come and the last to go are logged.
+    def hold(self, reason: BackpressureReason, message: str) -> Iterator[None]:
+        """Apply backpressure while the context is open. The first start and the last end are logged.
 
         Args:
-            reason: counted and shown as a metric.
-            why: a sentence for the log.
+            reason: Exported as a metric.
+            message: A sentence for the log that says what has happened.
+
+        Yields:
+            Once.
         """
-        if not self._held[reason]:
-            logger.warning("%s No further records are taken until this is over; none is lost.", why)
-        self._held[reason] += 1
+        if not self._waiting[reason]:
+            logger.warning("%s Reading pauses until this is resolved. No record is lost.", message)
+        self._waiting[reason] += 1
         try:
             yield
         finally:
-            self._held[reason] -= 1
-        if not self._held[reason]:  # a stop of the process ends no hold
-            logger.info("Records are taken again: what held them (%s) is over.", reason)
+            self._waiting[reason] -= 1
+        if not self._waiting[reason]:  # not reached if the process stops
+            logger.info("Reading records again. Resolved: %s.", reason)

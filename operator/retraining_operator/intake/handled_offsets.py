@@ -21,6 +21,7 @@ from retraining_operator.api.names import (
     ledger_key,
 )
 from retraining_operator.api.trigger import KafkaPosition
+from retraining_operator.kafka.progress import PartitionOffsets
 from retraining_operator.kafka.start_position import Former
 from retraining_operator.kube.client import (
     AlreadyExistsError,
@@ -30,8 +31,6 @@ from retraining_operator.kube.client import (
 )
 
 UNKNOWN = -1
-Places = frozenset[tuple[int, int]]
-"""Partitions and offsets."""
 
 
 @dataclass(frozen=True)
@@ -143,8 +142,8 @@ class HandledOffsets:
         self,
         topic_id: str,
         handled: Iterable[KafkaPosition],
-        still_open: Places,
-        put_aside: Places = frozenset(),
+        still_open: PartitionOffsets,
+        put_aside: PartitionOffsets = frozenset(),
     ) -> None:
         """Keep that records were handled, but for those that are still open; write where that is news.
 
@@ -231,7 +230,7 @@ class HandledOffsets:
         self.entries = {**kept, **mine}
 
 
-def offsets(places: Places, partition: int) -> frozenset[int]:
+def offsets(places: PartitionOffsets, partition: int) -> frozenset[int]:
     """Give the offsets in one partition."""
     return frozenset(offset for number, offset in places if number == partition)
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import TypeVar
 
 from tenacity import AsyncRetrying, retry_if_exception_type, wait_random_exponential
@@ -21,10 +22,10 @@ from retraining_operator.fault_injection import Point
 from retraining_operator.intake.backpressure import Backpressure, BackpressureReason
 from retraining_operator.intake.catch_up import catch_up
 from retraining_operator.intake.handled_offsets import HandledOffsets
-from retraining_operator.intake.record import origin_of, place_of, read_record
+from retraining_operator.intake.record_parser import format_position, get_position, parse_record
 from retraining_operator.kafka.dead_letters import DeadLetters
-from retraining_operator.kafka.membership import PartitionProgress
 from retraining_operator.kafka.partition_reader import Item, UndecodableBatch
+from retraining_operator.kafka.progress import PartitionProgress
 from retraining_operator.kube.client import (
     REQUESTS,
     AlreadyExistsError,
@@ -61,8 +62,11 @@ class Intake:
         self._crashes = context.crashes
         self._precedence = context.precedence
         self._max_waiting = context.settings.triggers.max_waiting
-        self._holds = Backpressure()
-        self._letters = DeadLetters(context.settings.kafka, self._holds)
+        self._backpressure = Backpressure()
+        self._dead_letters = DeadLetters(
+            context.settings.kafka,
+            partial(self._backpressure.hold, BackpressureReason.DEAD_LETTERS),
+        )
         self._ledger = HandledOffsets(
             cluster, context.settings.ledger_name, context.settings.kafka.topic
         )
@@ -101,7 +105,7 @@ class Intake:
 
     def state(self) -> IntakeState:
         """Return why records are not taken, and how many wait for the dead-letter topic."""
-        return IntakeState(self._holds.state(), self._letters.count_open())
+        return IntakeState(self._backpressure.state(), self._dead_letters.count_open())
 
     async def accept(self, records: Sequence[Item], topic_id: str | None = "") -> PartitionProgress:
         """Handle a batch; when this returns, every record of it is a request, or set aside, or named as open.
@@ -121,14 +125,14 @@ class Intake:
         self._crashes.at(Point.RECORDS_TAKEN)
         replaced = self._ledger.replaced(topic_id)
         known = set(self._ledger.entries)
-        origins = {id(record): origin_of(record) for record in records}
+        origins = {id(record): get_position(record) for record in records}
         news = [
             record for record in records if not self._ledger.covers(topic_id, origins[id(record)])
         ]
         self._tell_skipped(len(records) - len(news), records)
         await asyncio.gather(*(self._accept_one(record) for record in news))
-        await self._letters.settle()
-        still_open, put_aside = self._letters.collect()
+        await self._dead_letters.send_open()
+        still_open, put_aside = self._dead_letters.collect()
         self._crashes.at(Point.RECORDS_HANDLED)
         if topic_id is not None:
             # Where the topic was made anew these may be the old one's last records: they say
@@ -145,29 +149,29 @@ class Intake:
 
     def _tell_skipped(self, count: int, records: Sequence[Item]) -> None:
         if count:
-            self._metrics.trigger_handled(SKIPPED, count)
+            self._metrics.count_records(SKIPPED, count)
             logger.info(
                 "Skipped %d of the records up to %s: they were handled before, and `replay` makes what is missing.",
                 count,
-                origin_of(records[-1]),
+                get_position(records[-1]),
             )
 
     async def _accept_one(self, record: Item) -> None:
         async with self._places:
             try:
-                manifest = build_request(read_record(record), self._cluster.namespace)
+                manifest = build_request(parse_record(record), self._cluster.namespace)
                 await self._wait_for_room()
                 outcome = await self._request(manifest)
             except MalformedRecordError as error:
                 outcome = error.kind
                 what = "batch" if isinstance(record, UndecodableBatch) else "record"
                 logger.warning(
-                    "Skipped the %s %s (%s): %s.", what, place_of(record), error.kind, error
+                    "Skipped the %s %s (%s): %s.", what, format_position(record), error.kind, error
                 )
                 if isinstance(record, UndecodableBatch):
-                    self._metrics.batch_skipped(record.fault)
-                await self._letters.put(record, error)
-        self._metrics.trigger_handled(outcome)
+                    self._metrics.count_skipped_batch(record.fault)
+                await self._dead_letters.add(record, error.kind, str(error))
+        self._metrics.count_records(outcome)
 
     async def _wait_for_room(self) -> None:
         """Wait while too many requests wait for their Jobs.
@@ -178,7 +182,7 @@ class Intake:
             self._room = self._max_waiting - self._view.count_waiting()
             if self._room <= 0:
                 why = f"{self._max_waiting} RetrainRequests wait for their Jobs (triggers.maxWaiting)."
-                with self._holds.because(BackpressureReason.TOO_MANY_WAITING, why):
+                with self._backpressure.hold(BackpressureReason.TOO_MANY_WAITING, why):
                     while self._room <= 0:
                         await asyncio.sleep(LOOK_SECONDS)
                         self._room = self._max_waiting - self._view.count_waiting()
@@ -243,7 +247,7 @@ class Intake:
         try:
             return await call()
         except away as error:
-            with self._holds.because(
+            with self._backpressure.hold(
                 BackpressureReason.API_SERVER, f"The API server does not take records: {error}"
             ):
                 retry = retry_if_exception_type(away)

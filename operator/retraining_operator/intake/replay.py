@@ -20,7 +20,7 @@ from retraining_operator.api.request import Manifest, build_request, same_trigge
 from retraining_operator.api.trigger import MalformedRecordError
 from retraining_operator.audit.table import AuditUnavailableError
 from retraining_operator.audit.writer import known
-from retraining_operator.intake.record import place_of, read_record
+from retraining_operator.intake.record_parser import format_position, parse_record
 from retraining_operator.kafka.offset_range import ReplayError, Span, add_arguments, read_span
 from retraining_operator.kafka.partition_reader import Item
 from retraining_operator.kafka.reader import TopicReader
@@ -74,11 +74,11 @@ class Replay:
         fates: dict[int, tuple[ReplayOutcome, str]] = {}
         for at, record in enumerate(records):
             try:
-                manifests[at] = build_request(read_record(record), self._cluster.namespace)
+                manifests[at] = build_request(parse_record(record), self._cluster.namespace)
             except MalformedRecordError as error:
                 fates[at] = (
                     ReplayOutcome.MALFORMED,
-                    f"{place_of(record)} malformed ({error.kind}): {error}",
+                    f"{format_position(record)} malformed ({error.kind}): {error}",
                 )
         finished = await self._known([key_of(manifest) for manifest in manifests.values()])
         made = await asyncio.gather(

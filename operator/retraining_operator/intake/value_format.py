@@ -1,7 +1,4 @@
-"""What the bytes of a record's value are: takes frames off JSON, and names what is no JSON.
-
-Pure.
-"""
+"""Recognizes the format of a record's value: removes frames around JSON, names other formats."""
 
 from __future__ import annotations
 
@@ -17,7 +14,13 @@ SPACE = b" \t\r\n"
 
 @dataclass(frozen=True)
 class Frame:
-    """Bytes that a serializer puts in front of the payload."""
+    """Bytes that a serializer writes before the payload.
+
+    Args:
+        magic: The bytes that the frame starts with.
+        size: Length of the frame in bytes.
+        name: What it is called in a message.
+    """
 
     magic: bytes
     size: int
@@ -55,7 +58,7 @@ SIGNATURES = (
     (b":)\n", "Smile (binary JSON); send JSON as text"),
 )
 MAPS = ((0x80, 0x8F), (0xDE, 0xDF))
-"""First bytes of a map in MessagePack."""
+"""Ranges of the first byte of a map in MessagePack."""
 CBOR_MAPS = (0xA0, 0xBF)
 WIDE = (
     (b"\xff\xfe\x00\x00", "UTF-32"),
@@ -70,11 +73,14 @@ WIDE = (
 BASE64 = re.compile(rb"[A-Za-z0-9+/_-]{8,}={0,2}")
 
 
-def payloads(value: bytes) -> Iterator[bytes]:
-    """Return what may be the JSON text of a value: without a byte-order mark, and without the frames that it may have.
+def find_payloads(value: bytes) -> Iterator[bytes]:
+    """Return the candidates for the JSON text of a value.
 
     Args:
         value: The record's value as it was sent.
+
+    Yields:
+        The value without a byte-order mark, then the value without each frame it may have.
     """
     yield value.removeprefix(BOM)
     for frame in FRAMES:
@@ -83,8 +89,8 @@ def payloads(value: bytes) -> Iterator[bytes]:
             yield body
 
 
-def recognize(value: bytes) -> str | None:
-    """Name the format of a value that is no JSON, and what to do; return None if it is not recognized.
+def recognize_format(value: bytes) -> str | None:
+    """Return the format of a value that is not JSON and what to do, or None if it is unknown.
 
     Args:
         value: The record's value as it was sent, not empty.
@@ -99,7 +105,7 @@ def recognize(value: bytes) -> str | None:
 
 
 def guess_binary(value: bytes) -> Iterator[str]:
-    """Name binary formats without a signature that a value may be in, the likeliest first."""
+    """Return the binary formats without a signature that a value may have, most likely first."""
     first = value[0]
     if first == 0x78 and len(value) > 6 and value[1] in {0x01, 0x5E, 0x9C, 0xDA}:
         yield "zlib data; send it as it is, Kafka compresses by itself (compression.type)"
@@ -109,8 +115,10 @@ def guess_binary(value: bytes) -> Iterator[str]:
         yield "BSON; send JSON as text"
     for frame in FRAMES:
         if value.startswith(frame.magic) and len(value) >= frame.size:
-            what = "and what follows is not JSON: probably Avro or Protobuf; use the registry's JSON serializer"
-            yield f"{frame.name}, {what}"
+            yield (
+                f"{frame.name}, and the payload is not JSON: probably Avro or Protobuf; "
+                "use the registry's JSON serializer"
+            )
     if any(low <= first <= high for low, high in MAPS):
         yield "MessagePack; send JSON as text"
     if CBOR_MAPS[0] <= first <= CBOR_MAPS[1]:
@@ -118,7 +126,7 @@ def guess_binary(value: bytes) -> Iterator[str]:
 
 
 def guess_text(value: bytes) -> Iterator[str]:
-    """Name text formats that a value may be in, the likeliest first."""
+    """Return the text formats that a value may have, most likely first."""
     try:
         text = value.decode().removeprefix("\ufeff").strip()
     except UnicodeDecodeError:
@@ -130,7 +138,7 @@ def guess_text(value: bytes) -> Iterator[str]:
         yield "XML or HTML; send JSON"
     if text.startswith("{'"):
         yield "a Python dictionary or JSON with single quotes; JSON needs double quotes"
-    if BASE64.fullmatch(text.encode()) and holds_json(text):
+    if BASE64.fullmatch(text.encode()) and contains_json(text):
         yield "JSON in base64; send it as it is"
     if re.match(r"(---|[A-Za-z_][\w-]*:\s)", text):
         yield "YAML; send JSON"
@@ -138,12 +146,12 @@ def guess_text(value: bytes) -> Iterator[str]:
         yield "a form or key=value pairs; send JSON"
 
 
-def holds_json(text: str) -> bool:
-    """Return whether a text is base64 of something that begins as a JSON object or array."""
+def contains_json(text: str) -> bool:
+    """Return whether a text is the base64 form of a JSON object or array."""
     padded = text.rstrip("=")
     padded += "=" * (-len(padded) % 4)
     try:
-        inside = base64.urlsafe_b64decode(padded.replace("+", "-").replace("/", "_"))
+        decoded = base64.urlsafe_b64decode(padded.replace("+", "-").replace("/", "_"))
     except (binascii.Error, ValueError):
         return False
-    return inside.lstrip(SPACE)[:1] in {b"{", b"["}
+    return decoded.lstrip(SPACE)[:1] in {b"{", b"["}

@@ -14,7 +14,7 @@ import contextlib
 import logging
 import threading
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 
 from kafka import TopicPartition
@@ -23,9 +23,11 @@ from kafka.errors import FencedInstanceIdError, KafkaError, SaslAuthenticationFa
 from retraining_operator.kafka.client import MissingCredentialError
 from retraining_operator.kafka.consumption import STARTING, ConsumerProblem, Journal
 from retraining_operator.kafka.errors import classify, explain
-from retraining_operator.kafka.membership import AT_END, POLL_SECONDS, Membership, PartitionProgress
+from retraining_operator.kafka.membership import AT_END, POLL_SECONDS, Membership
 from retraining_operator.kafka.observation import general_trouble, group_trouble, partition_trouble
 from retraining_operator.kafka.partition_reader import Item
+from retraining_operator.kafka.progress import HandleRecords, PartitionProgress
+from retraining_operator.kafka.record_batch import Fault
 from retraining_operator.kafka.topic_consumer import TopicConsumer
 from retraining_operator.observability.gauges import ConsumerState
 from retraining_operator.observability.metrics import Metrics
@@ -40,8 +42,6 @@ FENCED_SECONDS = 20.0
 """Longer than a process that has lost the Lease goes on: after it, another one shares the group on purpose."""
 PROBE_POLL_MS = 500
 
-Accept = Callable[[Sequence[Item], str | None], Awaitable[PartitionProgress]]
-
 
 class Consumer:
     """Reads one topic as one member of a consumer group.
@@ -55,7 +55,11 @@ class Consumer:
     """
 
     def __init__(
-        self, settings: Kafka, accept: Accept, metrics: Metrics, instance_id: str | None = None
+        self,
+        settings: Kafka,
+        accept: HandleRecords,
+        metrics: Metrics,
+        instance_id: str | None = None,
     ) -> None:
         self._settings = settings
         self._accept = accept
@@ -163,7 +167,7 @@ class Consumer:
     def _consume(self, loop: asyncio.AbstractEventLoop) -> None:
         """Consume as the member with the fixed identity; as an ordinary member if another process has taken that."""
         instance_id = self._instance_id
-        self._metrics.consuming()
+        self._metrics.export_skipped_batches(Fault)
         self._trouble = STARTING
         self._journal = Journal()
         try:

@@ -1,8 +1,8 @@
-"""Malformed records go to the dead-letter topic as they came, with the reason and the origin in headers.
+"""Sends malformed records to the dead-letter topic and retries those that it has not acknowledged.
 
-While that topic cannot take them they stay open: a few are kept and tried again, the records behind
-    them go on, and neither the ledger nor the committed offset passes them. A letter may arrive
-    twice, never not at all.
+While the topic is unavailable, up to 100 records are held in memory and stay open: later records
+are handled, but neither the handled offsets nor the committed offset pass an open record. A letter
+may arrive twice, but is never lost.
 """
 
 from __future__ import annotations
@@ -10,156 +10,129 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Sequence
-from contextlib import closing
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, closing
 from typing import Any
 
 from kafka import KafkaAdminClient, KafkaProducer
 from kafka.errors import KafkaError, MessageSizeTooLargeError, RecordListTooLargeError, for_code
 
-from retraining_operator.api.trigger import MalformedRecordError
-from retraining_operator.intake.backpressure import Backpressure, BackpressureReason
-from retraining_operator.intake.handled_offsets import Places
 from retraining_operator.kafka.client import MissingCredentialError, client_options
-from retraining_operator.kafka.partition_reader import Item, UndecodableBatch
+from retraining_operator.kafka.dead_letter import DeadLetter, build_dead_letter
+from retraining_operator.kafka.errors import describe
+from retraining_operator.kafka.partition_reader import Item
+from retraining_operator.kafka.progress import PartitionOffsets
 from retraining_operator.settings import Kafka
 
 logger = logging.getLogger(__name__)
 
-OPEN_LETTERS = 100
+OPEN_LETTERS_LIMIT = 100
 """Each may hold a megabyte."""
-PATIENCE_SECONDS = 2.0
-"""How long a batch waits for its letters; what takes longer is left open."""
+WAIT_SECONDS = 2.0
+"""How long a batch waits for its letters. A letter that takes longer stays open."""
 SEND_SECONDS = 5.0
 PAUSE_SECONDS = 5.0
-LOOK_SECONDS = 0.5
-MESSAGE_CHARACTERS = 1000
-LEFT_OUT = ("retraining-value", b"left out: too large for the dead-letter topic")
+POLL_SECONDS = 0.5
 TOO_LARGE = (MessageSizeTooLargeError, RecordListTooLargeError)
 
 
-@dataclass(frozen=True)
-class DeadLetter:
-    """A record for the dead-letter topic."""
-
-    key: bytes | None
-    value: bytes | None
-    headers: tuple[tuple[str, bytes], ...]
-    own_headers: int = 0
-    """How many of the headers, from the last one on, are the operator's."""
-
-    def without_value(self) -> DeadLetter:
-        """Leave out the value and say so; a record without key needs one, so it is empty then."""
-        value = b"" if self.key is None else None
-        return replace(
-            self, value=value, headers=(*self.headers, LEFT_OUT), own_headers=self.own_headers + 1
-        )
-
-    def bare(self) -> DeadLetter:
-        """Leave out the key and the sender's own headers too."""
-        own = self.headers[len(self.headers) - self.own_headers :]
-        return DeadLetter(None, b"", (*own, LEFT_OUT), self.own_headers + 1)
-
-
-def write_letter(record: Item, error: MalformedRecordError) -> DeadLetter:
-    """Write the letter of one malformed record, or of a batch that cannot be decoded with its raw bytes. Pure."""
-    said = {
-        "reason": error.kind,
-        "message": str(error)[:MESSAGE_CHARACTERS],
-        "topic": record.topic,
-        "partition": record.partition,
-        "offset": record.offset,
-        "timestamp": record.timestamp,
-    }
-    if isinstance(record, UndecodableBatch):
-        said |= {
-            "fault": record.fault,
-            "first-offset": record.first_offset,
-            "last-offset": record.offset,
-        }
-    headers = tuple(
-        (f"retraining-{name}", str(text).encode(errors="replace")) for name, text in said.items()
-    )
-    value = (
-        b"" if record.key is None and record.value is None else record.value
-    )  # kafka-python refuses two nulls
-    return DeadLetter(record.key, value, (*record.headers, *headers), len(headers))
-
-
 class DeadLetters:
-    """Sends letters and keeps those that are not acknowledged yet; without a topic there is nothing to send."""
+    """Sends dead letters. Without a dead-letter topic it does nothing.
 
-    def __init__(self, kafka: Kafka, holds: Backpressure) -> None:
+    Args:
+        kafka: The brokers and the topic.
+        hold: Creates a context in which no records are taken. Its argument is a sentence for the log.
+    """
+
+    def __init__(self, kafka: Kafka, hold: Callable[[str], AbstractContextManager[None]]) -> None:
         self._kafka = kafka
-        self._holds = holds
+        self._hold = hold
         self._open: dict[tuple[int, int], DeadLetter] = {}
-        self._put_aside: set[tuple[int, int]] = set()
+        self._delivered: set[tuple[int, int]] = set()
         self._sending: asyncio.Task[None] | None = None
-        self._again_at = 0.0
-        self._in_trouble = False
+        self._retry_at = 0.0
+        self._is_failing = False
 
     def count_open(self) -> int:
-        """Return how many malformed records the topic has not taken yet."""
+        """Return how many malformed records the topic has not acknowledged yet."""
         return len(self._open)
 
-    def collect(self) -> tuple[Places, Places]:
-        """Give the places of the records that are open, and of those put aside since the last call."""
-        put_aside, self._put_aside = frozenset(self._put_aside), set()
-        return frozenset(self._open), put_aside
+    def collect(self) -> tuple[PartitionOffsets, PartitionOffsets]:
+        """Return the records that are open, and those delivered since the last call."""
+        delivered, self._delivered = frozenset(self._delivered), set()
+        return frozenset(self._open), delivered
 
-    async def put(self, record: Item, error: MalformedRecordError) -> None:
-        """Take a malformed record; waits only where too many are open already."""
+    async def add(self, record: Item, kind: str, message: str) -> None:
+        """Add a malformed record. Waits only while too many records are open.
+
+        Args:
+            record: The record or undecodable batch.
+            kind: The kind of malformed record.
+            message: What is wrong with it.
+        """
         if not self._kafka.dead_letter_topic:
             return
-        if len(self._open) >= OPEN_LETTERS:
-            await self.settle()
-        if len(self._open) >= OPEN_LETTERS:
-            why = f"The dead-letter topic {self._kafka.dead_letter_topic} is away, and {OPEN_LETTERS} records wait."
-            with self._holds.because(BackpressureReason.DEAD_LETTERS, why):
-                while len(self._open) >= OPEN_LETTERS:
-                    await asyncio.sleep(LOOK_SECONDS)
-                    await self.settle()
-        self._open[record.partition, record.offset] = write_letter(record, error)
+        if len(self._open) >= OPEN_LETTERS_LIMIT:
+            await self.send_open()
+        if len(self._open) >= OPEN_LETTERS_LIMIT:
+            with self._hold(
+                f"The dead-letter topic {self._kafka.dead_letter_topic} is unavailable, and "
+                f"{OPEN_LETTERS_LIMIT} malformed records are waiting for it."
+            ):
+                while len(self._open) >= OPEN_LETTERS_LIMIT:
+                    await asyncio.sleep(POLL_SECONDS)
+                    await self.send_open()
+        self._open[record.partition, record.offset] = build_dead_letter(record, kind, message)
 
-    async def settle(self) -> None:
-        """Send what is open and wait a while for it; where the topic is away, not soon again and without waiting."""
-        if self._open and self._sending is None and time.monotonic() >= self._again_at:
+    async def send_open(self) -> None:
+        """Send the open letters and wait for up to 2 s.
+
+        If the last try has failed, the next one starts after a pause and is not waited for.
+        """
+        if self._open and self._sending is None and time.monotonic() >= self._retry_at:
             self._sending = asyncio.create_task(self._send())
         if self._sending:
-            await asyncio.wait([self._sending], timeout=0 if self._in_trouble else PATIENCE_SECONDS)
+            await asyncio.wait([self._sending], timeout=0 if self._is_failing else WAIT_SECONDS)
         if self._sending and self._sending.done():
             sending, self._sending = self._sending, None
-            sending.result()  # an error that nobody foresaw ends the process
+            sending.result()  # an unexpected error ends the process
 
     async def _send(self) -> None:
         letters = dict(self._open)
-        trouble, sent = await asyncio.to_thread(send_all, self._kafka, list(letters.values()))
-        for place in list(letters)[:sent]:
-            del self._open[place]
-            self._put_aside.add(place)
-        self._again_at = time.monotonic() + PAUSE_SECONDS if trouble else 0.0
-        self._tell(trouble)
+        problem, sent = await asyncio.to_thread(send_letters, self._kafka, list(letters.values()))
+        for position in list(letters)[:sent]:
+            del self._open[position]
+            self._delivered.add(position)
+        self._retry_at = time.monotonic() + PAUSE_SECONDS if problem else 0.0
+        self._log_change(problem)
 
-    def _tell(self, trouble: str | None) -> None:
+    def _log_change(self, problem: str | None) -> None:
         topic = self._kafka.dead_letter_topic
-        if trouble and not self._in_trouble:
+        if problem and not self._is_failing:
             logger.error(
-                "The dead-letter topic %s (kafka.deadLetterTopic) takes no records: %s. %d malformed "
-                "records wait for it uncommitted, the records behind them go on.",
+                "The dead-letter topic %s (kafka.deadLetterTopic) is unavailable: %s. %d malformed "
+                "record(s) wait for it and are not committed; later records are handled.",
                 topic,
-                trouble,
+                problem,
                 len(self._open),
             )
-        elif self._in_trouble and not trouble:
-            logger.info("The dead-letter topic %s has taken every malformed record.", topic)
-        self._in_trouble = bool(trouble)
+        elif self._is_failing and not problem:
+            logger.info("The dead-letter topic %s has acknowledged all malformed records.", topic)
+        self._is_failing = bool(problem)
 
 
-def send_all(kafka: Kafka, letters: Sequence[DeadLetter]) -> tuple[str | None, int]:
-    """Send letters in order, in a thread; give what went wrong, and how many from the first on are acknowledged."""
+def send_letters(kafka: Kafka, letters: Sequence[DeadLetter]) -> tuple[str | None, int]:
+    """Send letters in order. Blocks, so it runs in a thread.
+
+    Args:
+        kafka: The brokers and the topic.
+        letters: What to send.
+
+    Returns:
+        The error or None, and how many letters from the first on were acknowledged.
+    """
     try:
-        insist(kafka)
+        check_topic(kafka)
         producer = KafkaProducer(
             **client_options(kafka),
             acks="all",
@@ -173,7 +146,7 @@ def send_all(kafka: Kafka, letters: Sequence[DeadLetter]) -> tuple[str | None, i
     sent = 0
     try:
         for letter in letters:
-            deliver(producer, kafka.dead_letter_topic, letter)
+            send_letter(producer, kafka.dead_letter_topic, letter)
             sent += 1
     except KafkaError as error:
         return describe(error), sent
@@ -182,11 +155,11 @@ def send_all(kafka: Kafka, letters: Sequence[DeadLetter]) -> tuple[str | None, i
     return None, sent
 
 
-def insist(kafka: Kafka) -> None:
-    """Insist on a topic that is there: a producer would have Kafka make one by a misspelt name.
+def check_topic(kafka: Kafka) -> None:
+    """Check that the dead-letter topic exists, because a producer may create a misspelt one.
 
     Raises:
-        KafkaError: where it is not.
+        KafkaError: If it does not exist or cannot be described.
     """
     with closing(KafkaAdminClient(**client_options(kafka))) as admin:
         [found] = admin.describe_topics([kafka.dead_letter_topic])
@@ -194,13 +167,18 @@ def insist(kafka: Kafka) -> None:
         raise for_code(found["error_code"])
 
 
-def deliver(producer: Any, topic: str, letter: DeadLetter) -> None:
-    """Send one letter and wait for its acknowledgement; one that is too large goes with less.
+def send_letter(producer: Any, topic: str, letter: DeadLetter) -> None:
+    """Send one letter and wait for its acknowledgement. If it is too large, send less of it.
+
+    Args:
+        producer: A KafkaProducer.
+        topic: The dead-letter topic.
+        letter: What to send.
 
     Raises:
-        KafkaError: where the topic has not acknowledged it.
+        KafkaError: If the topic has not acknowledged it.
     """
-    for form in (letter, letter.without_value(), letter.bare()):
+    for form in (letter, letter.without_value(), letter.without_content()):
         try:
             future = producer.send(
                 topic, key=form.key, value=form.value, headers=list(form.headers)
@@ -210,9 +188,4 @@ def deliver(producer: Any, topic: str, letter: DeadLetter) -> None:
             continue
         else:
             return
-    raise MessageSizeTooLargeError("not even the headers alone fit")
-
-
-def describe(error: Exception) -> str:
-    """Say what went wrong in the library's words; some of its errors have none."""
-    return f"{type(error).__name__} {error}".strip()
+    raise MessageSizeTooLargeError("the headers alone are too large")

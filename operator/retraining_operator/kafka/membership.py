@@ -11,7 +11,6 @@ import contextlib
 import logging
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
 from kafka import OffsetAndMetadata, TopicPartition
 from kafka.consumer.subscription_state import ConsumerRebalanceListener
@@ -25,6 +24,7 @@ from kafka.errors import (
 
 from retraining_operator.kafka.errors import classify, describe
 from retraining_operator.kafka.partition_reader import Item
+from retraining_operator.kafka.progress import PartitionProgress
 from retraining_operator.kafka.start_position import (
     Commit,
     Former,
@@ -55,18 +55,6 @@ LAG_SECONDS = 10.0
 KAFKA_WITH_TOPIC_IDS = (2, 8)
 AT_END, AT_BEGINNING = -1, -2
 """Kafka's own numbers for the two, in place of a timestamp."""
-
-
-@dataclass(frozen=True)
-class PartitionProgress:
-    """What became of a batch, by partition of the topic."""
-
-    open: Mapping[int, int]
-    """The first offset that is not handled yet, though the records behind it are."""
-    former: Mapping[int, Former]
-    """Partitions of which records of an earlier topic of this name were handled."""
-    known: set[int]
-    """Partitions of which records were handled before."""
 
 
 class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # the package ships no types
@@ -250,7 +238,7 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # the packag
         """
         was, self._topic_id = self._topic_id, topic_id
         self._in_hand.clear()
-        self._open = progress.open
+        self._open = progress.first_open
         self._former |= dict(progress.former)
         if was and topic_id and was != topic_id:
             logger.warning(
@@ -270,7 +258,7 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # the packag
             self._consumer.place_from = time.monotonic() + again
             if topic_id is not None:
                 identity = TopicIdentity(self._consumer.cluster_id, topic_id)
-                self._place(self._consumer.unplaced(), identity, progress.known)
+                self._place(self._consumer.unplaced(), identity, progress.handled)
 
     def _place(
         self, unplaced: set[TopicPartition], identity: TopicIdentity, handled: set[int]

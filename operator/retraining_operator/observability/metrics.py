@@ -1,11 +1,8 @@
-"""The operator's counters and its registry. `gauges` declares what is computed at each scrape.
-
-The counters are fed from finished Jobs, so the trainer's figures are here too and not in a process
-that nobody scrapes. The first four metrics have the old service's names and buckets.
-"""
+"""The operator's counters and their registry."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
@@ -17,7 +14,6 @@ from retraining_operator.api.outcome import JobOutcome
 from retraining_operator.api.reasons import ConditionReason
 from retraining_operator.api.trigger import Malformed
 from retraining_operator.contract import Failure, Verdict
-from retraining_operator.kafka.record_batch import Fault
 from retraining_operator.observability.gauges import Sources, StateCollector
 
 DURATION_BUCKETS_SECONDS = (5, 10, 30, 60, 120, 300, 600)
@@ -36,18 +32,23 @@ FAILURES = (
     ConditionReason.JOB_NAME_TAKEN,
     ConditionReason.INVALID_REQUEST,
 )
-"""Every reason without a verdict, so that a result document's own words make no label."""
+"""Every reason without a verdict. The text of a result document never becomes a label."""
 OTHER = "Other"
-VOCABULARY = frozenset(str(reason) for reason in (*Verdict, *Failure, *ConditionReason))
+KNOWN_REASONS = frozenset(str(reason) for reason in (*Verdict, *Failure, *ConditionReason))
 ACCEPTED = "accepted"
 DUPLICATE = "duplicate"
 SUPPRESSING = (ConditionReason.MERGED, ConditionReason.REPLACED, ConditionReason.FORBIDDEN)
 SKIPPED = "skipped"
-"""At or below the highest offset that the ledger knows as handled."""
+"""The record's offset is among the handled offsets."""
 
 
 class Metrics:
-    """The operator's metrics in a registry of their own."""
+    """The operator's metrics in their own registry.
+
+    The counters are updated from finished Jobs, so that the results of the trainer are exported
+    too, whose process nobody scrapes. The first four metrics have the names and buckets of the
+    service that the operator replaces.
+    """
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
@@ -61,41 +62,28 @@ class Metrics:
         self._promotions = Counter(
             "model_promotions", "Models that were promoted.", registry=self.registry
         )
-        self._outcomes = Counter(
-            "retraining_outcomes",
-            "Retrains that have ended, by verdict or failure.",
-            ["reason"],
-            registry=self.registry,
+        self._outcomes = self._counter(
+            "retraining_outcomes", "Retrains that have ended, by verdict or failure."
         )
-        self._failures = Counter(
+        self._failures = self._counter(
             "retraining_failures",
-            "Retrains that have ended without a verdict, by reason; those that never had a Job are among them.",
-            ["reason"],
-            registry=self.registry,
+            "Retrains that have ended without a verdict, by reason. "
+            "Retrains that never had a Job are included.",
         )
-        self._decisions = Counter(
+        self._decisions = self._counter(
             "retraining_decisions",
-            "Decisions of persons that were carried out or failed, by what became of the challenger.",
-            ["reason"],
-            registry=self.registry,
+            "Approvals and rejections that were carried out or failed, by outcome.",
         )
-        self._suppressed = Counter(
+        self._suppressed = self._counter(
             "retraining_suppressed",
             "RetrainRequests that will never have a Job of their own, by reason.",
-            ["reason"],
-            registry=self.registry,
         )
-        self._triggers = Counter(
-            "retraining_triggers",
-            "Kafka records handled, by outcome.",
-            ["outcome"],
-            registry=self.registry,
+        self._triggers = self._counter(
+            "retraining_triggers", "Kafka records handled, by outcome.", "outcome"
         )
-        self._skipped_batches = Counter(
+        self._skipped_batches = self._counter(
             "retraining_consumer_skipped_batches",
             "Batches of Kafka records that could not be decoded and were skipped, by fault.",
-            ["reason"],
-            registry=self.registry,
         )
         for outcome in (ACCEPTED, DUPLICATE, SKIPPED, *Malformed):
             self._triggers.labels(outcome)
@@ -104,65 +92,74 @@ class Metrics:
         for reason in (*FAILURES, OTHER):
             self._failures.labels(reason)
 
-    def watch(self, sources: Sources) -> None:
-        """Export the gauges of this process, computed at each scrape."""
+    def _counter(self, name: str, documentation: str, label: str = "reason") -> Counter:
+        return Counter(name, documentation, [label], registry=self.registry)
+
+    def export_gauges(self, sources: Sources) -> None:
+        """Export the gauges of this process. They are computed at each scrape."""
         self.registry.register(StateCollector(sources))
 
-    def task_finished(self, task: Task, outcome: JobOutcome, job: Job | None) -> None:
-        """Count one run, or one decision that was carried out, whose outcome is stored.
+    def count_task(self, task: Task, outcome: JobOutcome, job: Job | None) -> None:
+        """Count one finished run, or one approval that was carried out, whose outcome is stored.
 
         Args:
-            task: which of the two.
-            outcome: how it ended.
-            job: the Job behind it; None where that was deleted.
+            task: Which of the two.
+            outcome: How it ended.
+            job: Its Job, or None if the Job was deleted.
         """
         if task is Task.TRAIN:
-            self._run_finished(outcome, job)
+            self._count_run(outcome, job)
         else:
-            self._decision_finished(outcome)
+            withheld = outcome.result.withheld if outcome.result else None
+            self._decisions.labels(withheld or to_label(outcome.reason)).inc()
         if outcome.result and outcome.result.promoted:
             self._promotions.inc()
 
-    def _run_finished(self, outcome: JobOutcome, job: Job | None) -> None:
+    def _count_run(self, outcome: JobOutcome, job: Job | None) -> None:
         self._runs.inc()
-        self._outcomes.labels(word(outcome.reason)).inc()
+        self._outcomes.labels(to_label(outcome.reason)).inc()
         if job and job.started_at and job.finished_at:
-            self._duration.observe(max(0.0, seconds(job.finished_at) - seconds(job.started_at)))
+            duration = parse_time(job.finished_at) - parse_time(job.started_at)
+            self._duration.observe(max(0.0, duration))
 
-    def run_failed(self, reason: str) -> None:
+    def count_failed_run(self, reason: str) -> None:
         """Count one run that has ended without a verdict."""
         if reason not in SUPPRESSING:
             self._failures.labels(reason if reason in FAILURES else OTHER).inc()
 
-    def _decision_finished(self, outcome: JobOutcome) -> None:
-        withheld = outcome.result.withheld if outcome.result else None
-        self._decisions.labels(withheld or word(outcome.reason)).inc()
+    def count_records(self, outcome: str, records: int = 1) -> None:
+        """Count handled Kafka records.
 
-    def trigger_handled(self, outcome: str, records: int = 1) -> None:
-        """Count records."""
+        Args:
+            outcome: ACCEPTED, DUPLICATE, SKIPPED or a kind of malformed record.
+            records: How many records had this outcome.
+        """
         self._triggers.labels(outcome).inc(records)
 
-    def consuming(self) -> None:
-        """Export the counter of skipped batches from now on: before its first one, an alert needs its zeros."""
-        for fault in Fault:
+    def export_skipped_batches(self, faults: Iterable[str]) -> None:
+        """Export the counter of skipped batches with a zero for each fault, which alerts need."""
+        for fault in faults:
             self._skipped_batches.labels(fault)
 
-    def batch_skipped(self, fault: Fault) -> None:
+    def count_skipped_batch(self, fault: str) -> None:
         """Count a batch that could not be decoded."""
         self._skipped_batches.labels(fault).inc()
 
-    def reported(self, status: Status) -> None:
-        """Count a request whose stored status says that it was merged or refused."""
+    def count_suppressed(self, status: Status) -> None:
+        """Count a request whose stored status means that it was merged, replaced or refused."""
         reason = status["conditions"][0]["reason"]
         if reason in SUPPRESSING:
             self._suppressed.labels(reason).inc()
 
 
-def word(reason: str) -> str:
-    """Give a reason as a label: one of our vocabulary, so that no document's own words make labels without end."""
-    return reason if reason in VOCABULARY else OTHER
+def to_label(reason: str) -> str:
+    """Return a reason as a label value: itself if it is known, else `Other`.
+
+    A result document may contain any text, and each label value is a series of its own.
+    """
+    return reason if reason in KNOWN_REASONS else OTHER
 
 
-def seconds(timestamp: str) -> float:
-    """Read a time as Kubernetes writes it."""
+def parse_time(timestamp: str) -> float:
+    """Return a Kubernetes timestamp in seconds since 1970."""
     return datetime.fromisoformat(timestamp).timestamp()

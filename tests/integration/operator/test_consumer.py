@@ -13,7 +13,7 @@ from kafka.admin import NewTopic
 
 from retraining_operator.context import Context
 from retraining_operator.kafka.consumer import Consumer
-from retraining_operator.kafka.membership import PartitionProgress
+from retraining_operator.kafka.progress import PartitionProgress
 from retraining_operator.kube.client import KubeClient
 from retraining_operator.observability.metrics import Metrics
 from retraining_operator.settings import Settings

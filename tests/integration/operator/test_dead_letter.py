@@ -67,7 +67,7 @@ async def test_batch_that_cannot_be_decoded_goes_there_with_its_range_also_to_a_
     fit, huge = (UndecodableBatch(topic.name, 0, at, at + 4, Fault.CHECKSUM, "spoilt", b"raw" * size)
                  for at, size in ((5, 1), (10, 700_000)))  # fmt: skip
     progress = await intake.accept([fit, huge], "id")
-    assert not progress.open
+    assert not progress.first_open
     letters = await asyncio.to_thread(dead.records, 2)
     assert [letter.value for letter in letters] == [b"raw", b""]
     for letter, batch in zip(letters, (fit, huge), strict=True):

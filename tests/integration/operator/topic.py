@@ -103,7 +103,7 @@ async def listening(settings: Settings, cluster: KubeClient) -> AsyncIterator[Co
     intake = Intake(context, cluster)
     consumer = Consumer(settings.kafka, intake.accept, context.metrics)
     work = partial(context.view.counts, {})
-    context.metrics.watch(
+    context.metrics.export_gauges(
         Sources(always, always, work=work, consumer=consumer.state, intake=intake.state)
     )
     task = asyncio.create_task(consumer.run())

@@ -5,10 +5,10 @@ from typing import Any, NamedTuple
 import pytest
 from kafka.errors import KafkaTimeoutError, MessageSizeTooLargeError
 
-from retraining_operator.api.trigger import Malformed, MalformedRecordError
-from retraining_operator.kafka.dead_letters import deliver, write_letter
+from retraining_operator.kafka.dead_letter import build_dead_letter
+from retraining_operator.kafka.dead_letters import send_letter
 
-ERROR = MalformedRecordError(Malformed.NOT_JSON, "its value is not JSON: Ünfug")
+ERROR = ("not_json", "its value is not JSON: Ünfug")
 
 
 class Record(NamedTuple):
@@ -42,7 +42,7 @@ class Topic:
 
 
 def test_letter_is_the_record_with_reason_and_origin() -> None:
-    letter = write_letter(Record(), ERROR)
+    letter = build_dead_letter(Record(), *ERROR)
     assert (letter.key, letter.value) == (b"\xffkey", b"\x00drift!")
     assert dict(letter.headers) == {
         "traceparent": b"00-1",
@@ -57,7 +57,7 @@ def test_letter_is_the_record_with_reason_and_origin() -> None:
 
 def test_value_that_is_too_large_is_left_out_and_that_is_said() -> None:
     topic = Topic(1000)
-    deliver(topic, "dead", write_letter(Record(value=b"x" * 2000), ERROR))
+    send_letter(topic, "dead", build_dead_letter(Record(value=b"x" * 2000), *ERROR))
     [taken] = topic.taken
     assert (taken["key"], taken["value"]) == (b"\xffkey", None)
     assert b"too large" in dict(taken["headers"])["retraining-value"]
@@ -66,10 +66,10 @@ def test_value_that_is_too_large_is_left_out_and_that_is_said() -> None:
 
 def test_sender_s_key_and_headers_are_left_out_last() -> None:
     topic = Topic(1000)
-    deliver(
+    send_letter(
         topic,
         "dead",
-        write_letter(Record(key=b"k" * 2000, headers=(("much", b"x" * 2000),)), ERROR),
+        build_dead_letter(Record(key=b"k" * 2000, headers=(("much", b"x" * 2000),)), *ERROR),
     )
     [taken] = topic.taken
     assert taken["key"] is None
@@ -79,7 +79,7 @@ def test_sender_s_key_and_headers_are_left_out_last() -> None:
 
 def test_topic_that_takes_nothing_is_an_error() -> None:
     with pytest.raises(MessageSizeTooLargeError):
-        deliver(Topic(10), "dead", write_letter(Record(), ERROR))
+        send_letter(Topic(10), "dead", build_dead_letter(Record(), *ERROR))
 
 
 def test_letter_that_is_not_acknowledged_is_an_error() -> None:
@@ -88,10 +88,10 @@ def test_letter_that_is_not_acknowledged_is_an_error() -> None:
             raise KafkaTimeoutError
 
     with pytest.raises(KafkaTimeoutError):
-        deliver(Away(1000), "dead", write_letter(Record(), ERROR))
+        send_letter(Away(1000), "dead", build_dead_letter(Record(), *ERROR))
 
 
 @pytest.mark.parametrize("key", [None, b"key"])
 def test_record_without_value_can_be_sent(key: bytes | None) -> None:
-    letter = write_letter(Record(key=key, value=None), ERROR)
+    letter = build_dead_letter(Record(key=key, value=None), *ERROR)
     assert letter.key is not None or letter.value is not None

@@ -18,8 +18,9 @@ from retraining_operator.api.outcome import JobOutcome, read_outcome
 from retraining_operator.api.pod import read_attempt, read_pod
 from retraining_operator.api.request import RetrainRequest, build_request, read_request
 from retraining_operator.api.status import finished
-from retraining_operator.api.trigger import KafkaPosition, MalformedRecordError, read_trigger
+from retraining_operator.api.trigger import KafkaPosition, MalformedRecordError
 from retraining_operator.contract import Failure, Verdict, Withheld
+from retraining_operator.intake.record_parser import parse_trigger
 from retraining_operator.planning.plan import PlanInput, plan
 from retraining_operator.planning.steps import Launch, WriteStatus
 from retraining_operator.settings import Settings, Triggers
@@ -52,7 +53,7 @@ def test_record_becomes_a_request_or_one_sentence(
     value: bytes | None, place: tuple[str, int, int, int]
 ) -> None:
     try:
-        trigger = read_trigger(KafkaPosition(*place), value)
+        trigger = parse_trigger(KafkaPosition(*place), value)
     except MalformedRecordError as error:
         check_sentence(f"Skipped the record {KafkaPosition(*place)} ({error.kind}): {error}.")
         return

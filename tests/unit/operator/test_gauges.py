@@ -26,7 +26,7 @@ class Process:
 
     def __post_init__(self) -> None:
         self._metrics = Metrics()
-        self._metrics.watch(
+        self._metrics.export_gauges(
             Sources(
                 leading=lambda: self.leading,
                 acting=lambda: self.acting,

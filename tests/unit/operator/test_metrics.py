@@ -26,7 +26,7 @@ def test_decision_counts_a_promotion_and_no_second_run(now: datetime) -> None:
             finished_at=now,
             **fields,
         )
-        metrics.task_finished(Task.DECIDE, JobOutcome("Promoted", "y", result), None)
+        metrics.count_task(Task.DECIDE, JobOutcome("Promoted", "y", result), None)
     text = shown(metrics)
     assert 'retraining_decisions_total{reason="Promoted"} 1.0' in text
     assert 'retraining_decisions_total{reason="Rejected"} 1.0' in text
@@ -38,7 +38,7 @@ def test_failures_are_counted_by_reasons_that_are_known_beforehand() -> None:
     metrics = Metrics()
     assert 'retraining_failures_total{reason="ImagePullFailed"} 0.0' in shown(metrics)
     for reason in ("OutOfMemory", "what a document says", "what another says", "Merged"):
-        metrics.run_failed(reason)
+        metrics.count_failed_run(reason)
     text = shown(metrics)
     assert 'retraining_failures_total{reason="OutOfMemory"} 1.0' in text
     assert 'retraining_failures_total{reason="Other"} 2.0' in text
@@ -48,7 +48,7 @@ def test_failures_are_counted_by_reasons_that_are_known_beforehand() -> None:
 def test_words_of_a_result_document_make_no_labels() -> None:
     metrics = Metrics()
     for reason in ("Kept", "JobDeleted", "BadData", "what a document says", "what another says"):
-        metrics.task_finished(Task.TRAIN, JobOutcome(reason, "It says so."), None)
+        metrics.count_task(Task.TRAIN, JobOutcome(reason, "It says so."), None)
     outcomes = [
         line for line in shown(metrics).splitlines() if line.startswith("retraining_outcomes_total")
     ]

@@ -15,10 +15,10 @@ from retraining_operator.api.trigger import (
     Malformed,
     MalformedRecordError,
     Trigger,
-    read_trigger,
 )
+from retraining_operator.intake.record_parser import parse_trigger
 
-ORIGIN = KafkaPosition("retraining-triggers", 2, 17, 1_750_000_000_123)
+POSITION = KafkaPosition("retraining-triggers", 2, 17, 1_750_000_000_123)
 
 
 @pytest.mark.parametrize(
@@ -37,7 +37,7 @@ ORIGIN = KafkaPosition("retraining-triggers", 2, 17, 1_750_000_000_123)
     ],
 )
 def test_trigger_keeps_reason_and_record(value: bytes, reason: str) -> None:
-    assert read_trigger(ORIGIN, value) == Trigger(ORIGIN, reason, value.decode())
+    assert parse_trigger(POSITION, value) == Trigger(POSITION, reason, value.decode())
 
 
 @pytest.mark.parametrize(
@@ -79,7 +79,7 @@ def test_trigger_keeps_reason_and_record(value: bytes, reason: str) -> None:
 )
 def test_malformed_record_has_its_kind(value: bytes | None, kind: Malformed) -> None:
     with pytest.raises(MalformedRecordError) as caught:
-        read_trigger(ORIGIN, value)
+        parse_trigger(POSITION, value)
     assert caught.value.kind == kind
 
 
@@ -98,7 +98,7 @@ JSON = b'{"reason": "drift"}'
     ],
 )
 def test_json_behind_a_frame_is_read_without_it(value: bytes) -> None:
-    assert read_trigger(ORIGIN, value) == Trigger(ORIGIN, "drift", JSON.decode())
+    assert parse_trigger(POSITION, value) == Trigger(POSITION, "drift", JSON.decode())
 
 
 @pytest.mark.parametrize(
@@ -125,7 +125,7 @@ def test_json_behind_a_frame_is_read_without_it(value: bytes) -> None:
 )
 def test_what_is_no_json_is_named(value: bytes, named: str) -> None:
     with pytest.raises(MalformedRecordError, match=named):
-        read_trigger(ORIGIN, value)
+        parse_trigger(POSITION, value)
 
 
 @given(
@@ -137,11 +137,11 @@ def test_what_is_no_json_is_named(value: bytes, named: str) -> None:
 )
 def test_any_value_is_a_trigger_or_malformed(value: bytes | None) -> None:
     with contextlib.suppress(MalformedRecordError):
-        read_trigger(ORIGIN, value).reason.encode()
+        parse_trigger(POSITION, value).reason.encode()
 
 
-def test_origin_writes_its_timestamp_as_kubernetes_does() -> None:
-    assert ORIGIN.timestamp == "2025-06-15T15:06:40.123Z"
+def test_position_writes_its_timestamp_as_kubernetes_does() -> None:
+    assert POSITION.timestamp == "2025-06-15T15:06:40.123Z"
 
 
 @pytest.mark.parametrize(
