@@ -1,7 +1,4 @@
-"""Starts the operator: `python -m retraining_operator --config FILE`.
-
-Composes the parts; decides nothing.
-"""
+"""Starts the operator: `python -m retraining_operator --config FILE`. Composes its parts."""
 
 from __future__ import annotations
 
@@ -22,7 +19,7 @@ from typing import Any
 from prometheus_client import disable_created_metrics
 
 from retraining_operator.api import names
-from retraining_operator.context import Context
+from retraining_operator.audit.writer import AuditWriter
 from retraining_operator.controller.executor import Executor
 from retraining_operator.controller.reconciler import Reconciler
 from retraining_operator.controller.replica import Replica
@@ -35,21 +32,25 @@ from retraining_operator.kube.event_recorder import EventRecorder
 from retraining_operator.leader.lease import Elector, identify
 from retraining_operator.observability import logs
 from retraining_operator.observability.gauges import Sources
+from retraining_operator.observability.metrics import Metrics
+from retraining_operator.priority import WritePriority
 from retraining_operator.settings import Settings, SettingsError, read_settings
+from retraining_operator.watch.cache import ClusterCache
 
 DEFAULT_CONFIG = Path("/etc/retraining-operator/config.yaml")
 EXIT_FAILED = 1
 EXIT_BAD_SETTING = 78
 SWITCH_SECONDS = 0.0005
-"""How long a thread keeps the interpreter; at Python's own 5 ms a busy event loop starves the consumer's thread."""
-LATER_SECONDS = 1.0
-"""How long modules wait to be imported that no first Job needs: an import takes the interpreter from all else."""
+"""Interpreter switch interval. At Python's default of 5 ms a busy event loop starves the consumer's
+thread."""
+LATE_IMPORT_SECONDS = 1.0
+"""Delay of the imports that the first Job does not need, because an import blocks the interpreter."""
 
 logger = logging.getLogger("retraining_operator")
 
 
 def main() -> int:
-    """Run until SIGTERM or SIGINT."""
+    """Run the operator until SIGTERM or SIGINT; returns the exit code."""
     parser = argparse.ArgumentParser(
         prog="retraining_operator", description="Turns triggers into retraining Jobs."
     )
@@ -60,7 +61,7 @@ def main() -> int:
     arguments = parser.parse_args()
     try:
         settings = read_settings(arguments.config)
-        crashes = FaultInjection.read(os.environ)
+        fault_injection = FaultInjection.read(os.environ)
     except SettingsError as error:
         print(error, file=sys.stderr)  # noqa: T201  # logging is not set up without settings
         return EXIT_BAD_SETTING
@@ -70,29 +71,66 @@ def main() -> int:
     disable_created_metrics()  # type: ignore[no-untyped-call]  # else each counter has a second series
     sys.setswitchinterval(SWITCH_SECONDS)
     try:
-        asyncio.run(operate(settings, crashes))
+        asyncio.run(operate(settings, fault_injection))
     except NoClusterAccessError as error:
-        logger.error("%s", error)  # noqa: TRY400  # a sentence for a person, who has no use for a traceback
+        logger.error("%s", error)  # noqa: TRY400  # a configuration error, for which a traceback says nothing
         return EXIT_BAD_SETTING
     except Exception:
-        logger.exception("The operator ends, to be started anew by Kubernetes.")
+        logger.exception("Exiting. Kubernetes will restart the operator.")
         return EXIT_FAILED
     logger.info("Stopped.")
     return 0
 
 
-async def operate(settings: Settings, crashes: FaultInjection) -> None:
-    """Run one replica and its HTTP server; any part of them dying ends them all."""
-    context = Context(settings, crashes=crashes)
-    async with connect(settings.namespace) as cluster, connect(settings.namespace) as apart:
-        narrator = EventRecorder(cluster, platform.node())
-        worker = Executor(context, cluster, narrator, now)
-        reconciler = Reconciler(context, cluster, worker, now)
-        intake = Intake(context, cluster)
-        consumer = Consumer(settings.kafka, intake.accept, context.metrics, instance_id(settings))
-        elector = Elector(apart, context, identify(settings.pod_name))
-        replica = Replica(context, reconciler, consumer, elector, intake)
-        context.metrics.export_gauges(
+async def operate(settings: Settings, fault_injection: FaultInjection) -> None:
+    """Run one replica, its HTTP server and its watch until a stop is requested or a part fails.
+
+    Args:
+        settings: The operator's settings.
+        fault_injection: The points at which a test stops the process.
+    """
+    cache, metrics, stopping = ClusterCache(), Metrics(), asyncio.Event()
+    # The Lease has a connection of its own: no burst of other calls may delay its renewal.
+    async with connect(settings.namespace) as cluster, connect(settings.namespace) as lease_cluster:
+        write_priority = WritePriority(cache.changed.set)
+        executor = Executor(
+            cluster=cluster,
+            cache=cache,
+            metrics=metrics,
+            audit_writer=AuditWriter(settings.database_url),
+            event_recorder=EventRecorder(cluster, platform.node()),
+            settings=settings,
+            fault_injection=fault_injection,
+            clock=now,
+        )
+        reconciler = Reconciler(
+            cluster=cluster,
+            cache=cache,
+            executor=executor,
+            write_priority=write_priority,
+            triggers=settings.triggers,
+            retention=settings.retention,
+            clock=now,
+        )
+        intake = Intake(
+            cluster=cluster,
+            cache=cache,
+            metrics=metrics,
+            write_priority=write_priority,
+            fault_injection=fault_injection,
+            settings=settings,
+        )
+        consumer = Consumer(settings.kafka, intake.accept, metrics, instance_id(settings))
+        elector = Elector(
+            cluster=lease_cluster,
+            settings=settings.leader_election,
+            watch_health=cache.watch_health,
+            identity=identify(settings.pod_name),
+        )
+        replica = Replica(
+            cache=cache, reconciler=reconciler, consumer=consumer, elector=elector, intake=intake
+        )
+        metrics.export_gauges(
             Sources(
                 leading=lambda: elector.leading,
                 acting=lambda: replica.acting,
@@ -101,44 +139,66 @@ async def operate(settings: Settings, crashes: FaultInjection) -> None:
                 intake=intake.state,
             )
         )
-        serving = serve(context, replica)
-        await run_until_stopped(context.stopping, replica.run(partial(watch, context)), serving)
+        await run_until_stopped(
+            stopping,
+            replica.run(partial(watch, settings, cache, stopping)),
+            serve(settings.http_port, metrics, replica),
+        )
 
 
 def instance_id(settings: Settings) -> str:
-    """Build the consumer's fixed identity in its group: one for each release and topic, whatever pod it runs in.
+    """Build the consumer's static member id (`group.instance.id`): one for each release and topic.
 
-    Only the holder of the Lease consumes, so the next one may take this identity over at once.
+    It does not depend on the pod. Only the holder of the Lease consumes, so the next holder may
+    take this identity over at once.
     """
     identity = f"{settings.namespace}/{settings.ledger_name}/{settings.kafka.topic}"
     return f"retraining-operator-{names.digest(identity, 16)}"
 
 
 def now() -> datetime:
-    """Give the time."""
+    """Return the current time in UTC."""
     return datetime.now(UTC)
 
 
-async def serve(context: Context, replica: Replica) -> None:
-    """Serve /health, /ready and /metrics; the module comes after what the first Job waits for."""
-    await asyncio.sleep(LATER_SECONDS)
+async def serve(port: int, metrics: Metrics, replica: Replica) -> None:
+    """Serve /health, /ready and /metrics, after the imports that the first Job waits for.
+
+    Args:
+        port: The TCP port.
+        metrics: What /metrics exports.
+        replica: What /health and /ready report on.
+    """
+    await asyncio.sleep(LATE_IMPORT_SECONDS)
     http = await asyncio.to_thread(import_module, "retraining_operator.observability.http")
-    app = http.build_app(context.metrics.registry, replica.alive, replica.ready)
-    await http.serve(app, context.settings.http_port)
+    await http.serve(http.build_app(metrics.registry, replica.alive, replica.ready), port)
 
 
-async def watch(context: Context) -> None:
-    """Run kopf; its modules come after what the first Job waits for."""
-    await asyncio.sleep(LATER_SECONDS)
+async def watch(settings: Settings, cache: ClusterCache, stopping: asyncio.Event) -> None:
+    """Run kopf, after the imports that the first Job waits for.
+
+    Args:
+        settings: The namespace to watch, and whether there is a Lease.
+        cache: Where watched objects are stored.
+        stopping: Set when kopf is asked to stop.
+    """
+    await asyncio.sleep(LATE_IMPORT_SECONDS)
     handlers = await asyncio.to_thread(import_module, "retraining_operator.watch.handlers")
-    await handlers.watch(context)
+    memo = handlers.Memo(cache, stopping)
+    has_lease = settings.leader_election.enabled
+    await handlers.watch(memo, settings.namespace, has_lease=has_lease)
 
 
 async def run_until_stopped(stopping: asyncio.Event, *parts: Coroutine[Any, Any, None]) -> None:
-    """Run parts side by side until one fails or a stop is asked for."""
+    """Run coroutines concurrently until one fails or a stop is requested.
+
+    Args:
+        stopping: Requests the stop. SIGTERM and SIGINT set it.
+        parts: The coroutines. All are cancelled at a stop.
+    """
     loop = asyncio.get_running_loop()
     for signum in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(signum, stopping.set)  # until kopf starts and takes them over
+        loop.add_signal_handler(signum, stopping.set)  # kopf replaces these when it starts
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(part) for part in parts]
         await stopping.wait()

@@ -38,12 +38,12 @@ class Backoff:
             clock: monotonic, in seconds.
         """
         self._clock = clock
-        self._pauses: dict[str, Pause] = {}
+        self._backoff: dict[str, Pause] = {}
         self._failures: dict[str, int] = {}
 
     def hold(self, request: RetrainRequest) -> bool:
         """Tell whether a request has to wait still."""
-        pause = self._pauses.get(request.uid)
+        pause = self._backoff.get(request.uid)
         return (
             pause is not None
             and self._clock() < pause.until
@@ -53,7 +53,7 @@ class Backoff:
     def seconds_left(self, uids: Container[str]) -> Iterator[float]:
         """Give how long each of these requests that waits has to wait at most."""
         now = self._clock()
-        for uid, pause in self._pauses.items():
+        for uid, pause in self._backoff.items():
             if pause.until > now and uid in uids:
                 yield pause.until - now
 
@@ -67,13 +67,13 @@ class Backoff:
 
     def stale(self, request: RetrainRequest) -> None:
         """Let a request wait until the watch has brought a newer version of it than this one."""
-        self._pauses[request.uid] = Pause(self._clock() + STALE_SECONDS, request.resource_version)
+        self._backoff[request.uid] = Pause(self._clock() + STALE_SECONDS, request.resource_version)
 
     def wait(self, request: RetrainRequest, seconds: float) -> None:
         """Let a request wait."""
-        self._pauses[request.uid] = Pause(self._clock() + seconds)
+        self._backoff[request.uid] = Pause(self._clock() + seconds)
 
     def end(self, request: RetrainRequest) -> None:
         """Begin anew with a request: its step has succeeded, or it is gone."""
-        self._pauses.pop(request.uid, None)
+        self._backoff.pop(request.uid, None)
         self._failures.pop(request.uid, None)

@@ -34,10 +34,10 @@ from retraining_operator.api.status import (
 )
 from retraining_operator.audit.log_tail import tail_of
 from retraining_operator.audit.row import Row, row_of
-from retraining_operator.context import Context
+from retraining_operator.audit.writer import AuditWriter
 from retraining_operator.contract import Withheld
 from retraining_operator.controller.backoff import REFUSED_SECONDS
-from retraining_operator.fault_injection import Point
+from retraining_operator.fault_injection import FaultInjection, Point
 from retraining_operator.kube.client import (
     JOBS,
     LAUNCH_TIMEOUT_SECONDS,
@@ -49,6 +49,7 @@ from retraining_operator.kube.client import (
     RequestRefusedError,
 )
 from retraining_operator.kube.event_recorder import EventRecorder
+from retraining_operator.observability.metrics import Metrics
 from retraining_operator.planning.finished import FinishedRun, moment
 from retraining_operator.planning.steps import (
     ArmTtl,
@@ -64,6 +65,8 @@ from retraining_operator.planning.steps import (
     Step,
     WriteStatus,
 )
+from retraining_operator.settings import Settings
+from retraining_operator.watch.cache import ClusterCache
 
 logger = logging.getLogger(__name__)
 
@@ -115,20 +118,25 @@ class NotCreatedError(Exception):
 class Executor:
     """Carries out one step at a time for each request, and any number side by side."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # all that it works with, by keyword
         self,
-        context: Context,
+        *,
         cluster: KubeClient,
-        narrator: EventRecorder,
+        cache: ClusterCache,
+        metrics: Metrics,
+        audit_writer: AuditWriter,
+        event_recorder: EventRecorder,
+        settings: Settings,
+        fault_injection: FaultInjection,
         clock: Callable[[], datetime],
     ) -> None:
-        self._settings = context.settings
-        self._view = context.view
-        self._metrics = context.metrics
-        self._crashes = context.crashes
-        self._archive = context.archive
+        self._settings = settings
+        self._cache = cache
+        self._metrics = metrics
+        self._fault_injection = fault_injection
+        self._audit_writer = audit_writer
         self._cluster = cluster
-        self._narrator = narrator
+        self._event_recorder = event_recorder
         self._clock = clock
 
     async def carry_out(self, step: Step) -> None:
@@ -149,7 +157,7 @@ class Executor:
                     by.name,
                 )
                 annotations = {names.ANNOTATION_REPLACED_BY: by.name}
-                self._view.see_job(await self._cluster.end_job(job.name, annotations))
+                self._cache.see_job(await self._cluster.end_job(job.name, annotations))
             case Decide(request, ruling):
                 await self._decide(request, ruling)
             case IgnoreApproval(request, message):
@@ -158,7 +166,7 @@ class Executor:
                 await self._write(request, status)
                 self._metrics.count_suppressed(status)
             case Conclude(request, job):
-                self._crashes.at(Point.JOB_ENDED)
+                self._fault_injection.at(Point.JOB_ENDED)
                 await self._conclude(request, job)
             case FindJob(request, task):
                 await self._miss(request, task)
@@ -167,13 +175,13 @@ class Executor:
             case EndPod(request, trainer):
                 await self._end_pod(request, trainer)
             case EndJob(request, job):
-                self._crashes.at(Point.OUTCOME_STORED)
+                self._fault_injection.at(Point.OUTCOME_STORED)
                 await self._end_job(request, job)
             case ArmTtl(_, job):
-                self._crashes.at(Point.OUTCOME_STORED)
+                self._fault_injection.at(Point.OUTCOME_STORED)
                 succeeded = job.end == "Complete" or job.outcome_taken
                 seconds = self._settings.job.ttl_seconds(succeeded=succeeded)
-                self._view.see_job(await self._cluster.arm_ttl(job.name, seconds))
+                self._cache.see_job(await self._cluster.arm_ttl(job.name, seconds))
 
     async def prune(self, chosen: Iterable[FinishedRun]) -> None:
         """Delete finished requests; what cannot be deleted now is chosen again."""
@@ -181,7 +189,7 @@ class Executor:
             try:
                 await self._cluster.delete_request(past.name, past.uid, past.resource_version)
             except (ConflictError, NotFoundError):
-                self._view.forget_request(
+                self._cache.forget_request(
                     past.uid
                 )  # if it is there and has changed, the watch brings it back
             except KubeError as error:
@@ -190,7 +198,7 @@ class Executor:
                 )
                 return
             else:
-                self._view.forget_request(past.uid)
+                self._cache.forget_request(past.uid)
                 logger.info(
                     "Deleted the finished RetrainRequest %s; the database keeps its outcome.",
                     past.name,
@@ -199,8 +207,8 @@ class Executor:
     async def _conclude(self, request: RetrainRequest, job: Job) -> None:
         """Store how a Job ended, once the database has it or is known to be away: that is one write of the status."""
         for pod in await self._cluster.list_pods(request.uid):  # the watch may lag behind the Job's
-            self._view.see_pod(pod)
-        attempts = own(job, self._view.attempts(request.uid))
+            self._cache.see_pod(pod)
+        attempts = own(job, self._cache.attempts(request.uid))
         if job.end is None and job.ended_trainer and job.ended_trainer.finished_at:
             job = replace(job, finished_at=job.ended_trainer.finished_at)
         outcome = await self._known(
@@ -209,8 +217,8 @@ class Executor:
         status = ended(request, job.task, outcome, self._clock(), job)
         if attempts and (tail := await self._log_tail(request, attempts[-1].pod)):
             status |= {"logTail": tail}
-        answer = await self._archive.keep(self._row(request, status))
-        self._crashes.at(Point.OUTCOME_RECORDED)
+        answer = await self._audit_writer.keep(self._row(request, status))
+        self._fault_injection.at(Point.OUTCOME_RECORDED)
         await self._write(request, recorded(request, status, answer, self._clock()))
         self._metrics.count_task(job.task, outcome, job)
 
@@ -218,7 +226,7 @@ class Executor:
         """Give the verdict that the database has of a run whose pods do not tell one: its model may be live."""
         if outcome.result and outcome.result.verdict:
             return outcome
-        found = await self._archive.verdict(request.uid)
+        found = await self._audit_writer.verdict(request.uid)
         if not found or (task is Task.DECIDE and found.withheld == Withheld.AWAITING_DECISION):
             return outcome
         logger.info("%s: %s, but the database has its verdict.", request.key, outcome.reason)
@@ -241,14 +249,14 @@ class Executor:
 
     async def _record(self, request: RetrainRequest) -> None:
         """Write to the database what stands in the status."""
-        answer = await self._archive.keep(self._row(request, {}))
+        answer = await self._audit_writer.keep(self._row(request, {}))
         status = recorded(
             request, {"conditions": request.status["conditions"]}, answer, self._clock()
         )
         if differs(request, status):
             await self._write(request, status)
         if answer[1] in LATE:
-            raise RetryLaterError(self._archive.pause_seconds or REFUSED_ROW_SECONDS)
+            raise RetryLaterError(self._audit_writer.pause_seconds or REFUSED_ROW_SECONDS)
 
     def _row(self, request: RetrainRequest, status: Status) -> Row:
         return row_of(request, status, self._settings.trainer.preset, self._clock())
@@ -263,7 +271,7 @@ class Executor:
             request = await self._write(
                 request, launching(request, manifest["metadata"]["name"], self._clock())
             )
-        self._crashes.at(Point.LAUNCHING)
+        self._fault_injection.at(Point.LAUNCHING)
         try:
             await self._create(request, Task.TRAIN, manifest)
         except NotCreatedError as refusal:
@@ -314,14 +322,14 @@ class Executor:
                 raise NotCreatedError(error) from error
             await self._end(request, task, ConditionReason.JOB_REFUSED, refusal_of(error))
         else:
-            self._crashes.at(Point.JOB_CREATED)
-            self._view.see_job(body)
+            self._fault_injection.at(Point.JOB_CREATED)
+            self._cache.see_job(body)
             logger.info("%s: created the Job %s.", request.key, body["metadata"]["name"])
 
     async def _adopt(self, request: RetrainRequest, task: Task, name: str) -> None:
         body = await self._cluster.read(JOBS, name)
         if owner_uid(body) == request.uid:
-            self._view.see_job(body)
+            self._cache.see_job(body)
             logger.info("%s: its Job %s exists already.", request.key, name)
         else:
             message = f"A Job named {name} exists that is not this request's; delete it and apply the request anew."
@@ -350,12 +358,12 @@ class Executor:
         """
         if job.ended_trainer and job.ended_trainer.others:
             self._give_time(job.ended_trainer)
-        self._view.see_job(body := await self._cluster.read(JOBS, job.name))
+        self._cache.see_job(body := await self._cluster.read(JOBS, job.name))
         found = read_job(body)
         if found is None or found.uid != job.uid or found.end:
             return
         ended_at = (job.ended_trainer and job.ended_trainer.finished_at) or timestamp(self._clock())
-        self._view.see_job(
+        self._cache.see_job(
             await self._cluster.end_job(job.name, {names.ANNOTATION_TRAINER_ENDED: ended_at})
         )
         others = ", ".join(job.ended_trainer.others) if job.ended_trainer else ""
@@ -382,7 +390,7 @@ class Executor:
         """Look for a Job that the status names: the API server's word counts, not the view's."""
         name = request.status["jobName" if task is Task.TRAIN else "decisionJobName"]
         try:
-            self._view.see_job(await self._cluster.read(JOBS, name))
+            self._cache.see_job(await self._cluster.read(JOBS, name))
         except NotFoundError:
             await self._outlive(request, task, name)
             outcome = await self._known(
@@ -407,11 +415,11 @@ class Executor:
     async def _ignore(self, request: RetrainRequest, message: str) -> None:
         """Keep the decision that changes nothing, so that this is said once."""
         status = {"ignoredDecision": request.decision}
-        self._view.see_request(
+        self._cache.see_request(
             await self._cluster.patch_status(request.name, request.resource_version, status)
         )
         logger.warning("%s: %s", request.key, message)
-        await self._narrator.tell(
+        await self._event_recorder.tell(
             request,
             {"status": "True", "reason": ConditionReason.DECISION_IGNORED, "message": message},
         )
@@ -431,13 +439,13 @@ class Executor:
     async def _write(self, request: RetrainRequest, status: Status) -> RetrainRequest:
         """Write a status; tell in the log and as an Event what is another turn and not only another figure."""
         body = await self._cluster.patch_status(request.name, request.resource_version, status)
-        self._view.see_request(body)
+        self._cache.see_request(body)
         succeeded = status["conditions"][0]
         if succeeded["status"] == "False" and not request.finished:
             self._metrics.count_failed_run(succeeded["reason"])
         for condition in news(request, status):
             logger.info("%s: %s. %s", request.key, condition["reason"], condition["message"])
-            await self._narrator.tell(request, condition)
+            await self._event_recorder.tell(request, condition)
         return read_request(body)
 
 

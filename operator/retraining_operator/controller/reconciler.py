@@ -16,7 +16,6 @@ from itertools import islice
 from retraining_operator.api import names
 from retraining_operator.api.reasons import ConditionReason
 from retraining_operator.api.request import Manifest
-from retraining_operator.context import Context
 from retraining_operator.controller.backoff import REFUSED_SECONDS, Backoff
 from retraining_operator.controller.executor import Executor, RetryLaterError
 from retraining_operator.kube.client import (
@@ -38,6 +37,9 @@ from retraining_operator.planning.steps import (
     Step,
     WriteStatus,
 )
+from retraining_operator.priority import WritePriority
+from retraining_operator.settings import Retention, Triggers
+from retraining_operator.watch.cache import ClusterCache
 
 logger = logging.getLogger(__name__)
 
@@ -54,15 +56,24 @@ PLANNING_SHARE = 0.1
 class Reconciler:
     """Has carried out what `plan` decides."""
 
-    def __init__(
-        self, context: Context, cluster: KubeClient, worker: Executor, clock: Callable[[], datetime]
+    def __init__(  # noqa: PLR0913  # all that it works with, by keyword
+        self,
+        *,
+        cluster: KubeClient,
+        cache: ClusterCache,
+        executor: Executor,
+        write_priority: WritePriority,
+        triggers: Triggers,
+        retention: Retention,
+        clock: Callable[[], datetime],
     ) -> None:
-        self._settings = context.settings
-        self._view = context.view
         self._cluster = cluster
-        self._worker = worker
+        self._cache = cache
+        self._executor = executor
+        self._write_priority = write_priority
+        self._triggers = triggers
+        self._retention = retention
         self._clock = clock
-        self._precedence = context.precedence
         self._places = asyncio.Semaphore(PARALLEL_STEPS)
         self._aside = asyncio.Semaphore(PARALLEL_STEPS)
         """Places for steps that may wait for the database: no launch waits behind them."""
@@ -72,7 +83,7 @@ class Reconciler:
         """Steps under way, by the uid of their request."""
         self._held: Mapping[str, ConditionReason] = {}
         """Why requests wait, by their names, as of the last plan."""
-        self._pauses = Backoff()
+        self._backoff = Backoff()
         self._pruning: asyncio.Task[None] | None = None
         self.planned_at = time.monotonic()
         """When the loop last came by."""
@@ -95,26 +106,26 @@ class Reconciler:
         Raises:
             KubeError: where the API server is away or the CRD is not there.
         """
-        view = self._view
+        cache = self._cache
         jobs, pods, refusals = await asyncio.gather(
             self._cluster.list_jobs(), self._cluster.list_pods(), self._refusals()
         )
         for body in jobs:
-            view.see_job(body)
+            cache.see_job(body)
         found, version = set[str](), 0
         async for page in self._cluster.list_requests():
             for body in page:
-                view.see_request(body)
+                cache.see_request(body)
             self._settle()
             found |= {body["metadata"]["uid"] for body in page}
             version = page.resource_version
         for body in pods:
-            view.canary.exists(names.PODS, int(body["metadata"]["resourceVersion"]))
-            view.see_pod(body)
+            cache.watch_health.exists(names.PODS, int(body["metadata"]["resourceVersion"]))
+            cache.see_pod(body)
         for body in refusals:
-            view.see_refusal(body)
-        view.keep_requests(found, version)
-        view.keep_jobs({body["metadata"]["uid"] for body in jobs}, jobs.resource_version)
+            cache.see_refusal(body)
+        cache.keep_requests(found, version)
+        cache.keep_jobs({body["metadata"]["uid"] for body in jobs}, jobs.resource_version)
         return len(found), len(jobs)
 
     async def _refusals(self) -> list[Manifest]:
@@ -131,22 +142,22 @@ class Reconciler:
 
     def _settle(self) -> None:
         """Keep no more than is needed of what nothing is left to do for."""
-        view = self._view
+        cache = self._cache
         found = plan(
-            PlanInput(list(view.requests.values()), view.jobs),
-            self._settings.triggers,
+            PlanInput(list(cache.requests.values()), cache.jobs),
+            self._triggers,
             self._clock(),
         )
         for step in found.steps:
             if isinstance(step, Settle):
-                view.settle(step.request)
+                cache.settle(step.request)
 
     async def run(self) -> None:
         """Plan at each change, for ever."""
         async with asyncio.TaskGroup() as group:
             while True:
                 began = time.monotonic()
-                self._view.changed.clear()
+                self._cache.changed.clear()
                 timeout = self.dispatch(group)
                 self.planned_at = time.monotonic()
                 await asyncio.sleep((self.planned_at - began) * (1 / PLANNING_SHARE - 1))
@@ -154,37 +165,37 @@ class Reconciler:
                     async with asyncio.timeout(
                         timeout
                     ):  # wait_for would swallow a stop that comes with a change
-                        await self._view.changed.wait()
+                        await self._cache.changed.wait()
                 except TimeoutError:
                     logger.debug("Looking again at what waits for its time.")
 
     def counts(self) -> WorkCounts:
         """Count the requests by state, as they are now."""
-        return self._view.counts(self._held)
+        return self._cache.counts(self._held)
 
     def dispatch(self, group: asyncio.TaskGroup) -> float | None:
         """Plan once and start the steps; give in how many seconds to look again, None for not before a change."""
-        view, now = self._view, self._clock()
+        cache, now = self._cache, self._clock()
         launching = {uid for uid, step in self._busy.items() if isinstance(step, Launch)}
-        gathered = PlanInput(
-            list(view.requests.values()), view.jobs, view.past(), launching, self._set_aside()
+        plan_input = PlanInput(
+            list(cache.requests.values()), cache.jobs, cache.past(), launching, self._set_aside()
         )
-        found = plan(gathered, self._settings.triggers, now)
-        give_way = self._precedence.wait_seconds()
+        found = plan(plan_input, self._triggers, now)
+        give_way = self._write_priority.wait_seconds()
         for step in found.steps:
             uid = step.request.uid
             if isinstance(step, Settle):
-                view.settle(step.request)
+                cache.settle(step.request)
             elif not (
                 uid in self._busy
-                or self._pauses.hold(step.request)
+                or self._backoff.hold(step.request)
                 or (give_way and only_tells(step))
             ):
                 self._busy[uid] = step
                 group.create_task(self._attempt(step))
         self._prune(group, now)
         self._held = found.held
-        waits = [*self._pauses.seconds_left(view.requests)]
+        waits = [*self._backoff.seconds_left(cache.requests)]
         if give_way:
             waits.append(give_way)
         if found.wake_at:
@@ -199,14 +210,14 @@ class Reconciler:
         """
         refused = (
             uid
-            for uid, request in self._view.requests.items()
-            if request.refused and self._pauses.hold(request)
+            for uid, request in self._cache.requests.items()
+            if request.refused and self._backoff.hold(request)
         )
         return set(islice(refused, REFUSED_ASIDE))
 
     async def _attempt(self, step: Step) -> None:
         """Carry out a step; where it fails, its request has a pause."""
-        request, pauses = step.request, self._pauses
+        request, pauses = step.request, self._backoff
         try:
             await self._carry_out(step)
             pauses.end(request)
@@ -217,7 +228,7 @@ class Reconciler:
             )
         except NotFoundError:
             pauses.end(request)
-            self._view.forget_request(request.uid)
+            self._cache.forget_request(request.uid)
         except ApiServerUnavailableError as error:
             logger.warning(
                 "%s: %s Trying again in %.1f s.", request.key, error, pauses.away(request)
@@ -236,32 +247,30 @@ class Reconciler:
             )
         finally:
             del self._busy[request.uid]
-            self._view.changed.set()
+            self._cache.changed.set()
 
     async def _carry_out(self, step: Step) -> None:
         """Carry out a step once it has a place; one that only tells is planned anew where something else goes first."""
         if isinstance(step, Launch):
-            with self._precedence.first():
+            with self._write_priority.first():
                 async with self._places:
-                    await self._worker.carry_out(step)
+                    await self._executor.carry_out(step)
         elif only_tells(step):
             async with self._telling:
-                if not self._precedence.wait_seconds():
-                    await self._worker.carry_out(step)
+                if not self._write_priority.wait_seconds():
+                    await self._executor.carry_out(step)
         else:
             async with self._aside if isinstance(step, Conclude | RecordOutcome) else self._places:
-                await self._worker.carry_out(step)
+                await self._executor.carry_out(step)
 
     def _prune(self, group: asyncio.TaskGroup, now: datetime) -> None:
         """Start to delete what is kept no longer."""
         if self._pruning and not self._pruning.done():
             return
-        view, settings = self._view, self._settings
-        busy = {request.name for request in view.requests.values() if not request.finished}
-        if chosen := prunable(
-            view.settled.values(), settings.retention, settings.triggers, busy, now
-        ):
-            self._pruning = group.create_task(self._worker.prune(chosen))
+        cache = self._cache
+        busy = {request.name for request in cache.requests.values() if not request.finished}
+        if chosen := prunable(cache.settled.values(), self._retention, self._triggers, busy, now):
+            self._pruning = group.create_task(self._executor.prune(chosen))
 
 
 def only_tells(step: Step) -> bool:

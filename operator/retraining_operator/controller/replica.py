@@ -11,11 +11,11 @@ import time
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from retraining_operator.context import Context
 from retraining_operator.controller.reconciler import Reconciler, keep_resyncing, seed_until_ready
 from retraining_operator.intake.intake import Intake
 from retraining_operator.kafka.consumer import Consumer
 from retraining_operator.leader.lease import Elector
+from retraining_operator.watch.cache import ClusterCache
 
 SILENT_SECONDS = 60
 """What has not come by for so long hangs: the consumer polls every second, the Lease is tried for every two."""
@@ -26,13 +26,14 @@ class Replica:
 
     def __init__(
         self,
-        context: Context,
+        *,
+        cache: ClusterCache,
         reconciler: Reconciler,
         consumer: Consumer,
         elector: Elector,
         intake: Intake,
     ) -> None:
-        self._view = context.view
+        self._cache = cache
         self._intake = intake
         self._reconciler = reconciler
         self._consumer = consumer
@@ -89,13 +90,17 @@ class Replica:
     def alive(self) -> str | None:
         """Say what hangs, so that a restart helps; the API server or Kafka being away is no reason for one."""
         now = time.monotonic()
-        if trouble := self._view.canary.trouble():
+        if trouble := self._cache.watch_health.trouble():
             return trouble
         if silent(self._elector.tried_at, now):
             return "the Lease is neither renewed nor looked at any more"
         if self.acting and silent(self._consumer.polled_at, now):
             return "the consumer does not poll Kafka any more"
-        if self.acting and self._view.changed.is_set() and silent(self._reconciler.planned_at, now):
+        if (
+            self.acting
+            and self._cache.changed.is_set()
+            and silent(self._reconciler.planned_at, now)
+        ):
             return "the reconciler does not come by any more, though something has changed"
         return None
 

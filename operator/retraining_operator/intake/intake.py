@@ -17,8 +17,7 @@ from tenacity import AsyncRetrying, retry_if_exception_type, wait_random_exponen
 
 from retraining_operator.api.request import Manifest, build_request, same_trigger
 from retraining_operator.api.trigger import Malformed, MalformedRecordError
-from retraining_operator.context import Context
-from retraining_operator.fault_injection import Point
+from retraining_operator.fault_injection import FaultInjection, Point
 from retraining_operator.intake.backpressure import Backpressure, BackpressureReason
 from retraining_operator.intake.catch_up import catch_up
 from retraining_operator.intake.handled_offsets import HandledOffsets
@@ -37,7 +36,10 @@ from retraining_operator.kube.client import (
     RequestRefusedError,
 )
 from retraining_operator.observability.gauges import IntakeState
-from retraining_operator.observability.metrics import ACCEPTED, DUPLICATE, SKIPPED
+from retraining_operator.observability.metrics import ACCEPTED, DUPLICATE, SKIPPED, Metrics
+from retraining_operator.priority import WritePriority
+from retraining_operator.settings import Settings
+from retraining_operator.watch.cache import ClusterCache
 
 logger = logging.getLogger(__name__)
 
@@ -55,21 +57,28 @@ Answer = TypeVar("Answer")
 class Intake:
     """Turns records into RetrainRequests."""
 
-    def __init__(self, context: Context, cluster: KubeClient) -> None:
+    def __init__(  # noqa: PLR0913  # all that it works with, by keyword
+        self,
+        *,
+        cluster: KubeClient,
+        cache: ClusterCache,
+        metrics: Metrics,
+        write_priority: WritePriority,
+        fault_injection: FaultInjection,
+        settings: Settings,
+    ) -> None:
         self._cluster = cluster
-        self._view = context.view
-        self._metrics = context.metrics
-        self._crashes = context.crashes
-        self._precedence = context.precedence
-        self._max_waiting = context.settings.triggers.max_waiting
+        self._view = cache
+        self._metrics = metrics
+        self._crashes = fault_injection
+        self._precedence = write_priority
+        self._max_waiting = settings.triggers.max_waiting
         self._backpressure = Backpressure()
         self._dead_letters = DeadLetters(
-            context.settings.kafka,
+            settings.kafka,
             partial(self._backpressure.hold, BackpressureReason.DEAD_LETTERS),
         )
-        self._ledger = HandledOffsets(
-            cluster, context.settings.ledger_name, context.settings.kafka.topic
-        )
+        self._ledger = HandledOffsets(cluster, settings.ledger_name, settings.kafka.topic)
         self._places = asyncio.Semaphore(PARALLEL_RECORDS)
         self._room = 0
         self._opened = asyncio.Event()

@@ -23,7 +23,6 @@ from typing import Any
 
 from retraining_operator.api import names
 from retraining_operator.api.request import Manifest
-from retraining_operator.context import Context
 from retraining_operator.kube.client import (
     LEASES,
     AlreadyExistsError,
@@ -33,6 +32,8 @@ from retraining_operator.kube.client import (
     NotFoundError,
 )
 from retraining_operator.leader.holder import HolderPod, pod_of
+from retraining_operator.settings import LeaderElection
+from retraining_operator.watch.health import WatchHealth
 
 logger = logging.getLogger(__name__)
 
@@ -136,18 +137,26 @@ def build_lease(move: Move, before: Lease | None, me: str, seconds: int, now: da
 class Elector:
     """Gets the Lease, keeps it, and gives it back."""
 
-    def __init__(self, cluster: KubeClient, context: Context, me: str) -> None:
+    def __init__(
+        self,
+        *,
+        cluster: KubeClient,
+        settings: LeaderElection,
+        watch_health: WatchHealth,
+        identity: str,
+    ) -> None:
         """Elect this process.
 
         Args:
             cluster: a connection of its own, so that no burst of other calls holds a renewal up.
-            context: with the settings, and with what is told of the Lease's versions.
-            me: this process' name, its alone.
+            settings: the times.
+            watch_health: told of the Lease's versions.
+            identity: this process' name, its alone.
         """
         self._cluster = cluster
-        self._settings = context.settings.leader_election
-        self._canary = context.view.canary
-        self._me = me
+        self._settings = settings
+        self._watch_health = watch_health
+        self._me = identity
         self._holder_pod = HolderPod(cluster)
         self._seen: LeaseObservation | None = None
         self._renewed_at = 0.0
@@ -301,7 +310,7 @@ class Elector:
     def _see(self, body: Manifest) -> None:
         lease = read_lease(body, self._settings.lease_duration_seconds)
         self._seen = sight(self._seen, lease, time.monotonic())
-        self._canary.exists(LEASES.plural, int(lease.version))
+        self._watch_health.exists(LEASES.plural, int(lease.version))
 
     async def _release(self) -> None:
         """Give the Lease back, so that another one need not wait for its end."""

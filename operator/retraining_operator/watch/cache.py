@@ -31,7 +31,7 @@ class ClusterCache:
     """Requests, and for each task their Jobs, by the request's uid."""
 
     def __init__(self) -> None:
-        self.canary = WatchHealth()
+        self.watch_health = WatchHealth()
         """Told of each version of a request or Job that comes in here: the watch must bring it as well."""
         self.requested = RequestedPositions()
         self.requests: dict[str, RetrainRequest] = {}
@@ -50,7 +50,7 @@ class ClusterCache:
         """Take in a request that was listed, watched or written."""
         self.requested.add(body)
         request = read_request(body)
-        self.canary.exists(names.PLURAL, request.resource_version)
+        self.watch_health.exists(names.PLURAL, request.resource_version)
         self._judged_at = max(self._judged_at, judged_at(request))
         known = self.requests.get(request.uid)
         newest = self.settled.get(request.uid) or known
@@ -64,7 +64,7 @@ class ClusterCache:
         job = read_job(body)
         if job is None:
             return
-        self.canary.exists(names.JOBS, job.resource_version)
+        self.watch_health.exists(names.JOBS, job.resource_version)
         jobs = self.jobs[job.task]
         known = jobs.get(job.request_uid)
         if known is None or job.resource_version > known.resource_version:

@@ -5,83 +5,104 @@ Each takes one event into the view.
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import platform
+from dataclasses import dataclass
 from typing import Any, cast
 
 import kopf
 
 from retraining_operator.api import names
-from retraining_operator.context import Context
 from retraining_operator.kube.client import EVENTS, LEASES, PAGE_OBJECTS, REFUSAL_EVENTS
+from retraining_operator.watch.cache import ClusterCache
 
 RETRY_SECONDS = 3
 """How soon kopf asks an API server again that was away."""
 
 
-async def watch(context: Context) -> None:
-    """Run kopf. On a signal it sets `stopping` and returns."""
+@dataclass
+class Memo:
+    """What the handlers work with; kopf passes it to each of them.
+
+    Args:
+        cache: The watched objects.
+        stopping: Set when the process is asked to stop.
+    """
+
+    cache: ClusterCache
+    stopping: asyncio.Event
+
+
+async def watch(memo: Memo, namespace: str, *, has_lease: bool) -> None:
+    """Run kopf until a signal stops it.
+
+    Args:
+        memo: The cache that is updated, and the event that is set when kopf stops.
+        namespace: The namespace to watch.
+        has_lease: Whether there is a Lease to watch, because leader election is enabled.
+    """
     await kopf.operator(
-        registry=build_registry(election=context.settings.leader_election.enabled),
+        registry=build_registry(has_lease=has_lease),
         settings=build_settings(),
-        memo=context,
-        namespaces=[context.settings.namespace],
+        memo=memo,
+        namespaces=[namespace],
         identity=cast(
             "Any", platform.node()
         ),  # kopf's own guess needs the user's name, and a bare uid has none
     )
-    context.stopping.set()
+    memo.stopping.set()
 
 
-async def observe_request(event: kopf.RawEvent, memo: Context, **_: Any) -> None:
+async def observe_request(event: kopf.RawEvent, memo: Memo, **_: Any) -> None:
     """Take in what became of a RetrainRequest."""
     came_back(names.PLURAL, event, memo)
     if event["type"] == "DELETED":
-        memo.view.lose_request(event["object"])
+        memo.cache.lose_request(event["object"])
     else:
-        memo.view.see_request(event["object"])
+        memo.cache.see_request(event["object"])
 
 
-async def observe_job(event: kopf.RawEvent, memo: Context, **_: Any) -> None:
+async def observe_job(event: kopf.RawEvent, memo: Memo, **_: Any) -> None:
     """Take in what became of a Job."""
     came_back(names.JOBS, event, memo)
     if event["type"] == "DELETED":
-        memo.view.forget_job(event["object"])
+        memo.cache.forget_job(event["object"])
     else:
-        memo.view.see_job(event["object"])
+        memo.cache.see_job(event["object"])
 
 
-async def observe_pod(event: kopf.RawEvent, memo: Context, **_: Any) -> None:
+async def observe_pod(event: kopf.RawEvent, memo: Memo, **_: Any) -> None:
     """Take in what a pod waits for and how its trainer ended; also from the last word of a pod that is gone."""
     came_back(names.PODS, event, memo)
-    memo.view.see_pod(event["object"], gone=event["type"] == "DELETED")
+    memo.cache.see_pod(event["object"], gone=event["type"] == "DELETED")
 
 
-async def observe_refusal(event: kopf.RawEvent, memo: Context, **_: Any) -> None:
+async def observe_refusal(event: kopf.RawEvent, memo: Memo, **_: Any) -> None:
     """Record that the API server has refused a Job's pod.
 
     The watch health does not cover these Events, because days may pass without one. Each
     resynchronization lists them.
     """
-    memo.view.see_refusal(event["object"], gone=event["type"] == "DELETED")
+    memo.cache.see_refusal(event["object"], gone=event["type"] == "DELETED")
 
 
-async def observe_lease(event: kopf.RawEvent, memo: Context, **_: Any) -> None:
+async def observe_lease(event: kopf.RawEvent, memo: Memo, **_: Any) -> None:
     """Notice that the watch is alive: the Lease changes every few seconds, even where nothing else does."""
     came_back(LEASES.plural, event, memo)
 
 
-def came_back(kind: str, event: kopf.RawEvent, memo: Context) -> None:
+def came_back(kind: str, event: kopf.RawEvent, memo: Memo) -> None:
     """Tell the canary what the watch has brought."""
-    memo.view.canary.came_back(kind, int(event["object"]["metadata"]["resourceVersion"]))
+    memo.cache.watch_health.came_back(kind, int(event["object"]["metadata"]["resourceVersion"]))
 
 
-async def begin_stop(memo: Context, **_: Any) -> None:
+async def begin_stop(memo: Memo, **_: Any) -> None:
     """Let the other tasks stop together with kopf."""
     memo.stopping.set()
 
 
-def build_registry(*, election: bool) -> kopf.OperatorRegistry:
+def build_registry(*, has_lease: bool) -> kopf.OperatorRegistry:
     """Register the handlers in a registry of our own, so that importing this module does nothing.
 
     Plain events and nothing else: they write no annotation, need no finalizer, and what they would
@@ -95,7 +116,7 @@ def build_registry(*, election: bool) -> kopf.OperatorRegistry:
     kopf.on.event("batch", "v1", "jobs", labels=mine, registry=registry)(observe_job)
     kopf.on.event("", "v1", "pods", labels=mine, registry=registry)(observe_pod)
     kopf.on.event(*EVENTS, registry=registry)(observe_refusal)
-    if election:
+    if has_lease:
         kopf.on.event(*LEASES, registry=registry)(observe_lease)
     return registry
 

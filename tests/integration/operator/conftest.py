@@ -9,19 +9,16 @@ import subprocess
 import sys
 import uuid
 from collections.abc import AsyncIterator, Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from retraining_operator.context import Context
-from retraining_operator.controller.executor import Executor
 from retraining_operator.controller.reconciler import Reconciler
 from retraining_operator.kube.client import KubeClient, connect
-from retraining_operator.kube.event_recorder import EventRecorder
 from retraining_operator.priority import LINGER_SECONDS
 from retraining_operator.settings import Settings
+from tests.integration.operator.parts import Parts
 from tests.integration.operator.runs import Start, free_port
 from tests.integration.operator.topic import Topic
 from tests.system import endpoints, environment
@@ -101,9 +98,9 @@ async def cluster(settings: Settings) -> AsyncIterator[KubeClient]:
 
 
 @pytest.fixture
-def context(settings: Settings) -> Context:
-    """Give a process' worth of state."""
-    return Context(settings)
+def parts(settings: Settings) -> Parts:
+    """Return what the loops of one process share."""
+    return Parts(settings)
 
 
 @pytest.fixture
@@ -151,17 +148,6 @@ def operator(settings: Settings, tmp_path: Path) -> Iterator[Start]:
     for process in processes:
         process.kill()
         process.wait()
-
-
-def build_reconciler(context: Context, cluster: KubeClient) -> Reconciler:
-    """Compose a reconciler as `__main__` does."""
-
-    def now() -> datetime:
-        return datetime.now(UTC)
-
-    return Reconciler(
-        context, cluster, Executor(context, cluster, EventRecorder(cluster, "test"), now), now
-    )
 
 
 async def reconcile(reconciler: Reconciler) -> None:

@@ -11,12 +11,12 @@ import pytest
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.admin import NewTopic
 
-from retraining_operator.context import Context
 from retraining_operator.kafka.consumer import Consumer
 from retraining_operator.kafka.progress import PartitionProgress
 from retraining_operator.kube.client import KubeClient
 from retraining_operator.observability.metrics import Metrics
 from retraining_operator.settings import Settings
+from tests.integration.operator.parts import Parts
 from tests.integration.operator.topic import Topic, listening, until
 from tests.system.kubectl import Kubectl
 
@@ -218,8 +218,8 @@ async def test_rebalance_in_the_middle_of_a_batch_loses_and_doubles_nothing(
         async with listening(settings, cluster) as second:
             await until(lambda: handled(second) >= 40)  # two of the partitions have moved
             while handled(first) < 80:
-                for uid in list(first.view.requests):
-                    first.view.forget_request(uid)  # as if each had its Job
+                for uid in list(first.cache.requests):
+                    first.cache.forget_request(uid)  # as if each had its Job
                 await asyncio.sleep(0.1)
             await until(lambda: [topic.committed(partition=n) for n in range(4)] == [20] * 4)
     places = [
@@ -233,17 +233,17 @@ def trigger_of(item: dict[str, Any]) -> dict[str, Any]:
     return dict(item["spec"]["trigger"])
 
 
-def handled(context: Context, *outcomes: str) -> float:
+def handled(parts: Parts, *outcomes: str) -> float:
     values = (
-        context.metrics.registry.get_sample_value("retraining_triggers_total", {"outcome": outcome})
+        parts.metrics.registry.get_sample_value("retraining_triggers_total", {"outcome": outcome})
         for outcome in outcomes or ("accepted", "duplicate", "skipped")
     )
     return sum(value or 0 for value in values)
 
 
-def held(context: Context) -> bool:
+def held(parts: Parts) -> bool:
     labels = {"reason": "too_many_waiting"}
-    return context.metrics.registry.get_sample_value("retraining_consumer_held", labels) == 1
+    return parts.metrics.registry.get_sample_value("retraining_consumer_held", labels) == 1
 
 
 @contextlib.asynccontextmanager

@@ -6,13 +6,12 @@ import json
 import pytest
 from kafka.admin import NewTopic
 
-from retraining_operator.context import Context
-from retraining_operator.intake.intake import Intake
 from retraining_operator.kafka import dead_letters
 from retraining_operator.kafka.partition_reader import UndecodableBatch
 from retraining_operator.kafka.record_batch import Fault
 from retraining_operator.kube.client import KubeClient
 from retraining_operator.settings import Settings
+from tests.integration.operator.parts import Parts, build_intake
 from tests.integration.operator.topic import Topic, listening, until
 from tests.system.kubectl import Kubectl
 
@@ -61,8 +60,8 @@ async def test_batch_that_cannot_be_decoded_goes_there_with_its_range_also_to_a_
         dead.admin,
         lambda admin: admin.create_topics([NewTopic(dead.name, 1, 1, topic_configs=codec)]),
     )
-    context = Context(with_dead_letters)
-    intake = Intake(context, cluster)
+    parts = Parts(with_dead_letters)
+    intake = build_intake(parts, cluster)
     intake.open()
     fit, huge = (UndecodableBatch(topic.name, 0, at, at + 4, Fault.CHECKSUM, "spoilt", b"raw" * size)
                  for at, size in ((5, 1), (10, 700_000)))  # fmt: skip
@@ -76,7 +75,7 @@ async def test_batch_that_cannot_be_decoded_goes_there_with_its_range_also_to_a_
         assert headers["retraining-fault"] == b"checksum"
         assert int(headers["retraining-first-offset"]) == batch.first_offset
         assert int(headers["retraining-last-offset"]) == batch.offset
-    value = context.metrics.registry.get_sample_value
+    value = parts.metrics.registry.get_sample_value
     assert value("retraining_consumer_skipped_batches_total", {"reason": "checksum"}) == 2
 
 
@@ -92,11 +91,11 @@ async def test_missing_dead_letter_topic_holds_the_record_and_not_those_behind_i
     monkeypatch.setattr(dead_letters, "SEND_SECONDS", 1.0)
     monkeypatch.setattr(dead_letters, "PAUSE_SECONDS", 0.5)
     await asyncio.to_thread(topic.send, DRIFT, b"drift!", DRIFT)
-    async with listening(with_dead_letters, cluster) as context:
+    async with listening(with_dead_letters, cluster) as parts:
         await until(lambda: topic.committed() == 1)
         await asyncio.to_thread(topic.send, DRIFT)
         await until(lambda: made(namespace) == 3)
-        assert context.metrics.registry.get_sample_value("retraining_dead_letters_open") == 1
+        assert parts.metrics.registry.get_sample_value("retraining_dead_letters_open") == 1
     assert topic.committed() == 1
     assert len([line for line in caplog.messages if "kafka.deadLetterTopic" in line]) == 1
     await asyncio.to_thread(namespace, "delete", "retrainrequests", "--all")

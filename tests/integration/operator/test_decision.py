@@ -14,11 +14,11 @@ from retraining_operator.api.job_manifest import build_job
 from retraining_operator.api.outcome import JobOutcome
 from retraining_operator.api.request import read_request
 from retraining_operator.api.status import finished
-from retraining_operator.context import Context
 from retraining_operator.contract import ApprovalDecision, Result
 from retraining_operator.kube.client import JOBS, KubeClient
 from retraining_operator.settings import Settings
-from tests.integration.operator.conftest import build_reconciler, reconcile
+from tests.integration.operator.conftest import reconcile
+from tests.integration.operator.parts import Parts, build_reconciler
 from tests.system.kubectl import Kubectl, wait_for
 
 DECISION = "retraining.dev/decision"
@@ -46,9 +46,9 @@ def promoted(namespace: Kubectl) -> tuple[str, str]:
     return next((c["status"], c["reason"]) for c in conditions if c["type"] == "Promoted")
 
 
-async def pass_by(context: Context, cluster: KubeClient, passes: int = 3) -> None:
+async def pass_by(parts: Parts, cluster: KubeClient, passes: int = 3) -> None:
     """Make a few passes, as an operator that has just started would."""
-    reconciler = build_reconciler(context, cluster)
+    reconciler = build_reconciler(parts, cluster)
     await reconciler.seed()
     for _ in range(passes):
         await reconcile(reconciler)
@@ -125,7 +125,7 @@ async def test_annotation_becomes_one_job_whoever_sees_it(
     namespace: Kubectl, cluster: KubeClient, settings: Settings, asked: dict[str, Any]
 ) -> None:
     annotate(namespace, "approve by Jane Doe")
-    await asyncio.gather(*(pass_by(Context(settings), cluster) for _ in range(3)))
+    await asyncio.gather(*(pass_by(Parts(settings), cluster) for _ in range(3)))
     [job] = namespace.items("jobs")
     assert job["metadata"]["ownerReferences"][0]["uid"] == asked["metadata"]["uid"]
     [container] = job["spec"]["template"]["spec"]["containers"]
@@ -142,11 +142,11 @@ async def test_annotation_becomes_one_job_whoever_sees_it(
 
 @pytest.mark.usefixtures("asked")
 async def test_without_a_decision_no_job_is_created(
-    namespace: Kubectl, cluster: KubeClient, context: Context
+    namespace: Kubectl, cluster: KubeClient, parts: Parts
 ) -> None:
-    await pass_by(context, cluster)
+    await pass_by(parts, cluster)
     annotate(namespace, "perhaps")
-    await pass_by(context, cluster)
+    await pass_by(parts, cluster)
     assert namespace.items("jobs") == []
     assert promoted(namespace) == ("Unknown", "AwaitingDecision")
     assert "approve or reject" in namespace("describe", "rtr", "asked")
@@ -155,7 +155,7 @@ async def test_without_a_decision_no_job_is_created(
 async def test_job_that_was_created_before_a_crash_keeps_its_decision(
     namespace: Kubectl,
     cluster: KubeClient,
-    context: Context,
+    parts: Parts,
     settings: Settings,
     asked: dict[str, Any],
 ) -> None:
@@ -163,7 +163,7 @@ async def test_job_that_was_created_before_a_crash_keeps_its_decision(
         read_request(asked), settings, Approval(ApprovalDecision.APPROVE, "Jane Doe")
     )
     annotate(namespace, "reject by Joe")
-    reconciler = build_reconciler(context, cluster)
+    reconciler = build_reconciler(parts, cluster)
     await reconciler.seed()
     await cluster.create(
         JOBS, manifest
@@ -177,7 +177,7 @@ async def test_job_that_was_created_before_a_crash_keeps_its_decision(
 async def test_foreign_job_of_that_name_decides_nothing(
     namespace: Kubectl,
     cluster: KubeClient,
-    context: Context,
+    parts: Parts,
     settings: Settings,
     asked: dict[str, Any],
 ) -> None:
@@ -185,18 +185,18 @@ async def test_foreign_job_of_that_name_decides_nothing(
     del manifest["metadata"]["ownerReferences"]
     await cluster.create(JOBS, manifest)
     annotate(namespace, "approve")
-    await pass_by(context, cluster)
+    await pass_by(parts, cluster)
     assert promoted(namespace) == ("False", "JobNameTaken")
 
 
 @pytest.mark.usefixtures("asked")
 async def test_decision_ends_in_the_status_and_a_later_one_is_said_once(
-    namespace: Kubectl, cluster: KubeClient, context: Context
+    namespace: Kubectl, cluster: KubeClient, parts: Parts
 ) -> None:
     annotate(namespace, "approve by Jane Doe")
-    await pass_by(context, cluster)
+    await pass_by(parts, cluster)
     end(namespace, promoted=True, version=3)
-    await pass_by(context, cluster)
+    await pass_by(parts, cluster)
     status = namespace.get("retrainrequest", "asked")["status"]
     assert promoted(namespace) == ("True", "Promoted")
     assert status["version"] == 3
@@ -204,8 +204,8 @@ async def test_decision_ends_in_the_status_and_a_later_one_is_said_once(
     [job] = namespace.items("jobs")
     assert job["spec"]["ttlSecondsAfterFinished"]
     annotate(namespace, "reject by Joe")
-    await pass_by(context, cluster)
-    await pass_by(context, cluster)
+    await pass_by(parts, cluster)
+    await pass_by(parts, cluster)
     events = [event["reason"] for event in namespace.items("events.events.k8s.io")]
     assert events.count("DecisionIgnored") == 1
     assert promoted(namespace) == ("True", "Promoted")
@@ -214,12 +214,12 @@ async def test_decision_ends_in_the_status_and_a_later_one_is_said_once(
 
 @pytest.mark.usefixtures("asked")
 async def test_job_that_was_deleted_is_not_created_again(
-    namespace: Kubectl, cluster: KubeClient, context: Context
+    namespace: Kubectl, cluster: KubeClient, parts: Parts
 ) -> None:
     annotate(namespace, "approve")
-    await pass_by(context, cluster)
+    await pass_by(parts, cluster)
     namespace("delete", "jobs", "--all", "--wait=true")
     wait_for("the end of its pods", lambda: not namespace.items("pods"))
-    await pass_by(Context(context.settings), cluster)
+    await pass_by(Parts(parts.settings), cluster)
     assert namespace.items("jobs") == []
     assert promoted(namespace) == ("Unknown", "JobDeleted")

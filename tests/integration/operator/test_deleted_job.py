@@ -10,9 +10,9 @@ from pydantic import SecretStr
 
 from retraining_job.audit.migrations import migrate
 from retraining_job.settings import MigrateSettings
-from retraining_operator.context import Context
 from retraining_operator.kube.client import KubeClient
 from retraining_operator.settings import Settings
+from tests.integration.operator.parts import Parts
 from tests.integration.operator.test_reconciler import apply, reason, settle
 from tests.system.kubectl import Kubectl, wait_for
 
@@ -50,10 +50,10 @@ async def test_verdict_of_a_run_whose_job_was_deleted_comes_from_the_database(
     namespace: Kubectl, cluster: KubeClient, settings: Settings, database_url: str
 ) -> None:
     apply(namespace, "a", "b")
-    await settle(Context(settings), cluster)
+    await settle(Parts(settings), cluster)
     publish(namespace, "a", database_url)
     namespace("delete", "jobs", "--all", "--wait=true")
-    await settle(Context(settings), cluster)
+    await settle(Parts(settings), cluster)
     assert outcome(namespace, "a") == ("True", "Promoted", 7)
     assert outcome(namespace, "b") == ("False", "JobDeleted", None)
     assert namespace.items("jobs") == []
@@ -66,11 +66,11 @@ async def test_pod_that_outlives_its_job_may_come_to_a_verdict_and_keeps_its_pla
     one = settings.model_copy(
         update={"triggers": settings.triggers.model_copy(update={"max_concurrent": 1})}
     )
-    await settle(Context(one), cluster)
+    await settle(Parts(one), cluster)
     [pod] = wait_for("its pod", lambda: namespace.items("pods"))
     namespace("delete", "jobs", "--all", "--cascade=orphan")
     apply(namespace, "b")
-    await settle(Context(one), cluster)
+    await settle(Parts(one), cluster)
     assert outcome(namespace, "a") == ("Unknown", "JobDeleted", None)
     assert (
         pod["metadata"]["name"]
@@ -80,7 +80,7 @@ async def test_pod_that_outlives_its_job_may_come_to_a_verdict_and_keeps_its_pla
 
     publish(namespace, "a", database_url)
     namespace("delete", "pod", pod["metadata"]["name"], "--wait=true")
-    await settle(Context(one), cluster)
+    await settle(Parts(one), cluster)
     assert outcome(namespace, "a") == ("True", "Promoted", 7)
     assert len(namespace.items("jobs")) == 1
     assert reason(namespace, "b") != "Queued"

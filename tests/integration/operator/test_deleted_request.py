@@ -7,13 +7,11 @@ from typing import Any
 import pytest
 
 from retraining_operator.api.names import request_name
-from retraining_operator.context import Context
 from retraining_operator.intake.catch_up import catch_up
-from retraining_operator.intake.intake import Intake
 from retraining_operator.kube.client import KubeClient
 from retraining_operator.settings import Settings
 from retraining_operator.watch.requested_positions import RequestedPositions
-from tests.integration.operator.conftest import build_reconciler
+from tests.integration.operator.parts import Parts, build_intake, build_reconciler
 from tests.integration.operator.test_intake import Record, names
 from tests.integration.operator.test_process import start  # noqa: F401  # a fixture
 from tests.integration.operator.topic import Topic
@@ -43,36 +41,36 @@ def test_request_that_is_deleted_while_no_operator_runs_is_not_created_again(
 
 
 async def test_request_that_is_deleted_after_the_next_start_is_not_created_again(
-    namespace: Kubectl, cluster: KubeClient, settings: Settings, context: Context
+    namespace: Kubectl, cluster: KubeClient, settings: Settings, parts: Parts
 ) -> None:
-    await Intake(Context(settings), cluster).accept(
+    await build_intake(Parts(settings), cluster).accept(
         [Record(1)], None
     )  # without a topic's id the ledger is not written
-    await build_reconciler(context, cluster).seed()
+    await build_reconciler(parts, cluster).seed()
     await asyncio.to_thread(namespace, "delete", "retrainrequests", "--all")
-    await Intake(context, cluster).accept([Record(1), Record(2)], None)
+    await build_intake(parts, cluster).accept([Record(1), Record(2)], None)
     assert names(namespace) == [request_name("drift", 0, 2, 1_750_000_000_123)]
 
 
 async def test_standby_remembers_what_its_watch_has_shown(
-    namespace: Kubectl, cluster: KubeClient, settings: Settings, context: Context
+    namespace: Kubectl, cluster: KubeClient, settings: Settings, parts: Parts
 ) -> None:
-    await Intake(Context(settings), cluster).accept([Record(1)], None)
+    await build_intake(Parts(settings), cluster).accept([Record(1)], None)
     [body] = namespace.items("retrainrequests")
-    context.view.lose_request(body)  # as the watch's handler does
+    parts.cache.lose_request(body)  # as the watch's handler does
     await asyncio.to_thread(namespace, "delete", "retrainrequests", "--all")
-    await Intake(context, cluster).accept([Record(1)], None)
+    await build_intake(parts, cluster).accept([Record(1)], None)
     assert names(namespace) == []
 
 
 async def test_copy_of_a_trigger_under_another_name_stands_for_nothing(
-    namespace: Kubectl, cluster: KubeClient, settings: Settings, context: Context
+    namespace: Kubectl, cluster: KubeClient, settings: Settings, parts: Parts
 ) -> None:
-    await Intake(Context(settings), cluster).accept([Record(1)], None)
+    await build_intake(Parts(settings), cluster).accept([Record(1)], None)
     [body] = namespace.items("retrainrequests")
     await asyncio.to_thread(namespace, "delete", "retrainrequests", "--all")
-    context.view.lose_request({**body, "metadata": {**body["metadata"], "name": "a-copy"}})
-    elsewhere = Intake(context, cluster)
+    parts.cache.lose_request({**body, "metadata": {**body["metadata"], "name": "a-copy"}})
+    elsewhere = build_intake(parts, cluster)
     elsewhere._prepared = True  # as if the history had nothing
     await elsewhere._ledger.reload()
     await elsewhere.accept([Record(1)], None)

@@ -16,8 +16,6 @@ from kafka.consumer.fetcher import ConsumerRecord
 from retraining_operator.api.conditions import one_line
 from retraining_operator.api.job_manifest import InvalidRequestError, build_job
 from retraining_operator.api.request import Manifest, read_request
-from retraining_operator.context import Context
-from retraining_operator.intake.intake import Intake
 from retraining_operator.kube.client import (
     CONNECTIONS,
     JOBS,
@@ -28,6 +26,7 @@ from retraining_operator.kube.client import (
 )
 from retraining_operator.observability.metrics import ACCEPTED
 from retraining_operator.settings import Settings
+from tests.integration.operator.parts import Parts, build_intake
 from tests.integration.operator.test_intake import count
 from tests.system.endpoints import broker
 from tests.system.kubectl import Kubectl
@@ -61,10 +60,10 @@ async def test_every_record_is_a_request_or_one_sentence(
     received: list[ConsumerRecord],
     namespace: Kubectl,
     cluster: KubeClient,
-    context: Context,
+    parts: Parts,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    intake = Intake(context, cluster)
+    intake = build_intake(parts, cluster)
     with caplog.at_level(logging.INFO, "retraining_operator"):
         for start in range(0, RECORDS, 400):
             await intake.accept(received[start : start + 400], "made-once")
@@ -72,7 +71,7 @@ async def test_every_record_is_a_request_or_one_sentence(
     assert [(line, flaw(line)) for line in refusals if flaw(line)] == []
     accepted = namespace("get", "retrainrequests", "--output", "name").splitlines()
     assert len(accepted) + len(refusals) == RECORDS
-    assert len(accepted) == count(context, ACCEPTED) > 0
+    assert len(accepted) == count(parts, ACCEPTED) > 0
 
 
 async def test_every_spec_becomes_a_job_or_one_sentence(

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from prometheus_client import generate_latest
 
 from retraining_operator.api.names import request_name
-from retraining_operator.context import Context
 from retraining_operator.intake.intake import PARALLEL_RECORDS, Intake
 from retraining_operator.kube.client import REQUESTS, KubeClient
 from retraining_operator.settings import Settings
+from tests.integration.operator.parts import Parts, build_intake
 from tests.integration.operator.topic import until
 from tests.system.kubectl import Kubectl, wait_for
 
@@ -31,8 +31,8 @@ def names(namespace: Kubectl) -> list[str]:
     return [item["metadata"]["name"] for item in namespace.items("retrainrequests")]
 
 
-def count(context: Context, outcome: str) -> float:
-    lines = generate_latest(context.metrics.registry).decode().splitlines()
+def count(parts: Parts, outcome: str) -> float:
+    lines = generate_latest(parts.metrics.registry).decode().splitlines()
     series = f'retraining_triggers_total{{outcome="{outcome}"}}'
     return next(float(line.split()[-1]) for line in lines if line.startswith(series))
 
@@ -42,57 +42,57 @@ def held(intake: Intake, reason: str) -> bool:
 
 
 async def test_record_that_comes_twice_is_one_request(
-    namespace: Kubectl, cluster: KubeClient, context: Context
+    namespace: Kubectl, cluster: KubeClient, parts: Parts
 ) -> None:
-    intake = Intake(context, cluster)
+    intake = build_intake(parts, cluster)
     await intake.accept([Record(1), Record(2)])
     await intake.accept([Record(1), Record(2), Record(3)])
     assert names(namespace) == sorted(
         request_name("drift", 0, offset, 1_750_000_000_123) for offset in (1, 2, 3)
     )
-    assert (count(context, "accepted"), count(context, "skipped")) == (3, 2)
+    assert (count(parts, "accepted"), count(parts, "skipped")) == (3, 2)
 
 
 async def test_record_that_the_ledger_does_not_know_is_found_by_its_name(
-    namespace: Kubectl, cluster: KubeClient, context: Context
+    namespace: Kubectl, cluster: KubeClient, parts: Parts
 ) -> None:
-    await Intake(context, cluster).accept([Record(1), Record(2)], None)
-    await Intake(context, cluster).accept([Record(1), Record(2)], None)
+    await build_intake(parts, cluster).accept([Record(1), Record(2)], None)
+    await build_intake(parts, cluster).accept([Record(1), Record(2)], None)
     assert len(names(namespace)) == 2
-    assert (count(context, "accepted"), count(context, "duplicate")) == (2, 2)
+    assert (count(parts, "accepted"), count(parts, "duplicate")) == (2, 2)
 
 
 async def test_two_consumers_of_one_record_make_one_request(
-    namespace: Kubectl, cluster: KubeClient, context: Context
+    namespace: Kubectl, cluster: KubeClient, parts: Parts
 ) -> None:
-    intakes = [Intake(context, cluster) for _ in range(4)]
+    intakes = [build_intake(parts, cluster) for _ in range(4)]
     await asyncio.gather(
         *(intake.accept([Record(offset) for offset in range(10)]) for intake in intakes)
     )
     assert len(names(namespace)) == 10
-    assert (count(context, "accepted"), count(context, "duplicate")) == (10, 30)
+    assert (count(parts, "accepted"), count(parts, "duplicate")) == (10, 30)
 
 
 async def test_topic_that_was_made_again_gives_new_requests(
-    namespace: Kubectl, cluster: KubeClient, context: Context
+    namespace: Kubectl, cluster: KubeClient, parts: Parts
 ) -> None:
-    intake = Intake(context, cluster)
+    intake = build_intake(parts, cluster)
     await intake.accept([Record(1)])
     await intake.accept([Record(1, timestamp=1_760_000_000_000)])
     assert len(names(namespace)) == 2
 
 
 async def test_malformed_record_does_not_stop_the_batch(
-    namespace: Kubectl, cluster: KubeClient, context: Context
+    namespace: Kubectl, cluster: KubeClient, parts: Parts
 ) -> None:
-    intake = Intake(context, cluster)
+    intake = build_intake(parts, cluster)
     await intake.accept([Record(1), Record(2, b"drift!"), Record(3, None), Record(4)])
     assert len(names(namespace)) == 2
-    assert (count(context, "not_json"), count(context, "empty")) == (1, 1)
+    assert (count(parts, "not_json"), count(parts, "empty")) == (1, 1)
 
 
 async def test_foreign_object_of_the_same_name_is_no_duplicate(
-    cluster: KubeClient, context: Context
+    cluster: KubeClient, parts: Parts
 ) -> None:
     metadata = {"name": request_name("drift", 0, 1, 1_750_000_000_123)}
     body = {
@@ -102,26 +102,26 @@ async def test_foreign_object_of_the_same_name_is_no_duplicate(
         "spec": {},
     }
     await cluster.create(REQUESTS, body)
-    await Intake(context, cluster).accept([Record(1)])
-    assert (count(context, "duplicate"), count(context, "refused")) == (0, 1)
+    await build_intake(parts, cluster).accept([Record(1)])
+    assert (count(parts, "duplicate"), count(parts, "refused")) == (0, 1)
 
 
 async def test_records_stay_in_kafka_while_too_many_requests_wait(
     namespace: Kubectl, cluster: KubeClient, settings: Settings
 ) -> None:
     triggers = settings.triggers.model_copy(update={"max_waiting": 2})
-    context = Context(settings.model_copy(update={"triggers": triggers}))
-    intake = Intake(context, cluster)
+    parts = Parts(settings.model_copy(update={"triggers": triggers}))
+    intake = build_intake(parts, cluster)
     accepting = asyncio.create_task(intake.accept([Record(offset) for offset in range(40)]))
     await until(lambda: held(intake, "too_many_waiting"))
     made = names(namespace)
     assert 2 <= len(made) <= 2 + PARALLEL_RECORDS
-    for uid in list(context.view.requests):
-        context.view.forget_request(uid)  # as if each had its Job
+    for uid in list(parts.cache.requests):
+        parts.cache.forget_request(uid)  # as if each had its Job
     while not accepting.done():
         await asyncio.sleep(0.1)
-        for uid in list(context.view.requests):
-            context.view.forget_request(uid)
+        for uid in list(parts.cache.requests):
+            parts.cache.forget_request(uid)
     assert (await accepting).open == {}
     assert len(names(namespace)) == 40
     assert not held(intake, "too_many_waiting")
@@ -131,20 +131,20 @@ async def test_no_limit_holds_nothing_back(
     namespace: Kubectl, cluster: KubeClient, settings: Settings
 ) -> None:
     triggers = settings.triggers.model_copy(update={"max_waiting": 0})
-    context = Context(settings.model_copy(update={"triggers": triggers}))
-    await Intake(context, cluster).accept([Record(offset) for offset in range(20)])
+    parts = Parts(settings.model_copy(update={"triggers": triggers}))
+    await build_intake(parts, cluster).accept([Record(offset) for offset in range(20)])
     assert len(names(namespace)) == 20
 
 
 async def test_records_wait_for_an_api_server_that_refuses_them_for_now(
-    namespace: Kubectl, cluster: KubeClient, context: Context
+    namespace: Kubectl, cluster: KubeClient, parts: Parts
 ) -> None:
     quota = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "none"}}
     namespace.apply({**quota, "spec": {"hard": {"count/retrainrequests.retraining.dev": "0"}}})
     wait_for(
         "the quota", lambda: namespace.get("resourcequota", "none").get("status", {}).get("hard")
     )
-    intake = Intake(context, cluster)
+    intake = build_intake(parts, cluster)
     accepting = asyncio.create_task(intake.accept([Record(offset) for offset in range(5)]))
     await until(lambda: held(intake, "api_server"))
     assert names(namespace) == []

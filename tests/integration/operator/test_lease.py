@@ -12,14 +12,11 @@ from typing import Any
 import pytest
 
 from retraining_operator.__main__ import watch
-from retraining_operator.context import Context
-from retraining_operator.intake.intake import Intake
 from retraining_operator.kube.client import KubeClient, connect
-from retraining_operator.leader.lease import Elector
 from retraining_operator.settings import LeaderElection, Settings
 from retraining_operator.watch import health
 from tests.integration.operator.apiserver import way_to_apiserver
-from tests.integration.operator.conftest import build_reconciler
+from tests.integration.operator.parts import Parts, build_elector, build_intake, build_reconciler
 from tests.system.environment import STATE
 from tests.system.kubectl import Kubectl
 
@@ -42,7 +39,7 @@ class Replicas:
         self.running: dict[str, asyncio.Task[None]] = {}
 
     def start(self, name: str, cluster: KubeClient) -> asyncio.Task[None]:
-        elector = Elector(cluster, Context(self.settings), f"{name}_1")
+        elector = build_elector(cluster, self.settings.leader_election, name)
         self.running[name] = asyncio.create_task(elector.run(self._acting(name)))
         return self.running[name]
 
@@ -220,9 +217,9 @@ async def test_two_leaders_at_once_double_nothing(
     both_know = asyncio.Barrier(2)
 
     async def act() -> None:
-        context = Context(free)
-        reconciler = build_reconciler(context, cluster)
-        await Intake(context, cluster).accept(records, None)
+        parts = Parts(free)
+        reconciler = build_reconciler(parts, cluster)
+        await build_intake(parts, cluster).accept(records, None)
         await reconciler.seed()
         await both_know.wait()
         running = asyncio.create_task(reconciler.run())
@@ -245,16 +242,19 @@ async def test_two_leaders_at_once_double_nothing(
 async def test_watch_that_dies_silently_is_noticed(
     namespace: Kubectl,
     cluster: KubeClient,
-    context: Context,
+    parts: Parts,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(health, "BACK_SECONDS", 2)
-    elector = Elector(cluster, context, "a_1")
-    trouble = context.view.canary.trouble
+    elector = build_elector(cluster, parts.settings.leader_election, "a", parts.cache.watch_health)
+    trouble = parts.cache.watch_health.trouble
     async with way_to_apiserver(tmp_path) as way, asyncio.timeout(40):
         monkeypatch.setenv("KUBECONFIG", str(way.kubeconfig))
-        running = [elector.run(forever), watch(context)]
+        running = [
+            elector.run(forever),
+            watch(parts.settings, parts.cache, asyncio.Event()),
+        ]
         tasks = [asyncio.create_task(part) for part in running]
         namespace.apply(
             {
@@ -264,7 +264,7 @@ async def test_watch_that_dies_silently_is_noticed(
                 "spec": {},
             }
         )
-        while not context.view.requests or trouble():  # noqa: ASYNC110
+        while not parts.cache.requests or trouble():  # noqa: ASYNC110
             await asyncio.sleep(0.05)
         way.freeze()
         while not trouble():  # noqa: ASYNC110

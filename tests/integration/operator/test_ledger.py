@@ -4,11 +4,10 @@ import asyncio
 from dataclasses import dataclass
 from typing import Any
 
-from retraining_operator.context import Context
 from retraining_operator.intake.handled_offsets import read_entry
-from retraining_operator.intake.intake import Intake
 from retraining_operator.kube.client import KubeClient
 from retraining_operator.settings import Settings
+from tests.integration.operator.parts import Parts, build_intake
 from tests.integration.operator.topic import Topic, listening, until
 from tests.system.kubectl import Kubectl
 
@@ -53,13 +52,11 @@ async def test_nothing_runs_again_when_offsets_and_requests_are_gone(
     await asyncio.to_thread(namespace, "delete", "retrainrequests", "--all")
     await asyncio.to_thread(topic.send, DRIFT)
     fresh = of_another_group(settings)
-    async with listening(fresh, cluster) as context:
+    async with listening(fresh, cluster) as parts:
         await until(lambda: topic.committed(fresh.kafka.group_id) == 4)
     assert offsets(namespace) == [3]
     assert (
-        context.metrics.registry.get_sample_value(
-            "retraining_triggers_total", {"outcome": "skipped"}
-        )
+        parts.metrics.registry.get_sample_value("retraining_triggers_total", {"outcome": "skipped"})
         == 3
     )
 
@@ -112,9 +109,9 @@ async def test_topic_that_was_moved_with_its_offset_runs_nothing_again(
 
 
 async def test_two_writers_lose_nothing_of_each_other(
-    namespace: Kubectl, cluster: KubeClient, context: Context
+    namespace: Kubectl, cluster: KubeClient, parts: Parts
 ) -> None:
-    intakes = [Intake(context, cluster) for _ in range(3)]
+    intakes = [build_intake(parts, cluster) for _ in range(3)]
     for start in (0, 5):
         await asyncio.gather(
             *(
@@ -140,21 +137,21 @@ async def test_what_was_not_handled_is_not_kept(
         update={"triggers": settings.triggers.model_copy(update={"max_waiting": 1})}
     )
     accepting = asyncio.create_task(
-        Intake(Context(full), cluster).accept([Record(n) for n in range(30)], "id")
+        build_intake(Parts(full), cluster).accept([Record(n) for n in range(30)], "id")
     )
     await until(lambda: offsets(namespace))
     accepting.cancel()
     await asyncio.gather(accepting, return_exceptions=True)
-    await Intake(Context(settings), cluster).accept([Record(n) for n in range(30)], "id")
+    await build_intake(Parts(settings), cluster).accept([Record(n) for n in range(30)], "id")
     assert offsets(namespace) == list(range(30))
     assert kept(namespace)[0].offset == 29
 
 
 async def test_ledger_that_somebody_deleted_is_written_anew(
-    namespace: Kubectl, cluster: KubeClient, context: Context
+    namespace: Kubectl, cluster: KubeClient, parts: Parts
 ) -> None:
-    intake = Intake(context, cluster)
+    intake = build_intake(parts, cluster)
     await intake.accept([Record(1), Record(2, 1)], "id")
-    await asyncio.to_thread(namespace, "delete", "configmap", context.settings.ledger_name)
+    await asyncio.to_thread(namespace, "delete", "configmap", parts.settings.ledger_name)
     await intake.accept([Record(3)], "id")
     assert kept(namespace)[0].offset == 3

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from retraining_operator.context import Context
 from retraining_operator.kube.client import JOBS, KubeClient
 from retraining_operator.settings import ConcurrencyPolicy, Settings
-from tests.integration.operator.conftest import build_reconciler, plain_reason, reconcile
+from tests.integration.operator.conftest import plain_reason, reconcile
+from tests.integration.operator.parts import Parts, build_reconciler
 from tests.system.kubectl import Kubectl, wait_for
 
 pytestmark = pytest.mark.usefixtures("no_pods")
@@ -30,14 +30,14 @@ def reasons(namespace: Kubectl) -> dict[str, str]:
     }
 
 
-def with_triggers(settings: Settings, **changes: Any) -> Context:
-    return Context(
+def with_triggers(settings: Settings, **changes: Any) -> Parts:
+    return Parts(
         settings.model_copy(update={"triggers": settings.triggers.model_copy(update=changes)})
     )
 
 
-async def settle(context: Context, cluster: KubeClient, passes: int = 4) -> None:
-    reconciler = build_reconciler(context, cluster)
+async def settle(parts: Parts, cluster: KubeClient, passes: int = 4) -> None:
+    reconciler = build_reconciler(parts, cluster)
     await reconciler.seed()
     for _ in range(passes):
         await reconcile(reconciler)
@@ -71,13 +71,11 @@ async def test_paused_triggers_start_when_the_pause_is_over(
 async def test_newer_request_replaces_the_one_that_runs(
     namespace: Kubectl, cluster: KubeClient, settings: Settings
 ) -> None:
-    context = with_triggers(
-        settings, max_concurrent=1, concurrency_policy=ConcurrencyPolicy.REPLACE
-    )
+    parts = with_triggers(settings, max_concurrent=1, concurrency_policy=ConcurrencyPolicy.REPLACE)
     apply(namespace, "old")
-    await settle(context, cluster)
+    await settle(parts, cluster)
     apply(namespace, "new")
-    await settle(context, cluster)
+    await settle(parts, cluster)
     [job] = namespace.items("jobs")
     assert job["metadata"]["annotations"]["retraining.dev/replaced-by"] == "new"
 
@@ -89,7 +87,7 @@ async def test_newer_request_replaces_the_one_that_runs(
             if c["type"] == "Failed"
         ],
     )
-    await settle(context, cluster, 6)
+    await settle(parts, cluster, 6)
     assert reasons(namespace) == {"old": "Replaced", "new": "JobCreated"}
 
 
@@ -134,14 +132,14 @@ async def test_finished_requests_are_pruned_once_they_are_recorded(
         ]
         version = int(namespace.get("retrainrequest", name)["metadata"]["resourceVersion"])
         await cluster.patch_status(name, version, {"conditions": conditions})
-    context = Context(few)
-    await settle(context, cluster)
+    parts = Parts(few)
+    await settle(parts, cluster)
     assert set(reasons(namespace)) == {"b", "c"}
-    assert "a" not in {past.name for past in context.view.settled.values()}
+    assert "a" not in {past.name for past in parts.cache.settled.values()}
 
 
 async def test_job_is_created_after_it_was_written_down(
-    namespace: Kubectl, cluster: KubeClient, context: Context
+    namespace: Kubectl, cluster: KubeClient, parts: Parts
 ) -> None:
     """The operator dies between the two: another one finishes what is written down, though the pause says otherwise."""
     apply(namespace, "a")
@@ -153,11 +151,11 @@ async def test_job_is_created_after_it_was_written_down(
             return await super().create(kind, manifest)
 
     dying = DiesBeforeTheJob(cluster.api, cluster.namespace)  # the same connection
-    reconciler = build_reconciler(context, dying)
+    reconciler = build_reconciler(parts, dying)
     await reconciler.seed()
     await reconcile(reconciler)
     assert reasons(namespace) == {"a": "Launching"}
     assert namespace.items("jobs") == []
-    await settle(with_triggers(context.settings, paused=True), cluster)
+    await settle(with_triggers(parts.settings, paused=True), cluster)
     assert reasons(namespace) == {"a": "JobCreated"}
     assert len(namespace.items("jobs")) == 1

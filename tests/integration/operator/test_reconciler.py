@@ -6,10 +6,10 @@ import pytest
 
 from retraining_operator.api.job_manifest import build_job
 from retraining_operator.api.request import read_request
-from retraining_operator.context import Context
 from retraining_operator.kube.client import JOBS, KubeClient
 from retraining_operator.settings import Settings
-from tests.integration.operator.conftest import build_reconciler, plain_reason, reconcile
+from tests.integration.operator.conftest import plain_reason, reconcile
+from tests.integration.operator.parts import Parts, build_reconciler
 from tests.system.kubectl import Kubectl, wait_for
 
 pytestmark = pytest.mark.usefixtures("no_pods")
@@ -29,18 +29,18 @@ def reason(namespace: Kubectl, name: str) -> str:
     )
 
 
-async def settle(context: Context, cluster: KubeClient, passes: int = 3) -> None:
-    reconciler = build_reconciler(context, cluster)
+async def settle(parts: Parts, cluster: KubeClient, passes: int = 3) -> None:
+    reconciler = build_reconciler(parts, cluster)
     await reconciler.seed()
     for _ in range(passes):
         await reconcile(reconciler)
 
 
 async def test_as_many_jobs_as_may_run_at_once(
-    namespace: Kubectl, cluster: KubeClient, context: Context
+    namespace: Kubectl, cluster: KubeClient, parts: Parts
 ) -> None:
     apply(namespace, "a", "b", "c", "d")
-    await settle(context, cluster)
+    await settle(parts, cluster)
     assert len(namespace.items("jobs")) == 2
     reasons = [reason(namespace, name) for name in "abcd"]
     assert sorted(reasons) == ["JobCreated", "JobCreated", "Queued", "Queued"]
@@ -53,9 +53,9 @@ async def test_two_operators_at_once_double_nothing(
     raised = settings.model_copy(
         update={"triggers": settings.triggers.model_copy(update={"max_concurrent": 6})}
     )
-    await asyncio.gather(*(settle(Context(raised), cluster) for _ in range(3)))
+    await asyncio.gather(*(settle(Parts(raised), cluster) for _ in range(3)))
     await settle(
-        Context(raised), cluster
+        Parts(raised), cluster
     )  # without a watch none of the three has heard of the others' writes
     owners = [job["metadata"]["ownerReferences"][0]["name"] for job in namespace.items("jobs")]
     assert sorted(owners) == [f"r{number}" for number in range(6)]
@@ -63,11 +63,11 @@ async def test_two_operators_at_once_double_nothing(
 
 
 async def test_job_made_before_a_crash_is_adopted(
-    namespace: Kubectl, cluster: KubeClient, context: Context, settings: Settings
+    namespace: Kubectl, cluster: KubeClient, parts: Parts, settings: Settings
 ) -> None:
     apply(namespace, "a")
     [body] = namespace.items("retrainrequests")
-    reconciler = build_reconciler(context, cluster)
+    reconciler = build_reconciler(parts, cluster)
     await reconciler.seed()
     await cluster.create(
         JOBS, build_job(read_request(body), settings)
@@ -79,25 +79,25 @@ async def test_job_made_before_a_crash_is_adopted(
 
 
 async def test_foreign_job_of_the_same_name_is_not_ours(
-    namespace: Kubectl, cluster: KubeClient, context: Context, settings: Settings
+    namespace: Kubectl, cluster: KubeClient, parts: Parts, settings: Settings
 ) -> None:
     apply(namespace, "a")
     [body] = namespace.items("retrainrequests")
     manifest = build_job(read_request(body), settings)
     del manifest["metadata"]["ownerReferences"]
     await cluster.create(JOBS, manifest)
-    await settle(context, cluster)
+    await settle(parts, cluster)
     assert reason(namespace, "a") == "JobNameTaken"
 
 
 async def test_late_word_of_an_old_version_changes_nothing(
-    namespace: Kubectl, cluster: KubeClient, context: Context
+    namespace: Kubectl, cluster: KubeClient, parts: Parts
 ) -> None:
     apply(namespace, "a")
     [old] = namespace.items("retrainrequests")
-    await settle(context, cluster)
-    stale = Context(context.settings)
-    stale.view.see_request(old)  # this operator knows neither the status nor the Job
+    await settle(parts, cluster)
+    stale = Parts(parts.settings)
+    stale.cache.see_request(old)  # this operator knows neither the status nor the Job
     reconciler = build_reconciler(stale, cluster)
     for _ in range(3):
         await reconcile(reconciler)
@@ -106,7 +106,7 @@ async def test_late_word_of_an_old_version_changes_nothing(
 
 
 async def test_job_that_a_quota_refuses_is_tried_again(
-    namespace: Kubectl, cluster: KubeClient, context: Context
+    namespace: Kubectl, cluster: KubeClient, parts: Parts
 ) -> None:
     apply(namespace, "a")
     quota = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "none"}}
@@ -114,8 +114,8 @@ async def test_job_that_a_quota_refuses_is_tried_again(
     wait_for(
         "the quota", lambda: namespace.get("resourcequota", "none").get("status", {}).get("hard")
     )
-    await settle(context, cluster)
+    await settle(parts, cluster)
     assert reason(namespace, "a") == "JobRefusedForNow"
     namespace("delete", "resourcequota", "none")
-    await settle(context, cluster)
+    await settle(parts, cluster)
     assert reason(namespace, "a") == "JobCreated"

@@ -8,13 +8,12 @@ from typing import Any
 import pytest
 
 from retraining_operator.api.names import request_name
-from retraining_operator.context import Context
-from retraining_operator.intake.intake import Intake
 from retraining_operator.intake.replay import Replay, ReplayOutcome, nothing_known, replay
 from retraining_operator.kafka.offset_range import ReplayError, Span
 from retraining_operator.kafka.reader import TopicReader
 from retraining_operator.kube.client import KubeClient
 from retraining_operator.settings import Settings
+from tests.integration.operator.parts import Parts, build_intake
 from tests.integration.operator.topic import Topic, listening, until
 from tests.system.kubectl import Kubectl
 
@@ -91,13 +90,13 @@ async def test_times_select_from_every_partition(
 
 
 async def test_consumer_finds_what_a_replay_has_made(
-    namespace: Kubectl, cluster: KubeClient, settings: Settings, context: Context, topic: Topic
+    namespace: Kubectl, cluster: KubeClient, settings: Settings, parts: Parts, topic: Topic
 ) -> None:
     await asyncio.to_thread(topic.send, DRIFT, DRIFT)
     records = await asyncio.to_thread(topic.records, 2)
     await asyncio.gather(
         run(settings, cluster, Span(0, 0, 1)),
-        Intake(context, cluster).accept(records),
+        build_intake(parts, cluster).accept(records),
         run(settings, cluster, Span(0, 0, 1)),
     )
     assert offsets(namespace) == [0, 1]

@@ -15,12 +15,11 @@ from typing import Any
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, OffsetAndMetadata, TopicPartition
 from kafka.admin import NewTopic
 
-from retraining_operator.context import Context
-from retraining_operator.intake.intake import Intake
 from retraining_operator.kafka.consumer import Consumer
 from retraining_operator.kube.client import KubeClient
 from retraining_operator.observability.gauges import Sources
 from retraining_operator.settings import Kafka, Settings
+from tests.integration.operator.parts import Parts, build_intake
 
 WAIT_SECONDS = 40
 
@@ -97,18 +96,18 @@ def always() -> bool:
 
 
 @asynccontextmanager
-async def listening(settings: Settings, cluster: KubeClient) -> AsyncIterator[Context]:
+async def listening(settings: Settings, cluster: KubeClient) -> AsyncIterator[Parts]:
     """Run consumer and intake as a fresh process would; afterwards they have stopped as by SIGTERM."""
-    context = Context(settings)
-    intake = Intake(context, cluster)
-    consumer = Consumer(settings.kafka, intake.accept, context.metrics)
-    work = partial(context.view.counts, {})
-    context.metrics.export_gauges(
+    parts = Parts(settings)
+    intake = build_intake(parts, cluster)
+    consumer = Consumer(settings.kafka, intake.accept, parts.metrics)
+    work = partial(parts.cache.counts, {})
+    parts.metrics.export_gauges(
         Sources(always, always, work=work, consumer=consumer.state, intake=intake.state)
     )
     task = asyncio.create_task(consumer.run())
     try:
-        yield context
+        yield parts
     finally:
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError):

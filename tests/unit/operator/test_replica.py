@@ -6,28 +6,32 @@ from typing import Any, cast
 
 import pytest
 
-from retraining_operator.context import Context
 from retraining_operator.controller.replica import SILENT_SECONDS, Replica
-from retraining_operator.settings import Settings
+from retraining_operator.watch.cache import ClusterCache
 
 
 class Parts:
     """A replica in good order, and its parts."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self) -> None:
         now = time.monotonic()
-        self.context = Context(settings)
+        self.cache = ClusterCache()
         self.consumer = SimpleNamespace(polled_at=now, not_ready=lambda: None)
         self.reconciler = SimpleNamespace(planned_at=now)
         self.elector = SimpleNamespace(tried_at=now, leading=True, holder="me")
-        others = (self.reconciler, self.consumer, self.elector, SimpleNamespace())
-        self.replica = Replica(self.context, *cast("tuple[Any, Any, Any, Any]", others))
+        self.replica = Replica(
+            cache=self.cache,
+            reconciler=cast("Any", self.reconciler),
+            consumer=cast("Any", self.consumer),
+            elector=cast("Any", self.elector),
+            intake=cast("Any", SimpleNamespace()),
+        )
         self.replica._seeded = self.replica.acting = True
 
 
 @pytest.fixture
-def parts(settings: Settings) -> Parts:
-    return Parts(settings)
+def parts() -> Parts:
+    return Parts()
 
 
 LONG_AGO = time.monotonic() - SILENT_SECONDS - 60
@@ -70,10 +74,10 @@ def test_election_that_hangs_is_noticed(parts: Parts) -> None:
 def test_reconciler_that_hangs_is_noticed_where_something_is_to_do(parts: Parts) -> None:
     parts.reconciler.planned_at = LONG_AGO
     assert parts.replica.alive() is None
-    parts.context.view.changed.set()
+    parts.cache.changed.set()
     assert "reconciler" in (parts.replica.alive() or "")
 
 
 def test_dead_watch_is_noticed(parts: Parts, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(parts.context.view.canary, "trouble", lambda: "the watch of jobs is dead")
+    monkeypatch.setattr(parts.cache.watch_health, "trouble", lambda: "the watch of jobs is dead")
     assert parts.replica.alive() == "the watch of jobs is dead"

@@ -1,0 +1,117 @@
+"""The parts of one operator process, composed as `__main__` does."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from retraining_operator.audit.writer import AuditWriter
+from retraining_operator.controller.executor import Executor
+from retraining_operator.controller.reconciler import Reconciler
+from retraining_operator.fault_injection import FaultInjection
+from retraining_operator.intake.intake import Intake
+from retraining_operator.kube.client import KubeClient
+from retraining_operator.kube.event_recorder import EventRecorder
+from retraining_operator.leader.lease import Elector
+from retraining_operator.observability.metrics import Metrics
+from retraining_operator.priority import WritePriority
+from retraining_operator.settings import LeaderElection, Settings
+from retraining_operator.watch.cache import ClusterCache
+from retraining_operator.watch.health import WatchHealth
+
+
+@dataclass
+class Parts:
+    """What the loops of one operator process share."""
+
+    settings: Settings
+    cache: ClusterCache = field(default_factory=ClusterCache)
+    metrics: Metrics = field(default_factory=Metrics)
+    fault_injection: FaultInjection = field(default_factory=FaultInjection.off)
+    write_priority: WritePriority = field(init=False)
+    audit_writer: AuditWriter = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.write_priority = WritePriority(self.cache.changed.set)
+        self.audit_writer = AuditWriter(self.settings.database_url)
+
+
+def build_intake(parts: Parts, cluster: KubeClient) -> Intake:
+    """Build an intake.
+
+    Args:
+        parts: the process that it belongs to.
+        cluster: the API server.
+
+    Returns:
+        The intake.
+    """
+    return Intake(
+        cluster=cluster,
+        cache=parts.cache,
+        metrics=parts.metrics,
+        write_priority=parts.write_priority,
+        fault_injection=parts.fault_injection,
+        settings=parts.settings,
+    )
+
+
+def build_reconciler(parts: Parts, cluster: KubeClient) -> Reconciler:
+    """Build a reconciler with its executor.
+
+    Args:
+        parts: the process that it belongs to.
+        cluster: the API server.
+
+    Returns:
+        The reconciler.
+    """
+    executor = Executor(
+        cluster=cluster,
+        cache=parts.cache,
+        metrics=parts.metrics,
+        audit_writer=parts.audit_writer,
+        event_recorder=EventRecorder(cluster, "test"),
+        settings=parts.settings,
+        fault_injection=parts.fault_injection,
+        clock=now,
+    )
+    return Reconciler(
+        cluster=cluster,
+        cache=parts.cache,
+        executor=executor,
+        write_priority=parts.write_priority,
+        triggers=parts.settings.triggers,
+        retention=parts.settings.retention,
+        clock=now,
+    )
+
+
+def build_elector(
+    cluster: KubeClient,
+    settings: LeaderElection,
+    name: str,
+    watch_health: WatchHealth | None = None,
+) -> Elector:
+    """Build an elector.
+
+    Args:
+        cluster: the API server.
+        settings: the times.
+        name: the name of its pod.
+        watch_health: what is informed of the Lease's versions.
+
+    Returns:
+        The elector.
+    """
+    return Elector(
+        cluster=cluster,
+        settings=settings,
+        watch_health=watch_health or WatchHealth(),
+        identity=f"{name}_1",
+    )
+
+
+def now() -> datetime:
+    """Return the current time in UTC."""
+    return datetime.now(UTC)
