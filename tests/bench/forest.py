@@ -11,12 +11,12 @@ from pathlib import Path
 
 import numpy as np
 
-from retraining_job.model.array_forest import Shape
+from retraining_job.model.tree_growth import ForestParameters
 from tests.bench.child import Clock
 
 NAMES = tuple(f"feature_{number:02d}" for number in range(11))
 HELD_OUT = 5_000
-SHAPE: Shape = {"n_trees": 25, "height": 15, "window_size": 250, "seed": 42}
+SHAPE: ForestParameters = {"n_trees": 25, "height": 15, "window_size": 250, "seed": 42}
 
 
 def made_up(rows: int) -> np.ndarray:
@@ -49,18 +49,18 @@ def ours(matrix: np.ndarray, path: Path) -> None:
     with clock.step("import"):
         from retraining_job.deviation import StandardAbsoluteDeviation  # noqa: PLC0415
         from retraining_job.model.array_forest import ArrayForest  # noqa: PLC0415
-        from retraining_job.model.equivalence import prove  # noqa: PLC0415
-        from retraining_job.model.pickle_writer import emitted  # noqa: PLC0415
+        from retraining_job.model.equivalence import check_equivalence  # noqa: PLC0415
+        from retraining_job.model.forest_pickle import pickle_forest  # noqa: PLC0415
     with clock.step("build"):
-        if doubt := prove():
+        if doubt := check_equivalence():
             raise RuntimeError(doubt)
-        forest = ArrayForest.grown(NAMES, **SHAPE)
+        forest = ArrayForest.grow(NAMES, **SHAPE)
     with clock.step("train"):
-        forest.learn(matrix[:-HELD_OUT])
+        forest.learn_many(matrix[:-HELD_OUT])
     with clock.step("judge"):
-        scores = forest.scores(matrix[-HELD_OUT:])
+        scores = forest.score_many(matrix[-HELD_OUT:])
     with clock.step("emit"):
-        path.write_bytes(emitted(forest, StandardAbsoluteDeviation()))
+        path.write_bytes(pickle_forest(forest, StandardAbsoluteDeviation()))
     clock.leave(megabytes=path.stat().st_size / 1e6, checksum=float(sum(scores.tolist())))
 
 

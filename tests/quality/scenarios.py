@@ -24,7 +24,7 @@ from retraining_job.evaluation.input_counts import measure_columns
 from retraining_job.evaluation.scores import Scores
 from retraining_job.evaluation.split import compute_window
 from retraining_job.events.columns import COLUMN_FEATURES, Columns
-from retraining_job.model.model import Model, feature_names, hst_scores, sad_scores
+from retraining_job.model.model import Model, compute_deviation_scores, compute_forest_scores
 from retraining_job.presets import recommended
 from retraining_job.presets.recommended import Prepared
 from tests.quality.stream import NAMES, stream
@@ -366,7 +366,7 @@ def played(scenario: Scenario, seed: int) -> tuple[Decision, Evidence]:
     events = replace(events, truth=known)
     now = ready(events, ours, trained.last)
     recorded = measure_columns(before.columns, before.parts.hold_out_start).shape
-    made_for = ChampionInput(1, set(feature_names(champion)), recorded)
+    made_for = ChampionInput(1, set(champion.feature_names), recorded)
     challenger = recommended.trained(now, ours)
     return recommended.judge(
         now,
@@ -384,7 +384,8 @@ def combined(model: Model, events: Columns, newest: int, settings: Tunables) -> 
     """Score the newest events as the live service does."""
     features = events.features[-newest:]
     scores = Scores(
-        hst_scores(model, events.names, features), sad_scores(model, events.names, features)
+        compute_forest_scores(model, events.names, features),
+        compute_deviation_scores(model, events.names, features),
     )
     return recommended.mixture_of(scores, settings)
 

@@ -1,1 +1,1 @@
-"""The model: forest, deviation score and their formats."""
+"""The model: forest, deviation score, scaling and the formats in which a model is stored."""

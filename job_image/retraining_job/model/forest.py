@@ -1,7 +1,7 @@
-"""The forest, in the state that river's `learn_one` over all events, in this order, would give it. Pure.
+"""Training of a forest: the state that river's `learn_one` over all events in order would reach.
 
-The fast way is `trees.ArrayForest`, taken where `proof` has nothing against it; else river's own
-takes its time.
+The array forest is used if the equivalence check passes. Otherwise river's own forest is trained,
+which takes many times as long and gives the same result.
 """
 
 from __future__ import annotations
@@ -13,101 +13,135 @@ from typing import TYPE_CHECKING, TypeVar, Unpack
 
 import numpy as np
 
-from retraining_job.model.array_forest import ArrayForest, Shape, Unscale, matrix_of
-from retraining_job.model.equivalence import prove
-from retraining_job.model.garbage import collector_off
-from retraining_job.model.nodes import event_of
-from retraining_job.model.river_import import half_space_trees
+from retraining_job.model.array_forest import ArrayForest, FeatureValues, build_matrix
+from retraining_job.model.equivalence import check_equivalence
+from retraining_job.model.garbage import pause_garbage_collection
+from retraining_job.model.nodes import get_feature_values
+from retraining_job.model.river_import import import_half_space_trees
+from retraining_job.model.tree_growth import ForestParameters, Unscale
 
 if TYPE_CHECKING:
     from river.anomaly import HalfSpaceTrees
-
-    from retraining_job.events.features import Features
 
 Row = TypeVar("Row")
 
 log = logging.getLogger(__name__)
 
 
-def learned(
-    events: Sequence[Features],
+def train_forest(
+    events: Sequence[FeatureValues],
     *,
-    proof: Callable[[], str | None] = prove,
-    **shape: Unpack[Shape],
+    check: Callable[[], str | None] = check_equivalence,
+    **parameters: Unpack[ForestParameters],
 ) -> ArrayForest | HalfSpaceTrees:
-    """Give the forest that has learned the events; those of the first one are the features that it splits.
+    """Return a forest that has learned events, each of which may have other features.
 
     Args:
-        events: each with the features that it has; they may differ.
-        proof: tells what speaks against the fast way, None where nothing does.
-        **shape: of the forest.
+        events: The features of each event, oldest first. The trees split those of the first event.
+        check: The equivalence check: returns None if the array forest can be used, otherwise why
+            not.
+        **parameters: The parameters of the forest.
+
+    Returns:
+        The trained forest.
     """
-    if not events or not events[0] or not trusted(proof):
-        return learned_forest(events, **shape)
-    forest = ArrayForest.grown(sorted(events[0]), **shape)
-    forest.learn(matrix_of(decisive(events, shape["window_size"]), forest.names))
+    if not events or not events[0] or not can_use_array_forest(check):
+        return train_river_forest(events, **parameters)
+    forest = ArrayForest.grow(sorted(events[0]), **parameters)
+    effective = select_effective_events(events, parameters["window_size"])
+    forest.learn_many(build_matrix(effective, forest.names))
     return forest
 
 
-def learned_rows(
+def train_forest_on_matrix(
     names: Sequence[str],
     matrix: np.ndarray,
     *,
     unscale: Unscale | None = None,
-    proof: Callable[[], str | None] = prove,
-    **shape: Unpack[Shape],
+    check: Callable[[], str | None] = check_equivalence,
+    **parameters: Unpack[ForestParameters],
 ) -> ArrayForest | HalfSpaceTrees:
-    """Give the forest that has learned the rows of a matrix, each an event.
+    """Return a forest that has learned the rows of a matrix.
 
     Args:
-        names: the columns' features, sorted.
-        matrix: (events, features); NaN where an event has not the feature.
-        unscale: writes the features' scaling into the thresholds, so that the matrix is a raw one.
-        proof: tells what speaks against the fast way, None where nothing does.
-        **shape: of the forest.
+        names: The features of the columns, sorted.
+        matrix: Shape (n_events, n_names), float64, oldest event first. NaN where an event lacks the
+            feature.
+        unscale: Converts the thresholds to raw values, so that the matrix holds raw values too.
+        check: The equivalence check: returns None if the array forest can be used, otherwise why
+            not.
+        **parameters: The parameters of the forest.
+
+    Returns:
+        The trained forest.
 
     Raises:
-        ValueError: there is no feature.
+        ValueError: There is no feature.
     """
-    if trusted(proof):
-        forest = ArrayForest.grown(names, **shape, unscale=unscale)
-        forest.learn(matrix)
+    if can_use_array_forest(check):
+        forest = ArrayForest.grow(names, **parameters, unscale=unscale)
+        forest.learn_many(matrix)
         return forest
-    with collector_off():
-        rivers = planted(names, **shape, unscale=unscale)
-        for place in decisive(range(len(matrix)), shape["window_size"]):
-            rivers.learn_one(event_of(names, matrix[place]))  # type: ignore[no-untyped-call]
-    return rivers
+    with pause_garbage_collection():
+        river_forest = grow_river_forest(names, **parameters, unscale=unscale)
+        for place in select_effective_events(range(len(matrix)), parameters["window_size"]):
+            features = get_feature_values(names, matrix[place])
+            river_forest.learn_one(features)  # type: ignore[no-untyped-call]
+    return river_forest
 
 
-def trusted(proof: Callable[[], str | None]) -> bool:
-    """Ask whether the fast way gives what river does; say so where it does not."""
-    doubt = proof()
-    if doubt:
+def can_use_array_forest(check: Callable[[], str | None]) -> bool:
+    """Return whether the equivalence check passes, and log a warning if it does not."""
+    difference = check()
+    if difference:
         log.warning(
-            "Plain river is used, which takes many times as long to train and gives the same result, since %s.",
-            doubt,
+            "Training with river's own forest, which takes many times as long and gives the same "
+            "result, because %s.",
+            difference,
         )
-    return not doubt
+    return not difference
 
 
-def learned_forest(events: Sequence[Features], **shape: Unpack[Shape]) -> HalfSpaceTrees:
-    """Give river's own forest that has learned the events, by `learn_one` on those that leave a trace."""
-    forest = half_space_trees()(**shape)
-    with collector_off():
-        for features in decisive(events, shape["window_size"]):
+def train_river_forest(
+    events: Sequence[FeatureValues], **parameters: Unpack[ForestParameters]
+) -> HalfSpaceTrees:
+    """Return river's own forest that has learned events.
+
+    Args:
+        events: The features of each event, oldest first.
+        **parameters: The parameters of the forest.
+
+    Returns:
+        The trained forest.
+    """
+    forest = import_half_space_trees()(**parameters)
+    with pause_garbage_collection():
+        for features in select_effective_events(events, parameters["window_size"]):
             forest.learn_one(features)  # type: ignore[no-untyped-call]
     return forest
 
 
-def planted(
-    names: Sequence[str], *, unscale: Unscale | None, **shape: Unpack[Shape]
+def grow_river_forest(
+    names: Sequence[str], *, unscale: Unscale | None, **parameters: Unpack[ForestParameters]
 ) -> HalfSpaceTrees:
-    """Give river's own forest with its trees grown and nothing learned; thresholds are raw where `unscale` is given."""
+    """Create river's own forest with its trees grown and nothing learned.
+
+    Args:
+        names: The features, sorted.
+        unscale: Converts the thresholds to raw values. None keeps them in [0, 1].
+        **parameters: The parameters of the forest.
+
+    Returns:
+        The forest.
+
+    Raises:
+        ValueError: There is no feature.
+    """
     if not names:
-        raise ValueError("A forest needs one feature at least.")
-    forest = half_space_trees()(**shape)
-    forest.learn_one(dict.fromkeys(names, 0.0))  # type: ignore[no-untyped-call]  # river grows them then
+        raise ValueError("A forest needs at least one feature.")
+    forest = import_half_space_trees()(**parameters)
+    # River grows the trees at the first event.
+    forest.learn_one(dict.fromkeys(names, 0.0))  # type: ignore[no-untyped-call]
     forest.counter, forest._first_window = 0, True
     splitting = defaultdict(list)
     for nodes in forest._tree_nodes:
@@ -123,13 +157,20 @@ def planted(
     return forest
 
 
-def decisive(events: Sequence[Row], window_size: int) -> list[Row]:
-    """Pick the events that leave a trace in the forest: the first window, the last full one, and what follows it.
+def select_effective_events(events: Sequence[Row], window_size: int) -> list[Row]:
+    """Return the events that have an effect on the trained forest.
 
-    The first event's feature names decide the trees. At the end of each window its masses replace
-    the ones before, and every counter starts at zero again, those that steer events with missing
-    features included. So a window leaves nothing behind once the next one is full, and whole
-    windows in between can be left out.
+    These are the first window, the last full window, and the events after it. The features of the
+    first event decide the trees. At the end of each window its masses replace the ones before, and
+    every counter starts at zero again, including those that decide where events with missing
+    features go. Therefore a window has no effect once the next one is full.
+
+    Args:
+        events: All events, oldest first.
+        window_size: Events in a window of the forest.
+
+    Returns:
+        The selected events, oldest first.
     """
     full_windows = len(events) // window_size
     if full_windows <= 2:

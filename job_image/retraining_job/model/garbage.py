@@ -1,7 +1,4 @@
-"""Python's cyclic garbage collector, held off where millions of tree nodes come to life.
-
-Used by forest and model.
-"""
+"""Python's cyclic garbage collector."""
 
 from __future__ import annotations
 
@@ -11,13 +8,16 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def collector_off() -> Iterator[None]:
-    """Hold the collector off: trees have no cycles, and looking for some halves the speed and more."""
-    was_on = gc.isenabled()
+def pause_garbage_collection() -> Iterator[None]:
+    """Run a block without the garbage collector.
+
+    Creating millions of tree nodes takes more than twice as long with it, and trees have no cycles.
+    """
+    was_enabled = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
-        if was_on:
-            gc.freeze()  # what was made inside is not looked at again
+        if was_enabled:
+            gc.freeze()  # objects that were created in the block are not examined again
             gc.enable()

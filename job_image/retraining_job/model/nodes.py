@@ -1,24 +1,20 @@
-"""Both kinds of forest node by node, and rows as the events that river takes.
-
-Used by model, forest and proof.
-"""
+"""Both kinds of forest, node by node, and rows as the events that river takes."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from retraining_job.model.array_forest import ArrayForest, depth_first
+from retraining_job.model.array_forest import ArrayForest
+from retraining_job.model.tree_growth import compute_depth_first_order
 
 if TYPE_CHECKING:
     import numpy as np
     from river.anomaly import HalfSpaceTrees
 
-    from retraining_job.events.features import Features
-
 
 class Node(NamedTuple):
-    """A node of either kind of forest; a leaf has no feature and no threshold."""
+    """A node of either kind of forest. A leaf has no feature and no threshold."""
 
     feature: str | None
     threshold: float | None
@@ -26,14 +22,19 @@ class Node(NamedTuple):
     r_mass: int
 
 
-def nodes_of(forest: ArrayForest | HalfSpaceTrees) -> Iterator[Node]:
-    """Give the nodes tree by tree, depth first; without end where a forged forest runs in circles."""
-    return array_nodes(forest) if isinstance(forest, ArrayForest) else river_nodes(forest)
+def iterate_nodes(forest: ArrayForest | HalfSpaceTrees) -> Iterator[Node]:
+    """Iterate over the nodes, tree by tree, depth first.
+
+    The iteration is endless if a forged forest contains a cycle.
+    """
+    if isinstance(forest, ArrayForest):
+        return iterate_array_nodes(forest)
+    return iterate_river_nodes(forest)
 
 
-def array_nodes(forest: ArrayForest) -> Iterator[Node]:
-    """Give the nodes of a forest in arrays, tree by tree, depth first."""
-    order = depth_first(forest.height + 1).argsort().tolist()
+def iterate_array_nodes(forest: ArrayForest) -> Iterator[Node]:
+    """Iterate over the nodes of an array forest, tree by tree, depth first."""
+    order = compute_depth_first_order(forest.height + 1).argsort().tolist()
     names = forest.names
     for features, thresholds, *masses in zip(
         forest.features.tolist(),
@@ -48,8 +49,8 @@ def array_nodes(forest: ArrayForest) -> Iterator[Node]:
             yield Node(*split, *(mass[node] for mass in masses))
 
 
-def river_nodes(forest: HalfSpaceTrees) -> Iterator[Node]:
-    """Give the nodes of river's forest, tree by tree, depth first."""
+def iterate_river_nodes(forest: HalfSpaceTrees) -> Iterator[Node]:
+    """Iterate over the nodes of river's forest, tree by tree, depth first."""
     for tree in forest.trees:
         stack: list[object] = [tree]
         while stack:
@@ -60,7 +61,16 @@ def river_nodes(forest: HalfSpaceTrees) -> Iterator[Node]:
             )
 
 
-def event_of(names: Sequence[str], row: np.ndarray) -> Features:
-    """Give a row as the event that river takes, without the features that are missing: those that are NaN."""
+def get_feature_values(names: Sequence[str], row: np.ndarray) -> dict[str, float]:
+    """Return a row as the event that river takes.
+
+    Args:
+        names: The features of the columns.
+        row: Shape (n_names,), float64. NaN where the event lacks the feature.
+
+    Returns:
+        The values by name, without the features that the event lacks.
+    """
     pairs = zip(names, row.tolist(), strict=True)
-    return {name: value for name, value in pairs if value == value}  # noqa: PLR0124  # a NaN is not equal to itself
+    # NaN is not equal to itself. math.isnan would cost a call for each value.
+    return {name: value for name, value in pairs if value == value}  # noqa: PLR0124

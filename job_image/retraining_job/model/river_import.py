@@ -1,7 +1,4 @@
-"""River's own forest: its class, loaded with no more of river than it needs.
-
-Used by forest, model and proof.
-"""
+"""Imports river's forest with as little of river as possible."""
 
 from __future__ import annotations
 
@@ -20,31 +17,40 @@ if TYPE_CHECKING:
 MODULE = "river.anomaly.hst"
 
 
-def half_space_trees() -> type[HalfSpaceTrees]:
-    """Give `river.anomaly.hst.HalfSpaceTrees`, the genuine one.
+def import_half_space_trees() -> type[HalfSpaceTrees]:
+    """Return river's own class `river.anomaly.hst.HalfSpaceTrees`.
 
-    Its module needs two small ones beside it. But to import it is to import the packages around it
-    first, which bring all anomaly detectors, all trees and scipy: a second and 80 MB. So their
-    `__init__` is left out.
+    Its module needs two small modules beside it. But a plain import first runs the `__init__` of
+    the packages around it, which load all anomaly detectors, all trees and scipy: 1 s and 80 MB.
+    Therefore these `__init__` are skipped.
     """
-    forest: type[HalfSpaceTrees] = forest_module().HalfSpaceTrees
+    forest: type[HalfSpaceTrees] = import_forest_module().HalfSpaceTrees
     return forest
 
 
-def forest_module() -> ModuleType:
-    """Import the module; as usual where the short way fails, as it may with another release of river."""
+def import_forest_module() -> ModuleType:
+    """Return the module of the forest.
+
+    If the short import fails, as it may with another release of river, the plain import is used.
+    """
     if MODULE in sys.modules:
         return sys.modules[MODULE]
     try:
-        with bare_packages("river.anomaly", "river.tree"):
+        with skip_package_init("river.anomaly", "river.tree"):
             return import_module(MODULE)
-    except Exception:  # noqa: BLE001  # whatever it is, the usual way says it better
+    except Exception:  # noqa: BLE001  # whatever it is, the plain import reports it better
         return import_module(MODULE)
 
 
 @contextmanager
-def bare_packages(*names: str) -> Iterator[None]:
-    """Let packages stand without their `__init__` having run; whoever imports one afterwards gets it whole."""
+def skip_package_init(*names: str) -> Iterator[None]:
+    """Run a block in which packages can be imported without running their `__init__`.
+
+    Whoever imports one of them afterwards gets it complete.
+
+    Args:
+        *names: Full names of the packages.
+    """
     placed = []
     try:
         for name in names:

@@ -88,10 +88,9 @@ def champion_input(champion: Champion, deviation_feature: str) -> ChampionInput 
     """
     if champion.model is None:
         return None
-    from retraining_job.model.model import feature_names  # noqa: PLC0415  # brings river
 
     shape = champion.manifest.input if champion.manifest else None
-    names = set(feature_names(champion.model))
+    names = set(champion.model.feature_names)
     if names and shape and deviation_feature in shape.features:
         names.add(deviation_feature)
     return ChampionInput(champion.version or None, names, shape)

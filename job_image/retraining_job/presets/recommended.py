@@ -40,7 +40,9 @@ from retraining_job.evaluation.permutation import run_permutation_test
 from retraining_job.evaluation.reading_notes import describe_reading
 from retraining_job.evaluation.scores import Scores, replace_non_finite
 from retraining_job.evaluation.split import SplitRows, compute_window, split_rows
-from retraining_job.model.scaling import FeatureScaling, scaled_features, unscale_of
+from retraining_job.model.scaling import FeatureScaling, build_unscale
+from retraining_job.model.scaling_choice import choose_scalings
+from retraining_job.presets.feature_records import build_feature_record
 
 if TYPE_CHECKING:
     from retraining_job.events.columns import Columns
@@ -91,9 +93,9 @@ def prepared(
     if isinstance(parts, Decision):
         return parts
     training = columns.features[parts.training]
-    scalings, records = scaled_features(
-        columns.names, training, columns.unusable.tolist(), settings.scaling
-    )
+    choices = choose_scalings(columns.names, training, columns.unusable.tolist(), settings.scaling)
+    scalings = [choice.scaling for choice in choices if choice.scaling]
+    records = [build_feature_record(choice) for choice in choices]
     if not scalings:
         why = (
             "; ".join(f"{record.name}: {record.note}" for record in records[:5])
@@ -107,7 +109,7 @@ def prepared(
 def trained(prepared: Prepared, settings: Tunables) -> Model:
     """Train a challenger on the training rows, oldest first; it takes raw features."""
     from retraining_job.deviation import StandardAbsoluteDeviation  # noqa: PLC0415  # only who trains pays for these
-    from retraining_job.model.forest import learned_rows  # noqa: PLC0415
+    from retraining_job.model.forest import train_forest_on_matrix  # noqa: PLC0415
     from retraining_job.model.model import Model  # noqa: PLC0415
 
     columns, rows, window = prepared.columns, prepared.parts.training_rows, settings.forest_window
@@ -116,10 +118,10 @@ def trained(prepared: Prepared, settings: Tunables) -> Model:
     trace = slice(
         max(0, rows - 2 * window - rows % window), rows
     )  # nothing older leaves one in the forest's masses
-    hst = learned_rows(
+    hst = train_forest_on_matrix(
         names,
         columns.features[trace][:, [places[name] for name in names]],
-        unscale=None if settings.scaling is Scaling.NONE else unscale_of(prepared.scalings),
+        unscale=None if settings.scaling is Scaling.NONE else build_unscale(prepared.scalings),
         n_trees=settings.forest_trees,
         height=settings.forest_height,
         window_size=window,
@@ -133,10 +135,13 @@ def trained(prepared: Prepared, settings: Tunables) -> Model:
 
 def scores_of(model: Model, prepared: Prepared) -> Scores:
     """Let a model, champion or challenger, score the hold-out; it learns nothing from it."""
-    from retraining_job.model.model import hst_scores, sad_scores  # noqa: PLC0415
+    from retraining_job.model.model import compute_deviation_scores, compute_forest_scores  # noqa: PLC0415
 
     columns, held = prepared.columns, prepared.columns.features[prepared.parts.hold_out]
-    return Scores(hst_scores(model, columns.names, held), sad_scores(model, columns.names, held))
+    return Scores(
+        compute_forest_scores(model, columns.names, held),
+        compute_deviation_scores(model, columns.names, held),
+    )
 
 
 def input_change(

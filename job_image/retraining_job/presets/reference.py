@@ -58,14 +58,14 @@ def enough(n_samples: int, minimum: int) -> Decision | None:
 
 def trained(samples: Sequence[Sample], settings: Tunables) -> Model:
     """Train a challenger on all samples in their order."""
-    from retraining_job.model.forest import learned  # noqa: PLC0415  # only who trains pays for it
+    from retraining_job.model.forest import train_forest  # noqa: PLC0415  # only who trains pays for it
     from retraining_job.model.model import Model  # noqa: PLC0415
 
     features = [sample.features for sample in samples]
     deviation = StandardAbsoluteDeviation(settings.deviation_feature)
     for one in features:
         deviation.learn_one(one)
-    forest = learned(
+    forest = train_forest(
         features,
         n_trees=settings.forest_trees,
         height=settings.forest_height,

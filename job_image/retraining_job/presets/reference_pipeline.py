@@ -16,7 +16,7 @@ from retraining_job.evaluation.input_shape import InputMeasurement, InputShape, 
 from retraining_job.evaluation.reading_notes import add_reading_remarks
 from retraining_job.events.features import Tally
 from retraining_job.events.table import window_of
-from retraining_job.model.model import UnreadableModelError, feature_names
+from retraining_job.model.model import UnreadableModelError
 from retraining_job.presets import reference
 from retraining_job.presets.pipeline import EvaluationResult, champion_input
 
@@ -95,7 +95,7 @@ class ReferencePipeline:
     def train(self) -> Model:
         """Train the challenger on all events, and test it."""
         model = reference.trained(self.samples, self.settings)
-        self.trained, self.features = self.window, list(feature_names(model))
+        self.trained, self.features = self.window, list(model.feature_names)
         self.challenger_figures = reference.figures(model, self.hold_out, self.settings.threshold)
         return model
 

@@ -189,10 +189,10 @@ def checked_state(settings: TrainSettings, live: Live, manifest: Manifest) -> No
 def rebuilt(settings: TrainSettings, live: Live, version: int) -> Model:
     """Make the model anew from its state."""
     from retraining_job.model.model import UnreadableModelError  # noqa: PLC0415  # brings river
-    from retraining_job.model.state import model_of  # noqa: PLC0415
+    from retraining_job.model.state import read_state  # noqa: PLC0415
 
     try:
-        return model_of(live.state or b"")
+        return read_state(live.state or b"")
     except UnreadableModelError as error:
         raise unreadable(settings, version, str(error)) from None
     except Exception as error:  # noqa: BLE001  # what a forged state raises is not known
@@ -202,10 +202,11 @@ def rebuilt(settings: TrainSettings, live: Live, version: int) -> Model:
 
 def unpickled(settings: TrainSettings, live: Live, version: int) -> Model:
     """Read the pickle by the allow-list."""
-    from retraining_job.model.model import UnreadableModelError, loaded  # noqa: PLC0415  # brings river
+    from retraining_job.model.model import UnreadableModelError  # noqa: PLC0415  # brings river
+    from retraining_job.model.pickle_reader import read_pickle  # noqa: PLC0415  # brings river
 
     try:
-        return loaded(live.model or b"", settings.deviation_class)
+        return read_pickle(live.model or b"", settings.deviation_class)
     except UnreadableModelError as error:
         raise unreadable(settings, version, str(error)) from None
 

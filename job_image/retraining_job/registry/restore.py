@@ -199,13 +199,14 @@ def rebuilt_pickle(settings: TrainSettings, state: str) -> bytes:
     Raises:
         ValueError: the state cannot be read; the text says why, as the end of a sentence.
     """
-    from retraining_job.model.model import UnreadableModelError, dumped  # noqa: PLC0415  # brings river
-    from retraining_job.model.state import model_of  # noqa: PLC0415
+    from retraining_job.model.model import UnreadableModelError  # noqa: PLC0415  # brings river
+    from retraining_job.model.pickle_writer import write_pickle  # noqa: PLC0415  # brings river
+    from retraining_job.model.state import read_state  # noqa: PLC0415
 
     try:
-        model = model_of(state)
+        model = read_state(state)
     except UnreadableModelError as error:
         raise ValueError(f"cannot be read: {error}") from None
     except Exception as error:  # noqa: BLE001  # what a forged state raises is not known
         raise ValueError(f"cannot be read ({type(error).__name__}: {error})") from None
-    return dumped(model, settings.deviation_class)
+    return write_pickle(model, settings.deviation_class)

@@ -17,8 +17,9 @@ from retraining_job.errors import BadConfigurationError
 from retraining_job.evaluation.decision import Decision
 from retraining_job.events.source import File
 from retraining_job.infra.logs import timed
-from retraining_job.model.model import Model, UnreadableModelError, loaded
-from retraining_job.model.state import model_of
+from retraining_job.model.model import Model, UnreadableModelError
+from retraining_job.model.pickle_reader import read_pickle
+from retraining_job.model.state import read_state
 from retraining_job.presets.pipeline import EvaluationResult, Pipeline
 from retraining_job.presets.selection import contest_of
 from retraining_job.registry.champion import Champion
@@ -106,9 +107,9 @@ def read_champion(path: Path | None, settings: RunSettings) -> Model | None:
     if len(content) > limit:
         raise UnreadableModelError(f"it has more than the {limit:,} bytes that are read")
     return (
-        model_of(content)
+        read_state(content)
         if content.lstrip()[:1] == b"{"
-        else loaded(content, settings.deviation_class)
+        else read_pickle(content, settings.deviation_class)
     )
 
 

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from retraining_job.model.model import dumped
-from retraining_job.model.state import fingerprint, state_text
+from retraining_job.model.pickle_writer import write_pickle
+from retraining_job.model.state import compute_fingerprint, write_state
 from retraining_job.registry.manifest import origin_of
 from retraining_job.registry.publish import ModelPackage
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 def parcel_of(model: Model, contest: Pipeline, settings: RunSettings) -> ModelPackage:
     """Pack a contest's challenger."""
-    state = state_text(model, contest.scalings)
+    state = write_state(model, contest.scalings)
     origin = origin_of(
         settings,
         n_samples=contest.trained.rows if contest.trained else 0,
@@ -28,6 +28,6 @@ def parcel_of(model: Model, contest: Pipeline, settings: RunSettings) -> ModelPa
         read=contest.window,
         features=contest.features,
         input=contest.shape,
-        fingerprint=fingerprint(state) if state else "",
+        fingerprint=compute_fingerprint(state) if state else "",
     )
-    return ModelPackage(dumped(model, settings.deviation_class), state, origin)
+    return ModelPackage(write_pickle(model, settings.deviation_class), state, origin)

@@ -12,9 +12,9 @@ import traceback
 import redis  # noqa: F401  # what a trainer would load
 
 from retraining_job.__main__ import main
-from retraining_job.model.equivalence import prove
+from retraining_job.model.equivalence import check_equivalence
 
-prove()  # loads river
+check_equivalence()  # loads river
 
 
 def start(order):

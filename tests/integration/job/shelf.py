@@ -9,8 +9,9 @@ import redis
 from retraining_job.contract import Result, Verdict
 from retraining_job.deviation import StandardAbsoluteDeviation
 from retraining_job.model.array_forest import ArrayForest
-from retraining_job.model.model import Model, dumped
-from retraining_job.model.state import state_text
+from retraining_job.model.model import Model
+from retraining_job.model.pickle_writer import write_pickle
+from retraining_job.model.state import write_state
 from retraining_job.registry.champion import read_champion
 from retraining_job.registry.keys import Keys
 from retraining_job.registry.manifest import origin_of
@@ -24,8 +25,8 @@ KEY = "a key that is long enough"
 
 def model_of_seed(seed=1):
     """A model that differs from those of other seeds."""
-    forest = ArrayForest.grown(NAMES, n_trees=3, height=4, window_size=20, seed=seed)
-    forest.learn(np.random.default_rng(seed).random((60, 2)))
+    forest = ArrayForest.grow(NAMES, n_trees=3, height=4, window_size=20, seed=seed)
+    forest.learn_many(np.random.default_rng(seed).random((60, 2)))
     return Model(forest, StandardAbsoluteDeviation())
 
 
@@ -76,8 +77,8 @@ class Shelf:
         model = model_of_seed(seed)
         settings = self.settings()
         return ModelPackage(
-            dumped(model, settings.deviation_class),
-            state_text(model),
+            write_pickle(model, settings.deviation_class),
+            write_state(model),
             origin_of(settings, **origin),
         )
 

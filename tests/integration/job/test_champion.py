@@ -28,11 +28,11 @@ CANNOT_SCORE = pickle.dumps({"hst": SHORT_OF_TREES, "sad": StandardAbsoluteDevia
 @pytest.mark.parametrize(
     ("blob", "version", "says"),
     [
-        pytest.param(b"", b"3", "no whole pickle", id="empty"),
-        pytest.param(b"hello", b"3", "no whole pickle", id="no pickle"),
-        pytest.param(GENUINE[:-20], b"3", "no whole pickle", id="truncated"),
+        pytest.param(b"", b"3", "not a complete pickle", id="empty"),
+        pytest.param(b"hello", b"3", "not a complete pickle", id="no pickle"),
+        pytest.param(GENUINE[:-20], b"3", "not a complete pickle", id="truncated"),
         pytest.param(pickle.dumps([1]), b"3", "no dictionary", id="another object"),
-        pytest.param(OLDER_RIVER, b"3", "another release of river", id="another river"),
+        pytest.param(OLDER_RIVER, b"3", "a different release of river", id="another river"),
         pytest.param(
             CANNOT_SCORE,
             b"3",

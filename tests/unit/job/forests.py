@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 from river.anomaly import HalfSpaceTrees
 
 from retraining_job.events.features import Features
-from retraining_job.model.array_forest import ArrayForest, depth_first, matrix_of
-from retraining_job.model.garbage import collector_off
+from retraining_job.model.array_forest import ArrayForest, build_matrix
+from retraining_job.model.garbage import pause_garbage_collection
+from retraining_job.model.tree_growth import compute_depth_first_order
 
 NAMES = ["amount", "hour", "risk", "zeta"]
 VALUES = st.floats(-0.5, 1.5)
@@ -32,7 +33,7 @@ EVENTS = st.lists(COMPLETE, min_size=1, max_size=50) | st.builds(
 def plainly_learned(events: Sequence[Features], **shape: int) -> HalfSpaceTrees:
     """Give river's forest that has learned the events one by one."""
     forest = HalfSpaceTrees(**shape)
-    with collector_off():
+    with pause_garbage_collection():
         for features in events:
             forest.learn_one(features)
     return forest
@@ -40,14 +41,14 @@ def plainly_learned(events: Sequence[Features], **shape: int) -> HalfSpaceTrees:
 
 def learned_in_arrays(events: Sequence[Features], **shape: int) -> ArrayForest:
     """Give ours that has learned them at once."""
-    forest = ArrayForest.grown(NAMES, **shape)
-    forest.learn(matrix_of(events, NAMES))
+    forest = ArrayForest.grow(NAMES, **shape)
+    forest.learn_many(build_matrix(events, NAMES))
     return forest
 
 
 def content(forest: HalfSpaceTrees) -> dict[str, Any]:
     """Everything that river's forest is: nodes in order with their types, settings, counters and the generator."""
-    with collector_off():
+    with pause_garbage_collection():
         nodes = [list(tree.iter_dfs()) for tree in forest.trees]
         assert all(
             mine is listed
@@ -73,8 +74,8 @@ def content(forest: HalfSpaceTrees) -> dict[str, Any]:
 
 def agree(ours: ArrayForest, rivers: HalfSpaceTrees) -> bool:
     """Tell whether a forest in arrays is river's to the last bit: trees, masses, counters, generator."""
-    order = np.argsort(depth_first(ours.height + 1))
-    with collector_off():
+    order = np.argsort(compute_depth_first_order(ours.height + 1))
+    with pause_garbage_collection():
         masses = [[(node.l_mass, node.r_mass) for node in tree] for tree in rivers._tree_nodes]
         splits = [
             [(node.feature, node.threshold) for node in tree if hasattr(node, "feature")]

@@ -11,8 +11,10 @@ from river.anomaly import HalfSpaceTrees
 from retraining_job.deviation import StandardAbsoluteDeviation
 from retraining_job.events.features import Features
 from retraining_job.model.array_forest import ArrayForest
-from retraining_job.model.model import DEFAULT_DEVIATION_CLASS, Model, dumped, loaded
-from retraining_job.model.pickle_writer import emitted
+from retraining_job.model.forest_pickle import pickle_forest
+from retraining_job.model.model import Model
+from retraining_job.model.pickle_reader import read_pickle
+from retraining_job.model.pickle_writer import DEFAULT_DEVIATION_CLASS, write_pickle
 from tests.unit.job.forests import (
     EVENTS,
     NAMES,
@@ -33,7 +35,7 @@ def test_reader_gets_rivers_own_forest(
     events: list[Features], shape: dict[str, int], more: list[Features]
 ) -> None:
     rivers = plainly_learned(events, **shape)
-    read = pickle.loads(emitted(learned_in_arrays(events, **shape), None))["hst"]  # noqa: S301
+    read = pickle.loads(pickle_forest(learned_in_arrays(events, **shape), None))["hst"]  # noqa: S301
     assert type(read) is HalfSpaceTrees
     assert list(vars(read)) == list(vars(rivers))
     assert content(read) == content(rivers)
@@ -45,7 +47,7 @@ def test_reader_gets_rivers_own_forest(
 
 
 def test_numbers_and_names_are_pythons_own() -> None:
-    read = pickle.loads(emitted(learned_in_arrays(SOME, **SHAPE), None))["hst"]  # noqa: S301
+    read = pickle.loads(pickle_forest(learned_in_arrays(SOME, **SHAPE), None))["hst"]  # noqa: S301
     nodes = [node for tree in read._tree_nodes for node in tree]
     splits = [node for node in nodes if hasattr(node, "feature")]
     assert {type(mass) for node in nodes for mass in (node.l_mass, node.r_mass)} == {int}
@@ -55,7 +57,7 @@ def test_numbers_and_names_are_pythons_own() -> None:
 
 
 def test_reader_can_pickle_it_again() -> None:
-    read = pickle.loads(emitted(learned_in_arrays(SOME, **SHAPE), None))  # noqa: S301
+    read = pickle.loads(pickle_forest(learned_in_arrays(SOME, **SHAPE), None))  # noqa: S301
     again = pickle.loads(pickle.dumps(read))["hst"]  # noqa: S301
     assert content(again) == content(read["hst"])
 
@@ -70,9 +72,9 @@ def test_reader_can_pickle_it_again() -> None:
     ],
 )
 def test_names_are_kept(names: list[str]) -> None:
-    forest = ArrayForest.grown(names, **SHAPE)
+    forest = ArrayForest.grow(names, **SHAPE)
     rivers = plainly_learned([dict.fromkeys(names, 0.5)], **SHAPE)
-    read = pickle.loads(emitted(forest, None))["hst"]  # noqa: S301
+    read = pickle.loads(pickle_forest(forest, None))["hst"]  # noqa: S301
     pairs = zip(read._tree_nodes, rivers._tree_nodes, strict=True)
     for mine, theirs in pairs:
         assert [vars(node).get("feature") for node in mine] == [
@@ -81,9 +83,9 @@ def test_names_are_kept(names: list[str]) -> None:
 
 
 def test_large_masses_are_kept() -> None:
-    forest = ArrayForest.grown(["amount"], n_trees=1, height=1, window_size=1_000_000, seed=1)
+    forest = ArrayForest.grow(["amount"], n_trees=1, height=1, window_size=1_000_000, seed=1)
     forest.l_mass[0], forest.r_mass[0] = [999_999, 70_000, 929_999], [1_000_000, 300, 999_700]
-    (nodes,) = pickle.loads(emitted(forest, None))["hst"]._tree_nodes  # noqa: S301
+    (nodes,) = pickle.loads(pickle_forest(forest, None))["hst"]._tree_nodes  # noqa: S301
     assert [(node.l_mass, node.r_mass) for node in nodes] == [
         (999_999, 1_000_000),
         (70_000, 300),
@@ -94,17 +96,19 @@ def test_large_masses_are_kept() -> None:
 def test_model_in_arrays_is_written_for_readers_and_read_by_the_allow_list() -> None:
     sad = StandardAbsoluteDeviation("amount")
     sad.learn_values([1.0, 2.0, 4.0])
-    blob = dumped(Model(learned_in_arrays(SOME, **SHAPE), sad), DEFAULT_DEVIATION_CLASS)
+    blob = write_pickle(Model(learned_in_arrays(SOME, **SHAPE), sad), DEFAULT_DEVIATION_CLASS)
     pickletools.dis(blob, out=open("/dev/null", "w"))  # noqa: PTH123, SIM115  # raises where the stream is not sound
-    for read in (loaded(blob, DEFAULT_DEVIATION_CLASS), Model(**pickle.loads(blob))):  # noqa: S301
+    for read in (read_pickle(blob, DEFAULT_DEVIATION_CLASS), Model(**pickle.loads(blob))):  # noqa: S301
         assert content(read.hst) == content(plainly_learned(SOME, **SHAPE))
         assert vars(read.sad) == vars(sad)
 
 
 def test_deviation_stands_under_the_readers_name() -> None:
-    blob = dumped(
+    blob = write_pickle(
         Model(learned_in_arrays(SOME, **SHAPE), StandardAbsoluteDeviation()),
         "scoring.ensemble.Deviation",
     )
     assert b"retraining_job" not in blob
-    assert vars(loaded(blob, "scoring.ensemble.Deviation").sad) == vars(StandardAbsoluteDeviation())
+    assert vars(read_pickle(blob, "scoring.ensemble.Deviation").sad) == vars(
+        StandardAbsoluteDeviation()
+    )

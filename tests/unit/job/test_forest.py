@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from river.anomaly import HalfSpaceTrees
 
 from retraining_job.events.features import Features
-from retraining_job.model.forest import decisive, learned_forest
-from retraining_job.model.garbage import collector_off
+from retraining_job.model.forest import select_effective_events, train_river_forest
+from retraining_job.model.garbage import pause_garbage_collection
 
 NAMES = ["amount", "hour", "risk", "zeta"]
 COMPLETE = st.fixed_dictionaries({name: st.floats(-2.0, 2.0) for name in NAMES})
@@ -18,7 +18,7 @@ WITH_GAPS = st.dictionaries(st.sampled_from(NAMES), st.floats(-2.0, 2.0), min_si
 
 def plainly_learned(events: Sequence[Features], **shape: int) -> HalfSpaceTrees:
     forest = HalfSpaceTrees(**shape)
-    with collector_off():
+    with pause_garbage_collection():
         for features in events:
             forest.learn_one(features)
     return forest
@@ -26,7 +26,7 @@ def plainly_learned(events: Sequence[Features], **shape: int) -> HalfSpaceTrees:
 
 def state(forest: HalfSpaceTrees) -> dict[str, Any]:
     """Everything that a forest is: nodes in order, counters, and the generator that made the trees."""
-    with collector_off():
+    with pause_garbage_collection():
         nodes = [
             (
                 getattr(node, "feature", None),
@@ -63,7 +63,7 @@ def state(forest: HalfSpaceTrees) -> dict[str, Any]:
 def test_forest_is_rivers_own(
     events: list[Features], shape: dict[str, int], more: list[Features]
 ) -> None:
-    ours, rivers = learned_forest(events, **shape), plainly_learned(events, **shape)
+    ours, rivers = train_river_forest(events, **shape), plainly_learned(events, **shape)
     assert state(ours) == state(rivers)
     for features in more:  # and it goes on as river's would
         assert ours.score_one(features) == rivers.score_one(features)
@@ -74,7 +74,7 @@ def test_forest_is_rivers_own(
 
 def test_what_leaves_no_trace_is_left_out() -> None:
     events = [{"number": float(i)} for i in range(1_020)]
-    assert [int(one["number"]) for one in decisive(events, 250)] == [
+    assert [int(one["number"]) for one in select_effective_events(events, 250)] == [
         *range(250),
         *range(750, 1_020),
     ]

@@ -8,11 +8,11 @@ import pytest
 from river.anomaly import HalfSpaceTrees
 
 from retraining_job.deviation import StandardAbsoluteDeviation
-from retraining_job.model.array_forest import ArrayForest, matrix_of
-from retraining_job.model.garbage import collector_off
-from retraining_job.model.model import Model, identical
-from retraining_job.model.pickle_writer import emitted
-from retraining_job.model.state import model_of, state_text
+from retraining_job.model.array_forest import ArrayForest, build_matrix
+from retraining_job.model.forest_pickle import pickle_forest
+from retraining_job.model.garbage import pause_garbage_collection
+from retraining_job.model.model import Model, are_identical
+from retraining_job.model.state import read_state, write_state
 from tests.unit.job.forests import agree, plainly_learned
 
 SHAPE = {"n_trees": 25, "height": 15, "window_size": 250, "seed": 42}
@@ -29,26 +29,26 @@ def rivers() -> HalfSpaceTrees:
 
 @pytest.fixture(scope="module")
 def arrays() -> ArrayForest:
-    forest = ArrayForest.grown(NAMES, **SHAPE)
-    forest.learn(matrix_of(EVENTS, NAMES))
+    forest = ArrayForest.grow(NAMES, **SHAPE)
+    forest.learn_many(build_matrix(EVENTS, NAMES))
     return forest
 
 
 def test_arrays_are_rivers_own(arrays: ArrayForest, rivers: HalfSpaceTrees) -> None:
     assert agree(arrays, rivers)
-    scores = arrays.scores(matrix_of(PROBES, NAMES)).tolist()
+    scores = arrays.score_many(build_matrix(PROBES, NAMES)).tolist()
     assert scores == [rivers.score_one(features) for features in PROBES]
     assert len(set(scores)) > 50
 
 
 def test_reader_gets_rivers_own(arrays: ArrayForest) -> None:
-    with collector_off():
-        read: HalfSpaceTrees = pickle.loads(emitted(arrays, None))["hst"]  # noqa: S301
+    with pause_garbage_collection():
+        read: HalfSpaceTrees = pickle.loads(pickle_forest(arrays, None))["hst"]  # noqa: S301
         assert agree(arrays, read)
 
 
 def test_state_gives_the_same_again(arrays: ArrayForest) -> None:
     model = Model(arrays, StandardAbsoluteDeviation())
-    text = state_text(model) or ""
+    text = write_state(model) or ""
     assert len(text) < 60_000
-    assert identical(model_of(text), model)
+    assert are_identical(read_state(text), model)

@@ -15,14 +15,10 @@ from hypothesis import strategies as st
 from river.anomaly import HalfSpaceTrees
 
 from retraining_job.deviation import StandardAbsoluteDeviation
-from retraining_job.model.forest import learned_forest
-from retraining_job.model.model import (
-    DEFAULT_DEVIATION_CLASS,
-    Model,
-    UnreadableModelError,
-    dumped,
-    loaded,
-)
+from retraining_job.model.forest import train_river_forest
+from retraining_job.model.model import Model, UnreadableModelError
+from retraining_job.model.pickle_reader import read_pickle
+from retraining_job.model.pickle_writer import DEFAULT_DEVIATION_CLASS, write_pickle
 
 FOREIGN = "scoring.ensemble.RunningDeviation"
 EVENTS = [{"amount": float(i % 7) / 7, "hour": float(i % 24) / 24} for i in range(130)]
@@ -33,12 +29,14 @@ def model() -> Model:
     deviation = StandardAbsoluteDeviation("amount")
     for features in EVENTS:
         deviation.learn_one(features)
-    return Model(learned_forest(EVENTS, n_trees=3, height=4, window_size=20, seed=42), deviation)
+    return Model(
+        train_river_forest(EVENTS, n_trees=3, height=4, window_size=20, seed=42), deviation
+    )
 
 
 @pytest.fixture(scope="module")
 def blob(model: Model) -> bytes:
-    return dumped(model, DEFAULT_DEVIATION_CLASS)
+    return write_pickle(model, DEFAULT_DEVIATION_CLASS)
 
 
 @pytest.fixture
@@ -71,7 +69,7 @@ def test_reader_gets_rivers_own_forest(model: Model, blob: bytes) -> None:
 
 
 def test_deviation_stands_under_the_readers_name(model: Model, reader_module: type) -> None:
-    blob = dumped(model, FOREIGN)
+    blob = write_pickle(model, FOREIGN)
     assert b"retraining_job" not in blob
     content = pickle.loads(blob)  # noqa: S301
     assert type(content["sad"]) is reader_module
@@ -80,21 +78,21 @@ def test_deviation_stands_under_the_readers_name(model: Model, reader_module: ty
 
 def test_readers_name_needs_no_module_here(model: Model) -> None:
     before = dict(sys.modules)
-    blob = dumped(model, FOREIGN)
+    blob = write_pickle(model, FOREIGN)
     assert sys.modules == before
-    assert vars(loaded(blob, FOREIGN).sad) == vars(model.sad)
+    assert vars(read_pickle(blob, FOREIGN).sad) == vars(model.sad)
 
 
 def test_model_survives_the_way_there_and_back(model: Model, blob: bytes) -> None:
-    again = loaded(blob, DEFAULT_DEVIATION_CLASS)
+    again = read_pickle(blob, DEFAULT_DEVIATION_CLASS)
     assert [again.hst.score_one(features) for features in EVENTS] == [
         model.hst.score_one(features) for features in EVENTS
     ]
-    assert dumped(again, DEFAULT_DEVIATION_CLASS) == blob
+    assert write_pickle(again, DEFAULT_DEVIATION_CLASS) == blob
 
 
 def test_champion_written_under_the_default_name_stays_readable(model: Model, blob: bytes) -> None:
-    assert vars(loaded(blob, FOREIGN).sad) == vars(model.sad)
+    assert vars(read_pickle(blob, FOREIGN).sad) == vars(model.sad)
 
 
 class Evil:
@@ -122,8 +120,8 @@ def test_forged_pickle_is_refused_before_it_runs(
 ) -> None:
     mark = tmp_path / "mark"
     forged = pickle.dumps({"hst": pickle.loads(blob)["hst"], "sad": Evil(action, f"touch {mark}")})  # noqa: S301
-    with pytest.raises(UnreadableModelError, match=f"names {name}.*not loaded"):
-        loaded(forged, DEFAULT_DEVIATION_CLASS)
+    with pytest.raises(UnreadableModelError, match=f"contains {name}.*not loaded"):
+        read_pickle(forged, DEFAULT_DEVIATION_CLASS)
     assert not mark.exists()
 
 
@@ -131,48 +129,52 @@ def test_other_release_of_river_is_named() -> None:
     older = b"\x80\x04\x8c\x11river.anomaly.hst\x94\x8c\x09HSTBranch\x94\x93\x94."
     with pytest.raises(
         UnreadableModelError,
-        match=r"another release of river than the 0\.26.*river\.anomaly\.hst\.HSTBranch",
+        match=r"a different release of river than the 0\.26.*river\.anomaly\.hst\.HSTBranch",
     ):
-        loaded(older, DEFAULT_DEVIATION_CLASS)
+        read_pickle(older, DEFAULT_DEVIATION_CLASS)
 
 
 def test_foreign_deviation_is_refused_with_the_setting_to_change(model: Model) -> None:
     with pytest.raises(
         UnreadableModelError, match=r"trainer\.deviationClass \(RETRAIN_DEVIATION_CLASS\)"
     ):
-        loaded(dumped(model, FOREIGN), DEFAULT_DEVIATION_CLASS)
+        read_pickle(write_pickle(model, FOREIGN), DEFAULT_DEVIATION_CLASS)
 
 
 @pytest.mark.parametrize(
     ("content", "problem"),
     [
-        pytest.param([1, 2], 'no dictionary of "hst" and "sad"', id="a list"),
-        pytest.param({"hst": 1}, 'no dictionary of "hst" and "sad"', id="half a model"),
-        pytest.param({"hst": 1, "sad": 2}, 'its "hst" is no river', id="numbers"),
+        pytest.param([1, 2], 'not a dictionary of "hst" and "sad"', id="a list"),
+        pytest.param({"hst": 1}, 'not a dictionary of "hst" and "sad"', id="half a model"),
+        pytest.param({"hst": 1, "sad": 2}, 'its "hst" is not a river', id="numbers"),
         pytest.param(
             {"hst": HalfSpaceTrees(), "sad": 2},
-            'its "sad" is no deviation',
+            'its "sad" is not a deviation',
             id="no deviation score",
         ),
     ],
 )
 def test_what_is_no_model_is_refused(content: object, problem: str) -> None:
     with pytest.raises(UnreadableModelError, match=problem):
-        loaded(pickle.dumps(content), DEFAULT_DEVIATION_CLASS)
+        read_pickle(pickle.dumps(content), DEFAULT_DEVIATION_CLASS)
 
 
 def test_deviation_with_other_attributes_is_refused() -> None:
     deviation = StandardAbsoluteDeviation()
     del deviation.squares
-    with pytest.raises(UnreadableModelError, match="StandardAbsoluteDeviation lacks squares"):
-        loaded(pickle.dumps({"hst": HalfSpaceTrees(), "sad": deviation}), DEFAULT_DEVIATION_CLASS)
+    with pytest.raises(
+        UnreadableModelError, match="StandardAbsoluteDeviation lacks the attributes squares"
+    ):
+        read_pickle(
+            pickle.dumps({"hst": HalfSpaceTrees(), "sad": deviation}), DEFAULT_DEVIATION_CLASS
+        )
 
 
 def test_forest_that_claims_other_trees_is_refused(blob: bytes) -> None:
     content = pickle.loads(blob)  # noqa: S301
     content["hst"].height = 10**9
-    with pytest.raises(UnreadableModelError, match="not the trees that it says"):
-        loaded(pickle.dumps(content), DEFAULT_DEVIATION_CLASS)
+    with pytest.raises(UnreadableModelError, match="not have the trees that its attributes state"):
+        read_pickle(pickle.dumps(content), DEFAULT_DEVIATION_CLASS)
 
 
 @settings(deadline=None)
@@ -189,15 +191,15 @@ def test_damaged_pickle_is_refused_or_read_but_never_anything_else(
         damaged[position] = value
     for candidate in (bytes(damaged), bytes(damaged[:cut])):
         try:
-            loaded(candidate, DEFAULT_DEVIATION_CLASS)
+            read_pickle(candidate, DEFAULT_DEVIATION_CLASS)
         except UnreadableModelError as error:
             assert str(error)  # noqa: PT017
 
 
 def test_truncated_pickle_is_refused(blob: bytes) -> None:
     for length in (0, 1, len(blob) // 2, len(blob) - 1):
-        with pytest.raises(UnreadableModelError, match="no whole pickle"):
-            loaded(blob[:length], DEFAULT_DEVIATION_CLASS)
+        with pytest.raises(UnreadableModelError, match="not a complete pickle"):
+            read_pickle(blob[:length], DEFAULT_DEVIATION_CLASS)
 
 
 def test_pickle_names_only_what_the_allow_list_has(blob: bytes) -> None:

@@ -9,7 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from retraining_job.deviation import StandardAbsoluteDeviation
-from retraining_job.model.model import Model, feature_names, hst_scores, identical, sad_scores
+from retraining_job.model.model import (
+    Model,
+    are_identical,
+    compute_deviation_scores,
+    compute_forest_scores,
+)
 from tests.unit.job.forests import NAMES, learned_in_arrays, plainly_learned
 
 SHAPE = {"n_trees": 3, "height": 4, "window_size": 10, "seed": 42}
@@ -43,14 +48,22 @@ def test_columns_are_found_by_their_names(kind: str) -> None:
         for row in MATRIX
     ]
     forest = plainly_learned(SOME, **SHAPE)
-    assert hst_scores(made, COLUMNS, MATRIX).tolist() == [forest.score_one(row) for row in rows]
-    assert sad_scores(made, COLUMNS, MATRIX).tolist() == [made.sad.score_one(row) for row in rows]
-    assert len(set(hst_scores(made, COLUMNS, MATRIX).tolist())) > 5
-    assert feature_names(made) == tuple(NAMES)
+    assert compute_forest_scores(made, COLUMNS, MATRIX).tolist() == [
+        forest.score_one(row) for row in rows
+    ]
+    assert compute_deviation_scores(made, COLUMNS, MATRIX).tolist() == [
+        made.sad.score_one(row) for row in rows
+    ]
+    assert len(set(compute_forest_scores(made, COLUMNS, MATRIX).tolist())) > 5
+    assert made.feature_names == tuple(NAMES)
 
 
 def test_deviation_without_its_column_scores_nothing() -> None:
-    assert sad_scores(model("arrays"), ["hour"], np.ones((3, 1))).tolist() == [0.0, 0.0, 0.0]
+    assert compute_deviation_scores(model("arrays"), ["hour"], np.ones((3, 1))).tolist() == [
+        0.0,
+        0.0,
+        0.0,
+    ]
 
 
 @given(learned=st.lists(st.floats(), max_size=8), probes=st.lists(st.floats(), min_size=1))
@@ -63,7 +76,7 @@ def test_deviation_of_many_is_that_of_each(learned: list[float], probes: list[fl
     if one_by_one.squares < 0.0:
         return
     scores = Model(learned_in_arrays(SOME, **SHAPE), at_once)
-    found = sad_scores(scores, ["amount"], np.array(probes)[:, None]).tolist()
+    found = compute_deviation_scores(scores, ["amount"], np.array(probes)[:, None]).tolist()
     assert repr(found) == repr([one_by_one.score_one({"amount": probe}) for probe in probes])
 
 
@@ -71,20 +84,20 @@ def test_deviation_of_many_is_that_of_each(learned: list[float], probes: list[fl
 @pytest.mark.parametrize("theirs", ["arrays", "river"])
 def test_identical_models_are_told_from_others(mine: str, theirs: str) -> None:
     champion = model(theirs)
-    assert identical(model(mine), champion)
+    assert are_identical(model(mine), champion)
     for other in ({"seed": 43}, {"window_size": 9}, {"n_trees": 2}, {"height": 3}):
-        assert not identical(model(mine, **other), champion)
-    assert not identical(dataclasses.replace(model(mine), sad=deviation([1.0, 2.0])), champion)
+        assert not are_identical(model(mine, **other), champion)
+    assert not are_identical(dataclasses.replace(model(mine), sad=deviation([1.0, 2.0])), champion)
     model_later = model(mine)
     if mine == "arrays":
-        model_later.hst.learn(np.zeros((1, len(NAMES))))  # type: ignore[union-attr]
+        model_later.hst.learn_many(np.zeros((1, len(NAMES))))  # type: ignore[union-attr]
     else:
         model_later.hst.learn_one(dict.fromkeys(NAMES, 0.0))  # type: ignore[union-attr]
-    assert not identical(model_later, champion)
+    assert not are_identical(model_later, champion)
 
 
 def test_forged_forest_that_runs_in_circles_is_not_identical() -> None:
     forged = model("river")
     root = forged.hst.trees[0]  # type: ignore[union-attr]
     root.children = (root, root)
-    assert not identical(model("arrays"), forged)
+    assert not are_identical(model("arrays"), forged)

@@ -13,10 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from retraining_job.events.features import Features
-from retraining_job.model import array_forest, equivalence, pickle_writer, river_import
-from retraining_job.model.array_forest import ArrayForest, matrix_of
-from retraining_job.model.equivalence import prove
-from retraining_job.model.forest import learned, learned_rows
+from retraining_job.model import equivalence, forest_pickle, river_import, tree_growth
+from retraining_job.model.array_forest import ArrayForest, build_matrix
+from retraining_job.model.equivalence import check_equivalence
+from retraining_job.model.forest import train_forest, train_forest_on_matrix
 from tests.unit.job.forests import EVENTS, NAMES, SHAPES, WITH_GAPS, agree, content, plainly_learned
 
 SHAPE = {"n_trees": 2, "height": 3, "window_size": 10, "seed": 42}
@@ -24,7 +24,7 @@ SOME = [{name: (i * place % 7) / 7 for place, name in enumerate(NAMES, 1)} for i
 
 
 def test_installed_river_is_the_one_that_is_mirrored() -> None:
-    assert prove() is None
+    assert check_equivalence() is None
 
 
 def padding_changes(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -86,7 +86,9 @@ def classes_move(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def forest_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
-        equivalence, "half_space_trees", lambda: river_import.import_module("river.anomaly.nowhere")
+        equivalence,
+        "import_half_space_trees",
+        lambda: river_import.import_module("river.anomaly.nowhere"),
     )
 
 
@@ -103,11 +105,11 @@ def generators_part(monkeypatch: pytest.MonkeyPatch) -> None:
         pytest.param(generator_changes, "in its random generator", id="one draw more"),
         pytest.param(generators_part, "in its nodes", id="another Python"),
         pytest.param(
-            attribute_comes, "in what its pickle holds", id="a new attribute of the forest"
+            attribute_comes, "in the attributes in its pickle", id="a new attribute of the forest"
         ),
         pytest.param(
             node_attribute_comes,
-            "in the nodes that its pickle holds",
+            "in the nodes in its pickle",
             id="a new attribute of the nodes",
         ),
         pytest.param(classes_move, r"failed \(.*PaddedLeaf", id="a class is elsewhere"),
@@ -118,12 +120,12 @@ def test_another_river_is_noticed(
     change: object, doubt: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     change(monkeypatch)  # type: ignore[operator]
-    assert re.search(doubt, str(prove()))
+    assert re.search(doubt, str(check_equivalence()))
 
 
 def test_wrong_pickle_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pickle_writer, "masses", lambda _forest, _first_node: b"")
-    assert "in the nodes that its pickle holds" in str(prove())
+    monkeypatch.setattr(forest_pickle, "encode_masses", lambda _forest, _first_node: b"")
+    assert "in the nodes in its pickle" in str(check_equivalence())
 
 
 @pytest.mark.parametrize("change", [None, padding_changes])
@@ -132,7 +134,10 @@ def test_fast_where_proved_and_plain_with_a_warning_where_not(
 ) -> None:
     if change:
         change(monkeypatch)  # type: ignore[operator]
-    forests = [learned(SOME, **SHAPE), learned_rows(NAMES, matrix_of(SOME, NAMES), **SHAPE)]
+    forests = [
+        train_forest(SOME, **SHAPE),
+        train_forest_on_matrix(NAMES, build_matrix(SOME, NAMES), **SHAPE),
+    ]
     assert [isinstance(forest, ArrayForest) for forest in forests] == [not change] * 2
     warnings = [
         record.getMessage() for record in caplog.records if record.levelno == logging.WARNING
@@ -141,8 +146,8 @@ def test_fast_where_proved_and_plain_with_a_warning_where_not(
         assert not warnings
         return
     assert len(warnings) == 2
-    assert "Plain river is used" in warnings[0]
-    assert "differs from that of the installed river in its nodes." in warnings[0]
+    assert "Training with river's own forest" in warnings[0]
+    assert "differs from the forest of the installed river in its nodes." in warnings[0]
     for forest in forests:  # and what it gives is that river's own
         assert content(forest) == content(plainly_learned(SOME, **SHAPE))  # type: ignore[arg-type]
 
@@ -151,7 +156,8 @@ def test_fast_where_proved_and_plain_with_a_warning_where_not(
 @given(events=EVENTS | st.lists(WITH_GAPS.filter(bool), max_size=5), shape=SHAPES)
 def test_both_ways_give_the_same(events: list[Features], shape: dict[str, int]) -> None:
     plain, fast = (
-        learned(events, **shape, proof=proof) for proof in (lambda: "it is a test", lambda: None)
+        train_forest(events, **shape, check=check)
+        for check in (lambda: "it is a test", lambda: None)
     )
     rivers_own = plainly_learned(events, **shape)
     assert content(plain) == content(rivers_own)  # type: ignore[arg-type]
@@ -170,14 +176,16 @@ def test_both_ways_write_the_scaling_into_the_trees(
         return np.sqrt(thresholds) * (1.0 + NAMES.index(name))
 
     plain, fast = (
-        learned_rows(NAMES, matrix_of(events, NAMES), unscale=unscale, proof=proof, **shape)
-        for proof in (lambda: "it is a test", lambda: None)
+        train_forest_on_matrix(
+            NAMES, build_matrix(events, NAMES), unscale=unscale, check=check, **shape
+        )
+        for check in (lambda: "it is a test", lambda: None)
     )
     assert agree(fast, plain)  # type: ignore[arg-type]
-    read = pickle.loads(pickle_writer.emitted(fast, None))["hst"]  # type: ignore[arg-type]  # noqa: S301
+    read = pickle.loads(forest_pickle.pickle_forest(fast, None))["hst"]  # type: ignore[arg-type]  # noqa: S301
     assert content(read) == content(plain)  # type: ignore[arg-type]
 
 
 def test_proof_would_see_another_padding_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(array_forest, "PADDING", 0.150001)
-    assert "in its nodes" in str(prove())
+    monkeypatch.setattr(tree_growth, "PADDING", 0.150001)
+    assert "in its nodes" in str(check_equivalence())

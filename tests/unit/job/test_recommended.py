@@ -272,7 +272,7 @@ def test_features_that_cannot_be_used_are_left_out_and_reported() -> None:
     constant = recommended.prepared(replace(only_amount, features=np.ones((ROWS, 1))), SETTINGS)
     assert isinstance(constant, Decision)
     assert constant.verdict is Verdict.INSUFFICIENT_DATA
-    assert "amount: it is 1 in every training row" in constant.message
+    assert "amount: its value is 1 in every training row" in constant.message
 
 
 def test_missing_deviation_feature_is_noted(prepared: Prepared) -> None:

@@ -5,12 +5,12 @@ import sys
 
 LIGHT = """
 import sys
-from retraining_job.model.river_import import half_space_trees
-from retraining_job.model.equivalence import prove
+from retraining_job.model.river_import import import_half_space_trees
+from retraining_job.model.equivalence import check_equivalence
 import retraining_job.model.model, retraining_job.model.forest, retraining_job.model.state
 assert not [name for name in sys.modules if name.split(".")[0] == "river"], "river is loaded before it is needed"
-forest = half_space_trees()
-assert prove() is None
+forest = import_half_space_trees()
+assert check_equivalence() is None
 assert not {"river.anomaly", "river.tree", "river.stats", "scipy.stats"} & set(sys.modules), "all of river is loaded"
 
 import pickle
@@ -28,12 +28,14 @@ HoeffdingTreeClassifier().learn_one({"amount": 0.5}, True)
 READING = """
 import sys
 from retraining_job.deviation import StandardAbsoluteDeviation
-from retraining_job.model.model import DEFAULT_DEVIATION_CLASS, Model, dumped, loaded
+from retraining_job.model.model import Model
+from retraining_job.model.pickle_reader import read_pickle
+from retraining_job.model.pickle_writer import DEFAULT_DEVIATION_CLASS, write_pickle
 from retraining_job.model.array_forest import ArrayForest
-forest = ArrayForest.grown(["amount"], n_trees=1, height=2, window_size=3, seed=1)
-blob = dumped(Model(forest, StandardAbsoluteDeviation()), DEFAULT_DEVIATION_CLASS)
+forest = ArrayForest.grow(["amount"], n_trees=1, height=2, window_size=3, seed=1)
+blob = write_pickle(Model(forest, StandardAbsoluteDeviation()), DEFAULT_DEVIATION_CLASS)
 assert "river" not in sys.modules, "river is loaded to write a model"
-assert type(loaded(blob, DEFAULT_DEVIATION_CLASS).hst).__module__ == "river.anomaly.hst"
+assert type(read_pickle(blob, DEFAULT_DEVIATION_CLASS).hst).__module__ == "river.anomaly.hst"
 assert not {"river.anomaly", "river.stats", "scipy.stats"} & set(sys.modules), "all of river is loaded"
 """
 
@@ -45,7 +47,7 @@ class Finder:
         if name == "river.anomaly.hst" and "river.anomaly.gaussian" not in sys.modules:
             raise ImportError("another release needs its packages whole")
 sys.meta_path.insert(0, Finder())
-assert rivers.half_space_trees().__module__ == "river.anomaly.hst"
+assert rivers.import_half_space_trees().__module__ == "river.anomaly.hst"
 assert "river.anomaly" in sys.modules
 """
 

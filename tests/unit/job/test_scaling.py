@@ -9,12 +9,12 @@ from hypothesis.extra import numpy as arrays
 from retraining_job.contract import Scaling
 from retraining_job.model.scaling import (
     FeatureScaling,
-    exponential,
-    logarithm,
-    scaled_features,
-    scaling_of,
-    unscale_of,
+    build_unscale,
+    compute_exponential,
+    compute_logarithm,
 )
+from retraining_job.model.scaling_choice import choose_scaling, choose_scalings
+from retraining_job.presets.feature_records import build_feature_record
 
 FINITE = st.floats(allow_nan=False, allow_infinity=False)
 RANDOM = np.random.default_rng(1)
@@ -45,14 +45,14 @@ BOTH_SIDES = RANDOM.standard_t(1.5, 2_000)
     ],
 )
 def test_heavy_tails_take_a_logarithm(values: np.ndarray, kind: str) -> None:
-    assert scaling_of("x", values, Scaling.AUTO).kind == kind
+    assert choose_scaling("x", values, Scaling.AUTO).kind == kind
 
 
 def test_settings_overrule() -> None:
-    assert scaling_of("x", AMOUNTS, Scaling.LINEAR).kind == "linear"
-    raw = scaling_of("x", AMOUNTS, Scaling.NONE)
+    assert choose_scaling("x", AMOUNTS, Scaling.LINEAR).kind == "linear"
+    raw = choose_scaling("x", AMOUNTS, Scaling.NONE)
     assert raw.kind == "none"
-    assert raw.unscaled(np.array([0.2, 0.7])).tolist() == [0.2, 0.7]
+    assert raw.unscale(np.array([0.2, 0.7])).tolist() == [0.2, 0.7]
 
 
 @given(
@@ -65,9 +65,9 @@ def test_thresholds_keep_order_and_stay_inside(
 ) -> None:
     if values.min() == values.max():
         values[0] = np.nextafter(values[0], -np.inf if values[0] > 0 else np.inf)
-    scaling = scaling_of("x", values, mode)
+    scaling = choose_scaling("x", values, mode)
     scaled = np.sort(data.draw(arrays.arrays(float, 30, elements=st.floats(0, 1))))
-    raw = scaling.unscaled(scaled)
+    raw = scaling.unscale(scaled)
     assert np.isfinite(raw).all()
     assert (np.diff(raw) >= 0).all()
     assert raw.min() >= scaling.low
@@ -79,20 +79,24 @@ def test_a_logarithm_is_undone(centre: float, unit: float, reach: float) -> None
     scaling = FeatureScaling(
         "x", "log", centre - unit * reach, centre + 2 * unit * reach, centre, unit
     )
-    ends = scaling.unscaled(np.array([0.0, 1.0]))
+    ends = scaling.unscale(np.array([0.0, 1.0]))
     assert ends == pytest.approx([scaling.low, scaling.high], rel=1e-9, abs=1e-9 * unit * reach)
 
 
 def test_it_is_a_logarithm_to_one_in_a_hundred() -> None:
     ratio = np.array([-1e6, -3.0, 0.0, 1e-3, 1.0, 250.0])
-    assert logarithm(ratio) == pytest.approx(np.copysign(np.log1p(np.abs(ratio)), ratio), rel=0.01)
-    assert exponential(logarithm(ratio)) == pytest.approx(ratio, rel=1e-9, abs=1e-12)
+    assert compute_logarithm(ratio) == pytest.approx(
+        np.copysign(np.log1p(np.abs(ratio)), ratio), rel=0.01
+    )
+    assert compute_exponential(compute_logarithm(ratio)) == pytest.approx(
+        ratio, rel=1e-9, abs=1e-12
+    )
 
 
 def test_what_lies_beyond_the_training_rows_changes_nothing() -> None:
     training, later = AMOUNTS[:1_500, None], AMOUNTS[1_500:, None] * 1_000
-    alone, _ = scaled_features(["x"], training, [0], Scaling.AUTO)
-    part, _ = scaled_features(["x"], np.concatenate([training, later])[:1_500], [0], Scaling.AUTO)
+    alone = choose_scalings(["x"], training, [0], Scaling.AUTO)
+    part = choose_scalings(["x"], np.concatenate([training, later])[:1_500], [0], Scaling.AUTO)
     assert alone == part
 
 
@@ -101,34 +105,39 @@ def test_features_that_trees_cannot_use_are_left_out_and_reported() -> None:
     gone = np.where(np.arange(n) < 1_100, np.nan, UNIFORM)
     holes = np.where(np.arange(n) < 900, np.nan, UNIFORM)
     training = np.column_stack([AMOUNTS, np.full(n, 7.0), gone, holes, np.full(n, np.nan)])
-    scalings, records = scaled_features(
+    choices = choose_scalings(
         ["a", "constant", "gone", "holes", "text"], training, [0, 0, 3, 0, n], Scaling.AUTO
     )
-    assert [scaling.name for scaling in scalings] == ["a", "holes"]
+    assert [choice.name for choice in choices if choice.scaling] == ["a", "holes"]
     notes = {
         record.name: (record.scaling, record.missing, record.unusable, record.note)
-        for record in records
+        for record in map(build_feature_record, choices)
     }
     assert notes["a"] == ("log", 0, 0, "")
-    assert notes["constant"] == ("left out", 0, 0, "it is 7 in every training row that has it")
+    assert notes["constant"] == (
+        "left out",
+        0,
+        0,
+        "its value is 7 in every training row that has it",
+    )
     assert notes["gone"][:3] == ("left out", 1_100, 3)
     assert "only 900 of the 2,000" in notes["gone"][3]
     assert notes["holes"] == (
         "linear",
         900,
         0,
-        "absent from 900 training rows, which take the heavier branch there",
+        "missing in 900 training rows, which follow the branch with more events",
     )
     assert notes["text"] == (
         "left out",
         n,
         n,
-        "it is a finite number in none of the 2,000 training rows",
+        "none of the 2,000 training rows has a finite number for it",
     )
 
 
 def test_each_feature_goes_its_own_way_back() -> None:
-    unscale = unscale_of(
+    unscale = build_unscale(
         [FeatureScaling("a", "linear", 0.0, 10.0), FeatureScaling("b", "linear", -1.0, 1.0)]
     )
     assert unscale("a", np.array([0.5])).tolist() == [5.0]

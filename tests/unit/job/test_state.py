@@ -12,17 +12,12 @@ from hypothesis import strategies as st
 
 from retraining_job.deviation import StandardAbsoluteDeviation
 from retraining_job.events.features import Features
-from retraining_job.model import state
-from retraining_job.model.array_forest import ArrayForest, matrix_of
-from retraining_job.model.model import (
-    DEFAULT_DEVIATION_CLASS,
-    Model,
-    UnreadableModelError,
-    dumped,
-    identical,
-)
-from retraining_job.model.scaling import FeatureScaling, unscale_of
-from retraining_job.model.state import fingerprint, model_of, state_text
+from retraining_job.model import state_schema
+from retraining_job.model.array_forest import ArrayForest, build_matrix
+from retraining_job.model.model import Model, UnreadableModelError, are_identical
+from retraining_job.model.pickle_writer import DEFAULT_DEVIATION_CLASS, write_pickle
+from retraining_job.model.scaling import FeatureScaling, build_unscale
+from retraining_job.model.state import compute_fingerprint, read_state, write_state
 from tests.unit.job.forests import EVENTS, NAMES, SHAPES, WITH_GAPS, plainly_learned
 
 SHAPE = {"n_trees": 3, "height": 4, "window_size": 10, "seed": 42}
@@ -39,10 +34,10 @@ SCALINGS = [
 def model(
     events: list[Features] = SOME, scalings: list[FeatureScaling] | None = None, **shape: int
 ) -> Model:
-    forest = ArrayForest.grown(
-        NAMES, **SHAPE | shape, unscale=unscale_of(scalings) if scalings else None
+    forest = ArrayForest.grow(
+        NAMES, **SHAPE | shape, unscale=build_unscale(scalings) if scalings else None
     )
-    forest.learn(matrix_of(events, NAMES))
+    forest.learn_many(build_matrix(events, NAMES))
     sad = StandardAbsoluteDeviation("amount")
     sad.learn_values([0.1, 0.2, 0.7])
     return Model(forest, sad)
@@ -50,7 +45,7 @@ def model(
 
 def text(**changes: Any) -> str:
     """Give a state with other fields than it has."""
-    return json.dumps(json.loads(state_text(model()) or "") | changes)
+    return json.dumps(json.loads(write_state(model()) or "") | changes)
 
 
 def packed(rows: list[list[int]]) -> str:
@@ -64,13 +59,15 @@ def test_model_is_made_again_exactly(
 ) -> None:
     scalings = SCALINGS if scaled else []
     before = model(events, scalings, **shape)
-    after = model_of(state_text(before, scalings) or "")
-    assert identical(after, before)
-    assert dumped(after, DEFAULT_DEVIATION_CLASS) == dumped(before, DEFAULT_DEVIATION_CLASS)
-    rows = matrix_of([*events, *more], NAMES)
+    after = read_state(write_state(before, scalings) or "")
+    assert are_identical(after, before)
+    assert write_pickle(after, DEFAULT_DEVIATION_CLASS) == write_pickle(
+        before, DEFAULT_DEVIATION_CLASS
+    )
+    rows = build_matrix([*events, *more], NAMES)
     for one in (before, after):
-        one.hst.learn(rows)  # type: ignore[union-attr]
-    assert identical(after, before)
+        one.hst.learn_many(rows)  # type: ignore[union-attr]
+    assert are_identical(after, before)
 
 
 @given(mean=FINITE, squares=FINITE.map(abs), count=st.integers(0, 2**60), low=FINITE, high=FINITE)
@@ -83,46 +80,46 @@ def test_numbers_are_kept_to_the_last_bit(
     before = model()
     before.sad.mean, before.sad.squares, before.sad.count = mean, squares, count
     scalings = [FeatureScaling(name, "log", low, high, mean, squares) for name in NAMES]
-    written = state_text(before, scalings) or ""
-    read = state.state_of(written)
+    written = write_state(before, scalings) or ""
+    read = state_schema.parse_state(written)
     assert repr(read.scalings) == repr(scalings)
     assert repr((read.sad.mean, read.sad.squares, read.sad.count)) == repr((mean, squares, count))
 
 
 def test_state_is_small_and_holds_no_pickle() -> None:
     generator = np.random.default_rng(1)
-    forest = ArrayForest.grown(NAMES, n_trees=25, height=10, window_size=250, seed=42)
-    forest.learn(generator.random((1_100, len(NAMES))))
-    assert len(state_text(Model(forest, StandardAbsoluteDeviation())) or "") < 40_000
+    forest = ArrayForest.grow(NAMES, n_trees=25, height=10, window_size=250, seed=42)
+    forest.learn_many(generator.random((1_100, len(NAMES))))
+    assert len(write_state(Model(forest, StandardAbsoluteDeviation())) or "") < 40_000
 
 
 def test_fingerprint_says_what_the_model_is() -> None:
-    own = fingerprint(text())
-    assert own == fingerprint(text()) == fingerprint(text(river="0.26.99"))
+    own = compute_fingerprint(text())
+    assert own == compute_fingerprint(text()) == compute_fingerprint(text(river="0.26.99"))
     assert len(own) == 64
     repacked = base64.b64encode(
         zlib.compress(zlib.decompress(base64.b64decode(json.loads(text())["leaves"])), 0)
     )
-    assert own == fingerprint(text(leaves=repacked.decode()))  # another zlib
+    assert own == compute_fingerprint(text(leaves=repacked.decode()))  # another zlib
     for other in (
         text(seed=43),
         text(sad=json.loads(text())["sad"] | {"count": 4}),
-        state_text(model(SOME[1:])) or "",
-        state_text(model(scalings=SCALINGS), SCALINGS) or "",
+        write_state(model(SOME[1:])) or "",
+        write_state(model(scalings=SCALINGS), SCALINGS) or "",
     ):
-        assert fingerprint(other) != own
+        assert compute_fingerprint(other) != own
 
 
 def test_plain_rivers_forest_has_no_state() -> None:
-    assert state_text(Model(plainly_learned(SOME, **SHAPE), StandardAbsoluteDeviation())) is None
+    assert write_state(Model(plainly_learned(SOME, **SHAPE), StandardAbsoluteDeviation())) is None
 
 
 def test_model_beyond_what_is_read_has_no_state_and_says_so(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    forest = ArrayForest.grown(["a\ud800"], **SHAPE)
-    assert state_text(Model(forest, StandardAbsoluteDeviation())) is None
-    assert "its pickle alone can be read, since names.0" in caplog.text
+    forest = ArrayForest.grow(["a\ud800"], **SHAPE)
+    assert write_state(Model(forest, StandardAbsoluteDeviation())) is None
+    assert "from its pickle only, because names.0" in caplog.text
 
 
 @pytest.mark.parametrize(
@@ -147,9 +144,11 @@ def test_model_beyond_what_is_read_has_no_state_and_says_so(
             {"names": NAMES[::-1]}, "names are not sorted", id="features in another order"
         ),
         pytest.param(
-            {"names": ["a", "a"]}, "names are not sorted, or one comes twice", id="a feature twice"
+            {"names": ["a", "a"]},
+            "names are not sorted, or contain duplicates",
+            id="a feature twice",
         ),
-        pytest.param({"counter": 10}, "counter is beyond its window", id="a full window"),
+        pytest.param({"counter": 10}, "counter is not below its window size", id="a full window"),
         pytest.param({"counter": 4}, "do not add up", id="an event too few"),
         pytest.param({"first_window": True}, "do not add up", id="masses of a window that was not"),
         pytest.param({"first_window": 0}, "first_window: ", id="a number for a truth"),
@@ -158,7 +157,7 @@ def test_model_beyond_what_is_read_has_no_state_and_says_so(
         pytest.param({"scalings": [1]}, r"scalings\.0: ", id="no scaling"),
         pytest.param(
             {"scalings": [{"name": "amount", "kind": "linear", "low": 0.0, "high": 1.0}]},
-            "not those of its names",
+            "do not match its names",
             id="scalings too few",
         ),
         pytest.param(
@@ -176,7 +175,7 @@ def test_model_beyond_what_is_read_has_no_state_and_says_so(
                     {"name": n, "kind": "log", "low": 0.0, "high": 1.0, "unit": 0.0} for n in NAMES
                 ]
             },
-            "no finite numbers",
+            "are not finite",
             id="scalings by nothing",
         ),
         pytest.param({"sad": {}}, r"sad\.feature: ", id="no deviation"),
@@ -185,9 +184,9 @@ def test_model_beyond_what_is_read_has_no_state_and_says_so(
             r"sad\.mean: ",
             id="an endless mean",
         ),
-        pytest.param({"leaves": "?"}, "cannot be unpacked", id="no base64"),
-        pytest.param({"leaves": "AAAA"}, "cannot be unpacked", id="no zlib"),
-        pytest.param({"leaves": packed([[1], [1]])}, "not whole", id="two rows"),
+        pytest.param({"leaves": "?"}, "cannot be decompressed", id="no base64"),
+        pytest.param({"leaves": "AAAA"}, "cannot be decompressed", id="no zlib"),
+        pytest.param({"leaves": packed([[1], [1]])}, "are incomplete", id="two rows"),
         pytest.param(
             {"leaves": packed([[0] * 49] * 3)},
             "more than its trees have leaves",
@@ -195,15 +194,17 @@ def test_model_beyond_what_is_read_has_no_state_and_says_so(
         ),
         pytest.param(
             {"leaves": packed([[47, 1], [1, 1], [1, 1]])},
-            "no such forest",
+            "impossible in such a forest",
             id="a leaf beyond the last",
         ),
         pytest.param(
-            {"leaves": packed([[2, 0], [1, 1], [1, 1]])}, "no such forest", id="a leaf twice"
+            {"leaves": packed([[2, 0], [1, 1], [1, 1]])},
+            "impossible in such a forest",
+            id="a leaf twice",
         ),
         pytest.param(
             {"leaves": packed([[0], [2**32 - 1], [0]])},
-            "no such forest",
+            "impossible in such a forest",
             id="more events than a window",
         ),
         pytest.param({"leaves": packed([[], [], []])}, "do not add up", id="no leaves"),
@@ -211,27 +212,29 @@ def test_model_beyond_what_is_read_has_no_state_and_says_so(
 )
 def test_forged_state_is_refused_with_what_is_wrong(changes: dict[str, Any], problem: str) -> None:
     with pytest.raises(UnreadableModelError, match=problem):
-        model_of(text(**changes))
+        read_state(text(**changes))
 
 
 def test_packed_bomb_is_not_unpacked() -> None:
     bomb = base64.b64encode(zlib.compress(bytes(50_000_000), 9)).decode()
     with pytest.raises(UnreadableModelError, match="more than its trees have leaves"):
-        model_of(text(leaves=bomb))
+        read_state(text(leaves=bomb))
 
 
 def test_long_text_is_not_parsed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(state, "TEXT_LIMIT", 100)
-    with pytest.raises(UnreadableModelError, match="no more than 100 are read"):
-        model_of(text())
+    monkeypatch.setattr(state_schema, "TEXT_LIMIT", 100)
+    with pytest.raises(UnreadableModelError, match="at most 100 are read"):
+        read_state(text())
 
 
 @pytest.mark.parametrize(
     "wrong", [b"", b"{", b"[]", b"null", b"\xff\xfe", b"[" * 100_000, b'{"format":1}', b"\x80\x04."]
 )
 def test_what_is_no_state_is_refused(wrong: bytes) -> None:
-    with pytest.raises(UnreadableModelError, match="its state is damaged or of another format: "):
-        model_of(wrong)
+    with pytest.raises(
+        UnreadableModelError, match="its state is damaged or has an unknown format: "
+    ):
+        read_state(wrong)
 
 
 @settings(deadline=None)
@@ -244,7 +247,7 @@ def test_damaged_state_is_refused_or_read_but_never_anything_else(data: st.DataO
     cut = data.draw(st.integers(0, len(whole)))
     for candidate in (bytes(damaged), bytes(damaged[:cut])):
         try:
-            model_of(candidate)
+            read_state(candidate)
         except UnreadableModelError as error:
             assert str(error)  # noqa: PT017
 
@@ -253,4 +256,4 @@ def test_truncated_state_is_refused() -> None:
     whole = text()
     for length in (1, len(whole) // 2, len(whole) - 1):
         with pytest.raises(UnreadableModelError):
-            model_of(whole[:length])
+            read_state(whole[:length])

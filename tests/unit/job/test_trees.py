@@ -8,7 +8,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from retraining_job.events.features import Features
-from retraining_job.model.array_forest import CHUNK_ROWS, ArrayForest, matrix_of
+from retraining_job.model.array_forest import CHUNK_ROWS, ArrayForest, build_matrix
 from tests.unit.job.forests import (
     EVENTS,
     NAMES,
@@ -41,12 +41,12 @@ def test_forest_is_rivers_own(
         more[:cut],
         more[cut:],
     ):  # what it learns later counts as much as what it learned at once
-        ours.learn(matrix_of(part, NAMES))
+        ours.learn_many(build_matrix(part, NAMES))
         for features in part:
             rivers.learn_one(features)
     assert agree(ours, rivers)
     probes = [*events, *more]
-    assert ours.scores(matrix_of(probes, NAMES)).tolist() == [
+    assert ours.score_many(build_matrix(probes, NAMES)).tolist() == [
         rivers.score_one(features) for features in probes
     ]
 
@@ -73,7 +73,7 @@ def test_large_windows_and_many_rows_go_in_chunks() -> None:
     shape = SHAPE | {"window_size": CHUNK_ROWS + 100}
     ours, rivers = learned_in_arrays(events, **shape), plainly_learned(events, **shape)
     assert agree(ours, rivers)
-    assert ours.scores(matrix_of(events, NAMES)).tolist() == [
+    assert ours.score_many(build_matrix(events, NAMES)).tolist() == [
         rivers.score_one(features) for features in events
     ]
 
@@ -94,7 +94,7 @@ def test_any_event_scores_as_in_river(features: Features) -> None:
 
 
 def test_value_at_a_threshold_goes_where_it_goes_in_river() -> None:
-    grown = ArrayForest.grown(NAMES, **SHAPE)
+    grown = ArrayForest.grow(NAMES, **SHAPE)
     pairs = zip(
         grown.features.reshape(-1).tolist(), grown.thresholds.reshape(-1).tolist(), strict=True
     )
@@ -103,21 +103,24 @@ def test_value_at_a_threshold_goes_where_it_goes_in_river() -> None:
     ]
     ours, rivers = learned_in_arrays(events, **SHAPE), plainly_learned(events, **SHAPE)
     assert agree(ours, rivers)
-    assert ours.scores(matrix_of(events, NAMES)).tolist() == [
+    assert ours.score_many(build_matrix(events, NAMES)).tolist() == [
         rivers.score_one(features) for features in events
     ]
 
 
 def test_first_window_scores_nothing() -> None:
     events = made_up(9)
-    assert learned_in_arrays(events, **SHAPE).scores(matrix_of(events, NAMES)).tolist() == [0.0] * 9
+    assert (
+        learned_in_arrays(events, **SHAPE).score_many(build_matrix(events, NAMES)).tolist()
+        == [0.0] * 9
+    )
 
 
 def test_no_event_at_all_is_no_event() -> None:
     forest = learned_in_arrays(made_up(25), **SHAPE)
     before = forest.l_mass.copy()
-    forest.learn(np.empty((0, len(NAMES))))
-    assert len(forest.scores(np.empty((0, len(NAMES))))) == 0
+    forest.learn_many(np.empty((0, len(NAMES))))
+    assert len(forest.score_many(np.empty((0, len(NAMES))))) == 0
     assert np.array_equal(forest.l_mass, before)
     assert forest.counter == 5
 
@@ -130,21 +133,21 @@ def test_scaling_is_written_into_the_thresholds() -> None:
         "risk": 1.0,
         "zeta": 0.25,
     }  # powers of two, so that nothing is rounded
-    raw = ArrayForest.grown(
+    raw = ArrayForest.grow(
         NAMES, **SHAPE, unscale=lambda name, thresholds: factors[name] * thresholds
     )
-    events = matrix_of(made_up(45), NAMES)
-    scaled = ArrayForest.grown(NAMES, **SHAPE)
-    scaled.learn(events)
+    events = build_matrix(made_up(45), NAMES)
+    scaled = ArrayForest.grow(NAMES, **SHAPE)
+    scaled.learn_many(events)
     in_raw = events * np.array([factors[name] for name in NAMES])
-    raw.learn(in_raw)
-    assert raw.scores(in_raw).tolist() == scaled.scores(events).tolist()
-    assert len(set(scaled.scores(events).tolist())) > 10
+    raw.learn_many(in_raw)
+    assert raw.score_many(in_raw).tolist() == scaled.score_many(events).tolist()
+    assert len(set(scaled.score_many(events).tolist())) > 10
 
 
 def test_trees_need_a_feature() -> None:
     with pytest.raises(ValueError, match="one feature"):
-        ArrayForest.grown([], **SHAPE)
+        ArrayForest.grow([], **SHAPE)
 
 
 def test_equal_forests_are_told_from_others() -> None:
