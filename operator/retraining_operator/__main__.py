@@ -24,7 +24,7 @@ from retraining_operator.controller.executor import Executor
 from retraining_operator.controller.reconciler import Reconciler
 from retraining_operator.controller.replica import Replica
 from retraining_operator.fault_injection import FaultInjection
-from retraining_operator.intake import replay
+from retraining_operator.intake import replay_command
 from retraining_operator.intake.intake import Intake
 from retraining_operator.kafka.consumer import Consumer
 from retraining_operator.kube.client import NoClusterAccessError, connect
@@ -57,7 +57,7 @@ def main() -> int:
     parser.add_argument(
         "--config", type=Path, default=DEFAULT_CONFIG, help="the configuration file (YAML)"
     )
-    replay.add_parser(parser.add_subparsers(dest="command"))
+    replay_command.add_parser(parser.add_subparsers(dest="command"))
     arguments = parser.parse_args()
     try:
         settings = read_settings(arguments.config)
@@ -66,7 +66,7 @@ def main() -> int:
         print(error, file=sys.stderr)  # noqa: T201  # logging is not set up without settings
         return EXIT_BAD_SETTING
     if arguments.command == "replay":
-        return asyncio.run(replay.run(settings, arguments))
+        return asyncio.run(replay_command.run(settings, arguments))
     logs.configure(settings.log_format, settings.log_level)
     disable_created_metrics()  # type: ignore[no-untyped-call]  # else each counter has a second series
     sys.setswitchinterval(SWITCH_SECONDS)

@@ -11,8 +11,8 @@ from retraining_job.contract.postgres_errors import UNKNOWN as POSTGRES_UNKNOWN
 from retraining_job.contract.redis_errors import REDIS_ERRORS
 from retraining_job.contract.redis_errors import UNKNOWN as REDIS_UNKNOWN
 from retraining_operator.api.kubernetes_errors import KUBERNETES_ERRORS
-from retraining_operator.kafka.errors import TABLE as KAFKA_ERRORS
-from retraining_operator.kafka.errors import UNKNOWN as KAFKA_UNKNOWN
+from retraining_operator.kafka.error_table import TABLE as KAFKA_ERRORS
+from retraining_operator.kafka.error_table import UNKNOWN as KAFKA_UNKNOWN
 
 
 class Row(Protocol):

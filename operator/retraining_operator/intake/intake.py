@@ -22,8 +22,8 @@ from retraining_operator.intake.backpressure import Backpressure, BackpressureRe
 from retraining_operator.intake.catch_up import catch_up
 from retraining_operator.intake.handled_offsets import HandledOffsets
 from retraining_operator.intake.record_parser import format_position, get_position, parse_record
+from retraining_operator.kafka.batches.item import Item, UndecodableBatch
 from retraining_operator.kafka.dead_letters import DeadLetters
-from retraining_operator.kafka.partition_reader import Item, UndecodableBatch
 from retraining_operator.kafka.progress import PartitionProgress
 from retraining_operator.kube.client import (
     REQUESTS,

@@ -14,7 +14,7 @@ from retraining_operator.api.trigger import (
     Trigger,
 )
 from retraining_operator.intake.value_format import find_payloads, recognize_format
-from retraining_operator.kafka.partition_reader import Item, UndecodableBatch
+from retraining_operator.kafka.batches.item import Item, UndecodableBatch
 
 
 def get_position(record: Item) -> KafkaPosition:

@@ -20,14 +20,14 @@ from concurrent.futures import Future
 from kafka import TopicPartition
 from kafka.errors import FencedInstanceIdError, KafkaError, SaslAuthenticationFailedError
 
+from retraining_operator.kafka.batches.item import Item
+from retraining_operator.kafka.batches.record_batch import Fault
 from retraining_operator.kafka.client import MissingCredentialError
 from retraining_operator.kafka.consumption import STARTING, ConsumerProblem, Journal
 from retraining_operator.kafka.errors import classify, explain
 from retraining_operator.kafka.membership import AT_END, POLL_SECONDS, Membership
 from retraining_operator.kafka.observation import general_trouble, group_trouble, partition_trouble
-from retraining_operator.kafka.partition_reader import Item
 from retraining_operator.kafka.progress import HandleRecords, PartitionProgress
-from retraining_operator.kafka.record_batch import Fault
 from retraining_operator.kafka.topic_consumer import TopicConsumer
 from retraining_operator.observability.gauges import ConsumerState
 from retraining_operator.observability.metrics import Metrics

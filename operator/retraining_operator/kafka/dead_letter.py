@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from retraining_operator.kafka.partition_reader import Item, UndecodableBatch
+from retraining_operator.kafka.batches.item import Item, UndecodableBatch
 
 MESSAGE_LIMIT_CHARACTERS = 1000
 VALUE_OMITTED = ("retraining-value", b"left out: too large for the dead-letter topic")

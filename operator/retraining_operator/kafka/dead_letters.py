@@ -17,10 +17,10 @@ from typing import Any
 from kafka import KafkaAdminClient, KafkaProducer
 from kafka.errors import KafkaError, MessageSizeTooLargeError, RecordListTooLargeError, for_code
 
+from retraining_operator.kafka.batches.item import Item
 from retraining_operator.kafka.client import MissingCredentialError, client_options
 from retraining_operator.kafka.dead_letter import DeadLetter, build_dead_letter
 from retraining_operator.kafka.errors import describe
-from retraining_operator.kafka.partition_reader import Item
 from retraining_operator.kafka.progress import PartitionOffsets
 from retraining_operator.settings import Kafka
 

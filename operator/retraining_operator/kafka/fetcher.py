@@ -18,12 +18,10 @@ from kafka.consumer.fetcher import Fetcher as LibraryFetcher
 from kafka.errors import CorruptRecordError, KafkaError, NoError, UnknownError, for_code
 from kafka.protocol.consumer import FetchRequest, IsolationLevel, OffsetSpec
 
-from retraining_operator.kafka.partition_reader import (
-    AbortedTransaction,
-    PartitionReader,
-    UndecodableBatch,
-)
-from retraining_operator.kafka.record_batch import BatchError, Fault, cut
+from retraining_operator.kafka.batches.item import UndecodableBatch
+from retraining_operator.kafka.batches.partition_reader import PartitionReader
+from retraining_operator.kafka.batches.record_batch import BatchError, Fault, read_batch
+from retraining_operator.kafka.batches.transactions import AbortedTransaction
 
 REST_SECONDS = 0.2
 LONGEST_REST_SECONDS = 5.0
@@ -302,7 +300,7 @@ class Fetcher(LibraryFetcher):  # type: ignore[misc]  # the package ships no typ
         if data.error_code:
             return False
         try:
-            batch = cut(bytes(data.records or b""), 0)
+            batch = read_batch(bytes(data.records or b""), 0)
         except BatchError:
             return False
         return batch.base_offset > position and batch.last_offset >= offset

@@ -22,8 +22,8 @@ from kafka.errors import (
     OffsetOutOfRangeError,
 )
 
+from retraining_operator.kafka.batches.item import Item, get_first_offset
 from retraining_operator.kafka.errors import classify, describe
-from retraining_operator.kafka.partition_reader import Item
 from retraining_operator.kafka.progress import PartitionProgress
 from retraining_operator.kafka.start_position import (
     Commit,
@@ -124,7 +124,9 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # the packag
         """
         batches = self._poll(POLL_SECONDS)
         self._moved.clear()
-        self._in_hand = {partition: first_offset(batch[0]) for partition, batch in batches.items()}
+        self._in_hand = {
+            partition: get_first_offset(batch[0]) for partition, batch in batches.items()
+        }
         return [item for batch in batches.values() for item in batch]
 
     def _poll(self, seconds: float) -> dict[TopicPartition, list[Item]]:
@@ -186,7 +188,7 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # the packag
             # A partition that this very poll has brought is not paused yet; its records are left
             # for later.
             for partition, early in self._poll(STAY_SECONDS).items():
-                self._consumer.seek(partition, first_offset(early[0]))
+                self._consumer.seek(partition, get_first_offset(early[0]))
         self.measure()
 
     def resume(self) -> None:
@@ -419,8 +421,3 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # the packag
             if end is not None and position is not None:
                 lags[partition.topic, partition.partition] = max(0, end - position)
         self.lags = lags
-
-
-def first_offset(item: Item) -> int:
-    """Return the offset that reading an item begins at."""
-    return int(getattr(item, "first_offset", item.offset))

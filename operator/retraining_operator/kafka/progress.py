@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from retraining_operator.kafka.partition_reader import Item
+from retraining_operator.kafka.batches.item import Item
 from retraining_operator.kafka.start_position import Former
 
 PartitionOffsets: TypeAlias = frozenset[tuple[int, int]]

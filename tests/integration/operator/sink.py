@@ -8,8 +8,8 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
+from retraining_operator.kafka.batches.item import UndecodableBatch
 from retraining_operator.kafka.consumer import Consumer
-from retraining_operator.kafka.partition_reader import UndecodableBatch
 from retraining_operator.kafka.progress import PartitionProgress
 from retraining_operator.observability.metrics import Metrics
 from retraining_operator.settings import Kafka

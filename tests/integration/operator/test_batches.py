@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from kafka.record.util import calc_crc32c
 
-from retraining_operator.kafka.record_batch import CHECKED_FROM, HEADER, Fault
+from retraining_operator.kafka.batches.record_batch import CHECKED_FROM, HEADER, Fault
 from tests.integration.operator.own_kafka import Broker, Brokers, own_kafka
 from tests.integration.operator.sink import consuming, until
 

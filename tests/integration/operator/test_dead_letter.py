@@ -7,8 +7,8 @@ import pytest
 from kafka.admin import NewTopic
 
 from retraining_operator.kafka import dead_letters
-from retraining_operator.kafka.partition_reader import UndecodableBatch
-from retraining_operator.kafka.record_batch import Fault
+from retraining_operator.kafka.batches.item import UndecodableBatch
+from retraining_operator.kafka.batches.record_batch import Fault
 from retraining_operator.kube.client import KubeClient
 from retraining_operator.settings import Settings
 from tests.integration.operator.parts import Parts, build_intake

@@ -8,9 +8,11 @@ from typing import Any
 import pytest
 
 from retraining_operator.api.names import request_name
-from retraining_operator.intake.replay import Replay, ReplayOutcome, nothing_known, replay
-from retraining_operator.kafka.offset_range import ReplayError, Span
-from retraining_operator.kafka.reader import TopicReader
+from retraining_operator.intake.replay import Replay, ReplayOutcome, replay
+from retraining_operator.intake.replay_command import find_none
+from retraining_operator.intake.replay_options import ReplayError
+from retraining_operator.kafka.record_selection import RecordSelection
+from retraining_operator.kafka.topic_reader import TopicReader
 from retraining_operator.kube.client import KubeClient
 from retraining_operator.settings import Settings
 from tests.integration.operator.parts import Parts, build_intake
@@ -21,7 +23,11 @@ DRIFT = b'{"reason": "drift"}'
 
 
 async def run(
-    settings: Settings, cluster: KubeClient, span: Span, known: Any = nothing_known, **options: Any
+    settings: Settings,
+    cluster: KubeClient,
+    span: RecordSelection,
+    known: Any = find_none,
+    **options: Any,
 ) -> Any:
     lines: list[str] = []
     maker = Replay(cluster, known, dry_run=options.get("dry_run", False))
@@ -48,10 +54,10 @@ async def test_only_what_is_missing_is_made(
     async def known(asked: Sequence[str]) -> set[str]:
         return {f"{namespace.namespace}/{names[3]}"} & set(asked)
 
-    span = Span(0, 0, 3)
+    span = RecordSelection(0, 0, 3)
     fates, lines = await run(settings, cluster, span, known, dry_run=True)
     assert fates == {
-        ReplayOutcome.WOULD_BE_MADE: 1,
+        ReplayOutcome.WOULD_CREATE: 1,
         ReplayOutcome.EXISTS: 1,
         ReplayOutcome.MALFORMED: 1,
         ReplayOutcome.FINISHED: 1,
@@ -59,13 +65,13 @@ async def test_only_what_is_missing_is_made(
     assert offsets(namespace) == [1]
     fates, lines = await run(settings, cluster, span, known)
     assert fates == {
-        ReplayOutcome.MADE: 1,
+        ReplayOutcome.CREATED: 1,
         ReplayOutcome.EXISTS: 1,
         ReplayOutcome.MALFORMED: 1,
         ReplayOutcome.FINISHED: 1,
     }
     assert [line.split()[0].rpartition("/")[2] for line in lines[:-1]] == ["0", "1", "2", "3"]
-    assert lines[-1].startswith("4 records: 1 made")
+    assert lines[-1].startswith("4 records: 1 created")
     fates, _ = await run(settings, cluster, span, known)
     assert fates == {ReplayOutcome.EXISTS: 2, ReplayOutcome.MALFORMED: 1, ReplayOutcome.FINISHED: 1}
     assert offsets(namespace) == [0, 1]
@@ -84,8 +90,8 @@ async def test_times_select_from_every_partition(
     await asyncio.sleep(0.05)
     end = int(datetime.now(UTC).timestamp() * 1000)
     await asyncio.to_thread(topic.send, DRIFT, partition=1)
-    fates, _ = await run(settings, cluster, Span(from_ms=begin, to_ms=end))
-    assert fates == {ReplayOutcome.MADE: 2}
+    fates, _ = await run(settings, cluster, RecordSelection(from_ms=begin, to_ms=end))
+    assert fates == {ReplayOutcome.CREATED: 2}
     assert offsets(namespace) == [0, 1]
 
 
@@ -95,9 +101,9 @@ async def test_consumer_finds_what_a_replay_has_made(
     await asyncio.to_thread(topic.send, DRIFT, DRIFT)
     records = await asyncio.to_thread(topic.records, 2)
     await asyncio.gather(
-        run(settings, cluster, Span(0, 0, 1)),
+        run(settings, cluster, RecordSelection(0, 0, 1)),
         build_intake(parts, cluster).accept(records),
-        run(settings, cluster, Span(0, 0, 1)),
+        run(settings, cluster, RecordSelection(0, 0, 1)),
     )
     assert offsets(namespace) == [0, 1]
 
@@ -105,12 +111,12 @@ async def test_consumer_finds_what_a_replay_has_made(
 @pytest.mark.parametrize(
     ("span", "words"),
     [
-        (Span(0, 0, 1), "has the offsets 0 to 0, not 0 to 1"),
-        (Span(7, 0, 0), "has no partition 7"),
+        (RecordSelection(0, 0, 1), "has the offsets 0 to 0, not 0 to 1"),
+        (RecordSelection(7, 0, 0), "has no partition 7"),
     ],
 )
 async def test_what_kafka_does_not_have_is_refused(
-    cluster: KubeClient, settings: Settings, topic: Topic, span: Span, words: str
+    cluster: KubeClient, settings: Settings, topic: Topic, span: RecordSelection, words: str
 ) -> None:
     await asyncio.to_thread(topic.send, DRIFT)
     with pytest.raises(ReplayError, match=words):
@@ -122,4 +128,4 @@ async def test_unknown_topic_is_refused_and_not_made(
 ) -> None:
     for _ in range(2):
         with pytest.raises(ReplayError, match="has no topic"):
-            await run(settings, cluster, Span(0, 0, 0))
+            await run(settings, cluster, RecordSelection(0, 0, 0))

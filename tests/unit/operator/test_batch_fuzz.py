@@ -17,9 +17,9 @@ from kafka.record.default_records import DefaultRecordBatchBuilder
 from kafka.record.util import calc_crc32c
 
 from retraining_operator.kafka import fetcher as module
+from retraining_operator.kafka.batches.item import UndecodableBatch
+from retraining_operator.kafka.batches.record_batch import CHECKED_FROM
 from retraining_operator.kafka.fetcher import Fetcher
-from retraining_operator.kafka.partition_reader import UndecodableBatch
-from retraining_operator.kafka.record_batch import CHECKED_FROM
 
 PARTITION = TopicPartition("t", 0)
 CRC_AT = 17

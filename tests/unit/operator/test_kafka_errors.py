@@ -6,7 +6,8 @@ import kafka.errors
 import pytest
 
 from retraining_operator.kafka import client
-from retraining_operator.kafka.errors import TABLE, UNKNOWN, KafkaErrorClass, classify, explain
+from retraining_operator.kafka.error_table import TABLE, UNKNOWN, KafkaErrorClass
+from retraining_operator.kafka.errors import classify, explain
 
 
 @pytest.mark.parametrize("row", TABLE, ids=lambda row: row.class_name)

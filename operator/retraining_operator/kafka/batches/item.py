@@ -1,0 +1,52 @@
+"""What the consumer hands over: a record, or a batch that could not be decoded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from kafka.consumer.fetcher import ConsumerRecord
+
+from retraining_operator.kafka.batches.record_batch import Fault
+
+
+@dataclass(frozen=True)
+class UndecodableBatch:
+    """A range of offsets whose records cannot be decoded.
+
+    It has the fields of a record that handlers of records read.
+
+    Args:
+        topic: The topic.
+        partition: The partition.
+        first_offset: The first offset of the range.
+        offset: The last offset. The whole range counts as handled once this one is.
+        fault: The kind of fault.
+        message: What is wrong, as a sentence without its full stop.
+        value: The raw bytes, or None if the broker did not send them.
+        timestamp: Always unknown.
+        key: Always None.
+        headers: Always empty.
+    """
+
+    topic: str
+    partition: int
+    first_offset: int
+    offset: int
+    fault: Fault
+    message: str
+    value: bytes | None
+    timestamp: int = -1
+    key: bytes | None = None
+    headers: tuple[tuple[str, bytes], ...] = ()
+
+    def __str__(self) -> str:
+        return f"{self.topic}/{self.partition}, offsets {self.first_offset} to {self.offset}"
+
+
+Item: TypeAlias = ConsumerRecord | UndecodableBatch
+
+
+def get_first_offset(item: Item) -> int:
+    """Return the offset of a record, or the first offset of a batch."""
+    return int(getattr(item, "first_offset", item.offset))
