@@ -9,10 +9,18 @@ import argparse
 import sys
 from pathlib import Path
 
-from tests.pages import errors
+from tests.pages import errors, metrics, reasons, request, result, values
 
-DOCS = Path(__file__).parents[2] / "docs"
-PAGES = {DOCS / "errors.md": errors.render}
+ROOT = Path(__file__).parents[2]
+REFERENCE = ROOT / "docs" / "reference"
+PAGES = {
+    REFERENCE / "errors.md": errors.render,
+    REFERENCE / "metrics.md": metrics.render,
+    REFERENCE / "reasons.md": reasons.render,
+    REFERENCE / "result.md": result.render,
+    REFERENCE / "retrainrequest.md": request.render,
+    REFERENCE / "values.md": values.render,
+}
 
 
 def main() -> int:
@@ -24,11 +32,12 @@ def main() -> int:
         page for page, render in PAGES.items() if not page.exists() or page.read_text() != render()
     ]
     for page in stale:
+        name = page.relative_to(ROOT)
         if options.check:
-            sys.stdout.write(f"docs/{page.name} is out of date; `make pages` writes it.\n")
+            sys.stdout.write(f"{name} is out of date; `make pages` writes it.\n")
         else:
             page.write_text(PAGES[page]())
-            sys.stdout.write(f"Wrote docs/{page.name}.\n")
+            sys.stdout.write(f"Wrote {name}.\n")
     return 1 if stale and options.check else 0
 
 

@@ -1,4 +1,4 @@
-"""docs/errors.md: how errors of each dependency are classified, from the tables that the code uses."""
+"""docs/reference/errors.md: how errors of each dependency are classified, from the tables in the code."""
 
 from __future__ import annotations
 
