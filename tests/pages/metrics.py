@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from prometheus_client.metrics_core import Metric
+
 from retraining_operator.observability.gauges import (
     ConsumerState,
     IntakeState,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from retraining_job.contract.result import (
     RESULT_LIMIT_BYTES,
-    Contenders,
     ContenderMetrics,
+    Contenders,
     PartMetrics,
     Result,
     Window,
@@ -15,8 +15,8 @@ from tests.pages.markdown import GENERATED, code, table
 
 INTRODUCTION = f"""# Result document
 
-{GENERATED} The trainer writes it as the container's termination message (JSON, at most {RESULT_LIMIT_BYTES} bytes), and the
-operator copies it to the request's status. Fields without a value are left out.
+{GENERATED} The trainer writes it as the container's termination message (JSON, at most
+{RESULT_LIMIT_BYTES} bytes), and the operator copies it to the request's status. Fields without a value are left out.
 """
 
 

@@ -21,7 +21,7 @@ NO_CODE = "08006"
 
 WAIT = "Another try may succeed."
 LOGIN = "Correct database.url (DATABASE_URL), or the rights of its user."
-SCHEMA = "Compare the database with docs/operations.md."
+SCHEMA = "Compare the database with docs/how-to/database-and-redis.md."
 FUNCTION = "Correct the view, function or trigger of the database that raises it."
 POOLER = (
     "If a connection pooler is in between, let it pool transactions or sessions, not statements."

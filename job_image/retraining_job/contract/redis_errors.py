@@ -59,7 +59,7 @@ REDIS_ERRORS = (
         WRONG,
         False,
         f"Redis does not let the user of {SETTING} do what the trainer needs",
-        "Grant the rights in docs/operations.md.",
+        "Grant the rights in docs/how-to/database-and-redis.md.",
     ),
     ErrorClass(
         "DENIED",

@@ -1,4 +1,4 @@
-"""The rights in Redis that docs/operations.md asks for are enough, and each of them is needed."""
+"""The rights in Redis that docs/how-to/database-and-redis.md asks for are enough, and each of them is needed."""
 
 import re
 from pathlib import Path
@@ -14,7 +14,7 @@ from tests.integration.job.shelf import KEY, Shelf
 from tests.integration.job.test_challenger import wait
 from tests.integration.job.test_failures import with_password
 
-PAGE = Path(__file__).parents[3] / "docs" / "operations.md"
+PAGE = Path(__file__).parents[3] / "docs" / "how-to" / "database-and-redis.md"
 COMMAND = re.compile(r"^ACL SETUSER retraining on >PASSWORD (.*?)^```", re.DOTALL | re.MULTILINE)
 PASSWORD = "made-up"  # noqa: S105  # for a server that ends with the test
 
