@@ -9,11 +9,13 @@ import argparse
 import sys
 from pathlib import Path
 
-from tests.pages import errors, metrics, reasons, request, result, values
+from tests.pages import errors, metrics, reasons, request, result, rooms, run_table, values
 
 ROOT = Path(__file__).parents[2]
 REFERENCE = ROOT / "docs" / "reference"
 PAGES = {
+    ROOT / "docs/images/rooms.svg": rooms.render,
+    REFERENCE / "retraining-runs.md": run_table.render,
     REFERENCE / "errors.md": errors.render,
     REFERENCE / "metrics.md": metrics.render,
     REFERENCE / "reasons.md": reasons.render,

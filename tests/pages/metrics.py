@@ -44,7 +44,7 @@ def render() -> str:
 def families() -> Iterable[Metric]:
     """Collect all metrics of a leader with something in each gauge."""
     metrics = Metrics()
-    metrics.watch(
+    metrics.export_gauges(
         Sources(
             leading=lambda: True,
             acting=lambda: True,
@@ -53,6 +53,7 @@ def families() -> Iterable[Metric]:
             intake=lambda: IntakeState(held={"": False}),
         )
     )
+    metrics.export_skipped_batches([""])
     return metrics.registry.collect()
 
 
@@ -70,6 +71,5 @@ def labels(family: Metric) -> list[str]:
 LABELS = {
     "retraining_outcomes": ["reason"],
     "retraining_decisions": ["reason"],
-    "retraining_consumer_skipped_batches": ["reason"],
 }
 """Labels of counters that have no sample before the first count."""
