@@ -17,7 +17,7 @@ TWO_AT_A_TIME := --numprocesses=2 --dist=worksteal
 export PYTHONDONTWRITEBYTECODE := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo demo-down test verify unit integration e2e bench chaos quality pages integration-tests calm-tests system golden lock house
+.PHONY: help demo demo-down test check fmt verify unit integration e2e bench chaos quality pages integration-tests calm-tests system golden lock house mutants
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -51,6 +51,12 @@ verify: $(VENV)/ready ## check format, style, types, layers and generated pages
 	@echo "generated pages:"; $(PYTHON) -m tests.pages --check && echo "  current"
 	@echo "import-linter:"; $(VENV)/bin/lint-imports --no-cache | grep -E 'KEPT|BROKEN|->' | sed 's/^/  /'; exit $${PIPESTATUS[0]}
 
+check: verify ## verify, and the unit tests that are not slow: the inner loop, about half a minute
+	@$(PYTHON) -m pytest --quiet $(TWO_AT_A_TIME) -m "not slow" tests/unit
+
+fmt: $(VENV)/ready ## format the code and fix what can be fixed safely
+	@$(VENV)/bin/ruff format --quiet . && $(VENV)/bin/ruff check --quiet --fix .
+
 unit: $(VENV)/ready ## run the tests that need no cluster
 	@$(PYTHON) -m pytest $(TWO_AT_A_TIME) tests/unit
 
@@ -72,7 +78,7 @@ bench: system $(VENV)/ready ## measure trainer and operator, as ratios within on
 chaos: system $(VENV)/ready ## kill 500 processes under the system, write docs/chaos.md (KILLS=, SEED=, AT_ONCE=)
 	@$(PYTHON) -m tests.chaos $(KILLS:%=--kills %) $(SEED:%=--seed %) $(AT_ONCE:%=--at-once %)
 
-quality: $(VENV)/ready ## write docs/quality.md anew: what the verdicts are worth
+quality: $(VENV)/ready ## write docs/quality.md: what the verdicts are worth
 	@$(PYTHON) -m tests.quality
 
 system: ## bring up the cluster, the images and the services
@@ -83,13 +89,16 @@ system: ## bring up the cluster, the images and the services
 pages: $(VENV)/ready ## write the pages of docs/ that are generated from the code
 	@$(PYTHON) -m tests.pages
 
+mutants: $(VENV)/ready ## change the pure modules: at least 95 % of the changes must make a test fail
+	@$(PYTHON) -m tests.mutants $(ONLY)
+
 house: $(VENV)/ready ## print figures of the code: file sizes, ambiguous names, docstrings
 	@$(PYTHON) -m tests.house
 
-golden: $(VENV)/ready ## write the golden manifests anew, to be read as a difference
+golden: $(VENV)/ready ## write the golden manifests, to be read as a difference
 	@UPDATE_GOLDEN=1 $(PYTHON) -m pytest -q tests/unit/operator/test_manifest.py && git diff --stat tests/unit
 
-lock: $(VENV)/ready ## pin the packages anew, with hashes and without addresses
+lock: $(VENV)/ready ## pin the packages, with hashes and without addresses
 	@for set in requirements-dev.txt:--extra=operator:--extra=job:--extra=dev operator/requirements.txt:--extra=operator \
 	  job_image/requirements.txt:--extra=job; do \
 	  IFS=: read -ra parts <<< "$$set"; \
