@@ -1,1 +1,1 @@
-"""Split, score and decide. Pure."""
+"""Split the events, evaluate both models on the hold-out and decide. No I/O."""

@@ -1,81 +1,53 @@
-"""How sure a difference in average precision is: a paired, stratified bootstrap. Pure; for `recommended`.
+"""Confidence bounds for a difference of average precision: a paired, stratified bootstrap.
 
-Rows are drawn with replacement, anomalies and others apart, so that each draw has as many of either
-as the hold-out; both contenders meet the same draws. The bounds are the percentiles of the drawn
-values (Efron and Tibshirani, An Introduction to the Bootstrap, 1993, chapter 13; for the area under
-precision and recall: Boyd, Eng and Page, Area Under the Precision-Recall Curve: Point Estimates and
-Confidence Intervals, ECML PKDD 2013).
+Rows are drawn with replacement, separately for anomalies and normal events, so that each resample
+has as many of both as the hold-out. Both models are evaluated on the same resamples. The bounds are
+percentiles of the resampled differences. Sources: Efron and Tibshirani, An Introduction to the
+Bootstrap, 1993, chapter 13; Boyd, Eng and Page, Area Under the Precision-Recall Curve: Point
+Estimates and Confidence Intervals, ECML PKDD 2013.
 
-What is not in it: the chance in training. Two healthy models that differ by their training rows
-    alone differ by more than these bounds say, so the margin of a policy has to be wider than they
-    are.
+The bounds do not include the variation of training. Two healthy models that differ only in their
+training rows differ by more than these bounds, so the margin of a policy must be wider.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from retraining_job.evaluation.evidence import Comparison
 
-DRAWS = 1_000
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+RESAMPLES = 1_000
 CONFIDENCE = 0.95
 CELLS_AT_ONCE = 1 << 20
-"""Bounds the memory: counts drawn at a time, 8 bytes each and held three times over."""
-
-
-def resample_precisions(
-    truth: np.ndarray, contenders: Sequence[np.ndarray], *, seed: int, draws: int = DRAWS
-) -> np.ndarray:
-    """Give the average precision of each contender in each draw: (contenders, draws).
-
-    Between two anomalies' scores it does not matter which of the others it was that were drawn,
-    only how many. So the others are drawn as counts in cells, one for each pair of such intervals
-    in which some of them lie: a multinomial draw, which is the same as drawing rows, and hundreds
-    of cells instead of thousands of rows.
-
-    Args:
-        truth: (n,) 1 for an anomaly, 0 for none; others are left out. One of each at least.
-        contenders: the scores of each, (n,), no NaN.
-        seed: of the draws.
-        draws: how many.
-    """
-    anomalies = [scores[truth == 1] for scores in contenders]
-    others = [scores[truth == 0] for scores in contenders]
-    orders = [np.argsort(-scores, kind="stable") for scores in anomalies]
-    levels = [-scores[order] for scores, order in zip(anomalies, orders, strict=True)]
-    places = np.array(
-        [np.searchsorted(level, -scores) for level, scores in zip(levels, others, strict=True)]
-    )
-    cells, counts = np.unique(places, axis=1, return_counts=True)
-    found, rest = len(anomalies[0]), len(others[0])
-    random = np.random.default_rng(seed)
-    step = max(1, CELLS_AT_ONCE // (len(counts) + found))
-    result = np.empty((len(contenders), draws))
-    for start in range(0, draws, step):
-        size = min(step, draws - start)
-        hits = random.multinomial(found, np.full(found, 1.0 / found), size)
-        misses = random.multinomial(rest, counts / rest, size)
-        for number, (order, level) in enumerate(zip(orders, levels, strict=True)):
-            drawn = hits[:, order]
-            last = (
-                np.searchsorted(level, level, side="right") - 1
-            )  # equal scores raise their alerts together
-            true_alerts = np.cumsum(drawn, axis=1)[:, last]
-            by_place = np.argsort(cells[number], kind="stable")
-            ends = np.searchsorted(cells[number][by_place], np.arange(found), side="right")
-            passed = np.cumsum(misses[:, by_place], axis=1)
-            false_alerts = np.where(ends > 0, passed[:, ends - 1], 0)[:, last]
-            precision = true_alerts / np.maximum(true_alerts + false_alerts, 1)
-            result[number, start : start + size] = (drawn * precision).sum(axis=1) / found
-    return result
+"""Limits the memory: counts drawn at once. Each takes 8 bytes, and there are three copies."""
 
 
 def compute_comparison(
-    truth: np.ndarray, challenger: np.ndarray, champion: np.ndarray, *, difference: float, seed: int
+    truth: NDArray[np.int8],
+    challenger: NDArray[np.float64],
+    champion: NDArray[np.float64],
+    *,
+    difference: float,
+    seed: int,
 ) -> Comparison:
-    """Bound the difference of average precision, challenger less champion, at one side each."""
+    """Compute one-sided confidence bounds for the difference of average precision.
+
+    Args:
+        truth: Shape (n,). 1 for an anomaly, 0 for a normal event, -1 if unknown.
+        challenger: Shape (n,). The combined scores of the challenger. No NaN.
+        champion: Shape (n,). The combined scores of the champion. No NaN.
+        difference: The difference on the hold-out, challenger minus champion.
+        seed: The seed of the resamples.
+
+    Returns:
+        The difference with its bounds.
+    """
     precisions = resample_precisions(truth, [challenger, champion], seed=seed)
     lower, upper = np.quantile(precisions[0] - precisions[1], [1.0 - CONFIDENCE, CONFIDENCE])
     return Comparison(
@@ -83,6 +55,83 @@ def compute_comparison(
         lower=float(lower),
         upper=float(upper),
         confidence=CONFIDENCE,
-        draws=DRAWS,
+        draws=RESAMPLES,
         seed=seed,
     )
+
+
+def resample_precisions(
+    truth: NDArray[np.int8],
+    contenders: Sequence[NDArray[np.float64]],
+    *,
+    seed: int,
+    draws: int = RESAMPLES,
+) -> NDArray[np.float64]:
+    """Compute the average precision of each model in each resample.
+
+    Only the number of normal events between two anomalies influences average precision, not which
+    of them were drawn. The normal events are therefore drawn as counts of cells: one cell for each
+    combination of intervals in which normal events lie. A multinomial draw of counts is equivalent
+    to drawing rows, and needs hundreds of cells instead of thousands of rows.
+
+    Args:
+        truth: Shape (n,). 1 for an anomaly, 0 for a normal event. Other rows are ignored. At least
+            one anomaly and one normal event.
+        contenders: The scores of each model, shape (n,). No NaN.
+        seed: The seed of the resamples.
+        draws: The number of resamples.
+
+    Returns:
+        Shape (models, draws), float64. Average precision in [0, 1].
+    """
+    anomalies = [scores[truth == 1] for scores in contenders]
+    normal = [scores[truth == 0] for scores in contenders]
+    orders = [np.argsort(-scores, kind="stable") for scores in anomalies]
+    levels = [-scores[order] for scores, order in zip(anomalies, orders, strict=True)]
+    intervals = np.array(
+        [np.searchsorted(level, -scores) for level, scores in zip(levels, normal, strict=True)]
+    )
+    cells, sizes = np.unique(intervals, axis=1, return_counts=True)
+    n_anomalies, n_normal = len(anomalies[0]), len(normal[0])
+    random = np.random.default_rng(seed)
+    step = max(1, CELLS_AT_ONCE // (len(sizes) + n_anomalies))
+    precisions = np.empty((len(contenders), draws))
+    for start in range(0, draws, step):
+        size = min(step, draws - start)
+        hits = random.multinomial(n_anomalies, np.full(n_anomalies, 1.0 / n_anomalies), size)
+        misses = random.multinomial(n_normal, sizes / n_normal, size)
+        for number, (order, level) in enumerate(zip(orders, levels, strict=True)):
+            precisions[number, start : start + size] = _average_precisions(
+                hits[:, order], misses, cells[number], level
+            )
+    return precisions
+
+
+def _average_precisions(
+    hits: NDArray[np.int64],
+    misses: NDArray[np.int64],
+    cells: NDArray[np.int64],
+    level: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """Compute the average precision of one model in each of some resamples.
+
+    Args:
+        hits: Shape (draws, anomalies). How often each anomaly was drawn, highest score first.
+        misses: Shape (draws, cells). How many normal events of each cell were drawn.
+        cells: Shape (cells,). How many anomalies score higher than the events of the cell.
+        level: Shape (anomalies,). The negated scores of the anomalies, ascending.
+
+    Returns:
+        Shape (draws,).
+    """
+    n_anomalies = len(level)
+    # Anomalies with equal scores raise their alerts together.
+    last = np.searchsorted(level, level, side="right") - 1
+    true_alerts = np.cumsum(hits, axis=1)[:, last]
+    by_cell = np.argsort(cells, kind="stable")
+    ends = np.searchsorted(cells[by_cell], np.arange(n_anomalies), side="right")
+    passed = np.cumsum(misses[:, by_cell], axis=1)
+    false_alerts = np.where(ends > 0, passed[:, ends - 1], 0)[:, last]
+    precision = true_alerts / np.maximum(true_alerts + false_alerts, 1)
+    total: NDArray[np.float64] = (hits * precision).sum(axis=1) / n_anomalies
+    return total

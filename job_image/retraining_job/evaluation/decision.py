@@ -1,7 +1,4 @@
-"""What becomes of a challenger, and why.
-
-Pure; made by `split`, `policy` and `reference`, acted upon by `run`.
-"""
+"""The outcome of the promotion policy: a verdict, its reason and a message."""
 
 from __future__ import annotations
 
@@ -14,17 +11,24 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Decision:
-    """A verdict with its reason in one word, and in plain sentences with every number that decided."""
+    """The outcome of the promotion policy.
+
+    Args:
+        verdict: The verdict.
+        reason: The reason of the verdict.
+        message: Sentences with every number that led to the verdict.
+        promotes: Whether the challenger may go live. The verdict alone does not determine this.
+        remarks: Sentences about findings that did not influence the verdict. If there is too little
+            room, the remarks are cut first.
+    """
 
     verdict: Verdict
     reason: VerdictReason
     message: str
     promotes: bool = False
-    """Whether the challenger may go live: not every verdict of the same name does the same."""
     remarks: str = ""
-    """What does not decide and must not be overlooked, as sentences; cut first where there is no room."""
 
     @property
     def text(self) -> str:
-        """The message with the remarks."""
+        """The message, followed by the remarks."""
         return f"{self.message} {self.remarks}".strip()

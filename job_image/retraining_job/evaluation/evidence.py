@@ -1,6 +1,8 @@
-"""The evidence of one judged run: everything that decided, in the form in which the database keeps it. Pure.
+"""The evidence of one run: all numbers that led to the verdict, as they are stored with the run.
 
-Made by `recommended`, read by `policy` (which decides on it) and by `report` (which draws it).
+The names of the fields are the names in the stored JSON, so some are older than the glossary:
+`figures` are the metrics of a model, `mixture` is the combined score, and `chance` is the result of
+the permutation test.
 """
 
 from __future__ import annotations
@@ -10,7 +12,13 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from retraining_job.contract import ContenderMetrics, PromotionPolicy, Window, Withheld
+from retraining_job.contract import (
+    ContenderMetrics,
+    PartMetrics,
+    PromotionPolicy,
+    Window,
+    Withheld,
+)
 from retraining_job.evaluation.input_change import InputChange
 
 
@@ -21,23 +29,24 @@ class EvidencePart(BaseModel):
 
 
 class FeatureRecord(EvidencePart):
-    """What was found of one feature in the training rows, and what was done about it."""
+    """One feature in the training rows, and how it was scaled."""
 
     name: str
     scaling: str
-    """`linear`, `log`, `none`; or `left out`, with the reason in `note`."""
+    """`linear`, `log` or `none`; or `left out`, with the reason in `note`."""
     low: float | None = None
-    """The raw values that stand at 0 and 1 of the scaled ones."""
+    """The raw value that is scaled to 0."""
     high: float | None = None
+    """The raw value that is scaled to 1."""
     missing: int = 0
-    """Training rows without a finite number for it."""
+    """Training rows without a finite number for the feature."""
     unusable: int = 0
-    """Of all rows read, those that have it, but not as a finite number."""
+    """Of all rows read, those that have the feature, but not as a finite number."""
     note: str = ""
 
 
 class Split(EvidencePart):
-    """Which rows trained and which judged, oldest to newest: training, gap, hold-out."""
+    """The split of the rows, from oldest to newest: training, gap, hold-out."""
 
     training: Window
     gap_rows: int
@@ -45,53 +54,55 @@ class Split(EvidencePart):
     anomalies: int
     """Known anomalies in the hold-out."""
     normal: int
-    """Events of the hold-out that are known to be none."""
+    """Events of the hold-out that are known to be normal."""
     unlabelled: int
-    """Events of the hold-out without a label: they do not judge."""
+    """Events of the hold-out without a label. They are not part of the evaluation."""
     champion_saw: int = 0
     """Events of the hold-out that the champion was trained on, as far as that is known."""
 
 
 class LabelCoverage(EvidencePart):
-    """How the labels of the hold-out are spread over the champion's alerts and the other events."""
+    """How many events of the hold-out have a label, with and without an alert of the champion."""
 
     flagged: int
-    """Events for which the champion raises an alert at the live threshold."""
+    """Events with an alert: the champion's score is above the live threshold."""
     flagged_labelled: int
     """Of these, the events with a label."""
     flagged_anomalies: int
     """Of these, the known anomalies."""
     unflagged: int
+    """Events without an alert."""
     unflagged_labelled: int
     unflagged_anomalies: int
     lower_anomalies: int = 0
     """Known anomalies in the lower-scored half of the labelled alerts."""
     upper_anomalies: int = 0
-    """Those in the higher-scored half."""
+    """Known anomalies in the higher-scored half of the labelled alerts."""
 
     @property
     def flagged_share(self) -> float | None:
-        """The share of alerts with a label; None without an alert."""
+        """The share of events with an alert that have a label. None if there is no alert."""
         return self.flagged_labelled / self.flagged if self.flagged else None
 
     @property
     def unflagged_share(self) -> float | None:
-        """The share of the other events with a label; None if there are none."""
+        """The share of events without an alert that have a label. None if there are none."""
         return self.unflagged_labelled / self.unflagged if self.unflagged else None
 
 
 class HiddenLoss(EvidencePart):
-    """A part of the challenger that ranks worse than the champion's, while the combined score hides it."""
+    """A part that ranks worse than the champion's, which the combined score does not show."""
 
     part: str
     """`hst` or `sad`."""
     champion: float
-    """Average precision."""
+    """The average precision of the champion's part."""
     challenger: float
+    """The average precision of the challenger's part."""
 
 
 class Comparison(EvidencePart):
-    """The difference of average precision, challenger less champion, by a paired stratified bootstrap."""
+    """The difference of average precision, challenger minus champion, with bootstrap bounds."""
 
     difference: float
     lower: float
@@ -99,19 +110,21 @@ class Comparison(EvidencePart):
     upper: float
     """One-sided bound at `confidence`: the true difference is below it."""
     confidence: float
+    """From 0 to 1."""
     draws: int
+    """The number of resamples."""
     seed: int
 
 
 class Curve(EvidencePart):
-    """A line in the report: precision over recall, thinned to what a picture can show."""
+    """Precision over recall, thinned for the report."""
 
     recall: list[float]
     precision: list[float]
 
 
 class ScoreHistogram(EvidencePart):
-    """How one contender's mixture scores are spread, by class; the edges are common to all."""
+    """Counts of one model's combined scores by class. The edges are the same for both models."""
 
     edges: list[float]
     anomalies: list[int]
@@ -119,7 +132,7 @@ class ScoreHistogram(EvidencePart):
 
 
 class Period(EvidencePart):
-    """One of about ten stretches of the hold-out, equal in rows."""
+    """One of about ten periods of the hold-out, with equal numbers of rows."""
 
     first: datetime
     last: datetime
@@ -132,33 +145,38 @@ class Period(EvidencePart):
 
 
 class Contender(EvidencePart):
-    """One of the two that were judged."""
+    """One of the two models: the champion or the challenger."""
 
     version: int | None = None
-    """The champion's; a challenger has none yet."""
+    """The version of the champion. A challenger has none yet."""
     fingerprint: str = ""
-    """SHA-256 of its state, or of its pickle where it is a foreign one."""
+    """SHA-256 of the state. For a foreign model: of its pickle."""
     trained: Window | None = None
-    """The events that it was trained on; None where that is not known."""
+    """The events that it was trained on. None if unknown."""
     figures: ContenderMetrics = ContenderMetrics()
+    """The metrics on the hold-out."""
     usable: bool = True
-    """Whether its scores are finite and not all the same."""
+    """Whether its scores are finite and not all equal."""
     problem: str = ""
-    """Why they are not usable, as the end of a sentence."""
+    """Why the scores are not usable: a clause that completes a sentence."""
     matching_threshold: float | None = None
-    """The challenger's: the threshold at which it raises as many alerts as the champion at the live one."""
+    """For the challenger: the threshold at which it raises as many alerts as the champion does at
+    the live threshold."""
     threshold_precision: float | None = None
-    """Of the mixture at the live threshold: the operating point on the curve.
-
-    None where nothing is above it.
-    """
+    """Precision of the combined score at the live threshold. None if no labelled event is above."""
     threshold_recall: float | None = None
+    """Recall of the combined score at the live threshold. None if there is no known anomaly."""
     curve: Curve | None = None
     histogram: ScoreHistogram | None = None
 
+    @property
+    def combined(self) -> PartMetrics:
+        """The metrics of the combined score. All are None if there are none."""
+        return self.figures.mixture or PartMetrics()
+
 
 class Provenance(EvidencePart):
-    """Where a run and its data come from: enough to do it again."""
+    """The origin of a run and its data: what is needed to repeat the run."""
 
     run_id: str
     request: str = ""
@@ -179,39 +197,62 @@ class Provenance(EvidencePart):
 
 
 class Evidence(EvidencePart):
-    """All that decided one run."""
+    """All numbers that led to the verdict of one run."""
 
     provenance: Provenance
     split: Split | None = None
     features: list[FeatureRecord] = []
     threshold: float
+    """The live threshold."""
     threshold_source: str
-    """`setting`, or the Redis key that it was read from."""
+    """`setting`, or the Redis key that the threshold was read from."""
     policy: PromotionPolicy
     margin: float
-    """By how much average precision may be worse: the setting, or less where the champion is close to chance."""
+    """The greatest loss of average precision that is accepted: the setting, or less if the champion
+    ranks little better than chance."""
     chance: float | None = None
-    """The greatest average precision of the hold-out in 999 random orders; None where nobody can be judged."""
+    """The greatest average precision in 999 random orders of the labels. None if the hold-out has
+    too few labels."""
     challenger: Contender
     champion: Contender | None = None
     comparison: Comparison | None = None
     input: InputChange | None = None
     """The shape of the events, and how it has changed since the champion was trained."""
     reading: list[str] = []
-    """What was found while the events were read, in sentences; empty where all were as they should be."""
+    """Problems that were found while the events were read, in sentences."""
     labels: LabelCoverage | None = None
-    """None without a champion: there are no alerts that labels could follow."""
+    """None without a champion: there are no alerts that the labels could follow."""
     hidden: list[HiddenLoss] = []
-    """Parts that got worse by more than the margin, which the combined score does not show."""
+    """Parts that are worse by more than the margin, which the combined score does not show."""
     identical: bool = False
-    """Whether the challenger is the champion again, to the last bit."""
+    """Whether the challenger is identical to the champion."""
     periods: list[Period] = []
     notes: list[str] = []
-    """Plain sentences about what a reader should know besides: an unknown training window, odd features, ..."""
+    """Other findings in sentences, such as an unknown training window or unused features."""
     verdict: str = ""
     reason: str = ""
     message: str = ""
     promoted: bool | None = None
-    """Whether the challenger went live; None where that is not known yet."""
+    """Whether the challenger went live. None if not known yet."""
     withheld: Withheld | None = None
-    """Why it did not, although it was judged fit."""
+    """Why the challenger did not go live although the decision allows it."""
+
+    def get_split(self) -> Split:
+        """Return the split.
+
+        Raises:
+            ValueError: There is none.
+        """
+        if self.split is None:
+            raise ValueError("The evidence has no split, so the policy cannot be applied.")
+        return self.split
+
+    def get_comparison(self) -> Comparison:
+        """Return the comparison.
+
+        Raises:
+            ValueError: There is none, because a guard stopped the evaluation.
+        """
+        if self.comparison is None:
+            raise ValueError("The evidence has no comparison, so the policy cannot be applied.")
+        return self.comparison

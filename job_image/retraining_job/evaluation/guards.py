@@ -1,113 +1,76 @@
-"""Guards in front of the policy: the shape of the input, and the labels. Pure.
+"""Guards before the promotion policy: the shape of the input, and the labels.
 
-Figures count only if the events are of the same kind as those the champion was made for, and if the
-labels do not depend on the champion's own alerts.
+Metrics count only if the events are of the same kind as those that the champion was trained on, and
+if the labels do not depend on the champion's alerts.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from retraining_job.contract import Verdict, VerdictReason
 from retraining_job.evaluation.decision import Decision
-from retraining_job.evaluation.input_change import InputChange
 from retraining_job.evaluation.labels import (
     LABELLED_SHARE,
-    expected_missed,
-    only_alerts,
-    rest_as_normal,
+    estimate_missed_anomalies,
+    has_labels_of_alerts_only,
+    has_unchecked_normal_labels,
 )
+from retraining_job.evaluation.phrases import format_share
 
 if TYPE_CHECKING:
-    from retraining_job.evaluation.evidence import Evidence, HiddenLoss, LabelCoverage
+    from retraining_job.evaluation.evidence import Evidence
+    from retraining_job.evaluation.input_change import InputChange
 
-PARTS = {"hst": "forest", "sad": "deviation score"}
-
-ACCEPT = (
-    "If the change is intended, apply a RetrainRequest with acceptInputChange: true; "
-    "if it is not, correct what writes the events."
+ACCEPT_CHANGE = (
+    "If the change is intended, create a RetrainRequest with acceptInputChange: true. "
+    "If it is not, correct the program that writes the events."
 )
 
-SAMPLE = "Label a random sample of the events without an alert, at least 20 % of them."
+LABEL_SAMPLE = (
+    f"Label a random sample of the events without an alert, at least {LABELLED_SHARE:.0%} of them."
+)
 
 
 def check_input(evidence: Evidence) -> Decision | None:
-    """Decide on the shape of the input alone; None if it does not stop a promotion."""
+    """Return a decision if the shape of the input stops the promotion, else None."""
     return None if evidence.input is None else decide_on_input(evidence.input)
 
 
 def decide_on_input(change: InputChange) -> Decision | None:
-    """Decide on a change of the input, for either preset; None if it does not stop a promotion."""
+    """Return a decision if a change of the input stops the promotion, else None."""
     if not change.stops:
         return None
     if not change.has_champion:
-        message = f"{change.beyond} There is no live model, and none goes live."
+        message = f"{change.beyond} There is no live model, and the challenger is not promoted."
         return Decision(Verdict.UNFIT, VerdictReason.INPUT_UNREADABLE, message)
-    message = f"The input has changed. {change.beyond} The champion stays. {ACCEPT}"
+    message = f"The input has changed. {change.beyond} The champion stays live. {ACCEPT_CHANGE}"
     return Decision(Verdict.KEPT, VerdictReason.INPUT_CHANGED, message)
 
 
 def check_labels(evidence: Evidence) -> Decision | None:
-    """Decide on labels that follow the champion's alerts; None if they do not, or if it is not known."""
+    """Return a decision if the labels follow the champion's alerts, else None."""
     coverage = evidence.labels
     if coverage is None:
         return None
-    if only_alerts(coverage):
+    if has_labels_of_alerts_only(coverage):
         why = (
-            f"Only {share(coverage.unflagged_labelled, coverage.unflagged)} held-out events without an alert of the "
-            f"champion have a label ({LABELLED_SHARE:.0%} are needed), and "
-            f"{share(coverage.flagged_labelled, coverage.flagged)} with one. Anomalies that the champion misses are "
-            "not among the labels, so they cannot tell whether the challenger is better."
+            f"Only {format_share(coverage.unflagged_labelled, coverage.unflagged)} hold-out events "
+            f"without an alert of the champion have a label ({LABELLED_SHARE:.0%} are needed), but "
+            f"{format_share(coverage.flagged_labelled, coverage.flagged)} with an alert. Anomalies "
+            "that the champion misses are not among the labels, so the labels cannot show whether "
+            "the challenger is better."
         )
-    elif rest_as_normal(coverage):
+    elif has_unchecked_normal_labels(coverage):
         why = (
-            f"None of the {coverage.unflagged:,} held-out events without an alert of the champion is labelled as an "
-            f"anomaly, and {coverage.flagged_anomalies:,} of the {coverage.flagged:,} with one are, "
-            f"{coverage.lower_anomalies:,} of them in the half with the lower scores: about "
-            f"{expected_missed(coverage):.0f} would be expected. Events without an alert seem to be labelled as normal "
-            "although nobody has looked at them."
+            f"None of the {coverage.unflagged:,} hold-out events without an alert of the champion "
+            f"is labelled as an anomaly, but {coverage.flagged_anomalies:,} of the "
+            f"{coverage.flagged:,} with an alert are, {coverage.lower_anomalies:,} of them in the "
+            f"lower-scored half. About {estimate_missed_anomalies(coverage):.0f} anomalies without "
+            "an alert would be expected. Events without an alert seem to be labelled as normal "
+            "without a check."
         )
     else:
         return None
-    return Decision(Verdict.INCONCLUSIVE, VerdictReason.LABELS_FOLLOW_ALERTS, f"{why} {SAMPLE}")
-
-
-def share(count: int, of: int) -> str:
-    """Return a count with its share: `12 of 4,000 (0.3%)`."""
-    return f"{count:,} of {of:,} ({count / of:.1%})"
-
-
-def add_remarks(decision: Decision, evidence: Evidence) -> Decision:
-    """Add what does not decide, and must not be overlooked."""
-    said = [hidden_sentence(loss) for loss in evidence.hidden]
-    if evidence.input is not None:
-        said += build_input_remarks(evidence.input, decision.reason)
-    return replace(decision, remarks=" ".join([*said, *evidence.reading]))
-
-
-def build_input_remarks(change: InputChange, reason: str) -> list[str]:
-    """Return what the message says of the input, unless the verdict is about it."""
-    if reason in {VerdictReason.INPUT_CHANGED, VerdictReason.INPUT_UNREADABLE}:
-        return []
-    accepted = [f"A change of the input was accepted: {change.beyond}"] if change.beyond else []
-    return [*accepted, *filter(None, [change.noticed])]
-
-
-def hidden_sentence(loss: HiddenLoss) -> str:
-    """Return a sentence if a part got worse while the combined score hides it."""
-    changed = loss.challenger - loss.champion
-    return (
-        f"The {PARTS.get(loss.part, loss.part)} alone got worse, which the combined score hides: "
-        f"its average precision is {loss.challenger:.4f}, the champion's {loss.champion:.4f} ({changed:+.4f})."
-    )
-
-
-def labels_sentence(coverage: LabelCoverage) -> str:
-    """Describe how labels are spread, for the report."""
-    if not coverage.flagged or not coverage.unflagged:
-        return "The champion raises an alert for all of the held-out events, or for none."
-    return (
-        f"{share(coverage.flagged_labelled, coverage.flagged)} events with an alert of the champion have a label, "
-        f"{share(coverage.unflagged_labelled, coverage.unflagged)} without one."
-    )
+    message = f"{why} {LABEL_SAMPLE}"
+    return Decision(Verdict.INCONCLUSIVE, VerdictReason.LABELS_FOLLOW_ALERTS, message)

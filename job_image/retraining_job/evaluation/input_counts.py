@@ -1,4 +1,4 @@
-"""The shape of the input, counted from a run's events: in columns, or as the `reference` preset reads them. Pure."""
+"""Measure the shape of the input from the events of a run: from columns, or from tallies."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from retraining_job.evaluation.input_shape import (
     FeatureShape,
     InputMeasurement,
     InputShape,
-    Step,
-    feature_shape,
+    LastingFall,
+    compute_feature_shape,
     find_lasting_fall,
     split_into_periods,
 )
@@ -29,67 +29,87 @@ if TYPE_CHECKING:
 
 
 def measure_columns(columns: Columns, newest_start: int) -> InputMeasurement:
-    """Count the shape of events in columns.
+    """Measure the shape of events in columns.
 
     Args:
         columns: At least one event.
-        newest_start: The first row of the newest events, which judge.
+        newest_start: The first row of the hold-out.
+
+    Returns:
+        The shape, with the lasting falls within the events.
     """
     rows = len(columns.truth)
-    parts = split_into_periods(rows, newest_start)
-    sizes = [part.stop - part.start for part in parts]
+    periods = split_into_periods(rows, newest_start)
+    sizes = [period.stop - period.start for period in periods]
     features: dict[str, FeatureShape] = {}
-    steps: dict[str, Step] = {}
+    lasting_falls: dict[str, LastingFall] = {}
     for place, name in list(enumerate(columns.names))[:FEATURES_LIMIT]:
         if len(name) > NAME_LIMIT_CHARACTERS:
             continue
         values = columns.features[:, place]
         usable = np.isfinite(values)
-        counts = [int(np.count_nonzero(usable[part])) for part in parts]
-        features[name] = feature_shape(counts, sizes, varies=varies(values[newest_start:]))
-        if step := find_lasting_fall(counts, sizes):
-            steps[name] = step
-    return InputMeasurement(shape=input_shape(columns.facts, sizes[-1], features), steps=steps)
+        counts = [int(np.count_nonzero(usable[period])) for period in periods]
+        varies = has_different_values(values[newest_start:])
+        features[name] = compute_feature_shape(counts, sizes, varies=varies)
+        if fall := find_lasting_fall(counts, sizes):
+            lasting_falls[name] = fall
+    shape = build_input_shape(columns.facts, sizes[-1], features)
+    return InputMeasurement(shape=shape, lasting_falls=lasting_falls)
 
 
 def measure_tallies(
     tallies: Sequence[Tally], newest: Sequence[Features], facts: ReadingFacts
 ) -> InputMeasurement:
-    """Compute the shape of events that were counted stretch by stretch.
+    """Measure the shape of events that were counted for each period.
 
     Args:
-        tallies: One for each stretch of time, oldest first; the last is of the newest events.
+        tallies: One for each period, oldest first. The last is of the newest events.
         newest: The features of the newest events.
-        facts: The counts of all of them; at least one event.
+        facts: The counts of all events. At least one event.
+
+    Returns:
+        The shape, with the lasting falls within the events.
     """
     sizes = [tally.rows for tally in tallies]
     features: dict[str, FeatureShape] = {}
-    steps: dict[str, Step] = {}
-    for name in [one.name for one in facts.features if len(one.name) <= NAME_LIMIT_CHARACTERS][
-        :FEATURES_LIMIT
-    ]:
+    lasting_falls: dict[str, LastingFall] = {}
+    names = [one.name for one in facts.features if len(one.name) <= NAME_LIMIT_CHARACTERS]
+    for name in names[:FEATURES_LIMIT]:
         counts = [tally.present[name] - tally.unusable[name] for tally in tallies]
-        values = {one[name] for one in newest if name in one}
-        features[name] = feature_shape(counts, sizes, varies=len(values) > 1)
-        if step := find_lasting_fall(counts, sizes):
-            steps[name] = step
-    return InputMeasurement(shape=input_shape(facts, sizes[-1], features), steps=steps)
+        values = {event[name] for event in newest if name in event}
+        features[name] = compute_feature_shape(counts, sizes, varies=len(values) > 1)
+        if fall := find_lasting_fall(counts, sizes):
+            lasting_falls[name] = fall
+    shape = build_input_shape(facts, sizes[-1], features)
+    return InputMeasurement(shape=shape, lasting_falls=lasting_falls)
 
 
-def input_shape(facts: ReadingFacts, newest: int, features: dict[str, FeatureShape]) -> InputShape:
-    """Build the shape from the counts of all events, at least one."""
+def build_input_shape(
+    facts: ReadingFacts, newest: int, features: dict[str, FeatureShape]
+) -> InputShape:
+    """Build the shape of the input from counts.
+
+    Args:
+        facts: The counts of all events. At least one event.
+        newest: The number of the newest events.
+        features: The shape of each feature.
+
+    Returns:
+        The shape.
+    """
 
     def share(count: int) -> float:
         return round(count / facts.rows, DECIMALS)
 
     usable = sum(one.present - one.unusable for one in facts.features)
+    texts = sum(one.texts for one in facts.features)
     return InputShape(
         events=facts.rows,
         newest=newest,
         own=share(facts.rows - facts.neutral),
         unreadable=share(facts.unreadable),
         decoded=share(facts.decoded),
-        texts=round(sum(one.texts for one in facts.features) / usable, DECIMALS) if usable else 0.0,
+        texts=round(texts / usable, DECIMALS) if usable else 0.0,
         labelled=share(facts.labelled),
         features=features,
     )
@@ -97,18 +117,18 @@ def input_shape(facts: ReadingFacts, newest: int, features: dict[str, FeatureSha
 
 def merge_tallies(tallies: Iterable[Tally]) -> Tally:
     """Return the sum of tallies."""
-    whole = Tally()
+    total = Tally()
     for tally in tallies:
-        whole.rows += tally.rows
-        whole.labelled += tally.labelled
-        whole.neutral += tally.neutral
-        whole.kinds += tally.kinds
-        whole.present += tally.present
-        whole.texts += tally.texts
-        whole.unusable += tally.unusable
-    return whole
+        total.rows += tally.rows
+        total.labelled += tally.labelled
+        total.neutral += tally.neutral
+        total.kinds += tally.kinds
+        total.present += tally.present
+        total.texts += tally.texts
+        total.unusable += tally.unusable
+    return total
 
 
-def varies(values: NDArray[np.float64]) -> bool:
-    """Return whether values, shape (n,), hold two different numbers; NaN counts as none."""
+def has_different_values(values: NDArray[np.float64]) -> bool:
+    """Return whether values of shape (n,) contain two different numbers. NaN is ignored."""
     return bool(np.fmin.reduce(values) < np.fmax.reduce(values))

@@ -1,7 +1,7 @@
-"""The shape of a model's input: which features events have, and how often as a usable number. Pure.
+"""The shape of the input: which features the events have, and the share of usable values of each.
 
-It is recorded in the manifest of each model that goes live, and compared with the events of every
-later run. No numpy here: whoever reads a manifest reads this.
+The manifest of each live model records it, and later runs compare their events with it. This module
+imports no numpy, so that reading a manifest stays cheap.
 """
 
 from __future__ import annotations
@@ -11,21 +11,24 @@ from itertools import pairwise
 from pydantic import BaseModel, ConfigDict, Field
 
 FEATURES_LIMIT = 1_000
-"""Features that a shape records; `columns` refuses events with more."""
+"""Features that a shape records. Events with more are refused when they are read into columns."""
 
 NAME_LIMIT_CHARACTERS = 200
 """A feature with a longer name is not recorded, so that the manifest stays small."""
 
 DECIMALS = 4
 
+OLDER_PERIODS = 9
+"""Periods that the older events are divided into."""
+
 Share = float
 """From 0 to 1."""
 
 
 class FeatureShape(BaseModel):
-    """How often events have one feature as a usable number.
+    """How often events have a usable number for one feature.
 
-    Shares are of events, not of the events that have the feature.
+    Shares are of all events, not of the events that have the feature.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -33,11 +36,11 @@ class FeatureShape(BaseModel):
     usable: Share = Field(ge=0.0, le=1.0)
     """Of all events that were read."""
     newest: Share = Field(ge=0.0, le=1.0)
-    """Of the newest events, which judged."""
+    """Of the newest events, which are the hold-out."""
     lowest: Share = Field(ge=0.0, le=1.0)
-    """Of the stretch of time in which it was lowest."""
+    """Of the events in the period in which the share was lowest."""
     varies: bool = True
-    """Whether the newest events have more than one value of it."""
+    """Whether the newest events have more than one value."""
 
 
 class InputShape(BaseModel):
@@ -47,13 +50,13 @@ class InputShape(BaseModel):
 
     events: int = Field(ge=0)
     newest: int = Field(default=0, ge=0)
-    """How many of them are the newest, which judged."""
+    """The number of the newest events, which are the hold-out."""
     own: Share = Field(default=1.0, ge=0.0, le=1.0)
-    """The share of events with features of their own: `features_json` held a JSON object."""
+    """The share of events whose `features_json` held a JSON object."""
     unreadable: Share = Field(default=0.0, ge=0.0, le=1.0)
-    """The share of events whose `features_json` is there and holds no JSON object."""
+    """The share of events whose `features_json` has a value, but not a JSON object."""
     decoded: Share = Field(default=0.0, ge=0.0, le=1.0)
-    """The share of events whose `features_json` was a JSON string that holds a JSON object."""
+    """The share of events whose `features_json` was a JSON string that contains a JSON object."""
     texts: Share = Field(default=0.0, ge=0.0, le=1.0)
     """The share of usable values that were numbers written as text."""
     labelled: Share = Field(default=0.0, ge=0.0, le=1.0)
@@ -61,57 +64,65 @@ class InputShape(BaseModel):
     features: dict[str, FeatureShape] = Field(default={}, max_length=FEATURES_LIMIT)
 
 
-class Step(BaseModel):
-    """A lasting fall of a share within the events of one run: all later stretches are below all earlier ones."""
+class LastingFall(BaseModel):
+    """A lasting fall of a share: each later period has a lower share than each earlier one."""
 
     model_config = ConfigDict(frozen=True)
 
     before: Share
-    """The lowest share of the earlier stretches."""
+    """The lowest share of the earlier periods."""
     after: Share
-    """The highest share of the later ones."""
+    """The highest share of the later periods."""
     events: int
-    """How many events the later stretches have."""
+    """The number of events in the later periods."""
 
 
 class InputMeasurement(BaseModel):
-    """The shape of a run's events, and where it broke within them."""
+    """The shape of a run's events, and the lasting falls within them."""
 
     model_config = ConfigDict(frozen=True)
 
     shape: InputShape
-    steps: dict[str, Step] = {}
-    """By feature, for those that have a lasting fall."""
+    lasting_falls: dict[str, LastingFall] = {}
+    """By feature."""
 
 
-def find_lasting_fall(usable: list[int], rows: list[int]) -> Step | None:
-    """Find the greatest lasting fall of a share; None where there is none.
+def find_lasting_fall(usable: list[int], rows: list[int]) -> LastingFall | None:
+    """Find the greatest lasting fall of a share.
 
     Args:
-        usable: For each stretch, oldest first, the events that have the feature as a usable number.
-        rows: For each stretch, its events; at least 1.
+        usable: For each period, oldest first, the events with a usable number for the feature.
+        rows: For each period, the number of events. At least 1.
+
+    Returns:
+        The fall, or None if there is none.
     """
     shares = [count / size for count, size in zip(usable, rows, strict=True)]
-    found: Step | None = None
-    for place in range(1, len(shares)):
-        before, after = min(shares[:place]), max(shares[place:])
-        if before > after and (found is None or before - after > found.before - found.after):
-            found = Step(
+    greatest: LastingFall | None = None
+    for start in range(1, len(shares)):
+        before, after = min(shares[:start]), max(shares[start:])
+        if before <= after:
+            continue
+        if greatest is None or before - after > greatest.before - greatest.after:
+            greatest = LastingFall(
                 before=round(before, DECIMALS),
                 after=round(after, DECIMALS),
-                events=sum(rows[place:]),
+                events=sum(rows[start:]),
             )
-    return found
+    return greatest
 
 
-def feature_shape(usable: list[int], rows: list[int], *, varies: bool) -> FeatureShape:
-    """Compute the shape of one feature from counts by stretch of time.
+def compute_feature_shape(usable: list[int], rows: list[int], *, varies: bool) -> FeatureShape:
+    """Compute the shape of one feature from the counts of each period.
 
     Args:
-        usable: For each stretch, oldest first, the events that have it as a usable number. The
-            last stretch is the newest events, which judge.
-        rows: For each stretch, its events; at least 1.
-        varies: Whether the newest events have more than one value of it.
+        usable: For each period, oldest first, the events with a usable number for the feature. The
+            last period is the newest events.
+        rows: For each period, the number of events. At least 1.
+        varies: Whether the newest events have more than one value.
+
+    Returns:
+        The shape.
     """
     shares = [count / size for count, size in zip(usable, rows, strict=True)]
     return FeatureShape(
@@ -122,13 +133,17 @@ def feature_shape(usable: list[int], rows: list[int], *, varies: bool) -> Featur
     )
 
 
-def split_into_periods(rows: int, newest_start: int, count: int = 9) -> list[slice]:
-    """Compute the stretches of time that shares are compared over: equal in rows, then the newest.
+def split_into_periods(rows: int, newest_start: int, count: int = OLDER_PERIODS) -> list[slice]:
+    """Split events into periods over which shares are compared.
 
     Args:
-        rows: Events, oldest first; at least 1.
-        newest_start: Where the newest events start, which judge.
-        count: How many stretches the older events are cut into, at most.
+        rows: The number of events, oldest first. At least 1.
+        newest_start: The first of the newest events.
+        count: The greatest number of periods of the older events.
+
+    Returns:
+        The periods of the older events, with equal numbers of rows, followed by one period with all
+        of the newest events.
     """
     parts = min(count, newest_start)
     ends = [round(newest_start * part / parts) for part in range(parts + 1)] if parts else []

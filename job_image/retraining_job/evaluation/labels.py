@@ -1,7 +1,7 @@
-"""Whether labels follow the champion's alerts: then they cannot judge a challenger. Pure.
+"""Detect labels that follow the champion's alerts. Such labels cannot evaluate a challenger.
 
-Where only alerts are looked at, an anomaly that the champion misses never gets its label. A
-challenger that finds it gains nothing, and its alerts that nobody has looked at do not count.
+If only alerts are checked, an anomaly that the champion misses never gets a label. A challenger
+that finds it gains nothing, and its alerts that nobody has checked do not count.
 """
 
 from __future__ import annotations
@@ -17,33 +17,36 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 LABELLED_SHARE = 0.2
-"""Of the events without an alert, at least this share needs a label. With less, each of them stands
-for more than five, and average precision on the labelled events is that of another mix of events.
+"""The share of events without an alert that need a label. With less, each label represents more
+than five events, and average precision on the labelled events is that of a different mix of events.
 """
 
 Z = 1.6449
 """The standard normal quantile of 95 %, one-sided."""
 
 FEW_ALERTS_SHARE = 0.2
-"""With an alert for a larger share of the events, a champion may well miss no anomaly at all."""
+"""If the champion raises an alert for a larger share of events, it may miss no anomaly at all."""
 
 LEAST_ANOMALIES = 10
-"""With fewer anomalies among the alerts, how they thin out towards the threshold is not known."""
+"""With fewer anomalies among the alerts, their decrease towards the threshold is unknown."""
 
 LEAST_MISSED = 3.0
-"""So many missed anomalies must be expected before none is a sign: by chance, none has a probability
-of 5 % (Poisson)."""
+"""At least this many missed anomalies must be expected before zero is a sign. By chance, zero then
+has a probability of at most 5 % (Poisson distribution)."""
 
 
 def compute_label_coverage(
     truth: NDArray[np.int8], scores: NDArray[np.float64], threshold: float
 ) -> LabelCoverage:
-    """Count labels among the events that the champion flagged, and among the others.
+    """Count labels among the events with an alert of the champion, and among the others.
 
     Args:
         truth: Shape (n,). 1 for an anomaly, 0 for a normal event, -1 if unknown.
-        scores: Shape (n,). The champion's combined scores.
-        threshold: The live one; a score above it is an alert.
+        scores: Shape (n,). The combined scores of the champion.
+        threshold: The live threshold. A score above it is an alert.
+
+    Returns:
+        The counts.
     """
     flagged, labelled, anomaly = scores > threshold, truth >= 0, truth == 1
     alerts = np.flatnonzero(flagged & labelled)
@@ -61,50 +64,60 @@ def compute_label_coverage(
     )
 
 
-def only_alerts(coverage: LabelCoverage) -> bool:
-    """Return whether too few of the other events have a label, and fewer than of those with an alert.
+def has_labels_of_alerts_only(coverage: LabelCoverage) -> bool:
+    """Return whether too few events without an alert have a label, and fewer than with an alert.
 
-    Both with 95 % confidence (Wilson's bounds, 1927), so that a few events do not decide.
+    Both must hold with 95 % confidence, so that a few events do not decide. Source: Wilson,
+    Probable Inference, the Law of Succession, and Statistical Inference, 1927.
     """
     if not coverage.flagged or not coverage.unflagged:
         return False
-    highest = bound(coverage.unflagged_labelled, coverage.unflagged, Z)
-    lowest = bound(coverage.flagged_labelled, coverage.flagged, -Z)
+    highest = compute_wilson_bound(coverage.unflagged_labelled, coverage.unflagged, Z)
+    lowest = compute_wilson_bound(coverage.flagged_labelled, coverage.flagged, -Z)
     return highest < LABELLED_SHARE and highest < lowest
 
 
-def rest_as_normal(coverage: LabelCoverage) -> bool:
-    """Return whether the others seem to be labelled as normal without anybody having looked.
+def has_unchecked_normal_labels(coverage: LabelCoverage) -> bool:
+    """Return whether events without an alert seem to be labelled as normal without a check.
 
-    None of them is an anomaly, although the champion's alerts do not thin out so fast towards the
-    threshold that none would be expected below it.
+    None of them is an anomaly, although the anomalies among the alerts do not decrease towards the
+    threshold fast enough to expect none below it.
     """
     return (
         coverage.unflagged_anomalies == 0
         and coverage.flagged_anomalies >= LEAST_ANOMALIES
         and coverage.flagged <= FEW_ALERTS_SHARE * (coverage.flagged + coverage.unflagged)
-        and expected_missed(coverage) >= LEAST_MISSED
+        and estimate_missed_anomalies(coverage) >= LEAST_MISSED
     )
 
 
-def expected_missed(coverage: LabelCoverage) -> float:
-    """Compute how many labelled anomalies to expect among the events without an alert, cautiously.
+def estimate_missed_anomalies(coverage: LabelCoverage) -> float:
+    """Estimate the number of labelled anomalies among the events without an alert.
 
-    From the higher-scored half of the alerts to the lower-scored half, anomalies get fewer by some
-    ratio. Below the threshold they are taken to go on getting fewer by that ratio, for each further
-    half as many events. Rankings have longer tails than that, so more are missed in truth.
+    The number of anomalies decreases by some ratio from the higher-scored to the lower-scored half
+    of the alerts. The estimate assumes the same ratio for each further half as many events below the
+    threshold. Real rankings have longer tails, so the estimate is low.
     """
     lower, upper = coverage.lower_anomalies, coverage.upper_anomalies
     if not coverage.flagged or not coverage.unflagged:
         return 0.0
     steps = 2.0 * coverage.unflagged / coverage.flagged
-    thinning = lower * (lower / (upper - lower)) if lower < upper else math.inf
-    return min(thinning, lower * steps) * coverage.unflagged_labelled / coverage.unflagged
+    tail = lower * (lower / (upper - lower)) if lower < upper else math.inf
+    return min(tail, lower * steps) * coverage.unflagged_labelled / coverage.unflagged
 
 
-def bound(count: int, of: int, z: float) -> float:
-    """Compute Wilson's bound of a share: the upper one for a positive z, the lower for a negative."""
-    share, square = count / of, z * z
-    middle = share + square / (2 * of)
-    reach = z * math.sqrt(share * (1.0 - share) / of + square / (4.0 * of * of))
-    return (middle + reach) / (1.0 + square / of)
+def compute_wilson_bound(count: int, total: int, z: float) -> float:
+    """Compute Wilson's confidence bound of a share.
+
+    Args:
+        count: The number of successes.
+        total: The number of trials. At least 1.
+        z: The normal quantile: positive for the upper bound, negative for the lower.
+
+    Returns:
+        The bound, in [0, 1].
+    """
+    share, square = count / total, z * z
+    middle = share + square / (2 * total)
+    reach = z * math.sqrt(share * (1.0 - share) / total + square / (4.0 * total * total))
+    return (middle + reach) / (1.0 + square / total)

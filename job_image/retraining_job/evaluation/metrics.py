@@ -1,31 +1,40 @@
-"""Figures of scores against the truth: how well they rank, and how often they raise an alert. Pure; for `recommended`.
+"""Metrics of a model on the hold-out: how well its scores rank, and how often they raise an alert.
 
-Truth is 1 for an anomaly, 0 for none, -1 where that is not known. Rows of unknown truth count where
-alerts are counted, and nowhere else. No order among equal scores is assumed anywhere: it would be
-the order of the rows by accident.
+Truth is 1 for an anomaly, 0 for a normal event, and -1 if unknown. Rows of unknown truth count only
+in the number of alerts. No order among equal scores is assumed, because it would be the order of
+the rows.
 """
 
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from retraining_job.contract import ContenderMetrics, PartMetrics, Tunables
-from retraining_job.evaluation.evidence import Curve, ScoreHistogram
 from retraining_job.evaluation.scores import Scores, replace_non_finite
 
-CURVE_POINTS = 200
-HISTOGRAM_BINS = 40
-DECIMALS = 6
-"""Of the figures in the result document, which has to stay below 4 KiB."""
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+METRIC_DECIMALS = 6
+"""Decimals of a metric in the result document, which must stay below 4 KiB."""
 
 
-def average_precision(truth: np.ndarray, scores: np.ndarray) -> float | None:
-    """Sum precision over the steps of recall, one step for each distinct score; None without an anomaly.
+def average_precision(truth: NDArray[np.int8], scores: NDArray[np.float64]) -> float | None:
+    """Compute the average precision of a ranking: the sum of (R_k - R_(k-1)) * P_k.
 
-    It is scikit-learn's `average_precision_score`: sum of (R_k - R_k-1) * P_k, without
-    interpolation.
+    There is one step for each distinct score, and no interpolation between steps, as in
+    scikit-learn's `average_precision_score`. Source: Davis and Goadrich, The Relationship Between
+    Precision-Recall and ROC Curves, ICML 2006.
+
+    Args:
+        truth: Shape (n,). 1 for an anomaly, 0 for a normal event, -1 if unknown.
+        scores: Shape (n,). Higher means more anomalous. No NaN.
+
+    Returns:
+        The average precision in [0, 1], or None if there is no known anomaly.
     """
     recall, precision = precision_recall(truth, scores)
     if len(recall) == 0:
@@ -33,10 +42,18 @@ def average_precision(truth: np.ndarray, scores: np.ndarray) -> float | None:
     return float(np.sum(np.diff(recall, prepend=0.0) * precision))
 
 
-def precision_recall(truth: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Give recall and precision where an alert is raised down to each distinct score, from the greatest on.
+def precision_recall(
+    truth: NDArray[np.int8], scores: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Compute recall and precision at each distinct score, from the highest to the lowest.
 
-    Both are empty where no known anomaly is there.
+    Args:
+        truth: Shape (n,). 1 for an anomaly, 0 for a normal event, -1 if unknown.
+        scores: Shape (n,). Higher means more anomalous. No NaN.
+
+    Returns:
+        Recall and precision, each of shape (distinct scores,), in [0, 1]. Both are empty if there
+        is no known anomaly.
     """
     known = truth >= 0
     positive, scores = truth[known] == 1, scores[known]
@@ -49,97 +66,174 @@ def precision_recall(truth: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray,
     return true_alerts / true_alerts[-1], true_alerts / (ends + 1)
 
 
-def roc_auc(truth: np.ndarray, scores: np.ndarray) -> float | None:
-    """Give the chance that an anomaly scores above another event, a tie counting half; None without both.
+def roc_auc(truth: NDArray[np.int8], scores: NDArray[np.float64]) -> float | None:
+    """Compute the area under the ROC curve.
 
-    By Mann and Whitney's rank sum (1947), ties taking their mean rank.
+    It is the probability that an anomaly scores higher than a normal event. A tie counts half.
+    Source: Mann and Whitney, On a Test of Whether One of Two Random Variables Is Stochastically
+    Larger than the Other, 1947.
+
+    Args:
+        truth: Shape (n,). 1 for an anomaly, 0 for a normal event, -1 if unknown.
+        scores: Shape (n,). Higher means more anomalous. No NaN.
+
+    Returns:
+        The area in [0, 1], or None unless there are both anomalies and normal events.
     """
-    anomalies, others = scores[truth == 1], np.sort(scores[truth == 0])
-    if len(anomalies) == 0 or len(others) == 0:
+    anomalies, normal = scores[truth == 1], np.sort(scores[truth == 0])
+    if len(anomalies) == 0 or len(normal) == 0:
         return None
-    below = np.searchsorted(others, anomalies, side="left")
-    not_above = np.searchsorted(others, anomalies, side="right")
-    return float((below + not_above).sum() / (2.0 * len(anomalies) * len(others)))
+    below = np.searchsorted(normal, anomalies, side="left")
+    not_above = np.searchsorted(normal, anomalies, side="right")
+    return float((below + not_above).sum() / (2.0 * len(anomalies) * len(normal)))
 
 
 def precision_recall_at_budget(
-    truth: np.ndarray, scores: np.ndarray, budget: float
+    truth: NDArray[np.int8], scores: NDArray[np.float64], budget: float
 ) -> tuple[float | None, float | None]:
-    """Give precision and recall where the highest `budget` of all rows, rounded up, raise an alert.
+    """Compute precision and recall if the highest-scored rows raise an alert, up to a budget.
 
-    Rows that are equal at the edge share what is left of the budget: each counts for the same part
-        of an alert, which is what a fair draw among them gives on average. Precision is None where
-        no row with a label raises one, recall where no anomaly is known.
+    Rows with the same score at the edge of the budget share the remaining alerts equally. This is
+    the expected value of a random choice among them.
+
+    Args:
+        truth: Shape (n,). 1 for an anomaly, 0 for a normal event, -1 if unknown.
+        scores: Shape (n,). Higher means more anomalous. No NaN.
+        budget: The share of all rows that may raise an alert. The number is rounded up.
+
+    Returns:
+        Precision, or None if no labelled row raises an alert; and recall, or None if there is no
+        known anomaly.
     """
     alerts = min(len(scores), math.ceil(budget * len(scores)))
     if alerts == 0:
         return None, None
     edge = np.partition(scores, len(scores) - alerts)[len(scores) - alerts]
-    above, level = scores > edge, scores == edge
-    part = (alerts - above.sum()) / level.sum()
+    above, at_edge = scores > edge, scores == edge
+    edge_share = (alerts - above.sum()) / at_edge.sum()
 
-    def within(rows: np.ndarray) -> float:
-        return float((rows & above).sum() + part * (rows & level).sum())
+    def count_alerts(rows: NDArray[np.bool_]) -> float:
+        return float((rows & above).sum() + edge_share * (rows & at_edge).sum())
 
-    hits, misses, anomalies = within(truth == 1), within(truth == 0), int((truth == 1).sum())
-    return (hits / (hits + misses) if hits + misses else None), (
-        hits / anomalies if anomalies else None
-    )
+    hits, misses = count_alerts(truth == 1), count_alerts(truth == 0)
+    anomalies = int((truth == 1).sum())
+    precision = hits / (hits + misses) if hits + misses else None
+    return precision, (hits / anomalies if anomalies else None)
 
 
 def precision_recall_at_threshold(
-    truth: np.ndarray, scores: np.ndarray, threshold: float
+    truth: NDArray[np.int8], scores: NDArray[np.float64], threshold: float
 ) -> tuple[float | None, float | None]:
-    """Give precision and recall where a score above the threshold raises an alert; None where nothing is divided by."""
+    """Compute precision and recall if each score above a threshold raises an alert.
+
+    Args:
+        truth: Shape (n,). 1 for an anomaly, 0 for a normal event, -1 if unknown.
+        scores: Shape (n,). Higher means more anomalous.
+        threshold: The threshold.
+
+    Returns:
+        Precision and recall. Each is None if its denominator is zero.
+    """
     alert = scores > threshold
-    hits, known, anomalies = (
-        int((alert & (truth == 1)).sum()),
-        int((alert & (truth >= 0)).sum()),
-        (truth == 1).sum(),
+    hits = int((alert & (truth == 1)).sum())
+    labelled_alerts = int((alert & (truth >= 0)).sum())
+    anomalies = int((truth == 1).sum())
+    return (
+        hits / labelled_alerts if labelled_alerts else None,
+        hits / anomalies if anomalies else None,
     )
-    return (hits / known if known else None), (float(hits / anomalies) if anomalies else None)
 
 
-def alert_rate(scores: np.ndarray, threshold: float) -> float:
-    """Give the share of rows with a score above the threshold."""
+def alert_rate(scores: NDArray[np.float64], threshold: float) -> float:
+    """Compute the share of rows with a score above the threshold.
+
+    Args:
+        scores: Shape (n,). At least one row.
+        threshold: The threshold.
+
+    Returns:
+        The share in [0, 1].
+    """
     return float(np.mean(scores > threshold))
 
 
-def accuracy(truth: np.ndarray, scores: np.ndarray, threshold: float) -> float | None:
-    """Give the share of right predictions, the old service's "precision"; None where no truth is known."""
+def accuracy(
+    truth: NDArray[np.int8], scores: NDArray[np.float64], threshold: float
+) -> float | None:
+    """Compute the share of correct predictions, which the old service calls "precision".
+
+    Args:
+        truth: Shape (n,). 1 for an anomaly, 0 for a normal event, -1 if unknown.
+        scores: Shape (n,). Higher means more anomalous.
+        threshold: A score above it predicts an anomaly.
+
+    Returns:
+        The share in [0, 1], or None if no row has a label.
+    """
     known = truth >= 0
-    return (
-        float(np.mean((scores[known] > threshold) == (truth[known] == 1))) if known.any() else None
-    )
+    if not known.any():
+        return None
+    return float(np.mean((scores[known] > threshold) == (truth[known] == 1)))
 
 
-def find_matching_threshold(scores: np.ndarray, alerts: int) -> float:
-    """Give the threshold above which `alerts` rows score; fewer where equal scores stand at the edge."""
+def find_matching_threshold(scores: NDArray[np.float64], alerts: int) -> float:
+    """Find the threshold above which a given number of rows score.
+
+    Args:
+        scores: Shape (n,). At least one row. No NaN.
+        alerts: The number of alerts.
+
+    Returns:
+        The threshold. Fewer rows are above it if rows at the edge have equal scores.
+    """
     descending = np.sort(scores)[::-1]
     if alerts >= len(descending):
         return float(np.nextafter(descending[-1], -np.inf))
-    lower = descending[alerts]
-    middle = lower if alerts == 0 else lower + (descending[alerts - 1] - lower) / 2.0
-    return float(middle if alerts == 0 or middle < descending[alerts - 1] else lower)
+    below = descending[alerts]
+    if alerts == 0:
+        return float(below)
+    above = descending[alerts - 1]
+    middle = below + (above - below) / 2.0
+    return float(middle if middle < above else below)
 
 
 def compute_metrics(
-    truth: np.ndarray, scores: Scores, settings: Tunables, threshold: float
+    truth: NDArray[np.int8], scores: Scores, settings: Tunables, threshold: float
 ) -> ContenderMetrics:
-    """Give all figures of one contender."""
-    mixture = replace_non_finite(scores.combine(settings.forest_weight, settings.deviation_weight))
+    """Compute all metrics of one model on the hold-out.
+
+    Args:
+        truth: Shape (n,). 1 for an anomaly, 0 for a normal event, -1 if unknown.
+        scores: The scores of the model.
+        settings: The weights of the parts and the alert budget.
+        threshold: The live threshold.
+
+    Returns:
+        The metrics of the combined score and of each part.
+    """
+    combined = replace_non_finite(scores.combine(settings.forest_weight, settings.deviation_weight))
     return ContenderMetrics(
-        precision=round_metric(accuracy(truth, mixture, threshold)),
-        mixture=compute_part_metrics(truth, mixture, settings, threshold),
+        precision=round_metric(accuracy(truth, combined, threshold)),
+        mixture=compute_part_metrics(truth, combined, settings, threshold),
         hst=compute_part_metrics(truth, replace_non_finite(scores.hst), settings, threshold),
         sad=compute_part_metrics(truth, replace_non_finite(scores.sad), settings, threshold),
     )
 
 
 def compute_part_metrics(
-    truth: np.ndarray, scores: np.ndarray, settings: Tunables, threshold: float
+    truth: NDArray[np.int8], scores: NDArray[np.float64], settings: Tunables, threshold: float
 ) -> PartMetrics:
-    """Give the figures of one part of a contender, or of the mixture."""
+    """Compute the metrics of one part of a model, or of its combined score.
+
+    Args:
+        truth: Shape (n,). 1 for an anomaly, 0 for a normal event, -1 if unknown.
+        scores: Shape (n,). Higher means more anomalous. No NaN.
+        settings: The alert budget.
+        threshold: The live threshold.
+
+    Returns:
+        The metrics, rounded.
+    """
     precision, recall = precision_recall_at_budget(truth, scores, settings.alert_budget)
     return PartMetrics(
         average_precision=round_metric(average_precision(truth, scores)),
@@ -150,39 +244,6 @@ def compute_part_metrics(
     )
 
 
-def round_metric(figure: float | None) -> float | None:
-    """Cut a figure to what the result document has room for."""
-    return None if figure is None else round(figure, DECIMALS)
-
-
-def compute_curve(truth: np.ndarray, scores: np.ndarray) -> Curve | None:
-    """Give precision over recall in at most `CURVE_POINTS` points; None without an anomaly.
-
-    Only points at which recall grows are kept, the first and the last among them: between two of
-        them precision only falls.
-    """
-    recall, precision = precision_recall(truth, scores)
-    if len(recall) == 0:
-        return None
-    grows = np.flatnonzero(np.diff(recall, prepend=0.0))
-    kept = grows[np.unique(np.linspace(0, len(grows) - 1, CURVE_POINTS).round().astype(int))]
-    return Curve(
-        recall=recall[kept].round(DECIMALS).tolist(),
-        precision=precision[kept].round(DECIMALS).tolist(),
-    )
-
-
-def compute_histogram_edges(*scores: np.ndarray) -> np.ndarray:
-    """Give edges of equal bins that all finite scores fall between."""
-    together = np.concatenate(scores)
-    together = together[np.isfinite(together)]
-    return np.histogram_bin_edges(together, HISTOGRAM_BINS)
-
-
-def compute_histogram(truth: np.ndarray, scores: np.ndarray, edges: np.ndarray) -> ScoreHistogram:
-    """Count scores by class."""
-    return ScoreHistogram(
-        edges=edges.tolist(),
-        anomalies=np.histogram(scores[truth == 1], edges)[0].tolist(),
-        normal=np.histogram(scores[truth == 0], edges)[0].tolist(),
-    )
+def round_metric(value: float | None) -> float | None:
+    """Return a metric rounded to the 6 decimals that the result document has room for."""
+    return None if value is None else round(value, METRIC_DECIMALS)

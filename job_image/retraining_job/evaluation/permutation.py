@@ -1,38 +1,48 @@
-"""What chance reaches: the average precision that the hold-out's labels give to no ranking at all. Pure.
+"""Permutation test: the average precision that random orders of the labels reach.
 
-A difference between two models says nothing where the labels have nothing to do with the events:
-    both are at chance then, and neither is inferior to the other. So whoever goes live must rank
-    better than chance would.
+A difference between two models means nothing if the labels are unrelated to the events: both models
+rank at random then, and neither is inferior. A challenger must therefore rank better than chance.
 """
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
-DRAWS = 999
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+PERMUTATIONS = 999
+"""A random ranking is above the greatest of these with a probability of 1 in 1,000."""
 
 
-def run_permutation_test(truth: np.ndarray, scores: np.ndarray, *, seed: int) -> float:
-    """Give the greatest average precision in 999 random orders of the labels; a chance of one in 1,000 is above it.
+def run_permutation_test(
+    truth: NDArray[np.int8], scores: NDArray[np.float64], *, seed: int
+) -> float:
+    """Compute the greatest average precision in 999 random orders of the labels.
 
-    A permutation test (Fisher, The Design of Experiments, 1935; Edgington and Onghena,
-    Randomization Tests, 2007): it knows how few anomalies there are and which scores are equal.
+    The test respects the number of anomalies and ties among the scores. Sources: Fisher, The Design
+    of Experiments, 1935; Edgington and Onghena, Randomization Tests, 2007.
 
     Args:
-        truth: (n,) 1 for an anomaly, 0 for none; others are left out. One anomaly at least.
-        scores: (n,), no NaN.
-        seed: of the orders.
+        truth: Shape (n,). 1 for an anomaly, 0 for a normal event, -1 if unknown. Rows with unknown
+            truth are ignored. At least one anomaly.
+        scores: Shape (n,). Higher means more anomalous. No NaN.
+        seed: The seed of the random orders.
+
+    Returns:
+        The greatest average precision, in [0, 1].
     """
     known = truth >= 0
     descending = -np.sort(-scores[known])
-    alerts = np.searchsorted(
-        -descending, -descending, side="right"
-    )  # raised down to each place, equals together
+    # Alerts raised down to each rank. Rows with equal scores raise their alerts together.
+    alerts = np.searchsorted(-descending, -descending, side="right")
     anomalies, random = int((truth == 1).sum()), np.random.default_rng(seed)
     greatest = 0.0
-    for _ in range(DRAWS):
-        places = np.sort(random.choice(len(descending), anomalies, replace=False, shuffle=False))
-        raised = alerts[places]
-        hits = np.searchsorted(places, raised, side="left")
-        greatest = max(greatest, float(np.mean(hits / raised)))
+    for _ in range(PERMUTATIONS):
+        ranks = np.sort(random.choice(len(descending), anomalies, replace=False, shuffle=False))
+        raised = alerts[ranks]
+        true_alerts = np.searchsorted(ranks, raised, side="left")
+        greatest = max(greatest, float(np.mean(true_alerts / raised)))
     return greatest

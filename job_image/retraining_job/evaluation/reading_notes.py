@@ -1,14 +1,11 @@
-"""What was found while events were read, in sentences for message, log, evidence and report.
-
-Pure.
-"""
+"""Sentences about what was found while the events were read."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from retraining_job.evaluation.input_change import listed, shown
+from retraining_job.evaluation.phrases import format_feature_name, format_share, list_first
 
 if TYPE_CHECKING:
     from retraining_job.evaluation.decision import Decision
@@ -16,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def describe_reading(facts: ReadingFacts) -> list[str]:
-    """Return a sentence for each kind of trouble that was found; none if there was none."""
+    """Return one sentence for each kind of problem. Empty if there was no problem."""
     sentences = []
     if facts.left_out:
         sentences.append(
@@ -24,27 +21,32 @@ def describe_reading(facts: ReadingFacts) -> list[str]:
         )
     if facts.unreadable:
         sentences.append(
-            f"{part_of(facts.unreadable, facts.rows)} have a features_json that holds no JSON object; they were read "
-            "without it."
+            f"{format_share(facts.unreadable, facts.rows, 'events')} have a features_json that "
+            "does not hold a JSON object. They were read without it."
         )
     if facts.decoded:
         sentences.append(
-            f"{part_of(facts.decoded, facts.rows)} have a features_json that is a JSON string; "
-            "the object in it was read."
+            f"{format_share(facts.decoded, facts.rows, 'events')} have a features_json that is a "
+            "JSON string. The object in the string was read."
         )
     texts = sorted((one for one in facts.features if one.texts), key=lambda one: -one.texts)
     if texts:
-        counts = listed(f"{shown(one.name)} in {one.texts:,} events" for one in texts)
+        counts = list_first(
+            f"{format_feature_name(one.name)} in {one.texts:,} events" for one in texts
+        )
         sentences.append(f"Numbers written as text were read as numbers: {counts}.")
     return sentences
 
 
-def part_of(count: int, rows: int) -> str:
-    """Return a count of events with its share."""
-    return f"{count:,} of {rows:,} events ({count / rows:.1%})"
-
-
 def add_reading_remarks(decision: Decision, facts: ReadingFacts | None) -> Decision:
-    """Add the sentences to a decision's remarks."""
+    """Return a decision with the sentences about reading added to its remarks.
+
+    Args:
+        decision: The decision.
+        facts: The counts of reading. None if the events were not read.
+
+    Returns:
+        The decision.
+    """
     sentences = describe_reading(facts) if facts else []
     return replace(decision, remarks=" ".join([decision.remarks, *sentences]).strip())

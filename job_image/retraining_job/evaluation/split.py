@@ -1,15 +1,15 @@
-"""Which rows train and which judge, oldest to newest: training, a gap of one window, hold-out. Pure; for `recommended`.
+"""Split the rows by time, from oldest to newest: training, a gap, hold-out.
 
-Nothing is drawn at random: what is judged on comes after what was learned, as it does when the
-    model is live. The gap keeps the newest training window and the hold-out apart, so that what
-    hangs together in time is not on both sides; where events are few it gives way to the one window
-    that a forest needs.
+Nothing is drawn at random, because a live model also scores events that are newer than its training
+events. The gap is one forest window. It separates related events at the border. If there are few
+events, the gap shrinks so that the forest still gets the one window it needs.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -17,110 +17,152 @@ from retraining_job.contract import Tunables, Verdict, VerdictReason, Window, va
 from retraining_job.evaluation.decision import Decision
 from retraining_job.evaluation.evidence import Split
 
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
 
 @dataclass(frozen=True)
 class SplitRows:
-    """The rows of one run, by number: training from 0 on, hold-out up to the newest."""
+    """The split of one run, in row numbers. Row 0 is the oldest.
+
+    Args:
+        rows: The number of rows.
+        training_rows: The training rows are the first ones.
+        hold_out_start: The first row of the hold-out, which extends to the newest row.
+        champion_saw: Rows of the hold-out that the champion was trained on. 0 if unknown.
+    """
 
     rows: int
     training_rows: int
     hold_out_start: int
     champion_saw: int = 0
-    """Rows of the hold-out that the champion was trained on; 0 where that is not known."""
 
     @property
     def training(self) -> slice:
-        """The rows that are learned."""
+        """The rows that the challenger is trained on."""
         return slice(0, self.training_rows)
 
     @property
     def hold_out(self) -> slice:
-        """The rows that judge."""
+        """The rows that both models are evaluated on."""
         return slice(self.hold_out_start, self.rows)
 
-    def build_split(self, times: np.ndarray, truth: np.ndarray) -> Split:
-        """Give the split as the evidence keeps it."""
-        held = truth[self.hold_out]
+    def build_split(self, times: NDArray[np.datetime64], truth: NDArray[np.int8]) -> Split:
+        """Build the record of the split for the evidence.
+
+        Args:
+            times: Shape (rows,), datetime64[us], UTC, ascending.
+            truth: Shape (rows,). 1 for an anomaly, 0 for a normal event, -1 if unknown.
+
+        Returns:
+            The record.
+        """
+        held_out = truth[self.hold_out]
         return Split(
             training=compute_window(times[self.training]),
             gap_rows=self.hold_out_start - self.training_rows,
             hold_out=compute_window(times[self.hold_out]),
-            anomalies=int((held == 1).sum()),
-            normal=int((held == 0).sum()),
-            unlabelled=int((held < 0).sum()),
+            anomalies=int((held_out == 1).sum()),
+            normal=int((held_out == 0).sum()),
+            unlabelled=int((held_out < 0).sum()),
             champion_saw=self.champion_saw,
         )
 
 
 def split_rows(
-    times: np.ndarray, truth: np.ndarray, settings: Tunables, champion_until: datetime | None = None
+    times: NDArray[np.datetime64],
+    truth: NDArray[np.int8],
+    settings: Tunables,
+    champion_until: datetime | None = None,
 ) -> SplitRows | Decision:
-    """Part the rows, or say why they are too few.
+    """Split the rows into training, gap and hold-out.
 
-    The hold-out is the newest `hold_out_size` rows, grown back in time until it has
-    `hold_out_anomalies` known ones, never more than `hold_out_share` of all rows. A champion must
-    not have learned any of them: so it shrinks from its old end where the champion's training
-    reaches into it. Where what is left could not judge, it stays whole, and `champion_saw` tells.
+    The hold-out is the newest `hold_out_size` rows. It grows towards older rows until it contains
+    `hold_out_anomalies` known anomalies, up to `hold_out_share` of all rows. If the champion was
+    trained on some of these rows, the hold-out shrinks to the rows after its training. If the rest
+    would have too few labels, the hold-out does not shrink, and `champion_saw` counts these rows.
 
     Args:
-        times: (n,) datetime64[us], UTC, ascending.
-        truth: (n,) 1 for an anomaly, 0 for none, -1 where that is not known.
-        settings: sizes and shares.
-        champion_until: when the newest event that the champion was trained on happened; None where
-            that is not known.
+        times: Shape (n,), datetime64[us], UTC, ascending.
+        truth: Shape (n,). 1 for an anomaly, 0 for a normal event, -1 if unknown.
+        settings: Sizes and shares.
+        champion_until: The time of the newest event that the champion was trained on, with a zone.
+            None if unknown.
+
+    Returns:
+        The split, or the decision `InsufficientData` if there are too few rows.
     """
     rows = len(truth)
     if rows < settings.minimum_rows:
         return build_insufficient_data_decision(
-            f"There are {rows:,} events, and a retrain needs {settings.minimum_rows:,} at least"
+            f"There are {rows:,} events, but a run needs at least {settings.minimum_rows:,} "
+            f"({value_name('minimum_rows')})."
         )
     start = rows - compute_hold_out_size(truth, settings)
-    saw = 0
+    champion_saw = 0
     if champion_until is not None:
         unseen = int(np.searchsorted(times, to_datetime64(champion_until), side="right"))
         if has_enough_labels(truth[max(start, unseen) :], settings):
             start = max(start, unseen)
-        saw = max(0, unseen - start)
+        champion_saw = max(0, unseen - start)
     window = settings.forest_window
     if start < window:
         return build_insufficient_data_decision(
-            f"Of {rows:,} events {rows - start:,} are held out, which leaves {start:,} to train on, and a forest needs "
-            f"one window of {window:,} ({value_name('forest_window')})"
+            f"The hold-out takes {rows - start:,} of {rows:,} events. The other {start:,} are too "
+            f"few for training: a forest needs one window of {window:,} "
+            f"({value_name('forest_window')})."
         )
-    training = max(start - window, window)  # few events: rather a narrower gap than no forest
-    return SplitRows(rows, training, start, saw)
+    training = max(start - window, window)  # a narrower gap is better than no forest
+    return SplitRows(rows, training, start, champion_saw)
 
 
-def compute_hold_out_size(truth: np.ndarray, settings: Tunables) -> int:
-    """Give the size of the hold-out, counted from the newest row."""
+def compute_hold_out_size(truth: NDArray[np.int8], settings: Tunables) -> int:
+    """Compute the number of rows in the hold-out, without regard to the champion.
+
+    Args:
+        truth: Shape (n,), oldest first. 1 for an anomaly, 0 for a normal event, -1 if unknown.
+        settings: Sizes and shares.
+
+    Returns:
+        The number of rows, counted from the newest.
+    """
     most = max(1, int(settings.hold_out_share * len(truth)))
     newest_first = np.flatnonzero(truth[::-1][:most] == 1)
     if len(newest_first) < settings.hold_out_anomalies:
         return most if len(newest_first) else min(most, settings.hold_out_size)
-    return min(
-        most, max(settings.hold_out_size, int(newest_first[settings.hold_out_anomalies - 1]) + 1)
-    )
+    enough = int(newest_first[settings.hold_out_anomalies - 1]) + 1
+    return min(most, max(settings.hold_out_size, enough))
 
 
-def has_enough_labels(truth: np.ndarray, settings: Tunables) -> bool:
-    """Say whether rows can judge: they have enough known anomalies, and others to tell them from."""
+def has_enough_labels(truth: NDArray[np.int8], settings: Tunables) -> bool:
+    """Return whether rows have enough known anomalies, and normal events to compare them with.
+
+    Args:
+        truth: Shape (n,). 1 for an anomaly, 0 for a normal event, -1 if unknown.
+        settings: The number of anomalies.
+
+    Returns:
+        Whether models can be evaluated on these rows.
+    """
     return int((truth == 1).sum()) >= settings.hold_out_anomalies and bool((truth == 0).any())
 
 
 def build_insufficient_data_decision(why: str) -> Decision:
-    """Decide that nothing is trained."""
+    """Build the decision for too few events. `why` is a complete sentence."""
     return Decision(
-        Verdict.INSUFFICIENT_DATA, VerdictReason.INSUFFICIENT_DATA, f"{why}; nothing was trained."
+        Verdict.INSUFFICIENT_DATA,
+        VerdictReason.INSUFFICIENT_DATA,
+        f"{why} No model was trained.",
     )
 
 
 def to_datetime64(moment: datetime) -> np.datetime64:
-    """Give a moment as numpy keeps it."""
+    """Return a time with a zone as datetime64[us] in UTC."""
     return np.datetime64(moment.astimezone(UTC).replace(tzinfo=None), "us")
 
 
-def compute_window(times: np.ndarray) -> Window:
-    """Give where at least one row lies in time."""
+def compute_window(times: NDArray[np.datetime64]) -> Window:
+    """Compute the window of rows from their times: shape (n,), UTC, ascending, at least one."""
     first, last = (
         moment.replace(tzinfo=UTC) for moment in times[[0, -1]].astype("datetime64[us]").tolist()
     )

@@ -21,7 +21,7 @@ from retraining_job.contract import (
     VerdictReason,
     value_name,
 )
-from retraining_job.evaluation import bootstrap, metrics, promotion_policy
+from retraining_job.evaluation import bootstrap, metrics, plot_data, promotion_policy
 from retraining_job.evaluation.decision import Decision
 from retraining_job.evaluation.evidence import (
     Contender,
@@ -33,10 +33,12 @@ from retraining_job.evaluation.evidence import (
     Provenance,
     Split,
 )
+from retraining_job.evaluation.hold_out import find_hold_out_problem
 from retraining_job.evaluation.input_change import ChampionInput, InputChange, compare_input
 from retraining_job.evaluation.input_counts import measure_columns
 from retraining_job.evaluation.labels import compute_label_coverage
 from retraining_job.evaluation.permutation import run_permutation_test
+from retraining_job.evaluation.promotion_rules import compute_margin
 from retraining_job.evaluation.reading_notes import describe_reading
 from retraining_job.evaluation.scores import Scores, replace_non_finite
 from retraining_job.evaluation.split import SplitRows, compute_window, split_rows
@@ -186,7 +188,7 @@ def judge(  # noqa: PLR0913  # everything that decides, most of it by keyword
     record = parts.build_split(columns.times, columns.truth)
     mine = mixture_of(challenger, settings)
     theirs = None if champion is None else mixture_of(champion[0], settings)
-    edges = metrics.compute_histogram_edges(mine, mine if theirs is None else theirs)
+    edges = plot_data.compute_histogram_edges(mine, mine if theirs is None else theirs)
     measure = Measure(truth, settings, threshold, edges)
     facts = Contender(fingerprint=fingerprint, trained=record.training)
     challenger_record = contender(facts, challenger, measure)
@@ -194,7 +196,7 @@ def judge(  # noqa: PLR0913  # everything that decides, most of it by keyword
     coverage: LabelCoverage | None = None
     seed, judges = (
         settings.forest_seed,
-        not promotion_policy.find_hold_out_problem(record, settings),
+        not find_hold_out_problem(record, settings),
     )
     if judges:
         chance = run_permutation_test(truth, mine, seed=seed)
@@ -212,7 +214,7 @@ def judge(  # noqa: PLR0913  # everything that decides, most of it by keyword
             precisions = [
                 metrics.average_precision(truth, scores) or 0.0 for scores in (mine, theirs)
             ]
-            margin = promotion_policy.compute_margin(precisions[1], record, settings)
+            margin = compute_margin(precisions[1], record, settings)
             comparison = bootstrap.compute_comparison(
                 truth, mine, theirs, difference=precisions[0] - precisions[1], seed=seed
             )
@@ -264,8 +266,8 @@ def contender(facts: Contender, scores: Scores, measure: Measure) -> Contender:
             "problem": problem,
             "threshold_precision": precision,
             "threshold_recall": recall,
-            "curve": metrics.compute_curve(truth, mixture),
-            "histogram": metrics.compute_histogram(truth, mixture, measure.edges),
+            "curve": plot_data.compute_curve(truth, mixture),
+            "histogram": plot_data.compute_histogram(truth, mixture, measure.edges),
         }
     )
 
@@ -379,7 +381,7 @@ def notes_on(challenger: Contender, champion: Contender | None, threshold: float
         )
     if champion is not None and champion.problem:
         said.append(f"The champion's own scores are of no use: {champion.problem}.")
-    rate = promotion_policy.get_combined_metrics(challenger.figures).alert_rate
+    rate = challenger.combined.alert_rate
     if rate in {0.0, 1.0}:
         how = "all" if rate else "none"
         said.append(

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 
 from retraining_job.contract import ContenderMetrics, Contenders, Window
 from retraining_job.evaluation.decision import Decision
-from retraining_job.evaluation.guards import build_input_remarks, decide_on_input
+from retraining_job.evaluation.guards import decide_on_input
 from retraining_job.evaluation.input_change import InputChange, compare_input
 from retraining_job.evaluation.input_counts import measure_tallies, merge_tallies
 from retraining_job.evaluation.input_shape import InputMeasurement, InputShape, split_into_periods
 from retraining_job.evaluation.reading_notes import add_reading_remarks
+from retraining_job.evaluation.remarks import build_input_remarks
 from retraining_job.events.features import Tally
 from retraining_job.events.table import window_of
 from retraining_job.model.model import UnreadableModelError

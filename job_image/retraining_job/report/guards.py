@@ -6,9 +6,9 @@ Pure.
 from __future__ import annotations
 
 from retraining_job.evaluation.evidence import Contender, Evidence
-from retraining_job.evaluation.guards import hidden_sentence, labels_sentence
 from retraining_job.evaluation.input_change import InputChange
 from retraining_job.evaluation.input_shape import FeatureShape, InputShape
+from retraining_job.evaluation.remarks import describe_hidden_loss, describe_label_coverage
 from retraining_job.report.markup import Markup, joined, tag
 from retraining_job.report.tables import PARTS, table
 from retraining_job.report.wording import NONE, count, number, percent, points, shortened, signed
@@ -158,7 +158,7 @@ def labels(evidence: Evidence) -> Markup:
     ]
     heads = ["Held-out events", "Events", "With a label", "Share", "Known anomalies"]
     return joined(
-        tag("p", labels_sentence(coverage), class_="caption"),
+        tag("p", describe_label_coverage(coverage), class_="caption"),
         table("Labels by alert of the champion", heads, rows, class_="settings"),
     )
 
@@ -176,7 +176,7 @@ def parts(evidence: Evidence) -> Markup:
     if all(row[1] == NONE and row[2] == NONE for row in rows):
         return tag("p", "No average precision is known: nothing was judged.", class_="absent")
     return joined(
-        *(tag("p", hidden_sentence(loss), class_="caption") for loss in evidence.hidden),
+        *(tag("p", describe_hidden_loss(loss), class_="caption") for loss in evidence.hidden),
         table(
             "Average precision by part",
             ["Part", "Champion", "Challenger", "Difference", ""],

@@ -20,7 +20,8 @@ from retraining_job.evaluation.evidence import (
     ScoreHistogram,
     Split,
 )
-from retraining_job.evaluation.input_change import FeatureLoss, InputChange, Scope
+from retraining_job.evaluation.input_change import InputChange
+from retraining_job.evaluation.input_falls import FeatureLoss, Scope
 from retraining_job.evaluation.input_shape import FeatureShape, InputShape
 
 START = datetime(2026, 11, 2, 6, 30, tzinfo=UTC)

@@ -156,7 +156,7 @@ def test_new_feature_and_a_share_that_rises_are_no_reason_to_stop() -> None:
     )
     assert not found.stops
     assert found.new == ["risk"]
-    assert found.noticed == "New features since the champion: risk."
+    assert found.noticed == "New features since the champion was trained: risk."
 
 
 def test_feature_that_the_champion_does_not_use_may_vanish() -> None:
@@ -280,7 +280,7 @@ def test_reference_preset_counts_the_same() -> None:
         pytest.approx(0.3333),
         0.0,
     )
-    step = broken.steps["hour"]
+    step = broken.lasting_falls["hour"]
     assert (step.before, step.after, step.events) == (
         1.0,
         pytest.approx(0.5455, abs=0.5),
@@ -355,7 +355,10 @@ def test_what_was_found_while_reading_is_said_with_numbers() -> None:
     )
     assert describe_reading(loud) == [
         "3 rows were left out because their time cannot be used.",
-        "20 of 1,000 events (2.0%) have a features_json that holds no JSON object; they were read without it.",
-        "500 of 1,000 events (50.0%) have a features_json that is a JSON string; the object in it was read.",
-        "Numbers written as text were read as numbers: a in 9 events, b in 9 events, c in 9 events and 2 more.",
+        "20 of 1,000 events (2.0%) have a features_json that does not hold a JSON object. "
+        "They were read without it.",
+        "500 of 1,000 events (50.0%) have a features_json that is a JSON string. "
+        "The object in the string was read.",
+        "Numbers written as text were read as numbers: "
+        "a in 9 events, b in 9 events, c in 9 events and 2 more.",
     ]

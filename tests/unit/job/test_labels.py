@@ -9,9 +9,9 @@ from retraining_job.evaluation.evidence import Contender, HiddenLoss, LabelCover
 from retraining_job.evaluation.guards import check_labels
 from retraining_job.evaluation.labels import (
     compute_label_coverage,
-    expected_missed,
-    only_alerts,
-    rest_as_normal,
+    estimate_missed_anomalies,
+    has_labels_of_alerts_only,
+    has_unchecked_normal_labels,
 )
 from retraining_job.presets.recommended import hidden_losses
 from tests.unit.job.test_promotion_policy import evidence
@@ -54,7 +54,7 @@ def coverage(
     ],
 )
 def test_labels_of_alerts_alone_are_noticed(found: LabelCoverage, follows: bool) -> None:
-    assert only_alerts(found) == follows
+    assert has_labels_of_alerts_only(found) == follows
 
 
 @pytest.mark.parametrize(
@@ -98,7 +98,7 @@ def test_labels_of_alerts_alone_are_noticed(found: LabelCoverage, follows: bool)
 def test_rest_counted_as_normal_is_noticed_where_it_can_be(
     found: LabelCoverage, follows: bool
 ) -> None:
-    assert rest_as_normal(found) == follows
+    assert has_unchecked_normal_labels(found) == follows
 
 
 def test_coverage_counts_the_hold_out_by_the_champion_s_alerts() -> None:
@@ -107,7 +107,7 @@ def test_coverage_counts_the_hold_out_by_the_champion_s_alerts() -> None:
     found = compute_label_coverage(truth, scores, 0.7)
     assert found == coverage((4, 3, 2), (4, 2, 1), (1, 1))
     assert (found.flagged_share, found.unflagged_share) == (0.75, 0.5)
-    assert expected_missed(compute_label_coverage(truth, scores, 1.0)) == 0.0
+    assert estimate_missed_anomalies(compute_label_coverage(truth, scores, 1.0)) == 0.0
 
 
 @pytest.mark.parametrize(
@@ -115,10 +115,13 @@ def test_coverage_counts_the_hold_out_by_the_champion_s_alerts() -> None:
     [
         (
             coverage((200, 200, 60), (4_800, 12, 0)),
-            "Only 12 of 4,800 (0.2%) held-out events without an alert of the champion have a label (20% are needed), "
-            "and 200 of 200 (100.0%) with one.",
+            "Only 12 of 4,800 (0.2%) hold-out events without an alert of the champion have a label "
+            "(20% are needed), but 200 of 200 (100.0%) with an alert.",
         ),
-        (coverage((150, 150, 29), (4_850, 4_850, 0), (9, 20)), "about 7 would be expected"),
+        (
+            coverage((150, 150, 29), (4_850, 4_850, 0), (9, 20)),
+            "About 7 anomalies without an alert would be expected",
+        ),
     ],
 )
 def test_verdict_says_what_to_do(found: LabelCoverage, said: str) -> None:
@@ -177,7 +180,7 @@ def test_loss_that_the_combined_score_hides_is_said() -> None:
     decision = promotion_policy.decide_promotion(evidence(-0.01, 0.0, hidden=hidden), Tunables())
     assert decision.promotes
     assert decision.remarks == (
-        "The forest alone got worse, which the combined score hides: its average precision is 0.7390, "
-        "the champion's 0.8500 (-0.1110)."
+        "The forest alone is worse, which the combined score does not show: its average precision is "
+        "0.7390, the champion's 0.8500 (-0.1110)."
     )
     assert decision.text.endswith(decision.remarks)

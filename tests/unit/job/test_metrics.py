@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from retraining_job.contract import Contenders, Result, Tunables, Verdict, VerdictReason, Window
-from retraining_job.evaluation import metrics
+from retraining_job.evaluation import metrics, plot_data
 from retraining_job.evaluation.scores import Scores
 
 ROWS = st.lists(
@@ -116,7 +116,7 @@ def test_nothing_is_made_up_without_labels() -> None:
         found.mixture.budget_recall,
     ) == (None, None, None)
     assert found.mixture.alert_rate == 0.5
-    assert metrics.compute_curve(unknown, SCORES) is None
+    assert plot_data.compute_curve(unknown, SCORES) is None
 
 
 @given(st.lists(st.integers(0, 20).map(float), min_size=1, max_size=40), st.integers(0, 40))
@@ -136,7 +136,7 @@ def test_curve_is_thinned_and_keeps_its_ends() -> None:
     truth = (random.random(20_000) < 0.1).astype(int)
     scores = random.normal(truth, 1.0)
     recall, _ = metrics.precision_recall(truth, scores)
-    drawn = metrics.compute_curve(truth, scores)
+    drawn = plot_data.compute_curve(truth, scores)
     assert drawn is not None
     assert len(recall) > 10_000
     assert len(drawn.recall) == len(drawn.precision) <= 200
@@ -146,9 +146,9 @@ def test_curve_is_thinned_and_keeps_its_ends() -> None:
 
 def test_histograms_share_their_edges() -> None:
     one, other = np.array([0.0, 0.5, 1.0]), np.array([2.0, 2.0, -np.inf])
-    edges = metrics.compute_histogram_edges(one, other)
+    edges = plot_data.compute_histogram_edges(one, other)
     assert (edges[0], edges[-1]) == (0.0, 2.0)
-    counted = metrics.compute_histogram(np.array([1, 0, -1]), other, edges)
+    counted = plot_data.compute_histogram(np.array([1, 0, -1]), other, edges)
     assert (sum(counted.anomalies), sum(counted.normal)) == (1, 1)
 
 

@@ -19,6 +19,7 @@ from retraining_job.evaluation import promotion_policy
 from retraining_job.evaluation.evidence import Comparison, Contender, Evidence, Provenance, Split
 from retraining_job.evaluation.input_change import InputChange
 from retraining_job.evaluation.input_shape import InputShape
+from retraining_job.evaluation.promotion_rules import compute_margin
 
 MOMENT = datetime(2026, 1, 1, tzinfo=UTC)
 WINDOW = Window(first=MOMENT, last=MOMENT, rows=5_000)
@@ -380,9 +381,7 @@ def first(average_precision: float, **more: Any) -> Evidence:
 @pytest.mark.parametrize(
     ("found", "reason", "promotes", "said"),
     [
-        pytest.param(
-            first(0.0601), "no_champion", True, "reach 0.0600 at most", id="better than chance"
-        ),
+        pytest.param(first(0.0601), "no_champion", True, "0.0600 at most", id="better than chance"),
         pytest.param(
             first(0.06),
             "below_floor",
@@ -394,14 +393,14 @@ def first(average_precision: float, **more: Any) -> Evidence:
             first(0.01, anomalies=3),
             "no_champion",
             True,
-            "may go live untested",
+            "may go live without an evaluation",
             id="nobody can tell",
         ),
         pytest.param(
             first(0.8).model_copy(update={"challenger": UNUSABLE}),
             "unusable_scores",
             False,
-            "of no use",
+            "cannot be used",
             id="broken",
         ),
     ],
@@ -424,24 +423,24 @@ def test_first_model_has_a_floor(found: Evidence, reason: str, promotes: bool, s
 def test_margin_is_at_most_half_of_what_there_is_to_lose(champion: float, margin: float) -> None:
     split = evidence(anomalies=50, normal=4_950).split
     assert split is not None
-    assert promotion_policy.compute_margin(champion, split, Tunables()) == pytest.approx(margin)
+    assert compute_margin(champion, split, Tunables()) == pytest.approx(margin)
 
 
 def test_smaller_margin_is_explained() -> None:
     decision = promotion_policy.decide_promotion(evidence(-0.02, -0.01, margin=0.0211), Tunables())
     assert (
-        "by no more than 0.0211, half of what the champion has above chance (trainer.margin is 0.05)"
-        in decision.message
+        "by no more than 0.0211, half of the champion's lead over a random ranking "
+        "(trainer.margin is 0.05), if at all." in decision.message
     )
 
 
 def test_message_names_every_number_that_decided() -> None:
     decision = promotion_policy.decide_promotion(evidence(-0.0123, 0.01), Tunables())
     assert decision.message == (
-        "On 5,000 held-out events with 61 known anomalies, the challenger's average precision is 0.8100, that of the "
-        "champion (version 7) is 0.8000: a difference of +0.0100, with 95% confidence above -0.0123 and as surely "
-        "below +0.0300. If it is worse, then by no more than the margin of 0.05 (trainer.margin): the challenger is "
-        "not inferior."
+        "On 5,000 hold-out events with 61 known anomalies, the challenger's average precision is "
+        "0.8100, that of the champion (version 7) is 0.8000. The difference is +0.0100. With 95% "
+        "confidence it is above -0.0123, and with the same confidence below +0.0300. The challenger "
+        "is not inferior: it is worse by no more than the margin of 0.05 (trainer.margin), if at all."
     )
 
 
@@ -450,10 +449,11 @@ def test_unknown_training_of_the_champion_is_said() -> None:
         evidence(champion=contender(0.8, trained=None, version=None)), Tunables()
     )
     assert decision.message.endswith(
-        "It is not known which events the champion was trained on: if these, its figures flatter it."
+        "It is not known which events the champion was trained on. "
+        "If it was trained on these events, its metrics are too high."
     )
 
 
 def test_what_has_no_split_is_not_judged() -> None:
-    with pytest.raises(ValueError, match="without a split"):
+    with pytest.raises(ValueError, match="has no split"):
         promotion_policy.decide_promotion(evidence(split=None), Tunables())

@@ -242,7 +242,7 @@ def test_scores_that_are_no_numbers_are_refused(
     hst[17] = broken
     decision, evidence = judged(prepared, Scores(hst, healthy.sad), (misled, Contender()))
     assert (decision.verdict, decision.reason) == (Verdict.KEPT, VerdictReason.UNUSABLE_SCORES)
-    assert "no finite number for 1 of 1,614 events" in decision.message
+    assert "not a finite number for 1 of 1,614 events" in decision.message
     assert (
         Evidence.model_validate_json(evidence.model_dump_json()).reason
         == VerdictReason.UNUSABLE_SCORES

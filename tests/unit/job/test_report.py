@@ -183,11 +183,12 @@ def test_what_is_absent_is_said(evidence: Evidence, sentence: str) -> None:
         ),
         (
             judged(),
-            "104 of 104 (100.0%) events with an alert of the champion have a label, 4,536 of 4,896 (92.6%)",
+            "104 of 104 (100.0%) events with an alert of the champion have a label, "
+            "and 4,536 of 4,896 (92.6%) events without an alert.",
         ),
         (
             judged(hidden=[HiddenLoss(part="hst", champion=0.85, challenger=0.7)]),
-            "The forest alone got worse",
+            "The forest alone is worse",
         ),
         (judged(reading=["3 rows were left out."]), "<li>3 rows were left out.</li>"),
     ],

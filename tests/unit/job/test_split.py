@@ -92,11 +92,11 @@ def test_nothing_shrinks_where_nothing_can_judge() -> None:
 @pytest.mark.parametrize(
     ("rows", "window", "numbers"),
     [
-        pytest.param(99, 50, ["99 events", "100 at least"], id="fewer than the minimum"),
+        pytest.param(99, 50, ["99 events", "at least 100"], id="fewer than the minimum"),
         pytest.param(
             120,
             97,
-            ["Of 120 events 24 are held out", "leaves 96", "window of 97"],
+            ["24 of 120 events", "The other 96", "window of 97"],
             id="no whole window",
         ),
     ],
