@@ -94,9 +94,9 @@ def has_unchecked_normal_labels(coverage: LabelCoverage) -> bool:
 def estimate_missed_anomalies(coverage: LabelCoverage) -> float:
     """Estimate the number of labelled anomalies among the events without an alert.
 
-    The number of anomalies decreases by some ratio from the higher-scored to the lower-scored half
-    of the alerts. The estimate assumes the same ratio for each further half as many events below the
-    threshold. Real rankings have longer tails, so the estimate is low.
+    Anomalies decrease by some ratio from the higher-scored to the lower-scored half
+    of the alerts. The estimate assumes the same ratio below the threshold, for each further half as
+    many events. Real rankings have longer tails, so the estimate is low.
     """
     lower, upper = coverage.lower_anomalies, coverage.upper_anomalies
     if not coverage.flagged or not coverage.unflagged:
