@@ -51,12 +51,23 @@ TARGETS = (
         ("operator/test_plan.py", "operator/test_policy.py", "operator/test_manual_promotion.py"),
     ),
     Target("retraining_operator/api/outcome.py", ("operator/test_outcome.py",)),
-    Target(
-        "retraining_job/evaluation/promotion_policy.py",
-        ("job/test_policy.py", "job/test_labels.py"),
+    *(
+        Target(
+            f"retraining_job/evaluation/{module}.py",
+            ("job/test_promotion_policy.py", "job/test_labels.py"),
+        )
+        for module in (
+            "promotion_policy",
+            "promotion_rules",
+            "comparison_messages",
+            "hold_out",
+            "alert_rate",
+            "first_model",
+        )
     ),
     Target("retraining_job/evaluation/split.py", ("job/test_split.py",)),
-    Target("retraining_job/evaluation/metrics.py", ("job/test_figures.py",)),
+    Target("retraining_job/evaluation/metrics.py", ("job/test_metrics.py",)),
+    Target("retraining_job/evaluation/plot_data.py", ("job/test_metrics.py",)),
 )
 
 
