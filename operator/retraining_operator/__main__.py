@@ -153,7 +153,7 @@ def instance_id(settings: Settings) -> str:
     take this identity over at once.
     """
     identity = f"{settings.namespace}/{settings.ledger_name}/{settings.kafka.topic}"
-    return f"retraining-operator-{names.digest(identity, 16)}"
+    return f"retraining-operator-{names.compute_digest(identity, 16)}"
 
 
 def now() -> datetime:

@@ -10,7 +10,7 @@ from typing import Any
 
 from kafka import KafkaConsumer, TopicPartition
 
-from retraining_operator.api.names import request_name
+from retraining_operator.api.names import build_request_name
 from tests.cluster.paths import Paths
 from tests.e2e.world import World
 from tests.system.endpoints import broker
@@ -86,7 +86,7 @@ def records(topic: str) -> list[str]:
         while any(consumer.position(partition) < ends[partition] for partition in partitions):
             for batch in consumer.poll(1000).values():
                 found += [
-                    request_name(one.topic, one.partition, one.offset, one.timestamp)
+                    build_request_name(one.topic, one.partition, one.offset, one.timestamp)
                     for one in batch
                 ]
         return found

@@ -12,7 +12,7 @@ from tests.system import shuttle
 
 RECOMMENDED = {"preset": "recommended"}
 RAW = RECOMMENDED | {"scaling": "None"}
-DECISION = "retraining.dev/decision"
+DECISION = "retraining.dev/approval"
 
 
 def shuttle_rows() -> Iterator[tuple[object, ...]]:

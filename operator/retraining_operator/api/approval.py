@@ -32,7 +32,7 @@ class Approval:
         return f"{self.decision} by {self.author}" if self.author else str(self.decision)
 
 
-def read_ruling(text: str) -> Approval:
+def read_approval(text: str) -> Approval:
     """Read an annotation: `approve` or `reject`, then perhaps `by` and a name.
 
     Raises:
@@ -42,7 +42,7 @@ def read_ruling(text: str) -> Approval:
     author = match[2] or "" if match else ""
     if match is None or len(author) > AUTHOR_LIMIT_CHARACTERS or not author.isprintable():
         raise InvalidApprovalError(
-            f"The annotation {names.ANNOTATION_DECISION} is no decision: it may be approve or reject, with a name of "
+            f"The annotation {names.ANNOTATION_APPROVAL} is no decision: it may be approve or reject, with a name of "
             f'at most {AUTHOR_LIMIT_CHARACTERS} printable characters if you like, as in "approve by Jane Doe". '
             f"It is {text[:TEXT_LIMIT_CHARACTERS]!r}."
         )

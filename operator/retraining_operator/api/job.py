@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from retraining_operator.api import names
-from retraining_operator.api.approval import Approval, InvalidApprovalError, read_ruling
+from retraining_operator.api.approval import Approval, InvalidApprovalError, read_approval
 from retraining_operator.api.pod import PodProblem
 
 
@@ -23,9 +23,9 @@ class EndedTrainer:
     finished_at: str
     succeeded: bool
     """Whether it ended with exit code 0 or left a verdict."""
-    deleted: bool
+    is_deleted: bool
     """Whether the pod is told to end already, or is gone."""
-    others: tuple[str, ...]
+    running_containers: tuple[str, ...]
     """The containers that still run."""
 
 
@@ -37,7 +37,7 @@ class Job:
     uid: str
     request_uid: str
     task: names.Task
-    ruling: Approval | None
+    approval: Approval | None
     """What it carries out, where a person has decided."""
     resource_version: int
     active: int
@@ -55,21 +55,21 @@ class Job:
     retries: int = 0
     """How many pods may fail before the Job has failed."""
     deadline_seconds: int | None = None
-    failing: bool = False
+    is_failing: bool = False
     """Whether it is decided that it fails, while its last pod still ends."""
-    held: PodProblem | None = None
+    waiting_for: PodProblem | None = None
     """What its pod waits for, where the view knows; this and the next are of the pods and not of the object."""
-    starting: bool = False
+    is_starting: bool = False
     """Whether a pod of it is alive and waits for nothing that a person must solve."""
-    setback: PodProblem | None = None
+    last_failure: PodProblem | None = None
     """Why its last pod that has ended failed."""
     ended_trainer: EndedTrainer | None = None
     """The trainer that has ended although its pod goes on; None if there is none."""
-    trainer_runs: bool = False
+    is_trainer_running: bool = False
     """Whether the trainer's container of one of its pods runs."""
-    suspended: bool = False
+    is_suspended: bool = False
     """Whether its own spec.suspend holds it back."""
-    outcome_taken: bool = False
+    is_ended_by_operator: bool = False
     """Whether the operator has ended it because its trainer had ended."""
 
     @property
@@ -78,7 +78,7 @@ class Job:
         return self.ended_trainer is not None and self.ended_trainer.succeeded
 
 
-def owner_uid(body: Mapping[str, Any]) -> str | None:
+def read_owner_uid(body: Mapping[str, Any]) -> str | None:
     """Give the uid of the RetrainRequest that controls an object."""
     for owner in body["metadata"].get("ownerReferences", ()):
         if owner.get("controller") and owner["kind"] == names.KIND:
@@ -86,17 +86,17 @@ def owner_uid(body: Mapping[str, Any]) -> str | None:
     return None
 
 
-def ruling_of(body: Mapping[str, Any]) -> Approval | None:
+def read_job_approval(body: Mapping[str, Any]) -> Approval | None:
     """Give the decision that a Job was created for."""
     try:
-        return read_ruling((body["metadata"].get("annotations") or {})[names.ANNOTATION_DECISION])
+        return read_approval((body["metadata"].get("annotations") or {})[names.ANNOTATION_APPROVAL])
     except (KeyError, InvalidApprovalError):
         return None
 
 
 def read_job(body: Mapping[str, Any]) -> Job | None:
     """Read the cluster's object; None where it is no RetrainRequest's."""
-    request_uid = owner_uid(body)
+    request_uid = read_owner_uid(body)
     if request_uid is None:
         return None
     labels = body["metadata"].get("labels") or {}
@@ -114,7 +114,7 @@ def read_job(body: Mapping[str, Any]) -> Job | None:
         task=names.Task.DECIDE
         if labels.get(names.LABEL_TASK) == names.Task.DECIDE
         else names.Task.TRAIN,
-        ruling=ruling_of(body),
+        approval=read_job_approval(body),
         resource_version=int(body["metadata"]["resourceVersion"]),
         active=status.get("active") or 0,
         ready=status.get("ready") or 0,
@@ -131,7 +131,8 @@ def read_job(body: Mapping[str, Any]) -> Job | None:
         ),
         retries=body["spec"].get("backoffLimit") or 0,
         deadline_seconds=body["spec"].get("activeDeadlineSeconds"),
-        failing=any(condition["type"] == "FailureTarget" for condition in true),
-        suspended=any(condition["type"] == "Suspended" for condition in true),
-        outcome_taken=names.ANNOTATION_TRAINER_ENDED in (body["metadata"].get("annotations") or {}),
+        is_failing=any(condition["type"] == "FailureTarget" for condition in true),
+        is_suspended=any(condition["type"] == "Suspended" for condition in true),
+        is_ended_by_operator=names.ANNOTATION_TRAINER_ENDED
+        in (body["metadata"].get("annotations") or {}),
     )

@@ -29,7 +29,7 @@ class InvalidRequestError(Exception):
     """A request that its schema let pass and that still asks for what cannot be."""
 
 
-def tunables_of(request: RetrainRequest, settings: Settings) -> Tunables:
+def merge_tunables(request: RetrainRequest, settings: Settings) -> Tunables:
     """Lay what the request sets over the operator's settings of the trainer.
 
     Raises:
@@ -49,7 +49,7 @@ def tunables_of(request: RetrainRequest, settings: Settings) -> Tunables:
 
 
 def build_job(
-    request: RetrainRequest, settings: Settings, ruling: Approval | None = None
+    request: RetrainRequest, settings: Settings, approval: Approval | None = None
 ) -> Manifest:
     """Build the manifest of the request's one Job that trains, or of the one that carries a decision out.
 
@@ -57,7 +57,7 @@ def build_job(
         InvalidRequestError: where no Job could fulfil the request.
     """
     job, spec = settings.job, request.spec
-    task = Task.DECIDE if ruling else Task.TRAIN
+    task = Task.DECIDE if approval else Task.TRAIN
     labels = {
         **job.labels,
         names.LABEL_MANAGED_BY: names.MANAGED_BY,
@@ -70,10 +70,10 @@ def build_job(
         "apiVersion": "batch/v1",
         "kind": "Job",
         "metadata": {
-            "name": names.job_name(request.name, request.uid, task),
+            "name": names.build_job_name(request.name, request.uid, task),
             "namespace": request.namespace,
             "labels": labels,
-            "annotations": {names.ANNOTATION_DECISION: str(ruling)} if ruling else {},
+            "annotations": {names.ANNOTATION_APPROVAL: str(approval)} if approval else {},
             "ownerReferences": [
                 {
                     "apiVersion": f"{names.GROUP}/{names.VERSION}",
@@ -88,7 +88,7 @@ def build_job(
         "spec": {
             "backoffLimit": job.retries if spec.retries is None else spec.retries,
             "activeDeadlineSeconds": spec.deadline_seconds or job.deadline_seconds,
-            "podFailurePolicy": {"rules": failure_rules()},
+            "podFailurePolicy": {"rules": build_failure_rules()},
             "template": {
                 "metadata": {"labels": labels, "annotations": dict(job.annotations)},
                 "spec": {
@@ -104,15 +104,15 @@ def build_job(
                         "seccompProfile": {"type": "RuntimeDefault"},
                         **copy.deepcopy(job.pod_security_context),
                     },
-                    "containers": [build_container(request, settings, ruling)],
-                    **placement_of(job),
+                    "containers": [build_container(request, settings, approval)],
+                    **build_placement(job),
                 },
             },
         },
     }
 
 
-def failure_rules() -> list[Manifest]:
+def build_failure_rules() -> list[Manifest]:
     """Say which ends of a pod are not tried again, and which do not count as a failure at all.
 
     All others are tried again and counted. Running out of memory is among them: its exit code 137
@@ -121,18 +121,18 @@ def failure_rules() -> list[Manifest]:
     hopeless = sorted({int(ExitCode.BAD_DATA), int(ExitCode.BAD_CONFIGURATION)})
     return [
         {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]},
-        {"action": "FailJob", "onExitCodes": on_exit_codes(hopeless)},
+        {"action": "FailJob", "onExitCodes": build_exit_code_rule(hopeless)},
         # The model is live and only its audit row is missing: tried again until the deadline.
-        {"action": "Ignore", "onExitCodes": on_exit_codes([int(ExitCode.AUDIT_PENDING)])},
+        {"action": "Ignore", "onExitCodes": build_exit_code_rule([int(ExitCode.AUDIT_PENDING)])},
     ]
 
 
-def on_exit_codes(values: list[int]) -> Manifest:
+def build_exit_code_rule(values: list[int]) -> Manifest:
     """Match the trainer's exit codes."""
     return {"containerName": names.TRAINER_CONTAINER, "operator": "In", "values": values}
 
 
-def placement_of(job: JobSettings) -> Manifest:
+def build_placement(job: JobSettings) -> Manifest:
     """Build the further fields of the pod that are set at all."""
     fields: Manifest = {
         "affinity": job.affinity,
@@ -145,15 +145,15 @@ def placement_of(job: JobSettings) -> Manifest:
 
 
 def build_container(
-    request: RetrainRequest, settings: Settings, ruling: Approval | None
+    request: RetrainRequest, settings: Settings, approval: Approval | None
 ) -> Manifest:
     """Build the trainer's container; it needs no right in the cluster and writes nothing but its result document."""
     return {
         "name": names.TRAINER_CONTAINER,
         "image": settings.job.image,
         "imagePullPolicy": settings.job.image_pull_policy,
-        "args": arguments_of(request, ruling),
-        "env": [*copy.deepcopy(settings.job.env), *build_environment(request, settings, ruling)],
+        "args": build_arguments(request, approval),
+        "env": [*copy.deepcopy(settings.job.env), *build_environment(request, settings, approval)],
         "resources": copy.deepcopy(request.spec.resources or settings.job.resources),
         "terminationMessagePolicy": "File",
         "securityContext": {
@@ -173,9 +173,9 @@ def build_container(
     }
 
 
-def arguments_of(request: RetrainRequest, ruling: Approval | None) -> list[str]:
+def build_arguments(request: RetrainRequest, approval: Approval | None) -> list[str]:
     """Name what the trainer's program is to do."""
-    if ruling:
+    if approval:
         return [Task.DECIDE]
     if request.spec.rollback_to is not None:
         return ["rollback", "--to", str(request.spec.rollback_to)]
@@ -183,7 +183,7 @@ def arguments_of(request: RetrainRequest, ruling: Approval | None) -> list[str]:
 
 
 def build_environment(
-    request: RetrainRequest, settings: Settings, ruling: Approval | None
+    request: RetrainRequest, settings: Settings, approval: Approval | None
 ) -> list[Manifest]:
     """Build the trainer's environment from the contract's names."""
     fields: dict[str, Any] = {
@@ -191,11 +191,11 @@ def build_environment(
         "request": request.key,
         "reason": request.spec.reason,
         "image": settings.job.image,
-        **({"decision": ruling.decision, "decided_by": ruling.author} if ruling else {}),
-        **tunables_of(request, settings).model_dump(mode="json"),
+        **({"decision": approval.decision, "decided_by": approval.author} if approval else {}),
+        **merge_tunables(request, settings).model_dump(mode="json"),
     }
     values = [
-        {"name": environment_name(field), "value": literal(str(value))}
+        {"name": environment_name(field), "value": escape_references(str(value))}
         for field, value in fields.items()
     ]
     secrets = {
@@ -205,16 +205,20 @@ def build_environment(
     }
     return [
         *values,
-        *(from_secret(variable, secret) for variable, secret in secrets.items() if secret),
+        *(
+            build_secret_variable(variable, secret)
+            for variable, secret in secrets.items()
+            if secret
+        ),
     ]
 
 
-def literal(value: str) -> str:
+def escape_references(value: str) -> str:
     """Keep Kubernetes from expanding `$(NAME)` in a value: a record's reason could read out a secret that way."""
     return value.replace("$", "$$")
 
 
-def from_secret(variable: str, secret: SecretKey) -> Manifest:
+def build_secret_variable(variable: str, secret: SecretKey) -> Manifest:
     """Let the kubelet fill a variable from a Secret that the operator itself never reads."""
     return {
         "name": variable,

@@ -293,7 +293,7 @@ def classify(answer: Answer) -> ErrorRow:
     return DENIED if answer.status in DENIALS else UNKNOWN
 
 
-def compose(row: ErrorRow, said: str) -> str:
+def format_error(row: ErrorRow, said: str) -> str:
     """Build a message: what it means, what Kubernetes says, what to do."""
     words = " ".join(said.split()).rstrip(".")
     return f"{row.meaning}: {words}. {row.advice}"

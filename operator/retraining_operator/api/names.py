@@ -27,7 +27,7 @@ LABEL_TASK = "retraining.dev/task"
 """On Jobs and pods: which of its request's Jobs it is."""
 LEASE = "retraining-operator"
 """Not the release's name: two releases in one namespace would act on the same requests, so they share it."""
-ANNOTATION_DECISION = "retraining.dev/decision"
+ANNOTATION_APPROVAL = "retraining.dev/approval"
 """On a RetrainRequest: a person's word on its challenger.
 
 On the Job that carries it out: the word that it took.
@@ -57,32 +57,34 @@ REQUEST_CHARACTERS = 46
 """63 characters of a label's value, less the Job's own digest and the dash before it."""
 
 
-def request_name(topic: str, partition: int, offset: int, timestamp_ms: int) -> str:
+def build_request_name(topic: str, partition: int, offset: int, timestamp_ms: int) -> str:
     """Name the RetrainRequest of one record.
 
     The digest holds the timestamp too: a topic that was deleted and made again starts its offsets
         anew, and its records are new triggers.
     """
-    place = f"{partition}-{offset}-{digest(f'{topic}/{partition}/{offset}/{timestamp_ms}', 8)}"
+    place = (
+        f"{partition}-{offset}-{compute_digest(f'{topic}/{partition}/{offset}/{timestamp_ms}', 8)}"
+    )
     characters = min(TOPIC_CHARACTERS, NAME_CHARACTERS - len(place) - 1)
     slug = re.sub(r"[^a-z0-9]+", "-", topic.lower()).strip("-")[:characters].strip("-") or "topic"
     return f"{slug}-{place}"
 
 
-def job_name(request: str, uid: str, task: Task = Task.TRAIN) -> str:
+def build_job_name(request: str, uid: str, task: Task = Task.TRAIN) -> str:
     """Name a RetrainRequest's one Job for a task.
 
     The uid makes a request that was deleted and made again a new run.
     """
     slug = re.sub(r"[^a-z0-9]+", "-", request.lower())[:REQUEST_CHARACTERS].strip("-")
-    return f"{slug}-{digest(uid if task is Task.TRAIN else f'{uid}/{task}', 12)}"
+    return f"{slug}-{compute_digest(uid if task is Task.TRAIN else f'{uid}/{task}', 12)}"
 
 
-def ledger_key(topic: str, partition: int) -> str:
+def build_handled_offsets_key(topic: str, partition: int) -> str:
     """Name a partition's line in the ledger; a topic's own name may be longer than a ConfigMap's key."""
-    return f"{digest(topic, 12)}.{partition}"
+    return f"{compute_digest(topic, 12)}.{partition}"
 
 
-def digest(text: str, characters: int) -> str:
+def compute_digest(text: str, characters: int) -> str:
     """Give the first hexadecimal characters of a text's SHA-256."""
     return hashlib.sha256(text.encode()).hexdigest()[:characters]

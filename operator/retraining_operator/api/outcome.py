@@ -45,14 +45,14 @@ class JobOutcome:
     result: Result | None = None
 
 
-def own(job: Job, attempts: Iterable[Attempt]) -> list[Attempt]:
+def select_job_attempts(job: Job, attempts: Iterable[Attempt]) -> list[Attempt]:
     """Give those of a request's pods that are this Job's and have ended, in the order in which they did."""
     return sorted(
         (each for each in attempts if each.job_uid == job.uid), key=lambda each: each.finished_at
     )
 
 
-def decides(attempt: Attempt) -> bool:
+def is_decisive(attempt: Attempt) -> bool:
     """Return whether a trainer's end decides its run: it ended with exit code 0, or left a verdict."""
     result = read_result(attempt.document)
     return attempt.exit_code == 0 or bool(result and result.verdict)
@@ -71,7 +71,7 @@ def read_outcome(
         attempts: how pods of its request ended.
         held: what the last pod waited for when it was last seen, if it did.
     """
-    attempts = own(job, attempts)
+    attempts = select_job_attempts(job, attempts)
     verdicts = [
         result
         for attempt in attempts
@@ -79,10 +79,14 @@ def read_outcome(
     ]
     if verdicts:
         return JobOutcome(str(verdicts[-1].verdict), verdicts[-1].message, verdicts[-1])
-    return lost(job) if job.end in {"Complete", None} else failed(job, attempts, held)
+    return (
+        build_lost_outcome(job)
+        if job.end in {"Complete", None}
+        else build_failed_outcome(job, attempts, held)
+    )
 
 
-def lost(job: Job) -> JobOutcome:
+def build_lost_outcome(job: Job) -> JobOutcome:
     """Say where the verdict is that could not be read."""
     return JobOutcome(
         ConditionReason.RESULT_LOST,
@@ -91,7 +95,9 @@ def lost(job: Job) -> JobOutcome:
     )
 
 
-def failed(job: Job, attempts: Sequence[Attempt], held: PodProblem | None) -> JobOutcome:
+def build_failed_outcome(
+    job: Job, attempts: Sequence[Attempt], held: PodProblem | None
+) -> JobOutcome:
     """Say why a Job failed: by the Job's own reason, then by its last pod."""
     last = attempts[-1] if attempts else None
     result = read_result(last.document) if last else None
@@ -99,19 +105,19 @@ def failed(job: Job, attempts: Sequence[Attempt], held: PodProblem | None) -> Jo
         message = f"The newer request {job.replaced_by} has replaced it (triggers.concurrencyPolicy: Replace)."
         return JobOutcome(ConditionReason.REPLACED, message, result)
     if job.end_reason == "DeadlineExceeded":
-        return late(job, attempts, held, result)
+        return build_deadline_outcome(job, attempts, held, result)
     tries = f"The Job {job.name} gave up after {job.failed} failed pod(s)."
     if last is None:
         return JobOutcome(
             ConditionReason.JOB_FAILED, f"{tries} {job.end_reason}: {job.end_message}"
         )
-    why = cause(last)
+    why = explain_failed_attempt(last)
     return JobOutcome(
         why.reason, " ".join(filter(None, (why.message, ADVICE.get(why.reason), tries))), result
     )
 
 
-def late(
+def build_deadline_outcome(
     job: Job, attempts: Sequence[Attempt], held: PodProblem | None, result: Result | None
 ) -> JobOutcome:
     """Say what a run was doing when its deadline passed."""
@@ -136,10 +142,13 @@ def late(
         return JobOutcome(held.reason, text)
     if attempts and attempts[-1].disruption:
         return JobOutcome(
-            ConditionReason.EVICTED, f"The deadline{limit} passed. {cause(attempts[-1]).message}"
+            ConditionReason.EVICTED,
+            f"The deadline{limit} passed. {explain_failed_attempt(attempts[-1]).message}",
         )
     told = [
-        cause(each).message for each in attempts if each.exit_code not in {KILLED, ASKED_TO_END}
+        explain_failed_attempt(each).message
+        for each in attempts
+        if each.exit_code not in {KILLED, ASKED_TO_END}
     ]
     before = f" A pod before had ended so: {told[-1]}" if told else ""
     return JobOutcome(
@@ -150,7 +159,7 @@ def late(
     )
 
 
-def cause(attempt: Attempt) -> PodProblem:
+def explain_failed_attempt(attempt: Attempt) -> PodProblem:
     """Say why one pod failed, in words that are right whether or not another one follows."""
     result = read_result(attempt.document)
     if attempt.disruption:

@@ -18,7 +18,7 @@ from retraining_operator.api.kubernetes_errors import (
     POD_REFUSED,
     UNSCHEDULABLE,
     ErrorRow,
-    compose,
+    format_error,
 )
 from retraining_operator.api.reasons import ConditionReason
 
@@ -40,7 +40,7 @@ CREATION_REASONS = {
 }
 """The kubelet's words for a container that waits; others, such as ContainerCreating, pass by themselves."""
 
-HOLDS = frozenset(
+WAITING_REASONS = frozenset(
     {
         ConditionReason.IMAGE_PULL_FAILED,
         ConditionReason.CONTAINER_NOT_CREATED,
@@ -49,7 +49,7 @@ HOLDS = frozenset(
     }
 )
 """The reasons of a pod that waits for a person, or for room."""
-TAKEN_AWAY = {"Evicted", "Preempting", "Shutdown", "Terminated", "NodeLost", "NodeShutdown"}
+DISRUPTION_REASONS = {"Evicted", "Preempting", "Shutdown", "Terminated", "NodeLost", "NodeShutdown"}
 """Reasons of a failed pod that a node took away without the condition DisruptionTarget."""
 CRASHES = "CrashLoopBackOff"
 FAILED_CREATE = "FailedCreate"
@@ -90,20 +90,20 @@ class Pod:
     uid: str
     job_uid: str
     request_uid: str
-    alive: bool
+    is_alive: bool
     """Whether it has neither ended nor been told to."""
-    hold: PodProblem | None
+    problem: PodProblem | None
     attempt: Attempt | None
     name: str = ""
     created_at: str = ""
     resource_version: int = 0
     phase: str = ""
-    deleted: bool = False
+    is_deleted: bool = False
     """Whether it is told to end, or is gone."""
-    others: tuple[str, ...] = ()
+    running_containers: tuple[str, ...] = ()
     """Containers that still run although the trainer has ended. Sidecars with restartPolicy Always are none of them:
     the kubelet ends those by itself."""
-    runs: bool = False
+    is_trainer_running: bool = False
     """Whether the trainer's container runs."""
 
 
@@ -114,7 +114,7 @@ class Refusal:
     job_uid: str
     at: str
     """When it was refused last, as Kubernetes writes times."""
-    hold: PodProblem
+    problem: PodProblem
 
 
 def read_refusal(event: Mapping[str, Any]) -> Refusal | None:
@@ -141,7 +141,7 @@ def read_refusal(event: Mapping[str, Any]) -> Refusal | None:
     return Refusal(
         str(regarding["uid"]),
         str(at)[:SECONDS_CHARACTERS],
-        trouble(POD_REFUSED, said or FAILED_CREATE),
+        build_problem(POD_REFUSED, said or FAILED_CREATE),
     )
 
 
@@ -157,22 +157,25 @@ def read_pod(body: Mapping[str, Any]) -> Pod | None:
     alive = attempt is None and not deleted
     return Pod(
         uid=metadata["uid"],
-        job_uid=owner_of(metadata),
+        job_uid=read_job_uid(metadata),
         request_uid=request_uid,
-        alive=alive,
-        hold=read_hold(status) if alive else None,
+        is_alive=alive,
+        problem=read_pod_problem(status) if alive else None,
         attempt=attempt,
         name=metadata.get("name", ""),
         created_at=str(metadata.get("creationTimestamp") or "")[:SECONDS_CHARACTERS],
         resource_version=int(metadata.get("resourceVersion") or 0),
         phase=status.get("phase") or "",
-        deleted=deleted,
-        others=others_of(status) if attempt else (),
-        runs=any("running" in (container.get("state") or {}) for container in trainers_of(status)),
+        is_deleted=deleted,
+        running_containers=read_running_containers(status) if attempt else (),
+        is_trainer_running=any(
+            "running" in (container.get("state") or {})
+            for container in select_trainer_statuses(status)
+        ),
     )
 
 
-def others_of(status: Mapping[str, Any]) -> tuple[str, ...]:
+def read_running_containers(status: Mapping[str, Any]) -> tuple[str, ...]:
     """Return the names of the containers beside the trainer that have not ended."""
     if status.get("phase") in {"Succeeded", "Failed"}:
         return ()
@@ -184,7 +187,7 @@ def others_of(status: Mapping[str, Any]) -> tuple[str, ...]:
     )
 
 
-def owner_of(metadata: Mapping[str, Any]) -> str:
+def read_job_uid(metadata: Mapping[str, Any]) -> str:
     """Give the uid of the Job behind a pod."""
     owners = metadata.get("ownerReferences") or ()
     return next((owner["uid"] for owner in owners if owner.get("controller")), "")
@@ -193,12 +196,12 @@ def owner_of(metadata: Mapping[str, Any]) -> str:
 def read_attempt(pod: Mapping[str, Any]) -> Attempt | None:
     """Read how a pod's trainer ended; None while it has not."""
     metadata, status = pod["metadata"], pod.get("status") or {}
-    taken = condition_of(status, "DisruptionTarget", "True")
+    taken = find_pod_condition(status, "DisruptionTarget", "True")
     disruption = (
         ": ".join(filter(None, (taken.get("reason"), taken.get("message")))) if taken else ""
     )
-    name, job_uid = metadata.get("name", ""), owner_of(metadata)
-    for container in trainers_of(status):
+    name, job_uid = metadata.get("name", ""), read_job_uid(metadata)
+    for container in select_trainer_statuses(status):
         if end := (container.get("state") or {}).get("terminated"):
             return Attempt(
                 pod=name,
@@ -216,8 +219,10 @@ def read_attempt(pod: Mapping[str, Any]) -> Attempt | None:
     told = taken or {}
     finished_at = told.get("lastTransitionTime") or metadata.get("creationTimestamp") or ""
     reason = status.get("reason") or ""
-    said = ": ".join(filter(None, (reason, status.get("message")))) or failed_init(status)
-    if taken or reason in TAKEN_AWAY:
+    said = ": ".join(
+        filter(None, (reason, status.get("message")))
+    ) or describe_failed_init_container(status)
+    if taken or reason in DISRUPTION_REASONS:
         return Attempt(
             name,
             job_uid,
@@ -232,7 +237,7 @@ def read_attempt(pod: Mapping[str, Any]) -> Attempt | None:
     )
 
 
-def failed_init(status: Mapping[str, Any]) -> str:
+def describe_failed_init_container(status: Mapping[str, Any]) -> str:
     """Return how the init container that has failed ended; empty if none has."""
     for container in status.get("initContainerStatuses") or ():
         end = (container.get("state") or {}).get("terminated") or {}
@@ -241,40 +246,42 @@ def failed_init(status: Mapping[str, Any]) -> str:
     return ""
 
 
-def read_hold(status: Mapping[str, Any]) -> PodProblem | None:
+def read_pod_problem(status: Mapping[str, Any]) -> PodProblem | None:
     """Read what holds a pod up, in the kubelet's or the scheduler's own words; None where nothing does."""
-    for container in trainers_of(status):
-        word, message = waiting_of(container)
+    for container in select_trainer_statuses(status):
+        word, message = read_waiting_state(container)
         if word in IMAGE_REASONS:
             # The kubelet puts a preface of its own before the same sentence while it backs off.
-            return trouble(IMAGE_PULL_FAILED, message.rpartition("ErrImagePull: ")[2] or word)
+            return build_problem(IMAGE_PULL_FAILED, message.rpartition("ErrImagePull: ")[2] or word)
         if word in CREATION_REASONS:
-            return trouble(CONTAINER_NOT_CREATED, message or word)
+            return build_problem(CONTAINER_NOT_CREATED, message or word)
     for container in status.get("initContainerStatuses") or ():
-        word, message = waiting_of(container)
+        word, message = read_waiting_state(container)
         if word in IMAGE_REASONS | CREATION_REASONS | {CRASHES}:
             said = message.rpartition("ErrImagePull: ")[2] or word
-            return trouble(
+            return build_problem(
                 INIT_BLOCKED, f"the container {container['name']} waits ({word}): {said}"
             )
-    unscheduled = condition_of(status, "PodScheduled", "False")
+    unscheduled = find_pod_condition(status, "PodScheduled", "False")
     if unscheduled and unscheduled.get("reason") == "Unschedulable":
-        return trouble(UNSCHEDULABLE, unscheduled.get("message") or "the scheduler gives no reason")
+        return build_problem(
+            UNSCHEDULABLE, unscheduled.get("message") or "the scheduler gives no reason"
+        )
     return None
 
 
-def waiting_of(container: Mapping[str, Any]) -> tuple[str, str]:
+def read_waiting_state(container: Mapping[str, Any]) -> tuple[str, str]:
     """Return the reason and the message with which a container waits; empty if it does not."""
     waiting = (container.get("state") or {}).get("waiting") or {}
     return waiting.get("reason", ""), waiting.get("message", "")
 
 
-def trouble(row: ErrorRow, said: str) -> PodProblem:
+def build_problem(row: ErrorRow, said: str) -> PodProblem:
     """Build the trouble of a row of the table with what Kubernetes says."""
-    return PodProblem(row.reason, compose(row, said))
+    return PodProblem(row.reason, format_error(row, said))
 
 
-def trainers_of(status: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+def select_trainer_statuses(status: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
     """Give the trainer's container, where the kubelet has told of it."""
     return (
         each
@@ -283,7 +290,9 @@ def trainers_of(status: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
     )
 
 
-def condition_of(status: Mapping[str, Any], kind: str, truth: str) -> Mapping[str, Any] | None:
+def find_pod_condition(
+    status: Mapping[str, Any], kind: str, truth: str
+) -> Mapping[str, Any] | None:
     """Give a pod's condition where it has that truth."""
     conditions = status.get("conditions") or ()
     return next(

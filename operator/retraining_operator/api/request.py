@@ -89,7 +89,7 @@ class RetrainRequest:
     spec: RequestSpec
     malformed: str | None
     """Why the spec cannot be read; None where it can."""
-    decision: str | None
+    approval_text: str | None
     """The annotation with a person's word on the challenger, as it stands there; None where there is none."""
     status: Mapping[str, Any]
 
@@ -104,12 +104,12 @@ class RetrainRequest:
         return next((condition for condition in conditions if condition["type"] == kind), {})
 
     @property
-    def finished(self) -> bool:
+    def is_finished(self) -> bool:
         """Whether the outcome stands in the status."""
         return self.condition("Succeeded").get("status") in {"True", "False"}
 
     @property
-    def launching(self) -> bool:
+    def is_launching(self) -> bool:
         """Whether its Job is about to be created, or has been a moment ago.
 
         Also after an error that does not tell whether the API server has stored the Job: its name
@@ -120,15 +120,15 @@ class RetrainRequest:
         return reason == ConditionReason.LAUNCHING or kept
 
     @property
-    def refused(self) -> bool:
+    def is_refused(self) -> bool:
         """Whether the API server has refused its Job for now."""
         return (
             self.condition("Succeeded").get("reason") == ConditionReason.JOB_REFUSED_FOR_NOW
-            and not self.launching
+            and not self.is_launching
         )
 
     @property
-    def recorded(self) -> bool:
+    def is_recorded(self) -> bool:
         """Whether the database has the outcome, or there is none that could have it."""
         recorded = self.condition("Recorded")
         return recorded.get("status") == "True" or recorded.get("reason") in {
@@ -137,16 +137,16 @@ class RetrainRequest:
         }
 
     @property
-    def awaiting(self) -> bool:
+    def is_awaiting_approval(self) -> bool:
         """Whether its challenger awaits a person's decision, or the Job that carries it out."""
-        return self.finished and self.status.get("withheld") == Withheld.AWAITING_DECISION
+        return self.is_finished and self.status.get("withheld") == Withheld.AWAITING_DECISION
 
     @property
-    def decided(self) -> Approval | None:
+    def given_approval(self) -> Approval | None:
         """The decision that was taken, as the status keeps it."""
-        taken = self.status.get("decision")
+        taken = self.status.get("approval")
         return (
-            Approval(ApprovalDecision(taken), self.status.get("decidedBy", "")) if taken else None
+            Approval(ApprovalDecision(taken), self.status.get("approvalBy", "")) if taken else None
         )
 
     @property
@@ -164,7 +164,7 @@ class RetrainRequest:
 def read_request(body: Mapping[str, Any]) -> RetrainRequest:
     """Read the cluster's object; a spec that cannot be read is kept as the sentence that says why."""
     metadata = body["metadata"]
-    decision = (metadata.get("annotations") or {}).get(names.ANNOTATION_DECISION)
+    approval_text = (metadata.get("annotations") or {}).get(names.ANNOTATION_APPROVAL)
     spec, malformed = RequestSpec(), None
     try:
         spec = RequestSpec.model_validate(body.get("spec") or {})
@@ -182,7 +182,7 @@ def read_request(body: Mapping[str, Any]) -> RetrainRequest:
         created_at=metadata["creationTimestamp"],
         spec=spec,
         malformed=malformed,
-        decision=None if decision is None else decision[:TEXT_LIMIT_CHARACTERS],
+        approval_text=None if approval_text is None else approval_text[:TEXT_LIMIT_CHARACTERS],
         status=dict(body.get("status") or {}),
     )
 
@@ -194,7 +194,7 @@ def build_request(trigger: Trigger, namespace: str) -> Manifest:
         "apiVersion": f"{names.GROUP}/{names.VERSION}",
         "kind": names.KIND,
         "metadata": {
-            "name": names.request_name(
+            "name": names.build_request_name(
                 position.topic, position.partition, position.offset, position.timestamp_ms
             ),
             "namespace": namespace,
@@ -213,7 +213,7 @@ def build_request(trigger: Trigger, namespace: str) -> Manifest:
     }
 
 
-def same_trigger(manifest: Manifest, existing: Mapping[str, Any]) -> bool:
+def is_same_trigger(manifest: Manifest, existing: Mapping[str, Any]) -> bool:
     """Tell whether an object of the same name stands for the same record."""
     identity = ("topic", "partition", "offset", "timestamp")
     asked = manifest["spec"]["trigger"]

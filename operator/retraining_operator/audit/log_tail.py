@@ -32,7 +32,7 @@ RUN = re.compile(r"[A-Za-z0-9+/_-]{32,}={0,2}")
 """Long enough for a key in base64; the digests that the trainer logs are lower-case throughout."""
 
 
-def tail_of(text: str, lines: int) -> str:
+def extract_tail(text: str, lines: int) -> str:
     """Give the last lines of a log, masked and within TAIL_LIMIT_BYTES.
 
     A line that has lost its beginning is left out: what would tell a secret in it may be what is
@@ -41,25 +41,29 @@ def tail_of(text: str, lines: int) -> str:
     end = text.encode(errors="replace")[-READ_LIMIT_BYTES:]
     if len(end) < len(text.encode(errors="replace")):
         end = end.partition(b"\n")[2]
-    kept = masked(printable(end.decode(errors="ignore"))).splitlines()[-lines:] if lines > 0 else []
+    kept = (
+        mask_secrets(remove_unprintable(end.decode(errors="ignore"))).splitlines()[-lines:]
+        if lines > 0
+        else []
+    )
     while len("\n".join(kept).encode()) > TAIL_LIMIT_BYTES:
         kept = kept[1:]
     return "\n".join(kept)
 
 
-def masked(text: str) -> str:
+def mask_secrets(text: str) -> str:
     """Mask what looks like a password, a key or a token.
 
     What is left may look like one again: `password:""://`.
     """
     for _ in range(PASSES):
-        before, text = text, masked_once(text)
+        before, text = text, mask_secrets_once(text)
         if text == before:
             break
     return text
 
 
-def masked_once(text: str) -> str:
+def mask_secrets_once(text: str) -> str:
     """Mask in one pass what looks like a password, a key or a token."""
     text = BLOCK.sub(MASK, text)
     text = LOGIN.sub(
@@ -68,15 +72,15 @@ def masked_once(text: str) -> str:
     text = ASSIGNMENT.sub(rf"\1\2{MASK}", text)
     text = BEARER.sub(rf"\1 {MASK}", text)
     text = TOKEN.sub(MASK, text)
-    return RUN.sub(lambda match: MASK if is_mixed(match[0]) else match[0], text)
+    return RUN.sub(lambda match: MASK if is_like_key(match[0]) else match[0], text)
 
 
-def is_mixed(text: str) -> bool:
+def is_like_key(text: str) -> bool:
     """Tell a key from a word: it has capitals, small letters and digits."""
     return bool(re.search("[A-Z]", text) and re.search("[a-z]", text) and re.search("[0-9]", text))
 
 
-def printable(text: str) -> str:
+def remove_unprintable(text: str) -> str:
     """Take out what neither a terminal nor PostgreSQL should get: control characters and halves of surrogate pairs."""
     text = text.replace("\r\n", "\n").replace("\r", "\n")
     return "".join(each for each in text if each in "\n\t" or each.isprintable())

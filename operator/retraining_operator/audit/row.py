@@ -9,14 +9,14 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from retraining_operator.api.conditions import timestamp
+from retraining_operator.api.conditions import format_time
 from retraining_operator.api.request import RetrainRequest
 from retraining_operator.contract import Preset
 
 Row = dict[str, Any]
 
 
-def row_of(
+def build_row(
     request: RetrainRequest, status: Mapping[str, Any], preset: Preset, now: datetime
 ) -> Row:
     """Lay an outcome out.
@@ -35,10 +35,10 @@ def row_of(
     succeeded, promoted = conditions["Succeeded"], conditions["Promoted"]
     # A decision that failed leaves the verdict and changes what became of it; one whose end nobody
     # knows, nothing.
-    carried = "decisionJobName" in status and promoted["status"] != "Unknown"
+    carried = "approvalJobName" in status and promoted["status"] != "Unknown"
     told = promoted if carried else succeeded
     window = status.get("window") or {}
-    finished_at = (carried and status.get("decidedAt")) or status.get("completionTime")
+    finished_at = (carried and status.get("approvalTime")) or status.get("completionTime")
     return {
         "run_id": request.uid,
         "request": request.key,
@@ -55,7 +55,7 @@ def row_of(
         "window_first": window.get("first"),
         "window_last": window.get("last"),
         "started_at": status.get("startTime") or request.created_at,
-        "finished_at": finished_at or told.get("lastTransitionTime") or timestamp(now),
+        "finished_at": finished_at or told.get("lastTransitionTime") or format_time(now),
         "log_tail": status.get("logTail"),
         "decided": carried,
     }

@@ -18,7 +18,7 @@ from retraining_job.contract.database_login import login_failure
 from retraining_job.contract.database_url import SETTING, DatabaseUrlError, connection_parameters
 from retraining_operator.api.conditions import Values
 from retraining_operator.api.reasons import ConditionReason
-from retraining_operator.audit.log_tail import masked
+from retraining_operator.audit.log_tail import mask_secrets
 from retraining_operator.audit.row import Row
 from retraining_operator.contract import (
     ErrorClass,
@@ -84,7 +84,7 @@ class AuditUnavailableError(Exception):
         self.passes = passes
 
 
-def write(url: SecretStr, rows: Iterable[Row]) -> tuple[dict[str, Values], Values | None]:
+def write_rows(url: SecretStr, rows: Iterable[Row]) -> tuple[dict[str, Values], Values | None]:
     """Write rows, each for itself. Blocks.
 
     Returns:
@@ -94,31 +94,37 @@ def write(url: SecretStr, rows: Iterable[Row]) -> tuple[dict[str, Values], Value
     answers: dict[str, Values] = {}
     try:
         with closing(connect(url)) as connection:
-            columns = columns_of(connection)
+            columns = read_columns(connection)
             for row in rows:
                 answers[row["run_id"]] = (
-                    write_one(connection, columns, row) if columns else NO_TABLE
+                    write_row(connection, columns, row) if columns else NO_TABLE
                 )
     except psycopg2.Error as error:
-        return answers, answer_to(error)
+        return answers, build_error_condition(error)
     except AuditUnavailableError as error:
-        return answers, away(str(error)) if error.passes else refused(str(error))
+        return answers, build_unavailable_condition(
+            str(error)
+        ) if error.passes else build_refused_condition(str(error))
     return answers, None
 
 
-def answer_to(error: psycopg2.Error) -> Values:
+def build_error_condition(error: psycopg2.Error) -> Values:
     """Return what the condition says about an error of the database, by its SQLSTATE alone."""
-    row = row_for(error)
-    text = f"{row.meaning}: {explanation(error)}"
-    return away(text) if row.retried else refused(f"{text}. {row.advice}")
+    row = classify_error(error)
+    text = f"{row.meaning}: {describe_error(error)}"
+    return (
+        build_unavailable_condition(text)
+        if row.retried
+        else build_refused_condition(f"{text}. {row.advice}")
+    )
 
 
-def row_for(error: psycopg2.Error) -> ErrorClass:
+def classify_error(error: psycopg2.Error) -> ErrorClass:
     """Return how an error is classified; one without a code is a broken connection."""
     return postgres_error(error.pgcode)
 
 
-def write_one(connection: Connection, columns: frozenset[str], row: Row) -> Values:
+def write_row(connection: Connection, columns: frozenset[str], row: Row) -> Values:
     """Write one row in a transaction of its own; the others do not suffer where the database refuses it."""
     try:
         with connection, connection.cursor() as cursor:
@@ -127,13 +133,13 @@ def write_one(connection: Connection, columns: frozenset[str], row: Row) -> Valu
             if "log_tail" in columns and row.get("log_tail"):
                 cursor.execute(LOG_TAIL, row)
     except psycopg2.Error as error:
-        if connection.closed or row_for(error).retried:
+        if connection.closed or classify_error(error).retried:
             raise
-        return answer_to(error)
+        return build_error_condition(error)
     return DONE if "log_tail" in columns else NO_COLUMN
 
 
-def ask(url: SecretStr, requests: Sequence[str]) -> set[str]:
+def read_recorded_requests(url: SecretStr, requests: Sequence[str]) -> set[str]:
     """Ask which requests have a row that is final. Blocks.
 
     Raises:
@@ -146,7 +152,7 @@ def ask(url: SecretStr, requests: Sequence[str]) -> set[str]:
         return {str(request) for [request] in cursor.fetchall()}
 
 
-def find(url: SecretStr, run_id: str) -> Result | None:
+def read_verdict(url: SecretStr, run_id: str) -> Result | None:
     """Find the verdict of a run. Blocks.
 
     Raises:
@@ -182,14 +188,14 @@ def connect(url: SecretStr) -> Connection:
     except (psycopg2.Error, UnicodeDecodeError) as error:
         failure = login_failure(bounded, LOGIN_SECONDS)
         code = f" (SQLSTATE {failure.code})" if failure.code else ""
-        text = f"{failure.row.meaning}: {failure.problem or explanation(error)}{code}"
+        text = f"{failure.row.meaning}: {failure.problem or describe_error(error)}{code}"
         if not failure.row.retried:
             text = f"{text}. {failure.row.advice.rstrip('.')}"
         raise AuditUnavailableError(text, passes=failure.row.retried) from None
     return connection
 
 
-def columns_of(connection: Connection) -> frozenset[str]:
+def read_columns(connection: Connection) -> frozenset[str]:
     """Give the columns that there are to write to; none where there is no table."""
     with connection, connection.cursor() as cursor:
         cursor.execute(BOUND)
@@ -197,22 +203,22 @@ def columns_of(connection: Connection) -> frozenset[str]:
         return frozenset(name for [name] in cursor.fetchall())
 
 
-def away(why: str) -> Values:
+def build_unavailable_condition(why: str) -> Values:
     """Say that it is tried again."""
     text = f"The outcome is not in the database yet. {why.rstrip('.')}. It is written as soon as that has passed."
     return "False", ConditionReason.DATABASE_UNAVAILABLE, text
 
 
-def refused(why: str) -> Values:
+def build_refused_condition(why: str) -> Values:
     """Describe what a person must correct."""
     text = f"The database does not take the outcome. {why.rstrip('.')}. It is tried again."
     return "False", ConditionReason.RECORD_REFUSED, text
 
 
-def explanation(error: Exception) -> str:
+def describe_error(error: Exception) -> str:
     """Return the database's own words, in whatever language, of which the first line says what is wrong."""
     if isinstance(error, UnicodeDecodeError):
-        return masked(
+        return mask_secrets(
             bytes(error.object).decode(errors="replace").strip().splitlines()[0].rstrip(".")
         )
     diagnosis = error.diag if isinstance(error, psycopg2.Error) else None
@@ -222,4 +228,4 @@ def explanation(error: Exception) -> str:
         or type(error).__name__
     )
     code = error.pgcode if isinstance(error, psycopg2.Error) else None
-    return masked(text.splitlines()[0].rstrip(".")) + (f" (SQLSTATE {code})" if code else "")
+    return mask_secrets(text.splitlines()[0].rstrip(".")) + (f" (SQLSTATE {code})" if code else "")

@@ -20,11 +20,11 @@ from retraining_operator.api.reasons import ConditionReason
 from retraining_operator.audit.row import Row
 from retraining_operator.audit.table import (
     AuditUnavailableError,
-    ask,
-    away,
-    explanation,
-    find,
-    write,
+    build_unavailable_condition,
+    describe_error,
+    read_recorded_requests,
+    read_verdict,
+    write_rows,
 )
 from retraining_operator.contract import Result
 
@@ -58,11 +58,11 @@ class AuditWriter:
         self._away_until = 0.0
 
     @property
-    def pause_seconds(self) -> float:
+    def backoff_seconds(self) -> float:
         """For how long a database that was away is still left alone."""
         return max(0.0, self._away_until - time.monotonic()) if self._away else 0.0
 
-    async def keep(self, row: Row) -> Values:
+    async def record(self, row: Row) -> Values:
         """Write a row, and say what the condition Recorded says of it; at once while the database is left alone."""
         if self._url is None:
             return NO_DATABASE
@@ -78,15 +78,15 @@ class AuditWriter:
             self._waiting.pop(run, None)
             self._answers.pop(run, None)
 
-    async def verdict(self, run_id: str) -> Result | None:
+    async def read_verdict(self, run_id: str) -> Result | None:
         """Give a run's verdict, where its trainer has recorded one and the database answers."""
-        if self._url is None or self.pause_seconds:
+        if self._url is None or self.backoff_seconds:
             return None
         try:
             async with asyncio.timeout(BATCH_SECONDS):
-                return await asyncio.to_thread(find, self._url, run_id)
+                return await asyncio.to_thread(read_verdict, self._url, run_id)
         except psycopg2.Error as error:
-            why = explanation(error)
+            why = describe_error(error)
         except AuditUnavailableError as error:
             why = str(error)
         except (ValidationError, TimeoutError) as error:
@@ -95,13 +95,18 @@ class AuditWriter:
         return None
 
     async def _answered(self, url: SecretStr, batch: Mapping[str, Row]) -> dict[str, Values]:
-        if self._away and self.pause_seconds:
+        if self._away and self.backoff_seconds:
             return dict.fromkeys(batch, self._away)
         try:
             async with asyncio.timeout(BATCH_SECONDS):
-                answers, trouble = await asyncio.to_thread(write, url, batch.values())
+                answers, trouble = await asyncio.to_thread(write_rows, url, batch.values())
         except TimeoutError:
-            answers, trouble = {}, away(f"The database did not answer within {BATCH_SECONDS} s")
+            answers, trouble = (
+                {},
+                build_unavailable_condition(
+                    f"The database did not answer within {BATCH_SECONDS} s"
+                ),
+            )
         self._away = trouble
         if trouble is None:
             self._failures = 0
@@ -113,7 +118,7 @@ class AuditWriter:
         return dict.fromkeys(batch, trouble) | answers
 
 
-async def known(url: SecretStr, requests: Sequence[str]) -> set[str]:
+async def find_recorded_requests(url: SecretStr, requests: Sequence[str]) -> set[str]:
     """Give those of some requests, as namespace/name, whose run has ended before, by its row.
 
     Raises:
@@ -121,8 +126,8 @@ async def known(url: SecretStr, requests: Sequence[str]) -> set[str]:
             wrong.
     """
     try:
-        return await asyncio.to_thread(ask, url, requests)
+        return await asyncio.to_thread(read_recorded_requests, url, requests)
     except psycopg2.Error as error:
         raise AuditUnavailableError(
-            f"The database cannot be asked what is finished: {explanation(error)}"
+            f"The database cannot be asked what is finished: {describe_error(error)}"
         ) from None

@@ -12,28 +12,34 @@ from datetime import datetime
 
 from retraining_operator.api import names
 from retraining_operator.api.approval import Approval
-from retraining_operator.api.conditions import LATE, Status, differs, news, timestamp
-from retraining_operator.api.job import EndedTrainer, Job, owner_uid, read_job
+from retraining_operator.api.conditions import (
+    RETRIED_REASONS,
+    Status,
+    format_time,
+    has_changes,
+    select_reportable_conditions,
+)
+from retraining_operator.api.job import EndedTrainer, Job, read_job, read_owner_uid
 from retraining_operator.api.job_manifest import InvalidRequestError, build_job
-from retraining_operator.api.kubernetes_errors import CONFLICT, classify, compose
+from retraining_operator.api.kubernetes_errors import CONFLICT, classify, format_error
 from retraining_operator.api.names import Task
-from retraining_operator.api.outcome import JobOutcome, own, read_outcome
+from retraining_operator.api.outcome import JobOutcome, read_outcome, select_job_attempts
 from retraining_operator.api.pod import read_attempt
 from retraining_operator.api.reasons import ConditionReason
 from retraining_operator.api.request import Manifest, RetrainRequest, read_request
 from retraining_operator.api.status import (
-    awaiting,
-    deleted,
-    ended,
-    ending,
-    held,
-    launching,
-    recorded,
-    unanswered,
-    waiting,
+    build_awaiting_approval_status,
+    build_deleted_job_status,
+    build_launching_status,
+    build_outcome_status,
+    build_unconfirmed_status,
+    build_waiting_status,
+    describe_deleted_job,
+    read_waiting_for,
+    set_recorded_condition,
 )
-from retraining_operator.audit.log_tail import tail_of
-from retraining_operator.audit.row import Row, row_of
+from retraining_operator.audit.log_tail import extract_tail
+from retraining_operator.audit.row import Row, build_row
 from retraining_operator.audit.writer import AuditWriter
 from retraining_operator.contract import Withheld
 from retraining_operator.controller.backoff import REFUSED_SECONDS
@@ -50,11 +56,11 @@ from retraining_operator.kube.client import (
 )
 from retraining_operator.kube.event_recorder import EventRecorder
 from retraining_operator.observability.metrics import Metrics
-from retraining_operator.planning.finished import FinishedRun, moment
+from retraining_operator.planning.finished import FinishedRun, parse_time
 from retraining_operator.planning.steps import (
+    ApplyApproval,
     ArmTtl,
     Conclude,
-    Decide,
     EndJob,
     EndPod,
     FindJob,
@@ -158,8 +164,8 @@ class Executor:
                 )
                 annotations = {names.ANNOTATION_REPLACED_BY: by.name}
                 self._cache.see_job(await self._cluster.end_job(job.name, annotations))
-            case Decide(request, ruling):
-                await self._decide(request, ruling)
+            case ApplyApproval(request, approval):
+                await self._decide(request, approval)
             case IgnoreApproval(request, message):
                 await self._ignore(request, message)
             case WriteStatus(request, status):
@@ -179,7 +185,7 @@ class Executor:
                 await self._end_job(request, job)
             case ArmTtl(_, job):
                 self._fault_injection.at(Point.OUTCOME_STORED)
-                succeeded = job.end == "Complete" or job.outcome_taken
+                succeeded = job.end == "Complete" or job.is_ended_by_operator
                 seconds = self._settings.job.ttl_seconds(succeeded=succeeded)
                 self._cache.see_job(await self._cluster.arm_ttl(job.name, seconds))
 
@@ -208,25 +214,25 @@ class Executor:
         """Store how a Job ended, once the database has it or is known to be away: that is one write of the status."""
         for pod in await self._cluster.list_pods(request.uid):  # the watch may lag behind the Job's
             self._cache.see_pod(pod)
-        attempts = own(job, self._cache.attempts(request.uid))
+        attempts = select_job_attempts(job, self._cache.attempts(request.uid))
         if job.end is None and job.ended_trainer and job.ended_trainer.finished_at:
             job = replace(job, finished_at=job.ended_trainer.finished_at)
         outcome = await self._known(
-            request, job.task, read_outcome(job, attempts, held(request, job.task))
+            request, job.task, read_outcome(job, attempts, read_waiting_for(request, job.task))
         )
-        status = ended(request, job.task, outcome, self._clock(), job)
+        status = build_outcome_status(request, job.task, outcome, self._clock(), job)
         if attempts and (tail := await self._log_tail(request, attempts[-1].pod)):
             status |= {"logTail": tail}
-        answer = await self._audit_writer.keep(self._row(request, status))
+        answer = await self._audit_writer.record(self._row(request, status))
         self._fault_injection.at(Point.OUTCOME_RECORDED)
-        await self._write(request, recorded(request, status, answer, self._clock()))
+        await self._write(request, set_recorded_condition(request, status, answer, self._clock()))
         self._metrics.count_task(job.task, outcome, job)
 
     async def _known(self, request: RetrainRequest, task: Task, outcome: JobOutcome) -> JobOutcome:
         """Give the verdict that the database has of a run whose pods do not tell one: its model may be live."""
         if outcome.result and outcome.result.verdict:
             return outcome
-        found = await self._audit_writer.verdict(request.uid)
+        found = await self._audit_writer.read_verdict(request.uid)
         if not found or (task is Task.DECIDE and found.withheld == Withheld.AWAITING_DECISION):
             return outcome
         logger.info("%s: %s, but the database has its verdict.", request.key, outcome.reason)
@@ -238,7 +244,7 @@ class Executor:
         if not lines:
             return ""
         try:
-            return tail_of(await self._cluster.read_log(pod, lines), lines)
+            return extract_tail(await self._cluster.read_log(pod, lines), lines)
         except NotFoundError:
             return ""
         except KubeError as error:
@@ -249,17 +255,17 @@ class Executor:
 
     async def _record(self, request: RetrainRequest) -> None:
         """Write to the database what stands in the status."""
-        answer = await self._audit_writer.keep(self._row(request, {}))
-        status = recorded(
+        answer = await self._audit_writer.record(self._row(request, {}))
+        status = set_recorded_condition(
             request, {"conditions": request.status["conditions"]}, answer, self._clock()
         )
-        if differs(request, status):
+        if has_changes(request, status):
             await self._write(request, status)
-        if answer[1] in LATE:
-            raise RetryLaterError(self._audit_writer.pause_seconds or REFUSED_ROW_SECONDS)
+        if answer[1] in RETRIED_REASONS:
+            raise RetryLaterError(self._audit_writer.backoff_seconds or REFUSED_ROW_SECONDS)
 
     def _row(self, request: RetrainRequest, status: Status) -> Row:
-        return row_of(request, status, self._settings.trainer.preset, self._clock())
+        return build_row(request, status, self._settings.trainer.preset, self._clock())
 
     async def _launch(self, request: RetrainRequest) -> None:
         """Write down that the request's Job is created, then create it."""
@@ -267,29 +273,30 @@ class Executor:
             manifest = build_job(request, self._settings)
         except InvalidRequestError as error:
             return await self._end(request, Task.TRAIN, ConditionReason.INVALID_REQUEST, str(error))
-        if not request.launching:
+        if not request.is_launching:
             request = await self._write(
-                request, launching(request, manifest["metadata"]["name"], self._clock())
+                request,
+                build_launching_status(request, manifest["metadata"]["name"], self._clock()),
             )
         self._fault_injection.at(Point.LAUNCHING)
         try:
             await self._create(request, Task.TRAIN, manifest)
         except NotCreatedError as refusal:
             if refusal.is_definite:
-                status = waiting(
+                status = build_waiting_status(
                     request, ConditionReason.JOB_REFUSED_FOR_NOW, refusal.message, self._clock()
                 )
             else:
-                status = unanswered(
+                status = build_unconfirmed_status(
                     request, manifest["metadata"]["name"], refusal.message, self._clock()
                 )
             await self._tell(request, status)
             raise refusal.retry from refusal
 
-    async def _decide(self, request: RetrainRequest, ruling: Approval) -> None:
+    async def _decide(self, request: RetrainRequest, approval: Approval) -> None:
         """Create the Job that carries a decision out."""
         try:
-            manifest = build_job(request, self._settings, ruling)
+            manifest = build_job(request, self._settings, approval)
         except InvalidRequestError as error:
             return await self._end(
                 request, Task.DECIDE, ConditionReason.INVALID_REQUEST, str(error)
@@ -297,7 +304,7 @@ class Executor:
         try:
             await self._create(request, Task.DECIDE, manifest)
         except NotCreatedError as refusal:
-            status = awaiting(
+            status = build_awaiting_approval_status(
                 request, ConditionReason.JOB_REFUSED_FOR_NOW, refusal.message, self._clock()
             )
             await self._tell(request, status)
@@ -328,7 +335,7 @@ class Executor:
 
     async def _adopt(self, request: RetrainRequest, task: Task, name: str) -> None:
         body = await self._cluster.read(JOBS, name)
-        if owner_uid(body) == request.uid:
+        if read_owner_uid(body) == request.uid:
             self._cache.see_job(body)
             logger.info("%s: its Job %s exists already.", request.key, name)
         else:
@@ -347,7 +354,7 @@ class Executor:
                 "%s: the trainer has failed. Deleted its pod %s, because these containers went on: %s.",
                 request.key,
                 trainer.pod,
-                ", ".join(trainer.others),
+                ", ".join(trainer.running_containers),
             )
         raise RetryLaterError(ENDING_SECONDS)  # until the watch has brought it
 
@@ -356,17 +363,19 @@ class Executor:
 
         What the API server has of it counts: it may have ended by itself.
         """
-        if job.ended_trainer and job.ended_trainer.others:
+        if job.ended_trainer and job.ended_trainer.running_containers:
             self._give_time(job.ended_trainer)
         self._cache.see_job(body := await self._cluster.read(JOBS, job.name))
         found = read_job(body)
         if found is None or found.uid != job.uid or found.end:
             return
-        ended_at = (job.ended_trainer and job.ended_trainer.finished_at) or timestamp(self._clock())
+        ended_at = (job.ended_trainer and job.ended_trainer.finished_at) or format_time(
+            self._clock()
+        )
         self._cache.see_job(
             await self._cluster.end_job(job.name, {names.ANNOTATION_TRAINER_ENDED: ended_at})
         )
-        others = ", ".join(job.ended_trainer.others) if job.ended_trainer else ""
+        others = ", ".join(job.ended_trainer.running_containers) if job.ended_trainer else ""
         logger.info(
             "%s: the outcome is stored. Ended its Job %s%s.",
             request.key,
@@ -380,23 +389,25 @@ class Executor:
         Raises:
             RetryLaterError: while their time is not over; a node's clock that is ahead makes that no longer.
         """
-        if not trainer.finished_at or trainer.deleted:
+        if not trainer.finished_at or trainer.is_deleted:
             return
-        left = SIDECAR_SECONDS - (self._clock() - moment(trainer.finished_at)).total_seconds()
+        left = SIDECAR_SECONDS - (self._clock() - parse_time(trainer.finished_at)).total_seconds()
         if left > 0:
             raise RetryLaterError(min(left, SIDECAR_SECONDS))
 
     async def _miss(self, request: RetrainRequest, task: Task) -> None:
         """Look for a Job that the status names: the API server's word counts, not the view's."""
-        name = request.status["jobName" if task is Task.TRAIN else "decisionJobName"]
+        name = request.status["jobName" if task is Task.TRAIN else "approvalJobName"]
         try:
             self._cache.see_job(await self._cluster.read(JOBS, name))
         except NotFoundError:
             await self._outlive(request, task, name)
             outcome = await self._known(
-                request, task, JobOutcome(ConditionReason.JOB_DELETED, deleted(request, task, name))
+                request,
+                task,
+                JobOutcome(ConditionReason.JOB_DELETED, describe_deleted_job(request, task, name)),
             )
-            await self._write(request, ended(request, task, outcome, self._clock()))
+            await self._write(request, build_outcome_status(request, task, outcome, self._clock()))
             self._metrics.count_task(task, outcome, None)
 
     async def _outlive(self, request: RetrainRequest, task: Task, job: str) -> None:
@@ -407,14 +418,16 @@ class Executor:
             if read_attempt(body) is None
         ]
         if pods:
-            status = ending(request, task, job, pods[0]["metadata"]["name"], self._clock())
-            if differs(request, status):
+            status = build_deleted_job_status(
+                request, task, job, pods[0]["metadata"]["name"], self._clock()
+            )
+            if has_changes(request, status):
                 await self._write(request, status)
             raise RetryLaterError(ENDING_SECONDS)
 
     async def _ignore(self, request: RetrainRequest, message: str) -> None:
         """Keep the decision that changes nothing, so that this is said once."""
-        status = {"ignoredDecision": request.decision}
+        status = {"ignoredApproval": request.approval_text}
         self._cache.see_request(
             await self._cluster.patch_status(request.name, request.resource_version, status)
         )
@@ -428,12 +441,12 @@ class Executor:
         self, request: RetrainRequest, task: Task, reason: ConditionReason, message: str
     ) -> None:
         """End a task that has no Job."""
-        status = ended(request, task, JobOutcome(reason, message), self._clock())
-        await self._write(request, status | ({"jobName": None} if request.launching else {}))
+        status = build_outcome_status(request, task, JobOutcome(reason, message), self._clock())
+        await self._write(request, status | ({"jobName": None} if request.is_launching else {}))
 
     async def _tell(self, request: RetrainRequest, status: Status) -> None:
         """Write a status only if it says something new."""
-        if differs(request, status):
+        if has_changes(request, status):
             await self._write(request, status)
 
     async def _write(self, request: RetrainRequest, status: Status) -> RetrainRequest:
@@ -441,9 +454,9 @@ class Executor:
         body = await self._cluster.patch_status(request.name, request.resource_version, status)
         self._cache.see_request(body)
         succeeded = status["conditions"][0]
-        if succeeded["status"] == "False" and not request.finished:
+        if succeeded["status"] == "False" and not request.is_finished:
             self._metrics.count_failed_run(succeeded["reason"])
-        for condition in news(request, status):
+        for condition in select_reportable_conditions(request, status):
             logger.info("%s: %s. %s", request.key, condition["reason"], condition["message"])
             await self._event_recorder.tell(request, condition)
         return read_request(body)
@@ -451,4 +464,4 @@ class Executor:
 
 def refusal_of(error: KubeError) -> str:
     """Build the message of a Job that the API server did not create."""
-    return compose(classify(error.answer), error.said) if error.answer else str(error)
+    return format_error(classify(error.answer), error.said) if error.answer else str(error)

@@ -28,7 +28,7 @@ from retraining_operator.kube.client import (
 )
 from retraining_operator.observability.gauges import WorkCounts
 from retraining_operator.planning.plan import PlanInput, plan
-from retraining_operator.planning.retention import prunable
+from retraining_operator.planning.retention import select_prunable_runs
 from retraining_operator.planning.steps import (
     Conclude,
     Launch,
@@ -211,7 +211,7 @@ class Reconciler:
         refused = (
             uid
             for uid, request in self._cache.requests.items()
-            if request.refused and self._backoff.hold(request)
+            if request.is_refused and self._backoff.hold(request)
         )
         return set(islice(refused, REFUSED_ASIDE))
 
@@ -268,8 +268,10 @@ class Reconciler:
         if self._pruning and not self._pruning.done():
             return
         cache = self._cache
-        busy = {request.name for request in cache.requests.values() if not request.finished}
-        if chosen := prunable(cache.settled.values(), self._retention, self._triggers, busy, now):
+        busy = {request.name for request in cache.requests.values() if not request.is_finished}
+        if chosen := select_prunable_runs(
+            cache.settled.values(), self._retention, self._triggers, busy, now
+        ):
             self._pruning = group.create_task(self._executor.prune(chosen))
 
 

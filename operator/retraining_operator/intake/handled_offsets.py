@@ -18,7 +18,7 @@ from retraining_operator.api.names import (
     ANNOTATION_TOUCHED,
     LABEL_MANAGED_BY,
     MANAGED_BY,
-    ledger_key,
+    build_handled_offsets_key,
 )
 from retraining_operator.api.trigger import KafkaPosition
 from retraining_operator.kafka.progress import PartitionOffsets
@@ -199,7 +199,7 @@ class HandledOffsets:
     ) -> None:
         manifest = self._manifest or empty_ledger(self._name, self._cluster.namespace)
         lines = {
-            ledger_key(self._topic, number): write_entry(self._topic, number, e)
+            build_handled_offsets_key(self._topic, number): write_entry(self._topic, number, e)
             for number, e in news.items()
         }
         manifest = {**manifest, "data": {**(manifest.get("data") or {}), **lines}}

@@ -15,7 +15,7 @@ from typing import TypeVar
 
 from tenacity import AsyncRetrying, retry_if_exception_type, wait_random_exponential
 
-from retraining_operator.api.request import Manifest, build_request, same_trigger
+from retraining_operator.api.request import Manifest, build_request, is_same_trigger
 from retraining_operator.api.trigger import Malformed, MalformedRecordError
 from retraining_operator.fault_injection import FaultInjection, Point
 from retraining_operator.intake.backpressure import Backpressure, BackpressureReason
@@ -238,7 +238,7 @@ class Intake:
         existing = await self._patiently(
             lambda: self._cluster.read(REQUESTS, name), (ApiServerUnavailableError, ForbiddenError)
         )
-        if same_trigger(manifest, existing):
+        if is_same_trigger(manifest, existing):
             logger.info("The RetrainRequest %s exists already; its record came again.", name)
             return DUPLICATE
         raise MalformedRecordError(

@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from enum import StrEnum
 from typing import Any
 
-from retraining_operator.api.request import Manifest, build_request, same_trigger
+from retraining_operator.api.request import Manifest, build_request, is_same_trigger
 from retraining_operator.api.trigger import MalformedRecordError
 from retraining_operator.audit.table import AuditUnavailableError
 from retraining_operator.intake.record_parser import format_position, parse_record
@@ -125,7 +125,7 @@ class Replay:
             if self._dry_run:
                 return ReplayOutcome.WOULD_CREATE
             raise
-        if not same_trigger(manifest, existing):
+        if not is_same_trigger(manifest, existing):
             raise RequestRefusedError(
                 409, f"a RetrainRequest named {name} exists for another record"
             )

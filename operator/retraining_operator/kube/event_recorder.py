@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from retraining_operator.api import names
-from retraining_operator.api.pod import HOLDS
+from retraining_operator.api.pod import WAITING_REASONS
 from retraining_operator.api.reasons import ConditionReason
 from retraining_operator.api.request import Manifest, RetrainRequest
 from retraining_operator.contract import Verdict, Withheld
@@ -31,7 +31,7 @@ LOUD = {
     ConditionReason.DECISION_IGNORED,
     ConditionReason.BREAKER_OPEN,
     ConditionReason.RETRYING,
-    *HOLDS,
+    *WAITING_REASONS,
 }
 """What a person should look at although nothing has failed for good."""
 NOTE_LIMIT_BYTES = 1000
@@ -66,7 +66,7 @@ def build_event(
         "apiVersion": "events.k8s.io/v1",
         "kind": "Event",
         "metadata": {
-            "name": f"{request.name}.{names.digest(turn, 16)}",
+            "name": f"{request.name}.{names.compute_digest(turn, 16)}",
             "namespace": request.namespace,
         },
         "eventTime": now.strftime("%Y-%m-%dT%H:%M:%S.%fZ"),

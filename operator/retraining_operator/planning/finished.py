@@ -39,7 +39,7 @@ class FinishedRun:
     """Why it was asked for; empty where nobody needs it any more."""
 
 
-def past_of(request: RetrainRequest) -> FinishedRun:
+def read_finished_run(request: RetrainRequest) -> FinishedRun:
     """Keep what is needed of a finished request."""
     status, succeeded = request.status, request.condition("Succeeded")
     ran = bool(status.get("jobName")) and request.spec.rollback_to is None
@@ -48,8 +48,8 @@ def past_of(request: RetrainRequest) -> FinishedRun:
         name=request.name,
         uid=request.uid,
         resource_version=request.resource_version,
-        started_at=moment(status["startTime"]) if ran and status.get("startTime") else None,
-        ended_at=moment(
+        started_at=parse_time(status["startTime"]) if ran and status.get("startTime") else None,
+        ended_at=parse_time(
             status.get("completionTime")
             or succeeded.get("lastTransitionTime")
             or request.created_at
@@ -66,7 +66,7 @@ def past_of(request: RetrainRequest) -> FinishedRun:
     )
 
 
-def taken_in(past: Iterable[FinishedRun]) -> dict[str, list[FinishedRun]]:
+def group_merged_runs(past: Iterable[FinishedRun]) -> dict[str, list[FinishedRun]]:
     """Give those that were merged, by the name of the request that has taken them in."""
     found: dict[str, list[FinishedRun]] = {}
     for run in past:
@@ -75,7 +75,7 @@ def taken_in(past: Iterable[FinishedRun]) -> dict[str, list[FinishedRun]]:
     return found
 
 
-def merged_of(taken: Iterable[FinishedRun]) -> Manifest:
+def build_merged_field(taken: Iterable[FinishedRun]) -> Manifest:
     """Count the triggers that a request has taken in; empty where there are none."""
     taken = sorted(taken, key=lambda run: run.arrival)
     if not taken:
@@ -90,6 +90,6 @@ def merged_of(taken: Iterable[FinishedRun]) -> Manifest:
     return {"merged": merged}
 
 
-def moment(timestamp: str) -> datetime:
+def parse_time(timestamp: str) -> datetime:
     """Read a time as Kubernetes writes it."""
     return datetime.fromisoformat(timestamp).astimezone(UTC)

@@ -13,11 +13,11 @@ from retraining_operator.planning.finished import FinishedRun
 from retraining_operator.planning.snapshot import DAY
 from retraining_operator.settings import Retention, Triggers
 
-AT_ONCE = 50
+BATCH_LIMIT = 50
 """How many go in one pass: a cleaner must not be in the way of work."""
 
 
-def prunable(
+def select_prunable_runs(
     past: Iterable[FinishedRun],
     retention: Retention,
     triggers: Triggers,
@@ -48,4 +48,4 @@ def prunable(
         and run.merged_into not in busy
         and not (triggers.max_runs_per_day and run.started_at and run.started_at > now - DAY)
     )
-    return list(islice(chosen, AT_ONCE))
+    return list(islice(chosen, BATCH_LIMIT))

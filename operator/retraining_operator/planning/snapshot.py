@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from retraining_operator.api.admission import Admission, Allow, Wait
 from retraining_operator.api.job import Job
 from retraining_operator.api.request import RetrainRequest
-from retraining_operator.planning.finished import FinishedRun, moment
+from retraining_operator.planning.finished import FinishedRun, parse_time
 from retraining_operator.settings import Triggers
 
 DAY = timedelta(days=1)
@@ -46,7 +46,7 @@ class Snapshot:
         return self
 
 
-def standing(
+def build_snapshot(
     triggers: Triggers,
     now: datetime,
     running_since: Sequence[datetime],
@@ -64,13 +64,13 @@ def standing(
     return found
 
 
-def could_start(request: RetrainRequest, jobs: Mapping[str, Job]) -> bool:
+def is_candidate(request: RetrainRequest, jobs: Mapping[str, Job]) -> bool:
     """Tell whether a request asks to be launched."""
-    begun = request.finished or request.uid in jobs or request.status.get("jobName")
+    begun = request.is_finished or request.uid in jobs or request.status.get("jobName")
     return not begun and request.malformed is None
 
 
-def running_since(
+def find_start_times(
     requests: Iterable[RetrainRequest], jobs: Mapping[str, Job], launching: Set[str], now: datetime
 ) -> list[datetime]:
     """Give when each retrain that takes a place started: its Job is not finished, is being created, or was deleted.
@@ -79,7 +79,7 @@ def running_since(
     the place is free once the request has its outcome.
     """
     requests = list(requests)
-    finished = {request.uid for request in requests if request.finished}
+    finished = {request.uid for request in requests if request.is_finished}
     unfinished = [
         job.started_at for uid, job in jobs.items() if job.end is None and uid not in finished
     ]
@@ -87,7 +87,7 @@ def running_since(
         request.status.get("startTime")
         for request in requests
         if request.uid not in jobs
-        and not request.finished
+        and not request.is_finished
         and (request.uid in launching or request.status.get("jobName"))
     ]
-    return [moment(started) if started else now for started in unfinished + unseen]
+    return [parse_time(started) if started else now for started in unfinished + unseen]

@@ -31,11 +31,11 @@ class Replace:
 
 
 @dataclass(frozen=True)
-class Decide:
+class ApplyApproval:
     """Create the Job that carries a person's decision out."""
 
     request: RetrainRequest
-    ruling: Approval
+    approval: Approval
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class WriteStatus:
     status: Status
 
     @property
-    def final(self) -> bool:
+    def is_final(self) -> bool:
         """Whether it ends the request; else it only tells how the request stands."""
         return bool(self.status["conditions"][0]["status"] != "Unknown")
 
@@ -116,7 +116,7 @@ class Settle:
 Step = (
     Launch
     | Replace
-    | Decide
+    | ApplyApproval
     | IgnoreApproval
     | WriteStatus
     | Conclude

@@ -44,12 +44,12 @@ def admit(request: RetrainRequest, found: Snapshot) -> Admission:
     """Decide about one request; the first rule that objects counts."""
     objection = next((answer for rule in RULES if (answer := rule(request, found))), None)
     if isinstance(objection, Wait) and found.triggers.coalesce and not request.spec.suspend:
-        older = next((waits for waits in found.waiting if mergeable(request, waits)), None)
+        older = next((waits for waits in found.waiting if is_mergeable(request, waits)), None)
         return Merge(older) if older else objection
     return objection or Allow()
 
 
-def suspended(request: RetrainRequest, _: Snapshot) -> Wait | None:
+def check_suspend(request: RetrainRequest, _: Snapshot) -> Wait | None:
     """Hold back one request, as its author asks."""
     if not request.spec.suspend:
         return None
@@ -58,7 +58,7 @@ def suspended(request: RetrainRequest, _: Snapshot) -> Wait | None:
     )
 
 
-def paused(_: RetrainRequest, found: Snapshot) -> Wait | None:
+def check_pause(_: RetrainRequest, found: Snapshot) -> Wait | None:
     """Hold back all."""
     if not found.triggers.paused:
         return None
@@ -68,12 +68,12 @@ def paused(_: RetrainRequest, found: Snapshot) -> Wait | None:
     )
 
 
-def urgent(request: RetrainRequest, _: Snapshot) -> Allow | None:
+def allow_rollback(request: RetrainRequest, _: Snapshot) -> Allow | None:
     """Let the way back pass: whoever asks for a former version does not wait for retrains."""
     return Allow() if request.spec.rollback_to is not None else None
 
 
-def superseded(_: RetrainRequest, found: Snapshot) -> Refuse | None:
+def check_replacement(_: RetrainRequest, found: Snapshot) -> Refuse | None:
     """Refuse what newer requests replace before it has started."""
     replacing = found.triggers.concurrency_policy is ConcurrencyPolicy.REPLACE
     if not replacing or found.newer < found.triggers.max_concurrent:
@@ -84,7 +84,7 @@ def superseded(_: RetrainRequest, found: Snapshot) -> Refuse | None:
     )
 
 
-def breaker(_: RetrainRequest, found: Snapshot) -> Wait | None:
+def check_breaker(_: RetrainRequest, found: Snapshot) -> Wait | None:
     """Hold back after failures in a row; when the time is over, let one through as a trial."""
     limit = found.triggers.breaker_failures
     failures = found.ends[-limit:] if limit else ()
@@ -95,7 +95,9 @@ def breaker(_: RetrainRequest, found: Snapshot) -> Wait | None:
     failed = f"The last {limit} retrains failed (triggers.breakerFailures), the latest, {last.name}, with {last.reason}"
     if found.now < until:
         return Wait(
-            ConditionReason.BREAKER_OPEN, f"{failed}. The next is tried at {clock(until)}.", until
+            ConditionReason.BREAKER_OPEN,
+            f"{failed}. The next is tried at {format_clock(until)}.",
+            until,
         )
     if found.running:
         return Wait(
@@ -105,7 +107,7 @@ def breaker(_: RetrainRequest, found: Snapshot) -> Wait | None:
     return None
 
 
-def budget(_: RetrainRequest, found: Snapshot) -> Wait | None:
+def check_budget(_: RetrainRequest, found: Snapshot) -> Wait | None:
     """Hold back what a day has no room for."""
     limit = found.triggers.max_runs_per_day
     if not limit or len(found.starts) < limit:
@@ -113,12 +115,12 @@ def budget(_: RetrainRequest, found: Snapshot) -> Wait | None:
     until = found.starts[-limit] + DAY
     message = (
         f"{len(found.starts)} retrains started within 24 hours, and {limit} may (triggers.maxRunsPerDay). "
-        f"The next may start at {clock(until)}."
+        f"The next may start at {format_clock(until)}."
     )
     return Wait(ConditionReason.BUDGET_SPENT, message, until)
 
 
-def cooldown(_: RetrainRequest, found: Snapshot) -> Wait | None:
+def check_cooldown(_: RetrainRequest, found: Snapshot) -> Wait | None:
     """Hold back for a while after a retrain has ended."""
     seconds = found.triggers.cooldown_seconds
     if not seconds or not found.ends:
@@ -128,13 +130,13 @@ def cooldown(_: RetrainRequest, found: Snapshot) -> Wait | None:
     if found.now >= until:
         return None
     message = (
-        f"The last retrain, {last.name}, ended at {clock(last.ended_at)}. "
-        f"The next may start at {clock(until)} (triggers.cooldownSeconds: {seconds:,})."
+        f"The last retrain, {last.name}, ended at {format_clock(last.ended_at)}. "
+        f"The next may start at {format_clock(until)} (triggers.cooldownSeconds: {seconds:,})."
     )
     return Wait(ConditionReason.COOLDOWN, message, until)
 
 
-def concurrency(_: RetrainRequest, found: Snapshot) -> Wait | Refuse | None:
+def check_concurrency(_: RetrainRequest, found: Snapshot) -> Wait | Refuse | None:
     """Let so many run at once and no more."""
     limit, policy = found.triggers.max_concurrent, found.triggers.concurrency_policy
     if found.running < limit:
@@ -157,28 +159,31 @@ def concurrency(_: RetrainRequest, found: Snapshot) -> Wait | Refuse | None:
 
 
 RULES: tuple[Callable[[RetrainRequest, Snapshot], Admission | None], ...] = (
-    suspended,
-    paused,
-    urgent,
-    superseded,
-    breaker,
-    budget,
-    cooldown,
-    concurrency,
+    check_suspend,
+    check_pause,
+    allow_rollback,
+    check_replacement,
+    check_breaker,
+    check_budget,
+    check_cooldown,
+    check_concurrency,
 )
 """In the order in which they are asked; `urgent` ends the questions for those whom the later ones do not concern."""
 
 
-def mergeable(request: RetrainRequest, older: RetrainRequest) -> bool:
+def is_mergeable(request: RetrainRequest, older: RetrainRequest) -> bool:
     """Tell whether two requests ask for the same retrain, whatever made them ask."""
-    return asked(request) == asked(older) and request.spec.rollback_to is None
+    return (
+        read_comparable_spec(request) == read_comparable_spec(older)
+        and request.spec.rollback_to is None
+    )
 
 
-def asked(request: RetrainRequest) -> object:
+def read_comparable_spec(request: RetrainRequest) -> object:
     """Give what a request asks for, without why."""
     return request.spec.model_copy(update={"reason": "", "trigger": None})
 
 
-def clock(moment: datetime) -> str:
+def format_clock(moment: datetime) -> str:
     """Write a time for people."""
     return f"{moment:%Y-%m-%d %H:%M:%S} UTC"

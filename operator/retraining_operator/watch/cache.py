@@ -17,12 +17,12 @@ from typing import Any
 from retraining_operator.api import names
 from retraining_operator.api.job import EndedTrainer, Job, read_job
 from retraining_operator.api.names import Task
-from retraining_operator.api.outcome import cause, decides, own
+from retraining_operator.api.outcome import explain_failed_attempt, is_decisive, select_job_attempts
 from retraining_operator.api.pod import Attempt, Pod, PodProblem, Refusal, read_pod, read_refusal
 from retraining_operator.api.reasons import ConditionReason
 from retraining_operator.api.request import RetrainRequest, read_request
 from retraining_operator.observability.gauges import WorkCounts
-from retraining_operator.planning.finished import FinishedRun, past_of
+from retraining_operator.planning.finished import FinishedRun, read_finished_run
 from retraining_operator.watch.health import WatchHealth
 from retraining_operator.watch.requested_positions import RequestedPositions
 
@@ -84,7 +84,7 @@ class ClusterCache:
             and (pod.attempt is None or pod.resource_version < known.resource_version)
         ):
             pod = known  # a word without the end, or an older one, changes nothing
-        pods[pod.uid] = replace(pod, deleted=True, others=()) if gone else pod
+        pods[pod.uid] = replace(pod, is_deleted=True, running_containers=()) if gone else pod
         if gone and pod.attempt is None:
             del pods[pod.uid]
         self._retell(pod.request_uid)
@@ -125,30 +125,34 @@ class ClusterCache:
         pods = [
             pod for pod in self.pods.get(job.request_uid, {}).values() if pod.job_uid == job.uid
         ]
-        ends = own(job, (pod.attempt for pod in pods if pod.attempt))
+        ends = select_job_attempts(job, (pod.attempt for pod in pods if pod.attempt))
         return replace(
             job,
-            held=next((pod.hold for pod in pods if pod.hold), None) or self._refused(job, pods),
-            starting=any(pod.alive and not pod.hold for pod in pods),
-            setback=cause(ends[-1]) if ends and ends[-1].exit_code != 0 else None,
+            waiting_for=next((pod.problem for pod in pods if pod.problem), None)
+            or self._refused(job, pods),
+            is_starting=any(pod.is_alive and not pod.problem for pod in pods),
+            last_failure=explain_failed_attempt(ends[-1])
+            if ends and ends[-1].exit_code != 0
+            else None,
             ended_trainer=ended_trainer(pods),
-            trainer_runs=any(pod.alive and pod.runs for pod in pods),
+            is_trainer_running=any(pod.is_alive and pod.is_trainer_running for pod in pods),
         )
 
     def _refused(self, job: Job, pods: Collection[Pod]) -> PodProblem | None:
         """Return why the API server refuses the Job's next pod; None if a pod has been created since, or is there."""
         refusal = self.refusals.get(job.uid)
-        if refusal is None or job.end or job.failing or job.active:
+        if refusal is None or job.end or job.is_failing or job.active:
             return None
-        if any(pod.alive or pod.created_at > refusal.at for pod in pods):
+        if any(pod.is_alive or pod.created_at > refusal.at for pod in pods):
             return None
-        return refusal.hold
+        return refusal.problem
 
     def count_waiting(self) -> int:
         """Count the requests that have no Job yet."""
         jobs = self.jobs[Task.TRAIN]
         return sum(
-            request.uid not in jobs and not request.finished for request in self.requests.values()
+            request.uid not in jobs and not request.is_finished
+            for request in self.requests.values()
         )
 
     def counts(self, held: Mapping[str, ConditionReason]) -> WorkCounts:
@@ -159,14 +163,14 @@ class ClusterCache:
                 are left out.
         """
         jobs, requests = self.jobs[Task.TRAIN], list(self.requests.values())
-        unfinished = [request for request in requests if not request.finished]
+        unfinished = [request for request in requests if not request.is_finished]
         waiting = [request for request in unfinished if request.uid not in jobs]
         oldest = min((request.created_at for request in waiting), default=None)
         return WorkCounts(
             waiting=len(waiting),
             running=len(unfinished) - len(waiting),
-            awaiting_decision=sum(request.awaiting for request in requests),
-            unrecorded=sum(request.finished and not request.recorded for request in requests),
+            awaiting_decision=sum(request.is_awaiting_approval for request in requests),
+            unrecorded=sum(request.is_finished and not request.is_recorded for request in requests),
             oldest_waiting_at=seconds(oldest) if oldest else None,
             judged_at=self._judged_at,
             held=Counter(held[request.name] for request in waiting if request.name in held),
@@ -175,14 +179,18 @@ class ClusterCache:
     def settle(self, request: RetrainRequest) -> None:
         """Keep no more of a finished request than its past."""
         self.pods.pop(request.uid, None)
-        self.settled[request.uid] = past_of(request)
+        self.settled[request.uid] = read_finished_run(request)
         self.requests.pop(request.uid, None)
 
     def past(self) -> list[FinishedRun]:
         """Give what is kept of all finished requests."""
         return [
             *self.settled.values(),
-            *(past_of(request) for request in self.requests.values() if request.finished),
+            *(
+                read_finished_run(request)
+                for request in self.requests.values()
+                if request.is_finished
+            ),
         ]
 
     def lose_request(self, body: Mapping[str, Any]) -> None:
@@ -246,10 +254,17 @@ def ended_trainer(pods: Iterable[Pod]) -> EndedTrainer | None:
     for pod in pods:
         if pod.attempt is None or pod.phase == "Succeeded":
             continue
-        succeeded = decides(pod.attempt)
-        if pod.others or (succeeded and (pod.phase == "Failed" or pod.deleted)):
+        succeeded = is_decisive(pod.attempt)
+        if pod.running_containers or (succeeded and (pod.phase == "Failed" or pod.is_deleted)):
             finished_at = pod.attempt.finished_at
             found.append(
-                EndedTrainer(pod.name, pod.uid, finished_at, succeeded, pod.deleted, pod.others)
+                EndedTrainer(
+                    pod.name,
+                    pod.uid,
+                    finished_at,
+                    succeeded,
+                    pod.is_deleted,
+                    pod.running_containers,
+                )
             )
     return max(found, key=lambda each: (each.succeeded, each.finished_at), default=None)

@@ -7,10 +7,10 @@ import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from retraining_operator.api.conditions import timestamp
+from retraining_operator.api.conditions import format_time
 from retraining_operator.api.outcome import JobOutcome
 from retraining_operator.api.request import build_request, read_request
-from retraining_operator.api.status import finished, recorded
+from retraining_operator.api.status import build_finished_status, set_recorded_condition
 from retraining_operator.audit.table import DONE
 from retraining_operator.contract import ContenderMetrics, PartMetrics, Result, Verdict
 from retraining_operator.kube.client import CONNECTIONS, REQUESTS
@@ -107,8 +107,8 @@ async def fill(place: Place) -> None:
     facts = {
         "jobName": "bench-job",
         "attempts": 1,
-        "startTime": timestamp(moment),
-        "completionTime": timestamp(moment),
+        "startTime": format_time(moment),
+        "completionTime": format_time(moment),
     }
 
     async def create(offset: int) -> None:
@@ -118,8 +118,12 @@ async def fill(place: Place) -> None:
                     REQUESTS, build_request(trigger(place, offset), place.namespace)
                 )
             )
-            status = finished(stored, JobOutcome(Verdict.PROMOTED, message, result), moment)
-            status = recorded(stored, status, DONE, moment) | facts | {"logTail": LOG_TAIL}
+            status = build_finished_status(
+                stored, JobOutcome(Verdict.PROMOTED, message, result), moment
+            )
+            status = (
+                set_recorded_condition(stored, status, DONE, moment) | facts | {"logTail": LOG_TAIL}
+            )
             await place.cluster.patch_status(stored.name, stored.resource_version, status)
 
     await asyncio.gather(*(create(offset) for offset in range(FINISHED)))

@@ -12,7 +12,7 @@ from typing import Any
 
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 
-from retraining_operator.api.names import request_name
+from retraining_operator.api.names import build_request_name
 from retraining_operator.api.trigger import KafkaPosition, Trigger
 from tests.bench.operator.place import Place
 from tests.system.endpoints import broker
@@ -43,7 +43,7 @@ class Producer:
         futures = [self._kafka.send(self._topic, VALUE.encode()) for _ in range(count)]
         metadata = await asyncio.to_thread(lambda: [future.get(30) for future in futures])
         return [
-            Sent(at, request_name(self._topic, one.partition, one.offset, one.timestamp))
+            Sent(at, build_request_name(self._topic, one.partition, one.offset, one.timestamp))
             for one in metadata
         ]
 

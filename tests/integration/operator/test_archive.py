@@ -16,7 +16,7 @@ from pydantic import SecretStr
 from retraining_job.audit.migrations import migrate
 from retraining_job.settings import MigrateSettings
 from retraining_operator.audit.table import AuditUnavailableError
-from retraining_operator.audit.writer import AuditWriter, known
+from retraining_operator.audit.writer import AuditWriter, find_recorded_requests
 from tests.system.endpoints import at
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -75,7 +75,7 @@ async def test_failure_gets_its_row_and_writing_it_again_changes_nothing(
 ) -> None:
     archive = AuditWriter(url)
     for _ in range(2):
-        assert (await archive.keep(row()))[:2] == ("True", "Recorded")
+        assert (await archive.record(row()))[:2] == ("True", "Recorded")
     assert outcomes(sql) == [("r", None, "OutOfMemory", "Too large.", "The end.")]
     assert sql("SELECT request, started_at FROM retraining_runs") == [("fraud/r", NOW)]
 
@@ -85,7 +85,7 @@ async def test_trainer_s_verdict_stays_and_gets_the_log_s_tail(url: SecretStr, s
         "INSERT INTO retraining_runs (run_id, verdict, reason, message, version, started_at, finished_at)"
         " VALUES ('r', 'Promoted', 'superior', 'Better.', 3, now(), now())"
     )
-    await AuditWriter(url).keep(row(reason="DeadlineExceeded", message="Late."))
+    await AuditWriter(url).record(row(reason="DeadlineExceeded", message="Late."))
     assert outcomes(sql) == [("r", "Promoted", "superior", "Better.", "The end.")]
     assert sql("SELECT version FROM retraining_runs") == [(3,)]
 
@@ -95,7 +95,7 @@ async def test_end_of_the_run_replaces_what_an_attempt_has_left(url: SecretStr, 
         "INSERT INTO retraining_runs (run_id, reason, message, n_samples, started_at, finished_at)"
         " VALUES ('r', 'announced', 'About to publish.', 600, now(), now())"
     )
-    await AuditWriter(url).keep(row())
+    await AuditWriter(url).record(row())
     assert outcomes(sql) == [("r", None, "OutOfMemory", "Too large.", "The end.")]
     assert sql("SELECT n_samples FROM retraining_runs") == [(600,)]
 
@@ -111,14 +111,14 @@ async def test_decision_that_failed_changes_what_nobody_has_decided(
         " VALUES ('r', 'Promoted', %s, 'superior', 'Better.', now(), now())",
         withheld,
     )
-    await AuditWriter(url).keep(row(verdict="Promoted", decided=True))
+    await AuditWriter(url).record(row(verdict="Promoted", decided=True))
     assert sql("SELECT verdict, withheld, reason FROM retraining_runs") == [
         ("Promoted", None, "OutOfMemory" if withheld else "superior")
     ]
 
 
 async def test_database_without_the_table_says_how_to_get_it(database_url: str) -> None:
-    truth, reason, message = await AuditWriter(SecretStr(database_url)).keep(row())
+    truth, reason, message = await AuditWriter(SecretStr(database_url)).record(row())
     assert (truth, reason) == ("False", "NotMigrated")
     assert "python -m retraining_job migrate" in message
 
@@ -127,7 +127,7 @@ async def test_table_of_an_older_migration_gets_what_it_can_hold(url: SecretStr,
     sql(
         "ALTER TABLE retraining_runs DROP COLUMN log_tail, DROP COLUMN withheld, DROP COLUMN promoted"
     )
-    truth, _, message = await AuditWriter(url).keep(row())
+    truth, _, message = await AuditWriter(url).record(row())
     assert truth == "True"
     assert "no column log_tail" in message
     assert sql("SELECT run_id, reason FROM retraining_runs") == [("r", "OutOfMemory")]
@@ -137,11 +137,11 @@ async def test_row_that_is_refused_holds_up_no_other(url: SecretStr, sql: Sql) -
     sql("ALTER TABLE retraining_runs ADD CONSTRAINT never CHECK (reason <> 'Odd')")
     archive = AuditWriter(url)
     answers = await asyncio.gather(
-        *(archive.keep(row(name, reason=name)) for name in ("A", "Odd", "B"))
+        *(archive.record(row(name, reason=name)) for name in ("A", "Odd", "B"))
     )
     assert [answer[1] for answer in answers] == ["Recorded", "RecordRefused", "Recorded"]
     assert "never" in answers[1][2]
-    assert archive.pause_seconds == 0
+    assert archive.backoff_seconds == 0
 
 
 async def test_rows_that_come_together_go_together(url: SecretStr, sql: Sql) -> None:
@@ -152,7 +152,7 @@ async def test_rows_that_come_together_go_together(url: SecretStr, sql: Sql) -> 
         " 'BEGIN INSERT INTO connections VALUES (pg_backend_pid()); RETURN NEW; END'"
     )
     sql("CREATE TRIGGER note BEFORE INSERT ON retraining_runs FOR EACH ROW EXECUTE FUNCTION note()")
-    answers = await asyncio.gather(*(archive.keep(row(f"run-{number}")) for number in range(50)))
+    answers = await asyncio.gather(*(archive.record(row(f"run-{number}")) for number in range(50)))
     assert {answer[1] for answer in answers} == {"Recorded"}
     assert sql("SELECT count(*), count(DISTINCT pid) <= 2 FROM connections") == [(50, True)]
 
@@ -165,14 +165,14 @@ async def test_database_that_is_away_is_left_alone_for_a_while_and_then_asked_ag
         archive = AuditWriter(
             SecretStr(at(url.get_secret_value(), address=f"127.0.0.1:{nobody.getsockname()[1]}"))
         )
-        truth, reason, message = await archive.keep(row())
+        truth, reason, message = await archive.record(row())
     assert (truth, reason) == ("False", "DatabaseUnavailable")
     assert "Connection refused" in message
-    assert archive.pause_seconds > 0
+    assert archive.backoff_seconds > 0
     archive._url = url  # it is back, and still left alone
-    assert (await archive.keep(row()))[1] == "DatabaseUnavailable"
-    await asyncio.sleep(archive.pause_seconds)
-    assert (await archive.keep(row()))[1] == "Recorded"
+    assert (await archive.record(row()))[1] == "DatabaseUnavailable"
+    await asyncio.sleep(archive.backoff_seconds)
+    assert (await archive.record(row()))[1] == "Recorded"
     assert len(outcomes(sql)) == 1
 
 
@@ -181,7 +181,7 @@ async def test_silent_database_keeps_nobody_waiting(url: SecretStr) -> None:
         archive = AuditWriter(
             SecretStr(at(url.get_secret_value(), address=f"127.0.0.1:{silent.getsockname()[1]}"))
         )
-        asked = asyncio.create_task(archive.keep(row()))
+        asked = asyncio.create_task(archive.record(row()))
         await asyncio.sleep(0)
         turns = 0
         while not asked.done():  # others have their turns meanwhile
@@ -189,48 +189,48 @@ async def test_silent_database_keeps_nobody_waiting(url: SecretStr) -> None:
             turns += 1
         assert turns > 5
         assert (await asked)[1] == "DatabaseUnavailable"
-        assert (await archive.keep(row("other")))[1] == "DatabaseUnavailable"
+        assert (await archive.record(row("other")))[1] == "DatabaseUnavailable"
 
 
 @pytest.mark.parametrize("password", ["hidden-word@x", "hidden-word"])
 async def test_wrong_url_is_told_without_its_password(url: SecretStr, password: str) -> None:
     wrong = f"postgresql://nobody:{password}@{url.get_secret_value().rpartition('@')[2]}"
-    _, reason, message = await AuditWriter(SecretStr(wrong)).keep(row())
+    _, reason, message = await AuditWriter(SecretStr(wrong)).record(row())
     assert reason == "RecordRefused"
     assert "hidden" not in message
 
 
 async def test_operator_without_a_database_says_so() -> None:
-    assert (await AuditWriter(None).keep(row()))[1] == "NoDatabase"
+    assert (await AuditWriter(None).record(row()))[1] == "NoDatabase"
 
 
 async def test_runs_that_have_ended_are_known(url: SecretStr) -> None:
     archive = AuditWriter(url)
-    await archive.keep(row("ended"))
-    await archive.keep(row("announced", reason="announced"))
+    await archive.record(row("ended"))
+    await archive.record(row("announced", reason="announced"))
     asked = ["fraud/ended", "fraud/announced", "fraud/never"]
-    assert await known(url, asked) == {"fraud/ended"}
+    assert await find_recorded_requests(url, asked) == {"fraud/ended"}
 
 
 async def test_database_that_knows_of_no_runs_says_so(database_url: str) -> None:
     with pytest.raises(AuditUnavailableError, match='"retraining_runs" does not exist'):
-        await known(SecretStr(database_url), ["fraud/any"])
+        await find_recorded_requests(SecretStr(database_url), ["fraud/any"])
 
 
 async def test_verdict_is_read_back_with_what_decided(url: SecretStr, sql: Sql) -> None:
     archive = AuditWriter(url)
-    assert await archive.verdict("r") is None
+    assert await archive.read_verdict("r") is None
     sql(
         "INSERT INTO retraining_runs (run_id, reason, message, started_at, finished_at)"
         " VALUES ('r', 'announced', 'About to publish.', now(), now())"
     )
-    assert await archive.verdict("r") is None
+    assert await archive.read_verdict("r") is None
     sql(
         "UPDATE retraining_runs SET verdict = 'Promoted', reason = 'not_inferior', version = 7, n_samples = 600,"
         " window_first = now(), window_last = now(), figures = %s",
         '{"challenger": {"mixture": {"average_precision": 0.5}}}',
     )
-    found = await archive.verdict("r")
+    found = await archive.read_verdict("r")
     assert found
     assert (found.verdict, found.promoted, found.version, found.reason) == (
         "Promoted",
@@ -246,5 +246,5 @@ async def test_verdict_is_read_back_with_what_decided(url: SecretStr, sql: Sql) 
 
 
 async def test_database_that_is_away_has_no_verdict() -> None:
-    assert await AuditWriter(None).verdict("r") is None
+    assert await AuditWriter(None).read_verdict("r") is None
     assert await AuditWriter(SecretStr("postgresql://localhost:1/none")).verdict("r") is None

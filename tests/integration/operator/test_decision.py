@@ -13,7 +13,7 @@ from retraining_operator.api.approval import Approval
 from retraining_operator.api.job_manifest import build_job
 from retraining_operator.api.outcome import JobOutcome
 from retraining_operator.api.request import read_request
-from retraining_operator.api.status import finished
+from retraining_operator.api.status import build_finished_status
 from retraining_operator.contract import ApprovalDecision, Result
 from retraining_operator.kube.client import JOBS, KubeClient
 from retraining_operator.settings import Settings
@@ -21,7 +21,7 @@ from tests.integration.operator.conftest import reconcile
 from tests.integration.operator.parts import Parts, build_reconciler
 from tests.system.kubectl import Kubectl, wait_for
 
-DECISION = "retraining.dev/decision"
+DECISION = "retraining.dev/approval"
 DECIDES = "retraining.dev/task=decide"
 
 
@@ -65,7 +65,9 @@ async def asked(namespace: Kubectl, cluster: KubeClient) -> dict[str, Any]:
     namespace.apply({**manifest, "spec": {"promotion": "Manual", "preset": "recommended"}})
     [body] = namespace.items("retrainrequests")
     request, verdict = read_request(body), result(withheld="AwaitingDecision")
-    status = finished(request, JobOutcome("Promoted", "Said why.", verdict), datetime.now(UTC))
+    status = build_finished_status(
+        request, JobOutcome("Promoted", "Said why.", verdict), datetime.now(UTC)
+    )
     return await cluster.patch_status("asked", request.resource_version, status)
 
 
@@ -136,7 +138,7 @@ async def test_annotation_becomes_one_job_whoever_sees_it(
         "Jane Doe",
     )
     status = namespace.get("retrainrequest", "asked")["status"]
-    assert (status["decision"], status["decidedBy"]) == ("approve", "Jane Doe")
+    assert (status["approval"], status["approvalBy"]) == ("approve", "Jane Doe")
     assert promoted(namespace) == ("Unknown", "Deciding")
 
 
@@ -171,7 +173,7 @@ async def test_job_that_was_created_before_a_crash_keeps_its_decision(
     for _ in range(3):
         await reconcile(reconciler)
     assert len(namespace.items("jobs")) == 1
-    assert namespace.get("retrainrequest", "asked")["status"]["decidedBy"] == "Jane Doe"
+    assert namespace.get("retrainrequest", "asked")["status"]["approvalBy"] == "Jane Doe"
 
 
 async def test_foreign_job_of_that_name_decides_nothing(

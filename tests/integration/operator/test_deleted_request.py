@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from retraining_operator.api.names import request_name
+from retraining_operator.api.names import build_request_name
 from retraining_operator.intake.catch_up import catch_up
 from retraining_operator.kube.client import KubeClient
 from retraining_operator.settings import Settings
@@ -49,7 +49,7 @@ async def test_request_that_is_deleted_after_the_next_start_is_not_created_again
     await build_reconciler(parts, cluster).seed()
     await asyncio.to_thread(namespace, "delete", "retrainrequests", "--all")
     await build_intake(parts, cluster).accept([Record(1), Record(2)], None)
-    assert names(namespace) == [request_name("drift", 0, 2, 1_750_000_000_123)]
+    assert names(namespace) == [build_request_name("drift", 0, 2, 1_750_000_000_123)]
 
 
 async def test_standby_remembers_what_its_watch_has_shown(

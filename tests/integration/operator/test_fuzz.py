@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from kafka import KafkaConsumer, KafkaProducer
 from kafka.consumer.fetcher import ConsumerRecord
 
-from retraining_operator.api.conditions import one_line
+from retraining_operator.api.conditions import to_one_line
 from retraining_operator.api.job_manifest import InvalidRequestError, build_job
 from retraining_operator.api.request import Manifest, read_request
 from retraining_operator.kube.client import (
@@ -95,7 +95,7 @@ async def test_every_spec_becomes_a_job_or_one_sentence(
             async with places:
                 jobs.append(await tried(cluster, JOBS, build_job(request, settings)))
         except (RequestRefusedError, InvalidRequestError) as error:
-            refusals.append((str(error), flaw(one_line(str(error)))))  # as a condition has it
+            refusals.append((str(error), flaw(to_one_line(str(error)))))  # as a condition has it
 
     await asyncio.gather(*(follow(number, spec) for number, spec in enumerate(specs)))
     assert [refusal for refusal in refusals if refusal[1]] == []

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from prometheus_client import generate_latest
 
-from retraining_operator.api.names import request_name
+from retraining_operator.api.names import build_request_name
 from retraining_operator.intake.intake import PARALLEL_RECORDS, Intake
 from retraining_operator.kube.client import REQUESTS, KubeClient
 from retraining_operator.settings import Settings
@@ -48,7 +48,7 @@ async def test_record_that_comes_twice_is_one_request(
     await intake.accept([Record(1), Record(2)])
     await intake.accept([Record(1), Record(2), Record(3)])
     assert names(namespace) == sorted(
-        request_name("drift", 0, offset, 1_750_000_000_123) for offset in (1, 2, 3)
+        build_request_name("drift", 0, offset, 1_750_000_000_123) for offset in (1, 2, 3)
     )
     assert (count(parts, "accepted"), count(parts, "skipped")) == (3, 2)
 
@@ -94,7 +94,7 @@ async def test_malformed_record_does_not_stop_the_batch(
 async def test_foreign_object_of_the_same_name_is_no_duplicate(
     cluster: KubeClient, parts: Parts
 ) -> None:
-    metadata = {"name": request_name("drift", 0, 1, 1_750_000_000_123)}
+    metadata = {"name": build_request_name("drift", 0, 1, 1_750_000_000_123)}
     body = {
         "apiVersion": "retraining.dev/v1alpha1",
         "kind": "RetrainRequest",

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from retraining_operator.api.names import request_name
+from retraining_operator.api.names import build_request_name
 from retraining_operator.intake.replay import Replay, ReplayOutcome, replay
 from retraining_operator.intake.replay_command import find_none
 from retraining_operator.intake.replay_options import ReplayError
@@ -48,7 +48,9 @@ async def test_only_what_is_missing_is_made(
         settings, cluster
     ):  # the ledger knows them all, and does not count for a person
         await until(lambda: topic.committed() == 5)
-    names = {r.offset: request_name(r.topic, r.partition, r.offset, r.timestamp) for r in records}
+    names = {
+        r.offset: build_request_name(r.topic, r.partition, r.offset, r.timestamp) for r in records
+    }
     await asyncio.to_thread(namespace, "delete", "retrainrequests", names[0], names[3], names[4])
 
     async def known(asked: Sequence[str]) -> set[str]:

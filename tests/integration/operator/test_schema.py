@@ -11,7 +11,7 @@ import pytest
 from retraining_operator.api.job_manifest import build_job
 from retraining_operator.api.outcome import JobOutcome
 from retraining_operator.api.request import read_request
-from retraining_operator.api.status import finished
+from retraining_operator.api.status import build_finished_status
 from retraining_operator.contract import Result
 from retraining_operator.kube.client import KubeClient
 from retraining_operator.settings import Settings
@@ -100,7 +100,7 @@ async def test_status_keeps_every_figure(namespace: Kubectl, cluster: KubeClient
         started_at=now,
         finished_at=now,
     )
-    status = finished(request, JobOutcome("Promoted", "Said why.", result), now)
+    status = build_finished_status(request, JobOutcome("Promoted", "Said why.", result), now)
     stored = await cluster.patch_status(request.name, request.resource_version, status)
     assert stored["status"] == status
     shown = namespace("get", "rtr", "full")

@@ -57,7 +57,7 @@ def request_body() -> Callable[..., dict[str, Any]]:
                 "generation": 1,
                 "resourceVersion": str(version),
                 "creationTimestamp": created,
-                "annotations": {} if decision is None else {"retraining.dev/decision": decision},
+                "annotations": {} if decision is None else {"retraining.dev/approval": decision},
             },
             "spec": spec or {"reason": "by hand"},
             "status": status or {},
@@ -91,7 +91,7 @@ def job_body() -> Callable[..., dict[str, Any]]:
                 "uid": f"uid-of-{task}-of-{request}",
                 "resourceVersion": "9",
                 "labels": {"retraining.dev/task": "decide"} if decision else {},
-                "annotations": {"retraining.dev/decision": decision} if decision else {},
+                "annotations": {"retraining.dev/approval": decision} if decision else {},
                 "ownerReferences": [
                     {"kind": "RetrainRequest", "uid": f"uid-of-{request}", "controller": True}
                 ],

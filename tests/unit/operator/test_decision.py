@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from retraining_operator.api.approval import Approval, InvalidApprovalError, read_ruling
+from retraining_operator.api.approval import Approval, InvalidApprovalError, read_approval
 from retraining_operator.contract import ApprovalDecision
 
 
@@ -27,7 +27,7 @@ from retraining_operator.contract import ApprovalDecision
     ],
 )
 def test_word_and_author_are_read(text: str, ruling: Approval) -> None:
-    assert read_ruling(text) == ruling
+    assert read_approval(text) == ruling
 
 
 @pytest.mark.parametrize(
@@ -49,13 +49,13 @@ def test_word_and_author_are_read(text: str, ruling: Approval) -> None:
 )
 def test_anything_else_says_what_is_allowed(text: str) -> None:
     with pytest.raises(
-        InvalidApprovalError, match=r"retraining.dev/decision .* approve or reject.* at most 100"
+        InvalidApprovalError, match=r"retraining.dev/approval .* approve or reject.* at most 100"
     ):
-        read_ruling(text)
+        read_approval(text)
 
 
 @given(st.one_of(st.text(), st.text().map("approve by {}".format)))
 def test_what_was_read_reads_the_same_again(text: str) -> None:
     with contextlib.suppress(InvalidApprovalError):
-        ruling = read_ruling(text)
-        assert read_ruling(str(ruling)) == ruling
+        ruling = read_approval(text)
+        assert read_approval(str(ruling)) == ruling

@@ -92,7 +92,7 @@ def test_failure_ends_the_pod_so_that_the_job_tries_again(
 ) -> None:
     step = planned(request_body(), job_body(active=1), pod(now, 70), now)
     assert isinstance(step, EndPod)
-    assert (step.trainer.pod, step.trainer.pod_uid, step.trainer.others) == (
+    assert (step.trainer.pod, step.trainer.pod_uid, step.trainer.running_containers) == (
         "first-p",
         "p",
         ("proxy",),
@@ -148,7 +148,7 @@ def test_job_that_is_being_ended_is_waited_for_and_then_has_its_ttl(
     over["metadata"]["annotations"] = ENDED
     step = planned(request_body(status=RECORDED), over, pod(now), now)
     assert isinstance(step, ArmTtl)
-    assert step.job.outcome_taken
+    assert step.job.is_ended_by_operator
     over["spec"]["ttlSecondsAfterFinished"] = 1
     assert isinstance(planned(request_body(status=RECORDED), over, pod(now), now), Settle)
 

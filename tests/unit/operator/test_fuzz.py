@@ -10,14 +10,14 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
-from retraining_operator.api.approval import InvalidApprovalError, read_ruling
+from retraining_operator.api.approval import InvalidApprovalError, read_approval
 from retraining_operator.api.job import read_job
 from retraining_operator.api.job_manifest import InvalidRequestError, build_job
 from retraining_operator.api.names import Task
 from retraining_operator.api.outcome import JobOutcome, read_outcome
 from retraining_operator.api.pod import read_attempt, read_pod
 from retraining_operator.api.request import RetrainRequest, build_request, read_request
-from retraining_operator.api.status import finished
+from retraining_operator.api.status import build_finished_status
 from retraining_operator.api.trigger import KafkaPosition, MalformedRecordError
 from retraining_operator.contract import Failure, Verdict, Withheld
 from retraining_operator.intake.record_parser import parse_trigger
@@ -85,7 +85,7 @@ def test_spec_becomes_a_job_or_one_sentence(
 @given(st.one_of(texts, st.from_regex(r"\s*(approve|reject)( by .{0,120})?\s*", fullmatch=True)))
 def test_word_is_a_ruling_or_one_sentence(text: str) -> None:
     try:
-        ruling = read_ruling(text)
+        ruling = read_approval(text)
     except InvalidApprovalError as error:
         check_sentence(str(error))
     else:
@@ -109,10 +109,10 @@ statuses = st.fixed_dictionaries(
         ),
         "jobName": st.just("first-job"),
         "withheld": st.sampled_from(list(Withheld)),
-        "decision": st.sampled_from(["approve", "reject"]),
-        "decidedBy": texts,
-        "decisionJobName": st.just("first-decision"),
-        "ignoredDecision": texts,
+        "approval": st.sampled_from(["approve", "reject"]),
+        "approvalBy": texts,
+        "approvalJobName": st.just("first-decision"),
+        "ignoredApproval": texts,
         "version": st.integers(1, 9),
     },
 )
@@ -168,7 +168,7 @@ def test_plan_has_one_step_for_each_request_and_no_more_jobs_than_places(
         if one["job"]:
             job = read_job(job_body(name, **one["job"]))
             jobs[job.task][job.request_uid] = job
-    finished = {request.uid for request in requests if request.finished}
+    finished = {request.uid for request in requests if request.is_finished}
     running = sum(job.end is None and uid not in finished for uid, job in jobs[Task.TRAIN].items())
     found = plan(PlanInput(requests, jobs), policy, now)
     assert len({step.request.uid for step in found.steps}) == len(found.steps)
@@ -176,7 +176,7 @@ def test_plan_has_one_step_for_each_request_and_no_more_jobs_than_places(
     placed = [
         request
         for request in launched
-        if request.spec.rollback_to is None and not request.launching
+        if request.spec.rollback_to is None and not request.is_launching
     ]
     assert len(placed) <= max(0, policy.max_concurrent - running)
     for step in found.steps:
@@ -248,7 +248,7 @@ def test_end_of_any_pod_is_a_reason_and_a_sentence(
 
 
 def said(request: RetrainRequest, outcome: JobOutcome, now: datetime) -> str:
-    return finished(request, outcome, now)["conditions"][0]["message"]
+    return build_finished_status(request, outcome, now)["conditions"][0]["message"]
 
 
 def container(job: dict[str, Any]) -> dict[str, Any]:

@@ -26,7 +26,7 @@ from retraining_operator.api.kubernetes_errors import (
     Answer,
     ErrorRow,
     classify,
-    compose,
+    format_error,
     read_answer,
 )
 from retraining_operator.api.reasons import ConditionReason
@@ -113,5 +113,5 @@ def test_body_of_any_shape_has_a_row(status: int, body: dict[str, Any]) -> None:
 
 def test_message_is_one_line_with_what_was_said_in_the_middle() -> None:
     assert classify(Answer(451)) is UNKNOWN
-    text = compose(FORBIDDEN, "exceeded\nquota: team.")
+    text = format_error(FORBIDDEN, "exceeded\nquota: team.")
     assert text == f"{FORBIDDEN.meaning}: exceeded quota: team. {FORBIDDEN.advice}"

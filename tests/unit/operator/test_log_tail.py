@@ -10,8 +10,8 @@ from retraining_operator.audit.log_tail import (
     MASK,
     READ_LIMIT_BYTES,
     TAIL_LIMIT_BYTES,
-    masked,
-    tail_of,
+    extract_tail,
+    mask_secrets,
 )
 
 WORD = st.text(string.ascii_letters + string.digits, min_size=6, max_size=20)
@@ -38,14 +38,14 @@ SIGN = st.sampled_from(["=", ": ", " = ", '": "', "='", '="'])
 def test_password_in_a_url_is_masked_and_the_rest_can_be_read(
     password: str, user: str, scheme: str
 ) -> None:
-    text = masked(f"Cannot reach {scheme}://{user}:{password}@database:5432/fraud now")
+    text = mask_secrets(f"Cannot reach {scheme}://{user}:{password}@database:5432/fraud now")
     assert text.startswith(f"Cannot reach {scheme}://{user}:{MASK}@")
     assert text.endswith("database:5432/fraud now")
 
 
 @given(password=PASSWORD.filter(lambda text: text[0] not in "=:"), key=KEY, sign=SIGN)
 def test_value_of_a_telling_name_is_masked(password: str, key: str, sign: str) -> None:
-    text = masked(f"It failed with {key}{sign}{password}")
+    text = mask_secrets(f"It failed with {key}{sign}{password}")
     assert text.startswith("It failed with ")
     assert password not in text
     assert MASK in text
@@ -64,7 +64,7 @@ def test_value_of_a_telling_name_is_masked(password: str, key: str, sign: str) -
     ],
 )
 def test_what_looks_like_a_credential_is_masked(secret: str) -> None:
-    text = masked(f"before {secret}")
+    text = mask_secrets(f"before {secret}")
     assert text.startswith("before ")
     assert secret.rsplit(maxsplit=1)[-1] not in text
 
@@ -80,7 +80,7 @@ def test_what_looks_like_a_credential_is_masked(secret: str) -> None:
     ],
 )
 def test_what_a_trainer_says_stays_as_it_is(line: str) -> None:
-    assert masked(line) == line
+    assert mask_secrets(line) == line
 
 
 PIECES = [
@@ -102,24 +102,24 @@ PIECES = [
 
 @given(st.lists(st.sampled_from(PIECES), max_size=30).map("".join))
 def test_masking_again_changes_nothing(text: str) -> None:
-    assert masked(masked(text)) == masked(text)
+    assert mask_secrets(mask_secrets(text)) == mask_secrets(text)
 
 
 @given(text=st.text(), lines=st.integers(0, 5))
 def test_tail_has_few_lines_and_nothing_that_a_database_refuses(text: str, lines: int) -> None:
-    tail = tail_of(text, lines)
+    tail = extract_tail(text, lines)
     assert len(tail.splitlines()) <= lines
     assert "\0" not in tail
     tail.encode()
 
 
 def test_last_lines_are_kept() -> None:
-    assert tail_of("a\nb\nc\n", 2) == "b\nc"
-    assert tail_of("a\nb\nc\n", 0) == ""
+    assert extract_tail("a\nb\nc\n", 2) == "b\nc"
+    assert extract_tail("a\nb\nc\n", 0) == ""
 
 
 def test_tail_is_bounded_and_begins_with_a_whole_line() -> None:
-    tail = tail_of("".join(f"line {number} {'x' * 600}\n" for number in range(1000)), 1000)
+    tail = extract_tail("".join(f"line {number} {'x' * 600}\n" for number in range(1000)), 1000)
     assert 0.9 * TAIL_LIMIT_BYTES < len(tail.encode()) <= TAIL_LIMIT_BYTES
     assert tail.startswith("line ")
     assert tail.splitlines()[-1].startswith("line 999 ")
@@ -130,5 +130,5 @@ def test_line_that_has_lost_its_beginning_is_left_out() -> None:
         return f"\n-----BEGIN PRIVATE KEY-----\n{'A' * filler}\n-----END PRIVATE KEY-----\nThe end."
 
     cut_within_the_password = block(READ_LIMIT_BYTES - len(block(0)) - 10)
-    assert tail_of("password=" + "w" * 40 + cut_within_the_password, 5) == f"{MASK}\nThe end."
-    assert tail_of("x" * 200_000, 5) == ""
+    assert extract_tail("password=" + "w" * 40 + cut_within_the_password, 5) == f"{MASK}\nThe end."
+    assert extract_tail("x" * 200_000, 5) == ""

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from retraining_operator.api.approval import Approval
-from retraining_operator.api.job_manifest import InvalidRequestError, build_job, literal
+from retraining_operator.api.job_manifest import InvalidRequestError, build_job, escape_references
 from retraining_operator.api.request import read_request
 from retraining_operator.contract import ApprovalDecision
 from retraining_operator.settings import SecretKey, Settings
@@ -34,7 +34,7 @@ def test_job_that_decides_is_another_one_of_the_same_request(
     assert decide["metadata"]["name"] != train["metadata"]["name"]
     assert decide["metadata"]["ownerReferences"] == train["metadata"]["ownerReferences"]
     assert decide["metadata"]["annotations"] == {
-        "retraining.dev/decision": "approve by Jane $(REDIS_URL)"
+        "retraining.dev/approval": "approve by Jane $(REDIS_URL)"
     }
     [container] = decide["spec"]["template"]["spec"]["containers"]
     assert container["args"] == ["decide"]
@@ -118,7 +118,7 @@ def test_words_of_the_spec_reach_the_trainer(settings: Settings, request_body: B
 def test_reason_cannot_read_a_secret_out(settings: Settings, request_body: Build) -> None:
     manifest = build_job(read_request(request_body(spec={"reason": "$(DATABASE_URL)"})), settings)
     assert environment(manifest)["RETRAIN_REASON"] == "$$(DATABASE_URL)"
-    assert literal("5$ and $$") == "5$$ and $$$$"
+    assert escape_references("5$ and $$") == "5$$ and $$$$"
 
 
 def test_signing_key_comes_from_its_secret_where_one_is_named(

@@ -7,19 +7,23 @@ from typing import Any
 import pytest
 
 from retraining_operator.api.approval import Approval
-from retraining_operator.api.conditions import Status, news
+from retraining_operator.api.conditions import Status, select_reportable_conditions
 from retraining_operator.api.job import Job, read_job
 from retraining_operator.api.names import Task
 from retraining_operator.api.outcome import JobOutcome
 from retraining_operator.api.reasons import ConditionReason
 from retraining_operator.api.request import RetrainRequest, read_request
-from retraining_operator.api.status import decided, deleted, finished
+from retraining_operator.api.status import (
+    build_applied_approval_status,
+    build_finished_status,
+    describe_deleted_job,
+)
 from retraining_operator.contract import ApprovalDecision, Result
 from retraining_operator.planning.plan import PlanInput, plan
 from retraining_operator.planning.steps import (
+    ApplyApproval,
     ArmTtl,
     Conclude,
-    Decide,
     FindJob,
     IgnoreApproval,
     Settle,
@@ -54,7 +58,7 @@ def promoted(status: Status) -> tuple[str, str]:
 @pytest.fixture
 def awaits(request_body: Build, now: datetime) -> Ask:
     """Give a request whose challenger awaits a decision."""
-    first = finished(
+    first = build_finished_status(
         read_request(request_body()),
         outcome(now, verdict="Promoted", withheld="AwaitingDecision", figures=None),
         now,
@@ -94,7 +98,7 @@ def test_verdict_stands_and_the_promotion_awaits_a_person(awaits: Ask) -> None:
     condition = request.condition("Promoted")
     assert (condition["status"], condition["reason"]) == ("Unknown", "AwaitingDecision")
     assert (
-        "kubectl --namespace fraud annotate --overwrite rtr first retraining.dev/decision=approve"
+        "kubectl --namespace fraud annotate --overwrite rtr first retraining.dev/approval=approve"
         in str(condition)
     )
 
@@ -108,7 +112,9 @@ def test_request_without_a_decision_waits_and_stays_known(
 
 def test_annotation_starts_the_job_that_decides(awaits: Ask, now: datetime) -> None:
     request = awaits("approve by Jane Doe")
-    assert step_of(request, now) == Decide(request, Approval(ApprovalDecision.APPROVE, "Jane Doe"))
+    assert step_of(request, now) == ApplyApproval(
+        request, Approval(ApprovalDecision.APPROVE, "Jane Doe")
+    )
 
 
 def test_annotation_that_is_no_decision_says_what_is_allowed(awaits: Ask, now: datetime) -> None:
@@ -138,14 +144,14 @@ def test_decision_takes_no_place_and_waits_for_none(
     running = {job.request_uid: job for name in "ab" if (job := read_job(job_body(name)))}
     gathered = PlanInput([awaits("approve")], {Task.TRAIN: running, Task.DECIDE: {}})
     [step] = plan(gathered, Triggers(max_concurrent=2), now).steps
-    assert isinstance(step, Decide)
+    assert isinstance(step, ApplyApproval)
 
 
 def test_word_that_the_job_took_counts(awaits: Ask, job_body: Build, now: datetime) -> None:
     step = step_of(awaits("reject by Joe"), now, job_body(decision="approve by Jane Doe"))
     assert isinstance(step, WriteStatus)
     assert promoted(step.status) == ("Unknown", "Deciding")
-    assert (step.status["decision"], step.status["decidedBy"]) == ("approve", "Jane Doe")
+    assert (step.status["approval"], step.status["approvalBy"]) == ("approve", "Jane Doe")
     assert (
         step_of(
             awaits("reject by Joe", **step.status), now, job_body(decision="approve by Jane Doe")
@@ -166,7 +172,7 @@ def test_finished_decision_is_concluded(awaits: Ask, job_body: Build, now: datet
 
 
 def test_decision_whose_job_is_gone_is_not_carried_out_twice(awaits: Ask, now: datetime) -> None:
-    request = awaits("approve", decisionJobName="first-decision", decision="approve")
+    request = awaits("approve", approvalJobName="first-decision", approval="approve")
     assert step_of(request, now) == FindJob(request, Task.DECIDE)
 
 
@@ -202,12 +208,12 @@ def decision_job(job_body: Build) -> Job:
 def test_decision_ends_the_wait(
     awaits: Ask, job_body: Build, now: datetime, fields: dict[str, Any], end: tuple[object, ...]
 ) -> None:
-    status = decided(
+    status = build_applied_approval_status(
         awaits("approve by Jane Doe"), outcome(now, **fields), now, decision_job(job_body)
     )
     assert (*promoted(status), status["withheld"], status["version"]) == end
     assert status["conditions"][0] == awaits().condition("Succeeded")
-    assert (status["decidedBy"], status["decidedAt"]) == ("Jane Doe", "2026-03-01T11:05:00Z")
+    assert (status["approvalBy"], status["approvalTime"]) == ("Jane Doe", "2026-03-01T11:05:00Z")
     request = awaits("approve by Jane Doe", **status)
     assert isinstance(step_of(request, now, job_body(decision="approve", end="Complete")), ArmTtl)
     assert step_of(request, now) == Settle(request)
@@ -216,7 +222,7 @@ def test_decision_ends_the_wait(
 def test_decision_that_failed_says_so_and_ends_the_wait(
     awaits: Ask, job_body: Build, now: datetime
 ) -> None:
-    status = decided(
+    status = build_applied_approval_status(
         awaits(),
         JobOutcome("DependencyUnavailable", "Redis was away."),
         now,
@@ -224,39 +230,41 @@ def test_decision_that_failed_says_so_and_ends_the_wait(
     )
     assert promoted(status) == ("False", "DependencyUnavailable")
     assert "apply a new RetrainRequest" in status["conditions"][1]["message"]
-    assert not awaits(**status).awaiting
+    assert not awaits(**status).is_awaiting_approval
 
 
 @pytest.mark.parametrize("reason", [ConditionReason.JOB_DELETED, ConditionReason.RESULT_LOST])
 def test_decision_whose_end_nobody_saw_is_unknown(
     awaits: Ask, now: datetime, reason: ConditionReason
 ) -> None:
-    status = decided(awaits(), JobOutcome(reason, deleted(awaits(), Task.DECIDE, "x")), now)
+    status = build_applied_approval_status(
+        awaits(), JobOutcome(reason, describe_deleted_job(awaits(), Task.DECIDE, "x")), now
+    )
     assert promoted(status) == ("Unknown", reason)
-    assert not awaits(**status).awaiting
+    assert not awaits(**status).is_awaiting_approval
 
 
 @pytest.mark.parametrize("late", ["reject", "approve", "approve by Joe", "nonsense"])
 def test_later_annotation_changes_nothing_and_is_said_once(
     awaits: Ask, now: datetime, late: str
 ) -> None:
-    taken = {"withheld": None, "decision": "approve", "decidedBy": "Jane Doe"}
+    taken = {"withheld": None, "approval": "approve", "approvalBy": "Jane Doe"}
     step = step_of(awaits(late, **taken), now)
     assert isinstance(step, IgnoreApproval)
     assert "approve by Jane Doe" in step.message
-    told = awaits(late, **taken, ignoredDecision=late)
+    told = awaits(late, **taken, ignoredApproval=late)
     assert step_of(told, now) == Settle(told)
 
 
 def test_annotation_where_nothing_awaits_it_is_said_too(request_body: Build, now: datetime) -> None:
-    kept = finished(read_request(request_body()), outcome(now, verdict="Kept"), now)
+    kept = build_finished_status(read_request(request_body()), outcome(now, verdict="Kept"), now)
     step = step_of(read_request(request_body(status=kept, decision="approve")), now)
     assert isinstance(step, IgnoreApproval)
     assert "no challenger awaits" in step.message
 
 
 def test_dry_run_says_that_nothing_was_published(request_body: Build, now: datetime) -> None:
-    status = finished(
+    status = build_finished_status(
         read_request(request_body()), outcome(now, verdict="Promoted", withheld="DryRun"), now
     )
     assert promoted(status) == ("False", "DryRun")
@@ -266,11 +274,16 @@ def test_both_conditions_are_told_where_they_say_different_things(
     request_body: Build, now: datetime
 ) -> None:
     request = read_request(request_body())
-    manual = finished(request, outcome(now, verdict="Promoted", withheld="AwaitingDecision"), now)
-    assert [told["reason"] for told in news(request, manual)] == ["Promoted", "AwaitingDecision"]
-    kept = finished(request, outcome(now, verdict="Kept"), now)
-    assert [told["reason"] for told in news(request, kept)] == ["Kept"]
-    assert news(read_request(request_body(status=kept)), kept) == []
+    manual = build_finished_status(
+        request, outcome(now, verdict="Promoted", withheld="AwaitingDecision"), now
+    )
+    assert [told["reason"] for told in select_reportable_conditions(request, manual)] == [
+        "Promoted",
+        "AwaitingDecision",
+    ]
+    kept = build_finished_status(request, outcome(now, verdict="Kept"), now)
+    assert [told["reason"] for told in select_reportable_conditions(request, kept)] == ["Kept"]
+    assert select_reportable_conditions(read_request(request_body(status=kept)), kept) == []
 
 
 @pytest.mark.parametrize(
@@ -279,7 +292,7 @@ def test_both_conditions_are_told_where_they_say_different_things(
 def test_verdict_that_promotes_nothing_is_the_reason(
     request_body: Build, now: datetime, verdict: str
 ) -> None:
-    status = finished(read_request(request_body()), outcome(now, verdict=verdict), now)
+    status = build_finished_status(read_request(request_body()), outcome(now, verdict=verdict), now)
     assert [(c["status"], c["reason"]) for c in status["conditions"][:2]] == [
         ("True", verdict),
         ("False", verdict),
@@ -287,7 +300,7 @@ def test_verdict_that_promotes_nothing_is_the_reason(
 
 
 def test_first_model_is_promoted_without_a_champion(request_body: Build, now: datetime) -> None:
-    status = finished(
+    status = build_finished_status(
         read_request(request_body()),
         outcome(now, verdict="FirstModel", promoted=True, version=1),
         now,
@@ -297,7 +310,7 @@ def test_first_model_is_promoted_without_a_champion(request_body: Build, now: da
 
 def test_metrics_stand_as_kubernetes_names_fields(request_body: Build, now: datetime) -> None:
     figures = {"challenger": {"precision": 0.9, "mixture": {"average_precision": 0.5}}}
-    status = finished(
+    status = build_finished_status(
         read_request(request_body()), outcome(now, verdict="Kept", figures=figures), now
     )
     assert status["figures"] == {

@@ -10,7 +10,7 @@ from retraining_operator.api.job import Job, read_job
 from retraining_operator.api.outcome import read_outcome
 from retraining_operator.api.pod import Attempt, PodProblem, read_attempt
 from retraining_operator.api.request import read_request
-from retraining_operator.api.status import finished
+from retraining_operator.api.status import build_finished_status
 from retraining_operator.contract import Result, Verdict
 
 Build = Callable[..., dict[str, Any]]
@@ -79,7 +79,7 @@ def test_verdict_comes_from_the_result_document(
     )
     job = finished_job(job_body(end="Complete", succeeded=1))
     outcome = read_outcome(job, [pod(0, text, "Completed")])
-    status = finished(read_request(request_body()), outcome, now, job)
+    status = build_finished_status(read_request(request_body()), outcome, now, job)
     assert outcome.reason == Verdict.PROMOTED
     assert [(c["type"], c["status"], c["reason"]) for c in status["conditions"]] == [
         ("Succeeded", "True", "Promoted"),
@@ -100,7 +100,7 @@ def test_first_model_of_an_earlier_trainer_reads_as_one_of_today(
     text = document(now, verdict="NoChampion", reason="no_champion", promoted=True, version=1)
     job = finished_job(job_body(end="Complete", succeeded=1))
     outcome = read_outcome(job, [pod(0, text, "Completed")])
-    status = finished(read_request(request_body()), outcome, now, job)
+    status = build_finished_status(read_request(request_body()), outcome, now, job)
     assert (outcome.reason, status["verdict"]) == ("FirstModel", "FirstModel")
     assert [c["reason"] for c in status["conditions"]][:2] == ["FirstModel", "FirstModel"]
 
@@ -115,7 +115,7 @@ def test_kept_is_a_success_that_promoted_nothing(
 ) -> None:
     job = finished_job(job_body(end="Complete", succeeded=1))
     outcome = read_outcome(job, [pod(0, document(now, verdict="Kept"))])
-    status = finished(read_request(request_body()), outcome, now, job)
+    status = build_finished_status(read_request(request_body()), outcome, now, job)
     assert [c["status"] for c in status["conditions"]][:2] == ["True", "False"]
 
 
@@ -124,7 +124,7 @@ def test_lost_result_is_no_failure_and_says_where_the_verdict_is(
 ) -> None:
     job = finished_job(job_body(end="Complete", succeeded=1))
     outcome = read_outcome(job, [])
-    status = finished(read_request(request_body()), outcome, now, job)
+    status = build_finished_status(read_request(request_body()), outcome, now, job)
     assert [c["status"] for c in status["conditions"]][:2] == ["True", "Unknown"]
     assert "uid-of-first" in outcome.message
 
@@ -210,7 +210,7 @@ def test_verdict_counts_though_the_deadline_came_just_then(
     outcome = read_outcome(
         job, [pod(0, document(now, verdict="Promoted", promoted=True, version=2))]
     )
-    assert finished(read_request(request_body()), outcome, now, job)["version"] == 2
+    assert build_finished_status(read_request(request_body()), outcome, now, job)["version"] == 2
     assert outcome.reason == "Promoted"
 
 

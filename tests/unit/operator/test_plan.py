@@ -10,7 +10,7 @@ from retraining_operator.api.job import Job, read_job
 from retraining_operator.api.names import Task
 from retraining_operator.api.reasons import ConditionReason
 from retraining_operator.api.request import RetrainRequest, read_request
-from retraining_operator.api.status import launching
+from retraining_operator.api.status import build_launching_status
 from retraining_operator.planning.plan import Jobs, PlanInput, plan
 from retraining_operator.planning.steps import (
     ArmTtl,
@@ -185,13 +185,13 @@ def test_status_that_says_nothing_new_is_not_written(
 
 def test_launch_that_was_begun_is_finished(request_body: Build, now: datetime) -> None:
     request = read_request(request_body())
-    begun = read_request(request_body(status=launching(request, "first-job", now)))
+    begun = read_request(request_body(status=build_launching_status(request, "first-job", now)))
     assert steps([begun], jobs(), 2, now) == [Launch(begun)]
 
 
 def test_launch_that_was_begun_takes_a_place(request_body: Build, now: datetime) -> None:
     request = read_request(request_body())
-    begun = read_request(request_body(status=launching(request, "first-job", now)))
+    begun = read_request(request_body(status=build_launching_status(request, "first-job", now)))
     launch, report = steps([begun, read_request(request_body("second"))], jobs(), 1, now)
     assert launch == Launch(begun)
     assert isinstance(report, WriteStatus)

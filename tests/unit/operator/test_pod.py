@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from retraining_operator.api.outcome import cause
-from retraining_operator.api.pod import read_hold, read_pod
+from retraining_operator.api.outcome import explain_failed_attempt
+from retraining_operator.api.pod import read_pod, read_pod_problem
 from retraining_operator.api.reasons import ConditionReason
 
 PULL = 'failed to pull and unpack image "registry/x:1": not found'
@@ -83,7 +83,7 @@ def pod(status: dict[str, Any], **metadata: Any) -> dict[str, Any]:
 def test_what_holds_a_pod_up_is_told_with_what_to_do(
     status: dict[str, Any], reason: ConditionReason, words: str, advice: str
 ) -> None:
-    hold = read_hold(status)
+    hold = read_pod_problem(status)
     assert hold
     assert hold.reason == reason
     assert words in hold.message
@@ -91,7 +91,7 @@ def test_what_holds_a_pod_up_is_told_with_what_to_do(
 
 
 def test_same_trouble_has_the_same_words_however_the_kubelet_puts_it() -> None:
-    assert read_hold(waiting("ErrImagePull", PULL)) == read_hold(
+    assert read_pod_problem(waiting("ErrImagePull", PULL)) == read_pod_problem(
         waiting("ImagePullBackOff", f'Back-off pulling image "registry/x:1": ErrImagePull: {PULL}')
     )
 
@@ -107,16 +107,16 @@ def test_same_trouble_has_the_same_words_however_the_kubelet_puts_it() -> None:
     ids=["new", "its container is created", "another container", "held by its own gate"],
 )
 def test_pod_that_only_starts_is_not_held_up(status: dict[str, Any]) -> None:
-    assert read_hold(status) is None
+    assert read_pod_problem(status) is None
     found = read_pod(pod(status))
     assert found
-    assert found.alive
+    assert found.is_alive
 
 
 def test_pod_that_is_told_to_end_waits_for_nothing() -> None:
     found = read_pod(pod(waiting("ErrImagePull", PULL), deletionTimestamp="2026-03-01T12:00:00Z"))
     assert found
-    assert (found.hold, found.alive) == (None, False)
+    assert (found.problem, found.is_alive) == (None, False)
 
 
 def test_pod_of_somebody_else_is_left_out() -> None:
@@ -162,7 +162,7 @@ def test_container_that_must_start_before_the_trainer_is_named() -> None:
             **waiting("PodInitializing"),
             "initContainerStatuses": [{"name": "mesh-init", "state": state}],
         }
-        hold = read_hold(status)
+        hold = read_pod_problem(status)
         assert hold
         assert hold.reason == ConditionReason.CONTAINER_NOT_CREATED
         assert f"the container mesh-init waits ({reason}): {message}" in hold.message
@@ -195,7 +195,7 @@ def test_pod_that_failed_before_its_trainer_ran_says_why_and_counts_as_a_failed_
     found = read_pod(pod({"phase": "Failed", **status}))
     assert found
     assert found.attempt
-    why = cause(found.attempt)
+    why = explain_failed_attempt(found.attempt)
     assert why.reason == ConditionReason.JOB_FAILED
     assert f"failed before its trainer ran: {words}" in why.message
     assert "counts as no failed attempt" not in why.message
@@ -223,4 +223,4 @@ def test_containers_that_go_on_after_the_trainer_are_known(
     }
     found = read_pod(pod({"phase": phase, "containerStatuses": [*others, ended]}))
     assert found
-    assert found.others == left
+    assert found.running_containers == left

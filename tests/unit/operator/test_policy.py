@@ -11,10 +11,10 @@ from retraining_operator.api.job import read_job
 from retraining_operator.api.names import Task
 from retraining_operator.api.reasons import ConditionReason
 from retraining_operator.api.request import RetrainRequest, read_request
-from retraining_operator.api.status import unlaunched
+from retraining_operator.api.status import build_not_launched_status
 from retraining_operator.planning.finished import FinishedRun
 from retraining_operator.planning.plan import Plan, PlanInput, plan
-from retraining_operator.planning.snapshot import standing
+from retraining_operator.planning.snapshot import build_snapshot
 from retraining_operator.planning.steps import Launch, Replace, WriteStatus
 from retraining_operator.planning.trigger_policy import admit, admit_all
 from retraining_operator.settings import Triggers
@@ -70,7 +70,7 @@ def answer(
     running: int = 0,
     **triggers: Any,
 ) -> Any:
-    return admit(request, standing(Triggers(**triggers), now, [now] * running, past or []))
+    return admit(request, build_snapshot(Triggers(**triggers), now, [now] * running, past or []))
 
 
 def planned(
@@ -147,7 +147,7 @@ def test_replace_does_not_end_a_second_one_for_the_same_request(
 
 def test_replace_lets_only_the_newest_wait(request_named: Named, now: datetime) -> None:
     requests = [request_named(f"r{second}", second) for second in range(4)]
-    found = admit_all(requests, standing(Triggers(concurrency_policy="Replace"), now, [], []))
+    found = admit_all(requests, build_snapshot(Triggers(concurrency_policy="Replace"), now, [], []))
     kinds = [type(found[request.uid]) for request in requests]
     assert kinds == [Refuse, Refuse, Allow, Allow]
     assert "newer request r3 replaces it" in found["uid-of-r0"].message  # type: ignore[union-attr]
@@ -227,7 +227,7 @@ def test_breaker_lets_one_through_as_a_trial(
 ) -> None:
     past = [ended(40, failed=True), ended(35, failed=True)]
     requests = [request_named(f"r{second}", second) for second in range(3)]
-    found = admit_all(requests, standing(Triggers(breaker_failures=2), now, [], past))
+    found = admit_all(requests, build_snapshot(Triggers(breaker_failures=2), now, [], past))
     assert [type(found[request.uid]) for request in requests] == [Allow, Wait, Wait]
 
 
@@ -241,7 +241,9 @@ def test_breaker_closes_on_success(request_named: Named, now: datetime, ended: E
 
 def test_waiting_request_takes_later_ones_in(request_named: Named, now: datetime) -> None:
     requests = [request_named(f"r{second}", second) for second in range(4)]
-    found = admit_all(requests, standing(Triggers(max_concurrent=1, coalesce=True), now, [], []))
+    found = admit_all(
+        requests, build_snapshot(Triggers(max_concurrent=1, coalesce=True), now, [], [])
+    )
     assert found["uid-of-r0"] == Allow()
     assert isinstance(found["uid-of-r1"], Wait)
     assert found["uid-of-r2"] == Merge(requests[1])
@@ -250,7 +252,9 @@ def test_waiting_request_takes_later_ones_in(request_named: Named, now: datetime
 
 def test_request_for_something_else_is_not_merged(request_named: Named, now: datetime) -> None:
     requests = [request_named("a"), request_named("b", 1), request_named("c", 2, rows=1000)]
-    found = admit_all(requests, standing(Triggers(max_concurrent=1, coalesce=True), now, [], []))
+    found = admit_all(
+        requests, build_snapshot(Triggers(max_concurrent=1, coalesce=True), now, [], [])
+    )
     assert isinstance(found["uid-of-c"], Wait)
 
 
@@ -262,7 +266,7 @@ def test_suspended_request_takes_none_in_and_is_not_taken(
         request_named("a", 1),
         request_named("b", 2, suspend=True),
     ]
-    found = admit_all(requests, standing(Triggers(paused=True, coalesce=True), now, [], []))
+    found = admit_all(requests, build_snapshot(Triggers(paused=True, coalesce=True), now, [], []))
     assert {type(found[request.uid]) for request in requests} == {Wait}
 
 
@@ -295,7 +299,7 @@ def test_merged_triggers_are_counted_with_their_reasons(
 def test_merged_request_is_finished_and_says_where_it_went(
     request_named: Named, now: datetime
 ) -> None:
-    status = unlaunched(request_named("late"), Merge(request_named()), now)
+    status = build_not_launched_status(request_named("late"), Merge(request_named()), now)
     succeeded, promoted, _ = status["conditions"]
     assert (succeeded["status"], succeeded["reason"], promoted["status"]) == (
         "False",

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from retraining_operator.planning.finished import FinishedRun
-from retraining_operator.planning.retention import prunable
+from retraining_operator.planning.retention import select_prunable_runs
 from retraining_operator.settings import Retention, Triggers
 
 
@@ -45,7 +45,10 @@ def gone(
             if key not in {"max_count", "max_age_days"}
         }
     )
-    return [run.name for run in prunable(past, Retention(**settings), triggers, busy or set(), now)]
+    return [
+        run.name
+        for run in select_prunable_runs(past, Retention(**settings), triggers, busy or set(), now)
+    ]
 
 
 def test_none_go_within_both_limits(past: list[FinishedRun], now: datetime) -> None:

@@ -51,7 +51,7 @@ def view(request_body: Build, job_body: Build) -> ClusterCache:
 
 def test_each_try_of_the_same_refusal_has_the_same_words(view: ClusterCache) -> None:
     view.see_refusal(event())
-    held = job_of(view).held
+    held = job_of(view).waiting_for
     assert held
     assert held.reason == "PodRefused"
     assert 'pods "first-job-" is forbidden: exceeded quota: team' in held.message
@@ -68,13 +68,13 @@ def test_event_counts_whether_it_comes_before_or_after_its_job(
     view.see_request(request_body())
     for see in (0, 1) if event_first else (1, 0):
         view.see_job(job_body()) if see else view.see_refusal(event())
-    assert job_of(view).held
+    assert job_of(view).waiting_for
 
 
 def test_older_event_does_not_replace_a_newer_one(view: ClusterCache) -> None:
     view.see_refusal(event(note="Error creating: newer"))
     view.see_refusal(event(at="2026-03-01T11:01:00Z", note="Error creating: older"))
-    held = job_of(view).held
+    held = job_of(view).waiting_for
     assert held
     assert "newer" in held.message
 
@@ -82,13 +82,13 @@ def test_older_event_does_not_replace_a_newer_one(view: ClusterCache) -> None:
 def test_pod_that_is_there_ends_the_hold_and_a_later_refusal_begins_one(view: ClusterCache) -> None:
     view.see_refusal(event())
     view.see_pod(seen_pod("2026-03-01T11:02:30Z"))
-    assert job_of(view).held is None
+    assert job_of(view).waiting_for is None
     view.see_pod(
         seen_pod("2026-03-01T11:02:30Z", **FAILED)
     )  # its refusal of before is not news again
-    assert job_of(view).held is None
+    assert job_of(view).waiting_for is None
     view.see_refusal(event(at="2026-03-01T11:03:00Z"))
-    assert job_of(view).held
+    assert job_of(view).waiting_for
 
 
 def test_event_of_before_a_restart_says_nothing_about_a_job_that_runs(
@@ -98,7 +98,7 @@ def test_event_of_before_a_restart_says_nothing_about_a_job_that_runs(
     view.see_request(request_body())
     view.see_refusal(event())
     view.see_job(job_body(active=1))
-    assert job_of(view).held is None
+    assert job_of(view).waiting_for is None
 
 
 def test_finished_job_waits_for_nothing(request_body: Build, job_body: Build) -> None:
@@ -106,7 +106,7 @@ def test_finished_job_waits_for_nothing(request_body: Build, job_body: Build) ->
     view.see_request(request_body())
     view.see_refusal(event())
     view.see_job(job_body(end="Failed", reason="DeadlineExceeded"))
-    assert job_of(view).held is None
+    assert job_of(view).waiting_for is None
 
 
 def test_event_of_a_job_that_is_gone_is_forgotten(view: ClusterCache, job_body: Build) -> None:
@@ -130,4 +130,4 @@ def test_other_events_say_nothing(changes: dict[str, Any]) -> None:
 
 def test_event_without_a_time_or_a_note_is_read(view: ClusterCache) -> None:
     view.see_refusal(event(deprecatedLastTimestamp=None, note=None))
-    assert job_of(view).held
+    assert job_of(view).waiting_for

@@ -8,8 +8,12 @@ from retraining_job.contract import RUN_COLUMNS
 from retraining_operator.api.names import Task
 from retraining_operator.api.outcome import JobOutcome
 from retraining_operator.api.request import read_request
-from retraining_operator.api.status import decided, ended, finished
-from retraining_operator.audit.row import row_of
+from retraining_operator.api.status import (
+    build_applied_approval_status,
+    build_finished_status,
+    build_outcome_status,
+)
+from retraining_operator.audit.row import build_row
 from retraining_operator.contract import Preset, Result
 
 Build = Callable[..., dict[str, Any]]
@@ -17,16 +21,20 @@ Build = Callable[..., dict[str, Any]]
 
 def test_row_has_a_column_for_each_value(request_body: Build, now: datetime) -> None:
     request = read_request(request_body())
-    status = finished(request, JobOutcome("InvalidRequest", "spec.rows is wrong."), now)
-    row = row_of(request, status, Preset.RECOMMENDED, now)
+    status = build_finished_status(
+        request, JobOutcome("InvalidRequest", "spec.rows is wrong."), now
+    )
+    row = build_row(request, status, Preset.RECOMMENDED, now)
     columns = {column.name for column in RUN_COLUMNS}
     assert set(row) - columns == {"decided"}
 
 
 def test_failure_without_a_job_has_a_row_too(request_body: Build, now: datetime) -> None:
     request = read_request(request_body())
-    status = finished(request, JobOutcome("InvalidRequest", "spec.rows is wrong."), now)
-    row = row_of(request, status, Preset.RECOMMENDED, now)
+    status = build_finished_status(
+        request, JobOutcome("InvalidRequest", "spec.rows is wrong."), now
+    )
+    row = build_row(request, status, Preset.RECOMMENDED, now)
     assert (row["run_id"], row["request"]) == ("uid-of-first", "fraud/first")
     assert (row["verdict"], row["reason"], row["message"]) == (
         None,
@@ -42,9 +50,11 @@ def test_failure_without_a_job_has_a_row_too(request_body: Build, now: datetime)
 
 def test_row_is_the_same_whenever_it_is_read(request_body: Build, now: datetime) -> None:
     request = read_request(request_body(spec={"preset": "reference"}))
-    status = finished(request, JobOutcome("JobDeleted", "Gone."), now) | {"logTail": "The end."}
-    first = row_of(request, status, Preset.RECOMMENDED, now)
-    later = row_of(
+    status = build_finished_status(request, JobOutcome("JobDeleted", "Gone."), now) | {
+        "logTail": "The end."
+    }
+    first = build_row(request, status, Preset.RECOMMENDED, now)
+    later = build_row(
         read_request(request_body(spec={"preset": "reference"}, status=status)),
         {},
         Preset.RECOMMENDED,
@@ -64,26 +74,29 @@ def test_decision_that_failed_leaves_the_verdict(request_body: Build, now: datet
         started_at=now,
         finished_at=now,
     )
-    status = ended(
+    status = build_outcome_status(
         read_request(request_body()), Task.TRAIN, JobOutcome("Promoted", "Better.", result), now
     )
-    judged = row_of(read_request(request_body()), status, Preset.RECOMMENDED, now)
+    judged = build_row(read_request(request_body()), status, Preset.RECOMMENDED, now)
     assert (judged["verdict"], judged["withheld"], judged["decided"]) == (
         "Promoted",
         "AwaitingDecision",
         False,
     )
-    request = read_request(request_body(status=status | {"decisionJobName": "first-decision"}))
-    failed = row_of(
+    request = read_request(request_body(status=status | {"approvalJobName": "first-decision"}))
+    failed = build_row(
         request,
-        decided(request, JobOutcome("OutOfMemory", "Too large."), now),
+        build_applied_approval_status(request, JobOutcome("OutOfMemory", "Too large."), now),
         Preset.RECOMMENDED,
         now,
     )
     assert (failed["verdict"], failed["withheld"], failed["decided"]) == ("Promoted", None, True)
     assert failed["reason"] == "OutOfMemory"
     assert failed["message"].startswith("Too large.")
-    unknown = row_of(
-        request, decided(request, JobOutcome("JobDeleted", "Gone."), now), Preset.RECOMMENDED, now
+    unknown = build_row(
+        request,
+        build_applied_approval_status(request, JobOutcome("JobDeleted", "Gone."), now),
+        Preset.RECOMMENDED,
+        now,
     )
     assert unknown["decided"] is False

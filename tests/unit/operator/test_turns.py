@@ -7,13 +7,18 @@ from typing import Any
 
 import pytest
 
-from retraining_operator.api.conditions import Status, Values, news
+from retraining_operator.api.conditions import Status, Values, select_reportable_conditions
 from retraining_operator.api.job import read_job
 from retraining_operator.api.names import Task
 from retraining_operator.api.outcome import JobOutcome
-from retraining_operator.api.pod import HOLDS, PodProblem
+from retraining_operator.api.pod import WAITING_REASONS, PodProblem
 from retraining_operator.api.request import read_request
-from retraining_operator.api.status import finished, held, launched, recorded
+from retraining_operator.api.status import (
+    build_finished_status,
+    build_launched_status,
+    read_waiting_for,
+    set_recorded_condition,
+)
 from retraining_operator.kube.event_recorder import build_event
 
 Build = Callable[..., dict[str, Any]]
@@ -39,7 +44,7 @@ def turn(request_body: Build, job_body: Build, now: datetime) -> Turn:
         body["spec"]["backoffLimit"] = retries
         job = read_job(body)
         assert job
-        return launched(
+        return build_launched_status(
             read_request(request_body(status=before)), replace(job, **(told or {})), now
         )
 
@@ -52,27 +57,27 @@ def stands(status: Status) -> tuple[str, str]:
 
 
 def test_job_whose_pod_waits_does_not_run(turn: Turn) -> None:
-    reason, message = stands(turn(active=1, told={"held": HOLD}))
+    reason, message = stands(turn(active=1, told={"waiting_for": HOLD}))
     assert reason == "ImagePullFailed"
     assert message.startswith(HOLD.message)
     assert "goes on by itself" in message
 
 
 def test_job_whose_pod_waits_no_longer_runs(turn: Turn) -> None:
-    waits = turn(active=1, told={"held": HOLD})
-    assert stands(turn(waits, active=1, told={"starting": True}))[0] == "JobCreated"
-    assert stands(turn(waits, active=1, ready=1, told={"starting": True}))[0] == "Running"
+    waits = turn(active=1, told={"waiting_for": HOLD})
+    assert stands(turn(waits, active=1, told={"is_starting": True}))[0] == "JobCreated"
+    assert stands(turn(waits, active=1, ready=1, told={"is_starting": True}))[0] == "Running"
 
 
 def test_what_a_pod_waited_for_is_kept_while_it_is_ended(turn: Turn, request_body: Build) -> None:
-    waits = turn(active=1, told={"held": HOLD})
+    waits = turn(active=1, told={"waiting_for": HOLD})
     ends = turn(waits, active=0)
     assert stands(ends) == stands(waits)
-    assert held(read_request(request_body(status=ends)), Task.TRAIN) == HOLD
+    assert read_waiting_for(read_request(request_body(status=ends)), Task.TRAIN) == HOLD
 
 
 def test_next_attempt_is_told_with_what_ended_the_one_before(turn: Turn) -> None:
-    setback = {"setback": PodProblem("OutOfMemory", "It used more memory than its limit.")}
+    setback = {"last_failure": PodProblem("OutOfMemory", "It used more memory than its limit.")}
     again = turn(turn(active=1, ready=1), failed=1, told=setback)
     assert stands(again) == (
         "Retrying",
@@ -86,7 +91,7 @@ def test_next_attempt_is_told_with_what_ended_the_one_before(turn: Turn) -> None
 
 
 def test_eviction_counts_as_no_attempt(turn: Turn) -> None:
-    taken = {"setback": PodProblem("Evicted", "Kubernetes took the pod away.")}
+    taken = {"last_failure": PodProblem("Evicted", "Kubernetes took the pod away.")}
     assert stands(turn(turn(active=1, ready=1), told=taken)) == (
         "Retrying",
         "Kubernetes took the pod away. Another pod follows.",
@@ -99,23 +104,26 @@ def test_eviction_counts_as_no_attempt(turn: Turn) -> None:
     ids=["not counted yet", "the last attempt", "it has succeeded", "it will not be tried again"],
 )
 def test_no_attempt_is_announced_that_may_not_come(turn: Turn, of: dict[str, Any]) -> None:
-    told = {"setback": PodProblem("BadData", "No events."), "failing": of.pop("failing", False)}
+    told = {
+        "last_failure": PodProblem("BadData", "No events."),
+        "is_failing": of.pop("failing", False),
+    }
     runs = turn(active=1, ready=1)
     assert stands(turn(runs, told=told, **of)) == stands(runs)
 
 
 def test_trouble_that_is_worded_anew_is_told_once(turn: Turn, request_body: Build) -> None:
-    first = turn(active=1, told={"held": HOLD})
+    first = turn(active=1, told={"waiting_for": HOLD})
     again = turn(
-        first, active=1, told={"held": replace(HOLD, message="Not found, in other words.")}
+        first, active=1, told={"waiting_for": replace(HOLD, message="Not found, in other words.")}
     )
-    assert [each["reason"] for each in news(read_request(request_body()), first)] == [
-        "ImagePullFailed"
-    ]
-    assert news(read_request(request_body(status=first)), again) == []
+    assert [
+        each["reason"] for each in select_reportable_conditions(read_request(request_body()), first)
+    ] == ["ImagePullFailed"]
+    assert select_reportable_conditions(read_request(request_body(status=first)), again) == []
 
 
-@pytest.mark.parametrize("reason", sorted(HOLDS))
+@pytest.mark.parametrize("reason", sorted(WAITING_REASONS))
 def test_pod_that_waits_for_a_person_is_a_warning(
     request_body: Build, now: datetime, reason: str
 ) -> None:
@@ -132,10 +140,13 @@ def ended(
     request_body: Build, now: datetime, before: Status | None, answer: Values
 ) -> tuple[list[str], Status]:
     request = read_request(request_body(status=before))
-    status = recorded(
-        request, before or finished(request, JobOutcome("JobFailed", "x"), now), answer, now
+    status = set_recorded_condition(
+        request,
+        before or build_finished_status(request, JobOutcome("JobFailed", "x"), now),
+        answer,
+        now,
     )
-    return [each["reason"] for each in news(request, status)], status
+    return [each["reason"] for each in select_reportable_conditions(request, status)], status
 
 
 def test_record_goes_without_saying_unless_it_comes_late(

@@ -51,8 +51,8 @@ def test_job_is_known_to_wait_for_what_its_pod_waits_for(
     for see in [view.see_job, view.see_pod] if job_first else [view.see_pod, view.see_job]:
         see(job_body() if see == view.see_job else seen_pod(**HELD))
     [job] = view.jobs[Task.TRAIN].values()
-    assert job.held
-    assert job.held.reason == "ImagePullFailed"
+    assert job.waiting_for
+    assert job.waiting_for.reason == "ImagePullFailed"
 
 
 @pytest.mark.parametrize("end", ["starts", "goes"])
@@ -67,7 +67,7 @@ def test_pod_that_waits_no_longer_is_news(request_body: Build, job_body: Build, 
     else:
         view.see_pod(seen_pod(**HELD), gone=True)
     [job] = view.jobs[Task.TRAIN].values()
-    assert (job.held, job.starting) == (None, end == "starts")
+    assert (job.waiting_for, job.is_starting) == (None, end == "starts")
     assert view.changed.is_set()
 
 
