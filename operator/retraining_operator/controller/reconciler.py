@@ -277,7 +277,7 @@ class Reconciler:
 
 def only_tells(step: Step) -> bool:
     """Tell whether a step changes nothing but what is said of a request that goes on."""
-    return isinstance(step, WriteStatus) and not step.final
+    return isinstance(step, WriteStatus) and not step.is_final
 
 
 async def keep_resyncing(reconciler: Reconciler, every_seconds: float = RESYNC_SECONDS) -> None:
