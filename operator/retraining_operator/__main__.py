@@ -27,7 +27,8 @@ from retraining_operator.fault_injection import FaultInjection
 from retraining_operator.intake import replay_command
 from retraining_operator.intake.intake import Intake
 from retraining_operator.kafka.consumer import Consumer
-from retraining_operator.kube.client import NoClusterAccessError, connect
+from retraining_operator.kube.connection import connect
+from retraining_operator.kube.errors import NoClusterAccessError
 from retraining_operator.kube.event_recorder import EventRecorder
 from retraining_operator.leader.lease import Elector, identify
 from retraining_operator.observability import logs

@@ -44,17 +44,16 @@ from retraining_operator.audit.writer import AuditWriter
 from retraining_operator.contract import Withheld
 from retraining_operator.controller.backoff import REFUSED_SECONDS
 from retraining_operator.fault_injection import FaultInjection, Point
-from retraining_operator.kube.client import (
-    JOBS,
-    LAUNCH_TIMEOUT_SECONDS,
+from retraining_operator.kube.client import LAUNCH_TIMEOUT_SECONDS, KubeClient
+from retraining_operator.kube.errors import (
     AlreadyExistsError,
     ConflictError,
-    KubeClient,
     KubeError,
     NotFoundError,
     RequestRefusedError,
 )
 from retraining_operator.kube.event_recorder import EventRecorder
+from retraining_operator.kube.resources import JOBS
 from retraining_operator.observability.metrics import Metrics
 from retraining_operator.planning.finished import FinishedRun, parse_time
 from retraining_operator.planning.steps import (
@@ -187,7 +186,7 @@ class Executor:
                 self._fault_injection.at(Point.OUTCOME_STORED)
                 succeeded = job.end == "Complete" or job.is_ended_by_operator
                 seconds = self._settings.job.ttl_seconds(succeeded=succeeded)
-                self._cache.see_job(await self._cluster.arm_ttl(job.name, seconds))
+                self._cache.see_job(await self._cluster.set_job_ttl(job.name, seconds))
 
     async def prune(self, chosen: Iterable[FinishedRun]) -> None:
         """Delete finished requests; what cannot be deleted now is chosen again."""
@@ -432,7 +431,7 @@ class Executor:
             await self._cluster.patch_status(request.name, request.resource_version, status)
         )
         logger.warning("%s: %s", request.key, message)
-        await self._event_recorder.tell(
+        await self._event_recorder.record(
             request,
             {"status": "True", "reason": ConditionReason.DECISION_IGNORED, "message": message},
         )
@@ -458,10 +457,12 @@ class Executor:
             self._metrics.count_failed_run(succeeded["reason"])
         for condition in select_reportable_conditions(request, status):
             logger.info("%s: %s. %s", request.key, condition["reason"], condition["message"])
-            await self._event_recorder.tell(request, condition)
+            await self._event_recorder.record(request, condition)
         return read_request(body)
 
 
 def refusal_of(error: KubeError) -> str:
     """Build the message of a Job that the API server did not create."""
-    return format_error(classify(error.answer), error.said) if error.answer else str(error)
+    return (
+        format_error(classify(error.answer), error.server_message) if error.answer else str(error)
+    )

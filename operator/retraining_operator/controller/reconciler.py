@@ -18,11 +18,11 @@ from retraining_operator.api.reasons import ConditionReason
 from retraining_operator.api.request import Manifest
 from retraining_operator.controller.backoff import REFUSED_SECONDS, Backoff
 from retraining_operator.controller.executor import Executor, RetryLaterError
-from retraining_operator.kube.client import (
+from retraining_operator.kube.client import KubeClient
+from retraining_operator.kube.errors import (
     ApiServerUnavailableError,
     ConflictError,
     ForbiddenError,
-    KubeClient,
     KubeError,
     NotFoundError,
 )

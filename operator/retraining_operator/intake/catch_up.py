@@ -12,7 +12,9 @@ import logging
 from collections.abc import AsyncIterator
 
 from retraining_operator.api.request import Manifest
-from retraining_operator.kube.client import REQUESTS, ExpiredError, KubeClient, KubeError
+from retraining_operator.kube.client import KubeClient
+from retraining_operator.kube.errors import ExpiredError, KubeError
+from retraining_operator.kube.resources import REQUESTS
 from retraining_operator.watch.requested_positions import RequestedPositions
 
 logger = logging.getLogger(__name__)

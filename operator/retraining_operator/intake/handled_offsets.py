@@ -23,12 +23,9 @@ from retraining_operator.api.names import (
 from retraining_operator.api.trigger import KafkaPosition
 from retraining_operator.kafka.progress import PartitionOffsets
 from retraining_operator.kafka.start_position import Former
-from retraining_operator.kube.client import (
-    AlreadyExistsError,
-    ConflictError,
-    KubeClient,
-    NotFoundError,
-)
+from retraining_operator.kube.client import KubeClient
+from retraining_operator.kube.errors import AlreadyExistsError, ConflictError, NotFoundError
+from retraining_operator.kube.resources import CONFIG_MAPS
 
 UNKNOWN = -1
 
@@ -214,14 +211,14 @@ class HandledOffsets:
             self._manifest = await (
                 self._cluster.replace_config_map(manifest)
                 if "resourceVersion" in manifest["metadata"]
-                else self._cluster.create_config_map(manifest)
+                else self._cluster.create(CONFIG_MAPS, manifest)
             )
         except AlreadyExistsError as error:
             raise ConflictError(error.status, str(error)) from error
 
     async def _reload(self) -> None:
         try:
-            self._manifest = await self._cluster.read_config_map(self._name)
+            self._manifest = await self._cluster.read(CONFIG_MAPS, self._name)
         except NotFoundError:
             self._manifest = empty_ledger(self._name, self._cluster.namespace)
         found = [read_entry(line) for line in (self._manifest.get("data") or {}).values()]

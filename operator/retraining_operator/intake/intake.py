@@ -25,16 +25,16 @@ from retraining_operator.intake.record_parser import format_position, get_positi
 from retraining_operator.kafka.batches.item import Item, UndecodableBatch
 from retraining_operator.kafka.dead_letters import DeadLetters
 from retraining_operator.kafka.progress import PartitionProgress
-from retraining_operator.kube.client import (
-    REQUESTS,
+from retraining_operator.kube.client import KubeClient
+from retraining_operator.kube.errors import (
     AlreadyExistsError,
     ApiServerUnavailableError,
     ForbiddenError,
-    KubeClient,
     KubeError,
     NotFoundError,
     RequestRefusedError,
 )
+from retraining_operator.kube.resources import REQUESTS
 from retraining_operator.observability.gauges import IntakeState
 from retraining_operator.observability.metrics import ACCEPTED, DUPLICATE, SKIPPED, Metrics
 from retraining_operator.priority import WritePriority

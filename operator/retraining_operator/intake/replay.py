@@ -21,15 +21,15 @@ from retraining_operator.intake.replay_options import ReplayError
 from retraining_operator.kafka.batches.item import Item
 from retraining_operator.kafka.record_selection import RecordSelection, TopicReadError
 from retraining_operator.kafka.topic_reader import TopicReader
-from retraining_operator.kube.client import (
-    REQUESTS,
+from retraining_operator.kube.client import KubeClient
+from retraining_operator.kube.errors import (
     AlreadyExistsError,
     ForbiddenError,
-    KubeClient,
     KubeError,
     NotFoundError,
     RequestRefusedError,
 )
+from retraining_operator.kube.resources import REQUESTS
 
 PARALLEL_RECORDS = 8
 

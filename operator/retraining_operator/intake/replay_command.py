@@ -16,7 +16,8 @@ from retraining_operator.intake.replay_options import (
     read_selection,
 )
 from retraining_operator.kafka.topic_reader import TopicReader
-from retraining_operator.kube.client import NoClusterAccessError, connect
+from retraining_operator.kube.connection import connect
+from retraining_operator.kube.errors import NoClusterAccessError
 from retraining_operator.settings import Settings
 
 

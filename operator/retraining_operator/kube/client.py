@@ -1,317 +1,147 @@
-"""The API server, and the only place that sees its client's errors. Every call is bounded in time.
+"""The calls to the API server that this operator makes, in its one namespace.
 
-A call that timed out may still have worked: callers repeat it and take "already exists" for what it
-    is. The official client logs in, connects and sends; paths are built here and objects stay plain
-    JSON, because its class for the core group alone takes a second to import.
+A call that timed out may still have succeeded. Callers repeat it and treat "already exists" as
+success. Objects are plain JSON.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
-from contextlib import aclosing, asynccontextmanager
-from dataclasses import dataclass
-from typing import Any, NamedTuple, cast
-from urllib.parse import urlsplit
-from urllib.request import getproxies, proxy_bypass
-
-import aiohttp
-from kubernetes.aio.client.api_client import ApiClient
-from kubernetes.aio.client.configuration import Configuration
-from kubernetes.aio.config.config_exception import ConfigException
-from kubernetes.aio.config.incluster_config import load_incluster_config
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import AbstractAsyncContextManager
+from typing import cast
 
 from retraining_operator.api import names
-from retraining_operator.api.kubernetes_errors import CLIENT_TIMEOUT, Answer, read_answer
-from retraining_operator.api.pod import FAILED_CREATE
 from retraining_operator.api.request import Manifest
+from retraining_operator.kube.resources import (
+    CONFIG_MAPS,
+    EVENTS,
+    JOBS,
+    MANAGED_SELECTOR,
+    PODS,
+    REFUSAL_SELECTOR,
+    REQUESTS,
+    Listing,
+    ResourceKind,
+)
+from retraining_operator.kube.transport import CALL_TIMEOUT_SECONDS, Transport
 
-CALL_TIMEOUT_SECONDS = 10
 LAUNCH_TIMEOUT_SECONDS = 35
-"""Of the creation of a Job: an admission webhook may take 30 s to answer, or to be given up by the API server."""
+"""Time limit of creating a Job. An admission webhook may take 30 s until the API server gives up."""
 LOG_TIMEOUT_SECONDS = 5
-"""A log comes from the pod's node, which may be away while the API server is not; nobody waits long for it."""
+"""Time limit of reading a log, which comes from the pod's node. The node may be unreachable."""
 LOG_LIMIT_BYTES = 1_048_576
-"""The API server counts from the beginning of the lines asked for; longer ones than that are not our trainer's."""
-CONNECTIONS = 32
-"""Enough for a burst's parallel writes; the client's own default would open one for each core."""
+"""Maximum size of a log. The API server counts from the beginning of the requested lines."""
 PAGE_OBJECTS = 100
-"""How many objects a list takes at a time; a finished request is some 30 kB once it is read."""
+"""Objects per page of a list. A finished request takes about 30 kB once it is parsed."""
 MERGE_PATCH = "application/merge-patch+json"
-REFUSALS = {400, 403, 404, 405, 409, 413, 415, 422}
-"""Answers that mean the request itself; after every other one the same call may succeed later.
-
-410 is none of them: a list took so long that the API server has forgotten its beginning.
-"""
-GONE = 410
-
-
-class KubeError(Exception):
-    """The API server did not do what was asked."""
-
-    answer: Answer | None = None
-    """What it answered, or that it did not answer in time; None if it could not be reached."""
-
-    @property
-    def said(self) -> str:
-        """The API server's own sentence, as far as there is one."""
-        return self._said or str(self)
-
-    _said: str = ""
-
-
-class ApiServerUnavailableError(KubeError):
-    """It did not answer, or could not serve; the same call may succeed later."""
-
-
-class NoClusterAccessError(KubeError):
-    """It is not known where it is, or as whom to speak to it."""
-
-
-class RequestRefusedError(KubeError):
-    """It answered no."""
-
-    def __init__(self, status: int, message: str) -> None:
-        super().__init__(message)
-        self.status = status
-
-
-class AlreadyExistsError(RequestRefusedError):
-    """An object of that name exists."""
-
-
-class ConflictError(RequestRefusedError):
-    """The object has changed since it was read."""
-
-
-class NotFoundError(RequestRefusedError):
-    """The object, or its whole kind, is not there."""
-
-
-class ForbiddenError(RequestRefusedError):
-    """The service account may not do that, or a quota is used up."""
-
-
-class ExpiredError(KubeError):
-    """The API server does not know any more what has changed since that version."""
-
-
-def unanswered(error: Exception) -> ApiServerUnavailableError:
-    """Build the error for a call that has got no answer."""
-    away = ApiServerUnavailableError(
-        f"The API server did not answer: {type(error).__name__} {error}".strip()
-    )
-    if isinstance(error, TimeoutError) and not isinstance(error, aiohttp.ConnectionTimeoutError):
-        away.answer = Answer(0, CLIENT_TIMEOUT)
-    return away
-
-
-def read_error(status: int, body: str) -> KubeError:
-    """Read an error answer: its HTTP status and its body, a Status object."""
-    try:
-        content = json.loads(body)
-        message, answer = str(content.get("message", body)), read_answer(status, content)
-    except (ValueError, AttributeError):
-        message, answer = body, Answer(status)
-    error = kind_of(status, message, answer.reason)
-    error.answer, error._said = answer, message
-    return error
-
-
-def kind_of(status: int, message: str, reason: str) -> KubeError:
-    """Build the error of an answer."""
-    if status not in REFUSALS:
-        return ApiServerUnavailableError(f"The API server answered {status}: {message}")
-    if status == 409:
-        return (AlreadyExistsError if reason == "AlreadyExists" else ConflictError)(status, message)
-    return {403: ForbiddenError, 404: NotFoundError}.get(status, RequestRefusedError)(
-        status, message
-    )
-
-
-class ResourceKind(NamedTuple):
-    """A kind of objects, as the API server's paths name it."""
-
-    group: str
-    """Empty for the core group."""
-    version: str
-    plural: str
-
-    def path(self, namespace: str, name: str = "", part: str = "") -> str:
-        """Build the path of the kind's objects in a namespace, of one of them, or of a part of one."""
-        root = f"/apis/{self.group}" if self.group else "/api"
-        words = [root, self.version, "namespaces", namespace, self.plural, name, part]
-        return "/".join(word for word in words if word)
-
-
-REQUESTS = ResourceKind(names.GROUP, names.VERSION, names.PLURAL)
-JOBS = ResourceKind("batch", "v1", names.JOBS)
-EVENTS = ResourceKind("events.k8s.io", "v1", "events")
-LEASES = ResourceKind("coordination.k8s.io", "v1", "leases")
-PODS = ResourceKind("", "v1", names.PODS)
-CONFIG_MAPS = ResourceKind("", "v1", "configmaps")
-REFUSAL_EVENTS = f"reason={FAILED_CREATE},regarding.kind=Job"
-"""Selects the Events that say that the pod of a Job was refused."""
-MINE = f"{names.LABEL_MANAGED_BY}={names.MANAGED_BY}"
-
-
-@dataclass(frozen=True)
-class Listing:
-    """All objects of a kind at one moment."""
-
-    items: list[Manifest]
-    resource_version: int
-
-    def __iter__(self) -> Iterator[Manifest]:
-        return iter(self.items)
-
-    def __len__(self) -> int:
-        return len(self.items)
 
 
 class KubeClient:
-    """The calls that this operator makes, in its one namespace. Objects come and go as plain JSON.
+    """Typed calls to the API server.
 
     Args:
-        api: the official client.
-        namespace: of all objects.
+        transport: Sends the HTTP requests.
+        namespace: The namespace of all objects.
     """
 
-    def __init__(self, api: ApiClient, namespace: str) -> None:
+    def __init__(self, transport: Transport, namespace: str) -> None:
+        self.transport = transport
         self.namespace = namespace
-        self.api = api
-
-    async def _send(  # noqa: PLR0913  # what an HTTP request consists of
-        self,
-        method: str,
-        path: str,
-        body: Mapping[str, Any] | None = None,
-        *,
-        query: Mapping[str, str] | None = None,
-        content_type: str = "application/json",
-        seconds: float = CALL_TIMEOUT_SECONDS,
-    ) -> aiohttp.ClientResponse:
-        """Send one request and return the answer, whose body is still to be read.
-
-        Args:
-            method: the HTTP method.
-            path: as `Kind.path` builds it.
-            body: sent as JSON.
-            query: the query's parameters.
-            content_type: of the body.
-            seconds: how long the whole call may take, the reading of the answer included.
-        """
-        request = await self.api.param_serialize(
-            method,
-            path,
-            query_params=list((query or {}).items()),
-            header_params={"Accept": "application/json", "Content-Type": content_type},
-            body=body,
-            auth_settings=["BearerToken"],
-        )
-        answer = await self.api.call_api(*request, _request_timeout=seconds, _preload_content=False)
-        return cast("aiohttp.ClientResponse", answer.response)
-
-    async def _call(
-        self, method: str, path: str, body: Mapping[str, Any] | None = None, **options: Any
-    ) -> bytes:
-        """Send one request and return the answer's body. The arguments are those of `_send`.
-
-        Raises:
-            KubeError: the API server did not answer, or answered with an error.
-        """
-        try:
-            async with await self._send(method, path, body, **options) as answer:
-                content = await answer.read()
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise unanswered(error) from error
-        if answer.status >= 300:
-            raise read_error(answer.status, content.decode(errors="replace"))
-        return content
-
-    async def _object(
-        self, method: str, path: str, body: Manifest | None = None, **options: Any
-    ) -> Manifest:
-        return read_object(await self._call(method, path, body, **options))
 
     def list_requests(self) -> AsyncIterator[Listing]:
-        """List all RetrainRequests, page by page: thousands of them at once would take hundreds of MiB."""
-        return self._pages(REQUESTS, "")
+        """List all RetrainRequests, page by page, because thousands at once take hundreds of MiB."""
+        return self._list_pages(REQUESTS, "")
 
     async def list_jobs(self) -> Listing:
-        """List the Jobs that this operator has made."""
-        pages = [page async for page in self._pages(JOBS, MINE)]
-        return Listing([body for page in pages for body in page], pages[-1].resource_version)
+        """List the Jobs that this operator has created."""
+        items: list[Manifest] = []
+        resource_version = 0
+        async for page in self._list_pages(JOBS, MANAGED_SELECTOR):
+            items.extend(page)
+            resource_version = page.resource_version
+        return Listing(items, resource_version)
 
     async def list_refusals(self) -> list[Manifest]:
-        """List the Events that say that the pod of a Job was refused."""
-        answer = await self._object(
-            "GET", EVENTS.path(self.namespace), query={"fieldSelector": REFUSAL_EVENTS}
-        )
+        """List the Events that report that a Job's pod was rejected."""
+        return await self._list(EVENTS, {"fieldSelector": REFUSAL_SELECTOR})
+
+    async def list_pods(self, request_uid: str | None = None) -> list[Manifest]:
+        """List the pods of one RetrainRequest by its uid, or of all."""
+        selector = f"{names.LABEL_REQUEST_UID}={request_uid}" if request_uid else MANAGED_SELECTOR
+        return await self._list(PODS, {"labelSelector": selector})
+
+    async def find_pod(self, name: str, seconds: float = CALL_TIMEOUT_SECONDS) -> Manifest | None:
+        """Find a pod by its name. Needs only the right to list pods.
+
+        Args:
+            name: The pod's name.
+            seconds: Time limit of the call.
+
+        Returns:
+            The pod, or None if there is none.
+        """
+        pods = await self._list(PODS, {"fieldSelector": f"metadata.name={name}"}, seconds)
+        return next(iter(pods), None)
+
+    async def _list(
+        self, kind: ResourceKind, query: Mapping[str, str], seconds: float = CALL_TIMEOUT_SECONDS
+    ) -> list[Manifest]:
+        path = kind.path(self.namespace)
+        answer = await self.transport.request_object("GET", path, query=query, seconds=seconds)
         return cast("list[Manifest]", answer["items"])
 
-    @asynccontextmanager
-    async def watch(
+    async def _list_pages(self, kind: ResourceKind, selector: str) -> AsyncIterator[Listing]:
+        query = {"labelSelector": selector} if selector else {}
+        query["limit"] = str(PAGE_OBJECTS)
+        path = kind.path(self.namespace)
+        while True:
+            answer = await self.transport.request_object("GET", path, query=query)
+            yield Listing(answer["items"], int(answer["metadata"]["resourceVersion"]))
+            query["continue"] = answer["metadata"].get("continue", "")
+            if not query["continue"]:
+                return
+
+    def watch(
         self, kind: ResourceKind, resource_version: int, seconds: int
-    ) -> AsyncIterator[AsyncGenerator[Manifest, None]]:
+    ) -> AbstractAsyncContextManager[AsyncGenerator[Manifest, None]]:
         """Watch what has changed since a version, and what changes within some seconds.
 
         Args:
-            kind: the objects' kind.
-            resource_version: what has changed since then comes first, and at once.
-            seconds: when the API server ends the watch.
+            kind: The objects' kind.
+            resource_version: Changes since then come first, and at once.
+            seconds: When the API server ends the watch.
 
-        Yields:
-            Events with `type` and `object`, as the API server sends them; it has accepted the
-            watch.
-
-        Raises:
-            ExpiredError: the version is too old.
-            KubeError: the API server did not answer, or the watch broke.
+        Returns:
+            A context manager. It yields events with `type` and `object` once the API server has
+            accepted the watch. It raises `ExpiredError` if the version is too old, and another
+            `KubeError` if the API server did not answer or the watch broke.
         """
         query = {
             "watch": "true",
             "resourceVersion": str(resource_version),
             "timeoutSeconds": str(seconds),
         }
-        limit = seconds + CALL_TIMEOUT_SECONDS
-        try:
-            async with await self._send(
-                "GET", kind.path(self.namespace), query=query, seconds=limit
-            ) as answer:
-                if answer.status >= 300:
-                    raise read_watch_error(
-                        answer.status, (await answer.read()).decode(errors="replace")
-                    )
-                async with aclosing(read_events(answer)) as events:
-                    yield events
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise unanswered(error) from error
-
-    async def _pages(self, kind: ResourceKind, selector: str) -> AsyncIterator[Listing]:
-        query = {"labelSelector": selector} if selector else {}
-        query["limit"] = str(PAGE_OBJECTS)
-        while True:
-            answer = await self._object("GET", kind.path(self.namespace), query=query)
-            yield Listing(answer["items"], int(answer["metadata"]["resourceVersion"]))
-            query["continue"] = answer["metadata"].get("continue", "")
-            if not query["continue"]:
-                return
+        path = kind.path(self.namespace)
+        return self.transport.watch(path, query, seconds + CALL_TIMEOUT_SECONDS)
 
     async def create(
         self, kind: ResourceKind, manifest: Manifest, seconds: float = CALL_TIMEOUT_SECONDS
     ) -> Manifest:
-        """Create an object and return it as the API server stored it.
+        """Create an object.
 
         Args:
-            kind: the object's kind.
-            manifest: the object.
-            seconds: how long the call may take.
+            kind: The object's kind.
+            manifest: The object.
+            seconds: Time limit of the call.
+
+        Returns:
+            The object as the API server has stored it.
 
         Raises:
-            AlreadyExistsError: where the name is taken, perhaps by an earlier try of this very call.
+            AlreadyExistsError: If the name is taken, perhaps by an earlier try of this call.
         """
-        return await self._object("POST", kind.path(self.namespace), manifest, seconds=seconds)
+        path = kind.path(self.namespace)
+        return await self.transport.request_object("POST", path, manifest, seconds=seconds)
 
     async def read(
         self, kind: ResourceKind, name: str, seconds: float = CALL_TIMEOUT_SECONDS
@@ -319,150 +149,143 @@ class KubeClient:
         """Read one object.
 
         Args:
-            kind: the object's kind.
-            name: the object's name.
-            seconds: how long the call may take.
+            kind: The object's kind.
+            name: The object's name.
+            seconds: Time limit of the call.
+
+        Returns:
+            The object.
 
         Raises:
-            Gone: where it is not there.
+            NotFoundError: If it does not exist.
         """
-        return await self._object("GET", kind.path(self.namespace, name), seconds=seconds)
+        path = kind.path(self.namespace, name)
+        return await self.transport.request_object("GET", path, seconds=seconds)
 
     async def patch(
         self, kind: ResourceKind, name: str, change: Manifest, seconds: float = CALL_TIMEOUT_SECONDS
     ) -> Manifest:
-        """Change an object by a merge patch and return it.
+        """Change an object by a merge patch.
 
         Args:
-            kind: the object's kind.
-            name: the object's name.
-            change: the patch.
-            seconds: how long the call may take.
+            kind: The object's kind.
+            name: The object's name.
+            change: The patch.
+            seconds: Time limit of the call.
+
+        Returns:
+            The object as the API server has stored it.
 
         Raises:
-            ConflictError: where the change names a resource version that the object is not at any more.
-            Gone: where it is not there.
+            ConflictError: If the patch names a resource version that is no longer the current one.
+            NotFoundError: If the object does not exist.
         """
-        path = kind.path(self.namespace, name)
-        return await self._object("PATCH", path, change, content_type=MERGE_PATCH, seconds=seconds)
+        return await self._merge(kind.path(self.namespace, name), change, seconds)
 
     async def patch_status(
-        self, name: str, resource_version: int, status: Mapping[str, Any]
+        self, name: str, resource_version: int, status: Mapping[str, object]
     ) -> Manifest:
-        """Write a RetrainRequest's status and return the object.
+        """Write a RetrainRequest's status.
 
         Args:
-            name: the object's name.
-            resource_version: the version that the change is made to.
-            status: the fields that change.
+            name: The object's name.
+            resource_version: The version that the change is based on.
+            status: The fields that change.
+
+        Returns:
+            The object as the API server has stored it.
 
         Raises:
-            ConflictError: where the object is not at that resource version any more.
+            ConflictError: If that resource version is no longer the current one.
         """
         change = {"metadata": {"resourceVersion": str(resource_version)}, "status": dict(status)}
-        path = REQUESTS.path(self.namespace, name, "status")
-        return await self._object("PATCH", path, change, content_type=MERGE_PATCH)
+        return await self._merge(REQUESTS.path(self.namespace, name, "status"), change)
 
-    async def arm_ttl(self, job: str, seconds: int) -> Manifest:
-        """Let Kubernetes delete a finished Job after some seconds."""
+    async def _merge(
+        self, path: str, change: Manifest, seconds: float = CALL_TIMEOUT_SECONDS
+    ) -> Manifest:
+        return await self.transport.request_object(
+            "PATCH", path, change, content_type=MERGE_PATCH, seconds=seconds
+        )
+
+    async def set_job_ttl(self, job: str, seconds: int) -> Manifest:
+        """Set after how long Kubernetes deletes a finished Job.
+
+        Args:
+            job: The Job's name.
+            seconds: The time to live after its end.
+
+        Returns:
+            The Job.
+        """
         return await self.patch(JOBS, job, {"spec": {"ttlSecondsAfterFinished": seconds}})
 
     async def end_job(self, job: str, annotations: Mapping[str, str]) -> Manifest:
-        """Have Kubernetes end a running Job; what its pod has done by then stands.
+        """End a running Job by a deadline of one second. What its pod has done remains.
 
         Args:
-            job: the Job's name.
-            annotations: added to it, to say why.
+            job: The Job's name.
+            annotations: Added to the Job, to record why.
+
+        Returns:
+            The Job.
         """
+        metadata = {"annotations": dict(annotations)}
         return await self.patch(
-            JOBS,
-            job,
-            {"metadata": {"annotations": dict(annotations)}, "spec": {"activeDeadlineSeconds": 1}},
+            JOBS, job, {"metadata": metadata, "spec": {"activeDeadlineSeconds": 1}}
         )
 
     async def delete_pod(self, name: str, uid: str) -> None:
         """Delete one pod of a Job.
 
         Args:
-            name: the pod's name.
-            uid: its uid: another pod of that name stays.
+            name: The pod's name.
+            uid: The pod's uid. Another pod of that name is not deleted.
 
         Raises:
-            ConflictError: where it is another one.
-            Gone: where it is not there.
+            ConflictError: If it is another pod.
+            NotFoundError: If it does not exist.
         """
-        await self._call("DELETE", PODS.path(self.namespace, name), {"preconditions": {"uid": uid}})
+        options = {"preconditions": {"uid": uid}}
+        await self.transport.request("DELETE", PODS.path(self.namespace, name), options)
 
     async def delete_request(self, name: str, uid: str, resource_version: int) -> None:
         """Delete a RetrainRequest, and with it what it owns.
 
         Args:
-            name: the object's name.
-            uid: its uid: one that was made again under the same name stays.
-            resource_version: one that has changed since stays.
+            name: The object's name.
+            uid: The object's uid. Another object of that name is not deleted.
+            resource_version: The object is not deleted if it has changed since.
 
         Raises:
-            ConflictError: where it is another one, or has changed.
-            Gone: where it is not there.
+            ConflictError: If it is another object, or has changed.
+            NotFoundError: If it does not exist.
         """
         options = {"preconditions": {"uid": uid, "resourceVersion": str(resource_version)}}
-        await self._call("DELETE", REQUESTS.path(self.namespace, name), options)
-
-    async def read_config_map(self, name: str) -> Manifest:
-        """Read a ConfigMap.
-
-        Raises:
-            Gone: where it is not there.
-        """
-        return await self.read(CONFIG_MAPS, name)
-
-    async def create_config_map(self, manifest: Manifest) -> Manifest:
-        """Create a ConfigMap.
-
-        Raises:
-            AlreadyExistsError: where the name is taken, perhaps by an earlier try of this very call.
-        """
-        return await self.create(CONFIG_MAPS, manifest)
+        await self.transport.request("DELETE", REQUESTS.path(self.namespace, name), options)
 
     async def replace_config_map(self, manifest: Manifest) -> Manifest:
         """Replace a ConfigMap as it was read.
 
         Raises:
-            ConflictError: where it has changed since.
-            Gone: where it is not there any more.
+            ConflictError: If it has changed since.
+            NotFoundError: If it does not exist.
         """
-        return await self._object(
-            "PUT", CONFIG_MAPS.path(self.namespace, manifest["metadata"]["name"]), manifest
-        )
-
-    async def list_pods(self, request_uid: str | None = None) -> list[Manifest]:
-        """List the pods of one RetrainRequest, or of all."""
-        selector = f"{names.LABEL_REQUEST_UID}={request_uid}" if request_uid else MINE
-        answer = await self._object(
-            "GET", PODS.path(self.namespace), query={"labelSelector": selector}
-        )
-        return cast("list[Manifest]", answer["items"])
-
-    async def find_pod(self, name: str, seconds: float = CALL_TIMEOUT_SECONDS) -> Manifest | None:
-        """Return a pod by its name, None if there is none. Needs no other right than to list pods.
-
-        Args:
-            name: the pod's name.
-            seconds: how long the call may take.
-        """
-        query = {"fieldSelector": f"metadata.name={name}"}
-        answer = await self._object("GET", PODS.path(self.namespace), query=query, seconds=seconds)
-        return next(iter(answer["items"]), None)
+        path = CONFIG_MAPS.path(self.namespace, manifest["metadata"]["name"])
+        return await self.transport.request_object("PUT", path, manifest)
 
     async def read_log(self, pod: str, lines: int) -> str:
-        """Read the last lines of a trainer's log, of these at most the last LOG_LIMIT_BYTES.
+        """Read the last lines of a trainer's log.
 
         Args:
-            pod: the pod's name.
-            lines: how many.
+            pod: The pod's name.
+            lines: How many lines, of which at most the first LOG_LIMIT_BYTES bytes.
+
+        Returns:
+            The lines.
 
         Raises:
-            Gone: where the pod is not there any more.
+            NotFoundError: If the pod does not exist.
         """
         query = {
             "container": names.TRAINER_CONTAINER,
@@ -470,87 +293,5 @@ class KubeClient:
             "limitBytes": str(LOG_LIMIT_BYTES),
         }
         path = PODS.path(self.namespace, pod, "log")
-        return (await self._call("GET", path, query=query, seconds=LOG_TIMEOUT_SECONDS)).decode(
-            errors="replace"
-        )
-
-
-async def read_events(answer: aiohttp.ClientResponse) -> AsyncGenerator[Manifest, None]:
-    """Read a watch's events.
-
-    Raises:
-        ExpiredError: the version is too old.
-        KubeError: the API server has ended the watch with an error.
-    """
-    rest = b""
-    async for (
-        chunk
-    ) in answer.content.iter_any():  # a line may be longer than what aiohttp reads as one
-        *lines, rest = (rest + chunk).split(b"\n")
-        for line in lines:
-            event = read_object(line)
-            if event.get("type") == "ERROR":
-                raise read_watch_error(event["object"].get("code", 0), json.dumps(event["object"]))
-            yield event
-
-
-def read_watch_error(status: int, body: str) -> KubeError:
-    """Read why a watch was refused or has ended.
-
-    Args:
-        status: the HTTP status.
-        body: a Status object.
-    """
-    error = read_error(status, body)
-    return ExpiredError(str(error)) if status == GONE else error
-
-
-def read_object(body: bytes) -> Manifest:
-    """Parse an answer's body.
-
-    Raises:
-        ApiServerUnavailableError: it is no JSON object; a proxy may have answered in the API server's place.
-    """
-    try:
-        found = json.loads(body)
-    except ValueError:
-        found = None
-    if not isinstance(found, dict):
-        raise ApiServerUnavailableError(
-            f"The API server answered without JSON: {body[:200].decode(errors='replace')}"
-        )
-    return found
-
-
-def proxy_for(url: str) -> str | None:
-    """Give the environment's proxy for an address: HTTPS_PROXY and NO_PROXY, as everywhere."""
-    parts = urlsplit(url)
-    return None if proxy_bypass(parts.hostname or "") else getproxies().get(parts.scheme)
-
-
-@asynccontextmanager
-async def connect(namespace: str, kubeconfig: str | None = None) -> AsyncIterator[KubeClient]:
-    """Connect with the pod's own service account, or with a kubeconfig (the current one) outside of a cluster.
-
-    Raises:
-        NoClusterAccessError: where there is neither.
-    """
-    configuration = Configuration()
-    try:
-        load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]  # no types there
-    except ConfigException:
-        try:
-            from kubernetes.aio.config.kube_config import load_kube_config  # noqa: PLC0415  # a pod has no need of it
-
-            await load_kube_config(kubeconfig, client_configuration=configuration)  # type: ignore[no-untyped-call]
-        except ConfigException as error:
-            raise NoClusterAccessError(
-                "This is no pod with a service account, and the kubeconfig (the file in KUBECONFIG, or ~/.kube/config) "
-                f"cannot be used: {error}"
-            ) from error
-    configuration.connection_pool_maxsize = CONNECTIONS
-    configuration.proxy = configuration.proxy or proxy_for(configuration.host)
-    # Else each single call asks two threads for proxies and for a login in ~/.netrc.
-    configuration.client_session_kwargs = {"trust_env": False}
-    async with ApiClient(configuration) as api:
-        yield KubeClient(api, namespace)
+        log = await self.transport.request("GET", path, query=query, seconds=LOG_TIMEOUT_SECONDS)
+        return log.decode(errors="replace")

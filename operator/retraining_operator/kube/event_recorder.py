@@ -1,6 +1,6 @@
-"""Events on a RetrainRequest, so that `kubectl describe` tells its story. Driven by the reconciler.
+"""Writes Kubernetes Events for a RetrainRequest, which `kubectl describe` shows.
 
-An Event is a courtesy: where it cannot be written, the condition and the log still say the same.
+Events are best effort: if one cannot be written, the condition and the log contain the same text.
 """
 
 from __future__ import annotations
@@ -14,63 +14,85 @@ from retraining_operator.api.pod import WAITING_REASONS
 from retraining_operator.api.reasons import ConditionReason
 from retraining_operator.api.request import Manifest, RetrainRequest
 from retraining_operator.contract import Verdict, Withheld
-from retraining_operator.kube.client import EVENTS, KubeClient, KubeError
+from retraining_operator.kube.client import KubeClient
+from retraining_operator.kube.errors import KubeError
+from retraining_operator.kube.resources import EVENTS
 
 logger = logging.getLogger(__name__)
 
-AS_MEANT = {
+EXPECTED_REASONS = {
     *Verdict,
     *Withheld,
     ConditionReason.MERGED,
     ConditionReason.REPLACED,
     ConditionReason.FORBIDDEN,
 }
-"""Where the challenger did not go live for one of these, nothing went wrong."""
-LOUD = {
+"""If the challenger was not promoted for one of these reasons, nothing went wrong."""
+WARNING_REASONS = {
     Verdict.UNREADABLE_CHAMPION,
     ConditionReason.DECISION_IGNORED,
     ConditionReason.BREAKER_OPEN,
     ConditionReason.RETRYING,
     *WAITING_REASONS,
 }
-"""What a person should look at although nothing has failed for good."""
+"""Reasons that need attention although the run may still succeed."""
 NOTE_LIMIT_BYTES = 1000
-"""The API server refuses notes of more than 1 kB."""
+"""The API server rejects notes of more than 1 kB."""
 
 
 class EventRecorder:
-    """Writes the Events of one operator."""
+    """Writes the Events of one operator process.
+
+    Args:
+        cluster: The API server.
+        instance: The name of this process, for the field `reportingInstance`.
+    """
 
     def __init__(self, cluster: KubeClient, instance: str) -> None:
         self._cluster = cluster
         self._instance = instance
 
-    async def tell(self, request: RetrainRequest, condition: Mapping[str, str]) -> None:
-        """Write what became of a request."""
+    async def record(self, request: RetrainRequest, condition: Mapping[str, str]) -> None:
+        """Write an Event. If that fails, log a warning.
+
+        Args:
+            request: The request that the Event regards.
+            condition: The condition that it reports, with status, reason and message.
+        """
         try:
             await self._cluster.create(
                 EVENTS, build_event(request, condition, self._instance, datetime.now(UTC))
             )
         except KubeError as error:
-            logger.warning("%s: its Event could not be written: %s", request.key, error)
+            logger.warning("%s: the Event could not be written: %s", request.key, error)
 
 
 def build_event(
     request: RetrainRequest, condition: Mapping[str, str], instance: str, now: datetime
 ) -> Manifest:
-    """Build one Event from a condition; its name makes the same turn of the same request one Event."""
-    fails = condition["status"] == "False" and condition["reason"] not in AS_MEANT
-    warning = fails or condition["reason"] in LOUD
-    turn = f"{request.uid}/{request.resource_version}/{condition['reason']}"
+    """Build an Event from a condition. Its name is the same for the same change of a request.
+
+    Args:
+        request: The request that the Event regards.
+        condition: The condition that it reports.
+        instance: The name of this process.
+        now: The current time, UTC.
+
+    Returns:
+        The Event.
+    """
+    is_failure = condition["status"] == "False" and condition["reason"] not in EXPECTED_REASONS
+    is_warning = is_failure or condition["reason"] in WARNING_REASONS
+    change = f"{request.uid}/{request.resource_version}/{condition['reason']}"
     return {
         "apiVersion": "events.k8s.io/v1",
         "kind": "Event",
         "metadata": {
-            "name": f"{request.name}.{names.compute_digest(turn, 16)}",
+            "name": f"{request.name}.{names.compute_digest(change, 16)}",
             "namespace": request.namespace,
         },
         "eventTime": now.strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
-        "type": "Warning" if warning else "Normal",
+        "type": "Warning" if is_warning else "Normal",
         "reason": condition["reason"],
         "action": "Retrain",
         "note": condition["message"].encode()[:NOTE_LIMIT_BYTES].decode(errors="ignore"),

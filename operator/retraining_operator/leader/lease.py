@@ -23,14 +23,14 @@ from typing import Any
 
 from retraining_operator.api import names
 from retraining_operator.api.request import Manifest
-from retraining_operator.kube.client import (
-    LEASES,
+from retraining_operator.kube.client import KubeClient
+from retraining_operator.kube.errors import (
     AlreadyExistsError,
     ConflictError,
-    KubeClient,
     KubeError,
     NotFoundError,
 )
+from retraining_operator.kube.resources import LEASES
 from retraining_operator.leader.holder import HolderPod, pod_of
 from retraining_operator.settings import LeaderElection
 from retraining_operator.watch.health import WatchHealth

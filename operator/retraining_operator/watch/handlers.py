@@ -14,7 +14,8 @@ from typing import Any, cast
 import kopf
 
 from retraining_operator.api import names
-from retraining_operator.kube.client import EVENTS, LEASES, PAGE_OBJECTS, REFUSAL_EVENTS
+from retraining_operator.kube.client import PAGE_OBJECTS
+from retraining_operator.kube.resources import EVENTS, LEASES, REFUSAL_SELECTOR
 from retraining_operator.watch.cache import ClusterCache
 
 RETRY_SECONDS = 3
@@ -154,7 +155,7 @@ def build_settings() -> kopf.OperatorSettings:
         70  # the API server sends a word each minute: a silent watch is opened again
     )
     settings.watching.field_selectors[LEASES] = f"metadata.name={names.LEASE}"
-    settings.watching.field_selectors[EVENTS] = REFUSAL_EVENTS
+    settings.watching.field_selectors[EVENTS] = REFUSAL_SELECTOR
     settings.networking.error_backoffs = itertools.repeat(
         RETRY_SECONDS
     )  # else kopf gives up after a minute

@@ -10,7 +10,7 @@ from statistics import median
 
 from retraining_operator.api.request import build_request
 from retraining_operator.intake.intake import PARALLEL_RECORDS
-from retraining_operator.kube.client import REQUESTS
+from retraining_operator.kube.resources import REQUESTS
 from tests.bench.operator.place import Place
 from tests.bench.operator.process import operator
 from tests.bench.operator.records import producing, trigger

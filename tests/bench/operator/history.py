@@ -13,7 +13,8 @@ from retraining_operator.api.request import build_request, read_request
 from retraining_operator.api.status import build_finished_status, set_recorded_condition
 from retraining_operator.audit.table import DONE
 from retraining_operator.contract import ContenderMetrics, PartMetrics, Result, Verdict
-from retraining_operator.kube.client import CONNECTIONS, REQUESTS
+from retraining_operator.kube.connection import CONNECTIONS
+from retraining_operator.kube.resources import REQUESTS
 from tests.bench.operator.place import Place
 from tests.bench.operator.process import Memory, Operator, operator
 from tests.bench.operator.records import producing, trigger

@@ -9,7 +9,8 @@ from statistics import quantiles
 
 from retraining_operator.api.job_manifest import build_job
 from retraining_operator.api.request import build_request, read_request
-from retraining_operator.kube.client import JOBS, REQUESTS, KubeError
+from retraining_operator.kube.errors import KubeError
+from retraining_operator.kube.resources import JOBS, REQUESTS
 from retraining_operator.settings import Settings
 from tests.bench.operator.place import Place
 from tests.bench.operator.process import operator

@@ -11,7 +11,8 @@ from typing import Any
 from kafka import KafkaAdminClient
 from kafka.admin import NewTopic
 
-from retraining_operator.kube.client import KubeClient, connect
+from retraining_operator.kube.client import KubeClient
+from retraining_operator.kube.connection import connect
 from tests.system import environment
 from tests.system.endpoints import broker
 from tests.system.environment import STATE

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
-from retraining_operator.kube.client import JOBS, REQUESTS, ResourceKind
+from retraining_operator.kube.resources import JOBS, REQUESTS, ResourceKind
 from tests.bench.operator.place import Place
 
 Body = dict[str, Any]

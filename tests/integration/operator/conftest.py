@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 
 from retraining_operator.controller.reconciler import Reconciler
-from retraining_operator.kube.client import KubeClient, connect
+from retraining_operator.kube.client import KubeClient
+from retraining_operator.kube.connection import connect
 from retraining_operator.priority import LINGER_SECONDS
 from retraining_operator.settings import Settings
 from tests.integration.operator.parts import Parts

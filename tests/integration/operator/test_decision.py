@@ -15,7 +15,8 @@ from retraining_operator.api.outcome import JobOutcome
 from retraining_operator.api.request import read_request
 from retraining_operator.api.status import build_finished_status
 from retraining_operator.contract import ApprovalDecision, Result
-from retraining_operator.kube.client import JOBS, KubeClient
+from retraining_operator.kube.client import KubeClient
+from retraining_operator.kube.resources import JOBS
 from retraining_operator.settings import Settings
 from tests.integration.operator.conftest import reconcile
 from tests.integration.operator.parts import Parts, build_reconciler

@@ -16,14 +16,10 @@ from kafka.consumer.fetcher import ConsumerRecord
 from retraining_operator.api.conditions import to_one_line
 from retraining_operator.api.job_manifest import InvalidRequestError, build_job
 from retraining_operator.api.request import Manifest, read_request
-from retraining_operator.kube.client import (
-    CONNECTIONS,
-    JOBS,
-    REQUESTS,
-    KubeClient,
-    RequestRefusedError,
-    ResourceKind,
-)
+from retraining_operator.kube.client import KubeClient
+from retraining_operator.kube.connection import CONNECTIONS
+from retraining_operator.kube.errors import RequestRefusedError
+from retraining_operator.kube.resources import JOBS, REQUESTS, ResourceKind
 from retraining_operator.observability.metrics import ACCEPTED
 from retraining_operator.settings import Settings
 from tests.integration.operator.parts import Parts, build_intake
@@ -105,6 +101,6 @@ async def test_every_spec_becomes_a_job_or_one_sentence(
 
 async def tried(cluster: KubeClient, kind: ResourceKind, manifest: Manifest) -> Manifest:
     """Let the API server check an object and not keep it."""
-    return await cluster._object(
+    return await cluster.transport.request_object(
         "POST", kind.path(cluster.namespace), manifest, query={"dryRun": "All"}
     )

@@ -7,7 +7,8 @@ from prometheus_client import generate_latest
 
 from retraining_operator.api.names import build_request_name
 from retraining_operator.intake.intake import PARALLEL_RECORDS, Intake
-from retraining_operator.kube.client import REQUESTS, KubeClient
+from retraining_operator.kube.client import KubeClient
+from retraining_operator.kube.resources import REQUESTS
 from retraining_operator.settings import Settings
 from tests.integration.operator.parts import Parts, build_intake
 from tests.integration.operator.topic import until

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from retraining_operator.__main__ import watch
-from retraining_operator.kube.client import KubeClient, connect
+from retraining_operator.kube.client import KubeClient
+from retraining_operator.kube.connection import connect
 from retraining_operator.settings import LeaderElection, Settings
 from retraining_operator.watch import health
 from tests.integration.operator.apiserver import way_to_apiserver

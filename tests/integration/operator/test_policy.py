@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from retraining_operator.kube.client import JOBS, KubeClient
+from retraining_operator.kube.client import KubeClient
+from retraining_operator.kube.resources import JOBS
 from retraining_operator.settings import ConcurrencyPolicy, Settings
 from tests.integration.operator.conftest import plain_reason, reconcile
 from tests.integration.operator.parts import Parts, build_reconciler
@@ -150,7 +151,7 @@ async def test_job_is_created_after_it_was_written_down(
                 raise asyncio.CancelledError
             return await super().create(kind, manifest)
 
-    dying = DiesBeforeTheJob(cluster.api, cluster.namespace)  # the same connection
+    dying = DiesBeforeTheJob(cluster.transport, cluster.namespace)  # the same connection
     reconciler = build_reconciler(parts, dying)
     await reconciler.seed()
     await reconcile(reconciler)

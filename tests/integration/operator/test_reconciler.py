@@ -6,7 +6,8 @@ import pytest
 
 from retraining_operator.api.job_manifest import build_job
 from retraining_operator.api.request import read_request
-from retraining_operator.kube.client import JOBS, KubeClient
+from retraining_operator.kube.client import KubeClient
+from retraining_operator.kube.resources import JOBS
 from retraining_operator.settings import Settings
 from tests.integration.operator.conftest import plain_reason, reconcile
 from tests.integration.operator.parts import Parts, build_reconciler

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from retraining_operator.kube.client import (
+from retraining_operator.kube.connection import connect, find_proxy
+from retraining_operator.kube.errors import (
     AlreadyExistsError,
     ApiServerUnavailableError,
     ConflictError,
@@ -13,8 +14,6 @@ from retraining_operator.kube.client import (
     KubeError,
     NoClusterAccessError,
     NotFoundError,
-    connect,
-    proxy_for,
     read_error,
 )
 
@@ -54,12 +53,12 @@ def test_answer_that_is_no_status_is_given_as_it_is() -> None:
 def test_proxy_is_the_environment_s(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("https_proxy", "HTTPS_PROXY", "no_proxy", "NO_PROXY"):
         monkeypatch.delenv(name, raising=False)
-    assert proxy_for("https://api.example.com:6443") is None
+    assert find_proxy("https://api.example.com:6443") is None
     monkeypatch.setenv("HTTPS_PROXY", "http://proxy.example.com:3128")
-    assert proxy_for("https://api.example.com:6443") == "http://proxy.example.com:3128"
+    assert find_proxy("https://api.example.com:6443") == "http://proxy.example.com:3128"
     monkeypatch.setenv("NO_PROXY", "10.96.0.1,.example.com")
-    assert proxy_for("https://api.example.com:6443") is None
-    assert proxy_for("https://10.96.0.1:443") is None
+    assert find_proxy("https://api.example.com:6443") is None
+    assert find_proxy("https://10.96.0.1:443") is None
 
 
 async def test_nowhere_to_connect_to_is_one_sentence(tmp_path: Path) -> None:

@@ -16,7 +16,8 @@ def run(program: str) -> list[str]:
 
 CONNECT = """
 import asyncio, sys
-from retraining_operator.kube.client import NoClusterAccessError, connect
+from retraining_operator.kube.connection import connect
+from retraining_operator.kube.errors import NoClusterAccessError
 
 async def main():
     try:
@@ -31,7 +32,7 @@ asyncio.run(main())
 
 def test_start_imports_neither_the_synchronous_client_nor_the_models() -> None:
     program = (
-        "import sys, retraining_operator.kube.client; "
+        "import sys, retraining_operator.kube.connection; "
         "print(*(name for name in sys.modules if 'kubernetes' in name))"
     )
     found = run(program)
@@ -40,9 +41,9 @@ def test_start_imports_neither_the_synchronous_client_nor_the_models() -> None:
         name for name in found if name.startswith(("kubernetes.config", "kubernetes.client.api"))
     ] == []
     assert "kubernetes.aio.client.api.core_v1_api" not in found
-    assert run("import sys, retraining_operator.kube.client; print('requests' in sys.modules)") == [
-        "False"
-    ]
+    assert run(
+        "import sys, retraining_operator.kube.connection; print('requests' in sys.modules)"
+    ) == ["False"]
 
 
 def test_kubeconfig_is_read_though_its_module_is_imported_late() -> None:
@@ -65,7 +66,7 @@ print(kubernetes.aio.client.ApiClient.__name__, kubernetes.__version__[:3])
 
 def test_whoever_imports_the_whole_package_later_gets_what_they_name() -> None:
     program = """
-import retraining_operator.kube.client
+import retraining_operator.kube.connection
 import kopf
 from kubernetes import client, config
 print(client.V1Pod.__name__, config.load_kube_config.__name__)
