@@ -136,7 +136,7 @@ async def operate(settings: Settings, fault_injection: FaultInjection) -> None:
                 leading=lambda: elector.leading,
                 acting=lambda: replica.acting,
                 work=reconciler.counts,
-                consumer=consumer.state,
+                consumer=consumer.get_state,
                 intake=intake.state,
             )
         )

@@ -115,7 +115,7 @@ class Replica:
             return "the RetrainRequests could not be listed yet"
         if not self._elector.leading and not self._elector.holder:
             return "it is not decided yet who leads"
-        return self._consumer.not_ready()
+        return self._consumer.describe_problem()
 
 
 def silent(at: float | None, now: float) -> bool:

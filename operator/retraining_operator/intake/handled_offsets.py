@@ -22,7 +22,7 @@ from retraining_operator.api.names import (
 )
 from retraining_operator.api.trigger import KafkaPosition
 from retraining_operator.kafka.progress import PartitionOffsets
-from retraining_operator.kafka.start_position import Former
+from retraining_operator.kafka.start_position import FormerPartition
 from retraining_operator.kube.client import KubeClient
 from retraining_operator.kube.errors import AlreadyExistsError, ConflictError, NotFoundError
 from retraining_operator.kube.resources import CONFIG_MAPS
@@ -123,12 +123,12 @@ class HandledOffsets:
         entry = self.entries.get(origin.partition)
         return entry is not None and topic_id is not None and entry.covers(topic_id, origin)
 
-    def replaced(self, topic_id: str | None) -> dict[int, Former]:
+    def replaced(self, topic_id: str | None) -> dict[int, FormerPartition]:
         """Return what is known of the partitions of an earlier topic of this name, and start their entries anew."""
         if topic_id is None:
             return {}
         former = {
-            number: Former(frozenset({entry.offset + 1, *entry.open}), entry.latest_ms)
+            number: FormerPartition(frozenset({entry.offset + 1, *entry.open}), entry.latest_ms)
             for number, entry in self.entries.items()
             if entry.topic_id != topic_id
         }

@@ -1,6 +1,6 @@
-"""What every client of Kafka is given: where it is and how to log in.
+"""Options that all Kafka clients share: the brokers, and how to log in.
 
-Passwords come from a mounted Secret alone.
+Passwords are read only from a mounted Secret.
 """
 
 from __future__ import annotations
@@ -13,17 +13,16 @@ BOOTSTRAP_SECONDS = 5.0
 
 
 class MissingCredentialError(Exception):
-    """The mounted Secret lacks a key; the text names both and no value."""
+    """The mounted Secret lacks a key. The text names both and contains no value."""
 
 
 def client_options(kafka: Kafka) -> dict[str, Any]:
     """Build the options that kafka-python's clients have in common.
 
-    The Secret is read at each call, so that a password that was changed counts from the next
-    connection on.
+    The Secret is read at each call, so that a changed password is used for the next connection.
 
     Raises:
-        MissingCredentialError: where the Secret has no username or no password, or a certificate without
+        MissingCredentialError: If the Secret has no username or password, or a certificate without
             its key.
     """
     options: dict[str, Any] = {
@@ -35,53 +34,70 @@ def client_options(kafka: Kafka) -> dict[str, Any]:
     if kafka.logs_in:
         options |= {
             "sasl_mechanism": kafka.sasl_mechanism,
-            "sasl_plain_username": credential(kafka, kafka.username_key),
-            "sasl_plain_password": credential(kafka, kafka.password_key),
+            "sasl_plain_username": read_credential(kafka, kafka.username_key),
+            "sasl_plain_password": read_credential(kafka, kafka.password_key),
         }
     if kafka.encrypted and kafka.existing_secret:
-        options |= tls_files(kafka)
+        options |= find_tls_files(kafka)
     return options
 
 
-def tls_files(kafka: Kafka) -> dict[str, str]:
-    """Give the files of the mounted Secret by which broker and operator are known; what is not there is left out.
+def find_tls_files(kafka: Kafka) -> dict[str, str]:
+    """Find the TLS files of the mounted Secret. All of them are optional.
 
-    Without an authority of its own the image's count; without a certificate the operator shows
+    Without a CA, the CAs of the image are trusted. Without a certificate, the operator presents
     none.
 
     Raises:
-        MissingCredentialError: where there is a certificate and no key for it, or the other way round.
+        MissingCredentialError: If there is a certificate without a key, or a key without a
+            certificate.
     """
     files = {
         "ssl_cafile": kafka.ca_key,
         "ssl_certfile": kafka.certificate_key,
         "ssl_keyfile": kafka.private_key_key,
     }
-    found = {
-        option: str(path)
-        for option, key in files.items()
-        if (path := kafka.secret_folder / key).is_file()
-    }
+    found: dict[str, str] = {}
+    for option, key in files.items():
+        path = kafka.secret_folder / key
+        if path.is_file():
+            found[option] = str(path)
     pair = {"ssl_certfile", "ssl_keyfile"}
-    if len(missing := pair - found.keys()) == 1:
-        raise MissingCredentialError(missing_key(kafka, files[missing.pop()]))
+    missing = pair - found.keys()
+    if len(missing) == 1:
+        raise MissingCredentialError(format_missing_key(kafka, files[missing.pop()]))
     return found
 
 
-def credential(kafka: Kafka, key: str) -> str:
-    """Read one key of the mounted Secret, without the line's end that an editor leaves there.
+def read_credential(kafka: Kafka, key: str) -> str:
+    """Read one key of the mounted Secret, without the newline that editors add.
+
+    Args:
+        kafka: Where the Secret is mounted.
+        key: The key.
+
+    Returns:
+        The value.
 
     Raises:
-        MissingCredentialError: where it is not there or cannot be read.
+        MissingCredentialError: If it does not exist or cannot be read.
     """
     try:
         return (kafka.secret_folder / key).read_text().rstrip("\r\n")
     except (OSError, UnicodeDecodeError):
-        raise MissingCredentialError(missing_key(kafka, key)) from None
+        raise MissingCredentialError(format_missing_key(kafka, key)) from None
 
 
-def missing_key(kafka: Kafka, key: str) -> str:
-    """Say which Secret lacks which key."""
+def format_missing_key(kafka: Kafka, key: str) -> str:
+    """Return a message that names the Secret and the key that it lacks.
+
+    Args:
+        kafka: The name of the Secret.
+        key: The key.
+
+    Returns:
+        The message.
+    """
     return (
         f"The Secret {kafka.existing_secret} (kafka.existingSecret) has no text under the key {key}"
     )

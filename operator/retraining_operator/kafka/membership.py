@@ -1,8 +1,8 @@
-"""The consumer's place in its group: which partitions it has, how far each is handled, and what is committed.
+"""The consumer's membership in its group: its partitions, and reading and placing them.
 
-Used by the consumer's thread alone; kafka-python calls the listener's methods from inside a poll.
-Each partition is placed, read and committed on its own: what one of them meets is kept for the
-state and stops none of the others.
+Not thread-safe: only the consumer's thread may use it. kafka-python calls the listener's methods
+during a poll. Each partition is placed, read and committed independently, so that the fault of one
+does not stop the others.
 """
 
 from __future__ import annotations
@@ -10,12 +10,11 @@ from __future__ import annotations
 import contextlib
 import logging
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
-from kafka import OffsetAndMetadata, TopicPartition
+from kafka import TopicPartition
 from kafka.consumer.subscription_state import ConsumerRebalanceListener
 from kafka.errors import (
-    CommitFailedError,
     FencedInstanceIdError,
     KafkaError,
     LogTruncationError,
@@ -23,71 +22,45 @@ from kafka.errors import (
 )
 
 from retraining_operator.kafka.batches.item import Item, get_first_offset
-from retraining_operator.kafka.errors import classify, describe
+from retraining_operator.kafka.lag import LagMeter
+from retraining_operator.kafka.offset_tracker import OffsetTracker, TopicState
 from retraining_operator.kafka.progress import PartitionProgress
-from retraining_operator.kafka.start_position import (
-    Commit,
-    Former,
-    Mark,
-    Start,
-    TopicIdentity,
-    place_committed,
-    place_new,
-    read_mark,
-    settle_doubt,
-)
+from retraining_operator.kafka.start_placement import StartPlacement
 from retraining_operator.kafka.topic_consumer import StartPositionMissingError, TopicConsumer
 from retraining_operator.settings import Kafka
 
 logger = logging.getLogger(__name__)
 
 POLL_SECONDS = 1.0
-"""The longest that a poll blocks, and so the longest that a stop waits for it; a record ends it at once."""
-STAY_SECONDS = 0.2
-"""A poll of no length would never come to the end of a rebalance, and would hold up the whole group."""
-ANSWER_SECONDS = 10.0
-PLACE_SECONDS = 5.0
-PLACE_AGAIN_SECONDS = 1.0
-METADATA_SECONDS = 0.05
-"""After a start the group often answers before the metadata of the topic has come."""
-LAG_SECONDS = 10.0
-"""How often Kafka is asked for the ends of paused partitions, which no fetch tells."""
+"""The longest time that a poll blocks, and so a stop waits for it. A record ends it at once."""
+PAUSED_POLL_SECONDS = 0.2
+"""A poll of no length would never complete a rebalance, and would block the whole group."""
+PLACE_RETRY_SECONDS = 1.0
+METADATA_RETRY_SECONDS = 0.05
+"""After a start the group often answers before the metadata of the topic has arrived."""
 KAFKA_WITH_TOPIC_IDS = (2, 8)
-AT_END, AT_BEGINNING = -1, -2
-"""Kafka's own numbers for the two, in place of a timestamp."""
 
 
 class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # the package ships no types
-    """One consumer's partitions of one topic.
+    """One consumer's partitions of one topic. Subscribes the consumer.
 
     Args:
         consumer: Not subscribed yet.
-        kafka: The topic, and where reading begins.
+        kafka: The topic, and the configured start position.
     """
 
     def __init__(self, consumer: TopicConsumer, kafka: Kafka) -> None:
         self._consumer = consumer
-        self._topic = kafka.topic
-        self._at_end = kafka.start_position == "latest"
-        self._topic_id: str | None = None
-        self._former: dict[int, Former] = {}
-        self._partitions_at_start: int | None = None
+        self._topic_name = kafka.topic
+        self._topic = TopicState()
+        self._tracker = OffsetTracker(consumer, self._topic)
+        self._placement = StartPlacement(consumer, kafka, self._tracker, self._topic)
+        self._lag = LagMeter(consumer, self._tracker)
         self._numbers_at_join: frozenset[int] = frozenset()
-        self._in_hand: dict[TopicPartition, int] = {}
-        self._positions: dict[TopicPartition, int] = {}
-        """How far each partition was read when its records came back: control records and gaps count as read."""
-        self._open: Mapping[int, int] = {}
-        self._committed: dict[TopicPartition, int] = {}
-        self._moved: set[TopicPartition] = set()
-        self._commit_trouble: str | None = None
-        self._asked_at = 0.0
+        self._revoked: set[TopicPartition] = set()
+        """Partitions that were revoked since the last poll for records."""
         self.resumed_at = time.monotonic()
-        self.lags: dict[tuple[str, int], int] = {}
-        """Records that are not handled yet, by topic and partition.
-
-        Replaced as a whole: another thread reads it.
-        """
-        consumer.place_from = 0.0
+        consumer.placement_due_at = 0.0
         consumer.subscribe([kafka.topic], listener=self)
 
     @property
@@ -95,80 +68,86 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # the packag
         """The partitions that this consumer has."""
         return set(self._consumer.assignment() or ())
 
+    @property
+    def lags(self) -> dict[tuple[str, int], int]:
+        """Records that are not handled yet, by topic and partition. Safe from any thread."""
+        return self._lag.lags
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether no records are fetched at present."""
+        return bool(self._consumer.paused())
+
     def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
-        """Let partitions go; records of theirs that are in hand are their new owner's to commit."""
+        """Forget revoked partitions. Their new owner commits the records that are in hand."""
         for partition in revoked:
-            self._moved.add(partition)
-            self._forget(partition)
+            self._revoked.add(partition)
+            self._tracker.forget(partition)
 
     def on_partitions_lost(self, lost: Iterable[TopicPartition]) -> None:
-        """Let partitions go that have an owner already."""
+        """Forget partitions that already have another owner."""
         self.on_partitions_revoked(lost)
 
     def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
-        """Have the new partitions placed at once."""
+        """Make the new partitions due for placement."""
         for partition in assigned:
-            self._forget(partition)
-        self._consumer.place_from = 0.0
-
-    def _forget(self, partition: TopicPartition) -> None:
-        for known in (self._in_hand, self._positions, self._committed):
-            known.pop(partition, None)
-        self._consumer.fetcher.forget(partition)
+            self._tracker.forget(partition)
+        self._consumer.placement_due_at = 0.0
 
     def poll(self) -> list[Item]:
-        """Read some records; none where there are none for a while.
+        """Return the next records, none if none arrive for a while.
 
         Raises:
             KafkaError: If the group or Kafka as a whole is unavailable.
         """
         batches = self._poll(POLL_SECONDS)
-        self._moved.clear()
-        self._in_hand = {
+        self._revoked.clear()
+        self._tracker.in_hand = {
             partition: get_first_offset(batch[0]) for partition, batch in batches.items()
         }
-        return [item for batch in batches.values() for item in batch]
+        items: list[Item] = []
+        for batch in batches.values():
+            items += batch
+        return items
 
     def _poll(self, seconds: float) -> dict[TopicPartition, list[Item]]:
+        batches: dict[TopicPartition, list[Item]] = {}
         try:
-            batches: dict[TopicPartition, list[Item]] = self._consumer.poll(
-                timeout_ms=int(seconds * 1000)
-            )
+            batches = self._consumer.poll(timeout_ms=int(seconds * 1000))
         except StartPositionMissingError:
-            batches = {}
+            pass
         except LogTruncationError as error:
             logger.warning(
-                "Kafka has lost records that were read already (an unclean election): %s.", error
+                "Kafka has lost records that were already read (an unclean leader election): %s.",
+                error,
             )
-            for partition, place in error.divergent_offsets.items():
-                self._seek(partition, place.offset if place else None)
-            batches = {}
+            for partition, position in error.divergent_offsets.items():
+                self._tracker.seek(partition, position.offset if position else None)
         if self._consumer.is_fenced:
             raise FencedInstanceIdError
         for partition, fault in list(self._consumer.fetcher.faults.items()):
             if isinstance(fault, OffsetOutOfRangeError):
                 self._read_from_earliest(partition)
-        self._watch_partitions()
+        self._check_partition_count()
         return batches
 
     def _read_from_earliest(self, partition: TopicPartition) -> None:
         logger.warning(
-            "The topic %s has no offset %s in partition %d: records were deleted before they were read, or the "
-            "topic was created again. Reading on from its earliest record.",
+            "The topic %s has no offset %s in partition %d: records were deleted before they were "
+            "read, or the topic was created again. Continuing from its earliest record.",
             partition.topic,
-            self._consumer.current(partition),
+            self._consumer.get_current_offset(partition),
             partition.partition,
         )
-        self._seek(partition, None)
+        self._tracker.seek(partition, None)
 
-    def _watch_partitions(self) -> None:
-        """Have the partitions shared out again when their number has changed.
+    def _check_partition_count(self) -> None:
+        """Request a rebalance if the number of partitions has changed.
 
-        The broker answers a member with a fixed identity from memory when it comes back, and does
-        not make it the group's leader, so kafka-python itself would not notice a topic that has
-        grown.
+        A returning member with a fixed identity gets its old assignment and is not made the group's
+        leader, so kafka-python itself would not notice new partitions.
         """
-        numbers = self._consumer.partition_numbers(self._topic)
+        numbers = self._consumer.get_partition_numbers(self._topic_name)
         if not numbers:
             self._consumer.refresh_metadata()
         elif (
@@ -181,15 +160,14 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # the packag
                 self._consumer.rejoin()
             self._numbers_at_join = numbers
 
-    def stay(self) -> None:
-        """Keep the place in the group without taking records: paused partitions give none."""
+    def poll_paused(self) -> None:
+        """Stay in the group without taking records. Paused partitions return none."""
         self._consumer.pause(*self.assigned)
-        with contextlib.suppress(KafkaError):  # the next poll in earnest tells
-            # A partition that this very poll has brought is not paused yet; its records are left
-            # for later.
-            for partition, early in self._poll(STAY_SECONDS).items():
-                self._consumer.seek(partition, get_first_offset(early[0]))
-        self.measure()
+        with contextlib.suppress(KafkaError):  # the next poll for records raises it again
+            # A partition that this poll has assigned is not paused yet: its records are read again.
+            for partition, batch in self._poll(PAUSED_POLL_SECONDS).items():
+                self._consumer.seek(partition, get_first_offset(batch[0]))
+        self.measure_lag()
 
     def resume(self) -> None:
         """Take records again."""
@@ -197,227 +175,79 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # the packag
             self._consumer.resume(*paused)
             self.resumed_at = time.monotonic()
 
-    @property
-    def is_paused(self) -> bool:
-        """Whether no records are taken at present."""
-        return bool(self._consumer.paused())
-
-    def topic_id(self) -> str | None:
-        """Return Kafka's id of the topic; empty where Kafka gives none, None where it is not certain at the moment."""
-        known = self._consumer.topic_id(self._topic)
+    def get_topic_id(self) -> str | None:
+        """Return Kafka's id of the topic, empty if Kafka has none, None if it is uncertain."""
+        known = self._consumer.get_topic_id(self._topic_name)
         if known is not None:
             return known
-        return (
-            self._topic_id if self._consumer.config["api_version"] >= KAFKA_WITH_TOPIC_IDS else ""
-        )
+        has_topic_ids = self._consumer.config["api_version"] >= KAFKA_WITH_TOPIC_IDS
+        return self._topic.topic_id if has_topic_ids else ""
 
-    def unsettled(self, topic_id: str | None) -> bool:
-        """Return whether there is something to hand over though no record has come."""
+    def needs_handover(self, topic_id: str | None) -> bool:
+        """Return whether to call the handler although no record was read.
+
+        That is so if the topic has changed, partitions have no position, or records are open.
+        """
         assigned = self.assigned
+        numbers = {partition.partition for partition in assigned}
         return bool(assigned) and bool(
-            topic_id != self._topic_id
-            or self._may_place()
-            or self._open.keys() & {partition.partition for partition in assigned}
+            topic_id != self._topic.topic_id
+            or self._is_placement_due()
+            or self._tracker.first_open.keys() & numbers
         )
 
-    def _may_place(self) -> bool:
-        return (self._consumer.place_from or 0.0) <= time.monotonic() and bool(
-            self._consumer.unplaced()
-        )
+    def _is_placement_due(self) -> bool:
+        due_at = self._consumer.placement_due_at or 0.0
+        return due_at <= time.monotonic() and bool(self._consumer.find_unplaced())
 
-    def take(
+    def finish_batch(
         self, records: Sequence[Item], topic_id: str | None, progress: PartitionProgress
     ) -> None:
-        """Record what became of records that were handed over, and place what is not placed yet.
+        """Store the progress of a handled batch, and place partitions without a position.
 
         Args:
             records: As `poll` has returned them.
             topic_id: Kafka's id of the topic that they are from.
-            progress: What became of them.
+            progress: What the handler has returned.
 
         Raises:
             KafkaError: If the group's offsets cannot be read.
         """
-        was, self._topic_id = self._topic_id, topic_id
-        self._in_hand.clear()
-        self._open = progress.first_open
-        self._former |= dict(progress.former)
-        if was and topic_id and was != topic_id:
-            logger.warning(
-                "The topic %s was created again (id %s, before %s).", self._topic, topic_id, was
-            )
-            self._partitions_at_start = None
-            for partition in self.assigned:
-                self._forget(partition)
-                self._consumer.unplace(partition)
-        for partition in {
-            TopicPartition(record.topic, record.partition) for record in records
-        } - self._moved:
-            if (position := self._consumer.current(partition)) is not None:
-                self._positions[partition] = position
-        if self._may_place():
-            again = METADATA_SECONDS if topic_id is None else PLACE_AGAIN_SECONDS
-            self._consumer.place_from = time.monotonic() + again
+        previous, self._topic.topic_id = self._topic.topic_id, topic_id
+        self._tracker.in_hand.clear()
+        self._tracker.first_open = progress.first_open
+        self._placement.add_former(progress.former)
+        if previous and topic_id and previous != topic_id:
+            self._restart(previous, topic_id)
+        read = {TopicPartition(record.topic, record.partition) for record in records}
+        self._tracker.mark_handled(read - self._revoked)
+        if self._is_placement_due():
+            retry = METADATA_RETRY_SECONDS if topic_id is None else PLACE_RETRY_SECONDS
+            self._consumer.placement_due_at = time.monotonic() + retry
             if topic_id is not None:
-                identity = TopicIdentity(self._consumer.cluster_id, topic_id)
-                self._place(self._consumer.unplaced(), identity, progress.handled)
+                unplaced = self._consumer.find_unplaced()
+                self._placement.place(unplaced, topic_id, progress.handled)
 
-    def _place(
-        self, unplaced: set[TopicPartition], identity: TopicIdentity, handled: set[int]
-    ) -> None:
-        """Set the first position of partitions.
+    def _restart(self, previous: str, topic_id: str) -> None:
+        logger.warning(
+            "The topic %s was created again (id %s, previously %s).",
+            self._topic_name,
+            topic_id,
+            previous,
+        )
+        self._topic.partitions_at_start = None
+        for partition in self.assigned:
+            self._tracker.forget(partition)
+            self._consumer.clear_position(partition)
 
-        Those that cannot be placed now are tried again later.
-        """
-        every = [
-            TopicPartition(self._topic, number)
-            for number in self._consumer.partition_numbers(self._topic)
-        ]
-        committed = {
-            partition: Commit(found.offset, read_mark(found.metadata))
-            for partition, found in self._consumer.fetch_committed(
-                sorted(set(every) | unplaced), PLACE_SECONDS
-            ).items()
-            if found.offset >= 0
-        }
-        marks = [
-            commit.mark
-            for commit in committed.values()
-            if commit.mark and commit.mark.identity == identity
-        ]
-        begins_now = not committed and not handled and not self._former
-        if self._partitions_at_start is None:
-            self._partitions_at_start = (
-                marks[0].partitions_at_start if marks else len(every) if begins_now else 0
-            )
-        places: dict[TopicPartition, int | Start] = {}
-        for partition in sorted(unplaced):
-            number = partition.partition
-            if partition in committed:
-                places[partition] = place_committed(
-                    committed[partition], identity, self._former.get(number)
-                )
-            else:
-                places[partition] = place_new(
-                    number,
-                    at_end=self._at_end,
-                    is_known=number in handled or number in self._former,
-                    partitions_at_start=self._partitions_at_start,
-                )
-        for partition, place in places.items():
-            with contextlib.suppress(
-                KafkaError
-            ):  # its leader is unavailable: it alone is tried again
-                self._settle(partition, place, committed.get(partition))
-
-    def _settle(self, partition: TopicPartition, place: int | Start, commit: Commit | None) -> None:
-        """Seek to a place that was decided on.
-
-        Raises:
-            KafkaError: If the partition's leader has to be asked and does not answer.
-        """
-        former = self._former.get(partition.partition)
-        if place is Start.IN_DOUBT and commit and former:
-            later = self._consumer.offsets_at({partition: former.latest_ms + 1}, PLACE_SECONDS).get(
-                partition
-            )
-            place = settle_doubt(commit.offset, later)
-        if isinstance(place, int) and former:
-            end = self._consumer.offsets_at({partition: AT_END}, PLACE_SECONDS).get(partition)
-            place = Start.BEGINNING if end is not None and place > end else place
-        if former:
-            logger.warning(
-                "The topic %s is another one than before (another topic id). Reading partition %d from %s.",
-                self._topic,
-                partition.partition,
-                f"the committed offset {place}, which was set for this topic"
-                if isinstance(place, int)
-                else "its beginning, because it was deleted and created again",
-            )
-        if place is Start.END:
-            end = self._consumer.offsets_at({partition: AT_END}, PLACE_SECONDS).get(partition)
-            if end is None:
-                return
-            self._commit({partition: end})  # first: what comes while nobody listens counts too
-            place = end
-        if isinstance(place, int):
-            self._seek(partition, place)
-            if commit and commit.offset == place and not former:
-                self._committed[partition] = place
-            self._positions[partition] = place
-        else:
-            self._seek(partition, None)
-        self._former.pop(partition.partition, None)
-
-    def _seek(self, partition: TopicPartition, offset: int | None) -> None:
-        """Go to an offset, or to the earliest record."""
-        self._forget(partition)
-        if offset is None:
-            self._consumer.seek_to_beginning(partition)
-        else:
-            self._consumer.seek(partition, offset)
-
-    def commit(self) -> None:
-        """Commit what is handled and was not committed yet, in each partition up to the first open record.
+    def commit_handled(self) -> None:
+        """Commit what is handled and not committed yet.
 
         Raises:
             FencedInstanceIdError: If another process has taken this member's place.
         """
-        for partition in self.assigned - self._in_hand.keys():
-            position = self._consumer.current(partition)
-            if position is not None and (position > 0 or partition in self._positions):
-                self._positions[partition] = position
-        targets = {
-            partition: min(offset, self._open.get(partition.partition, offset))
-            for partition, offset in self._positions.items()
-        }
-        news = {
-            partition: offset
-            for partition, offset in targets.items()
-            if self._committed.get(partition) != offset
-        }
-        if not news:
-            return
-        try:
-            self._commit(news)
-        except FencedInstanceIdError:
-            raise
-        except CommitFailedError:
-            logger.info(
-                "The partitions moved to another consumer before the commit; it finds the requests that exist."
-            )
-            self._positions.clear()
-        except KafkaError as error:
-            if self._commit_trouble != (reason := classify(error).reason):
-                logger.warning(
-                    "The offsets could not be committed (%s). Their records may come again; they make no second "
-                    "request.",
-                    describe(error),
-                )
-                self._commit_trouble = reason
-        else:
-            self._commit_trouble = None
+        self._tracker.commit_handled(self.assigned)
 
-    def _commit(self, offsets: Mapping[TopicPartition, int]) -> None:
-        identity = TopicIdentity(self._consumer.cluster_id, self._topic_id or "")
-        mark = str(Mark(identity, self._partitions_at_start or 0))
-        commits = {
-            partition: OffsetAndMetadata(offset, mark, -1) for partition, offset in offsets.items()
-        }
-        self._consumer.commit(commits, timeout_ms=int(ANSWER_SECONDS * 1000))
-        self._committed |= offsets
-
-    def measure(self) -> None:
-        """Compute how many records wait in each partition that this consumer has."""
-        if self.is_paused and time.monotonic() - self._asked_at > LAG_SECONDS:
-            self._asked_at = time.monotonic()
-            with contextlib.suppress(KafkaError):
-                ends = self._consumer.offsets_at(dict.fromkeys(self.assigned, AT_END), POLL_SECONDS)
-                self._consumer.fetcher.ends |= ends
-        lags = {}
-        for partition in self.assigned:
-            end = self._consumer.fetcher.ends.get(partition)
-            position = self._in_hand.get(partition, self._consumer.current(partition))
-            if end is not None and position is not None:
-                lags[partition.topic, partition.partition] = max(0, end - position)
-        self.lags = lags
+    def measure_lag(self) -> None:
+        """Compute the lag of the assigned partitions."""
+        self._lag.measure(self.assigned, is_paused=self.is_paused)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from retraining_operator.kafka.batches.item import Item
-from retraining_operator.kafka.start_position import Former
+from retraining_operator.kafka.start_position import FormerPartition
 
 PartitionOffsets: TypeAlias = frozenset[tuple[int, int]]
 """Pairs of partition and offset."""
@@ -25,7 +25,7 @@ class PartitionProgress:
     """
 
     first_open: Mapping[int, int]
-    former: Mapping[int, Former]
+    former: Mapping[int, FormerPartition]
     handled: set[int]
 
 

@@ -60,4 +60,4 @@ async def until(look: Callable[[], Any], seconds: float = WAIT_SECONDS) -> Any:
 
 async def until_ready(consumer: Consumer) -> None:
     """Wait until the consumer reads."""
-    await until(lambda: consumer.not_ready() is None)
+    await until(lambda: consumer.describe_problem() is None)

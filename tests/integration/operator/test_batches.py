@@ -85,7 +85,7 @@ def length(batch: bytearray) -> None:
 async def test_batch_spoilt_in_the_brokers_log_is_named_and_the_rest_is_read(
     brokers: Brokers, broker: Broker, change: Any, fault: Fault, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("retraining_operator.kafka.fetcher.BROKER_PATIENCE_SECONDS", 1.0)
+    monkeypatch.setattr("retraining_operator.kafka.fetch_retries.BROKER_PATIENCE_SECONDS", 1.0)
     topic = f"spoilt-{change.__name__}"
     await asyncio.to_thread(broker.make, topic, 2, **{"segment.ms": "100"})
     with closing(broker.producer(linger_ms=0)) as producer:

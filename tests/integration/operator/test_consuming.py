@@ -76,14 +76,16 @@ async def test_every_partition_is_placed_and_read_also_those_that_come_later(
         )  # before anybody has noticed
         await asyncio.to_thread(broker.send, topic, b"new 3", partition=3)
         await until(lambda: len(taken.values) >= 4)
-        await until(lambda: consumer.state().assigned_partitions == 4)
+        await until(lambda: consumer.get_state().assigned_partitions == 4)
         assert sorted(value for value in taken.values if value) == [
             b"after",
             b"after",
             b"new 2",
             b"new 3",
         ]
-        await until(lambda: consumer.state().lags == {(topic, number): 0 for number in range(4)})
+        await until(
+            lambda: consumer.get_state().lags == {(topic, number): 0 for number in range(4)}
+        )
 
 
 async def test_only_committed_records_are_read_and_the_lag_ends_at_zero(
@@ -106,7 +108,7 @@ async def test_only_committed_records_are_read_and_the_lag_ends_at_zero(
     await asyncio.to_thread(transact)
     kafka = brokers.settings("transactions")
     async with consuming(kafka) as (consumer, taken):
-        await until(lambda: consumer.state().lags == {("transactions", 0): 0})
+        await until(lambda: consumer.get_state().lags == {("transactions", 0): 0})
         await until(lambda: len(taken.values) == 2)
         await asyncio.sleep(1.2)
     assert taken.values == [b"one", b"two"]
@@ -140,10 +142,10 @@ async def test_listener_that_advertises_an_unreachable_address_is_told_once_with
     kafka = brokers.settings("deaf", bootstrapServers=f"localhost:{broker.deaf_port}")
     with caplog.at_level(logging.INFO, "retraining_operator"):
         async with consuming(kafka) as (consumer, _):
-            await until(lambda: DEAF_ADDRESS in (consumer.not_ready() or ""))
+            await until(lambda: DEAF_ADDRESS in (consumer.describe_problem() or ""))
             await until(lambda: told(caplog))
             await asyncio.sleep(5)
-            assert not consumer.state().is_consuming
+            assert not consumer.get_state().is_consuming
     assert len(told(caplog)) == 1
     assert all(
         word in told(caplog)[0]
@@ -163,7 +165,7 @@ async def test_misspelt_topic_is_told_once_and_not_created(
     async with consuming(kafka) as (consumer, taken):
         await until(lambda: told(caplog))
         await asyncio.sleep(3)
-        assert "Kafka has no such topic" in (consumer.not_ready() or "")
+        assert "Kafka has no such topic" in (consumer.describe_problem() or "")
         assert len(told(caplog)) == 1
         await asyncio.to_thread(broker.make, "misspelt")
         await asyncio.to_thread(broker.send, "misspelt", b"now")
@@ -204,8 +206,8 @@ async def test_missing_right_is_told_once_with_what_to_allow(
     rights = {"topic": (ResourceType.TOPIC, topic), "group": (ResourceType.GROUP, kafka.group_id)}
     await asyncio.to_thread(allow, broker, *rights["group" if missing == "topic" else "topic"])
     async with consuming(kafka) as (consumer, taken):
-        await until(lambda: f"READ and DESCRIBE on the {missing}" in (consumer.not_ready() or "")
-                    or f"READ on the {missing}" in (consumer.not_ready() or ""))  # fmt: skip
+        await until(lambda: f"READ and DESCRIBE on the {missing}" in (consumer.describe_problem() or "")
+                    or f"READ on the {missing}" in (consumer.describe_problem() or ""))  # fmt: skip
         await until(lambda: told(caplog))
         await asyncio.sleep(5)
         assert len(told(caplog)) == 1
@@ -230,7 +232,9 @@ async def test_successor_with_the_same_identity_takes_over_at_once_and_the_forme
         await until_ready(second)
         await until(lambda: any("Another process has taken" in line for line in told(caplog)))
         await until(
-            lambda: first.state().assigned_partitions == second.state().assigned_partitions == 1
+            lambda: (
+                first.get_state().assigned_partitions == second.get_state().assigned_partitions == 1
+            )
         )
         for partition in range(2):
             await asyncio.to_thread(broker.send, "fenced", b"%d" % partition, partition=partition)
@@ -246,7 +250,7 @@ async def test_broker_that_goes_later_is_told_and_the_state_follows(
     async with consuming(kafka, "one") as (consumer, taken):
         await until_ready(consumer)
         await asyncio.to_thread(broker.stop, kill=True)
-        await until(consumer.not_ready)
+        await until(consumer.describe_problem)
         await until(lambda: told(caplog))
         await asyncio.to_thread(broker.start)
         await asyncio.to_thread(broker.wait)

@@ -16,7 +16,7 @@ from kafka.consumer.subscription_state import SubscriptionState
 from kafka.record.default_records import DefaultRecordBatchBuilder
 from kafka.record.util import calc_crc32c
 
-from retraining_operator.kafka import fetcher as module
+from retraining_operator.kafka import fetch_retries, fetcher
 from retraining_operator.kafka.batches.item import UndecodableBatch
 from retraining_operator.kafka.batches.record_batch import CHECKED_FROM
 from retraining_operator.kafka.fetcher import Fetcher
@@ -147,7 +147,7 @@ def start(log: list[Made]) -> Fetcher:
     def find_readable(_: Any, position: int, *, or_end: bool) -> int | None:  # noqa: ARG001
         return next((one.base for one in log if one.base > position and not one.is_lost), None)
 
-    found._find_readable = find_readable
+    found.log_probe.find_readable = find_readable
     return found
 
 
@@ -166,17 +166,17 @@ def answer(draw: random.Random, log: list[Made], position: int) -> SimpleNamespa
 
 
 def read_all(draw: random.Random, log: list[Made], clock: list[float]) -> tuple[list[Any], int]:
-    fetcher, items, polls, end = start(log), [], 0, log[-1].last + 1
-    while fetcher._subscriptions.assignment[PARTITION].position.offset < end:
+    reading, items, polls, end = start(log), [], 0, log[-1].last + 1
+    while reading._subscriptions.assignment[PARTITION].position.offset < end:
         polls += 1
         assert polls < 60, "reading does not come to the end"
-        clock[0] += module.LONGEST_REST_SECONDS
-        position = fetcher._subscriptions.assignment[PARTITION].position.offset
-        if fetcher._fetchable_partitions():
-            fetcher._completed_fetches.append(
+        clock[0] += fetch_retries.MAX_BACKOFF_SECONDS
+        position = reading._subscriptions.assignment[PARTITION].position.offset
+        if reading._fetchable_partitions():
+            reading._completed_fetches.append(
                 CompletedFetch(PARTITION, position, 12, answer(draw, log, position), None)
             )
-        found, _ = fetcher.fetched_records(draw.choice((1, 3, 200)))
+        found, _ = reading.fetched_records(draw.choice((1, 3, 200)))
         items += found.get(PARTITION, [])
     return items, polls
 
@@ -186,7 +186,8 @@ def test_reading_goes_on_behind_whatever_cannot_be_decoded(
     seed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = [0.0]
-    monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: clock[0]))
+    for module in (fetch_retries, fetcher):
+        monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: clock[0]))
     began = time.process_time()
     for number in range(2_500):
         draw = random.Random(f"{seed}.{number}")  # noqa: S311  # to repeat a case, not to keep a secret

@@ -16,7 +16,7 @@ class Parts:
     def __init__(self) -> None:
         now = time.monotonic()
         self.cache = ClusterCache()
-        self.consumer = SimpleNamespace(polled_at=now, not_ready=lambda: None)
+        self.consumer = SimpleNamespace(polled_at=now, describe_problem=lambda: None)
         self.reconciler = SimpleNamespace(planned_at=now)
         self.elector = SimpleNamespace(tried_at=now, leading=True, holder="me")
         self.replica = Replica(
@@ -45,7 +45,7 @@ def test_leader_in_good_order(parts: Parts) -> None:
 def test_standby_that_knows_the_leader_and_has_reached_kafka_is_ready(parts: Parts) -> None:
     parts.elector.leading, parts.elector.holder = False, "another"
     assert parts.replica.ready() is None
-    parts.consumer.not_ready = lambda: "Kafka has not answered yet"
+    parts.consumer.describe_problem = lambda: "Kafka has not answered yet"
     assert "Kafka" in (parts.replica.ready() or "")
 
 
