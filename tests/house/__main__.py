@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections import Counter, defaultdict
 from pathlib import Path
 from statistics import median
 
+from tests.house.figures import ambiguous_classes, longest_files, modules_beside_folders
 from tests.house.source import PACKAGES, ROOT, SourceFile, source_files
 from tests.house.words import findings
 
+MAX_FILE_LINES = 300
+
 
 def main() -> int:
-    """Print the figures, and with `--findings` each finding."""
+    """Print the figures, and with `--findings` each finding.
+
+    Returns:
+        1 if findings were asked for and there are any.
+    """
     parser = argparse.ArgumentParser(prog="tests.house", description="Prints figures of the code.")
     parser.add_argument("--findings", action="store_true", help="list what breaks a rule")
     parser.add_argument("folders", nargs="*", type=Path, default=list(PACKAGES))
@@ -22,46 +28,34 @@ def main() -> int:
     found = [line for file in files for line in findings(file)]
     if arguments.findings:
         print("\n".join(found))
-    for line in figures(files, found):
-        print(line)
+    print("\n".join(describe(files, len(found))))
     return 1 if arguments.findings and found else 0
 
 
-def figures(files: list[SourceFile], found: list[str]) -> list[str]:
+def describe(files: list[SourceFile], findings_count: int) -> list[str]:
     """Compute the figures.
 
     Args:
         files: The files.
-        found: The findings in them.
+        findings_count: How many findings they have.
 
     Returns:
         Lines to print.
     """
-    lengths = {file.name: len(file.lines) for file in files if len(file.lines) > 1}
-    longest = Counter(lengths).most_common(3)
+    sizes = [(name, lines) for name, lines in longest_files(files) if lines > 1]
+    longest = ", ".join(f"{name} {lines}" for name, lines in sizes[:3])
+    too_long = sum(lines > MAX_FILE_LINES for _, lines in sizes)
     lines = [
-        f"files: {len(lengths)}, median {median(lengths.values()):.0f} lines",
-        "longest: " + ", ".join(f"{name} {size}" for name, size in longest),
-        f"files above 300 lines: {sum(size > 300 for size in lengths.values())}",
-        f"names of two classes: {', '.join(ambiguous(files)) or 'none'}",
-        f"findings in words and docstrings: {len(found)}",
+        f"files: {len(sizes)}, median {median(size for _, size in sizes):.0f} lines",
+        f"longest: {longest}",
+        f"files above {MAX_FILE_LINES} lines: {too_long}",
+        f"names of two classes: {', '.join(ambiguous_classes(files)) or 'none'}",
+        f"findings in words and docstrings: {findings_count}",
     ]
     for package in PACKAGES:
-        beside = [path.name for path in sorted(package.glob("*.py"))]
-        if any(file.path.is_relative_to(package) for file in files):
-            lines.append(
-                f"modules beside the folders of {package.relative_to(ROOT)}: {len(beside)}"
-            )
+        count = len(modules_beside_folders(package))
+        lines.append(f"modules beside the folders of {package.relative_to(ROOT)}: {count}")
     return lines
-
-
-def ambiguous(files: list[SourceFile]) -> list[str]:
-    """Return the names that two classes have."""
-    places: defaultdict[str, set[str]] = defaultdict(set)
-    for file in files:
-        for node in file.classes():
-            places[node.name].add(file.name)
-    return sorted(name for name, where in places.items() if len(where) > 1)
 
 
 if __name__ == "__main__":
