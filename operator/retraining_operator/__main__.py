@@ -137,7 +137,7 @@ async def operate(settings: Settings, fault_injection: FaultInjection) -> None:
                 acting=lambda: replica.acting,
                 work=reconciler.counts,
                 consumer=consumer.get_state,
-                intake=intake.state,
+                intake=intake.get_state,
             )
         )
         await run_until_stopped(

@@ -25,7 +25,7 @@ class Backpressure:
     def __init__(self) -> None:
         self._waiting: Counter[BackpressureReason] = Counter()
 
-    def state(self) -> dict[str, bool]:
+    def get_state(self) -> dict[str, bool]:
         """Return whether records wait, for each reason."""
         return {reason: self._waiting[reason] > 0 for reason in BackpressureReason}
 

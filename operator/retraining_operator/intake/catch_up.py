@@ -1,8 +1,8 @@
-"""What became of RetrainRequests while no operator ran: those that were created and deleted since a resource version.
+"""Reads which RetrainRequests were created, changed or deleted while no operator was running.
 
-A process can die after it has created a RetrainRequest and before the ledger knows its record. If
-somebody deletes the RetrainRequest before the next process lists what there is, only the API
-server's history tells that it was there.
+A process can die after it has created a RetrainRequest and before its record is among the handled
+offsets. If somebody deletes the request before the next process lists all requests, only the API
+server's history of changes contains it.
 """
 
 from __future__ import annotations
@@ -21,45 +21,49 @@ logger = logging.getLogger(__name__)
 
 WATCH_SECONDS = 3
 QUIET_SECONDS = 0.3
-"""The API server sends what has changed since a version at once, so a pause of this length is its end."""
+"""The API server sends past changes without delay, so a pause of this length is their end."""
 
 
 async def catch_up(
     cluster: KubeClient, requested: RequestedPositions, resource_version: int
 ) -> None:
-    """Add the records of all RetrainRequests that were created, changed or deleted since a version.
+    """Add the records of all RetrainRequests that have changed since a resource version.
 
-    If the history cannot be read, only RetrainRequests that still exist keep their records from
-    running again.
+    If the history cannot be read, only RetrainRequests that still exist prevent a second run of
+    their records.
 
     Args:
-        cluster: the API server.
-        requested: the records that are added to.
-        resource_version: the version at which everything handled before was written down.
+        cluster: The API server.
+        requested: Gets the records.
+        resource_version: The version at which the handled offsets were written.
     """
-    seen = 0
+    count = 0
     try:
         async with cluster.watch(REQUESTS, resource_version, WATCH_SECONDS) as events:
             async for event in until_quiet(events, QUIET_SECONDS):
                 requested.add(event["object"])
-                seen += 1
+                count += 1
     except ExpiredError:
         logger.info(
-            "The API server has no history of RetrainRequests since version %d any more.",
-            resource_version,
+            "The API server has no history of RetrainRequests since version %d.", resource_version
         )
     except KubeError as error:
         logger.warning("The history of RetrainRequests could not be read: %s", error)
     else:
-        logger.debug("Read %d changes of RetrainRequests since version %d.", seen, resource_version)
+        logger.debug(
+            "Read %d changes of RetrainRequests since version %d.", count, resource_version
+        )
 
 
 async def until_quiet(events: AsyncIterator[Manifest], seconds: float) -> AsyncIterator[Manifest]:
-    """Pass events on until none has come for a while.
+    """Pass on events until none arrives for a while.
 
     Args:
-        events: where they come from.
-        seconds: how long the pause is that ends it.
+        events: The events.
+        seconds: The length of the pause that ends the iteration.
+
+    Yields:
+        The events.
     """
     while True:
         try:

@@ -1,16 +1,16 @@
-"""The highest offset handled in each partition, kept in a ConfigMap: the guard that outlives requests and offsets.
+"""Stores the highest handled offset of each partition in a ConfigMap.
 
-Names keep a record from running twice while its RetrainRequest exists, and Kafka while the group's
-offsets exist; both go in time. The ledger is written after a batch is handled and before its
-offsets are committed. It only ever speaks of records that were handled, so two writers at once can
-at worst know too little of each other, and then names guard.
+The name of a RetrainRequest prevents a second run of its record while the request exists, and the
+group's offsets do so while Kafka stores them. The handled offsets do so afterwards. They are written
+after a batch is handled and before its offsets are committed. They contain only records that were
+handled. If two processes write at once, each may know less than both together, and then the names
+prevent a second run.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -21,58 +21,22 @@ from retraining_operator.api.names import (
     build_handled_offsets_key,
 )
 from retraining_operator.api.trigger import KafkaPosition
+from retraining_operator.intake.handled_offset import HandledOffset, format_entry, parse_entry
 from retraining_operator.kafka.progress import PartitionOffsets
 from retraining_operator.kafka.start_position import FormerPartition
 from retraining_operator.kube.client import KubeClient
 from retraining_operator.kube.errors import AlreadyExistsError, ConflictError, NotFoundError
 from retraining_operator.kube.resources import CONFIG_MAPS
 
-UNKNOWN = -1
-
-
-@dataclass(frozen=True)
-class HandledOffset:
-    """What is known of one partition."""
-
-    topic_id: str
-    """Kafka's own id of the topic, another one after it was deleted and made again; empty where Kafka gives none."""
-    offset: int = UNKNOWN
-    latest_ms: int = UNKNOWN
-    """The latest timestamp of all handled records: a record below `offset` that is later is of a new topic."""
-    open: frozenset[int] = frozenset()
-    """Offsets below that are not handled yet: malformed records that the dead-letter topic has not taken."""
-
-    def covers(self, topic_id: str, origin: KafkaPosition) -> bool:
-        """Tell whether a record was handled before; all that is known must agree, else it counts as new."""
-        return (
-            topic_id == self.topic_id
-            and origin.timestamp_ms <= self.latest_ms
-            and self.handled(origin.offset)
-        )
-
-    def handled(self, offset: int) -> bool:
-        """Tell whether an offset of this very topic was handled."""
-        return offset <= self.offset and offset not in self.open
-
-    def merged(self, other: HandledOffset | None) -> HandledOffset:
-        """Join with another writer's entry: what either has handled is handled.
-
-        A topic made anew starts anew.
-        """
-        if other is None or other.topic_id != self.topic_id:
-            return self
-        return HandledOffset(
-            self.topic_id,
-            max(self.offset, other.offset),
-            max(self.latest_ms, other.latest_ms),
-            frozenset(
-                at for at in self.open | other.open if not (self.handled(at) or other.handled(at))
-            ),
-        )
-
 
 class HandledOffsets:
-    """One topic's entries, by partition."""
+    """The handled offsets of one topic by partition.
+
+    Args:
+        cluster: The API server.
+        name: Name of the ConfigMap.
+        topic: The topic. One ConfigMap may contain several.
+    """
 
     def __init__(self, cluster: KubeClient, name: str, topic: str) -> None:
         self._cluster = cluster
@@ -81,50 +45,51 @@ class HandledOffsets:
         self._manifest: dict[str, Any] | None = None
         self.entries: dict[int, HandledOffset] = {}
 
-    async def load(self) -> None:
-        """Read what is kept, where that was not done yet.
-
-        Raises:
-            ClusterError: where the API server is away or refuses.
-        """
-        if self._manifest is None:
-            await self._reload()
-
     async def reload(self) -> int:
-        """Read what is kept, whatever is known; another process may have written meanwhile.
+        """Read the ConfigMap, which another process may have written meanwhile.
 
         Returns:
-            The resource version at which it was last written: every record that was handled since
-                and is not in it has its RetrainRequest from a later version.
+            The resource version of the last write. A record that was handled since and is not
+            included has a RetrainRequest of a later version.
 
         Raises:
-            ClusterError: where the API server is away or refuses.
+            KubeError: If the API server is unavailable or refuses.
         """
-        await self._reload()
+        await self._read()
         if self._manifest is None or "resourceVersion" not in self._manifest["metadata"]:
             await self.touch()
         return int(self._manifest["metadata"]["resourceVersion"]) if self._manifest else 0
 
     async def touch(self) -> None:
-        """Write it as it is, so that its resource version is a young one. Not while records are being handled.
+        """Write the ConfigMap unchanged, to renew its resource version.
+
+        Must not run while records are handled.
 
         Raises:
-            ClusterError: where the API server is away or refuses.
+            KubeError: If the API server is unavailable or refuses.
         """
         try:
             await self._write(
                 {}, {ANNOTATION_TOUCHED: datetime.now(UTC).isoformat(timespec="seconds")}
             )
         except (ConflictError, NotFoundError):
-            await self._reload()
+            await self._read()
 
-    def covers(self, topic_id: str | None, origin: KafkaPosition) -> bool:
-        """Tell whether a record was handled before."""
-        entry = self.entries.get(origin.partition)
-        return entry is not None and topic_id is not None and entry.covers(topic_id, origin)
+    def covers(self, topic_id: str | None, position: KafkaPosition) -> bool:
+        """Return whether a record was handled before.
 
-    def replaced(self, topic_id: str | None) -> dict[int, FormerPartition]:
-        """Return what is known of the partitions of an earlier topic of this name, and start their entries anew."""
+        Args:
+            topic_id: Kafka's id of the record's topic, or None if it is uncertain.
+            position: The record's position.
+
+        Returns:
+            True if it was handled.
+        """
+        entry = self.entries.get(position.partition)
+        return entry is not None and topic_id is not None and entry.covers(topic_id, position)
+
+    def reset_former(self, topic_id: str | None) -> dict[int, FormerPartition]:
+        """Reset the entries of an earlier topic of the same name, and return what they contained."""
         if topic_id is None:
             return {}
         former = {
@@ -139,74 +104,68 @@ class HandledOffsets:
         self,
         topic_id: str,
         handled: Iterable[KafkaPosition],
-        still_open: PartitionOffsets,
-        put_aside: PartitionOffsets = frozenset(),
+        open_offsets: PartitionOffsets,
+        delivered: PartitionOffsets = frozenset(),
     ) -> None:
-        """Keep that records were handled, but for those that are still open; write where that is news.
+        """Store that records were handled. Writes only if that changes an entry.
 
         Args:
-            topic_id: of the topic that they are from.
-            handled: records that are requests, or set aside, or named in `still_open`.
-            still_open: partition and offset of malformed records that the dead-letter topic has not
-                taken.
-            put_aside: of those that it has taken since they were open.
+            topic_id: Kafka's id of the records' topic.
+            handled: Records that are requests or dead letters, or named in `open_offsets`.
+            open_offsets: Malformed records that the dead-letter topic has not acknowledged.
+            delivered: Formerly open records that it has acknowledged since.
 
         Raises:
-            ClusterError: where the API server is away or refuses; the same call is to be repeated.
+            KubeError: If the API server is unavailable or refuses. The call can be repeated.
         """
         entries: dict[int, HandledOffset] = {}
-        for origin in handled:
-            known = (
-                entries.get(origin.partition)
-                or self.entries.get(origin.partition)
-                or HandledOffset(topic_id)
-            )
-            entries[origin.partition] = HandledOffset(
-                topic_id,
-                max(known.offset, origin.offset),
-                max(known.latest_ms, origin.timestamp_ms),
-                known.open - {origin.offset},
-            )
-        for number in {partition for partition, _ in put_aside | still_open} & set(
-            entries | self.entries
-        ):
+        for position in handled:
+            number = position.partition
+            known = entries.get(number) or self.entries.get(number) or HandledOffset(topic_id)
+            entries[number] = replace(known, topic_id=topic_id).add(position)
+        changed_numbers = {partition for partition, _ in delivered | open_offsets}
+        for number in changed_numbers & set(entries | self.entries):
             known = entries.get(number) or self.entries[number]
-            is_open = (known.open - offsets(put_aside, number)) | offsets(still_open, number)
-            entries[number] = replace(known, open=is_open)
-        news = {
-            number: entry for number, entry in entries.items() if entry != self.entries.get(number)
-        }
-        while news:
+            still_open = known.open - filter_partition(delivered, number)
+            entries[number] = replace(
+                known, open=still_open | filter_partition(open_offsets, number)
+            )
+        await self._store(
+            {
+                number: entry
+                for number, entry in entries.items()
+                if entry != self.entries.get(number)
+            }
+        )
+
+    async def _store(self, changed: dict[int, HandledOffset]) -> None:
+        while changed:
             try:
-                await self._write(news)
-            except (
-                ConflictError,
-                NotFoundError,
-            ):  # another writer was quicker, or somebody took the ledger away
-                await self._reload()
-                news = {
-                    number: entry.merged(self.entries.get(number)) for number, entry in news.items()
+                await self._write(changed)
+            except (ConflictError, NotFoundError):
+                # Another process has written the ConfigMap, or somebody has deleted it.
+                await self._read()
+                changed = {
+                    number: entry.merge(self.entries.get(number))
+                    for number, entry in changed.items()
                 }
             else:
-                self.entries |= news
+                self.entries |= changed
                 return
 
     async def _write(
-        self, news: Mapping[int, HandledOffset], annotations: Mapping[str, str] | None = None
+        self, changed: Mapping[int, HandledOffset], annotations: Mapping[str, str] | None = None
     ) -> None:
-        manifest = self._manifest or empty_ledger(self._name, self._cluster.namespace)
+        manifest = self._manifest or build_config_map(self._name, self._cluster.namespace)
         lines = {
-            build_handled_offsets_key(self._topic, number): write_entry(self._topic, number, e)
-            for number, e in news.items()
+            build_handled_offsets_key(self._topic, number): format_entry(self._topic, number, entry)
+            for number, entry in changed.items()
         }
         manifest = {**manifest, "data": {**(manifest.get("data") or {}), **lines}}
         if annotations:
             metadata = manifest["metadata"]
-            metadata = {
-                **metadata,
-                "annotations": {**(metadata.get("annotations") or {}), **annotations},
-            }
-            manifest["metadata"] = metadata
+            present = metadata.get("annotations") or {}
+            manifest["metadata"] = {**metadata, "annotations": {**present, **annotations}}
         try:
             self._manifest = await (
                 self._cluster.replace_config_map(manifest)
@@ -216,55 +175,42 @@ class HandledOffsets:
         except AlreadyExistsError as error:
             raise ConflictError(error.status, str(error)) from error
 
-    async def _reload(self) -> None:
+    async def _read(self) -> None:
         try:
             self._manifest = await self._cluster.read(CONFIG_MAPS, self._name)
         except NotFoundError:
-            self._manifest = empty_ledger(self._name, self._cluster.namespace)
-        found = [read_entry(line) for line in (self._manifest.get("data") or {}).values()]
-        kept = {partition: entry for topic, partition, entry in found if topic == self._topic}
-        mine = {number: entry.merged(kept.get(number)) for number, entry in self.entries.items()}
-        self.entries = {**kept, **mine}
+            self._manifest = build_config_map(self._name, self._cluster.namespace)
+        stored: dict[int, HandledOffset] = {}
+        for line in (self._manifest.get("data") or {}).values():
+            topic, partition, entry = parse_entry(line)
+            if topic == self._topic:
+                stored[partition] = entry
+        merged = {number: entry.merge(stored.get(number)) for number, entry in self.entries.items()}
+        self.entries = {**stored, **merged}
 
 
-def offsets(places: PartitionOffsets, partition: int) -> frozenset[int]:
-    """Give the offsets in one partition."""
-    return frozenset(offset for number, offset in places if number == partition)
+def filter_partition(offsets: PartitionOffsets, partition: int) -> frozenset[int]:
+    """Return the offsets of one partition.
+
+    Args:
+        offsets: Pairs of partition and offset.
+        partition: The partition.
+
+    Returns:
+        Its offsets.
+    """
+    return frozenset(offset for number, offset in offsets if number == partition)
 
 
-def empty_ledger(name: str, namespace: str) -> dict[str, Any]:
-    """Build the ConfigMap as it is first written; it belongs to no release and outlives an uninstallation."""
+def build_config_map(name: str, namespace: str) -> dict[str, Any]:
+    """Build the empty ConfigMap. It belongs to no Helm release, so it survives an uninstall.
+
+    Args:
+        name: Its name.
+        namespace: Its namespace.
+
+    Returns:
+        The manifest.
+    """
     metadata = {"name": name, "namespace": namespace, "labels": {LABEL_MANAGED_BY: MANAGED_BY}}
     return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata}
-
-
-def write_entry(topic: str, partition: int, entry: HandledOffset) -> str:
-    """Write an entry as one line of JSON, for people too."""
-    return json.dumps(
-        {
-            "topic": topic,
-            "partition": partition,
-            "topicId": entry.topic_id,
-            "offset": entry.offset,
-            "latestTimestampMs": entry.latest_ms,
-            "open": sorted(entry.open),
-        }
-    )
-
-
-def read_entry(line: str) -> tuple[str, int, HandledOffset]:
-    """Read topic, partition and entry; a line that a person has spoilt speaks of nothing."""
-    try:
-        fields = json.loads(line)
-        return (
-            fields["topic"],
-            int(fields["partition"]),
-            HandledOffset(
-                fields["topicId"],
-                int(fields["offset"]),
-                int(fields["latestTimestampMs"]),
-                frozenset(map(int, fields["open"])),
-            ),
-        )
-    except (ValueError, KeyError, TypeError):
-        return "", UNKNOWN, HandledOffset("")

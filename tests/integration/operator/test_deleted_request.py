@@ -71,8 +71,8 @@ async def test_copy_of_a_trigger_under_another_name_stands_for_nothing(
     await asyncio.to_thread(namespace, "delete", "retrainrequests", "--all")
     parts.cache.lose_request({**body, "metadata": {**body["metadata"], "name": "a-copy"}})
     elsewhere = build_intake(parts, cluster)
-    elsewhere._prepared = True  # as if the history had nothing
-    await elsewhere._ledger.reload()
+    elsewhere._is_prepared = True  # as if the history had nothing
+    await elsewhere._handled_offsets.reload()
     await elsewhere.accept([Record(1)], None)
     assert len(names(namespace)) == 1
 

@@ -103,7 +103,7 @@ async def listening(settings: Settings, cluster: KubeClient) -> AsyncIterator[Pa
     consumer = Consumer(settings.kafka, intake.accept, parts.metrics)
     work = partial(parts.cache.counts, {})
     parts.metrics.export_gauges(
-        Sources(always, always, work=work, consumer=consumer.get_state, intake=intake.state)
+        Sources(always, always, work=work, consumer=consumer.get_state, intake=intake.get_state)
     )
     task = asyncio.create_task(consumer.run())
     try:

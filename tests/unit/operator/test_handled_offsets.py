@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from retraining_operator.api.trigger import KafkaPosition
-from retraining_operator.intake.handled_offsets import HandledOffset, read_entry, write_entry
+from retraining_operator.intake.handled_offset import HandledOffset, format_entry, parse_entry
 
 ENTRY = HandledOffset("topic-a", offset=10, latest_ms=1000, open=frozenset({4}))
 
@@ -49,25 +49,25 @@ def test_two_writers_together_know_what_either_knows(
     mine: HandledOffset, theirs: HandledOffset
 ) -> None:
     theirs = replace(theirs, topic_id=mine.topic_id)
-    merged = mine.merged(theirs)
+    merged = mine.merge(theirs)
     for offset in range(13):
-        assert merged.handled(offset) == (mine.handled(offset) or theirs.handled(offset))
-    assert merged.merged(mine) == merged.merged(theirs) == merged
+        assert merged.includes(offset) == (mine.includes(offset) or theirs.includes(offset))
+    assert merged.merge(mine) == merged.merge(theirs) == merged
 
 
 @given(entries)
 def test_topic_made_anew_takes_nothing_over(mine: HandledOffset) -> None:
-    assert mine.merged(replace(mine, topic_id="other", offset=99)) == mine
-    assert mine.merged(None) == mine
+    assert mine.merge(replace(mine, topic_id="other", offset=99)) == mine
+    assert mine.merge(None) == mine
 
 
 @given(entries, st.text(max_size=20), st.integers(0, 99))
 def test_entry_reads_as_it_was_written(entry: HandledOffset, topic: str, partition: int) -> None:
-    assert read_entry(write_entry(topic, partition, entry)) == (topic, partition, entry)
+    assert parse_entry(format_entry(topic, partition, entry)) == (topic, partition, entry)
 
 
 @pytest.mark.parametrize("line", ["", "[]", "3", '{"topic": "drift"}', "null"])
 def test_spoilt_line_speaks_of_no_record(line: str) -> None:
-    _, partition, entry = read_entry(line)
+    _, partition, entry = parse_entry(line)
     assert partition == -1
-    assert not entry.handled(0)
+    assert not entry.includes(0)

@@ -4,7 +4,7 @@ import asyncio
 from dataclasses import dataclass
 from typing import Any
 
-from retraining_operator.intake.handled_offsets import read_entry
+from retraining_operator.intake.handled_offset import parse_entry
 from retraining_operator.kube.client import KubeClient
 from retraining_operator.settings import Settings
 from tests.integration.operator.parts import Parts, build_intake
@@ -40,7 +40,7 @@ def kept(namespace: Kubectl) -> dict[int, Any]:
         for item in namespace.items("configmaps")
         if item["metadata"]["name"].endswith("-offsets")
     ]
-    return {partition: entry for _, partition, entry in map(read_entry, found["data"].values())}
+    return {partition: entry for _, partition, entry in map(parse_entry, found["data"].values())}
 
 
 async def test_nothing_runs_again_when_offsets_and_requests_are_gone(
