@@ -1,9 +1,9 @@
-"""The report of one judged run: evidence in, a self-contained HTML page out. Pure.
+"""The report of one run: a self-contained HTML page that is rendered from the evidence. No I/O.
 
-Driven by the run, which keeps the page beside its row, and by the command line. From the outside
-in: `page` puts the sections together; `curves`, `interval`, `spread`, `course`, `split` draw one
-picture each and `tables` the tables; `drawing` has scales, axes and markers; `wording` writes
-verdicts, numbers and dates for people; `markup` escapes.
+`page` joins the sections. `header`, `precision_recall`, `difference`, `split_bar`,
+`score_histograms` and `periods` draw one section each; `metrics_table`, `input_tables`,
+`label_tables` and `run_tables` hold the tables. `drawing` has scales, axes and markers, `formats`
+formats numbers and times, and `markup` escapes text.
 """
 
 from retraining_job.report.page import render_report

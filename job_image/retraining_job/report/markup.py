@@ -1,4 +1,4 @@
-"""HTML and SVG text in which everything is escaped that is not markup already: a page cannot forget to. Pure."""
+"""HTML and SVG text. Everything that is not `Markup` is escaped, so a page cannot forget to."""
 
 from __future__ import annotations
 
@@ -6,42 +6,56 @@ import re
 from html import escape
 
 _UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ufffe\uffff]")
-"""Controls: XML forbids most, PostgreSQL's text takes no zero, and those of writing direction let a text lie."""
+"""XML forbids most control characters, PostgreSQL's text type refuses zero bytes, and characters
+that change the writing direction can make a text misleading."""
 
 
 class Markup(str):
-    """Text that is HTML already; any other string is escaped before it gets into a page."""
+    """Text that is already HTML. Any other string is escaped before it becomes part of a page."""
 
     __slots__ = ()
 
 
-def text(value: str) -> Markup:
-    """Escape a text for use between tags and in quoted attributes; leave markup as it is."""
+def escape_text(value: str) -> Markup:
+    """Escape a text for use between tags and in quoted attributes. Returns markup unchanged."""
     if isinstance(value, Markup):
         return value
-    whole = value.encode("utf-8", "replace").decode(
-        "utf-8"
-    )  # half a surrogate pair cannot be written to a file
-    return Markup(escape(_UNPRINTABLE.sub("\N{REPLACEMENT CHARACTER}", whole)))
+    # A lone surrogate cannot be encoded, so the page could not be written to a file.
+    encodable = value.encode("utf-8", "replace").decode("utf-8")
+    return Markup(escape(_UNPRINTABLE.sub("\N{REPLACEMENT CHARACTER}", encodable)))
 
 
-def joined(*parts: str, between: str = "") -> Markup:
-    """Put parts together, each escaped where it is no markup."""
-    return Markup(text(between).join(text(part) for part in parts))
+def join(*parts: str, between: str = "") -> Markup:
+    """Join texts and markup.
+
+    Args:
+        *parts: Texts, which are escaped, and markup.
+        between: The separator.
+
+    Returns:
+        The joined markup.
+    """
+    return Markup(escape_text(between).join(escape_text(part) for part in parts))
 
 
 def tag(name: str, *children: str, **attributes: str | float) -> Markup:
-    """Write an element: `tag("p", "a < b", class_="hint")`.
+    """Build an element: `tag("p", "a < b", class_="hint")`.
 
-    Attributes lose a trailing underscore, and the others become hyphens; numbers are rounded to
-    what a screen shows.
+    Args:
+        name: The name of the element.
+        *children: Its content: texts, which are escaped, and markup.
+        **attributes: Its attributes. A trailing underscore is removed, and other underscores become
+            hyphens. Numbers are rounded to one decimal.
+
+    Returns:
+        The element.
     """
-    written = "".join(
-        f' {key.rstrip("_").replace("_", "-")}="{_value(value)}"'
+    formatted = "".join(
+        f' {key.rstrip("_").replace("_", "-")}="{_format_attribute(value)}"'
         for key, value in attributes.items()
     )
-    return Markup(f"<{name}{written}>{joined(*children)}</{name}>")
+    return Markup(f"<{name}{formatted}>{join(*children)}</{name}>")
 
 
-def _value(value: str | float) -> str:
-    return text(value) if isinstance(value, str) else f"{value:.1f}".removesuffix(".0")
+def _format_attribute(value: str | float) -> str:
+    return escape_text(value) if isinstance(value, str) else f"{value:.1f}".removesuffix(".0")

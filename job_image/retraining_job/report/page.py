@@ -1,4 +1,4 @@
-"""The page: the verdict at the head, then the pictures, then the tables. Pure."""
+"""The page: the verdict at the top, then the charts, then the tables."""
 
 from __future__ import annotations
 
@@ -6,37 +6,33 @@ from importlib.resources import files
 
 from retraining_job.contract import PartMetrics
 from retraining_job.evaluation.evidence import Evidence
-from retraining_job.report import guards, tables
-from retraining_job.report.course import course
-from retraining_job.report.curves import curves
-from retraining_job.report.drawing import swatch
-from retraining_job.report.interval import interval
-from retraining_job.report.markup import Markup, joined, tag
-from retraining_job.report.split import split
-from retraining_job.report.spread import spread
-from retraining_job.report.wording import (
-    at_budget,
-    count,
-    date,
-    headline,
-    missing_champion,
-    number,
-    percent,
-    plain,
-    shortened,
-    span,
-)
+from retraining_job.report.difference import draw_difference
+from retraining_job.report.drawing import draw_swatch
+from retraining_job.report.formats import format_metric, format_number, format_percent, shorten
+from retraining_job.report.header import get_verdict, render_header
+from retraining_job.report.input_tables import render_input
+from retraining_job.report.label_tables import render_labels, render_parts
+from retraining_job.report.markup import Markup, tag
+from retraining_job.report.metrics_table import render_metrics
+from retraining_job.report.periods import draw_periods
+from retraining_job.report.precision_recall import draw_precision_recall
+from retraining_job.report.roles import describe_budget
+from retraining_job.report.run_tables import render_features, render_provenance, render_settings
+from retraining_job.report.score_histograms import draw_score_histograms
+from retraining_job.report.split_bar import draw_split
 
-MESSAGE_LIMIT, NOTE_LIMIT, NOTES_SHOWN = 4000, 500, 20
+NOTE_LIMIT, NOTES_SHOWN, RUN_LIMIT = 500, 20, 80
+"""Characters of a note, number of notes, and characters of the run id in the title."""
 
-POLICY = "default-src 'none'; style-src 'unsafe-inline'"
-"""Nothing is loaded and no script runs, whatever the page holds."""
+CONTENT_SECURITY_POLICY = "default-src 'none'; style-src 'unsafe-inline'"
+"""The browser loads nothing and runs no script, whatever the page contains."""
 
 
 def render_report(evidence: Evidence) -> str:
-    """Draw the evidence of one run as a page of HTML that needs nothing from outside; less than 100 KB."""
-    verdict = shortened(evidence.verdict, 40) or "No verdict"
-    title = f"{verdict} {chr(0xB7)} run {shortened(evidence.provenance.run_id, 80)}"
+    """Render the evidence of one run as a self-contained HTML page of less than 100 KB."""
+    title = (
+        f"{get_verdict(evidence)} {chr(0xB7)} run {shorten(evidence.provenance.run_id, RUN_LIMIT)}"
+    )
     style = files("retraining_job.report").joinpath("style.css").read_text(encoding="utf-8")
     return "\n".join(
         [
@@ -44,141 +40,92 @@ def render_report(evidence: Evidence) -> str:
             '<html lang="en"><head><meta charset="utf-8">',
             '<meta name="viewport" content="width=device-width, initial-scale=1">',
             '<meta name="color-scheme" content="light dark">',
-            f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">',
+            f'<meta http-equiv="Content-Security-Policy" content="{CONTENT_SECURITY_POLICY}">',
             tag("title", title),
             f"<style>\n{style}</style></head>",
             "<body>",
-            _head(evidence),
-            _main(evidence),
+            render_header(evidence),
+            _render_main(evidence),
             "</body></html>\n",
         ]
     )
 
 
-def _head(evidence: Evidence) -> Markup:
-    said = headline(evidence)
-    origin = evidence.provenance
-    facts = [
-        ("Run", shortened(origin.run_id, 100)),
-        ("Request", shortened(origin.request, 100)),
-        ("Because", shortened(origin.trigger_reason, 300)),
-        ("Judged", date(origin.judged_at) if origin.judged_at else ""),
-        (
-            "Data",
-            f"{count(origin.window.rows, 'row')} of {shortened(origin.source, 80)}, checksum {origin.checksum[:12]}",
-        ),
-        ("From", span(origin.window.first, origin.window.last)),
-        ("Champion", _champion(evidence)),
-        ("Policy", f"{evidence.policy}, preset {shortened(origin.preset, 40)}"),
-    ]
-    return tag(
-        "header",
-        tag("p", "Retraining report", class_="kicker"),
-        tag(
-            "p",
-            tag("span", said.sign, class_="sign", aria_hidden="true"),
-            f" {shortened(evidence.verdict, 40) or 'No verdict'}",
-            class_=f"badge {said.kind}",
-        ),
-        *(
-            [tag("code", shortened(evidence.reason, 80), class_="reason")]
-            if evidence.reason
-            else []
-        ),
-        tag("h1", said.words),
-        *(
-            [tag("p", shortened(evidence.message, MESSAGE_LIMIT), class_="message")]
-            if evidence.message
-            else []
-        ),
-        tag(
-            "dl", *(tag("div", tag("dt", name), tag("dd", value)) for name, value in facts if value)
-        ),
-    )
-
-
-def _champion(evidence: Evidence) -> str:
-    if evidence.champion is None:
-        return missing_champion(evidence)
-    version = evidence.champion.version
-    return "version not known" if version is None else f"version {version}"
-
-
-def _main(evidence: Evidence) -> Markup:
+def _render_main(evidence: Evidence) -> Markup:
     return tag(
         "main",
-        _tiles(evidence),
-        *_notes(evidence),
-        *_pictures(evidence),
-        _section("Average precision by part", guards.parts(evidence)),
-        _section("Labels by alert of the champion", guards.labels(evidence)),
-        _section("Input, then and now", guards.input_shape(evidence)),
-        _section("Figures", tables.figures(evidence)),
-        _section("Features", tables.features(evidence)),
-        _section("Provenance", tables.provenance(evidence)),
-        _section("Settings", tables.settings(evidence)),
+        _render_tiles(evidence),
+        *_render_notes(evidence),
+        *_draw_charts(evidence),
+        _render_section("Average precision by part", render_parts(evidence)),
+        _render_section("Labels by alert of the champion", render_labels(evidence)),
+        _render_section("Input, then and now", render_input(evidence)),
+        _render_section("Metrics", render_metrics(evidence)),
+        _render_section("Features", render_features(evidence)),
+        _render_section("Provenance", render_provenance(evidence)),
+        _render_section("Settings", render_settings(evidence)),
     )
 
 
-def _notes(evidence: Evidence) -> list[Markup]:
+def _render_notes(evidence: Evidence) -> list[Markup]:
     notes = [*evidence.reading, *evidence.notes]
     if not notes:
         return []
-    shown = tag("ul", *(tag("li", shortened(note, NOTE_LIMIT)) for note in notes[:NOTES_SHOWN]))
+    content = [tag("ul", *(tag("li", shorten(note, NOTE_LIMIT)) for note in notes[:NOTES_SHOWN]))]
     more = len(notes) - NOTES_SHOWN
-    rest = [tag("p", f"The evidence has {more:,} more.", class_="caption")] if more > 0 else []
-    return [_section("Notes", shown, *rest)]
+    if more > 0:
+        content.append(tag("p", f"{more:,} more notes are in the evidence.", class_="caption"))
+    return [_render_section("Notes", *content)]
 
 
-def _pictures(evidence: Evidence) -> list[Markup]:
-    """Draw what there is; one sentence where nothing was held out, instead of one for each picture."""
+def _draw_charts(evidence: Evidence) -> list[Markup]:
+    """Draw all charts. One sentence if nothing was held out, instead of one for each chart."""
     if evidence.split is None and evidence.challenger.curve is None and not evidence.periods:
-        return [
-            _section(
-                "Pictures",
-                tag("p", "No events were held out to judge on: nothing to draw.", class_="absent"),
-            )
-        ]
-    curve = _section("Precision and recall", curves(evidence))
-    difference = _section("Difference of average precision", interval(evidence))
-    parts = _section("What trained and what judged", split(evidence))
+        note = "No events were held out for the evaluation, so there are no charts."
+        return [_render_section("Charts", tag("p", note, class_="absent"))]
+    curves = _render_section("Precision and recall", draw_precision_recall(evidence))
+    difference = _render_section("Difference of average precision", draw_difference(evidence))
+    split = _render_section("Training and hold-out", draw_split(evidence))
     return [
-        tag("div", curve, tag("div", difference, parts), class_="columns"),
-        _section("Scores by class", spread(evidence)),
-        _section("Over time", course(evidence)),
+        tag("div", curves, tag("div", difference, split), class_="columns"),
+        _render_section("Scores by class", draw_score_histograms(evidence)),
+        _render_section("Metrics over time", draw_periods(evidence)),
     ]
 
 
-def _section(title: str, *content: Markup) -> Markup:
+def _render_section(title: str, *content: Markup) -> Markup:
     return tag("section", tag("h2", title), *content)
 
 
-def _tiles(evidence: Evidence) -> Markup:
-    """Show the four figures that a reader looks for first."""
+def _render_tiles(evidence: Evidence) -> Markup:
+    """Render the four most important metrics."""
     champion = evidence.champion.figures.mixture if evidence.champion else None
     challenger = evidence.challenger.figures.mixture
     if champion is None and challenger is None:
         return Markup("")
-    spent = at_budget(evidence)
-    shown = [
-        ("Average precision", "average_precision", number),
-        (f"Precision {spent}", "budget_precision", number),
-        (f"Recall {spent}", "budget_recall", number),
-        (f"Alert rate above {plain(evidence.threshold)}", "alert_rate", percent),
+    budget = describe_budget(evidence)
+    metrics = [
+        ("Average precision", "average_precision", format_metric),
+        (f"Precision {budget}", "budget_precision", format_metric),
+        (f"Recall {budget}", "budget_recall", format_metric),
+        (f"Alert rate above {format_number(evidence.threshold)}", "alert_rate", format_percent),
     ]
-    tiles = [
-        tag(
-            "div",
-            tag("h3", name),
-            *(
-                _tile(role, one, write(getattr(one, field)) if one else "")
-                for role, one in (("champion", champion), ("challenger", challenger))
-            ),
-        )
-        for name, field, write in shown
-    ]
+    tiles = []
+    for name, field, format_value in metrics:
+        values = [
+            _render_value(role, format_value(getattr(one, field)))
+            for role, one in _list_known(champion, challenger)
+        ]
+        tiles.append(tag("div", tag("h3", name), *values))
     return tag("div", *tiles, class_="tiles")
 
 
-def _tile(role: str, one: PartMetrics | None, value: str) -> Markup:
-    return tag("p", swatch(role), tag("span", role), tag("strong", value)) if one else joined()
+def _list_known(
+    champion: PartMetrics | None, challenger: PartMetrics | None
+) -> list[tuple[str, PartMetrics]]:
+    both = (("champion", champion), ("challenger", challenger))
+    return [(role, one) for role, one in both if one is not None]
+
+
+def _render_value(role: str, value: str) -> Markup:
+    return tag("p", draw_swatch(role), tag("span", role), tag("strong", value))

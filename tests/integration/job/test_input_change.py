@@ -164,7 +164,8 @@ def test_evidence_and_report_show_the_input_then_and_now(judged_world):
     )
     assert {fall["name"] for fall in change["falls"]} == {"hour_of_day", "risk"}
     assert evidence["reading"] == [
-        "840 of 3,000 events (28.0%) have a features_json that holds no JSON object; they were read without it."
+        "840 of 3,000 events (28.0%) have a features_json that does not hold a JSON object. "
+        "They were read without it."
     ]
     for said in (
         "Input, then and now",

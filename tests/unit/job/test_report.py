@@ -19,9 +19,16 @@ from retraining_job.evaluation.evidence import (
 )
 from retraining_job.evaluation.input_shape import FeatureShape
 from retraining_job.report import render_report
-from retraining_job.report.drawing import rounded_up, ticks
+from retraining_job.report.drawing import compute_ticks, round_up
+from retraining_job.report.formats import (
+    format_difference,
+    format_number,
+    format_percent,
+    format_points,
+    format_time_range,
+)
+from retraining_job.report.headline import get_headline
 from retraining_job.report.markup import tag
-from retraining_job.report.wording import headline, percent, plain, points, signed, span
 from tests.unit.job.judged_runs import (
     THRESHOLD,
     features,
@@ -137,7 +144,7 @@ def test_features_with_something_to_tell_come_first_and_the_rest_is_counted() ->
     many = features(1000)
     many[999] = FeatureRecord(name="late", scaling="left out", note="constant")
     page = render_report(judged(features=many))
-    assert "1,000 features, 4 of them with something to tell; 940 more are not shown." in page
+    assert "1,000 features, 4 of them with a remark; 940 more are not shown." in page
     table = page[page.index("1,000 features, 4") :]
     assert table.index(">late<") < table.index(">feature_003<")
 
@@ -145,23 +152,23 @@ def test_features_with_something_to_tell_come_first_and_the_rest_is_counted() ->
 @pytest.mark.parametrize(
     ("evidence", "sentence"),
     [
-        (RUNS["no champion"], "Nothing was compared: there was no champion."),
+        (RUNS["no champion"], "The models were not compared: there was no champion."),
         (
             judged(champion=None, comparison=None, verdict="UnreadableChampion"),
             "the champion cannot be read.",
         ),
         (RUNS["no truth"], "There is no curve to draw: no event of the hold-out has a label."),
         (RUNS["no truth"], "There are no scores to draw: no event of the hold-out has a label."),
-        (RUNS["no truth"], "Average precision: no stretch of the hold-out has a figure."),
-        (RUNS["one period"], "The hold-out is one stretch only"),
-        (judged(periods=[]), "The run has recorded no figures over time."),
+        (RUNS["no truth"], "Average precision: not known for any period."),
+        (RUNS["one period"], "The hold-out has only one period"),
+        (judged(periods=[]), "The run has recorded no metrics over time."),
         (judged(features=[]), "The run has recorded no features."),
         (judged(split=None), "The events were not split"),
-        (BARE, "No events were held out to judge on: nothing to draw."),
-        (BARE, "No figures were reached"),
+        (BARE, "No events were held out for the evaluation, so there are no charts."),
+        (BARE, "There are no metrics"),
         (BARE, "The run has recorded no shape of its input."),
         (BARE, "There is no champion whose alerts the labels could follow."),
-        (BARE, "No average precision is known: nothing was judged."),
+        (BARE, "No average precision is known: no model was evaluated."),
     ],
 )
 def test_what_is_absent_is_said(evidence: Evidence, sentence: str) -> None:
@@ -174,7 +181,7 @@ def test_what_is_absent_is_said(evidence: Evidence, sentence: str) -> None:
         (judged(), "Fewer events have velocity (91.0% of the newest events, 100.0% before)."),
         (
             judged(input=input_change(falls=[], noticed="")),
-            "Nothing has changed beyond what is usual.",
+            "Nothing has changed by more than the usual variation.",
         ),
         (judged(input=input_change(then=None)), "The champion has no recorded shape"),
         (
@@ -266,7 +273,7 @@ def test_the_interval_stands_where_the_comparison_says(bounds: tuple[float, floa
     compared = Comparison(
         difference=difference, lower=lower, upper=upper, confidence=0.95, draws=1000, seed=42
     )
-    picture = Picture(render_report(judged(comparison=compared)), "interval")
+    picture = Picture(render_report(judged(comparison=compared)), "difference")
     whisker = picture.of("line", "whisker")[0]
     near = 0.003 * max(1.0, abs(difference) * 2)
     assert picture.x(whisker.get("x1")) == pytest.approx(lower, abs=near)
@@ -278,7 +285,7 @@ def test_the_interval_stands_where_the_comparison_says(bounds: tuple[float, floa
 
 def test_scores_are_drawn_by_the_share_of_their_class_with_both_thresholds() -> None:
     evidence = judged()
-    picture = Picture(render_report(evidence), "spread-challenger")
+    picture = Picture(render_report(evidence), "scores-challenger")
     histogram = evidence.challenger.histogram
     assert histogram is not None
     (outline,) = picture.of("polyline", "anomalies")
@@ -302,8 +309,8 @@ def test_scores_are_drawn_by_the_share_of_their_class_with_both_thresholds() -> 
 def test_metrics_over_time_are_not_joined_across_what_is_unknown() -> None:
     evidence = judged()
     precision, rate = (
-        Picture(render_report(evidence), "course-precision"),
-        Picture(render_report(evidence), "course-rate"),
+        Picture(render_report(evidence), "periods-precision"),
+        Picture(render_report(evidence), "periods-rate"),
     )
     assert [
         len(line.get("points", "").split()) for line in precision.of("polyline", "challenger")
@@ -329,44 +336,46 @@ def test_the_split_is_drawn_in_proportion_and_a_small_gap_is_still_seen() -> Non
     ("changes", "words"),
     [
         ({}, "The challenger is live."),
-        ({"promoted": None}, "The challenger is fit to be promoted."),
-        ({"promoted": False, "withheld": Withheld.DRY_RUN}, "not promoted, as this was a dry run"),
-        ({"promoted": False, "withheld": Withheld.AWAITING_DECISION}, "awaits a person's decision"),
-        ({"verdict": Verdict.KEPT, "promoted": False}, "The champion stays."),
+        ({"promoted": None}, "The challenger may go live."),
+        ({"promoted": False, "withheld": Withheld.DRY_RUN}, "not published: this was a dry run"),
+        ({"promoted": False, "withheld": Withheld.AWAITING_DECISION}, "waits for approval"),
+        ({"verdict": Verdict.KEPT, "promoted": False}, "The champion stays live."),
         (
             {"verdict": Verdict.INCONCLUSIVE, "promoted": True},
-            "the challenger is live, as onInconclusive says",
+            "The challenger is live because of onInconclusive",
         ),
-        ({"verdict": Verdict.INCONCLUSIVE, "promoted": False}, "The events do not tell"),
-        ({"verdict": Verdict.FIRST_MODEL}, "live: the first model"),
+        ({"verdict": Verdict.INCONCLUSIVE, "promoted": False}, "The events do not show"),
+        ({"verdict": Verdict.FIRST_MODEL}, "live as the first model"),
         (
             {"verdict": Verdict.UNFIT, "reason": VerdictReason.BELOW_FLOOR, "promoted": False},
             "not fit to be the first",
         ),
         ({"verdict": Verdict.UNREADABLE_CHAMPION, "promoted": False}, "cannot be read"),
-        ({"verdict": Verdict.IDENTICAL, "promoted": False}, "to the last bit"),
+        ({"verdict": Verdict.IDENTICAL, "promoted": False}, "identical to the champion"),
         ({"verdict": "", "promoted": None}, "no verdict"),
     ],
 )
 def test_the_headline_says_the_verdict_and_what_became_of_it(
     changes: dict[str, Any], words: str
 ) -> None:
-    assert words in headline(judged(**changes)).words
+    assert words in get_headline(judged(**changes)).words
 
 
 def test_numbers_and_dates_are_written_for_people() -> None:
     thin = "\N{NARROW NO-BREAK SPACE}"
-    assert [percent(value) for value in (0.123, 0.0042, 0.95, 0.0, 1.0, None, float("nan"))] == [
+    assert [
+        format_percent(value) for value in (0.123, 0.0042, 0.95, 0.0, 1.0, None, float("nan"))
+    ] == [
         *(f"{shown}{thin}%" for shown in ("12.3", "0.42", "95", "0", "100")),
         *("\N{EN DASH}", "\N{EN DASH}"),
     ]
-    assert [signed(value) for value in (0.0314, -0.0041, None)] == [
+    assert [format_difference(value) for value in (0.0314, -0.0041, None)] == [
         "+0.031",
         "\N{MINUS SIGN}0.004",
         "\N{EN DASH}",
     ]
-    assert points(-0.012) == f"\N{MINUS SIGN}1.2{thin}pp"
-    assert [plain(value) for value in (0.7, 12_500.4, 1e300, -0.05)] == [
+    assert format_points(-0.012) == f"\N{MINUS SIGN}1.2{thin}pp"
+    assert [format_number(value) for value in (0.7, 12_500.4, 1e300, -0.05)] == [
         "0.7",
         "12,500",
         "1e+300",
@@ -376,19 +385,19 @@ def test_numbers_and_dates_are_written_for_people() -> None:
         datetime(2026, 11, 23, 6, 5, tzinfo=UTC),
         datetime(2026, 11, 23, 18, 0, tzinfo=UTC),
     )
-    assert span(morning, evening) == "23 Nov 2026, 06:05 to 18:00 UTC"
+    assert format_time_range(morning, evening) == "23 Nov 2026, 06:05 to 18:00 UTC"
 
 
 @pytest.mark.parametrize(
     ("low", "high"), [(0.0, 1.0), (-0.312, 0.0514), (0.93, 0.931), (-3e-7, 9e9), (5.0, 5.0)]
 )
 def test_ticks_are_few_even_and_inside(low: float, high: float) -> None:
-    found = ticks(low, high)
+    found = compute_ticks(low, high)
     assert all(low - 1e-9 <= tick <= high + 1e-9 for tick in found)
     assert 1 <= len(found) <= 6
     steps = [other - one for one, other in pairwise(found)]
     assert steps == pytest.approx(steps[:1] * len(steps))
-    assert rounded_up(0.039) == pytest.approx(0.04)
+    assert round_up(0.039) == pytest.approx(0.04)
 
 
 @pytest.mark.parametrize("theme", [0, 1], ids=["light", "dark"])

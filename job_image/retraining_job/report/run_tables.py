@@ -1,0 +1,118 @@
+"""Tables about the run: its features, its provenance and its settings."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from retraining_job.contract import Tunables
+from retraining_job.evaluation.evidence import Contender, Evidence, FeatureRecord
+from retraining_job.report.formats import (
+    NONE,
+    format_count,
+    format_number,
+    format_time,
+    format_window,
+    shorten,
+)
+from retraining_job.report.markup import Markup, join, tag
+from retraining_job.report.roles import describe_missing_champion
+from retraining_job.report.table import render_table
+
+FEATURES_SHOWN = 60
+"""More features would hide the important ones. Features with a remark are first."""
+SETTINGS_SHOWN = 60
+NAME_LIMIT, VALUE_LIMIT, NOTE_LIMIT, FACT_LIMIT = 60, 120, 200, 300
+"""The greatest lengths in characters."""
+
+
+def render_features(evidence: Evidence) -> Markup:
+    """Render the features and their scaling. Features with a remark are first."""
+    features = evidence.features
+    if not features:
+        return tag("p", "The run has recorded no features.", class_="absent")
+    shown = sorted(features, key=lambda one: not _has_remark(one))[:FEATURES_SHOWN]
+    with_remark = sum(map(_has_remark, features))
+    caption = f"{format_count(len(features), 'feature')}, {with_remark:,} of them with a remark"
+    if len(shown) < len(features):
+        caption += f"; {len(features) - len(shown):,} more are not shown"
+    heads = ["Feature", "Scaling", "Scaled to 0", "Scaled to 1", "Missing", "Unusable", "Remark"]
+    rows = [
+        [
+            shorten(one.name, NAME_LIMIT),
+            shorten(one.scaling, NAME_LIMIT),
+            format_number(one.low),
+            format_number(one.high),
+            format_count(one.missing),
+            format_count(one.unusable),
+            shorten(one.note, NOTE_LIMIT),
+        ]
+        for one in shown
+    ]
+    return join(
+        tag("p", f"{caption}.", class_="caption"),
+        render_table("Features", heads, rows, class_="features"),
+    )
+
+
+def _has_remark(one: FeatureRecord) -> bool:
+    return bool(one.missing or one.unusable or one.note or one.scaling == "left out")
+
+
+def render_settings(evidence: Evidence) -> Markup:
+    """Render the settings. Those that differ from their defaults are first."""
+    settings = evidence.provenance.settings
+    if not settings:
+        return tag("p", "The run has recorded no settings.", class_="absent")
+    defaults: dict[str, Any] = Tunables().model_dump(mode="json")
+    changed = {
+        name for name, value in settings.items() if name in defaults and defaults[name] != value
+    }
+    shown = sorted(settings, key=lambda name: name not in changed)[:SETTINGS_SHOWN]
+    rows = [
+        [
+            shorten(name, NAME_LIMIT),
+            _format_setting(settings[name]),
+            _format_setting(defaults[name]) if name in changed else "",
+        ]
+        for name in shown
+    ]
+    heads = ["Setting", "Value", "Default, if different"]
+    return render_table("Settings", heads, rows, class_="settings")
+
+
+def _format_setting(value: object) -> str:
+    if not isinstance(value, str):
+        value = json.dumps(value, ensure_ascii=False, default=str)
+    return shorten(value, VALUE_LIMIT)
+
+
+def render_provenance(evidence: Evidence) -> Markup:
+    """Render the origin of the run and its data: what is needed to repeat the run."""
+    origin = evidence.provenance
+    champion = describe_missing_champion(evidence)
+    if evidence.champion:
+        champion = _describe_model(evidence.champion)
+    facts = [
+        ("Run", origin.run_id),
+        ("Request", origin.request),
+        ("Evaluated", format_time(origin.judged_at) if origin.judged_at else ""),
+        ("Source", origin.source),
+        ("Events read", format_window(origin.window)),
+        ("Checksum of the events", origin.checksum),
+        ("Challenger", _describe_model(evidence.challenger)),
+        ("Champion", champion),
+        ("Threshold", f"{format_number(evidence.threshold)}, from {evidence.threshold_source}"),
+        ("Seed", str(origin.seed)),
+        ("Image", origin.image),
+        ("Versions", f"river {origin.river}, Python {origin.python}, numpy {origin.numpy}"),
+    ]
+    rows = [(name, shorten(value, FACT_LIMIT)) for name, value in facts if value]
+    return render_table("Provenance", ["Fact", "Value"], rows, class_="settings")
+
+
+def _describe_model(one: Contender) -> str:
+    trained = format_window(one.trained) if one.trained else "unknown"
+    version = f"version {one.version}; " if one.version is not None else ""
+    problem = "" if one.usable else "; its scores are not finite, or all equal"
+    return f"{version}trained on: {trained}; fingerprint {one.fingerprint or NONE}{problem}"
