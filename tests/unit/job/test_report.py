@@ -29,21 +29,21 @@ from retraining_job.report.formats import (
 )
 from retraining_job.report.headline import get_headline
 from retraining_job.report.markup import tag
-from tests.unit.job.judged_runs import (
+from tests.unit.job.pages import Page, Picture, pictures
+from tests.unit.job.sample_evidence import (
     THRESHOLD,
-    features,
+    build_evidence,
+    build_features,
+    build_unlabelled_evidence,
     input_change,
     input_shape,
-    judged,
-    without_truth,
 )
-from tests.unit.job.pages import Page, Picture, pictures
 
 HOSTILE = (
     "<script>alert(1)</script><img src=//evil.example/x onerror='alert(2)'>\"&lt;\x00\x1b[31m\u202e"
 )
 BARE = Evidence(
-    provenance=judged().provenance,
+    provenance=build_evidence().provenance,
     threshold=THRESHOLD,
     threshold_source="setting",
     policy=PromotionPolicy.NON_INFERIOR,
@@ -63,13 +63,13 @@ def made_hostile(value: Any) -> Any:
     return HOSTILE * 30 if type(value) is str else value
 
 
-HOSTILE_RUN = Evidence.model_validate(made_hostile(judged(notes=["a"] * 100).model_dump()))
+HOSTILE_RUN = Evidence.model_validate(made_hostile(build_evidence(notes=["a"] * 100).model_dump()))
 RUNS = {
-    "promoted": judged(),
-    "no champion": judged(champion=None, comparison=None, verdict="FirstModel"),
-    "no truth": without_truth(),
-    "one period": judged(periods=judged().periods[:1]),
-    "no margin": judged(margin=0.0, policy=PromotionPolicy.SUPERIOR),
+    "promoted": build_evidence(),
+    "no champion": build_evidence(champion=None, comparison=None, verdict="FirstModel"),
+    "no truth": build_unlabelled_evidence(),
+    "one period": build_evidence(periods=build_evidence().periods[:1]),
+    "no margin": build_evidence(margin=0.0, policy=PromotionPolicy.SUPERIOR),
     "hostile": HOSTILE_RUN,
     "bare": BARE,
 }
@@ -134,16 +134,18 @@ def test_text_is_escaped_in_content_and_in_attributes_and_can_be_written() -> No
 
 
 @pytest.mark.parametrize(
-    "evidence", [judged(features=features(1000)), HOSTILE_RUN], ids=["1000 features", "hostile"]
+    "evidence",
+    [build_evidence(features=build_features(1000)), HOSTILE_RUN],
+    ids=["1000 features", "hostile"],
 )
 def test_a_page_stays_small_and_says_what_it_leaves_out(evidence: Evidence) -> None:
     assert len(render_report(evidence).encode()) < 100_000
 
 
 def test_features_with_something_to_tell_come_first_and_the_rest_is_counted() -> None:
-    many = features(1000)
+    many = build_features(1000)
     many[999] = FeatureRecord(name="late", scaling="left out", note="constant")
-    page = render_report(judged(features=many))
+    page = render_report(build_evidence(features=many))
     assert "1,000 features, 4 of them with a remark; 940 more are not shown." in page
     table = page[page.index("1,000 features, 4") :]
     assert table.index(">late<") < table.index(">feature_003<")
@@ -154,16 +156,16 @@ def test_features_with_something_to_tell_come_first_and_the_rest_is_counted() ->
     [
         (RUNS["no champion"], "The models were not compared: there was no champion."),
         (
-            judged(champion=None, comparison=None, verdict="UnreadableChampion"),
+            build_evidence(champion=None, comparison=None, verdict="UnreadableChampion"),
             "the champion cannot be read.",
         ),
         (RUNS["no truth"], "There is no curve to draw: no event of the hold-out has a label."),
         (RUNS["no truth"], "There are no scores to draw: no event of the hold-out has a label."),
         (RUNS["no truth"], "Average precision: not known for any period."),
         (RUNS["one period"], "The hold-out has only one period"),
-        (judged(periods=[]), "The run has recorded no metrics over time."),
-        (judged(features=[]), "The run has recorded no features."),
-        (judged(split=None), "The events were not split"),
+        (build_evidence(periods=[]), "The run has recorded no metrics over time."),
+        (build_evidence(features=[]), "The run has recorded no features."),
+        (build_evidence(split=None), "The events were not split"),
         (BARE, "No events were held out for the evaluation, so there are no charts."),
         (BARE, "There are no metrics"),
         (BARE, "The run has recorded no shape of its input."),
@@ -178,26 +180,29 @@ def test_what_is_absent_is_said(evidence: Evidence, sentence: str) -> None:
 @pytest.mark.parametrize(
     ("evidence", "said"),
     [
-        (judged(), "Fewer events have velocity (91.0% of the newest events, 100.0% before)."),
         (
-            judged(input=input_change(falls=[], noticed="")),
+            build_evidence(),
+            "Fewer events have velocity (91.0% of the newest events, 100.0% before).",
+        ),
+        (
+            build_evidence(input=input_change(falls=[], noticed="")),
             "Nothing has changed by more than the usual variation.",
         ),
-        (judged(input=input_change(then=None)), "The champion has no recorded shape"),
+        (build_evidence(input=input_change(then=None)), "The champion has no recorded shape"),
         (
-            judged(input=input_change(beyond="Too much.", accepted=True)),
+            build_evidence(input=input_change(beyond="Too much.", accepted=True)),
             "The change was accepted for this run.",
         ),
         (
-            judged(),
+            build_evidence(),
             "104 of 104 (100.0%) events with an alert of the champion have a label, "
             "and 4,536 of 4,896 (92.6%) events without an alert.",
         ),
         (
-            judged(hidden=[HiddenLoss(part="hst", champion=0.85, challenger=0.7)]),
+            build_evidence(hidden=[HiddenLoss(part="hst", champion=0.85, challenger=0.7)]),
             "The forest alone is worse",
         ),
-        (judged(reading=["3 rows were left out."]), "<li>3 rows were left out.</li>"),
+        (build_evidence(reading=["3 rows were left out."]), "<li>3 rows were left out.</li>"),
     ],
 )
 def test_input_labels_and_parts_are_shown(evidence: Evidence, said: str) -> None:
@@ -208,14 +213,14 @@ def test_input_labels_and_parts_are_shown(evidence: Evidence, said: str) -> None
 
 
 def test_feature_that_has_changed_comes_first() -> None:
-    page = render_report(judged())
+    page = render_report(build_evidence())
     assert page.index("Input, then and now") < page.index(">velocity<") < page.index(">amount<")
 
 
 def test_names_of_features_in_the_input_are_never_markup() -> None:
     hostile = FeatureShape(usable=1.0, newest=1.0, lowest=1.0)
     page = render_report(
-        judged(input=input_change(now=input_shape(**{HOSTILE: hostile}), new=[HOSTILE]))
+        build_evidence(input=input_change(now=input_shape(**{HOSTILE: hostile}), new=[HOSTILE]))
     )
     assert "<script" not in page
     assert "<script>alert(1)</script>" in html.unescape(page)
@@ -226,13 +231,13 @@ def test_input_of_many_features_leaves_the_page_small() -> None:
         f"feature_{number}": FeatureShape(usable=1.0, newest=1.0, lowest=1.0)
         for number in range(900)
     }
-    page = render_report(judged(input=input_change(now=input_shape(**many))))
+    page = render_report(build_evidence(input=input_change(now=input_shape(**many))))
     assert len(page.encode()) < 100_000
     assert "more features are not shown." in page
 
 
 def test_the_curves_and_their_points_stand_where_the_evidence_says() -> None:
-    evidence = judged()
+    evidence = build_evidence()
     picture = Picture(render_report(evidence), "curves")
     for role, one, shape, x, y in (
         ("champion", evidence.champion, "rect", "x", "y"),
@@ -273,7 +278,7 @@ def test_the_interval_stands_where_the_comparison_says(bounds: tuple[float, floa
     compared = Comparison(
         difference=difference, lower=lower, upper=upper, confidence=0.95, draws=1000, seed=42
     )
-    picture = Picture(render_report(judged(comparison=compared)), "difference")
+    picture = Picture(render_report(build_evidence(comparison=compared)), "difference")
     whisker = picture.of("line", "whisker")[0]
     near = 0.003 * max(1.0, abs(difference) * 2)
     assert picture.x(whisker.get("x1")) == pytest.approx(lower, abs=near)
@@ -284,7 +289,7 @@ def test_the_interval_stands_where_the_comparison_says(bounds: tuple[float, floa
 
 
 def test_scores_are_drawn_by_the_share_of_their_class_with_both_thresholds() -> None:
-    evidence = judged()
+    evidence = build_evidence()
     picture = Picture(render_report(evidence), "scores-challenger")
     histogram = evidence.challenger.histogram
     assert histogram is not None
@@ -307,7 +312,7 @@ def test_scores_are_drawn_by_the_share_of_their_class_with_both_thresholds() -> 
 
 
 def test_metrics_over_time_are_not_joined_across_what_is_unknown() -> None:
-    evidence = judged()
+    evidence = build_evidence()
     precision, rate = (
         Picture(render_report(evidence), "periods-precision"),
         Picture(render_report(evidence), "periods-rate"),
@@ -326,7 +331,8 @@ def test_metrics_over_time_are_not_joined_across_what_is_unknown() -> None:
 
 def test_the_split_is_drawn_in_proportion_and_a_small_gap_is_still_seen() -> None:
     training, gap, hold_out = (
-        float(one.get("width", "")) for one in Picture(render_report(judged()), "split").of("rect")
+        float(one.get("width", ""))
+        for one in Picture(render_report(build_evidence()), "split").of("rect")
     )
     assert training / hold_out == pytest.approx(44_750 / 5_000, rel=0.01)
     assert gap == 6
@@ -358,7 +364,7 @@ def test_the_split_is_drawn_in_proportion_and_a_small_gap_is_still_seen() -> Non
 def test_the_headline_says_the_verdict_and_what_became_of_it(
     changes: dict[str, Any], words: str
 ) -> None:
-    assert words in get_headline(judged(**changes)).words
+    assert words in get_headline(build_evidence(**changes)).words
 
 
 def test_numbers_and_dates_are_written_for_people() -> None:
