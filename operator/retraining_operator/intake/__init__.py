@@ -1,1 +1,1 @@
-"""Records of the topic become RetrainRequests, and their offsets are stored as handled."""
+"""Turns records of the topic into RetrainRequests and stores their offsets as handled."""

@@ -31,7 +31,7 @@ class Backpressure:
 
     @contextmanager
     def hold(self, reason: BackpressureReason, message: str) -> Iterator[None]:
-        """Apply backpressure while the context is open. The first start and the last end are logged.
+        """Apply backpressure within the context. The first start and the last end are logged.
 
         Args:
             reason: Exported as a metric.

@@ -1,10 +1,10 @@
 """Stores the highest handled offset of each partition in a ConfigMap.
 
 The name of a RetrainRequest prevents a second run of its record while the request exists, and the
-group's offsets do so while Kafka stores them. The handled offsets do so afterwards. They are written
-after a batch is handled and before its offsets are committed. They contain only records that were
-handled. If two processes write at once, each may know less than both together, and then the names
-prevent a second run.
+group's offsets do so while Kafka stores them. The handled offsets do so afterwards. They are
+written after a batch is handled and before its offsets are committed. They contain only records
+that were handled. If two processes write at once, each may know less than both together, and then
+the names prevent a second run.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ class HandledOffsets:
         return entry is not None and topic_id is not None and entry.covers(topic_id, position)
 
     def reset_former(self, topic_id: str | None) -> dict[int, FormerPartition]:
-        """Reset the entries of an earlier topic of the same name, and return what they contained."""
+        """Reset the entries of an earlier topic of the same name, and return their content."""
         if topic_id is None:
             return {}
         former = {

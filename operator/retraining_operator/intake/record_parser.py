@@ -53,7 +53,8 @@ def parse_trigger(position: KafkaPosition, value: bytes | None) -> Trigger:
         The trigger.
 
     Raises:
-        MalformedRecordError: If the value is not a JSON object of at most 64 KiB with a valid reason.
+        MalformedRecordError: If the value is not a JSON object, is larger than 64 KiB, or has an
+            invalid reason.
     """
     if value is None or not value.strip():
         raise MalformedRecordError(

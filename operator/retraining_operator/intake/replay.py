@@ -1,8 +1,8 @@
 """Replays records of the topic: creates the RetrainRequests that are missing for them.
 
-A replay reads outside of the consumer group and commits nothing. Its requests have the names that
-the consumer gives them, so a second replay, or the consumer at the same time, finds that they exist.
-The handled offsets are ignored, because a person asks for the replay.
+A replay reads without a consumer group and commits nothing. Its requests have the names that the
+intake gives them, so a second replay, or the consumer at the same time, finds that they exist. The
+handled offsets are ignored, because a person asks for the replay.
 """
 
 from __future__ import annotations

@@ -29,7 +29,7 @@ from retraining_operator.watch.cache import ClusterCache
 logger = logging.getLogger(__name__)
 
 POLL_SECONDS = 0.5
-"""How often the waiting requests in the cache, which is in memory, are counted under backpressure."""
+"""How often the waiting requests in the cache are counted under backpressure."""
 
 
 class RequestCreator:

@@ -1,7 +1,7 @@
 """The Kafka consumer: reads records in its own thread and commits their offsets after handling.
 
-kafka-python is synchronous. The thread polls, passes each batch to the event loop, waits until every
-record of it is handled, and only then commits. Meanwhile it keeps polling paused partitions, so that
+kafka-python is synchronous. The thread polls, passes each batch to the event loop, waits until
+every record of it is handled, and only then commits. Meanwhile it polls paused partitions, so that
 the consumer stays in its group. Partitions that do not move stay assigned during a rebalance
 (cooperative). A partition that moves is not committed any more; its new owner reads again what was
 not committed.
@@ -93,7 +93,7 @@ class Consumer:
         )
 
     def describe_problem(self) -> str | None:
-        """Return why records are not read, or None if they are, or will be once this replica leads."""
+        """Return why records are not read; None if they are, or will be once this replica leads."""
         return self._status.describe_problem()
 
     async def run(self) -> None:

@@ -47,7 +47,7 @@ class ConsumerStatus:
         self.polled_at = time.monotonic()
 
     def describe_problem(self) -> str | None:
-        """Return why records are not read, or None if they are, or will be once this replica leads."""
+        """Return why records are not read; None if they are, or will be once this replica leads."""
         return self._format(self._problem) if self._problem else None
 
     def report_error(
@@ -68,7 +68,7 @@ class ConsumerStatus:
 
         Args:
             problem: The problem, or None if records are read.
-            partitions: How many partitions are assigned; None while the consumer is not in its group.
+            partitions: How many partitions are assigned; None while not in the group.
         """
         has_changed = self._problem_log.update(problem, time.monotonic())
         self._problem = problem

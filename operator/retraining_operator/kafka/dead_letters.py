@@ -41,7 +41,7 @@ class DeadLetters:
 
     Args:
         kafka: The brokers and the topic.
-        hold: Creates a context in which no records are taken. Its argument is a sentence for the log.
+        hold: Creates a context in which no records are taken. Its argument is a text for the log.
     """
 
     def __init__(self, kafka: Kafka, hold: Callable[[str], AbstractContextManager[None]]) -> None:

@@ -13,7 +13,7 @@ from retraining_operator.kafka.batches.record_batch import Fault
 BACKOFF_SECONDS = 0.2
 MAX_BACKOFF_SECONDS = 5.0
 PATIENCE_SECONDS = 2.0
-"""How long a damaged answer is requested again: the connection may be at fault, or a leader move."""
+"""How long a damaged answer is requested again: the connection may be broken, or a leader move."""
 BROKER_PATIENCE_SECONDS = 30.0
 """The same if the broker cannot read its log: a replica may take over, or a disk come back."""
 MIN_TRIES = 3

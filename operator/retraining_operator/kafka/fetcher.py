@@ -1,4 +1,4 @@
-"""kafka-python's fetcher with isolated partitions: an error of one partition does not stop the others.
+"""kafka-python's fetcher with isolated partitions: an error of one does not stop the others.
 
 kafka-python raises from `poll` whatever one partition meets, and requests the same bytes again at
 once. It never gets past a batch that it cannot decode, and uses a whole core for the retries. This

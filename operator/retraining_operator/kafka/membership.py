@@ -170,7 +170,7 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # the packag
         self.measure_lag()
 
     def resume(self) -> None:
-        """Take records again."""
+        """Resume reading records."""
         if paused := self._consumer.paused():
             self._consumer.resume(*paused)
             self.resumed_at = time.monotonic()

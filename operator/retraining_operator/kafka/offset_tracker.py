@@ -94,7 +94,7 @@ class OffsetTracker:
                 self._positions[partition] = position
 
     def commit_handled(self, assigned: set[TopicPartition]) -> None:
-        """Commit what is handled and not committed yet, in each partition up to its first open record.
+        """Commit what is handled and not committed yet, up to the first open record of a partition.
 
         Raises:
             FencedInstanceIdError: If another process has taken this member's place.

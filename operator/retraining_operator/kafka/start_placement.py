@@ -1,4 +1,4 @@
-"""Sets the start position of newly assigned partitions, from what Kafka knows of group and topic."""
+"""Sets the start position of newly assigned partitions."""
 
 from __future__ import annotations
 

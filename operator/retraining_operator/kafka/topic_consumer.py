@@ -1,7 +1,7 @@
-"""kafka-python's consumer with two changes: another fetcher, and positions that only the caller sets.
+"""kafka-python's consumer with another fetcher, and with positions that only the caller sets.
 
-kafka-python looks up committed offsets in `poll` and raises for all partitions if one has none. With
-this consumer, a partition without a position is not read until the caller has set one.
+kafka-python looks up committed offsets in `poll` and raises for all partitions if one has none.
+With this consumer, a partition without a position is not read until the caller has set one.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ class TopicConsumer(KafkaConsumer):  # type: ignore[misc]  # the package ships n
             self._client, self._subscription, metrics=None, **self.config
         )
         self.placement_due_at: float | None = None
-        """When positions may be set, in seconds of the monotonic clock; None if nobody sets them."""
+        """When positions may be set, in seconds of the monotonic clock; None for never."""
 
     def _poll_once(self, timer: Any, max_records: int, update_offsets: bool = True) -> Any:
         if not self.is_member:
@@ -211,7 +211,7 @@ class TopicConsumer(KafkaConsumer):  # type: ignore[misc]  # the package ships n
         return None if broker is None else f"{broker.host}:{broker.port}"
 
     def find_unreachable(self) -> list[str]:
-        """Return the advertised addresses of brokers to which a connection is needed and missing."""
+        """Return the advertised addresses of brokers to which a needed connection is missing."""
         waiting = [
             node
             for node, connection in list(self._manager._conns.items())

@@ -1,4 +1,4 @@
-"""Reads selected records of a topic outside of any consumer group and without committing offsets."""
+"""Reads selected records of a topic without a consumer group and without committing offsets."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""Log lines: plain sentences for people, or one JSON object a line when asked.
-
-Set up once, by `__main__`.
-"""
+"""Configures logging: one line of text or one JSON object per record."""
 
 from __future__ import annotations
 
@@ -15,32 +12,38 @@ from pythonjsonlogger.json import JsonFormatter
 REPEAT_SECONDS = 60
 
 
-class Repeats(logging.Filter):
-    """Lets a library's line through once a minute, and nothing of kafka-python.
+class RepeatFilter(logging.Filter):
+    """Passes each log line of a library once per minute, and none of kafka-python.
 
-    While a broker is unavailable kafka-python logs several lines a second, most without a host. The
-    consumer says the same once, with host, topic, group and what to do, when its state changes.
+    While a broker is unavailable, kafka-python logs several lines per second, most of them without
+    a host. The consumer logs the same once when its state changes, with host, topic, group and what
+    to do.
     """
 
     def __init__(self) -> None:
         super().__init__()
-        self._said: dict[tuple[str, int], float] = {}
+        self._logged_at: dict[tuple[str, int], float] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Tell whether a line is new; the place in the code that logs it counts, not its figures."""
+        """Return whether to log a record. Records of the same line of code are repetitions."""
         if record.name.startswith("retraining_operator"):
             return True
         if record.name.split(".")[0] == "kafka":
             return False
         place, now = (record.pathname, record.lineno), time.monotonic()
-        repeated = now - self._said.get(place, -REPEAT_SECONDS) < REPEAT_SECONDS
-        if not repeated:
-            self._said[place] = now
-        return not repeated
+        is_repeated = now - self._logged_at.get(place, -REPEAT_SECONDS) < REPEAT_SECONDS
+        if not is_repeated:
+            self._logged_at[place] = now
+        return not is_repeated
 
 
 def configure(form: Literal["text", "json"], level: str) -> None:
-    """Send every log line to the standard output; libraries speak only when something is wrong."""
+    """Write all log records to the standard output. Libraries log warnings and errors only.
+
+    Args:
+        form: The format.
+        level: The lowest level that the operator logs.
+    """
     handler = logging.StreamHandler(sys.stdout)
     if form == "json":
         fields = "%(asctime)s %(levelname)s %(name)s %(message)s"
@@ -51,6 +54,6 @@ def configure(form: Literal["text", "json"], level: str) -> None:
         )
     else:
         handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(message)s"))
-    handler.addFilter(Repeats())
+    handler.addFilter(RepeatFilter())
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     logging.getLogger("retraining_operator").setLevel(level)

@@ -14,7 +14,8 @@ from retraining_operator.api.outcome import JobOutcome
 from retraining_operator.api.reasons import ConditionReason
 from retraining_operator.api.trigger import Malformed
 from retraining_operator.contract import Failure, Verdict
-from retraining_operator.observability.gauges import Sources, StateCollector
+from retraining_operator.observability.gauges import Sources
+from retraining_operator.observability.state_collector import StateCollector
 
 DURATION_BUCKETS_SECONDS = (5, 10, 30, 60, 120, 300, 600)
 FAILURES = (

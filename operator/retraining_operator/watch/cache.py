@@ -172,7 +172,7 @@ class ClusterCache:
             awaiting_decision=sum(request.is_awaiting_approval for request in requests),
             unrecorded=sum(request.is_finished and not request.is_recorded for request in requests),
             oldest_waiting_at=seconds(oldest) if oldest else None,
-            judged_at=self._judged_at,
+            evaluated_at=self._judged_at,
             held=Counter(held[request.name] for request in waiting if request.name in held),
         )
 

@@ -71,7 +71,7 @@ def decompress(codec: int, data: bytes, limit: int = DECOMPRESSED_LIMIT_BYTES) -
 
 
 def decompress_snappy(data: bytes, limit: int) -> bytes:
-    """Decompress snappy data: one block, or several blocks in the xerial framing of Kafka's Java client.
+    """Decompress snappy data: one block, or several in the xerial framing of Kafka's Java client.
 
     Args:
         data: The compressed records.
