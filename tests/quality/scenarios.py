@@ -23,7 +23,8 @@ from retraining_job.evaluation.input_change import ChampionInput
 from retraining_job.evaluation.input_counts import measure_columns
 from retraining_job.evaluation.scores import Scores
 from retraining_job.evaluation.split import compute_window
-from retraining_job.events.columns import COLUMN_FEATURES, Columns
+from retraining_job.events.column_builder import COLUMN_FEATURES
+from retraining_job.events.columns import Columns
 from retraining_job.model.model import Model, compute_deviation_scores, compute_forest_scores
 from retraining_job.presets import recommended
 from retraining_job.presets.recommended import Prepared

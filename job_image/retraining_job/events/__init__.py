@@ -1,1 +1,1 @@
-"""Scored events: from a table or a file to columns."""
+"""Scored events: reading them from a table or a file, one by one or as columns."""

@@ -1,8 +1,8 @@
-"""From PostgreSQL to columns, in hardly more time than the database needs to say them.
+"""Reading of the newest events of a table or view as columns.
 
-A query's rows come as Python objects, most of which the columns have no use for, and the database
-waits while they are made into columns. COPY sends on without being asked, as text, and only what is
-needed is made into objects.
+The rows of a query arrive as Python objects, most of which columns do not need, and the database
+waits while they are processed. COPY sends text without waiting, and only the needed values become
+objects. So reading takes hardly more time than the database needs to send the rows.
 """
 
 from __future__ import annotations
@@ -13,25 +13,21 @@ from typing import TYPE_CHECKING
 import numpy as np
 from psycopg2 import sql
 
-from retraining_job.events.columns import ColumnBuilder, Columns, truth_of
-from retraining_job.events.table import (
-    FEATURES,
-    MICROSECONDS,
-    NULL,
-    PROGRESS,
-    TRUTH_COLUMN,
-    newest,
-    plain,
-)
+from retraining_job.events.column_builder import COLUMN_FEATURES, ColumnBuilder
+from retraining_job.events.column_types import TRUTH_COLUMN
+from retraining_job.events.copy_text import NULL, parse_number_cell, unescape
+from retraining_job.events.table import FEATURES, MICROSECONDS, PROGRESS, open_table
+from retraining_job.events.truth import UNKNOWN, parse_truth
 from retraining_job.infra.logs import ProgressLog
 
 if TYPE_CHECKING:
     from pydantic import SecretStr
 
-CHUNK_ROWS = 2_000
-"""Rows made into columns at once: few enough for the connection's buffers to take what the database sends meanwhile."""
+    from retraining_job.events.columns import Columns
 
-BOOLEANS = {"t": True, "f": False}
+CHUNK_ROWS = 2_000
+"""Rows that are added to the columns at a time. The connection's buffers can hold what the database
+sends meanwhile."""
 
 log = logging.getLogger(__name__)
 
@@ -41,41 +37,54 @@ def read_columns(
 ) -> Columns:
     """Read the newest events as columns.
 
+    Args:
+        url: URL of the database.
+        table: Name of the table or view, with its schema if needed.
+        rows: Most events to read.
+        truth_column: Name of its truth column.
+
+    Returns:
+        The columns.
+
     Raises:
-        BadConfiguration: There is no such table or column, it may not be read, or a column has a
-            type that cannot hold what it should. BadData: The events have too many different
-            features, or the database cannot compute what is asked of it. DependencyAway: The
-            database does not answer.
+        BadConfigurationError: The table or a column does not exist, it may not be read, or a column
+            has a type that cannot hold what it should.
+        BadDataError: The events have too many different features, or the database cannot compute a
+            value of a row.
+        DependencyUnavailableError: The database does not answer.
     """
-    with newest(url, table, rows, truth_column) as found:
-        needed = [found.query.value(name) for name in ("truth", "amount", "amount_vs_user_avg")]
-        booleans = [
-            found.query.kinds[name].name == "bool" for name in ("amount", "amount_vs_user_avg")
-        ]
-        sink = Sink(rows, *booleans)
-        sink.gathering.left_out = found.left_out
-        found.copy(sql.SQL(", ").join([MICROSECONDS, *needed, FEATURES]), rows, sink)
-        return sink.columns()
+    with open_table(url, table, rows, truth_column) as opened:
+        query = opened.query
+        needed = map(query.get_value_expression, ("truth", *COLUMN_FEATURES))
+        sink = ColumnSink(rows, [query.types[name].name == "bool" for name in COLUMN_FEATURES])
+        sink.builder.left_out = opened.left_out
+        opened.copy(sql.SQL(", ").join([MICROSECONDS, *needed, FEATURES]), rows, sink)
+        return sink.build_columns()
 
 
-class Sink:
-    """What the database writes the rows to, each as a line of COPY's text format."""
+class ColumnSink:
+    """Receives rows from the database and adds them to columns.
 
-    def __init__(self, rows: int, amounts_are_booleans: bool, averages_are_booleans: bool) -> None:
-        self.booleans = (amounts_are_booleans, averages_are_booleans)
+    Args:
+        rows: Most rows.
+        are_booleans: For each of `COLUMN_FEATURES`, whether its column holds booleans.
+    """
+
+    def __init__(self, rows: int, are_booleans: list[bool]) -> None:
+        self.are_booleans = are_booleans
         self.count = 0
-        self.gathering = ColumnBuilder(rows)
+        self.builder = ColumnBuilder(rows)
         self.lines: list[bytes] = []
         self.progress = ProgressLog(log, PROGRESS.format(rows=rows))
 
     def write(self, line: bytes) -> None:
-        """Take a row."""
+        """Store a row of COPY's text format, and add it to the columns with `CHUNK_ROWS` others."""
         self.lines.append(line)
         if len(self.lines) == CHUNK_ROWS:
             self.flush()
 
     def flush(self) -> None:
-        """Make columns of the rows that were taken."""
+        """Add the stored rows to the columns."""
         lines = b"".join(self.lines).decode(errors="replace").split("\n")[:-1]
         self.lines.clear()
         if not lines:
@@ -83,27 +92,26 @@ class Sink:
         times, labels, amounts, averages, texts = zip(
             *[line.split("\t") for line in lines], strict=True
         )
-        truth = {label: -1 if label == NULL else truth_of(plain(label)) for label in set(labels)}
-        self.gathering.add(
+        truth = {
+            label: UNKNOWN if label == NULL else parse_truth(unescape(label))
+            for label in set(labels)
+        }
+        self.builder.add(
             np.array(list(map(int, times)), np.int64),
             [truth[label] for label in labels],
-            [(None if text == NULL else plain(text)) if "\\" in text else text for text in texts],
-            lambda number: [
-                value_of(cells[number], boolean)
-                for cells, boolean in zip((amounts, averages), self.booleans, strict=True)
+            [
+                (None if text == NULL else unescape(text)) if "\\" in text else text
+                for text in texts
+            ],
+            lambda place: [
+                parse_number_cell(cells[place], is_boolean)
+                for cells, is_boolean in zip((amounts, averages), self.are_booleans, strict=True)
             ],
         )
         self.count += len(lines)
         self.progress.at(self.count)
 
-    def columns(self) -> Columns:
+    def build_columns(self) -> Columns:
         """Return all rows as columns."""
         self.flush()
-        return self.gathering.columns()
-
-
-def value_of(text: str, boolean: bool) -> object:
-    """Return the value of a cell that should hold a number; None for null."""
-    if text == NULL:
-        return None
-    return BOOLEANS.get(text) if boolean else plain(text)
+        return self.builder.build()

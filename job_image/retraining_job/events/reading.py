@@ -1,4 +1,4 @@
-"""What was found while events were read, besides the events: one value for both presets. Pure."""
+"""How the events of a run were read: the same counts for both presets."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ class FeatureFacts:
     present: int
     """Events that have the feature."""
     unusable: int
-    """Of these, the events whose value is no finite number."""
+    """Of these, the events whose value is not a finite number."""
     texts: int
-    """Of these, the events whose value was a text that holds a finite number, and was read as that number."""
+    """Of these, the events whose value is a text that contains a finite number, which was used."""
 
 
 @dataclass(frozen=True)
@@ -23,16 +23,16 @@ class ReadingFacts:
     """How a run's events were read."""
 
     rows: int
-    """Events that were read, which all figures below but `left_out` count among."""
+    """Events that were read. All counts below except `left_out` are among them."""
     labelled: int
-    """Events with a label that tells what they were."""
+    """Events with a label that states the truth."""
     left_out: int
     """Rows that were left out because their time cannot be used. They are not among `rows`."""
     neutral: int
     """Events without features of their own: `features_json` is null, empty or unreadable."""
     unreadable: int
-    """Of these, the events whose `features_json` is there and holds no JSON object."""
+    """Of these, the events whose `features_json` is present, but contains no JSON object."""
     decoded: int
-    """Events whose `features_json` was a JSON string that holds a JSON object, which was read."""
+    """Events whose `features_json` is a JSON string that contains a JSON object, which was used."""
     features: tuple[FeatureFacts, ...]
     """One for each feature that events have of their own, sorted by name."""

@@ -1,7 +1,4 @@
-"""Where a run's events come from: the database's table or view, or a file.
-
-Driven by the contests.
-"""
+"""Sources of a run's events: a table or view of the database, or a file."""
 
 from __future__ import annotations
 
@@ -11,26 +8,26 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from retraining_job.events.columns import Columns
-    from retraining_job.events.table import Event
+    from retraining_job.events.scored_event import ScoredEvent
     from retraining_job.settings import RunSettings, TrainSettings
 
 
 class EventSource(Protocol):
-    """Events, as they stand in `scored_events`."""
+    """A source of scored events."""
 
     @property
     def name(self) -> str:
-        """The table or file, as people know it."""
+        """Name of the table or file, for messages."""
 
-    def columns(self) -> Columns:
-        """Give the newest events in columns, oldest first."""
+    def read_columns(self) -> Columns:
+        """Read the newest events as columns, oldest first."""
 
-    def events(self) -> tuple[list[Event], int]:
-        """Return the newest events, newest first, and how many rows were left out for their time."""
+    def read_events(self) -> tuple[list[ScoredEvent], int]:
+        """Read the newest events, newest first, and count the rows left out for their time."""
 
 
 @dataclass(frozen=True)
-class Table:
+class TableSource:
     """A table or view of the database."""
 
     settings: TrainSettings
@@ -40,17 +37,18 @@ class Table:
         """Its name."""
         return self.settings.events_table
 
-    def columns(self) -> Columns:
-        """Read it into columns."""
-        from retraining_job.events.copy_columns import read_columns  # noqa: PLC0415  # psycopg2: only who reads a table
+    def read_columns(self) -> Columns:
+        """Read the newest events as columns, oldest first."""
+        # Imported here, because only runs that read a table need psycopg2.
+        from retraining_job.events.copy_columns import read_columns  # noqa: PLC0415
 
         settings = self.settings
         return read_columns(
             settings.database_url, settings.events_table, settings.rows, settings.truth_column
         )
 
-    def events(self) -> tuple[list[Event], int]:
-        """Read it whole."""
+    def read_events(self) -> tuple[list[ScoredEvent], int]:
+        """Read the newest events, newest first, and count the rows left out for their time."""
         from retraining_job.events.table import read_table  # noqa: PLC0415
 
         settings = self.settings
@@ -60,26 +58,30 @@ class Table:
 
 
 @dataclass(frozen=True)
-class File:
-    """A file with one event a line."""
+class FileSource:
+    """A file with one event on each line."""
 
     path: Path
     settings: RunSettings
 
     @property
     def name(self) -> str:
-        """Its name, without the folders that mean nothing elsewhere."""
+        """Its name without folders, which mean nothing on another machine."""
         return self.path.name
 
-    def columns(self) -> Columns:
-        """Read it into columns."""
-        from retraining_job.events.columns import columns_of  # noqa: PLC0415
-        from retraining_job.events.files import file_chunks  # noqa: PLC0415
+    def read_columns(self) -> Columns:
+        """Read the newest events as columns, oldest first."""
+        from retraining_job.events.event_columns import build_columns  # noqa: PLC0415
+        from retraining_job.events.files import read_chunks  # noqa: PLC0415
 
-        return columns_of(file_chunks(self.path, self.settings.truth_column), self.settings.rows)
+        return build_columns(read_chunks(self.path, self.settings.truth_column), self.settings.rows)
 
-    def events(self) -> tuple[list[Event], int]:
-        """Read it whole; a time that cannot be used is BadData here, which names the line."""
-        from retraining_job.events.files import read_file_events  # noqa: PLC0415
+    def read_events(self) -> tuple[list[ScoredEvent], int]:
+        """Read the newest events, newest first. No row is left out.
 
-        return read_file_events(self.path, self.settings.rows, self.settings.truth_column), 0
+        Raises:
+            BadDataError: The file cannot be read, or the time of a line cannot be used.
+        """
+        from retraining_job.events.files import read_file  # noqa: PLC0415
+
+        return read_file(self.path, self.settings.rows, self.settings.truth_column), 0

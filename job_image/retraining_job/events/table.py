@@ -1,85 +1,52 @@
-"""From PostgreSQL to events: the newest rows of the events' table or view.
+"""Reading of the newest events of a table or view, one by one.
 
-`read_table` returns them one by one, as the `reference` preset takes them; `table_columns` builds
-on the same query. Both read by COPY, which sends every type as text. So no value of any type can be
-one that Python cannot hold.
+Rows are read with COPY, which sends every type as text. Therefore no value of any type can be one
+that Python cannot hold.
 """
 
 from __future__ import annotations
 
 import logging
-import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
 from psycopg2 import sql
 
-from retraining_job.contract import Window
-from retraining_job.events.query import (
-    TABLE_SETTING,
-    TRUTH_COLUMN,
-    TRUTH_SETTING,
-    ColumnKind,
-    EventQuery,
-    event_query,
-)
+from retraining_job.events.column_types import TRUTH_COLUMN
+from retraining_job.events.copy_text import NULL, get_cell_parser, unescape
+from retraining_job.events.query import EventQuery
+from retraining_job.events.scored_event import ScoredEvent
+from retraining_job.events.table_inspection import inspect_table
 from retraining_job.infra.logs import ProgressLog
 from retraining_job.infra.postgres import database
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from _typeshed import SupportsWrite
     from psycopg2.extensions import connection as Connection  # noqa: N812
     from pydantic import SecretStr
 
-__all__ = [
-    "TABLE_SETTING",
-    "TRUTH_COLUMN",
-    "TRUTH_SETTING",
-    "Event",
-    "in_utc",
-    "read_events",
-    "read_table",
-    "window_of",
-]
-
 PROGRESS = "Read %s of at most {rows:,} events."
 
 SESSION = """
-    SET LOCAL timezone = 'UTC'; SET LOCAL datestyle = 'ISO, YMD'; SET LOCAL intervalstyle = 'iso_8601';
-    SET LOCAL extra_float_digits = 3; SET LOCAL bytea_output = 'hex'
+    SET LOCAL timezone = 'UTC'; SET LOCAL datestyle = 'ISO, YMD';
+    SET LOCAL intervalstyle = 'iso_8601'; SET LOCAL extra_float_digits = 3;
+    SET LOCAL bytea_output = 'hex'
 """
-"""How values are written must not depend on what is set for the role, the database or the server."""
+"""The text of values must not depend on settings of the role, the database or the server."""
 
 COPY = sql.SQL("COPY ({query}) TO STDOUT")
 MICROSECONDS = sql.SQL('(extract(epoch FROM "timestamp") * 1000000)::bigint')
 FEATURES = sql.SQL('features_json::text COLLATE "C"')
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-NULL = r"\N"
-ESCAPED = re.compile(r"\\(.)", re.DOTALL)
-CONTROLS = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
+VALUE_COLUMNS = ("amount", "anomaly_score", "is_anomaly", "truth", "amount_vs_user_avg")
 
 log = logging.getLogger(__name__)
 
 
-class Event(NamedTuple):
-    """One scored event, as it stands in the table; only the time is sure to be there."""
-
-    timestamp: datetime
-    amount: object
-    anomaly_score: object
-    is_anomaly: object
-    anomaly_label: object
-    amount_vs_user_avg: object
-    features_json: str | None
-
-
-class Newest(NamedTuple):
-    """What is known before the newest events are read."""
+class OpenTable(NamedTuple):
+    """A table or view that was inspected, within a transaction."""
 
     connection: Connection
     query: EventQuery
@@ -87,116 +54,101 @@ class Newest(NamedTuple):
     """Rows that are left out because their time cannot be used."""
 
     def copy(self, columns: sql.Composable, rows: int, sink: SupportsWrite[bytes]) -> None:
-        """Write the newest rows of the database to a sink, each as a line of COPY's text format."""
+        """Copy the newest rows, newest first.
+
+        Args:
+            columns: The expressions to select.
+            rows: Most rows to copy.
+            sink: Gets each row as one line of COPY's text format.
+        """
         with self.connection.cursor() as cursor:
             if self.connection.get_parameter_status("server_encoding") == "SQL_ASCII":
-                # Such a database may hold anything. It would refuse to send what is no UTF-8.
+                # Such a database may contain any bytes, and sends none that are not UTF-8.
                 cursor.execute("SET LOCAL client_encoding = 'SQL_ASCII'")
-            cursor.copy_expert(COPY.format(query=self.query.newest(columns, rows)), sink)
+            cursor.copy_expert(COPY.format(query=self.query.select_newest(columns, rows)), sink)
 
 
-def read_events(
-    url: SecretStr, table: str, rows: int, truth_column: str = TRUTH_COLUMN
-) -> list[Event]:
-    """Return the newest events, newest first; see `read_table`."""
-    return read_table(url, table, rows, truth_column)[0]
+@contextmanager
+def open_table(url: SecretStr, table: str, rows: int, truth_column: str) -> Iterator[OpenTable]:
+    """Open a connection, inspect the table, and count the rows that are left out.
+
+    Args:
+        url: URL of the database.
+        table: Name of the table or view, with its schema if needed.
+        rows: Most rows to count.
+        truth_column: Name of its truth column.
+
+    Yields:
+        The open table.
+    """
+    with database(url) as connection:
+        with connection.cursor() as cursor:
+            cursor.execute(SESSION)
+            query = inspect_table(cursor, table, truth_column)
+            cursor.execute(query.count_left_out(rows))
+            left_out, example = cursor.fetchone() or (0, None)
+        if left_out:
+            log.warning(
+                "Left out %s rows of %s, because their time cannot be used: it is missing, "
+                "infinite, before the year 1 or more than a year in the future%s. Correct or "
+                "delete these rows.",
+                f"{left_out:,}",
+                table,
+                f" (for example {example:.40})" if example else "",
+            )
+        yield OpenTable(connection, query, left_out)
 
 
 def read_table(
     url: SecretStr, table: str, rows: int, truth_column: str = TRUTH_COLUMN
-) -> tuple[list[Event], int]:
+) -> tuple[list[ScoredEvent], int]:
     """Read the newest events.
 
     Args:
-        url: The database.
-        table: A table or view, with its schema where it needs one.
-        rows: The most events to read.
-        truth_column: The column that says what an event was.
+        url: URL of the database.
+        table: Name of the table or view, with its schema if needed.
+        rows: Most events to read.
+        truth_column: Name of its truth column.
 
     Returns:
         The events, newest first, and the number of rows that were left out because their time
         cannot be used.
 
     Raises:
-        BadConfiguration: There is no such table or column, it may not be read, or a column has a
-            type that cannot hold what it should. BadData: The database cannot compute what is asked
-            of it. DependencyAway: The database does not answer.
+        BadConfigurationError: The table or a column does not exist, it may not be read, or a column
+            has a type that cannot hold what it should.
+        BadDataError: The database cannot compute a value of a row.
+        DependencyUnavailableError: The database does not answer.
     """
-    with newest(url, table, rows, truth_column) as found:
-        names = ("amount", "anomaly_score", "is_anomaly", "truth", "amount_vs_user_avg")
-        columns = [MICROSECONDS, *map(found.query.value, names), FEATURES]
-        readers: list[Callable[[str], object]] = [
-            int,
-            *(reader_of(found.query.kinds[name]) for name in names),
-            plain,
-        ]
-        sink = EventSink(readers, rows)
-        found.copy(sql.SQL(", ").join(columns), rows, sink)
-        return sink.events, found.left_out
-
-
-@contextmanager
-def newest(url: SecretStr, table: str, rows: int, truth_column: str) -> Iterator[Newest]:
-    """Open a connection, after a look at whether the table has what is needed, and count what is left out."""
-    with database(url) as connection:
-        with connection.cursor() as cursor:
-            cursor.execute(SESSION)
-            query = event_query(cursor, table, truth_column)
-            cursor.execute(query.left_out(rows))
-            left_out, example = cursor.fetchone() or (0, None)
-        if left_out:
-            log.warning(
-                "Left out %s rows of %s, because their time cannot be used: it is missing, infinite, before the year 1 "
-                "or more than a year in the future%s. Correct these rows, or delete them.",
-                f"{left_out:,}",
-                table,
-                f" (for example {example:.40})" if example else "",
-            )
-        yield Newest(connection, query, left_out)
+    with open_table(url, table, rows, truth_column) as opened:
+        values = map(opened.query.get_value_expression, VALUE_COLUMNS)
+        columns = sql.SQL(", ").join([MICROSECONDS, *values, FEATURES])
+        parsers = [get_cell_parser(opened.query.types[name]) for name in VALUE_COLUMNS]
+        sink = EventSink([int, *parsers, unescape], rows)
+        opened.copy(columns, rows, sink)
+        return sink.events, opened.left_out
 
 
 class EventSink:
-    """What the database writes the rows to."""
+    """Receives rows from the database and makes events of them.
 
-    def __init__(self, readers: list[Callable[[str], object]], rows: int) -> None:
-        self.readers = readers
-        self.events: list[Event] = []
+    Args:
+        parsers: Parse the cells of a row that are not null.
+        rows: Most rows, for the progress log.
+    """
+
+    def __init__(self, parsers: list[Callable[[str], object]], rows: int) -> None:
+        self.parsers = parsers
+        self.events: list[ScoredEvent] = []
         self.progress = ProgressLog(log, PROGRESS.format(rows=rows))
 
     def write(self, line: bytes) -> None:
-        """Read a row."""
+        """Parse a row of COPY's text format."""
         cells = line.decode(errors="replace").removesuffix("\n").split("\t")
         time, *values = [
-            None if cell == NULL else read(cell)
-            for read, cell in zip(self.readers, cells, strict=True)
+            None if cell == NULL else parse(cell)
+            for parse, cell in zip(self.parsers, cells, strict=True)
         ]
-        self.events.append(Event(EPOCH + timedelta(microseconds=time), *values))  # type: ignore[arg-type]  # it is an int
+        timestamp = EPOCH + timedelta(microseconds=time)  # type: ignore[arg-type]  # it is an int
+        self.events.append(ScoredEvent(timestamp, *values))  # type: ignore[arg-type]
         self.progress.at(len(self.events))
-
-
-def reader_of(kind: ColumnKind) -> Callable[[str], object]:
-    """Return what reads a value that is not null out of COPY's text."""
-    if kind.name == "bool":
-        return "t".__eq__
-    return float if kind.holds_numbers and kind.category == "N" else plain
-
-
-def plain(text: str) -> str:
-    """Undo COPY's escapes."""
-    return (
-        ESCAPED.sub(lambda match: CONTROLS.get(match[1], match[1]), text) if "\\" in text else text
-    )
-
-
-def window_of(events: list[Event]) -> Window | None:
-    """Return the window of time that the events, newest first, come from; times without a zone are taken as UTC."""
-    if not events:
-        return None
-    return Window(
-        first=in_utc(events[-1].timestamp), last=in_utc(events[0].timestamp), rows=len(events)
-    )
-
-
-def in_utc(time: datetime) -> datetime:
-    """Return the time in UTC."""
-    return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)

@@ -54,7 +54,7 @@ class RecommendedPipeline:
 
     def read(self, source: EventSource) -> None:
         """Read the events into columns."""
-        self.columns, self.source = source.columns(), source.name
+        self.columns, self.source = source.read_columns(), source.name
         self.n_samples = len(self.columns.truth)
         self.window = compute_window(self.columns.times) if self.n_samples else None
 

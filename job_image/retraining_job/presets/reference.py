@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, NamedTuple
 from retraining_job.contract import ContenderMetrics, Tunables, Verdict, VerdictReason
 from retraining_job.deviation import StandardAbsoluteDeviation
 from retraining_job.evaluation.decision import Decision
-from retraining_job.events.features import Features, Tally, is_anomaly, tells
+from retraining_job.events.features import Features, Tally
+from retraining_job.events.truth import has_truth, is_anomaly
 from retraining_job.infra.logs import with_progress
 
 if TYPE_CHECKING:
-    from retraining_job.events.table import Event
+    from retraining_job.events.scored_event import ScoredEvent
     from retraining_job.model.model import Model
 
 FOREST_WEIGHT = 0.7
@@ -33,7 +34,7 @@ class Sample(NamedTuple):
     is_anomaly: bool
 
 
-def samples_of(events: Sequence[Event], tally: Tally | None = None) -> list[Sample]:
+def samples_of(events: Sequence[ScoredEvent], tally: Tally | None = None) -> list[Sample]:
     """Return the events as samples in the order they are learned in.
 
     Args:
@@ -43,8 +44,8 @@ def samples_of(events: Sequence[Event], tally: Tally | None = None) -> list[Samp
     tally = tally or Tally()
     samples = []
     for event in with_progress(events, log, f"Prepared %s of {len(events):,} events."):
-        tally.labelled += tells(event.anomaly_label)
-        samples.append(Sample(tally.features_of(event), is_anomaly(event.anomaly_label)))
+        tally.labelled += has_truth(event.anomaly_label)
+        samples.append(Sample(tally.read_features(event), is_anomaly(event.anomaly_label)))
     return samples
 
 

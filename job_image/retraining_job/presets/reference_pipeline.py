@@ -16,15 +16,15 @@ from retraining_job.evaluation.input_shape import InputMeasurement, InputShape, 
 from retraining_job.evaluation.reading_notes import add_reading_remarks
 from retraining_job.evaluation.remarks import build_input_remarks
 from retraining_job.events.features import Tally
-from retraining_job.events.table import window_of
+from retraining_job.events.scored_event import get_event_window
 from retraining_job.model.model import UnreadableModelError
 from retraining_job.presets import reference
 from retraining_job.presets.pipeline import EvaluationResult, champion_input
 
 if TYPE_CHECKING:
     from retraining_job.events.reading import ReadingFacts
+    from retraining_job.events.scored_event import ScoredEvent
     from retraining_job.events.source import EventSource
-    from retraining_job.events.table import Event
     from retraining_job.model.model import Model
     from retraining_job.model.scaling import FeatureScaling
     from retraining_job.registry.champion import Champion
@@ -55,10 +55,10 @@ class ReferencePipeline:
 
     def read(self, source: EventSource) -> None:
         """Read the events and make them samples."""
-        events, left_out = source.events()
-        self.n_samples, self.window = len(events), window_of(events)
+        events, left_out = source.read_events()
+        self.n_samples, self.window = len(events), get_event_window(events)
         self.samples, tallies = counted(events, self.settings.hold_out_rows)
-        self.facts = merge_tallies(tallies).facts(left_out)
+        self.facts = merge_tallies(tallies).build_facts(left_out)
         if events:
             newest = [sample.features for sample in self.hold_out]
             self.measured = measure_tallies(tallies, newest, self.facts)
@@ -131,7 +131,9 @@ class ReferencePipeline:
         return self.measured
 
 
-def counted(events: Sequence[Event], newest: int) -> tuple[list[reference.Sample], list[Tally]]:
+def counted(
+    events: Sequence[ScoredEvent], newest: int
+) -> tuple[list[reference.Sample], list[Tally]]:
     """Make events samples, and count how they are read, stretch by stretch.
 
     Args:

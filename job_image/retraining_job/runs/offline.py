@@ -15,7 +15,7 @@ from retraining_job.audit.outcome import outcome_of
 from retraining_job.contract import Result, Verdict, VerdictReason, Withheld
 from retraining_job.errors import BadConfigurationError
 from retraining_job.evaluation.decision import Decision
-from retraining_job.events.source import File
+from retraining_job.events.source import FileSource
 from retraining_job.infra.logs import timed
 from retraining_job.model.model import Model, UnreadableModelError
 from retraining_job.model.pickle_reader import read_pickle
@@ -59,7 +59,7 @@ def train(settings: RunSettings, files: Files, started_at: datetime) -> Result:
         )  # what an earlier run has left would be taken for this one's
     contest = contest_of(settings)
     with timed("Read the events"):
-        contest.read(File(files.events, settings))
+        contest.read(FileSource(files.events, settings))
     hopeless = contest.hopeless()
     judgement = EvaluationResult(hopeless) if hopeless else compete(contest, settings, files)
     outcome = outcome_of(result_of(judgement, contest, settings, started_at), judgement.evidence)

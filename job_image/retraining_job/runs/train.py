@@ -16,7 +16,7 @@ from retraining_job.audit.outcome import RunOutcome, outcome_of
 from retraining_job.audit.runs import announce
 from retraining_job.contract import Promotion, Result, Verdict, VerdictReason, Withheld
 from retraining_job.evaluation.decision import Decision
-from retraining_job.events.source import Table
+from retraining_job.events.source import TableSource
 from retraining_job.infra.logs import timed
 from retraining_job.infra.retries import patiently
 from retraining_job.model.model import UnreadableModelError
@@ -73,7 +73,7 @@ class Retrain:
         """Read the events, and say which."""
         table = self.settings.events_table
         with timed("Read the events"):
-            self.contest.read(Table(self.settings))
+            self.contest.read(TableSource(self.settings))
         if self.contest.window is None:
             log.warning("There are no events in %s: does anything write them?", table)
             return

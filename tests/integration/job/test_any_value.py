@@ -20,7 +20,7 @@ from pydantic import SecretStr
 from retraining_job.contract import ExitCode, Preset
 from retraining_job.errors import BadConfigurationError, BadDataError
 from retraining_job.events import table as events_table
-from retraining_job.events.source import Table
+from retraining_job.events.source import TableSource
 from retraining_job.infra import postgres
 from retraining_job.presets.selection import contest_of
 from retraining_job.runs.commands import end_badly
@@ -201,7 +201,7 @@ def exit_code(preset, number, folder):
     )  # fmt: skip
     contest = contest_of(chosen)
     try:
-        contest.read(Table(chosen))
+        contest.read(TableSource(chosen))
         assert contest.n_samples <= 20
         if not contest.hopeless() and number % FULLY == 0:
             compete(contest, chosen, Files(folder, folder, None))

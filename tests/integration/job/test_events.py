@@ -8,11 +8,18 @@ import pytest
 from pydantic import SecretStr
 
 from retraining_job.errors import BadConfigurationError, BadDataError, DependencyUnavailableError
-from retraining_job.events.columns import columns_of
 from retraining_job.events.copy_columns import read_columns
-from retraining_job.events.table import read_events
+from retraining_job.events.event_columns import build_columns
+from retraining_job.events.table import read_table
 
 TIED = 300
+
+
+def read_events(*arguments):
+    events, _ = read_table(*arguments)
+    return events
+
+
 READERS = [read_events, read_columns]
 
 
@@ -79,7 +86,7 @@ def test_both_ways_to_columns_say_the_same(table, url):
     ]
     fill(table, rows)
     by_copy = read_columns(url, "scored_events", 100)
-    by_query = columns_of([read_events(url, "scored_events", 100)], 100)
+    by_query = build_columns([read_events(url, "scored_events", 100)], 100)
     assert by_copy.checksum == by_query.checksum
     assert by_copy.names == ("a", "b\t\\", "é")
     assert by_copy.truth.tolist() == [-1, 1, 1, -1, 1, 1, -1]
@@ -132,7 +139,7 @@ def test_truth_comes_from_the_column_that_is_named(table, url, kind):
             number,
         )
     assert read_columns(url, "scored_events", 10, "chargeback").truth.tolist() == [1, 0, -1]
-    by_query = columns_of([read_events(url, "scored_events", 10, "chargeback")], 10)
+    by_query = build_columns([read_events(url, "scored_events", 10, "chargeback")], 10)
     assert by_query.truth.tolist() == [1, 0, -1]
 
 
@@ -148,7 +155,7 @@ def test_truth_column_that_is_not_there_names_the_setting(url, read):
 @pytest.mark.parametrize("read", READERS)
 def test_column_without_times_is_refused_before_any_row_is_read(table, url, read):
     table.sql("ALTER TABLE scored_events ALTER timestamp TYPE interval USING NULL")
-    with pytest.raises(BadConfigurationError, match="holds no times"):
+    with pytest.raises(BadConfigurationError, match="cannot hold times"):
         read(url, "scored_events", 10)
 
 

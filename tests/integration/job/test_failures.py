@@ -162,7 +162,7 @@ def test_column_of_times_that_holds_none(world):
     world.sql("ALTER TABLE scored_events ALTER timestamp TYPE text")
     run = world.train()
     assert (run.code, run.result.reason) == (78, "BadConfiguration")
-    assert "holds no times" in run.result.message
+    assert "cannot hold times" in run.result.message
 
 
 def test_view_that_fails_while_it_is_read_is_bad_data(world):

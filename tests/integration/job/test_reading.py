@@ -8,11 +8,11 @@ import pytest
 from pydantic import SecretStr
 
 from retraining_job.errors import BadConfigurationError
-from retraining_job.events.columns import columns_of
 from retraining_job.events.copy_columns import read_columns
-from retraining_job.events.table import read_events, read_table
+from retraining_job.events.event_columns import build_columns
+from retraining_job.events.table import read_table
 from tests.integration.job.conftest import EVERY, RECOMMENDED, SMALL, features
-from tests.integration.job.test_events import fill, table, url  # noqa: F401  # fixtures
+from tests.integration.job.test_events import fill, read_events, table, url  # noqa: F401  # fixtures
 from tests.system.endpoints import at
 
 PRESETS = pytest.mark.parametrize("preset", [SMALL, RECOMMENDED], ids=["reference", "recommended"])
@@ -98,7 +98,7 @@ def test_json_in_a_json_string_is_read_like_the_json_itself(table, url, kind, wr
     table.sql(f"ALTER TABLE scored_events ALTER features_json TYPE {kind} USING {written}")
     after = read_columns(url, "scored_events", 10)
     assert (after.checksum, after.decoded, before.decoded) == (before.checksum, 3, 0)
-    assert columns_of([read_events(url, "scored_events", 10)], 10).decoded == 3
+    assert build_columns([read_events(url, "scored_events", 10)], 10).decoded == 3
 
 
 @PRESETS
@@ -139,21 +139,21 @@ def test_reading_depends_on_no_setting_of_the_database(table, url):
 @pytest.mark.parametrize(
     ("column", "kind", "told"),
     [
-        ("timestamp", "bigint", "is of type bigint and holds no times"),
-        ("timestamp", "text", "is of type text and holds no times"),
+        ("timestamp", "bigint", "has the type bigint, which cannot hold times"),
+        ("timestamp", "text", "has the type text, which cannot hold times"),
         (
             "timestamp",
             "timestamptz[]",
-            r"is of type timestamp with time zone\[\] and holds no times",
+            r"has the type timestamp with time zone\[\], which cannot hold times",
         ),
-        ("timestamp", "tstzrange", "is of type tstzrange and holds no times"),
-        ("amount", "uuid", "is of type uuid and holds no numbers"),
-        ("amount", "numeric[]", r"is of type numeric\[\] and holds no numbers"),
-        ("anomaly_label", "timestamptz", "cannot say what an event was"),
-        ("features_json", "bytea", "is of type bytea and holds no JSON"),
-        ("features_json", "jsonb[]", r"is of type jsonb\[\] and holds no JSON"),
-        ("features_json", "xml", "is of type xml and holds no JSON"),
-        ("features_json", "hstore", "is of type hstore and holds no JSON"),
+        ("timestamp", "tstzrange", "has the type tstzrange, which cannot hold times"),
+        ("amount", "uuid", "has the type uuid, which cannot hold numbers"),
+        ("amount", "numeric[]", r"has the type numeric\[\], which cannot hold numbers"),
+        ("anomaly_label", "timestamptz", "cannot hold labels"),
+        ("features_json", "bytea", "has the type bytea, which cannot hold JSON"),
+        ("features_json", "jsonb[]", r"has the type jsonb\[\], which cannot hold JSON"),
+        ("features_json", "xml", "has the type xml, which cannot hold JSON"),
+        ("features_json", "hstore", "has the type hstore, which cannot hold JSON"),
     ],
 )
 def test_column_that_cannot_hold_what_it_should_is_named_with_its_type(
@@ -191,7 +191,7 @@ def test_amount_of_any_type_of_number_is_read_the_same_by_both_presets(
     table.sql(f"ALTER TABLE scored_events ALTER amount TYPE {kind} USING NULL")
     fill(table, [("2026-01-01Z", written, 1, None)])
     found = read_columns(url, "scored_events", 10)
-    again = columns_of([read_events(url, "scored_events", 10)], 10)
+    again = build_columns([read_events(url, "scored_events", 10)], 10)
     assert found.checksum == again.checksum
     assert found.unusable.sum() == (2 if amount is None else 1)  # the other column has no value
     if amount is not None:

@@ -14,10 +14,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from retraining_job.errors import BadDataError
-from retraining_job.events import columns
-from retraining_job.events.columns import columns_of, truth_of
-from retraining_job.events.features import features_of, is_anomaly
-from retraining_job.events.table import Event
+from retraining_job.events import column_builder
+from retraining_job.events.event_columns import build_columns
+from retraining_job.events.features import read_features
+from retraining_job.events.scored_event import ScoredEvent
+from retraining_job.events.truth import is_anomaly, parse_truth
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 JSON_VALUES = st.recursive(
@@ -35,7 +36,7 @@ JSON_OBJECTS = st.dictionaries(
 
 def event(number=0, features=None, label=0, *, amount=None, average=None):
     text = features if isinstance(features, str) else json.dumps(features)
-    return Event(START + timedelta(seconds=number), amount, None, None, label, average, text)
+    return ScoredEvent(START + timedelta(seconds=number), amount, None, None, label, average, text)
 
 
 def in_chunks(events, size=2):
@@ -43,7 +44,7 @@ def in_chunks(events, size=2):
 
 
 def of(events, rows=1_000, size=2):
-    return columns_of(in_chunks(events, size), rows)
+    return build_columns(in_chunks(events, size), rows)
 
 
 def test_events_become_columns_oldest_to_newest():
@@ -127,7 +128,7 @@ def test_columns_hold_what_the_features_of_an_event_are(objects, size):
     events = [event(number, one, amount=number, average=1.5) for number, one in enumerate(objects)]
     found = of(events, size=size)
     for row, one in zip(found.features, events, strict=True):
-        expected = features_of(one)
+        expected = read_features(one)
         for name, number in zip(found.names, row, strict=True):
             assert math.isnan(number) or number == expected[name]
     assert found.neutral == sum(not (isinstance(one, dict) and one) for one in objects)
@@ -171,7 +172,7 @@ def test_checksum_tells_any_difference():
 
 
 def test_only_the_newest_are_kept_of_many(monkeypatch):
-    monkeypatch.setattr(columns, "CHUNK_LIMIT", 7)
+    monkeypatch.setattr(column_builder, "CHUNK_LIMIT", 7)
     events = [
         event(number, {"a": number, **({"late": 1} if number < 3 else {})}) for number in range(100)
     ]
@@ -209,21 +210,21 @@ def test_times_are_in_utc():
     ],
 )  # fmt: skip
 def test_truth_is_known_or_unknown(label, truth):
-    assert truth_of(label) == truth
+    assert parse_truth(label) == truth
     assert truth == -1 or is_anomaly(label) == bool(truth)
 
 
 MEMORY = """
 import resource, sys
 from datetime import UTC, datetime, timedelta
-from retraining_job.events.columns import columns_of
-from retraining_job.events.table import Event
+from retraining_job.events.event_columns import build_columns
+from retraining_job.events.scored_event import ScoredEvent
 start, rows = datetime(2026, 1, 1, tzinfo=UTC), int(sys.argv[1])
 text = "{" + ",".join(f'"f{number}":1.5' for number in range(100)) + "}"
 def chunks():
     for first in range(rows, 0, -100):
-        yield [Event(start + timedelta(seconds=first - i), 1, 1, 0, 0, 1, text) for i in range(100)]
-columns_of(chunks(), rows)
+        yield [ScoredEvent(start + timedelta(seconds=first - i), 1, 1, 0, 0, 1, text) for i in range(100)]
+build_columns(chunks(), rows)
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
 """
 
@@ -304,7 +305,7 @@ def test_numbers_as_text_are_read_and_counted():
 
 
 def test_counts_are_of_the_rows_that_are_kept(monkeypatch):
-    monkeypatch.setattr(columns, "CHUNK_LIMIT", 7)
+    monkeypatch.setattr(column_builder, "CHUNK_LIMIT", 7)
     old = [
         event(number, {"a": "1"}) if number % 2 else event(number, "[1]") for number in range(100)
     ]

@@ -9,8 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from retraining_job.events.features import features_of, finite, is_anomaly
-from retraining_job.events.table import Event
+from retraining_job.events.feature_values import parse_number_or_zero
+from retraining_job.events.features import read_features
+from retraining_job.events.scored_event import ScoredEvent
+from retraining_job.events.truth import is_anomaly
 
 NAMES = {
     "amount", "amount_vs_user_avg", "amount_zscore", "tx_velocity_ratio", "is_high_risk_merchant", "is_odd_hour",
@@ -24,12 +26,16 @@ JSON_VALUES = st.recursive(
 )
 
 
-def event(features_json: str | None = None, amount: object = None, average: object = None) -> Event:
-    return Event(datetime(2025, 1, 1, tzinfo=UTC), amount, None, None, None, average, features_json)
+def event(
+    features_json: str | None = None, amount: object = None, average: object = None
+) -> ScoredEvent:
+    return ScoredEvent(
+        datetime(2025, 1, 1, tzinfo=UTC), amount, None, None, None, average, features_json
+    )
 
 
 def test_event_without_features_gets_the_neutral_ones() -> None:
-    features = features_of(event(None, amount=Decimal("12.5"), average=1.5))
+    features = read_features(event(None, amount=Decimal("12.5"), average=1.5))
     assert set(features) == NAMES
     assert features == {
         "amount": 12.5,
@@ -60,13 +66,13 @@ def test_event_without_features_gets_the_neutral_ones() -> None:
     ],
 )
 def test_what_is_no_object_counts_as_no_features(kept: str | None) -> None:
-    assert features_of(event(kept, amount=1.0, average=2.0)) == features_of(
+    assert read_features(event(kept, amount=1.0, average=2.0)) == read_features(
         event(None, amount=1.0, average=2.0)
     )
 
 
 def test_features_keep_their_own_names() -> None:
-    assert features_of(event('{"rad_flow": 3, "bypass": -0.5}')) == {
+    assert read_features(event('{"rad_flow": 3, "bypass": -0.5}')) == {
         "rad_flow": 3.0,
         "bypass": -0.5,
     }
@@ -101,27 +107,27 @@ def test_features_keep_their_own_names() -> None:
     ],
 )
 def test_each_value_becomes_a_finite_number(text: str, number: float) -> None:
-    assert features_of(event(f'{{"x": {text}}}')) == {"x": number}
+    assert read_features(event(f'{{"x": {text}}}')) == {"x": number}
 
 
 @given(st.dictionaries(st.text().filter(lambda name: "\0" not in name), JSON_VALUES, min_size=1))
 def test_every_object_gives_finite_features_under_its_names(content: dict[str, object]) -> None:
-    features = features_of(event(json.dumps(content)))
+    features = read_features(event(json.dumps(content)))
     assert set(features) == set(content)
     assert all(isinstance(value, float) and math.isfinite(value) for value in features.values())
 
 
 @given(st.text())
 def test_every_text_gives_features(text: str) -> None:
-    assert features_of(event(text))
+    assert read_features(event(text))
 
 
 def test_numeric_columns_that_are_no_numbers_count_as_zero() -> None:
-    assert finite(Decimal("NaN")) == 0.0
-    assert finite(Decimal("sNaN")) == 0.0
-    assert finite("12") == 12.0
-    assert finite("twelve") == 0.0
-    assert finite(None) == 0.0
+    assert parse_number_or_zero(Decimal("NaN")) == 0.0
+    assert parse_number_or_zero(Decimal("sNaN")) == 0.0
+    assert parse_number_or_zero("12") == 12.0
+    assert parse_number_or_zero("twelve") == 0.0
+    assert parse_number_or_zero(None) == 0.0
 
 
 @pytest.mark.parametrize(

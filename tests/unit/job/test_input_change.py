@@ -20,7 +20,7 @@ from retraining_job.evaluation.reading_notes import describe_reading
 from retraining_job.events.columns import Columns
 from retraining_job.events.features import NEUTRAL_FEATURES
 from retraining_job.events.reading import FeatureFacts, ReadingFacts
-from retraining_job.events.table import Event
+from retraining_job.events.scored_event import ScoredEvent
 from retraining_job.presets.reference_pipeline import counted
 from retraining_job.registry.manifest import Manifest, read_manifest
 from tests.quality.scenarios import events_of, unreadable
@@ -249,8 +249,8 @@ def test_unreadable_stream_is_stopped_on_every_seed() -> None:
         assert "9 of the 11 features" in found.beyond
 
 
-def event(number: int, text: str | None) -> Event:
-    return Event(np.datetime64(number, "us").item(), 1.0, 0.0, False, 0, 1.0, text)
+def event(number: int, text: str | None) -> ScoredEvent:
+    return ScoredEvent(np.datetime64(number, "us").item(), 1.0, 0.0, False, 0, 1.0, text)
 
 
 def tallied(texts: list[str | None], newest: int = 100) -> InputMeasurement:
@@ -258,7 +258,9 @@ def tallied(texts: list[str | None], newest: int = 100) -> InputMeasurement:
     samples, tallies = counted([event(number, text) for number, text in enumerate(texts)], newest)
     assert len(samples) == len(texts)
     return measure_tallies(
-        tallies, [sample.features for sample in samples[:newest]], merge_tallies(tallies).facts(0)
+        tallies,
+        [sample.features for sample in samples[:newest]],
+        merge_tallies(tallies).build_facts(0),
     )
 
 

@@ -8,7 +8,7 @@ from river.anomaly import HalfSpaceTrees
 from retraining_job.contract import ContenderMetrics, Tunables, Verdict, VerdictReason
 from retraining_job.deviation import StandardAbsoluteDeviation
 from retraining_job.events.features import Features
-from retraining_job.events.table import Event
+from retraining_job.events.scored_event import ScoredEvent
 from retraining_job.model.model import Model
 from retraining_job.presets import reference
 from retraining_job.presets.reference import Sample
@@ -106,7 +106,7 @@ def test_precision_is_the_share_of_right_predictions() -> None:
 def test_challenger_learns_from_newest_to_oldest_with_the_old_settings() -> None:
     start = datetime(2025, 1, 1, tzinfo=UTC)
     newest_first = [
-        Event(
+        ScoredEvent(
             start - timedelta(minutes=i),
             float(i),
             None,

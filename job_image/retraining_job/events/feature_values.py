@@ -1,0 +1,70 @@
+"""Values of features: the finite number that a value is, alone and as an array."""
+
+from __future__ import annotations
+
+import math
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+ABSENT: Any = object()
+"""Stands for a feature that an event does not have."""
+
+MISSING, UNUSABLE = np.nan, np.inf
+"""In an array: the event lacks the feature; the event has it, but not as a finite number."""
+
+NUMBER_TYPES = {int, float, bool}
+
+
+def parse_number(value: object) -> float | None:
+    """Return the finite number that a value is or, for a text, contains; None if there is none.
+
+    Texts are read as Python's `float` reads them, as the old service did: white space around the
+    number, an exponent, digits of any script and underscores between digits are accepted.
+    Hexadecimal numbers and decimal commas are not.
+    """
+    if not isinstance(value, (int, float, Decimal, str)):
+        return None
+    try:
+        number = float(value) + 0.0  # makes -0.0, which PostgreSQL's jsonb does not have, 0.0
+    except (OverflowError, ValueError):
+        return None
+    return number if math.isfinite(number) else None
+
+
+def parse_number_or_zero(value: object) -> float:
+    """Return the finite number that a value is or contains, as `parse_number`; 0 if none."""
+    return parse_number(value) or 0.0
+
+
+def encode_value(value: object) -> float:
+    """Return a value for an array: a finite number, `MISSING` or `UNUSABLE`."""
+    if value is ABSENT:
+        return MISSING
+    number = parse_number(value)
+    return UNUSABLE if number is None else number
+
+
+def encode_values(values: list[Any]) -> NDArray[np.float64]:
+    """Build the array of a feature's values.
+
+    Args:
+        values: One value for each event, `ABSENT` if the event lacks the feature.
+
+    Returns:
+        Shape (n,), float64: finite numbers, `MISSING` and `UNUSABLE`.
+    """
+    if NUMBER_TYPES.issuperset(map(type, values)):
+        try:
+            column = np.array(values, np.float64)
+        except OverflowError:  # an integer beyond the largest float
+            pass
+        else:
+            column[~np.isfinite(column)] = UNUSABLE
+            column += 0.0  # makes -0.0, which PostgreSQL's jsonb does not have, 0.0
+            return column
+    return np.array([encode_value(value) for value in values])
