@@ -54,7 +54,12 @@ TARGETS = (
     *(
         Target(
             f"retraining_job/evaluation/{module}.py",
-            ("job/test_promotion_policy.py", "job/test_labels.py"),
+            (
+                "job/test_promotion_policy.py",
+                "job/test_alert_rate.py",
+                "job/test_first_model.py",
+                "job/test_labels.py",
+            ),
         )
         for module in (
             "promotion_policy",

@@ -337,7 +337,7 @@ def test_names_from_the_events_do_no_harm_in_a_sentence() -> None:
     )
 
 
-def test_what_was_found_while_reading_is_said_with_numbers() -> None:
+def test_problems_of_reading_are_described_with_numbers() -> None:
     quiet = ReadingFacts(
         rows=1_000,
         labelled=0,

@@ -14,7 +14,7 @@ from retraining_job.evaluation.labels import (
     has_unchecked_normal_labels,
 )
 from retraining_job.presets.recommended import hidden_losses
-from tests.unit.job.test_promotion_policy import evidence
+from tests.unit.job.policy_evidence import evidence
 
 
 def coverage(
@@ -124,7 +124,7 @@ def test_coverage_counts_the_hold_out_by_the_champion_s_alerts() -> None:
         ),
     ],
 )
-def test_verdict_says_what_to_do(found: LabelCoverage, said: str) -> None:
+def test_message_says_what_to_do(found: LabelCoverage, said: str) -> None:
     decision = promotion_policy.decide_promotion(evidence(0.1, 0.2, labels=found), Tunables())
     assert (decision.verdict, decision.reason) == (
         Verdict.INCONCLUSIVE,
@@ -175,7 +175,7 @@ def test_part_that_got_worse_by_more_than_the_margin_is_hidden(
     assert hidden_losses(challenger, None, 0.05) == []
 
 
-def test_loss_that_the_combined_score_hides_is_said() -> None:
+def test_loss_that_the_combined_score_hides_is_a_remark() -> None:
     hidden = [HiddenLoss(part="hst", champion=0.85, challenger=0.739)]
     decision = promotion_policy.decide_promotion(evidence(-0.01, 0.0, hidden=hidden), Tunables())
     assert decision.promotes
