@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
 RECORD_LIMIT_BYTES = 65_536
-"""A trigger is small. The record is stored in the RetrainRequest, and etcd accepts 1.5 MB per object."""
+"""A trigger is small. It is stored in the RetrainRequest, and etcd accepts 1.5 MB per object."""
 REASON_LIMIT_CHARACTERS = 1000
 DEFAULT_REASON = "unknown"
 LAST_TIMESTAMP_MS = 253_402_300_799_999

@@ -40,7 +40,7 @@ async def catch_up(
     count = 0
     try:
         async with cluster.watch(REQUESTS, resource_version, WATCH_SECONDS) as events:
-            async for event in until_quiet(events, QUIET_SECONDS):
+            async for event in read_until_quiet(events, QUIET_SECONDS):
                 requested.add(event["object"])
                 count += 1
     except ExpiredError:
@@ -55,7 +55,9 @@ async def catch_up(
         )
 
 
-async def until_quiet(events: AsyncIterator[Manifest], seconds: float) -> AsyncIterator[Manifest]:
+async def read_until_quiet(
+    events: AsyncIterator[Manifest], seconds: float
+) -> AsyncIterator[Manifest]:
     """Pass on events until none arrives for a while.
 
     Args:

@@ -33,23 +33,17 @@ FRAMES = (
     Frame(b"\x01", 17, "the 17-byte frame of a schema registry (Confluent, schema by GUID)"),
     Frame(b"\x03\x00", 18, "the 18-byte frame of a schema registry (AWS Glue)"),
 )
+UNCOMPRESS = "send it uncompressed, because Kafka compresses records itself (compression.type)"
+COMPRESSED = (
+    (b"\x1f\x8b", "gzip"),
+    (b"\x28\xb5\x2f\xfd", "zstd"),
+    (b"\x04\x22\x4d\x18", "lz4"),
+    (b"\x82SNAPPY", "snappy"),
+    (b"\xff\x06\x00\x00sNaPpY", "snappy"),
+    (b"BZh", "bzip2"),
+    (b"\xfd7zXZ\x00", "xz"),
+)
 SIGNATURES = (
-    (b"\x1f\x8b", "gzip data; send it as it is, Kafka compresses by itself (compression.type)"),
-    (
-        b"\x28\xb5\x2f\xfd",
-        "zstd data; send it as it is, Kafka compresses by itself (compression.type)",
-    ),
-    (
-        b"\x04\x22\x4d\x18",
-        "lz4 data; send it as it is, Kafka compresses by itself (compression.type)",
-    ),
-    (b"\x82SNAPPY", "snappy data; send it as it is, Kafka compresses by itself (compression.type)"),
-    (
-        b"\xff\x06\x00\x00sNaPpY",
-        "snappy data; send it as it is, Kafka compresses by itself (compression.type)",
-    ),
-    (b"BZh", "bzip2 data; send it as it is, Kafka compresses by itself (compression.type)"),
-    (b"\xfd7zXZ\x00", "xz data; send it as it is, Kafka compresses by itself (compression.type)"),
     (b"PK\x03\x04", "a ZIP archive; send JSON"),
     (b"\xac\xed\x00\x05", "a serialized Java object; use a JSON serializer"),
     (b"Obj\x01", "an Avro file; use a JSON serializer"),
@@ -57,10 +51,10 @@ SIGNATURES = (
     (b"PAR1", "a Parquet file; send JSON"),
     (b":)\n", "Smile (binary JSON); send JSON as text"),
 )
-MAPS = ((0x80, 0x8F), (0xDE, 0xDF))
+MESSAGEPACK_MAPS = ((0x80, 0x8F), (0xDE, 0xDF))
 """Ranges of the first byte of a map in MessagePack."""
 CBOR_MAPS = (0xA0, 0xBF)
-WIDE = (
+WIDE_ENCODINGS = (
     (b"\xff\xfe\x00\x00", "UTF-32"),
     (b"\x00\x00\xfe\xff", "UTF-32"),
     (b"\xff\xfe", "UTF-16"),
@@ -95,9 +89,12 @@ def recognize_format(value: bytes) -> str | None:
     Args:
         value: The record's value as it was sent, not empty.
     """
-    for mark, name in WIDE:
+    for mark, name in WIDE_ENCODINGS:
         if value.startswith(mark):
             return f"text in {name}; send UTF-8"
+    for signature, name in COMPRESSED:
+        if value.startswith(signature):
+            return f"{name} data; {UNCOMPRESS}"
     for signature, name in SIGNATURES:
         if value.startswith(signature):
             return name
@@ -108,7 +105,7 @@ def guess_binary(value: bytes) -> Iterator[str]:
     """Return the binary formats without a signature that a value may have, most likely first."""
     first = value[0]
     if first == 0x78 and len(value) > 6 and value[1] in {0x01, 0x5E, 0x9C, 0xDA}:
-        yield "zlib data; send it as it is, Kafka compresses by itself (compression.type)"
+        yield f"zlib data; {UNCOMPRESS}"
     if first == 0x80 and len(value) > 1 and 2 <= value[1] <= 5:
         yield "a Python pickle; send JSON"
     if len(value) > 4 and int.from_bytes(value[:4], "little") == len(value) and value[-1] == 0:
@@ -119,7 +116,7 @@ def guess_binary(value: bytes) -> Iterator[str]:
                 f"{frame.name}, and the payload is not JSON: probably Avro or Protobuf; "
                 "use the registry's JSON serializer"
             )
-    if any(low <= first <= high for low, high in MAPS):
+    if any(low <= first <= high for low, high in MESSAGEPACK_MAPS):
         yield "MessagePack; send JSON as text"
     if CBOR_MAPS[0] <= first <= CBOR_MAPS[1]:
         yield "CBOR; send JSON as text"
@@ -139,7 +136,7 @@ def guess_text(value: bytes) -> Iterator[str]:
     if text.startswith("{'"):
         yield "a Python dictionary or JSON with single quotes; JSON needs double quotes"
     if BASE64.fullmatch(text.encode()) and contains_json(text):
-        yield "JSON in base64; send it as it is"
+        yield "JSON in base64; send it without base64"
     if re.match(r"(---|[A-Za-z_][\w-]*:\s)", text):
         yield "YAML; send JSON"
     if re.match(r"[A-Za-z_][\w-]*=", text):

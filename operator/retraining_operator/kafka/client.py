@@ -16,7 +16,7 @@ class MissingCredentialError(Exception):
     """The mounted Secret lacks a key. The text names both and contains no value."""
 
 
-def client_options(kafka: Kafka) -> dict[str, Any]:
+def build_client_options(kafka: Kafka) -> dict[str, Any]:
     """Build the options that kafka-python's clients have in common.
 
     The Secret is read at each call, so that a changed password is used for the next connection.

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from retraining_operator.kafka.batches.item import Item, UndecodableBatch
 
 MESSAGE_LIMIT_CHARACTERS = 1000
-VALUE_OMITTED = ("retraining-value", b"left out: too large for the dead-letter topic")
+VALUE_OMITTED = ("retraining-value", b"omitted: too large for the dead-letter topic")
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from kafka import KafkaAdminClient, KafkaProducer
 from kafka.errors import KafkaError, MessageSizeTooLargeError, RecordListTooLargeError, for_code
 
 from retraining_operator.kafka.batches.item import Item
-from retraining_operator.kafka.client import MissingCredentialError, client_options
+from retraining_operator.kafka.client import MissingCredentialError, build_client_options
 from retraining_operator.kafka.dead_letter import DeadLetter, build_dead_letter
 from retraining_operator.kafka.errors import describe
 from retraining_operator.kafka.progress import PartitionOffsets
@@ -134,7 +134,7 @@ def send_letters(kafka: Kafka, letters: Sequence[DeadLetter]) -> tuple[str | Non
     try:
         check_topic(kafka)
         producer = KafkaProducer(
-            **client_options(kafka),
+            **build_client_options(kafka),
             acks="all",
             metrics_enabled=False,
             max_block_ms=int(SEND_SECONDS * 1000),
@@ -161,7 +161,7 @@ def check_topic(kafka: Kafka) -> None:
     Raises:
         KafkaError: If it does not exist or cannot be described.
     """
-    with closing(KafkaAdminClient(**client_options(kafka))) as admin:
+    with closing(KafkaAdminClient(**build_client_options(kafka))) as admin:
         [found] = admin.describe_topics([kafka.dead_letter_topic])
     if found["error_code"]:
         raise for_code(found["error_code"])

@@ -1,7 +1,7 @@
 """kafka-python's fetcher with isolated partitions: an error of one does not stop the others.
 
-kafka-python raises from `poll` whatever one partition meets, and requests the same bytes again at
-once. It never gets past a batch that it cannot decode, and uses a whole core for the retries. This
+If one partition has an error, kafka-python raises it from `poll` and requests the same bytes again
+at once. It never gets past a batch that it cannot decode, and its retries use a whole core. This
 fetcher stores the fault of a partition, applies a backoff to the partition, and replaces an
 undecodable batch by an item after which reading continues.
 """

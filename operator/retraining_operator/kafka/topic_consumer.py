@@ -14,7 +14,7 @@ from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssi
 from kafka.errors import KafkaError
 from kafka.structs import MemberState
 
-from retraining_operator.kafka.client import client_options
+from retraining_operator.kafka.client import build_client_options
 from retraining_operator.kafka.fetcher import Fetcher
 from retraining_operator.settings import Kafka
 
@@ -58,7 +58,7 @@ class TopicConsumer(KafkaConsumer):  # type: ignore[misc]  # the package ships n
             else {}
         )
         super().__init__(
-            **client_options(settings),
+            **build_client_options(settings),
             **grouped,
             group_id=group_id,
             enable_auto_commit=False,

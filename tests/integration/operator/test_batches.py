@@ -1,4 +1,4 @@
-"""Every codec is read; a batch that cannot be decoded is named and skipped, and what is behind it goes on."""
+"""Every codec is read. An undecodable batch is named and skipped, and reading continues."""
 
 import asyncio
 import struct
@@ -43,7 +43,7 @@ async def test_every_codec_is_read(brokers: Brokers, broker: Broker, codec: str)
             assert taken.values == [b"plain", b"x" * 200, b"y" * 200_000]
 
 
-def spoil(segment: Path, number: int, change: Any) -> None:
+def damage(segment: Path, number: int, change: Any) -> None:
     """Change the bytes of a batch in a broker's log."""
     data = bytearray(segment.read_bytes())
     at = 0
@@ -82,17 +82,17 @@ def length(batch: bytearray) -> None:
         (length, Fault.UNREADABLE),
     ],
 )
-async def test_batch_spoilt_in_the_brokers_log_is_named_and_the_rest_is_read(
+async def test_batch_damaged_in_the_brokers_log_is_named_and_the_rest_is_read(
     brokers: Brokers, broker: Broker, change: Any, fault: Fault, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("retraining_operator.kafka.fetch_retries.BROKER_PATIENCE_SECONDS", 1.0)
-    topic = f"spoilt-{change.__name__}"
+    topic = f"damaged-{change.__name__}"
     await asyncio.to_thread(broker.make, topic, 2, **{"segment.ms": "100"})
     with closing(broker.producer(linger_ms=0)) as producer:
         for value in (b"0", b"1", b"2", b"3"):  # of one moment, so that all are in one segment
             producer.send(topic, value, partition=0, timestamp_ms=1_750_000_000_000).get(20)
     await asyncio.to_thread(broker.send, topic, b"other", partition=1)
-    await asyncio.to_thread(spoil, broker.segment(topic), 1, change)
+    await asyncio.to_thread(damage, broker.segment(topic), 1, change)
     async with consuming(brokers.settings(topic)) as (_, taken):
         await until(lambda: b"other" in taken.values)
         await asyncio.sleep(0.2)  # so that what comes now is in a segment of its own

@@ -176,7 +176,7 @@ def at_the_end(settings: Settings) -> Settings:
     return settings.model_copy(update={"kafka": kafka})
 
 
-async def test_group_that_starts_at_the_latest_record_loses_none_sent_while_it_was_away(
+async def test_group_that_starts_at_the_latest_record_loses_none_sent_while_it_was_stopped(
     topic: Topic, settings: Settings, cluster: KubeClient, namespace: Kubectl
 ) -> None:
     settings = at_the_end(settings)
@@ -189,7 +189,7 @@ async def test_group_that_starts_at_the_latest_record_loses_none_sent_while_it_w
     assert [item["spec"]["trigger"]["offset"] for item in namespace.items("retrainrequests")] == [2]
 
 
-async def test_records_that_kafka_has_deleted_unread_are_told_and_the_rest_is_read(
+async def test_records_that_kafka_has_deleted_unread_are_logged_and_the_rest_is_read(
     topic: Topic, settings: Settings, caplog: pytest.LogCaptureFixture
 ) -> None:
     settings = at_the_end(settings)  # which must not count here

@@ -1,4 +1,4 @@
-"""Partitions that come, go and move, transactions, listeners that lead nowhere, missing rights, and successors."""
+"""New and moving partitions, transactions, unreachable listeners, missing rights, successors."""
 
 import asyncio
 import logging
@@ -135,7 +135,7 @@ async def test_offset_that_somebody_set_is_respected_where_nobody_has_read_befor
     assert taken.values == [b"2"]
 
 
-async def test_listener_that_advertises_an_unreachable_address_is_told_once_with_it(
+async def test_listener_that_advertises_an_unreachable_address_is_logged_once_with_it(
     brokers: Brokers, broker: Broker, caplog: pytest.LogCaptureFixture
 ) -> None:
     await asyncio.to_thread(broker.make, "deaf")
@@ -143,30 +143,30 @@ async def test_listener_that_advertises_an_unreachable_address_is_told_once_with
     with caplog.at_level(logging.INFO, "retraining_operator"):
         async with consuming(kafka) as (consumer, _):
             await until(lambda: DEAF_ADDRESS in (consumer.describe_problem() or ""))
-            await until(lambda: told(caplog))
+            await until(lambda: find_warnings(caplog))
             await asyncio.sleep(5)
             assert not consumer.get_state().is_consuming
-    assert len(told(caplog)) == 1
+    assert len(find_warnings(caplog)) == 1
     assert all(
-        word in told(caplog)[0]
+        word in find_warnings(caplog)[0]
         for word in (DEAF_ADDRESS, "deaf", kafka.group_id, kafka.bootstrap_servers)
     )
 
 
-def told(caplog: pytest.LogCaptureFixture) -> list[str]:
+def find_warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
     records = [one for one in caplog.records if one.name.startswith("retraining_operator")]
     return [one.getMessage() for one in records if one.levelno >= logging.WARNING]
 
 
-async def test_misspelt_topic_is_told_once_and_not_created(
+async def test_misspelt_topic_is_logged_once_and_not_created(
     brokers: Brokers, broker: Broker, caplog: pytest.LogCaptureFixture
 ) -> None:
     kafka = brokers.settings("misspelt")
     async with consuming(kafka) as (consumer, taken):
-        await until(lambda: told(caplog))
+        await until(lambda: find_warnings(caplog))
         await asyncio.sleep(3)
         assert "Kafka has no such topic" in (consumer.describe_problem() or "")
-        assert len(told(caplog)) == 1
+        assert len(find_warnings(caplog)) == 1
         await asyncio.to_thread(broker.make, "misspelt")
         await asyncio.to_thread(broker.send, "misspelt", b"now")
         await until(lambda: taken.values)
@@ -189,7 +189,7 @@ def allow(broker: Broker, kind: ResourceType, name: str) -> None:
 
 
 @pytest.mark.parametrize("missing", ["group", "topic"])
-async def test_missing_right_is_told_once_with_what_to_allow(
+async def test_missing_right_is_logged_once_with_what_to_allow(
     brokers: Brokers, broker: Broker, missing: str, tmp_path: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     topic = f"closed-{missing}"
@@ -208,9 +208,9 @@ async def test_missing_right_is_told_once_with_what_to_allow(
     async with consuming(kafka) as (consumer, taken):
         await until(lambda: f"READ and DESCRIBE on the {missing}" in (consumer.describe_problem() or "")
                     or f"READ on the {missing}" in (consumer.describe_problem() or ""))  # fmt: skip
-        await until(lambda: told(caplog))
+        await until(lambda: find_warnings(caplog))
         await asyncio.sleep(5)
-        assert len(told(caplog)) == 1
+        assert len(find_warnings(caplog)) == 1
         await asyncio.to_thread(allow, broker, *rights[missing])
         await until(lambda: taken.values)
         await until_ready(consumer)
@@ -230,7 +230,9 @@ async def test_successor_with_the_same_identity_takes_over_at_once_and_the_forme
         consuming(kafka, "same") as (second, also_taken),
     ):
         await until_ready(second)
-        await until(lambda: any("Another process has taken" in line for line in told(caplog)))
+        await until(
+            lambda: any("Another process has taken" in line for line in find_warnings(caplog))
+        )
         await until(
             lambda: (
                 first.get_state().assigned_partitions == second.get_state().assigned_partitions == 1
@@ -239,10 +241,10 @@ async def test_successor_with_the_same_identity_takes_over_at_once_and_the_forme
         for partition in range(2):
             await asyncio.to_thread(broker.send, "fenced", b"%d" % partition, partition=partition)
         await until(lambda: len(taken.values) + len(also_taken.values) == 2)
-        assert sum("Another process has taken" in line for line in told(caplog)) == 1
+        assert sum("Another process has taken" in line for line in find_warnings(caplog)) == 1
 
 
-async def test_broker_that_goes_later_is_told_and_the_state_follows(
+async def test_broker_that_stops_is_logged_and_the_state_follows(
     brokers: Brokers, broker: Broker, caplog: pytest.LogCaptureFixture
 ) -> None:
     await asyncio.to_thread(broker.make, "later")
@@ -251,7 +253,7 @@ async def test_broker_that_goes_later_is_told_and_the_state_follows(
         await until_ready(consumer)
         await asyncio.to_thread(broker.stop, kill=True)
         await until(consumer.describe_problem)
-        await until(lambda: told(caplog))
+        await until(lambda: find_warnings(caplog))
         await asyncio.to_thread(broker.start)
         await asyncio.to_thread(broker.wait)
         await asyncio.to_thread(broker.send, "later", b"again")

@@ -1,4 +1,4 @@
-"""A record whose RetrainRequest was created does not run a second time, though somebody deletes it after a crash."""
+"""A record whose RetrainRequest was deleted after a crash does not run a second time."""
 
 import asyncio
 import logging
@@ -45,7 +45,7 @@ async def test_request_that_is_deleted_after_the_next_start_is_not_created_again
 ) -> None:
     await build_intake(Parts(settings), cluster).accept(
         [Record(1)], None
-    )  # without a topic's id the ledger is not written
+    )  # without a topic's id the handled offsets are not written
     await build_reconciler(parts, cluster).seed()
     await asyncio.to_thread(namespace, "delete", "retrainrequests", "--all")
     await build_intake(parts, cluster).accept([Record(1), Record(2)], None)
@@ -63,7 +63,7 @@ async def test_standby_remembers_what_its_watch_has_shown(
     assert names(namespace) == []
 
 
-async def test_copy_of_a_trigger_under_another_name_stands_for_nothing(
+async def test_copy_of_a_trigger_under_another_name_is_ignored(
     namespace: Kubectl, cluster: KubeClient, settings: Settings, parts: Parts
 ) -> None:
     await build_intake(Parts(settings), cluster).accept([Record(1)], None)

@@ -1,4 +1,4 @@
-"""What was handled once does not run again, though requests and offsets are gone; what is new always counts."""
+"""Handled records do not run again, even without requests and offsets; new records do."""
 
 import asyncio
 from dataclasses import dataclass
@@ -61,7 +61,7 @@ async def test_nothing_runs_again_when_offsets_and_requests_are_gone(
     )
 
 
-async def test_topic_made_anew_under_a_running_consumer_starts_anew(
+async def test_topic_created_again_while_consuming_is_read_from_its_beginning(
     namespace: Kubectl, cluster: KubeClient, settings: Settings, topic: Topic
 ) -> None:
     await asyncio.to_thread(topic.send, DRIFT, DRIFT)
@@ -74,7 +74,7 @@ async def test_topic_made_anew_under_a_running_consumer_starts_anew(
     assert offsets(namespace) == [0, 0, 1, 1, 2]
 
 
-async def test_topic_made_anew_while_nobody_listens_starts_anew(
+async def test_topic_created_again_while_nobody_consumes_is_read_from_its_beginning(
     namespace: Kubectl, cluster: KubeClient, settings: Settings, topic: Topic
 ) -> None:
     await asyncio.to_thread(topic.send, DRIFT, DRIFT)
@@ -147,7 +147,7 @@ async def test_what_was_not_handled_is_not_kept(
     assert kept(namespace)[0].offset == 29
 
 
-async def test_ledger_that_somebody_deleted_is_written_anew(
+async def test_deleted_config_map_of_handled_offsets_is_created_again(
     namespace: Kubectl, cluster: KubeClient, parts: Parts
 ) -> None:
     intake = build_intake(parts, cluster)

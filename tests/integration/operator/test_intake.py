@@ -54,7 +54,7 @@ async def test_record_that_comes_twice_is_one_request(
     assert (count(parts, "accepted"), count(parts, "skipped")) == (3, 2)
 
 
-async def test_record_that_the_ledger_does_not_know_is_found_by_its_name(
+async def test_record_that_is_not_among_the_handled_offsets_is_found_by_its_name(
     namespace: Kubectl, cluster: KubeClient, parts: Parts
 ) -> None:
     await build_intake(parts, cluster).accept([Record(1), Record(2)], None)

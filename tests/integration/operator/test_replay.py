@@ -46,7 +46,7 @@ async def test_only_what_is_missing_is_made(
     records = await asyncio.to_thread(topic.records, 5)
     async with listening(
         settings, cluster
-    ):  # the ledger knows them all, and does not count for a person
+    ):  # all of them are handled offsets, which a replay ignores
         await until(lambda: topic.committed() == 5)
     names = {
         r.offset: build_request_name(r.topic, r.partition, r.offset, r.timestamp) for r in records

@@ -1,4 +1,4 @@
-"""10,000 partitions with spoilt batches: reading never stops and never spins, and what is skipped is named."""
+"""10,000 partitions with damaged batches: reading never stops, and skipped batches are named."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Made:
     last: int
     raw: bytes
     values: list[bytes]
-    is_spoilt: bool = False
+    is_damaged: bool = False
     is_lost: bool = False
     """Whether its length is wrong, so that a broker's answer ends there."""
 
@@ -88,11 +88,11 @@ def make(draw: random.Random, base: int) -> Made:
         seal(raw)
         return Made(base, base + len(values) + 4, bytes(raw), values)
     if kind < 8:
-        return spoil(draw, Made(base, last, bytes(raw), values, is_spoilt=True))
+        return damage(draw, Made(base, last, bytes(raw), values, is_damaged=True))
     return Made(base, last, bytes(raw), values)
 
 
-def spoil(draw: random.Random, made: Made) -> Made:
+def damage(draw: random.Random, made: Made) -> Made:
     raw = bytearray(made.raw)
     how = draw.randrange(9)
     if how == 0:
@@ -182,7 +182,7 @@ def read_all(draw: random.Random, log: list[Made], clock: list[float]) -> tuple[
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_reading_goes_on_behind_whatever_cannot_be_decoded(
+def test_reading_continues_after_batches_that_cannot_be_decoded(
     seed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = [0.0]
@@ -200,7 +200,7 @@ def test_reading_goes_on_behind_whatever_cannot_be_decoded(
             named = any(
                 one.first_offset <= made.base and made.last <= one.offset for one in skipped
             )
-            if made.is_spoilt:
+            if made.is_damaged:
                 assert named or all(value in values for value in made.values), where
             else:
                 assert [values.count(value) for value in made.values] == [1] * len(made.values), (

@@ -1,4 +1,4 @@
-"""A malformed record goes to the dead-letter topic as it came, with what is wrong and where it was."""
+"""A dead letter is the malformed record with the reason and its position in headers."""
 
 from typing import Any, NamedTuple
 
@@ -55,7 +55,7 @@ def test_letter_is_the_record_with_reason_and_origin() -> None:
     }
 
 
-def test_value_that_is_too_large_is_left_out_and_that_is_said() -> None:
+def test_value_that_is_too_large_is_omitted_and_a_header_says_so() -> None:
     topic = Topic(1000)
     send_letter(topic, "dead", build_dead_letter(Record(value=b"x" * 2000), *ERROR))
     [taken] = topic.taken
@@ -64,7 +64,7 @@ def test_value_that_is_too_large_is_left_out_and_that_is_said() -> None:
     assert dict(taken["headers"])["retraining-offset"] == b"42"
 
 
-def test_sender_s_key_and_headers_are_left_out_last() -> None:
+def test_sender_s_key_and_headers_are_omitted_last() -> None:
     topic = Topic(1000)
     send_letter(
         topic,

@@ -1,4 +1,4 @@
-"""What the ledger knows as handled is skipped, and nothing else is."""
+"""Records that the handled offsets include are skipped, and no others."""
 
 from dataclasses import replace
 
@@ -32,7 +32,11 @@ def origin(offset: int, timestamp_ms: int) -> KafkaPosition:
         pytest.param("topic-a", 11, 900, False, id="one above it"),
         pytest.param("topic-a", 4, 500, False, id="one that was left open"),
         pytest.param(
-            "topic-a", 3, 1001, False, id="a later record at a lower offset: of a topic made anew"
+            "topic-a",
+            3,
+            1001,
+            False,
+            id="a later record at a lower offset: of a topic created again",
         ),
         pytest.param("topic-b", 3, 500, False, id="another topic of the same name"),
         pytest.param("", 3, 500, False, id="a topic without id, where it had one"),
@@ -56,7 +60,7 @@ def test_two_writers_together_know_what_either_knows(
 
 
 @given(entries)
-def test_topic_made_anew_takes_nothing_over(mine: HandledOffset) -> None:
+def test_topic_created_again_takes_nothing_over(mine: HandledOffset) -> None:
     assert mine.merge(replace(mine, topic_id="other", offset=99)) == mine
     assert mine.merge(None) == mine
 
@@ -67,7 +71,7 @@ def test_entry_reads_as_it_was_written(entry: HandledOffset, topic: str, partiti
 
 
 @pytest.mark.parametrize("line", ["", "[]", "3", '{"topic": "drift"}', "null"])
-def test_spoilt_line_speaks_of_no_record(line: str) -> None:
+def test_invalid_line_contains_no_record(line: str) -> None:
     _, partition, entry = parse_entry(line)
     assert partition == -1
     assert not entry.includes(0)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
 
-from retraining_operator.kafka.client import MissingCredentialError, client_options
+from retraining_operator.kafka.client import MissingCredentialError, build_client_options
 from retraining_operator.observability import logs
 from retraining_operator.settings import Kafka, SettingsError, read_settings
 
@@ -23,7 +23,7 @@ def settings(folder: Path, **fields: Any) -> Kafka:
 def test_options_of_a_login_over_tls(tmp_path: Path) -> None:
     for key, text in (("user", "operator\n"), ("word", f"{PASSWORD}\n"), ("ca.crt", "PEM")):
         (tmp_path / key).write_text(text)
-    options = client_options(
+    options = build_client_options(
         settings(
             tmp_path,
             securityProtocol="SASL_SSL",
@@ -44,20 +44,20 @@ def test_options_of_a_login_over_tls(tmp_path: Path) -> None:
 
 
 def test_options_without_login_hold_no_credentials(tmp_path: Path) -> None:
-    options = client_options(settings(tmp_path))
+    options = build_client_options(settings(tmp_path))
     assert options["security_protocol"] == "PLAINTEXT"
     assert not {name for name in options if name.startswith(("sasl", "ssl"))}
 
 
 def test_tls_without_a_ca_of_its_own_trusts_the_image_s(tmp_path: Path) -> None:
-    assert "ssl_cafile" not in client_options(settings(tmp_path, securityProtocol="SSL"))
+    assert "ssl_cafile" not in build_client_options(settings(tmp_path, securityProtocol="SSL"))
 
 
 def test_certificate_of_its_own_is_shown(tmp_path: Path) -> None:
     for key in ("user.crt", "user.key"):
         (tmp_path / key).write_text("PEM")
     own = {"certificateKey": "user.crt", "privateKeyKey": "user.key"}
-    options = client_options(
+    options = build_client_options(
         settings(tmp_path, securityProtocol="SSL", existingSecret="mine", **own)
     )
     assert options["ssl_certfile"] == str(tmp_path / "user.crt")
@@ -69,7 +69,7 @@ def test_certificate_of_its_own_is_shown(tmp_path: Path) -> None:
 def test_half_of_a_certificate_is_named(tmp_path: Path, there: str, missing: str) -> None:
     (tmp_path / there).write_text("PEM")
     with pytest.raises(MissingCredentialError, match=rf"mine \(kafka.existingSecret\).* {missing}"):
-        client_options(settings(tmp_path, securityProtocol="SSL", existingSecret="mine"))
+        build_client_options(settings(tmp_path, securityProtocol="SSL", existingSecret="mine"))
 
 
 def test_every_client_knows_every_option(tmp_path: Path) -> None:
@@ -78,7 +78,7 @@ def test_every_client_knows_every_option(tmp_path: Path) -> None:
     login = settings(
         tmp_path, securityProtocol="SASL_SSL", saslMechanism="PLAIN", existingSecret="mine"
     )
-    options = client_options(login)
+    options = build_client_options(login)
     for client in (KafkaConsumer, KafkaProducer, KafkaAdminClient):
         assert set(options) <= set(client.DEFAULT_CONFIG)
 
@@ -89,7 +89,7 @@ def test_missing_key_is_named_and_no_value_shown(tmp_path: Path) -> None:
         tmp_path, securityProtocol="SASL_SSL", saslMechanism="PLAIN", existingSecret="mine"
     )
     with pytest.raises(MissingCredentialError, match=r"mine \(kafka.existingSecret\).* password"):
-        client_options(login)
+        build_client_options(login)
 
 
 @pytest.mark.parametrize(

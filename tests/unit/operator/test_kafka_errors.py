@@ -1,4 +1,4 @@
-"""Kafka's errors by class: each has a meaning and an advice, and an unknown one is said to be unknown."""
+"""Kafka's errors by class: each has a meaning and an advice, also an unknown one."""
 
 import builtins
 

@@ -56,7 +56,7 @@ def test_times_are_read_and_are_utc_where_they_name_no_zone(time: str) -> None:
         ("--to-time 2026-03-01", "--from-time"),
     ],
 )
-def test_nonsense_is_refused(text: str, words: str) -> None:
+def test_invalid_options_are_refused(text: str, words: str) -> None:
     with pytest.raises(ReplayError, match=words):
         read(text)
 
@@ -77,7 +77,7 @@ def test_offsets_that_kafka_does_not_have_are_refused(
     check_offsets(RecordSelection(0, 5, 9), "drift", 5, 10)
 
 
-def test_bounds_count_in() -> None:
+def test_bounds_are_inclusive() -> None:
     assert [offset for offset in range(6) if RecordSelection(0, 2, 4).includes(offset, 0)] == [
         2,
         3,

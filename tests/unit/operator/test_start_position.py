@@ -67,7 +67,7 @@ def test_committed_offset_counts_unless_it_may_be_of_an_earlier_topic(
         pytest.param(0, StartPosition.BEGINNING, id="all of it is later"),
     ],
 )
-def test_timestamps_tell_a_topic_that_was_moved_from_one_that_was_created_again(
+def test_timestamps_distinguish_a_moved_topic_from_one_that_was_created_again(
     later: int | None, place: int | StartPosition
 ) -> None:
     assert resolve_doubt(7, later) == place
@@ -93,10 +93,10 @@ def test_partition_without_an_offset_begins_where_none_is_lost(
 
 
 @pytest.mark.parametrize("mark", [CommitMetadata(NOW, 3), CommitMetadata(TopicIdentity("", ""), 0)])
-def test_mark_reads_as_it_was_written(mark: CommitMetadata) -> None:
+def test_metadata_is_parsed_as_it_was_written(mark: CommitMetadata) -> None:
     assert parse_metadata(str(mark)) == mark
 
 
 @pytest.mark.parametrize("metadata", [None, "", "x", "a/b", "a/b/c", "a/b/3/4"])
-def test_metadata_of_others_is_no_mark(metadata: str | None) -> None:
+def test_metadata_of_others_is_not_parsed(metadata: str | None) -> None:
     assert parse_metadata(metadata) is None

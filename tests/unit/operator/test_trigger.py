@@ -123,7 +123,7 @@ def test_json_behind_a_frame_is_read_without_it(value: bytes) -> None:
         (b'"{\\"reason\\": \\"drift\\"}"', "encoded twice"),
     ],
 )
-def test_what_is_no_json_is_named(value: bytes, named: str) -> None:
+def test_formats_other_than_json_are_named(value: bytes, named: str) -> None:
     with pytest.raises(MalformedRecordError, match=named):
         parse_trigger(POSITION, value)
 
