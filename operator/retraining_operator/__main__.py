@@ -20,9 +20,11 @@ from prometheus_client import disable_created_metrics
 
 from retraining_operator.api import names
 from retraining_operator.audit.writer import AuditWriter
-from retraining_operator.controller.executor import Executor
+from retraining_operator.controller.executor import build_executor
+from retraining_operator.controller.pruner import Pruner
 from retraining_operator.controller.reconciler import Reconciler
 from retraining_operator.controller.replica import Replica
+from retraining_operator.controller.resynchronizer import Resynchronizer
 from retraining_operator.fault_injection import FaultInjection
 from retraining_operator.intake import replay_command
 from retraining_operator.intake.intake import Intake
@@ -94,7 +96,7 @@ async def operate(settings: Settings, fault_injection: FaultInjection) -> None:
     # The Lease has a connection of its own: no burst of other calls may delay its renewal.
     async with connect(settings.namespace) as cluster, connect(settings.namespace) as lease_cluster:
         write_priority = WritePriority(cache.changed.set)
-        executor = Executor(
+        executor = build_executor(
             cluster=cluster,
             cache=cache,
             metrics=metrics,
@@ -104,10 +106,13 @@ async def operate(settings: Settings, fault_injection: FaultInjection) -> None:
             fault_injection=fault_injection,
             clock=now,
         )
+        resynchronizer = Resynchronizer(
+            cluster=cluster, cache=cache, triggers=settings.triggers, clock=now
+        )
         reconciler = Reconciler(
-            cluster=cluster,
             cache=cache,
             executor=executor,
+            pruner=Pruner(cluster=cluster, cache=cache),
             write_priority=write_priority,
             triggers=settings.triggers,
             retention=settings.retention,
@@ -129,7 +134,12 @@ async def operate(settings: Settings, fault_injection: FaultInjection) -> None:
             identity=identify(settings.pod_name),
         )
         replica = Replica(
-            cache=cache, reconciler=reconciler, consumer=consumer, elector=elector, intake=intake
+            cache=cache,
+            resynchronizer=resynchronizer,
+            reconciler=reconciler,
+            consumer=consumer,
+            elector=elector,
+            intake=intake,
         )
         metrics.export_gauges(
             Sources(

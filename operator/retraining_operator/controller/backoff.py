@@ -1,79 +1,82 @@
-"""Which requests' steps wait before they are tried again, and for how long.
-
-Kept and asked by the reconciler.
-"""
+"""How long a request waits after a failed step before the next try."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Container, Iterator
+from collections.abc import Callable, Container
 from typing import NamedTuple
 
 from retraining_operator.api.request import RetrainRequest
 
-AWAY_SECONDS = (0.5, 1, 2, 5, 10)
-"""How long after the first, second, ... failure in a row of one request's steps."""
+BACKOFF_SECONDS = (0.5, 1, 2, 5, 10)
+"""Wait after the first, second, ... failure in a row of one request's steps."""
 REFUSED_SECONDS = 30
-"""How long before asking again for what a quota or a missing right has refused."""
+"""Wait before a call is repeated that a quota or a missing right has rejected."""
 STALE_SECONDS = 1.0
-"""How long the watch has to bring the newer version that a write has met."""
+"""How long the watch may take to bring the newer version after a conflict."""
 
 
-class Pause(NamedTuple):
+class Delay(NamedTuple):
     """Why a request's steps wait."""
 
     until: float
-    """By the clock."""
-    stale: int | None = None
-    """The resource version that a write was refused for: once another one is known, the pause is over."""
+    """Time of the backoff's clock, in seconds."""
+    stale_version: int | None = None
+    """The resource version of a write that met a conflict. A newer version ends the wait."""
 
 
 class Backoff:
-    """A pause for each request whose last step has failed."""
+    """Stores for each request with a failed step until when it waits.
+
+    Args:
+        clock: A monotonic clock, in seconds.
+    """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        """Begin with none.
-
-        Args:
-            clock: monotonic, in seconds.
-        """
         self._clock = clock
-        self._backoff: dict[str, Pause] = {}
+        self._delays: dict[str, Delay] = {}
         self._failures: dict[str, int] = {}
 
-    def hold(self, request: RetrainRequest) -> bool:
-        """Tell whether a request has to wait still."""
-        pause = self._backoff.get(request.uid)
+    def is_waiting(self, request: RetrainRequest) -> bool:
+        """Return whether a request still has to wait."""
+        delay = self._delays.get(request.uid)
         return (
-            pause is not None
-            and self._clock() < pause.until
-            and pause.stale in {None, request.resource_version}
+            delay is not None
+            and self._clock() < delay.until
+            and delay.stale_version in {None, request.resource_version}
         )
 
-    def seconds_left(self, uids: Container[str]) -> Iterator[float]:
-        """Give how long each of these requests that waits has to wait at most."""
+    def remaining_seconds(self, uids: Container[str]) -> list[float]:
+        """Return the longest remaining waits of those of these requests that wait, in seconds."""
         now = self._clock()
-        for uid, pause in self._backoff.items():
-            if pause.until > now and uid in uids:
-                yield pause.until - now
+        return [
+            delay.until - now
+            for uid, delay in self._delays.items()
+            if delay.until > now and uid in uids
+        ]
 
-    def away(self, request: RetrainRequest) -> float:
-        """Let a request wait longer with each failure in a row; give the seconds."""
+    def wait_longer(self, request: RetrainRequest) -> float:
+        """Make a request wait longer with each failure in a row; returns the wait in seconds."""
         failures = self._failures.get(request.uid, 0)
         self._failures[request.uid] = failures + 1
-        seconds = AWAY_SECONDS[min(failures, len(AWAY_SECONDS) - 1)]
+        seconds = BACKOFF_SECONDS[min(failures, len(BACKOFF_SECONDS) - 1)]
         self.wait(request, seconds)
         return seconds
 
-    def stale(self, request: RetrainRequest) -> None:
-        """Let a request wait until the watch has brought a newer version of it than this one."""
-        self._backoff[request.uid] = Pause(self._clock() + STALE_SECONDS, request.resource_version)
+    def wait_for_newer_version(self, request: RetrainRequest) -> None:
+        """Make a request wait until the watch brings a newer version, for at most STALE_SECONDS."""
+        self._delays[request.uid] = Delay(self._clock() + STALE_SECONDS, request.resource_version)
 
     def wait(self, request: RetrainRequest, seconds: float) -> None:
-        """Let a request wait."""
-        self._backoff[request.uid] = Pause(self._clock() + seconds)
+        """Make a request wait.
 
-    def end(self, request: RetrainRequest) -> None:
-        """Begin anew with a request: its step has succeeded, or it is gone."""
-        self._backoff.pop(request.uid, None)
+        Args:
+            request: The request.
+            seconds: For how long.
+        """
+        self._delays[request.uid] = Delay(self._clock() + seconds)
+
+    def reset(self, request: RetrainRequest) -> None:
+        """Remove a request's wait and its count of failures."""
+        self._delays.pop(request.uid, None)
         self._failures.pop(request.uid, None)

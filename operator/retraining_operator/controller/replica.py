@@ -1,8 +1,4 @@
-"""One replica: it watches and keeps its view warm at all times, and consumes and reconciles while it leads.
-
-What it does when is here, and what it says of itself on `/health` and `/ready`. Composed and run by
-`__main__`.
-"""
+"""One operator process: it watches at all times, and consumes and reconciles while it leads."""
 
 from __future__ import annotations
 
@@ -11,64 +7,81 @@ import time
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from retraining_operator.controller.reconciler import Reconciler, keep_resyncing, seed_until_ready
+from retraining_operator.controller.reconciler import Reconciler
+from retraining_operator.controller.resynchronizer import Resynchronizer
 from retraining_operator.intake.intake import Intake
 from retraining_operator.kafka.consumer import Consumer
 from retraining_operator.leader.lease import Elector
 from retraining_operator.watch.cache import ClusterCache
 
 SILENT_SECONDS = 60
-"""What has not come by for so long hangs: the consumer polls every second, the Lease is tried for every two."""
+"""A loop without progress for so long hangs. The consumer polls every second, and the Lease is
+tried every two seconds."""
 
 
 class Replica:
-    """The parts of one operator process, and how they stand to each other."""
+    """Runs the parts of one operator process, and reports on `/health` and `/ready`.
 
-    def __init__(
+    Args:
+        cache: The watched objects.
+        resynchronizer: Fills the cache.
+        reconciler: The control loop.
+        consumer: The Kafka consumer.
+        elector: The leader election.
+        intake: Turns records into requests.
+    """
+
+    def __init__(  # noqa: PLR0913  # all that it works with, by keyword
         self,
         *,
         cache: ClusterCache,
+        resynchronizer: Resynchronizer,
         reconciler: Reconciler,
         consumer: Consumer,
         elector: Elector,
         intake: Intake,
     ) -> None:
         self._cache = cache
-        self._intake = intake
+        self._resynchronizer = resynchronizer
         self._reconciler = reconciler
         self._consumer = consumer
         self._elector = elector
-        self._seeded = False
-        self.acting = False
-        """Whether it does the work: it leads, and what there is was listed."""
-        self._seeding: asyncio.Task[None] | None = None
-        """The first list, where it has all that was done before this process leads."""
+        self._intake = intake
+        self._is_populated = False
+        self._populating: asyncio.Task[None] | None = None
+        """The first list, if it shows all that was done before this process leads."""
         self._probe: asyncio.Task[None] | None = None
+        self.acting = False
+        """Whether it does the work: it leads and has listed all objects."""
 
     async def run(self, watch: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        """Stand by, then lead, then stand by again where the Lease is lost, until cancelled."""
+        """Run until cancelled: stand by, lead, and stand by again if the Lease is lost.
+
+        Args:
+            watch: Runs the watch.
+        """
         resumes = await self._elector.resumes()
         async with asyncio.TaskGroup() as group:
-            seeding = group.create_task(seed_until_ready(self._reconciler))
+            populating = group.create_task(self._resynchronizer.populate_until_done())
             if resumes:
-                self._seeding = seeding
+                self._populating = populating
             else:
-                await seeding
+                await populating
             group.create_task(self._elector.run(self._lead))
-            await asyncio.gather(seeding, self._elector.tried.wait())
-            self._seeded = True
+            await asyncio.gather(populating, self._elector.tried.wait())
+            self._is_populated = True
             if not self._elector.leading:
                 self._probe = group.create_task(self._consumer.probe())
             group.create_task(watch())
-            group.create_task(keep_resyncing(self._reconciler))
+            group.create_task(self._resynchronizer.run())
 
     async def _lead(self) -> None:
-        """Act, once what there is was listed and what was deleted lately is known; Kafka is connected meanwhile."""
+        """Work, once all objects are listed and recent deletions are known; Kafka connects meanwhile."""
         self._intake.close()
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._consume())
-                await asyncio.gather(self._list(), self._intake.prepare())
+                await asyncio.gather(self._populate(), self._intake.prepare())
                 self.acting = True
                 self._intake.open()
                 group.create_task(self._intake.keep_fresh())
@@ -76,10 +89,10 @@ class Replica:
         finally:
             self.acting = False
 
-    async def _list(self) -> None:
-        """List what there is; again if the former leader may have acted after the last list."""
-        seeding, self._seeding = self._seeding, None
-        await (seeding or seed_until_ready(self._reconciler))
+    async def _populate(self) -> None:
+        """Fill the cache. A former leader may have acted after an earlier list."""
+        populating, self._populating = self._populating, None
+        await (populating or self._resynchronizer.populate_until_done())
 
     async def _consume(self) -> None:
         if self._probe:
@@ -88,36 +101,51 @@ class Replica:
         await self._consumer.run()
 
     def alive(self) -> str | None:
-        """Say what hangs, so that a restart helps; the API server or Kafka being away is no reason for one."""
+        """Check whether a part hangs.
+
+        An unavailable API server or Kafka is not reported, because a restart would not help.
+
+        Returns:
+            What hangs, or None.
+        """
         now = time.monotonic()
-        if trouble := self._cache.watch_health.trouble():
-            return trouble
-        if silent(self._elector.tried_at, now):
-            return "the Lease is neither renewed nor looked at any more"
-        if self.acting and silent(self._consumer.polled_at, now):
-            return "the consumer does not poll Kafka any more"
-        if (
-            self.acting
-            and self._cache.changed.is_set()
-            and silent(self._reconciler.planned_at, now)
-        ):
-            return "the reconciler does not come by any more, though something has changed"
+        if problem := self._cache.watch_health.trouble():
+            return problem
+        if is_silent(self._elector.tried_at, now):
+            return f"the Lease was neither renewed nor checked for {SILENT_SECONDS} s"
+        if self.acting and is_silent(self._consumer.polled_at, now):
+            return f"the consumer has not polled Kafka for {SILENT_SECONDS} s"
+        has_work = self.acting and self._cache.changed.is_set()
+        if has_work and is_silent(self._reconciler.planned_at, now):
+            return f"the reconciler has not planned for {SILENT_SECONDS} s after a change"
         return None
 
     def ready(self) -> str | None:
-        """Say what is missing.
+        """Check whether this replica could take over at any time.
 
-        A standby is ready too, or no rolling update would ever end. It must have read from the
-        topic once by itself, without joining the group: else a wrong address or a missing right
+        A standby is ready too, because otherwise no rolling update would end. It must have read
+        from the topic once, without joining the group. Otherwise a wrong address or a missing right
         would only show after the old replica, which still works, is gone.
+
+        Returns:
+            What is missing, or None.
         """
-        if not self._seeded:
-            return "the RetrainRequests could not be listed yet"
+        if not self._is_populated:
+            return "the RetrainRequests have not been listed yet"
         if not self._elector.leading and not self._elector.holder:
-            return "it is not decided yet who leads"
+            return "no leader is known yet"
         return self._consumer.describe_problem()
 
 
-def silent(at: float | None, now: float) -> bool:
-    """Tell whether something has not come by for too long; it must have come by at all."""
-    return at is not None and now - at > SILENT_SECONDS
+def is_silent(last_progress: float | None, now: float) -> bool:
+    """Return whether a loop has made no progress for too long.
+
+    Args:
+        last_progress: When it last made progress, by the monotonic clock in seconds; None if it
+            has not started.
+        now: The current time of the same clock.
+
+    Returns:
+        Whether SILENT_SECONDS have passed since.
+    """
+    return last_progress is not None and now - last_progress > SILENT_SECONDS

@@ -62,5 +62,8 @@ class WatchHealth:
         for kind, stream in self._streams.items():
             silence = self._answered_at - stream.since
             if stream.awaited is not None and silence > BACK_SECONDS:
-                return f"the watch of {kind} has not brought a change (version {stream.awaited}) for {silence:.0f} s"
+                return (
+                    f"the watch of {kind} has not delivered a change "
+                    f"(version {stream.awaited}) for {silence:.0f} s"
+                )
         return None

@@ -6,8 +6,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from retraining_operator.audit.writer import AuditWriter
-from retraining_operator.controller.executor import Executor
+from retraining_operator.controller.executor import build_executor
+from retraining_operator.controller.pruner import Pruner
 from retraining_operator.controller.reconciler import Reconciler
+from retraining_operator.controller.resynchronizer import Resynchronizer
 from retraining_operator.fault_injection import FaultInjection
 from retraining_operator.intake.intake import Intake
 from retraining_operator.kube.client import KubeClient
@@ -66,7 +68,7 @@ def build_reconciler(parts: Parts, cluster: KubeClient) -> Reconciler:
     Returns:
         The reconciler.
     """
-    executor = Executor(
+    executor = build_executor(
         cluster=cluster,
         cache=parts.cache,
         metrics=parts.metrics,
@@ -77,14 +79,26 @@ def build_reconciler(parts: Parts, cluster: KubeClient) -> Reconciler:
         clock=now,
     )
     return Reconciler(
-        cluster=cluster,
         cache=parts.cache,
         executor=executor,
+        pruner=Pruner(cluster=cluster, cache=parts.cache),
         write_priority=parts.write_priority,
         triggers=parts.settings.triggers,
         retention=parts.settings.retention,
         clock=now,
     )
+
+
+async def populate(parts: Parts, cluster: KubeClient) -> None:
+    """Fill the cache.
+
+    Args:
+        parts: the process that it belongs to.
+        cluster: the API server.
+    """
+    await Resynchronizer(
+        cluster=cluster, cache=parts.cache, triggers=parts.settings.triggers, clock=now
+    ).populate()
 
 
 def build_elector(

@@ -19,7 +19,7 @@ from retraining_operator.kube.client import KubeClient
 from retraining_operator.kube.resources import JOBS
 from retraining_operator.settings import Settings
 from tests.integration.operator.conftest import reconcile
-from tests.integration.operator.parts import Parts, build_reconciler
+from tests.integration.operator.parts import Parts, build_reconciler, populate
 from tests.system.kubectl import Kubectl, wait_for
 
 DECISION = "retraining.dev/approval"
@@ -50,7 +50,7 @@ def promoted(namespace: Kubectl) -> tuple[str, str]:
 async def pass_by(parts: Parts, cluster: KubeClient, passes: int = 3) -> None:
     """Make a few passes, as an operator that has just started would."""
     reconciler = build_reconciler(parts, cluster)
-    await reconciler.seed()
+    await populate(parts, cluster)
     for _ in range(passes):
         await reconcile(reconciler)
 
@@ -167,7 +167,7 @@ async def test_job_that_was_created_before_a_crash_keeps_its_decision(
     )
     annotate(namespace, "reject by Joe")
     reconciler = build_reconciler(parts, cluster)
-    await reconciler.seed()
+    await populate(parts, cluster)
     await cluster.create(
         JOBS, manifest
     )  # as if the answer had been lost, and the annotation changed since

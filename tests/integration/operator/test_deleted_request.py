@@ -11,7 +11,7 @@ from retraining_operator.intake.catch_up import catch_up
 from retraining_operator.kube.client import KubeClient
 from retraining_operator.settings import Settings
 from retraining_operator.watch.requested_positions import RequestedPositions
-from tests.integration.operator.parts import Parts, build_intake, build_reconciler
+from tests.integration.operator.parts import Parts, build_intake, populate
 from tests.integration.operator.test_intake import Record, names
 from tests.integration.operator.test_process import start  # noqa: F401  # a fixture
 from tests.integration.operator.topic import Topic
@@ -46,7 +46,7 @@ async def test_request_that_is_deleted_after_the_next_start_is_not_created_again
     await build_intake(Parts(settings), cluster).accept(
         [Record(1)], None
     )  # without a topic's id the handled offsets are not written
-    await build_reconciler(parts, cluster).seed()
+    await populate(parts, cluster)
     await asyncio.to_thread(namespace, "delete", "retrainrequests", "--all")
     await build_intake(parts, cluster).accept([Record(1), Record(2)], None)
     assert names(namespace) == [build_request_name("drift", 0, 2, 1_750_000_000_123)]

@@ -17,7 +17,13 @@ from retraining_operator.kube.connection import connect
 from retraining_operator.settings import LeaderElection, Settings
 from retraining_operator.watch import health
 from tests.integration.operator.apiserver import way_to_apiserver
-from tests.integration.operator.parts import Parts, build_elector, build_intake, build_reconciler
+from tests.integration.operator.parts import (
+    Parts,
+    build_elector,
+    build_intake,
+    build_reconciler,
+    populate,
+)
 from tests.system.environment import STATE
 from tests.system.kubectl import Kubectl
 
@@ -221,7 +227,7 @@ async def test_two_leaders_at_once_double_nothing(
         parts = Parts(free)
         reconciler = build_reconciler(parts, cluster)
         await build_intake(parts, cluster).accept(records, None)
-        await reconciler.seed()
+        await populate(parts, cluster)
         await both_know.wait()
         running = asyncio.create_task(reconciler.run())
         while len(await cluster.list_jobs()) < len(records):  # noqa: ASYNC110

@@ -9,7 +9,7 @@ from retraining_operator.kube.client import KubeClient
 from retraining_operator.kube.resources import JOBS
 from retraining_operator.settings import ConcurrencyPolicy, Settings
 from tests.integration.operator.conftest import plain_reason, reconcile
-from tests.integration.operator.parts import Parts, build_reconciler
+from tests.integration.operator.parts import Parts, build_reconciler, populate
 from tests.system.kubectl import Kubectl, wait_for
 
 pytestmark = pytest.mark.usefixtures("no_pods")
@@ -39,7 +39,7 @@ def with_triggers(settings: Settings, **changes: Any) -> Parts:
 
 async def settle(parts: Parts, cluster: KubeClient, passes: int = 4) -> None:
     reconciler = build_reconciler(parts, cluster)
-    await reconciler.seed()
+    await populate(parts, cluster)
     for _ in range(passes):
         await reconcile(reconciler)
 
@@ -153,7 +153,7 @@ async def test_job_is_created_after_it_was_written_down(
 
     dying = DiesBeforeTheJob(cluster.transport, cluster.namespace)  # the same connection
     reconciler = build_reconciler(parts, dying)
-    await reconciler.seed()
+    await populate(parts, dying)
     await reconcile(reconciler)
     assert reasons(namespace) == {"a": "Launching"}
     assert namespace.items("jobs") == []

@@ -10,7 +10,7 @@ from retraining_operator.kube.client import KubeClient
 from retraining_operator.kube.resources import JOBS
 from retraining_operator.settings import Settings
 from tests.integration.operator.conftest import plain_reason, reconcile
-from tests.integration.operator.parts import Parts, build_reconciler
+from tests.integration.operator.parts import Parts, build_reconciler, populate
 from tests.system.kubectl import Kubectl, wait_for
 
 pytestmark = pytest.mark.usefixtures("no_pods")
@@ -32,7 +32,7 @@ def reason(namespace: Kubectl, name: str) -> str:
 
 async def settle(parts: Parts, cluster: KubeClient, passes: int = 3) -> None:
     reconciler = build_reconciler(parts, cluster)
-    await reconciler.seed()
+    await populate(parts, cluster)
     for _ in range(passes):
         await reconcile(reconciler)
 
@@ -69,7 +69,7 @@ async def test_job_made_before_a_crash_is_adopted(
     apply(namespace, "a")
     [body] = namespace.items("retrainrequests")
     reconciler = build_reconciler(parts, cluster)
-    await reconciler.seed()
+    await populate(parts, cluster)
     await cluster.create(
         JOBS, build_job(read_request(body), settings)
     )  # as if the answer had been lost

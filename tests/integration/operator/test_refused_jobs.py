@@ -15,7 +15,7 @@ from retraining_operator.kube.client import KubeClient
 from retraining_operator.settings import Settings
 from tests.integration.operator.admission import registered, served
 from tests.integration.operator.conftest import reconcile
-from tests.integration.operator.parts import Parts, build_reconciler
+from tests.integration.operator.parts import Parts, build_reconciler, populate
 from tests.integration.operator.runs import ask, condition
 from tests.integration.operator.test_refused_pods import selects
 from tests.system.kubectl import Kubectl
@@ -79,8 +79,9 @@ async def settle(settings: Settings, cluster: KubeClient) -> None:
     raised = settings.model_copy(
         update={"triggers": settings.triggers.model_copy(update={"max_concurrent": 30})}
     )
-    reconciler = build_reconciler(Parts(raised), cluster)
-    await reconciler.seed()
+    parts = Parts(raised)
+    reconciler = build_reconciler(parts, cluster)
+    await populate(parts, cluster)
     for _ in range(3):
         await reconcile(reconciler)
 
@@ -182,8 +183,9 @@ async def test_request_whose_job_is_always_refused_blocks_no_other(
         alone = settings.model_copy(
             update={"triggers": settings.triggers.model_copy(update={"max_concurrent": 1})}
         )
-        reconciler = build_reconciler(Parts(alone), cluster)
-        await reconciler.seed()
+        parts = Parts(alone)
+        reconciler = build_reconciler(parts, cluster)
+        await populate(parts, cluster)
         for _ in range(4):
             await reconcile(reconciler)
         assert condition(namespace, "policy-forbidden")[1] == "JobRefusedForNow"

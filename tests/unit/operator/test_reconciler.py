@@ -18,9 +18,9 @@ async def test_stop_that_comes_together_with_a_change_is_heard(settings: Setting
     with write_priority.first():  # so that it waits for a change, or for some seconds
         running = asyncio.create_task(
             Reconciler(
-                cluster=NOBODY,
                 cache=cache,
                 executor=NOBODY,
+                pruner=NOBODY,
                 write_priority=write_priority,
                 triggers=settings.triggers,
                 retention=settings.retention,

@@ -21,12 +21,13 @@ class Parts:
         self.elector = SimpleNamespace(tried_at=now, leading=True, holder="me")
         self.replica = Replica(
             cache=self.cache,
+            resynchronizer=cast("Any", None),
             reconciler=cast("Any", self.reconciler),
             consumer=cast("Any", self.consumer),
             elector=cast("Any", self.elector),
             intake=cast("Any", SimpleNamespace()),
         )
-        self.replica._seeded = self.replica.acting = True
+        self.replica._is_populated = self.replica.acting = True
 
 
 @pytest.fixture
@@ -51,11 +52,11 @@ def test_standby_that_knows_the_leader_and_has_reached_kafka_is_ready(parts: Par
 
 def test_nobody_is_ready_before_it_is_decided_who_leads(parts: Parts) -> None:
     parts.elector.leading, parts.elector.holder = False, ""
-    assert "decided" in (parts.replica.ready() or "")
+    assert "leader" in (parts.replica.ready() or "")
 
 
 def test_nobody_is_ready_before_the_crd_is_there(parts: Parts) -> None:
-    parts.replica._seeded = False
+    parts.replica._is_populated = False
     assert "listed" in (parts.replica.ready() or "")
 
 

@@ -1,0 +1,138 @@
+"""Fills the cache from full lists of the cluster's objects, at start and periodically."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from datetime import datetime
+
+from retraining_operator.api import names
+from retraining_operator.api.request import Manifest
+from retraining_operator.kube.client import KubeClient
+from retraining_operator.kube.errors import ForbiddenError, KubeError, NotFoundError
+from retraining_operator.planning.plan import PlanInput, plan
+from retraining_operator.planning.steps import Settle
+from retraining_operator.settings import Triggers
+from retraining_operator.watch.cache import ClusterCache
+
+logger = logging.getLogger(__name__)
+
+RESYNC_SECONDS = 300
+"""How long a change that the watch has missed may stay unknown."""
+RETRY_SECONDS = 2.0
+"""How long to wait before the first list is tried again."""
+
+
+class Resynchronizer:
+    """Corrects the cache from full lists.
+
+    Args:
+        cluster: The API server.
+        cache: The cache.
+        triggers: The trigger policy, which the plan needs that finds finished requests.
+        clock: Returns the current time, UTC.
+    """
+
+    def __init__(
+        self,
+        *,
+        cluster: KubeClient,
+        cache: ClusterCache,
+        triggers: Triggers,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._cluster = cluster
+        self._cache = cache
+        self._triggers = triggers
+        self._clock = clock
+
+    async def populate(self) -> None:
+        """Fill the cache before the first plan, because requests of earlier processes count.
+
+        Raises:
+            KubeError: If the API server is unavailable or the CRD is missing.
+        """
+        requests, jobs = await self.resynchronize()
+        logger.info("Found %d RetrainRequests and %d Jobs.", requests, jobs)
+
+    async def populate_until_done(self) -> None:
+        """Fill the cache, and wait for the API server and the CRD as long as it takes."""
+        while True:
+            try:
+                return await self.populate()
+            except NotFoundError:
+                logger.warning(
+                    "The CRD of RetrainRequests is not installed. Apply "
+                    "crds/retrainrequests.yaml. Trying again in %.0f s.",
+                    RETRY_SECONDS,
+                )
+            except KubeError as error:
+                logger.warning("%s Trying again in %.0f s.", error, RETRY_SECONDS)
+            await asyncio.sleep(RETRY_SECONDS)
+
+    async def run(self) -> None:
+        """Correct the cache every RESYNC_SECONDS until cancelled."""
+        while True:
+            await asyncio.sleep(RESYNC_SECONDS)
+            try:
+                await self.resynchronize()
+            except KubeError as error:
+                logger.warning(
+                    "The cluster could not be listed: %s Trying again in %d s.",
+                    error,
+                    RESYNC_SECONDS,
+                )
+
+    async def resynchronize(self) -> tuple[int, int]:
+        """Correct the cache from a full list.
+
+        An object that is deleted while the list is read may reappear in the cache until the next
+        list. The API server then answers each step for it with "not found".
+
+        Returns:
+            The numbers of RetrainRequests and of Jobs.
+
+        Raises:
+            KubeError: If the API server is unavailable or the CRD is missing.
+        """
+        cache = self._cache
+        jobs, pods, refusals = await asyncio.gather(
+            self._cluster.list_jobs(), self._cluster.list_pods(), self._list_refusals()
+        )
+        for body in jobs:
+            cache.see_job(body)
+        uids, version = set[str](), 0
+        async for page in self._cluster.list_requests():
+            for body in page:
+                cache.see_request(body)
+            self._settle_finished()  # after each page, because settled requests take little memory
+            uids |= {body["metadata"]["uid"] for body in page}
+            version = page.resource_version
+        for body in pods:
+            cache.watch_health.exists(names.PODS, int(body["metadata"]["resourceVersion"]))
+            cache.see_pod(body)
+        for body in refusals:
+            cache.see_refusal(body)
+        cache.keep_requests(uids, version)
+        cache.keep_jobs({body["metadata"]["uid"] for body in jobs}, jobs.resource_version)
+        return len(uids), len(jobs)
+
+    async def _list_refusals(self) -> list[Manifest]:
+        """List the Events of rejected pods; empty without the right to do so."""
+        try:
+            return await self._cluster.list_refusals()
+        except ForbiddenError as error:
+            logger.warning(
+                "Events cannot be listed, so requests will not show why the API server rejects "
+                "their pods. Allow the operator's Role to list and watch events of the group "
+                "events.k8s.io. %s",
+                error,
+            )
+            return []
+
+    def _settle_finished(self) -> None:
+        plan_input = PlanInput(list(self._cache.requests.values()), self._cache.jobs)
+        for step in plan(plan_input, self._triggers, self._clock()).steps:
+            if isinstance(step, Settle):
+                self._cache.settle(step.request)
