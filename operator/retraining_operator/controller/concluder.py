@@ -90,8 +90,8 @@ class Concluder:
         self._fault_injection.at(Point.JOB_ENDED)
         request, job = step.request, step.job
         for pod in await self._cluster.list_pods(request.uid):  # the pods' watch may lag behind
-            self._cache.see_pod(pod)
-        attempts = select_job_attempts(job, self._cache.attempts(request.uid))
+            self._cache.update_pod(pod)
+        attempts = select_job_attempts(job, self._cache.list_attempts(request.uid))
         if job.end is None and job.ended_trainer and job.ended_trainer.finished_at:
             job = replace(job, finished_at=job.ended_trainer.finished_at)
         outcome = read_outcome(job, attempts, read_waiting_for(request, job.task))
@@ -131,7 +131,7 @@ class Concluder:
         request, task = step.request, step.task
         name = request.status["jobName" if task is Task.TRAIN else "approvalJobName"]
         try:
-            self._cache.see_job(await self._cluster.read(JOBS, name))
+            self._cache.update_job(await self._cluster.read(JOBS, name))
         except NotFoundError:
             await self._check_pods_have_ended(request, task, name)
             message = describe_deleted_job(request, task, name)

@@ -67,7 +67,7 @@ class JobCleanup:
             newer.name,
         )
         annotations = {names.ANNOTATION_REPLACED_BY: newer.name}
-        self._cache.see_job(await self._cluster.end_job(job.name, annotations))
+        self._cache.update_job(await self._cluster.end_job(job.name, annotations))
 
     async def end_pod(self, step: EndPod) -> None:
         """Delete a pod whose trainer has failed while other containers run.
@@ -106,13 +106,13 @@ class JobCleanup:
         if trainer and trainer.running_containers:
             self._wait_for_sidecars(trainer)
         body = await self._cluster.read(JOBS, job.name)
-        self._cache.see_job(body)
+        self._cache.update_job(body)
         current = read_job(body)
         if current is None or current.uid != job.uid or current.end:
             return
         ended_at = (trainer and trainer.finished_at) or format_time(self._clock())
         annotations = {names.ANNOTATION_TRAINER_ENDED: ended_at}
-        self._cache.see_job(await self._cluster.end_job(job.name, annotations))
+        self._cache.update_job(await self._cluster.end_job(job.name, annotations))
         containers = ", ".join(trainer.running_containers) if trainer else ""
         logger.info(
             "%s: the outcome is stored. Ended the Job %s%s.",
@@ -131,7 +131,7 @@ class JobCleanup:
         job = step.job
         succeeded = job.end == "Complete" or job.is_ended_by_operator
         seconds = self._settings.ttl_seconds(succeeded=succeeded)
-        self._cache.see_job(await self._cluster.set_job_ttl(job.name, seconds))
+        self._cache.update_job(await self._cluster.set_job_ttl(job.name, seconds))
 
     def _wait_for_sidecars(self, trainer: EndedTrainer) -> None:
         """Check that the other containers have had their time to end by themselves.

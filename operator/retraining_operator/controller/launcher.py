@@ -144,13 +144,13 @@ class Launcher:
             )
         else:
             self._fault_injection.at(Point.JOB_CREATED)
-            self._cache.see_job(body)
+            self._cache.update_job(body)
             logger.info("%s: created the Job %s.", request.key, body["metadata"]["name"])
 
     async def _adopt(self, request: RetrainRequest, task: Task, name: str) -> None:
         body = await self._cluster.read(JOBS, name)
         if read_owner_uid(body) == request.uid:
-            self._cache.see_job(body)
+            self._cache.update_job(body)
             logger.info("%s: the Job %s exists already.", request.key, name)
             return
         message = (

@@ -32,7 +32,7 @@ class Pruner:
                 await self._cluster.delete_request(run.name, run.uid, run.resource_version)
             except (ConflictError, NotFoundError):
                 # If it still exists and has changed, the watch brings it back.
-                self._cache.forget_request(run.uid)
+                self._cache.remove_request(run.uid)
             except KubeError as error:
                 logger.warning(
                     "The finished RetrainRequest %s could not be deleted. Trying again later. %s",
@@ -41,7 +41,7 @@ class Pruner:
                 )
                 return
             else:
-                self._cache.forget_request(run.uid)
+                self._cache.remove_request(run.uid)
                 logger.info(
                     "Deleted the finished RetrainRequest %s. Its outcome stays in the database.",
                     run.name,

@@ -89,7 +89,7 @@ class Reconciler:
 
     def counts(self) -> WorkCounts:
         """Count the requests by state."""
-        return self._cache.counts(self._waiting_reasons)
+        return self._cache.count_work(self._waiting_reasons)
 
     def dispatch(self, group: asyncio.TaskGroup) -> float | None:
         """Plan once and start the due steps.
@@ -120,7 +120,7 @@ class Reconciler:
         return PlanInput(
             requests=list(self._cache.requests.values()),
             jobs=self._cache.jobs,
-            finished_runs=self._cache.past(),
+            finished_runs=self._cache.list_finished_runs(),
             launching=self._step_runner.launching_uids(),
             refused=self._select_bypassed_uids(),
         )

@@ -109,7 +109,7 @@ class Replica:
             What hangs, or None.
         """
         now = time.monotonic()
-        if problem := self._cache.watch_health.trouble():
+        if problem := self._cache.watch_health.describe_problem():
             return problem
         if is_silent(self._elector.tried_at, now):
             return f"the Lease was neither renewed nor checked for {SILENT_SECONDS} s"

@@ -101,21 +101,21 @@ class Resynchronizer:
             self._cluster.list_jobs(), self._cluster.list_pods(), self._list_refusals()
         )
         for body in jobs:
-            cache.see_job(body)
+            cache.update_job(body)
         uids, version = set[str](), 0
         async for page in self._cluster.list_requests():
             for body in page:
-                cache.see_request(body)
+                cache.update_request(body)
             self._settle_finished()  # after each page, because settled requests take little memory
             uids |= {body["metadata"]["uid"] for body in page}
             version = page.resource_version
         for body in pods:
-            cache.watch_health.exists(names.PODS, int(body["metadata"]["resourceVersion"]))
-            cache.see_pod(body)
+            cache.watch_health.expect_version(names.PODS, int(body["metadata"]["resourceVersion"]))
+            cache.update_pod(body)
         for body in refusals:
-            cache.see_refusal(body)
-        cache.keep_requests(uids, version)
-        cache.keep_jobs({body["metadata"]["uid"] for body in jobs}, jobs.resource_version)
+            cache.update_refusal(body)
+        cache.retain_requests(uids, version)
+        cache.retain_jobs({body["metadata"]["uid"] for body in jobs}, jobs.resource_version)
         return len(uids), len(jobs)
 
     async def _list_refusals(self) -> list[Manifest]:

@@ -114,7 +114,7 @@ class StatusWriter:
 
     async def _store(self, request: RetrainRequest, status: Status) -> RetrainRequest:
         body = await self._cluster.patch_status(request.name, request.resource_version, status)
-        self._cache.see_request(body)
+        self._cache.update_request(body)
         return read_request(body)
 
     def _count_failure(self, request: RetrainRequest, status: Status) -> None:

@@ -89,7 +89,7 @@ class StepRunner:
             logger.debug("%s: changed meanwhile. Waiting for the newer version.", request.key)
         except NotFoundError:
             backoff.reset(request)
-            self._cache.forget_request(request.uid)
+            self._cache.remove_request(request.uid)
         except ApiServerUnavailableError as error:
             seconds = backoff.wait_longer(request)
             logger.warning("%s: %s Trying again in %.1f s.", request.key, error, seconds)

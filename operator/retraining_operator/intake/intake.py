@@ -95,7 +95,7 @@ class Intake:
     async def prepare(self) -> None:
         """Read the handled offsets, and the requests that changed since they were last written."""
         version = await self._api_retry.call(self._handled_offsets.reload)
-        await catch_up(self._cluster, self._cache.requested, version)
+        await catch_up(self._cluster, self._cache.requested_positions, version)
         self._is_prepared = True
 
     async def keep_fresh(self) -> None:

@@ -91,12 +91,12 @@ class RequestCreator:
             MalformedRecordError: If the API server will never accept this request.
         """
         name, trigger = manifest["metadata"]["name"], manifest["spec"]["trigger"]
-        if self._cache.requested.has(manifest):
+        if self._cache.requested_positions.has(manifest):
             logger.info("Skipped a record: its RetrainRequest %s was created before.", name)
             return DUPLICATE
         try:
             created = await self._api_retry.call(lambda: self._cluster.create(REQUESTS, manifest))
-            self._cache.see_request(created)
+            self._cache.update_request(created)
             self._fault_injection.at(Point.REQUEST_CREATED)
         except AlreadyExistsError:
             return await self._check_existing(manifest)

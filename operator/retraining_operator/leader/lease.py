@@ -310,7 +310,7 @@ class Elector:
     def _see(self, body: Manifest) -> None:
         lease = read_lease(body, self._settings.lease_duration_seconds)
         self._seen = sight(self._seen, lease, time.monotonic())
-        self._watch_health.exists(LEASES.plural, int(lease.version))
+        self._watch_health.expect_version(LEASES.plural, int(lease.version))
 
     async def _release(self) -> None:
         """Give the Lease back, so that another one need not wait for its end."""

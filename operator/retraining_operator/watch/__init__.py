@@ -1,1 +1,1 @@
-"""The watched objects: kopf handlers, the cache and the health of the watch."""
+"""The cache of watched objects: kopf handlers, the cache and the health of the watch."""

@@ -1,30 +1,29 @@
-"""What the operator knows of the cluster: unfinished requests, their Jobs and how pods ended, as the watch shows them.
+"""The cluster's objects in memory: unfinished requests, their Jobs and how their pods ended.
 
-Seeded by one list before anything is decided, then kept up by the handlers and by the answers to
-the operator's own writes. The reconciler waits on it. Resource versions are compared as numbers:
-Kubernetes 1.35 promises that they grow, as etcd's always did.
+It is filled from a list before the first plan, then updated by the watch and by the answers to the
+operator's own writes. Resource versions are compared as numbers: Kubernetes 1.35 guarantees that
+they grow, as etcd's always did.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
-from collections.abc import Collection, Container, Iterable, Mapping
+from collections.abc import Container, Mapping
 from dataclasses import replace
-from datetime import datetime
 from typing import Any
 
 from retraining_operator.api import names
-from retraining_operator.api.job import EndedTrainer, Job, read_job
+from retraining_operator.api.job import Job, read_job
 from retraining_operator.api.names import Task
-from retraining_operator.api.outcome import explain_failed_attempt, is_decisive, select_job_attempts
-from retraining_operator.api.pod import Attempt, Pod, PodProblem, Refusal, read_pod, read_refusal
+from retraining_operator.api.pod import Attempt, Pod, Refusal, read_pod, read_refusal
 from retraining_operator.api.reasons import ConditionReason
 from retraining_operator.api.request import RetrainRequest, read_request
 from retraining_operator.observability.gauges import WorkCounts
 from retraining_operator.planning.finished import FinishedRun, read_finished_run
 from retraining_operator.watch.health import WatchHealth
+from retraining_operator.watch.job_details import add_details
 from retraining_operator.watch.requested_positions import RequestedPositions
+from retraining_operator.watch.work_counts import count_work, read_evaluation_time
 
 
 class ClusterCache:
@@ -32,47 +31,53 @@ class ClusterCache:
 
     def __init__(self) -> None:
         self.watch_health = WatchHealth()
-        """Told of each version of a request or Job that comes in here: the watch must bring it as well."""
-        self.requested = RequestedPositions()
+        """Checks that each version of a request or Job that is stored here comes through the watch."""
+        self.requested_positions = RequestedPositions()
         self.requests: dict[str, RetrainRequest] = {}
         self.jobs: dict[Task, dict[str, Job]] = {task: {} for task in Task}
         self.pods: dict[str, dict[str, Pod]] = {}
-        """By their own uid as well; one that has ended is kept, since it may be gone before its Job is finished."""
+        """By request and by their own uid. An ended pod stays, because it may be deleted before its
+        Job is finished."""
         self.refusals: dict[str, Refusal] = {}
-        """The last refusal of a pod of each Job, by the Job's uid; also of Jobs that are not known here yet."""
+        """The last rejection of a pod of each Job, by the Job's uid, also of Jobs that are not
+        known here yet."""
         self.settled: dict[str, FinishedRun] = {}
-        """Finished requests; their resource versions keep a late word of an older one from bringing them back."""
+        """Finished requests. Their resource versions prevent an older version from replacing them."""
         self.changed = asyncio.Event()
-        self._judged_at = 0.0
-        """The latest time that a challenger was judged, in seconds since 1970; it outlives the request."""
+        self._evaluated_at = 0.0
+        """When a challenger was last evaluated, in seconds since 1970. It outlives the request."""
 
-    def see_request(self, body: Mapping[str, Any]) -> None:
-        """Take in a request that was listed, watched or written."""
-        self.requested.add(body)
+    def update_request(self, body: Mapping[str, Any]) -> None:
+        """Store a request that was listed, watched or written, if it is newer."""
+        self.requested_positions.add(body)
         request = read_request(body)
-        self.watch_health.exists(names.PLURAL, request.resource_version)
-        self._judged_at = max(self._judged_at, judged_at(request))
-        known = self.requests.get(request.uid)
-        newest = self.settled.get(request.uid) or known
-        if newest is None or request.resource_version > newest.resource_version:
+        self.watch_health.expect_version(names.PLURAL, request.resource_version)
+        self._evaluated_at = max(self._evaluated_at, read_evaluation_time(request))
+        known = self.settled.get(request.uid) or self.requests.get(request.uid)
+        if known is None or request.resource_version > known.resource_version:
             self.settled.pop(request.uid, None)
             self.requests[request.uid] = request
             self.changed.set()
 
-    def see_job(self, body: Mapping[str, Any]) -> None:
-        """Take in a Job that was listed, watched or written; others' Jobs are left out."""
+    def update_job(self, body: Mapping[str, Any]) -> None:
+        """Store a Job that was listed, watched or written, if it is newer and of this operator."""
         job = read_job(body)
         if job is None:
             return
-        self.watch_health.exists(names.JOBS, job.resource_version)
+        self.watch_health.expect_version(names.JOBS, job.resource_version)
         jobs = self.jobs[job.task]
         known = jobs.get(job.request_uid)
         if known is None or job.resource_version > known.resource_version:
-            jobs[job.request_uid] = self._told(job)
+            jobs[job.request_uid] = self._add_details(job)
             self.changed.set()
 
-    def see_pod(self, body: Mapping[str, Any], *, gone: bool = False) -> None:
-        """Take in what holds a pod up or how its trainer ended, if its request is not settled."""
+    def update_pod(self, body: Mapping[str, Any], *, is_deleted: bool = False) -> None:
+        """Store what a pod waits for or how its trainer ended, if its request is not settled.
+
+        Args:
+            body: The pod.
+            is_deleted: Whether it no longer exists.
+        """
         pod = read_pod(body)
         if pod is None or pod.request_uid not in self.requests:
             return
@@ -83,69 +88,54 @@ class ClusterCache:
             and known.attempt
             and (pod.attempt is None or pod.resource_version < known.resource_version)
         ):
-            pod = known  # a word without the end, or an older one, changes nothing
-        pods[pod.uid] = replace(pod, is_deleted=True, running_containers=()) if gone else pod
-        if gone and pod.attempt is None:
+            pod = known  # a version without the end, or an older one, changes nothing
+        pods[pod.uid] = replace(pod, is_deleted=True, running_containers=()) if is_deleted else pod
+        if is_deleted and pod.attempt is None:
             del pods[pod.uid]
-        self._retell(pod.request_uid)
+        self._refresh_jobs(pod.request_uid)
 
-    def see_refusal(self, body: Mapping[str, Any], *, gone: bool = False) -> None:
-        """Store that the API server has refused a pod of a Job, from the Job controller's Event.
+    def update_refusal(self, body: Mapping[str, Any], *, is_deleted: bool = False) -> None:
+        """Store that the API server has rejected a pod of a Job, from the Job controller's Event.
 
-        An Event that is gone has only become too old. What it said is dropped here and stays in the
-        status.
+        A deleted Event has only expired. Its message is removed here and stays in the status.
+
+        Args:
+            body: The Event.
+            is_deleted: Whether it no longer exists.
         """
         refusal = read_refusal(body)
         if refusal is None:
             return
         known = self.refusals.get(refusal.job_uid)
-        if gone:
+        if is_deleted:
             self.refusals.pop(refusal.job_uid, None)
         elif known is None or refusal.at >= known.at:
             self.refusals[refusal.job_uid] = refusal
         for jobs in self.jobs.values():
             for request_uid, job in jobs.items():
                 if job.uid == refusal.job_uid:
-                    self._retell(request_uid)
+                    self._refresh_jobs(request_uid)
 
-    def _retell(self, request_uid: str) -> None:
-        """Add to a request's Jobs what their pods and Events tell, and note whether that is a change."""
+    def _refresh_jobs(self, request_uid: str) -> None:
+        """Update a request's Jobs from their pods and Events."""
         for jobs in self.jobs.values():
             job = jobs.get(request_uid)
-            if job and (told := self._told(job)) != job:
-                jobs[request_uid] = told
+            if job and (updated := self._add_details(job)) != job:
+                jobs[request_uid] = updated
                 self.changed.set()
 
-    def attempts(self, request_uid: str) -> list[Attempt]:
-        """Give how a request's pods ended, as far as they did."""
+    def _add_details(self, job: Job) -> Job:
+        pods = self.pods.get(job.request_uid, {}).values()
+        return add_details(job, pods, self.refusals.get(job.uid))
+
+    def list_attempts(self, request_uid: str) -> list[Attempt]:
+        """Return the attempts of a request whose trainer has ended."""
         return [pod.attempt for pod in self.pods.get(request_uid, {}).values() if pod.attempt]
 
-    def _told(self, job: Job) -> Job:
-        """Add to a Job what its pods and Events tell."""
-        pods = [
-            pod for pod in self.pods.get(job.request_uid, {}).values() if pod.job_uid == job.uid
-        ]
-        ends = select_job_attempts(job, (pod.attempt for pod in pods if pod.attempt))
-        return replace(
-            job,
-            waiting_for=next((pod.problem for pod in pods if pod.problem), None)
-            or self._refused(job, pods),
-            is_starting=any(pod.is_alive and not pod.problem for pod in pods),
-            last_failure=explain_failed_attempt(ends[-1])
-            if ends and ends[-1].exit_code != 0
-            else None,
-            ended_trainer=ended_trainer(pods),
-            is_trainer_running=any(pod.is_alive and pod.is_trainer_running for pod in pods),
-        )
-
-    def _refused(self, job: Job, pods: Collection[Pod]) -> PodProblem | None:
-        """Return why the API server refuses the Job's next pod; None if a pod has been created since, or is there."""
-        refusal = self.refusals.get(job.uid)
-        if refusal is None or job.end or job.is_failing or job.active:
-            return None
-        if any(pod.is_alive or pod.created_at > refusal.at for pod in pods):
-            return None
-        return refusal.problem
+    def list_finished_runs(self) -> list[FinishedRun]:
+        """Return all finished requests, settled or not."""
+        unsettled = [request for request in self.requests.values() if request.is_finished]
+        return [*self.settled.values(), *map(read_finished_run, unsettled)]
 
     def count_waiting(self) -> int:
         """Count the requests that have no Job yet."""
@@ -155,116 +145,69 @@ class ClusterCache:
             for request in self.requests.values()
         )
 
-    def counts(self, held: Mapping[str, ConditionReason]) -> WorkCounts:
+    def count_work(self, waiting_reasons: Mapping[str, ConditionReason]) -> WorkCounts:
         """Count the requests by state.
 
         Args:
-            held: why requests wait, by their names; those that are gone or have started meanwhile
-                are left out.
+            waiting_reasons: Why requests wait, by name. Requests that are gone or have started are
+                ignored.
+
+        Returns:
+            The counts.
         """
-        jobs, requests = self.jobs[Task.TRAIN], list(self.requests.values())
-        unfinished = [request for request in requests if not request.is_finished]
-        waiting = [request for request in unfinished if request.uid not in jobs]
-        oldest = min((request.created_at for request in waiting), default=None)
-        return WorkCounts(
-            waiting=len(waiting),
-            running=len(unfinished) - len(waiting),
-            awaiting_decision=sum(request.is_awaiting_approval for request in requests),
-            unrecorded=sum(request.is_finished and not request.is_recorded for request in requests),
-            oldest_waiting_at=seconds(oldest) if oldest else None,
-            evaluated_at=self._judged_at,
-            held=Counter(held[request.name] for request in waiting if request.name in held),
-        )
+        requests = list(self.requests.values())
+        return count_work(requests, self.jobs[Task.TRAIN], waiting_reasons, self._evaluated_at)
 
     def settle(self, request: RetrainRequest) -> None:
-        """Keep no more of a finished request than its past."""
+        """Reduce a finished request to what later plans need of it."""
         self.pods.pop(request.uid, None)
         self.settled[request.uid] = read_finished_run(request)
         self.requests.pop(request.uid, None)
 
-    def past(self) -> list[FinishedRun]:
-        """Give what is kept of all finished requests."""
-        return [
-            *self.settled.values(),
-            *(
-                read_finished_run(request)
-                for request in self.requests.values()
-                if request.is_finished
-            ),
-        ]
+    def remove_deleted_request(self, body: Mapping[str, Any]) -> None:
+        """Remove a request that was deleted, and store the Kafka position of its record."""
+        self.requested_positions.add(body)
+        self.remove_request(body["metadata"]["uid"])
 
-    def lose_request(self, body: Mapping[str, Any]) -> None:
-        """Remove a request that somebody has deleted; that its record had one stays known."""
-        self.requested.add(body)
-        self.forget_request(body["metadata"]["uid"])
-
-    def forget_request(self, uid: str) -> None:
-        """Remove a request that is gone; others may have waited for its place."""
+    def remove_request(self, uid: str) -> None:
+        """Remove a request that no longer exists. Others may have waited for its place."""
         found = [known.pop(uid, None) for known in (self.settled, self.requests, self.pods)]
         if any(found):
             self.changed.set()
 
-    def keep_requests(self, uids: Container[str], resource_version: int) -> None:
-        """Take out requests that a list of that version does not have: the watch has missed their end."""
-        held: list[FinishedRun | RetrainRequest] = [*self.settled.values(), *self.requests.values()]
-        for known in held:
-            if known.uid not in uids and known.resource_version <= resource_version:
-                self.forget_request(known.uid)
+    def remove_job(self, body: Mapping[str, Any]) -> None:
+        """Remove a Job that no longer exists."""
+        job = read_job(body)
+        if job and self.jobs[job.task].pop(job.request_uid, None):
+            self.refusals.pop(job.uid, None)
+            self.changed.set()
+
+    def retain_requests(self, uids: Container[str], resource_version: int) -> None:
+        """Remove the requests that a list does not contain, whose deletion the watch has missed.
+
+        Args:
+            uids: The uids in the list.
+            resource_version: The list's resource version. Newer requests stay.
+        """
+        known: list[FinishedRun | RetrainRequest] = [
+            *self.settled.values(),
+            *self.requests.values(),
+        ]
+        for request in known:
+            if request.uid not in uids and request.resource_version <= resource_version:
+                self.remove_request(request.uid)
                 self.changed.set()
 
-    def keep_jobs(self, uids: Container[str], resource_version: int) -> None:
-        """Take out Jobs that a list of that version does not have; each would hold its place for ever."""
+    def retain_jobs(self, uids: Container[str], resource_version: int) -> None:
+        """Remove the Jobs that a list does not contain. Each would occupy its place for ever.
+
+        Args:
+            uids: The uids in the list.
+            resource_version: The list's resource version. Newer Jobs stay.
+        """
         for jobs in self.jobs.values():
             for request_uid, job in list(jobs.items()):
                 if job.uid not in uids and job.resource_version <= resource_version:
                     del jobs[request_uid]
                     self.refusals.pop(job.uid, None)
                     self.changed.set()
-
-    def forget_job(self, body: Mapping[str, Any]) -> None:
-        """Take out a Job that is gone."""
-        job = read_job(body)
-        if job and self.jobs[job.task].pop(job.request_uid, None):
-            self.refusals.pop(job.uid, None)
-            self.changed.set()
-
-
-def judged_at(request: RetrainRequest) -> float:
-    """Return when the request's challenger was judged, in seconds since 1970; 0 if it was not."""
-    status = request.status
-    return (
-        seconds(status["completionTime"])
-        if status.get("figures") and status.get("completionTime")
-        else 0.0
-    )
-
-
-def seconds(timestamp: str) -> float:
-    """Parse a time as Kubernetes writes it; returns seconds since 1970."""
-    return datetime.fromisoformat(timestamp).timestamp()
-
-
-def ended_trainer(pods: Iterable[Pod]) -> EndedTrainer | None:
-    """Return the trainer that has ended in a pod that Kubernetes will not count as succeeded by itself.
-
-    Another container of the pod goes on, has failed, or the pod is being deleted. A trainer that
-    succeeded comes first: its verdict counts, whatever another pod does.
-    """
-    found = []
-    for pod in pods:
-        if pod.attempt is None or pod.phase == "Succeeded":
-            continue
-        succeeded = is_decisive(pod.attempt)
-        if pod.running_containers or (succeeded and (pod.phase == "Failed" or pod.is_deleted)):
-            finished_at = pod.attempt.finished_at
-            found.append(
-                EndedTrainer(
-                    pod.name,
-                    pod.uid,
-                    finished_at,
-                    succeeded,
-                    pod.is_deleted,
-                    pod.running_containers,
-                )
-            )
-    return max(found, key=lambda each: (each.succeeded, each.finished_at), default=None)

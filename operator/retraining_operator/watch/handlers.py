@@ -1,7 +1,4 @@
-"""kopf's handlers: the only place where the watch meets our code.
-
-Each takes one event into the view.
-"""
+"""kopf's handlers, which store each watch event in the cache."""
 
 from __future__ import annotations
 
@@ -19,12 +16,12 @@ from retraining_operator.kube.resources import EVENTS, LEASES, REFUSAL_SELECTOR
 from retraining_operator.watch.cache import ClusterCache
 
 RETRY_SECONDS = 3
-"""How soon kopf asks an API server again that was away."""
+"""How long kopf waits before it calls an unavailable API server again."""
 
 
 @dataclass
 class Memo:
-    """What the handlers work with; kopf passes it to each of them.
+    """What kopf passes to each handler.
 
     Args:
         cache: The watched objects.
@@ -48,121 +45,113 @@ async def watch(memo: Memo, namespace: str, *, has_lease: bool) -> None:
         settings=build_settings(),
         memo=memo,
         namespaces=[namespace],
-        identity=cast(
-            "Any", platform.node()
-        ),  # kopf's own guess needs the user's name, and a bare uid has none
+        # kopf's default needs the user's name, which a bare uid does not have
+        identity=cast("Any", platform.node()),
     )
     memo.stopping.set()
 
 
-async def observe_request(event: kopf.RawEvent, memo: Memo, **_: Any) -> None:
-    """Take in what became of a RetrainRequest."""
-    came_back(names.PLURAL, event, memo)
+async def _handle_request(event: kopf.RawEvent, memo: Memo, **_: Any) -> None:
+    _record_delivery(names.PLURAL, event, memo)
     if event["type"] == "DELETED":
-        memo.cache.lose_request(event["object"])
+        memo.cache.remove_deleted_request(event["object"])
     else:
-        memo.cache.see_request(event["object"])
+        memo.cache.update_request(event["object"])
 
 
-async def observe_job(event: kopf.RawEvent, memo: Memo, **_: Any) -> None:
-    """Take in what became of a Job."""
-    came_back(names.JOBS, event, memo)
+async def _handle_job(event: kopf.RawEvent, memo: Memo, **_: Any) -> None:
+    _record_delivery(names.JOBS, event, memo)
     if event["type"] == "DELETED":
-        memo.cache.forget_job(event["object"])
+        memo.cache.remove_job(event["object"])
     else:
-        memo.cache.see_job(event["object"])
+        memo.cache.update_job(event["object"])
 
 
-async def observe_pod(event: kopf.RawEvent, memo: Memo, **_: Any) -> None:
-    """Take in what a pod waits for and how its trainer ended; also from the last word of a pod that is gone."""
-    came_back(names.PODS, event, memo)
-    memo.cache.see_pod(event["object"], gone=event["type"] == "DELETED")
+async def _handle_pod(event: kopf.RawEvent, memo: Memo, **_: Any) -> None:
+    """Store a pod, also when it is deleted, because that event may show how its trainer ended."""
+    _record_delivery(names.PODS, event, memo)
+    memo.cache.update_pod(event["object"], is_deleted=event["type"] == "DELETED")
 
 
-async def observe_refusal(event: kopf.RawEvent, memo: Memo, **_: Any) -> None:
-    """Record that the API server has refused a Job's pod.
+async def _handle_refusal(event: kopf.RawEvent, memo: Memo, **_: Any) -> None:
+    """Store that the API server has rejected a Job's pod.
 
     The watch health does not cover these Events, because days may pass without one. Each
     resynchronization lists them.
     """
-    memo.cache.see_refusal(event["object"], gone=event["type"] == "DELETED")
+    memo.cache.update_refusal(event["object"], is_deleted=event["type"] == "DELETED")
 
 
-async def observe_lease(event: kopf.RawEvent, memo: Memo, **_: Any) -> None:
-    """Notice that the watch is alive: the Lease changes every few seconds, even where nothing else does."""
-    came_back(LEASES.plural, event, memo)
+async def _handle_lease(event: kopf.RawEvent, memo: Memo, **_: Any) -> None:
+    """Record that the watch is alive. The Lease changes every few seconds."""
+    _record_delivery(LEASES.plural, event, memo)
 
 
-def came_back(kind: str, event: kopf.RawEvent, memo: Memo) -> None:
-    """Tell the canary what the watch has brought."""
-    memo.cache.watch_health.came_back(kind, int(event["object"]["metadata"]["resourceVersion"]))
+def _record_delivery(kind: str, event: kopf.RawEvent, memo: Memo) -> None:
+    version = int(event["object"]["metadata"]["resourceVersion"])
+    memo.cache.watch_health.record_delivery(kind, version)
 
 
-async def begin_stop(memo: Memo, **_: Any) -> None:
-    """Let the other tasks stop together with kopf."""
+async def _stop_others(memo: Memo, **_: Any) -> None:
+    """Stop the other tasks together with kopf."""
     memo.stopping.set()
 
 
 def build_registry(*, has_lease: bool) -> kopf.OperatorRegistry:
-    """Register the handlers in a registry of our own, so that importing this module does nothing.
+    """Build a registry with the handlers, so that importing this module has no effect.
 
-    Plain events and nothing else: they write no annotation, need no finalizer, and what they would
-        have to remember is in the cluster already.
+    The handlers are for plain events: these write no annotation and need no finalizer, and what
+    they would have to store is in the cluster already.
     """
     registry = kopf.OperatorRegistry()
     kopf.on.login(registry=registry)(login)
-    kopf.on.cleanup(registry=registry)(begin_stop)
-    kopf.on.event(names.GROUP, names.VERSION, names.PLURAL, registry=registry)(observe_request)
-    mine = {names.LABEL_MANAGED_BY: names.MANAGED_BY}
-    kopf.on.event("batch", "v1", "jobs", labels=mine, registry=registry)(observe_job)
-    kopf.on.event("", "v1", "pods", labels=mine, registry=registry)(observe_pod)
-    kopf.on.event(*EVENTS, registry=registry)(observe_refusal)
+    kopf.on.cleanup(registry=registry)(_stop_others)
+    kopf.on.event(names.GROUP, names.VERSION, names.PLURAL, registry=registry)(_handle_request)
+    managed = {names.LABEL_MANAGED_BY: names.MANAGED_BY}
+    kopf.on.event("batch", "v1", "jobs", labels=managed, registry=registry)(_handle_job)
+    kopf.on.event("", "v1", "pods", labels=managed, registry=registry)(_handle_pod)
+    kopf.on.event(*EVENTS, registry=registry)(_handle_refusal)
     if has_lease:
-        kopf.on.event(*LEASES, registry=registry)(observe_lease)
+        kopf.on.event(*LEASES, registry=registry)(_handle_lease)
     return registry
 
 
 def login(**kwargs: Any) -> kopf.ConnectionInfo | None:
-    """Log in with the pod's own service account, or with the current kubeconfig outside of a cluster."""
+    """Return the login of the pod's service account, else of the current kubeconfig."""
     return kopf.login_with_service_account(**kwargs) or kopf.login_with_kubeconfig(**kwargs)
 
 
 class NoDiffs(kopf.AnnotationsDiffBaseStorage):
-    """Keeps nothing to compare with: plain events ask for no differences, and kopf would copy each object for them."""
+    """Stores no earlier version of objects, because kopf would copy each object for that."""
 
     def fetch(self, **_: Any) -> None:
-        """Give what was kept."""
+        """Return no earlier version."""
 
     def build(self, **_: Any) -> kopf.BodyEssence:
-        """Give what would be kept."""
+        """Return an empty version."""
         return kopf.BodyEssence()
 
 
 def build_settings() -> kopf.OperatorSettings:
-    """Build kopf's own settings."""
+    """Build kopf's settings."""
     settings = kopf.OperatorSettings()
-    settings.peering.standalone = (
-        True  # a foreign peering object named "default" would freeze this operator
-    )
-    settings.posting.enabled = False  # Events are ours to write
+    # a foreign peering object named "default" would pause this operator
+    settings.peering.standalone = True
+    settings.posting.enabled = False  # the operator writes its own Events
     settings.persistence.diffbase_storage = NoDiffs()
-    settings.scanning.disabled = (
-        True  # neither CRDs nor namespaces come and go for us, and watching them needs rights
-    )
+    # CRDs and namespaces are fixed, and watching them needs rights
+    settings.scanning.disabled = True
     settings.watching.server_timeout = 300
     settings.watching.client_timeout = 310
-    settings.watching.inactivity_timeout = (
-        70  # the API server sends a word each minute: a silent watch is opened again
-    )
+    # the API server sends a bookmark each minute, so a silent watch is reopened
+    settings.watching.inactivity_timeout = 70
     settings.watching.field_selectors[LEASES] = f"metadata.name={names.LEASE}"
     settings.watching.field_selectors[EVENTS] = REFUSAL_SELECTOR
-    settings.networking.error_backoffs = itertools.repeat(
-        RETRY_SECONDS
-    )  # else kopf gives up after a minute
+    # by default kopf gives up after a minute
+    settings.networking.error_backoffs = itertools.repeat(RETRY_SECONDS)
     settings.watching.connect_timeout = 10
     settings.watching.chunk_size = PAGE_OBJECTS
-    settings.queueing.idle_timeout = (
-        0.1  # thousands of workers that wait for a second event would take 70 MiB
-    )
+    # thousands of workers that wait for a second event would take 70 MiB
+    settings.queueing.idle_timeout = 0.1
     settings.networking.request_timeout = 30
     return settings

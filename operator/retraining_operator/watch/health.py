@@ -1,9 +1,8 @@
-"""Whether the watch is alive: every object that is known to exist must have come through it as well, within a time.
+"""Detects a watch that no longer delivers events.
 
-Told by the view of each version that a list or a write's answer has shown, by the elector of the
-Lease's, and by the handlers of what the watch has brought. The Lease changes every few seconds, so
-that there is always something to come back; a change of the other kinds that their own watch misses
-shows in the next write or list. Resource versions grow, so of each kind one number is enough.
+Each version that is known to exist must also come through the watch within a time. The Lease
+changes every few seconds, so there is always something to expect. A missed change of another kind
+is noticed at the next write or list. Resource versions grow, so one number for each kind is enough.
 """
 
 from __future__ import annotations
@@ -12,58 +11,73 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-BACK_SECONDS = 30
-"""The watch brings a change within milliseconds, and is opened again within a few seconds where it broke."""
+MAX_DELAY_SECONDS = 30
+"""The watch delivers a change within milliseconds, and is reopened within a few seconds."""
 
 
 @dataclass
-class Stream:
-    """One kind's watch."""
+class WatchState:
+    """The state of one kind's watch."""
 
     known: int = 0
     """The newest version that is known to exist."""
-    brought: int = 0
-    """The newest version that the watch has brought."""
-    awaited: int | None = None
-    """A version that it has yet to bring; only once it has, a newer one is awaited."""
+    delivered: int = 0
+    """The newest version that the watch has delivered."""
+    expected: int | None = None
+    """A version that the watch has not delivered yet. A newer one is expected only after it."""
     since: float = 0.0
+    """When `expected` was set, by the monotonic clock in seconds."""
 
 
 class WatchHealth:
-    """Compares what exists with what the watch has brought."""
+    """Compares the versions that exist with those that the watch has delivered.
+
+    Args:
+        clock: A monotonic clock, in seconds.
+    """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._streams: dict[str, Stream] = {}
+        self._watches: dict[str, WatchState] = {}
         self._answered_at = 0.0
-        """When the API server last answered: while it is away no watch is to blame."""
+        """When the API server last answered. While it is unavailable no watch is at fault."""
 
-    def exists(self, kind: str, version: int) -> None:
-        """Take in that the API server has stored this version."""
-        stream = self._streams.setdefault(kind, Stream())
+    def expect_version(self, kind: str, version: int) -> None:
+        """Record a version that the API server has stored.
+
+        Args:
+            kind: The plural of the object's kind.
+            version: The resource version.
+        """
+        watch = self._watches.setdefault(kind, WatchState())
         self._answered_at = self._clock()
-        stream.known = max(stream.known, version)
-        if stream.awaited is None:
-            self._await(stream)
+        watch.known = max(watch.known, version)
+        if watch.expected is None:
+            self._expect_newest(watch)
 
-    def came_back(self, kind: str, version: int) -> None:
-        """Take in what the watch has brought."""
-        stream = self._streams.setdefault(kind, Stream())
-        stream.brought = max(stream.brought, version)
-        if stream.awaited is not None and stream.brought >= stream.awaited:
-            self._await(stream)
+    def record_delivery(self, kind: str, version: int) -> None:
+        """Record a version that the watch has delivered.
 
-    def _await(self, stream: Stream) -> None:
-        stream.awaited = stream.known if stream.known > stream.brought else None
-        stream.since = self._clock()
+        Args:
+            kind: The plural of the object's kind.
+            version: The resource version.
+        """
+        watch = self._watches.setdefault(kind, WatchState())
+        watch.delivered = max(watch.delivered, version)
+        if watch.expected is not None and watch.delivered >= watch.expected:
+            self._expect_newest(watch)
 
-    def trouble(self) -> str | None:
-        """Say which watch is dead: the API server has answered for a while and the watch has brought nothing."""
-        for kind, stream in self._streams.items():
-            silence = self._answered_at - stream.since
-            if stream.awaited is not None and silence > BACK_SECONDS:
+    def _expect_newest(self, watch: WatchState) -> None:
+        watch.expected = watch.known if watch.known > watch.delivered else None
+        watch.since = self._clock()
+
+    def describe_problem(self) -> str | None:
+        """Return which watch delivers nothing although the API server answers, or None."""
+        for kind, watch in self._watches.items():
+            silence = self._answered_at - watch.since
+            if watch.expected is not None and silence > MAX_DELAY_SECONDS:
                 return (
                     f"the watch of {kind} has not delivered a change "
-                    f"(version {stream.awaited}) for {silence:.0f} s"
+                    f"(version {watch.expected}) for {silence:.0f} s"
                 )
         return None

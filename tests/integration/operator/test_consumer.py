@@ -219,7 +219,7 @@ async def test_rebalance_in_the_middle_of_a_batch_loses_and_doubles_nothing(
             await until(lambda: handled(second) >= 40)  # two of the partitions have moved
             while handled(first) < 80:
                 for uid in list(first.cache.requests):
-                    first.cache.forget_request(uid)  # as if each had its Job
+                    first.cache.remove_request(uid)  # as if each had its Job
                 await asyncio.sleep(0.1)
             await until(lambda: [topic.committed(partition=n) for n in range(4)] == [20] * 4)
     places = [

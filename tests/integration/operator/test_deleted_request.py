@@ -57,7 +57,7 @@ async def test_standby_remembers_what_its_watch_has_shown(
 ) -> None:
     await build_intake(Parts(settings), cluster).accept([Record(1)], None)
     [body] = namespace.items("retrainrequests")
-    parts.cache.lose_request(body)  # as the watch's handler does
+    parts.cache.remove_deleted_request(body)  # as the watch's handler does
     await asyncio.to_thread(namespace, "delete", "retrainrequests", "--all")
     await build_intake(parts, cluster).accept([Record(1)], None)
     assert names(namespace) == []
@@ -69,7 +69,7 @@ async def test_copy_of_a_trigger_under_another_name_is_ignored(
     await build_intake(Parts(settings), cluster).accept([Record(1)], None)
     [body] = namespace.items("retrainrequests")
     await asyncio.to_thread(namespace, "delete", "retrainrequests", "--all")
-    parts.cache.lose_request({**body, "metadata": {**body["metadata"], "name": "a-copy"}})
+    parts.cache.remove_deleted_request({**body, "metadata": {**body["metadata"], "name": "a-copy"}})
     elsewhere = build_intake(parts, cluster)
     elsewhere._is_prepared = True  # as if the history had nothing
     await elsewhere._handled_offsets.reload()

@@ -118,11 +118,11 @@ async def test_records_stay_in_kafka_while_too_many_requests_wait(
     made = names(namespace)
     assert 2 <= len(made) <= 2 + PARALLEL_RECORDS
     for uid in list(parts.cache.requests):
-        parts.cache.forget_request(uid)  # as if each had its Job
+        parts.cache.remove_request(uid)  # as if each had its Job
     while not accepting.done():
         await asyncio.sleep(0.1)
         for uid in list(parts.cache.requests):
-            parts.cache.forget_request(uid)
+            parts.cache.remove_request(uid)
     assert (await accepting).open == {}
     assert len(names(namespace)) == 40
     assert not held(intake, "too_many_waiting")

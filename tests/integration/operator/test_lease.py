@@ -253,9 +253,9 @@ async def test_watch_that_dies_silently_is_noticed(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(health, "BACK_SECONDS", 2)
+    monkeypatch.setattr(health, "MAX_DELAY_SECONDS", 2)
     elector = build_elector(cluster, parts.settings.leader_election, "a", parts.cache.watch_health)
-    trouble = parts.cache.watch_health.trouble
+    trouble = parts.cache.watch_health.describe_problem
     async with way_to_apiserver(tmp_path) as way, asyncio.timeout(40):
         monkeypatch.setenv("KUBECONFIG", str(way.kubeconfig))
         running = [

@@ -98,7 +98,7 @@ async def test_late_word_of_an_old_version_changes_nothing(
     [old] = namespace.items("retrainrequests")
     await settle(parts, cluster)
     stale = Parts(parts.settings)
-    stale.cache.see_request(old)  # this operator knows neither the status nor the Job
+    stale.cache.update_request(old)  # this operator knows neither the status nor the Job
     reconciler = build_reconciler(stale, cluster)
     for _ in range(3):
         await reconcile(reconciler)

@@ -101,7 +101,7 @@ async def listening(settings: Settings, cluster: KubeClient) -> AsyncIterator[Pa
     parts = Parts(settings)
     intake = build_intake(parts, cluster)
     consumer = Consumer(settings.kafka, intake.accept, parts.metrics)
-    work = partial(parts.cache.counts, {})
+    work = partial(parts.cache.count_work, {})
     parts.metrics.export_gauges(
         Sources(always, always, work=work, consumer=consumer.get_state, intake=intake.get_state)
     )

@@ -72,12 +72,12 @@ def planned(
     now: datetime,
     triggers: Triggers | None = None,
 ) -> Step | None:
-    view = ClusterCache()
-    view.see_request(request)
-    view.see_job(job)
-    view.see_pod(body)
+    cache = ClusterCache()
+    cache.update_request(request)
+    cache.update_job(job)
+    cache.update_pod(body)
     steps = plan(
-        PlanInput(list(view.requests.values()), view.jobs), triggers or Triggers(), now
+        PlanInput(list(cache.requests.values()), cache.jobs), triggers or Triggers(), now
     ).steps
     assert len(steps) <= 1
     return steps[0] if steps else None
@@ -156,26 +156,26 @@ def test_job_that_is_being_ended_is_waited_for_and_then_has_its_ttl(
 def test_place_is_free_once_the_outcome_is_stored(
     request_body: Build, job_body: Build, now: datetime
 ) -> None:
-    view = ClusterCache()
-    view.see_request(request_body(status=RECORDED))
-    view.see_job(job_body(active=1))
-    view.see_pod(pod(now))
-    view.see_request(request_body("second"))
+    cache = ClusterCache()
+    cache.update_request(request_body(status=RECORDED))
+    cache.update_job(job_body(active=1))
+    cache.update_pod(pod(now))
+    cache.update_request(request_body("second"))
     found = plan(
-        PlanInput(list(view.requests.values()), view.jobs), Triggers(max_concurrent=1), now
+        PlanInput(list(cache.requests.values()), cache.jobs), Triggers(max_concurrent=1), now
     )
     assert sorted(type(step).__name__ for step in found.steps) == ["EndJob", "Launch"]
-    assert view.jobs[Task.TRAIN]
+    assert cache.jobs[Task.TRAIN]
 
 
 def test_newer_request_does_not_replace_a_run_that_has_its_outcome(
     request_body: Build, job_body: Build, now: datetime
 ) -> None:
     replace = Triggers(max_concurrent=1, concurrency_policy="Replace")
-    view = ClusterCache()
-    view.see_request(request_body())
-    view.see_job(job_body(active=1))
-    view.see_pod(pod(now))
-    view.see_request(request_body("second", created="2026-03-01T11:30:00Z"))
-    found = plan(PlanInput(list(view.requests.values()), view.jobs), replace, now)
+    cache = ClusterCache()
+    cache.update_request(request_body())
+    cache.update_job(job_body(active=1))
+    cache.update_pod(pod(now))
+    cache.update_request(request_body("second", created="2026-03-01T11:30:00Z"))
+    found = plan(PlanInput(list(cache.requests.values()), cache.jobs), replace, now)
     assert sorted(type(step).__name__ for step in found.steps) == ["Conclude", "WriteStatus"]

@@ -30,7 +30,7 @@ class Process:
             Sources(
                 leading=lambda: self.leading,
                 acting=lambda: self.acting,
-                work=lambda: self.cache.counts(self.held),
+                work=lambda: self.cache.count_work(self.held),
                 consumer=lambda: self.consumer,
                 intake=lambda: IntakeState({"api_server": True}, 3),
             )
@@ -49,10 +49,10 @@ def test_challenger_that_awaits_a_decision_is_counted(
     process: Process, request_body: RequestBody
 ) -> None:
     succeeded = {"type": "Succeeded", "status": "True"}
-    process.cache.see_request(
+    process.cache.update_request(
         request_body(status={"conditions": [succeeded], "withheld": "AwaitingDecision"})
     )
-    process.cache.see_request(request_body("second"))
+    process.cache.update_request(request_body("second"))
     assert process.read("retraining_requests", state="awaiting_decision") == 1
     assert process.read("retraining_requests", state="waiting") == 1
     assert process.read("retraining_requests", state="running") == 0
@@ -61,7 +61,7 @@ def test_challenger_that_awaits_a_decision_is_counted(
 def test_reason_that_holds_a_request_is_counted_while_it_waits(
     process: Process, request_body: RequestBody
 ) -> None:
-    process.cache.see_request(request_body())
+    process.cache.update_request(request_body())
     process.held = {"first": ConditionReason.COOLDOWN}
     assert process.read("retraining_requests_held", reason="Cooldown") == 1
     process.held = {}
@@ -72,11 +72,11 @@ def test_request_that_is_gone_is_counted_nowhere(
     process: Process, request_body: RequestBody
 ) -> None:
     body = request_body()
-    process.cache.see_request(body)
+    process.cache.update_request(body)
     process.held = {"first": ConditionReason.SUSPENDED}
     assert process.read("retraining_oldest_waiting_age_seconds") != 0
     process.cache.changed.clear()
-    process.cache.forget_request(body["metadata"]["uid"])
+    process.cache.remove_request(body["metadata"]["uid"])
     assert process.read("retraining_requests", state="waiting") == 0
     assert process.read("retraining_requests_held", reason="Suspended") == 0
     assert process.read("retraining_oldest_waiting_age_seconds") == 0
@@ -91,9 +91,9 @@ def test_finished_request_without_a_row_is_counted_while_it_exists(
         {"type": "Recorded", "status": "False", "reason": "DatabaseUnavailable"},
     ]
     body = request_body(status={"conditions": conditions})
-    process.cache.see_request(body)
+    process.cache.update_request(body)
     assert process.read("retraining_unrecorded") == 1
-    process.cache.forget_request(body["metadata"]["uid"])
+    process.cache.remove_request(body["metadata"]["uid"])
     assert process.read("retraining_unrecorded") == 0
 
 
@@ -103,8 +103,8 @@ def test_time_of_the_last_evaluation_outlives_its_request(
     assert process.read("last_retraining_timestamp") == 0
     status = {"figures": {"rows": 1}, "completionTime": "2026-01-01T00:00:00Z"}
     body = request_body(status=status)
-    process.cache.see_request(body)
-    process.cache.forget_request(body["metadata"]["uid"])
+    process.cache.update_request(body)
+    process.cache.remove_request(body["metadata"]["uid"])
     assert process.read("last_retraining_timestamp") == 1767225600
 
 
@@ -120,7 +120,7 @@ def test_lag_is_that_of_the_partitions_that_are_assigned_now(process: Process) -
 def test_replica_that_does_not_act_has_no_gauges_about_its_work(
     process: Process, request_body: RequestBody, leading: bool, acting: bool
 ) -> None:
-    process.cache.see_request(request_body())
+    process.cache.update_request(request_body())
     process.consumer = ConsumerState({("t", 0): 7}, 1.0)
     process.leading, process.acting = leading, acting
     assert process.read("retraining_leader") == leading

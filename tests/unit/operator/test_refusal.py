@@ -36,83 +36,85 @@ FAILED = {
 }
 
 
-def job_of(view: ClusterCache) -> Job:
-    [job] = view.jobs[Task.TRAIN].values()
+def job_of(cache: ClusterCache) -> Job:
+    [job] = cache.jobs[Task.TRAIN].values()
     return job
 
 
 @pytest.fixture
-def view(request_body: Build, job_body: Build) -> ClusterCache:
-    view = ClusterCache()
-    view.see_request(request_body())
-    view.see_job(job_body())
-    return view
+def cache(request_body: Build, job_body: Build) -> ClusterCache:
+    cache = ClusterCache()
+    cache.update_request(request_body())
+    cache.update_job(job_body())
+    return cache
 
 
-def test_each_try_of_the_same_refusal_has_the_same_words(view: ClusterCache) -> None:
-    view.see_refusal(event())
-    held = job_of(view).waiting_for
+def test_each_try_of_the_same_refusal_has_the_same_words(cache: ClusterCache) -> None:
+    cache.update_refusal(event())
+    held = job_of(cache).waiting_for
     assert held
     assert held.reason == "PodRefused"
     assert 'pods "first-job-" is forbidden: exceeded quota: team' in held.message
-    view.changed.clear()
-    view.see_refusal(event(at="2026-03-01T11:03:00Z", name="fghij"))
-    assert not view.changed.is_set()
+    cache.changed.clear()
+    cache.update_refusal(event(at="2026-03-01T11:03:00Z", name="fghij"))
+    assert not cache.changed.is_set()
 
 
 @pytest.mark.parametrize("event_first", [True, False])
 def test_event_counts_whether_it_comes_before_or_after_its_job(
     request_body: Build, job_body: Build, event_first: bool
 ) -> None:
-    view = ClusterCache()
-    view.see_request(request_body())
+    cache = ClusterCache()
+    cache.update_request(request_body())
     for see in (0, 1) if event_first else (1, 0):
-        view.see_job(job_body()) if see else view.see_refusal(event())
-    assert job_of(view).waiting_for
+        cache.update_job(job_body()) if see else cache.update_refusal(event())
+    assert job_of(cache).waiting_for
 
 
-def test_older_event_does_not_replace_a_newer_one(view: ClusterCache) -> None:
-    view.see_refusal(event(note="Error creating: newer"))
-    view.see_refusal(event(at="2026-03-01T11:01:00Z", note="Error creating: older"))
-    held = job_of(view).waiting_for
+def test_older_event_does_not_replace_a_newer_one(cache: ClusterCache) -> None:
+    cache.update_refusal(event(note="Error creating: newer"))
+    cache.update_refusal(event(at="2026-03-01T11:01:00Z", note="Error creating: older"))
+    held = job_of(cache).waiting_for
     assert held
     assert "newer" in held.message
 
 
-def test_pod_that_is_there_ends_the_hold_and_a_later_refusal_begins_one(view: ClusterCache) -> None:
-    view.see_refusal(event())
-    view.see_pod(seen_pod("2026-03-01T11:02:30Z"))
-    assert job_of(view).waiting_for is None
-    view.see_pod(
+def test_pod_that_is_there_ends_the_hold_and_a_later_refusal_begins_one(
+    cache: ClusterCache,
+) -> None:
+    cache.update_refusal(event())
+    cache.update_pod(seen_pod("2026-03-01T11:02:30Z"))
+    assert job_of(cache).waiting_for is None
+    cache.update_pod(
         seen_pod("2026-03-01T11:02:30Z", **FAILED)
     )  # its refusal of before is not news again
-    assert job_of(view).waiting_for is None
-    view.see_refusal(event(at="2026-03-01T11:03:00Z"))
-    assert job_of(view).waiting_for
+    assert job_of(cache).waiting_for is None
+    cache.update_refusal(event(at="2026-03-01T11:03:00Z"))
+    assert job_of(cache).waiting_for
 
 
 def test_event_of_before_a_restart_says_nothing_about_a_job_that_runs(
     request_body: Build, job_body: Build
 ) -> None:
-    view = ClusterCache()
-    view.see_request(request_body())
-    view.see_refusal(event())
-    view.see_job(job_body(active=1))
-    assert job_of(view).waiting_for is None
+    cache = ClusterCache()
+    cache.update_request(request_body())
+    cache.update_refusal(event())
+    cache.update_job(job_body(active=1))
+    assert job_of(cache).waiting_for is None
 
 
 def test_finished_job_waits_for_nothing(request_body: Build, job_body: Build) -> None:
-    view = ClusterCache()
-    view.see_request(request_body())
-    view.see_refusal(event())
-    view.see_job(job_body(end="Failed", reason="DeadlineExceeded"))
-    assert job_of(view).waiting_for is None
+    cache = ClusterCache()
+    cache.update_request(request_body())
+    cache.update_refusal(event())
+    cache.update_job(job_body(end="Failed", reason="DeadlineExceeded"))
+    assert job_of(cache).waiting_for is None
 
 
-def test_event_of_a_job_that_is_gone_is_forgotten(view: ClusterCache, job_body: Build) -> None:
-    view.see_refusal(event())
-    view.forget_job(job_body())
-    assert view.refusals == {}
+def test_event_of_a_job_that_is_gone_is_forgotten(cache: ClusterCache, job_body: Build) -> None:
+    cache.update_refusal(event())
+    cache.remove_job(job_body())
+    assert cache.refusals == {}
 
 
 @pytest.mark.parametrize(
@@ -128,6 +130,6 @@ def test_other_events_say_nothing(changes: dict[str, Any]) -> None:
     assert read_refusal(event(**changes)) is None
 
 
-def test_event_without_a_time_or_a_note_is_read(view: ClusterCache) -> None:
-    view.see_refusal(event(deprecatedLastTimestamp=None, note=None))
-    assert job_of(view).waiting_for
+def test_event_without_a_time_or_a_note_is_read(cache: ClusterCache) -> None:
+    cache.update_refusal(event(deprecatedLastTimestamp=None, note=None))
+    assert job_of(cache).waiting_for

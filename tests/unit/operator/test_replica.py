@@ -80,5 +80,7 @@ def test_reconciler_that_hangs_is_noticed_where_something_is_to_do(parts: Parts)
 
 
 def test_dead_watch_is_noticed(parts: Parts, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(parts.cache.watch_health, "trouble", lambda: "the watch of jobs is dead")
+    monkeypatch.setattr(
+        parts.cache.watch_health, "describe_problem", lambda: "the watch of jobs is dead"
+    )
     assert parts.replica.alive() == "the watch of jobs is dead"

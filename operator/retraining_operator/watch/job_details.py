@@ -1,0 +1,78 @@
+"""Adds to a Job what its pods and Events show. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import replace
+
+from retraining_operator.api.job import EndedTrainer, Job
+from retraining_operator.api.outcome import explain_failed_attempt, is_decisive, select_job_attempts
+from retraining_operator.api.pod import Pod, PodProblem, Refusal
+
+
+def add_details(job: Job, pods: Iterable[Pod], refusal: Refusal | None) -> Job:
+    """Add to a Job what its pods and Events show.
+
+    Args:
+        job: The Job.
+        pods: All pods of its request; those of other Jobs are ignored.
+        refusal: The last rejection of a pod of the Job, or None.
+
+    Returns:
+        The Job with what it waits for, its last failure and the state of its trainer.
+    """
+    own_pods = [pod for pod in pods if pod.job_uid == job.uid]
+    attempts = select_job_attempts(job, (pod.attempt for pod in own_pods if pod.attempt))
+    last = attempts[-1] if attempts else None
+    problem = next((pod.problem for pod in own_pods if pod.problem), None)
+    return replace(
+        job,
+        waiting_for=problem or find_refused_pod(job, own_pods, refusal),
+        is_starting=any(pod.is_alive and not pod.problem for pod in own_pods),
+        last_failure=explain_failed_attempt(last) if last and last.exit_code != 0 else None,
+        ended_trainer=find_ended_trainer(own_pods),
+        is_trainer_running=any(pod.is_alive and pod.is_trainer_running for pod in own_pods),
+    )
+
+
+def find_refused_pod(job: Job, pods: Collection[Pod], refusal: Refusal | None) -> PodProblem | None:
+    """Find out why the API server rejects the Job's next pod.
+
+    Args:
+        job: The Job.
+        pods: The pods of the Job.
+        refusal: The last rejection of a pod of the Job, or None.
+
+    Returns:
+        The problem; None if a pod exists, or has been created since the rejection.
+    """
+    if refusal is None or job.end or job.is_failing or job.active:
+        return None
+    if any(pod.is_alive or pod.created_at > refusal.at for pod in pods):
+        return None
+    return refusal.problem
+
+
+def find_ended_trainer(pods: Iterable[Pod]) -> EndedTrainer | None:
+    """Find a trainer that has ended in a pod that Kubernetes will not count as succeeded by itself.
+
+    Another container of the pod still runs or has failed, or the pod is being deleted. A trainer
+    that succeeded comes first: its verdict counts, whatever happens to another pod.
+    """
+    found = []
+    for pod in pods:
+        if pod.attempt is None or pod.phase == "Succeeded":
+            continue
+        succeeded = is_decisive(pod.attempt)
+        if pod.running_containers or (succeeded and (pod.phase == "Failed" or pod.is_deleted)):
+            found.append(
+                EndedTrainer(
+                    pod.name,
+                    pod.uid,
+                    pod.attempt.finished_at,
+                    succeeded,
+                    pod.is_deleted,
+                    pod.running_containers,
+                )
+            )
+    return max(found, key=lambda trainer: (trainer.succeeded, trainer.finished_at), default=None)

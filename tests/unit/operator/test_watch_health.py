@@ -1,0 +1,88 @@
+"""A watch is dead where the API server answers and the watch does not bring what exists; else it is not."""
+
+import pytest
+
+from retraining_operator.watch.health import MAX_DELAY_SECONDS, WatchHealth
+from tests.unit.operator.clock import Clock
+
+LATE = MAX_DELAY_SECONDS + 1
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def watch_health(clock: Clock) -> WatchHealth:
+    return WatchHealth(clock)
+
+
+def test_change_that_does_not_come_back_is_noticed(watch_health: WatchHealth, clock: Clock) -> None:
+    watch_health.expect_version("jobs", 5)
+    clock.now += LATE
+    watch_health.expect_version("leases", 6)  # the API server still answers
+    assert "the watch of jobs" in (watch_health.describe_problem() or "")
+
+
+def test_change_that_came_back_is_none(watch_health: WatchHealth, clock: Clock) -> None:
+    watch_health.expect_version("jobs", 5)
+    watch_health.record_delivery("jobs", 5)
+    clock.now += LATE
+    watch_health.expect_version("leases", 6)
+    assert watch_health.describe_problem() is None
+
+
+def test_change_that_came_back_before_its_write_was_answered_is_none(
+    watch_health: WatchHealth, clock: Clock
+) -> None:
+    watch_health.record_delivery("jobs", 5)
+    watch_health.expect_version("jobs", 5)
+    clock.now += LATE
+    watch_health.expect_version("leases", 6)
+    assert watch_health.describe_problem() is None
+
+
+def test_one_watch_s_word_does_not_count_for_another(
+    watch_health: WatchHealth, clock: Clock
+) -> None:
+    watch_health.expect_version("jobs", 5)
+    watch_health.record_delivery("retrainrequests", 9)
+    clock.now += LATE
+    watch_health.expect_version("leases", 10)
+    assert "jobs" in (watch_health.describe_problem() or "")
+
+
+def test_api_server_that_is_away_is_no_dead_watch(watch_health: WatchHealth, clock: Clock) -> None:
+    watch_health.expect_version("jobs", 5)
+    clock.now += 10 * LATE
+    assert watch_health.describe_problem() is None
+
+
+def test_busy_watch_that_is_always_a_little_behind_is_alive(
+    watch_health: WatchHealth, clock: Clock
+) -> None:
+    for version in range(2, 1000):
+        watch_health.expect_version("jobs", version)
+        clock.now += 1
+        watch_health.record_delivery("jobs", version - 1)
+        assert watch_health.describe_problem() is None
+
+
+def test_watch_that_dies_in_the_midst_is_noticed(watch_health: WatchHealth, clock: Clock) -> None:
+    for version in range(2, 50):
+        watch_health.expect_version("jobs", version)
+        watch_health.record_delivery("jobs", version)
+    for version in range(50, 50 + LATE + 1):
+        watch_health.expect_version("jobs", version)
+        clock.now += 1
+    assert "version 50" in (watch_health.describe_problem() or "")
+
+
+def test_watch_that_is_opened_again_is_alive(watch_health: WatchHealth, clock: Clock) -> None:
+    watch_health.expect_version("jobs", 5)
+    clock.now += LATE
+    watch_health.expect_version("jobs", 6)
+    assert watch_health.describe_problem()
+    watch_health.record_delivery("jobs", 6)
+    assert watch_health.describe_problem() is None
