@@ -1,12 +1,12 @@
-"""Why a run ends without a verdict: one exception for each exit code, raised where the fault is understood.
+"""Why a run ends without a verdict: one exception for each exit code.
 
     RunError
-    ├── BadConfigurationError       a setting is wrong; another try fails as well
-    ├── BadDataError                the events cannot be trained on; another try fails as well
-    ├── DependencyUnavailableError  the database or Redis does not answer; another try may succeed
-    └── AuditPendingError           the model is live, its audit row is missing; another try writes it
+    ├── BadConfigurationError       a setting is wrong; another attempt fails as well
+    ├── BadDataError                the events cannot be trained on; another attempt fails as well
+    ├── DependencyUnavailableError  the database or Redis does not answer; another may succeed
+    └── AuditPendingError           the model is live, its audit row is missing; another writes it
 
-The text of each is a plain sentence for a person and never holds a password.
+The text of each is a sentence for a person and never contains a password.
 """
 
 from __future__ import annotations
@@ -41,14 +41,19 @@ class BadDataError(RunError):
 
 
 class DependencyUnavailableError(RunError):
-    """The database or Redis does not answer as it should, which may pass."""
+    """The database or Redis does not answer as it should, and another attempt may succeed."""
 
     failure = Failure.DEPENDENCY_UNAVAILABLE
     exit_code = ExitCode.DEPENDENCY_UNAVAILABLE
 
 
 class AuditPendingError(RunError):
-    """The model is live, and its audit row is missing."""
+    """The model is live, and its audit row is missing.
+
+    Args:
+        message: What happened, as a sentence.
+        result: The result of the run.
+    """
 
     failure = Failure.AUDIT_PENDING
     exit_code = ExitCode.AUDIT_PENDING

@@ -1,12 +1,12 @@
-"""The trainer's settings: one frozen object, read once from the environment when the process starts.
+"""The trainer's settings, read once from the environment when the process starts.
 
-The operator writes this environment; the names come from the contract. A bad value ends the process
-with one sentence that names the setting as it stands in the environment and, where it has one, in
-the chart's values.
+The operator writes this environment; the names come from the contract. A wrong value ends the
+process with one sentence that names the setting in the environment and in the chart's values.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import uuid4
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
 SIGNING_KEY_CHARACTERS = 16
-"""Fewer could be guessed."""
+"""A shorter key could be guessed."""
 
 VALUE_OF_SECRET = {
     DATABASE_URL: "database.url",
@@ -41,59 +41,152 @@ VALUE_OF_SECRET = {
 RUN_ID = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$"
 
 
+@dataclass(frozen=True)
+class RetryPolicy:
+    """How often a step is repeated while a dependency is unavailable.
+
+    Args:
+        retries: The number of retries.
+        delay_seconds: The delay before each.
+    """
+
+    retries: int
+    delay_seconds: float
+
+
+@dataclass(frozen=True)
+class AuditSettings:
+    """What the audit trail needs to know about a run.
+
+    Args:
+        database_url: The URL of the database.
+        run_id: The run.
+        request: The RetrainRequest as namespace/name, empty if there is none.
+        trigger_reason: Why the retrain was requested.
+        preset: The preset.
+    """
+
+    database_url: SecretStr
+    run_id: str
+    request: str
+    trigger_reason: str
+    preset: str
+
+
+@dataclass(frozen=True)
+class RegistrySettings:
+    """What the model registry needs to know.
+
+    Args:
+        redis_url: The URL of Redis.
+        model_key: The Redis key of the live model.
+        version_key: The Redis key of its version.
+        signing_key: Signs the manifest; empty if there is no key.
+        model_limit_bytes: A larger live model is not read.
+        history_versions: How many former champions are stored.
+        deviation_class: The name under which the pickle's deviation score is imported.
+        run_id: The run that publishes.
+        image: The trainer's image.
+    """
+
+    redis_url: SecretStr
+    model_key: str
+    version_key: str
+    signing_key: SecretStr
+    model_limit_bytes: int
+    history_versions: int
+    deviation_class: str
+    run_id: str
+    image: str
+
+
 class RunSettings(Tunables, BaseSettings):
-    """What every run needs: the tunables, and which run it is."""
+    """The settings of every run: the tunables, and which run it is."""
 
     model_config = SettingsConfigDict(frozen=True, extra="ignore", env_prefix=ENVIRONMENT_PREFIX)
 
     run_id: str = Field(default="by-hand", pattern=RUN_ID)
-    """Two processes with the same run id are the same run, started twice."""
+    """Two processes with the same run id are two attempts of the same run."""
     request: str = ""
-    """The RetrainRequest as namespace/name; empty where there is none."""
+    """The RetrainRequest as namespace/name, empty if there is none."""
     reason: str = "unknown"
-    """Why the retrain was asked for."""
+    """Why the retrain was requested."""
     image: str = ""
-    """The trainer's image, for the record."""
+    """The trainer's image, for the audit trail."""
+
+    @property
+    def model_limit_bytes(self) -> int:
+        """A larger live model is not read."""
+        return self.model_limit_mebibytes << 20
+
+    @property
+    def retry_policy(self) -> RetryPolicy:
+        """How often a step is repeated while a dependency is unavailable."""
+        return RetryPolicy(self.database_retries, self.database_retry_delay_seconds)
 
 
 class MigrateSettings(RunSettings):
-    """What `migrate` and `report` need besides: the database."""
+    """The settings of `migrate` and `report`, which need the database."""
 
     database_url: SecretStr = Field(validation_alias=DATABASE_URL, min_length=1)
 
     @field_validator("database_url", "redis_url", "signing_key", mode="before", check_fields=False)
     @classmethod
-    def without_white_space(cls, secret: object) -> object:
+    def strip_secret(cls, secret: object) -> object:
         """Remove what editors, shells and `echo` leave around a secret."""
         return cleaned(secret) if isinstance(secret, str) else secret
 
+    @property
+    def audit(self) -> AuditSettings:
+        """The part that the audit trail needs."""
+        return AuditSettings(self.database_url, self.run_id, self.request, self.reason, self.preset)
+
 
 class TrainSettings(MigrateSettings):
-    """What `train` needs besides: Redis, and a name for the run that is its own."""
+    """The settings of `train`, which needs Redis as well, and a run id of its own."""
 
     redis_url: SecretStr = Field(validation_alias=REDIS_URL, min_length=1)
     signing_key: SecretStr = Field(default=SecretStr(""), validation_alias=SIGNING_KEY)
-    """Signs the champion where it is set; one that is not signed with it is then not believed."""
+    """Signs the champion. If it is set, a champion that is not signed with it is not trusted."""
     run_id: str = Field(pattern=RUN_ID)
 
     @field_validator("signing_key")
     @classmethod
-    def long_enough(cls, key: SecretStr) -> SecretStr:
-        """Refuse a key that could be guessed."""
+    def check_key_length(cls, key: SecretStr) -> SecretStr:
+        """Check that the key is too long to be guessed.
+
+        Raises:
+            ValueError: It is too short.
+        """
         if 0 < len(key.get_secret_value()) < SIGNING_KEY_CHARACTERS:
             raise ValueError(f"it has fewer than {SIGNING_KEY_CHARACTERS} characters")
         return key
 
+    @property
+    def registry(self) -> RegistrySettings:
+        """The part that the model registry needs."""
+        return RegistrySettings(
+            redis_url=self.redis_url,
+            model_key=self.model_key,
+            version_key=self.version_key,
+            signing_key=self.signing_key,
+            model_limit_bytes=self.model_limit_bytes,
+            history_versions=self.history_versions,
+            deviation_class=self.deviation_class,
+            run_id=self.run_id,
+            image=self.image,
+        )
+
 
 class DecideSettings(TrainSettings):
-    """What `decide` needs besides: a person's word on the challenger of the run."""
+    """The settings of `decide`, with the approval or rejection of the run's challenger."""
 
     decision: ApprovalDecision
     decided_by: str = Field(default="", max_length=200)
 
 
 class OperateSettings(TrainSettings):
-    """What `rollback`, `history` and `sign` need: they are no run of a RetrainRequest."""
+    """The settings of `rollback`, `history` and `sign`, which are not runs of a RetrainRequest."""
 
     run_id: str = Field(default_factory=lambda: f"by-hand-{uuid4()}", pattern=RUN_ID)
 
@@ -102,29 +195,36 @@ Settings = TypeVar("Settings", bound=RunSettings)
 
 
 def read_settings(kind: type[Settings], **given: Any) -> Settings:
-    """Read the settings from the environment; what is given besides wins.
+    """Read the settings from the environment.
+
+    Args:
+        kind: The settings to read.
+        **given: Values that override the environment.
+
+    Returns:
+        The settings.
 
     Raises:
-        BadConfigurationError: one sentence for each setting that is missing or wrong.
+        BadConfigurationError: A setting is missing or wrong. The text has one sentence for each.
     """
     try:
         return kind(**given)
     except ValidationError as error:
         details = error.errors(include_input=False, include_url=False)
-        raise BadConfigurationError(" ".join(sentence(detail) for detail in details)) from None
+        raise BadConfigurationError(" ".join(map(describe_problem, details))) from None
 
 
-def sentence(detail: ErrorDetails) -> str:
-    """Say what is wrong with one setting, without its value: it may be a secret."""
+def describe_problem(detail: ErrorDetails) -> str:
+    """Return what is wrong with one setting, without its value, which may be a secret."""
     field = str(detail["loc"][0])
     if detail["type"] == "missing":
-        return f"The setting {full_name(field)} is missing."
+        return f"The setting {get_full_name(field)} is missing."
     problem = detail["msg"]
-    return f"The setting {full_name(field)} is wrong: {problem[0].lower()}{problem[1:]}."
+    return f"The setting {get_full_name(field)} is wrong: {problem[0].lower()}{problem[1:]}."
 
 
-def full_name(field: str) -> str:
-    """Name a setting as it stands in the chart's values and in the environment."""
+def get_full_name(field: str) -> str:
+    """Return the name of a setting in the chart's values and in the environment."""
     if field in VALUE_OF_SECRET:
         return f"{VALUE_OF_SECRET[field]} ({field})"
     if field in Tunables.model_fields:

@@ -53,12 +53,12 @@ def judged(url: str, name: str, rows: int) -> None:
     with clock.step("read"):
         columns = read_columns(SecretStr(url), name, rows)
     with clock.step("train"):
-        prepared = recommended.prepared(columns, settings)
+        prepared = recommended.prepare(columns, settings)
         if not isinstance(prepared, Prepared):
             raise TypeError(prepared.message)
-        model = recommended.trained(prepared, settings)
+        model = recommended.train(prepared, settings)
     with clock.step("judge"):
-        recommended.scores_of(model, prepared)
+        recommended.score_hold_out(model, prepared)
     clock.leave(rows=len(columns.truth))
 
 

@@ -31,7 +31,7 @@ SIDES = ("select", "text", "ours")
 ROUNDS = 5
 STEP = re.compile(r"Z ([A-Z][a-z' A-Z]+) in ([0-9.]+) s\.")
 DATABASE = {
-    "Asked the audit trail",
+    "Queried the audit trail",
     "Read the events",
     "Announced it to the audit trail",
     "Recorded the run",

@@ -391,7 +391,7 @@ def mixture_figures(stream_seed: int) -> tuple[list[float], Mixed]:
                 forest_seed=seed,
             )
             prepared = ready(events, settings)
-            scores = recommended.scores_of(recommended.trained(prepared, settings), prepared)
+            scores = recommended.score_hold_out(recommended.train(prepared, settings), prepared)
             mixtures = [scores.combine(*weights) for weights in WEIGHTS]
             truth, threshold = prepared.held_truth, settings.threshold
             reached.append(

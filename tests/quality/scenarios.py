@@ -28,6 +28,12 @@ from retraining_job.events.columns import Columns
 from retraining_job.model.model import Model, compute_deviation_scores, compute_forest_scores
 from retraining_job.presets import recommended
 from retraining_job.presets.recommended import Prepared
+from retraining_job.presets.recommended_evaluation import (
+    EvaluationContext,
+    ScoredModel,
+    combine_scores,
+    evaluate,
+)
 from tests.quality.stream import NAMES, stream
 
 ROWS = 50_000
@@ -354,7 +360,7 @@ def played(scenario: Scenario, seed: int) -> tuple[Decision, Evidence]:
         scenario.history(events_of(seed, scenario.champion_rows, scenario.champion_features)),
         theirs,
     )
-    champion = recommended.trained(before, theirs)
+    champion = recommended.train(before, theirs)
     trained = before.parts.build_split(before.columns.times, before.columns.truth).training
 
     ours = shared.model_copy(update=scenario.challenger_settings)
@@ -368,17 +374,18 @@ def played(scenario: Scenario, seed: int) -> tuple[Decision, Evidence]:
     now = ready(events, ours, trained.last)
     recorded = measure_columns(before.columns, before.parts.hold_out_start).shape
     made_for = ChampionInput(1, set(champion.feature_names), recorded)
-    challenger = recommended.trained(now, ours)
-    return recommended.judge(
-        now,
-        recommended.scores_of(challenger, now),
-        (recommended.scores_of(champion, now), Contender(version=1, trained=trained)),
-        ours,
-        threshold=ours.threshold,
-        threshold_source="setting",
-        provenance=provenance(events, ours),
-        change=recommended.input_change(now, made_for, ours),
+    challenger = recommended.train(now, ours)
+    scored = ScoredModel(
+        recommended.score_hold_out(champion, now), Contender(version=1, trained=trained)
     )
+    context = EvaluationContext(
+        ours,
+        ours.threshold,
+        "setting",
+        provenance(events, ours),
+        change=recommended.compare_with_champion_input(now, made_for, ours),
+    )
+    return evaluate(now, recommended.score_hold_out(challenger, now), scored, context)
 
 
 def combined(model: Model, events: Columns, newest: int, settings: Tunables) -> np.ndarray:
@@ -388,12 +395,12 @@ def combined(model: Model, events: Columns, newest: int, settings: Tunables) -> 
         compute_forest_scores(model, events.names, features),
         compute_deviation_scores(model, events.names, features),
     )
-    return recommended.mixture_of(scores, settings)
+    return combine_scores(scores, settings)
 
 
 def ready(events: Columns, settings: Tunables, champion_until: datetime | None = None) -> Prepared:
     """Prepare events, which are enough."""
-    prepared = recommended.prepared(events, settings, champion_until)
+    prepared = recommended.prepare(events, settings, champion_until)
     if isinstance(prepared, Decision):
         raise TypeError(prepared.message)
     return prepared

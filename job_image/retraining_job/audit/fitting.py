@@ -1,4 +1,7 @@
-"""Values made to fit the columns of a table: what no column of that kind can hold is replaced or cut. Pure."""
+"""Adaptation of a row to the columns of a table.
+
+What a column cannot hold is replaced or cut off.
+"""
 
 from __future__ import annotations
 
@@ -12,33 +15,46 @@ if TYPE_CHECKING:
 MAY_BE_CUT = {"trigger_reason", "message", "request"}
 """Texts for people.
 
-Words for machines are left as they are, so that the database refuses what it cannot hold.
+Texts for programs are left as they are, so that the database refuses what it cannot hold.
 """
 
 
-def fitted(row: Mapping[str, Any], columns: Mapping[str, Column], codec: str) -> dict[str, Any]:
-    """Return a row as a table can hold it.
+def fit_row(row: Mapping[str, Any], columns: Mapping[str, Column], codec: str) -> dict[str, Any]:
+    """Return a row that fits a table.
 
     Args:
-        row: The values by column. Texts may come from outside: a trigger's reason, an event's
-            feature names.
+        row: Values by column. Texts may come from outside: a trigger's reason, an event's feature
+            names.
         columns: What each column can hold.
         codec: Python's name for the encoding of the database.
+
+    Returns:
+        Values by column.
     """
-    kept = {}
+    fitted = {}
     for name, value in row.items():
         length = columns[name].length if name in columns else None
-        clean = storable(value, codec)
-        kept[name] = clean[:length] if name in MAY_BE_CUT and isinstance(clean, str) else clean
-    return kept
+        clean = clean_value(value, codec)
+        fitted[name] = clean[:length] if name in MAY_BE_CUT and isinstance(clean, str) else clean
+    return fitted
 
 
-def storable(value: Any, codec: str) -> Any:
-    """Return a value without what PostgreSQL cannot hold: NUL, marks that its encoding lacks, and in JSON, NaN."""
+def clean_value(value: Any, codec: str) -> Any:
+    """Return a value without what PostgreSQL cannot hold.
+
+    That is NUL, characters that its encoding lacks, and numbers in JSON that are not finite.
+
+    Args:
+        value: A value of a column, or a part of a JSON value.
+        codec: Python's name for the encoding of the database.
+
+    Returns:
+        The value that can be stored.
+    """
     if isinstance(value, str):
         return value.replace("\0", "").encode(codec, errors="replace").decode(codec)
     if isinstance(value, dict):
-        return {storable(name, codec): storable(one, codec) for name, one in value.items()}
+        return {clean_value(name, codec): clean_value(one, codec) for name, one in value.items()}
     if isinstance(value, (list, tuple)):
-        return [storable(one, codec) for one in value]
+        return [clean_value(one, codec) for one in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value

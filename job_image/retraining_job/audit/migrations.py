@@ -1,7 +1,4 @@
-"""The database's schema: what is missing is added, what is there stays as it is.
-
-Driven by `migrate` in `__main__`.
-"""
+"""Migration of the database's schema: what is missing is added, what exists is left as it is."""
 
 from __future__ import annotations
 
@@ -11,15 +8,14 @@ from typing import TYPE_CHECKING
 import psycopg2
 
 from retraining_job.contract import ADDED_COLUMNS, CREATE_RUN_TABLE, RUN_TABLE
-from retraining_job.infra.postgres import database, explanation
+from retraining_job.infra.postgres import database, describe_error
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection  # noqa: N812
-
-    from retraining_job.settings import MigrateSettings
+    from pydantic import SecretStr
 
 MIGRATION_LOCK = 7_385_002
-"""Number of the advisory lock that lets one migration wait for another."""
+"""The advisory lock by which one migration waits for another."""
 
 TABLES = {
     "scored_events": """
@@ -52,79 +48,114 @@ RUN_ID_UNIQUE = "CREATE UNIQUE INDEX IF NOT EXISTS model_versions_run_id ON mode
 log = logging.getLogger(__name__)
 
 
-def migrate(settings: MigrateSettings) -> None:
-    """Bring the database to the schema that the trainer knows; doing it again, or twice at once, changes nothing.
+def migrate(database_url: SecretStr, events_table: str) -> None:
+    """Bring the database to the trainer's schema. Repeated or concurrent migrations change nothing.
+
+    Args:
+        database_url: The URL of the database.
+        events_table: The table or view that events are read from.
 
     Raises:
-        BadConfiguration: a table is missing, and the database's user may not make it.
-        DependencyAway: the database does not answer.
+        BadConfigurationError: A table is missing, and the database's user lacks the right to create
+            it.
+        DependencyUnavailableError: The database does not answer.
     """
-    with database(settings.database_url) as connection:
+    with database(database_url) as connection:
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_advisory_xact_lock(%s)", [MIGRATION_LOCK])
         for table in TABLES:
-            # Where events come from elsewhere, an empty table of the default's name would only
-            # mislead.
-            if table == "scored_events" and settings.events_table != table:
-                log.info(
-                    "Events come from %s, so no table scored_events is made.", settings.events_table
-                )
-            elif exists(connection, table):
-                log.info("The table %s is there already.", table)
+            # If events come from another table, an empty scored_events would only mislead.
+            if table == "scored_events" and events_table != table:
+                log.info("Events come from %s, so scored_events is not created.", events_table)
+            elif has_table(connection, table):
+                log.info("The table %s exists already.", table)
             else:
-                make(connection, table)
+                create_table(connection, table)
         for name, sql_type, *_ in ADDED_COLUMNS:
             statement = f"ALTER TABLE {RUN_TABLE} ADD COLUMN IF NOT EXISTS {name} {sql_type}"
-            attempt(connection, statement, f"Could not add the column {name} to {RUN_TABLE}")
-        if attempt(connection, RUN_ID_COLUMN, "Could not add the column run_id to model_versions"):
-            attempt(connection, RUN_ID_UNIQUE, "Could not make run_id unique in model_versions")
+            try_statement(connection, statement, f"Could not add the column {name} to {RUN_TABLE}")
+        failure = "Could not add the column run_id to model_versions"
+        if try_statement(connection, RUN_ID_COLUMN, failure):
+            failure = "Could not make run_id unique in model_versions"
+            try_statement(connection, RUN_ID_UNIQUE, failure)
     log.info("The database's schema is up to date.")
 
 
-def exists(connection: Connection, table: str) -> bool:
-    """Say whether there is a table or view of this name."""
+def has_table(connection: Connection, table: str) -> bool:
+    """Check whether there is a table or view of this name.
+
+    Args:
+        connection: With an open transaction.
+        table: The name.
+
+    Returns:
+        True if there is one.
+    """
     with connection.cursor() as cursor:
         cursor.execute("SELECT to_regclass(%s) IS NOT NULL", [table])
         return cursor.fetchone() == (True,)
 
 
-def make(connection: Connection, table: str) -> None:
-    """Make a table; the events' becomes a hypertable where TimescaleDB is to be had."""
+def create_table(connection: Connection, table: str) -> None:
+    """Create a table. The table of events becomes a hypertable if TimescaleDB is available.
+
+    Args:
+        connection: With an open transaction.
+        table: The name.
+    """
     with connection.cursor() as cursor:
         cursor.execute(TABLES[table])
-    log.info("Made the table %s.", table)
+    log.info("Created the table %s.", table)
     if table == "scored_events":
-        make_hypertable(connection, table)
+        create_hypertable(connection, table)
 
 
-def make_hypertable(connection: Connection, table: str) -> None:
-    """Let TimescaleDB keep the table in pieces by time; a plain table does as well, only slower when it grows large."""
+def create_hypertable(connection: Connection, table: str) -> None:
+    """Convert a table to a hypertable of TimescaleDB, if that is available.
+
+    A plain table works as well, but gets slower as it grows.
+
+    Args:
+        connection: With an open transaction.
+        table: The name.
+    """
     with connection.cursor() as cursor:
         cursor.execute("SELECT FROM pg_available_extensions WHERE name = 'timescaledb'")
         if cursor.fetchone() is None:
-            log.info("This database has no TimescaleDB: %s is a plain table.", table)
+            log.info("This database has no TimescaleDB, so %s is a plain table.", table)
             return
-    plain = f"Could not make {table} a hypertable, so it is a plain table"
-    if attempt(connection, "CREATE EXTENSION IF NOT EXISTS timescaledb", plain) and attempt(
-        connection, f"SELECT create_hypertable('{table}', 'timestamp')", plain
-    ):
-        log.info("Made %s a hypertable of TimescaleDB.", table)
+    failure = f"Could not convert {table} to a hypertable, so it is a plain table"
+    statements = (
+        "CREATE EXTENSION IF NOT EXISTS timescaledb",
+        f"SELECT create_hypertable('{table}', 'timestamp')",
+    )
+    if all(try_statement(connection, statement, failure) for statement in statements):
+        log.info("Converted %s to a hypertable of TimescaleDB.", table)
 
 
-def attempt(connection: Connection, statement: str, otherwise: str) -> bool:
-    """Do what is good to have but not needed; say so where the database refuses."""
+def try_statement(connection: Connection, statement: str, failure: str) -> bool:
+    """Run an optional statement, and log a warning if the database refuses it.
+
+    Args:
+        connection: With an open transaction.
+        statement: The statement.
+        failure: What a refusal means, as the beginning of a sentence.
+
+    Returns:
+        Whether it succeeded.
+
+    Raises:
+        psycopg2.Error: The database is unavailable.
+    """
     with connection.cursor() as cursor:
         cursor.execute("SAVEPOINT attempt")
         try:
             cursor.execute(statement)
-        except (
-            psycopg2.OperationalError,
-            psycopg2.InterfaceError,
-        ):  # not a refusal: the database went away
+        except (psycopg2.OperationalError, psycopg2.InterfaceError):  # unavailable, not a refusal
             raise
         except psycopg2.Error as error:
             cursor.execute("ROLLBACK TO SAVEPOINT attempt")
-            log.warning("%s: %s.", otherwise, explanation(error))
+            log.warning("%s: %s.", failure, describe_error(error))
             return False
         cursor.execute("RELEASE SAVEPOINT attempt")
         return True

@@ -1,4 +1,4 @@
-"""What a table has against a row: the database's refusal, with the table, the constraint and the value named."""
+"""Conversion of refused rows to errors that name the table, the constraint and the value."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import psycopg2
 
 from retraining_job.contract.postgres_errors import postgres_error
 from retraining_job.errors import BadConfigurationError
-from retraining_job.infra.postgres import explanation
+from retraining_job.infra.postgres import describe_error
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection  # noqa: N812
@@ -36,7 +36,7 @@ ROW_CLASSES = {
     "55",
     "P0",
 }
-"""Classes of SQLSTATE that are about the row, its table and the table's triggers, and not about the connection."""
+"""Classes of SQLSTATE that concern the row, its table and its triggers, not the connection."""
 
 DUPLICATE = "23505"
 
@@ -56,33 +56,41 @@ ADVICE = {
 
 
 class SilentRefusalError(Exception):
-    """The database has reported success, and the row is not there."""
+    """The database has reported success, and the row does not exist."""
 
 
 class RefusedRowError(BadConfigurationError):
-    """A table refuses a row; the text names the table, the constraint and the value."""
+    """A table refuses a row.
+
+    Args:
+        message: A sentence that names the table, the constraint and the value.
+        code: The SQLSTATE; empty if there is none.
+    """
 
     def __init__(self, message: str, code: str) -> None:
         super().__init__(message)
         self.is_duplicate = code == DUPLICATE
 
 
-def checked(statement: str) -> str:
-    """Return a statement that can be taken back alone, and checks the constraints that wait for the end as well."""
+def build_checked_statement(statement: str) -> str:
+    """Build a statement that can be undone alone, and that checks deferred constraints as well."""
     return f"SAVEPOINT row_write; {statement}; SET CONSTRAINTS ALL IMMEDIATE"
 
 
 @contextmanager
-def refusals(
+def convert_refusals(
     connection: Connection, tables: Tables, table: str, row: Mapping[str, Any]
 ) -> Iterator[None]:
-    """Turn a refusal of the one statement inside, made by `checked`, into a sentence.
+    """Convert a refusal of the statement inside, which `build_checked_statement` has built.
 
     Args:
-        connection: With an open transaction, which goes on after a refusal.
-        tables: What there is to write to.
-        table: The table that is written to.
-        row: What is written to it.
+        connection: With an open transaction, which continues after a refusal.
+        tables: The tables and columns that exist.
+        table: The table that is written.
+        row: The row.
+
+    Yields:
+        Nothing.
 
     Raises:
         RefusedRowError: The table refuses the row.
@@ -94,8 +102,8 @@ def refusals(
         except SilentRefusalError:
             cursor.execute("ROLLBACK TO SAVEPOINT row_write")
             raise RefusedRowError(
-                f"The table {table} does not keep the row of this run: a trigger, a rule or a policy of row-level "
-                "security drops or hides it without an error. Change that.",
+                f"The table {table} does not keep the row of this run: a trigger, a rule or a "
+                "policy of row-level security drops or hides it without an error. Change that.",
                 "",
             ) from None
         except psycopg2.Error as error:
@@ -104,26 +112,37 @@ def refusals(
                 raise
             cursor.execute("ROLLBACK TO SAVEPOINT row_write")
             raise RefusedRowError(
-                sentence(cursor, error, table, row, tables.of(table)), code
+                describe_refusal(cursor, error, table, row, tables.of(table)), code
             ) from None
 
 
-def sentence(
+def describe_refusal(
     cursor: Cursor,
     error: psycopg2.Error,
     table: str,
     row: Mapping[str, Any],
     columns: Mapping[str, Column],
 ) -> str:
-    """Describe which table refuses which value, and by which constraint."""
+    """Describe which table refuses which value, and by which constraint.
+
+    Args:
+        cursor: With an open transaction.
+        error: The refusal.
+        table: The table.
+        row: The row.
+        columns: The columns of the table.
+
+    Returns:
+        Sentences that say what happened and what to do.
+    """
     code, constraint = error.pgcode or "", error.diag.constraint_name
-    words = explanation(error)
-    names = columns_at_fault(cursor, error, table, row, columns)
+    words = describe_error(error)
+    names = find_refused_columns(cursor, error, table, row, columns)
     text = f"The table {table} refuses the row of this run: {words}."
     if constraint and constraint not in words:
         text += f" The constraint is {constraint}."
     if names:
-        text += f" The row has {', '.join(shown(name, row, columns) for name in names)}."
+        text += f" The row has {', '.join(format_value(name, row, columns) for name in names)}."
     elif error.diag.message_detail:
         text += (
             f" {' '.join(error.diag.message_detail.split())[:DETAIL_LIMIT_CHARACTERS].rstrip('.')}."
@@ -131,8 +150,17 @@ def sentence(
     return f"{text} {ADVICE.get(code[:2]) or postgres_error(code).advice}"
 
 
-def shown(name: str, row: Mapping[str, Any], columns: Mapping[str, Column]) -> str:
-    """Show a value of the row."""
+def format_value(name: str, row: Mapping[str, Any], columns: Mapping[str, Column]) -> str:
+    """Format a value of the row.
+
+    Args:
+        name: The column.
+        row: The row.
+        columns: The columns of the table.
+
+    Returns:
+        `name = "value" (a column of type ...)`, cut off after 80 characters of the value.
+    """
     value = row.get(name)
     text = "null" if value is None else f'"{value}"'
     if len(text) > VALUE_LIMIT_CHARACTERS:
@@ -142,14 +170,27 @@ def shown(name: str, row: Mapping[str, Any], columns: Mapping[str, Column]) -> s
     )
 
 
-def columns_at_fault(
+def find_refused_columns(
     cursor: Cursor,
     error: psycopg2.Error,
     table: str,
     row: Mapping[str, Any],
     columns: Mapping[str, Column],
 ) -> list[str]:
-    """Return the columns that a refusal is about; for a value that does not fit its type, find it by trying each."""
+    """Find the columns that a refusal is about.
+
+    A value that does not fit its type is found by trying each.
+
+    Args:
+        cursor: With an open transaction.
+        error: The refusal.
+        table: The table.
+        row: The row.
+        columns: The columns of the table.
+
+    Returns:
+        The names of the columns; empty if they cannot be found.
+    """
     if error.diag.column_name:
         return [error.diag.column_name]
     if error.diag.constraint_name and error.diag.table_name:

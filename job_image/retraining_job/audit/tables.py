@@ -1,6 +1,6 @@
-"""What the database offers for the audit trail: installations differ, and not all are migrated.
+"""The tables and columns of the audit trail that exist in a database.
 
-Driven by `audit`.
+Installations differ, and not all are migrated.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from psycopg2.extensions import encodings
 
+from retraining_job.contract import RUN_TABLE
 from retraining_job.contract.database_url import SETTING
 from retraining_job.errors import BadConfigurationError
 
@@ -20,40 +21,48 @@ VERSION_COLUMNS = ("version", "trained_at", "trigger_reason", "precision_score",
 
 COLUMNS = """
     WITH RECURSIVE kinds AS (
-        SELECT attname, atttypid, atttypmod, atttypid AS kind, atttypmod AS modifier FROM pg_catalog.pg_attribute
+        SELECT attname, atttypid, atttypmod, atttypid AS kind, atttypmod AS modifier
+        FROM pg_catalog.pg_attribute
         WHERE attrelid = to_regclass(%s) AND attnum > 0 AND NOT attisdropped
         UNION ALL
-        SELECT attname, atttypid, atttypmod, typbasetype, typtypmod FROM kinds JOIN pg_catalog.pg_type ON oid = kind
+        SELECT attname, atttypid, atttypmod, typbasetype, typtypmod
+        FROM kinds JOIN pg_catalog.pg_type ON oid = kind
         WHERE typtype = 'd'
     )
     SELECT attname::text, typname::text, pg_catalog.format_type(atttypid, atttypmod),
         CASE WHEN typname IN ('varchar', 'bpchar') AND modifier > 4 THEN modifier - 4 END
     FROM kinds JOIN pg_catalog.pg_type ON oid = kind WHERE typtype <> 'd'
 """
-"""Each column with its type, of a domain the type beneath, and how long its texts may be."""
+"""Each column with its type (for a domain, the base type) and the longest text that it takes."""
 
 
 class Column(NamedTuple):
-    """What a column can hold."""
+    """What a column can hold.
+
+    Args:
+        kind: Its type; for a domain, the base type.
+        title: Its type as people write it.
+        length: The longest text that it takes, in characters, or None if there is no limit.
+    """
 
     kind: str
-    """Its type; of a domain, the type beneath."""
     title: str
-    """Its type as people write it."""
     length: int | None
-    """The longest text that it takes, where it has a limit."""
 
 
 @dataclass(frozen=True)
 class Tables:
-    """The columns that there are to write to."""
+    """The columns that exist.
+
+    Args:
+        versions: The columns of `model_versions`.
+        runs: The columns of `retraining_runs`; empty if there is no such table.
+        codec: Python's name for the encoding of the database, which cannot hold every text.
+    """
 
     versions: dict[str, Column]
-    """Those of `model_versions`."""
     runs: dict[str, Column]
-    """Those of `retraining_runs`; empty where there is no such table."""
     codec: str
-    """Python's name for the encoding of the database, which cannot hold every text."""
 
     @property
     def run_columns(self) -> frozenset[str]:
@@ -62,40 +71,49 @@ class Tables:
 
     @property
     def has_run_id(self) -> bool:
-        """Whether `model_versions` knows the run that each version comes from."""
-        return "run_id" in self.versions and self.versions["run_id"].kind in {
-            "text",
-            "varchar",
-        }  # else it is not ours
+        """Whether `model_versions` has our column run_id. A column of another type is not ours."""
+        column = self.versions.get("run_id")
+        return column is not None and column.kind in {"text", "varchar"}
 
     def of(self, table: str) -> dict[str, Column]:
-        """Return the columns of one of the two."""
+        """Return the columns of one of the two tables."""
         return self.versions if table == "model_versions" else self.runs
 
 
-def tables_of(connection: Connection) -> Tables:
-    """Look what there is to write to.
+def read_tables(connection: Connection) -> Tables:
+    """Read which tables and columns exist.
 
     Raises:
-        BadConfigurationError: there is no table `model_versions`, or not with the old service's columns.
+        BadConfigurationError: There is no table `model_versions`, or it lacks columns of the old
+            service.
     """
-    versions = columns_of(connection, "model_versions")
+    versions = read_columns(connection, "model_versions")
     if not versions:
         raise BadConfigurationError(
-            f"The database of {SETTING} has no table model_versions, where promotions are recorded: "
-            'run "python -m retraining_job migrate" to make it.'
+            f"The database of {SETTING} has no table model_versions, which records promotions. "
+            'Run "python -m retraining_job migrate" to create it.'
         )
-    if missing := [name for name in VERSION_COLUMNS if name not in versions]:
+    missing = [name for name in VERSION_COLUMNS if name not in versions]
+    if missing:
         raise BadConfigurationError(
-            f"The table model_versions in the database of {SETTING} lacks the columns {', '.join(missing)}."
+            f"The table model_versions in the database of {SETTING} lacks the columns "
+            f"{', '.join(missing)}."
         )
     encoding = connection.get_parameter_status("server_encoding") or "UTF8"
     codec = "utf_8" if encoding in {"UTF8", "SQL_ASCII"} else encodings.get(encoding, "ascii")
-    return Tables(versions, columns_of(connection, "retraining_runs"), codec)
+    return Tables(versions, read_columns(connection, RUN_TABLE), codec)
 
 
-def columns_of(connection: Connection, table: str) -> dict[str, Column]:
-    """Return what each column of a table can hold."""
+def read_columns(connection: Connection, table: str) -> dict[str, Column]:
+    """Read what each column of a table can hold.
+
+    Args:
+        connection: With an open transaction.
+        table: The name of the table.
+
+    Returns:
+        Columns by name; empty if there is no such table.
+    """
     with connection.cursor() as cursor:
         cursor.execute(COLUMNS, [table])
         return {

@@ -1,7 +1,4 @@
-"""The trainer's log: plain sentences for `kubectl logs`, or JSON lines where asked for.
-
-Set up by `__main__` alone.
-"""
+"""The trainer's log: plain sentences for `kubectl logs`, or JSON lines."""
 
 from __future__ import annotations
 
@@ -17,34 +14,39 @@ Item = TypeVar("Item")
 TIME_FORMAT = "%Y-%m-%dT%H:%M:%SZ"
 
 PROGRESS_SECONDS = 3.0
-"""A person who watches should never wonder for longer whether a step is alive."""
+"""How often the progress of a long step is logged."""
 
 log = logging.getLogger(__name__)
 
 
 class PlainFormatter(logging.Formatter):
-    """`2026-01-31T12:00:00Z A sentence.`, with the level's name where it matters."""
+    """Formats lines like `2026-01-31T12:00:00Z A sentence.`, with the level from WARNING on."""
 
     def __init__(self) -> None:
         super().__init__("%(asctime)s %(message)s", TIME_FORMAT)
         self.converter = time.gmtime
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802  # logging's own name
-        """Put the level before the message from WARNING on."""
+        """Format the message, with the level before it from WARNING on."""
         if record.levelno >= logging.WARNING:
             record.message = f"{record.levelname} {record.message}"
         return super().formatMessage(record)
 
 
 def configure_logs(log_format: Literal["text", "json"], **fields: str) -> None:
-    """Send the log to stderr; `fields` stand in every JSON line."""
+    """Send the log to stderr.
+
+    Args:
+        log_format: `text` or `json`.
+        **fields: Fields of every JSON line. Empty ones are left out.
+    """
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(json_formatter(fields) if log_format == "json" else PlainFormatter())
+    handler.setFormatter(build_json_formatter(fields) if log_format == "json" else PlainFormatter())
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
 
 
-def json_formatter(fields: dict[str, str]) -> logging.Formatter:
-    """Make the formatter for JSON lines; its package is loaded only where it is used."""
+def build_json_formatter(fields: dict[str, str]) -> logging.Formatter:
+    """Build the formatter for JSON lines. Its package is imported only if it is used."""
     from pythonjsonlogger.json import JsonFormatter  # noqa: PLC0415
 
     formatter = JsonFormatter(
@@ -59,11 +61,11 @@ def json_formatter(fields: dict[str, str]) -> logging.Formatter:
 
 
 class ProgressLog:
-    """Logs how far a step is, every few seconds.
+    """Logs the progress of a step every few seconds.
 
     Args:
-        log: Where to.
-        text: What to log, with %s for the number of items so far.
+        log: The logger.
+        text: The message, with %s for the number of items so far.
     """
 
     def __init__(self, log: logging.Logger, text: str) -> None:
@@ -71,14 +73,23 @@ class ProgressLog:
         self._last = time.monotonic()
 
     def at(self, number: int) -> None:
-        """Note that so many items are done."""
+        """Log the number of items that are done, if it is time."""
         if time.monotonic() - self._last >= PROGRESS_SECONDS:
             self._last = time.monotonic()
             self._log.info(self._text, f"{number:,}")
 
 
 def with_progress(items: Iterable[Item], log: logging.Logger, text: str) -> Iterator[Item]:
-    """Pass items through and log `text`, with the number of items so far, every few seconds."""
+    """Iterate over items and log the progress every few seconds.
+
+    Args:
+        items: The items.
+        log: The logger.
+        text: The message, with %s for the number of items so far.
+
+    Yields:
+        The items.
+    """
     progress = ProgressLog(log, text)
     for number, item in enumerate(items, start=1):
         yield item
@@ -87,7 +98,7 @@ def with_progress(items: Iterable[Item], log: logging.Logger, text: str) -> Iter
 
 @contextmanager
 def timed(text: str) -> Iterator[None]:
-    """Log what was done and how long it took."""
+    """Log what was done and how long it took, in seconds."""
     start = time.monotonic()
     yield
     log.info("%s in %.2f s.", text, time.monotonic() - start)

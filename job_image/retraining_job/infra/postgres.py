@@ -1,4 +1,4 @@
-"""Connections to PostgreSQL, and its errors as ours: by their SQLSTATE alone, see `contract.postgres_errors`."""
+"""Connections to PostgreSQL, and the conversion of its errors by their SQLSTATE."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from retraining_job.errors import (
     DependencyUnavailableError,
     RunError,
 )
-from retraining_job.infra.postgres_limits import limit_of
+from retraining_job.infra.postgres_limits import find_limit
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection  # noqa: N812
@@ -32,14 +32,14 @@ if TYPE_CHECKING:
 CONNECTION_DEFAULTS = {
     "connect_timeout": "10",
     "application_name": "retraining-job",
-    # A connection whose other end vanished is noticed after about a minute instead of two hours.
+    # A connection whose other end has vanished is detected after about a minute, not two hours.
     "keepalives_idle": "30",
     "keepalives_interval": "10",
     "keepalives_count": "3",
 }
 CONNECTION_FIXED = {"client_encoding": "UTF8"}
 LOGIN_SECONDS = 10.0
-"""How long to look for the reason of a connection that could not be made."""
+"""How long to look for the reason of a failed connection."""
 
 KINDS: dict[Failure, type[RunError]] = {
     Failure.BAD_CONFIGURATION: BadConfigurationError,
@@ -53,9 +53,10 @@ def database(url: SecretStr) -> Iterator[Connection]:
     """Open a connection whose one transaction is committed at the end, or rolled back on any error.
 
     Raises:
-        BadConfigurationError: The URL, the password, a right, a limit or the schema is wrong.
-        DependencyUnavailableError: The database does not answer, or reports what may pass.
-        BadDataError: The database cannot compute with the data that is asked for.
+        RunError: An error of the database, converted. BadConfigurationError if the URL, the
+            password, a right, a limit or the schema is wrong; DependencyUnavailableError if the
+            database does not answer or another attempt may succeed; BadDataError if the database
+            cannot process the data.
     """
     try:
         with closing(connect(url)) as connection:
@@ -64,118 +65,124 @@ def database(url: SecretStr) -> Iterator[Connection]:
                 with transaction(connection):
                     yield connection
             except psycopg2.Error as error:
-                raise understood(error, url, connection, time.monotonic() - start) from None
+                seconds = time.monotonic() - start
+                raise convert_error(error, url, connection, seconds) from None
     except psycopg2.Error as error:
-        raise understood(error) from None
+        raise convert_error(error) from None
 
 
 @contextmanager
 def transaction(connection: Connection) -> Iterator[None]:
-    """Commit at the end, or roll back; unlike psycopg2's own, an error stays the one that it is."""
+    """Commit at the end, or roll back. Unlike psycopg2's own, a failed rollback hides no error."""
     try:
         yield
         connection.commit()
     except BaseException:
-        with suppress(psycopg2.Error):  # as on a connection that is gone
+        with suppress(psycopg2.Error):  # the connection may be broken
             connection.rollback()
         raise
 
 
 def connect(url: SecretStr) -> Connection:
-    """Connect, and tell a wrong setting from a database that is away.
+    """Open a connection.
 
     Raises:
         BadConfigurationError: The URL is wrong, or the server refuses the login.
-        DependencyUnavailableError: The server does not answer, or not now.
+        DependencyUnavailableError: The server does not answer, or does not accept connections now.
     """
-    parts = parameters(url)
+    parts = get_parameters(url)
     try:
         connection: Connection = psycopg2.connect(**parts)
     except (psycopg2.Error, UnicodeDecodeError) as error:
         failure = login_failure(parts, LOGIN_SECONDS)
-        raise built(
-            failure.row, failure.problem or words_of(error), failure.code, f" of {SETTING}"
-        ) from None
+        message = failure.problem or get_server_message(error)
+        raise build_error(failure.row, message, failure.code, f" of {SETTING}") from None
     return connection
 
 
-def parameters(url: SecretStr) -> dict[str, Any]:
-    """Return libpq's parameters: those of the URL, and what we want of a connection where the URL does not say.
+def get_parameters(url: SecretStr) -> dict[str, Any]:
+    """Get libpq's parameters: those of the URL, with our defaults.
 
     Raises:
-        BadConfigurationError: It has not the form that it should.
+        BadConfigurationError: The URL is malformed.
     """
     try:
-        parts = connection_parameters(url.get_secret_value(), parse_dsn, os_user=knows_user())
+        parts = connection_parameters(url.get_secret_value(), parse_dsn, os_user=has_os_user())
     except DatabaseUrlError as error:
         raise BadConfigurationError(f"The setting {SETTING} is wrong: {error}.") from None
     return {**CONNECTION_DEFAULTS, **parts, **CONNECTION_FIXED}
 
 
-def knows_user() -> bool:
-    """Return whether libpq finds a user by itself where the URL names none."""
+def has_os_user() -> bool:
+    """Return whether libpq finds a user by itself if the URL names none."""
     if os.environ.get("PGUSER"):
         return True
     try:
         pwd.getpwuid(os.geteuid())
-    except KeyError:  # as in a container
+    except KeyError:  # in a container, for example
         return False
     return True
 
 
-def understood(
+def convert_error(
     error: psycopg2.Error,
     url: SecretStr | None = None,
     connection: Connection | None = None,
     seconds: float = 0.0,
 ) -> RunError:
-    """Return an error of psycopg2 as one of ours.
+    """Convert an error of psycopg2 to one of ours.
 
     Args:
         error: The error.
-        url: Where to ask for a limit, if one is behind it.
+        url: The URL of the database, to look up the limit that may have caused the error.
         connection: The connection on which it happened.
         seconds: How long the transaction had been open.
+
+    Returns:
+        The converted error.
     """
     code = error.pgcode
     row, limit = postgres_error(code), ""
     if code in LIMITS and url is not None and connection is not None:
         found = None
         with suppress(psycopg2.Error, RunError):
-            found = limit_of(LIMITS[code], connection, lambda: connect(url), parameters(url))
-        if code == "57014" and found is not None and not found.reached(seconds):
+            found = find_limit(LIMITS[code], connection, lambda: connect(url), get_parameters(url))
+        if code == "57014" and found is not None and not found.is_reached(seconds):
             row = CANCELLED
         elif found is not None:
             limit = f" {found}"
-            row = found.refined(row)
+            row = found.refine(row)
     is_broken = isinstance(error, (psycopg2.OperationalError, psycopg2.InterfaceError)) or (
         connection is not None
-        and connection.closed  # while it copies, psycopg2 raises an error of no class of its own
+        and connection.closed  # during a copy, psycopg2 raises an error without a class of its own
     )
     if code is None and not is_broken:
         row = UNKNOWN
-    return built(row, words_of(error), code, "", limit)
+    return build_error(row, get_server_message(error), code, "", limit)
 
 
-def built(
-    row: ErrorClass, words: str, code: str | None, where: str = "", limit: str = ""
+def build_error(
+    row: ErrorClass, message: str, code: str | None, where: str = "", limit: str = ""
 ) -> RunError:
-    """Build the failure: what has happened, the server's own words, the code, and what to do.
+    """Build an error that says what happened, the server's message, the code, and what to do.
 
     Args:
-        row: What has happened.
-        words: The server's own words.
+        row: What happened, and what to do.
+        message: The server's message.
         code: Its SQLSTATE.
         where: Which setting leads there, as the end of the first clause.
-        limit: The limit behind it, as a sentence that says what to do as well.
+        limit: The limit that caused it, as sentences that replace the advice.
+
+    Returns:
+        The error.
     """
     state = f" (SQLSTATE {code})" if code else ""
-    sentence = f"{row.meaning}{where}: {words}{state}.{limit or f' {row.advice}'}"
+    sentence = f"{row.meaning}{where}: {message}{state}.{limit or f' {row.advice}'}"
     return KINDS[row.reason](sentence)
 
 
-def words_of(error: Exception) -> str:
-    """Return the server's own words on one line; they may be in any language and any encoding."""
+def get_server_message(error: Exception) -> str:
+    """Get the server's message on one line. It may be in any language and any encoding."""
     if isinstance(error, UnicodeDecodeError):
         text = bytes(error.object).decode(errors="replace")
     else:
@@ -186,6 +193,6 @@ def words_of(error: Exception) -> str:
     return " ".join(text.split()).rstrip(".")
 
 
-def explanation(error: psycopg2.Error) -> str:
-    """Return the server's own words and the code."""
-    return words_of(error) + (f" (SQLSTATE {error.pgcode})" if error.pgcode else "")
+def describe_error(error: psycopg2.Error) -> str:
+    """Return the server's message and the code."""
+    return get_server_message(error) + (f" (SQLSTATE {error.pgcode})" if error.pgcode else "")

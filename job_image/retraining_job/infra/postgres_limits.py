@@ -1,4 +1,4 @@
-"""Which limit of PostgreSQL has ended a statement, how large it is, and who has set it."""
+"""The limit of PostgreSQL that has ended a statement: its size, and for whom it is set."""
 
 from __future__ import annotations
 
@@ -14,52 +14,62 @@ if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection  # noqa: N812
 
 VALUE = "SELECT reset_val::bigint, coalesce(unit, '') FROM pg_catalog.pg_settings WHERE name = %s"
-"""The value that the session began with: the one in force may be ours, so that this query itself is not ended."""
+"""The value at the start of the session. The current one may be ours, set for this query."""
 
 OWNER = """
-    SELECT quote_ident(session_user), quote_ident(current_database()), setrole <> 0, setdatabase <> 0
+    SELECT
+        quote_ident(session_user), quote_ident(current_database()), setrole <> 0, setdatabase <> 0
     FROM pg_catalog.pg_db_role_setting
     WHERE setrole IN (0, (SELECT oid FROM pg_catalog.pg_roles WHERE rolname = session_user))
-        AND setdatabase IN (0, (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database()))
+        AND setdatabase IN
+            (0, (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database()))
         AND EXISTS (SELECT FROM unnest(setconfig) AS one WHERE one LIKE %s)
     ORDER BY setrole <> 0 DESC, setdatabase <> 0 DESC LIMIT 1
 """
-"""The most particular of the settings for a role in a database, a role, a database, and all."""
+"""The most specific of the settings for a role in a database, a role, a database, and all."""
 
 MILLISECONDS = {"ms": 1, "s": 1_000, "min": 60_000}
 
 
 @dataclass(frozen=True)
 class Limit:
-    """A limit, and who has set it."""
+    """A limit, and for whom it is set.
+
+    Args:
+        name: The setting of PostgreSQL.
+        value: Its value.
+        unit: The unit of the value, as PostgreSQL names it; may be empty.
+        owner: For whom it is set.
+        change: The statement that changes it, up to the name of the setting; may be empty.
+    """
 
     name: str
     value: int
     unit: str
-    whose: str
+    owner: str
     change: str
-    """The statement that changes it, up to the name of the setting."""
 
-    def reached(self, seconds: float) -> bool:
-        """Return whether a statement that was ended after so many seconds may have been ended by this limit."""
+    def is_reached(self, seconds: float) -> bool:
+        """Return whether this limit may have ended a statement after that many seconds."""
         limit = self.value * MILLISECONDS.get(self.unit, 1) / 1_000
         return 0 < limit <= seconds + 0.1 * limit + 0.01
 
-    def refined(self, row: ErrorClass) -> ErrorClass:
-        """Return the row of the table with a meaning that names the limit's owner."""
-        return replace(row, meaning=f"{row.meaning}, by a limit that is set for {self.whose}")
+    def refine(self, row: ErrorClass) -> ErrorClass:
+        """Return the row of the error table with a meaning that names the limit's owner."""
+        return replace(row, meaning=f"{row.meaning}, by a limit that is set for {self.owner}")
 
     def __str__(self) -> str:
         """Return what to do, as sentences."""
         how = f"{self.change} {self.name} = ..." if self.change else f"change {self.name} there"
         unit = f" {self.unit}" if self.unit else ""
-        return f"The limit is {self.name} = {self.value:,}{unit}, set for {self.whose}. Raise it: {how}."
+        size = f"{self.name} = {self.value:,}{unit}"
+        return f"The limit is {size}, set for {self.owner}. Raise it: {how}."
 
 
-def limit_of(
+def find_limit(
     name: str, connection: Connection, connect: Callable[[], Connection], parts: Mapping[str, str]
 ) -> Limit | None:
-    """Look up a limit, on the connection that met it or on another if that is closed.
+    """Find a limit, on the connection that met it or on another if that is closed.
 
     Args:
         name: The setting of PostgreSQL.
@@ -75,13 +85,22 @@ def limit_of(
     """
     if connection.closed:
         with closing(connect()) as another:
-            return look_up(another, name, parts)
+            return read_limit(another, name, parts)
     connection.rollback()
-    return look_up(connection, name, parts)
+    return read_limit(connection, name, parts)
 
 
-def look_up(connection: Connection, name: str, parts: Mapping[str, str]) -> Limit | None:
-    """Ask for a limit and its owner."""
+def read_limit(connection: Connection, name: str, parts: Mapping[str, str]) -> Limit | None:
+    """Read a limit and its owner.
+
+    Args:
+        connection: Without an open transaction.
+        name: The setting of PostgreSQL.
+        parts: The parameters of the connection.
+
+    Returns:
+        The limit, or None if the server does not know it.
+    """
     with connection, connection.cursor() as cursor:
         cursor.execute("SET LOCAL statement_timeout = 0")
         cursor.execute(VALUE, [name])

@@ -1,42 +1,50 @@
-"""How the trainer waits for a database or a Redis that is away: one policy for every step that needs either."""
+"""Retries while the database or Redis is unavailable."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import tenacity
 
-from retraining_job.contract import Tunables
 from retraining_job.errors import DependencyUnavailableError
+
+if TYPE_CHECKING:
+    from retraining_job.settings import RetryPolicy
 
 T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
 
-def patiently(settings: Tunables, step: Callable[[], T]) -> T:
-    """Do a step, again and again while a dependency is away, as often and as far apart as the settings say.
+def call_with_retries(policy: RetryPolicy, step: Callable[[], T]) -> T:
+    """Run a step, and repeat it while a dependency is unavailable.
+
+    Args:
+        policy: How often and how far apart the step is repeated.
+        step: The step. It must be safe to repeat.
+
+    Returns:
+        What the step returns.
 
     Raises:
-        DependencyUnavailableError: it was away at the last try, too.
+        DependencyUnavailableError: The dependency was unavailable at the last attempt, too.
     """
-    tries = settings.database_retries + 1
 
-    def say_so(state: tenacity.RetryCallState) -> None:
+    def log_retry(state: tenacity.RetryCallState) -> None:
         log.warning(
             "%s Trying again in %g s (%d of %d).",
             state.outcome.exception() if state.outcome else "",
-            settings.database_retry_delay_seconds,
+            policy.delay_seconds,
             state.attempt_number,
-            settings.database_retries,
+            policy.retries,
         )
 
     return tenacity.Retrying(
         retry=tenacity.retry_if_exception_type(DependencyUnavailableError),
-        stop=tenacity.stop_after_attempt(tries),
-        wait=tenacity.wait_fixed(settings.database_retry_delay_seconds),
-        before_sleep=say_so,
+        stop=tenacity.stop_after_attempt(policy.retries + 1),
+        wait=tenacity.wait_fixed(policy.delay_seconds),
+        before_sleep=log_retry,
         reraise=True,
     )(step)

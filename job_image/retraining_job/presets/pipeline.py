@@ -1,7 +1,6 @@
-"""One preset at work on one run: from events to a judgement. What `run` drives, whichever the preset is.
+"""The stages of a preset, as values: events, prepared events, trained model, evaluation result.
 
-A contest reads the events, lets the champion score the hold-out, trains a challenger and judges the
-two. It touches neither Redis nor the database's audit trail.
+A pipeline touches neither Redis nor the audit trail.
 """
 
 from __future__ import annotations
@@ -17,7 +16,6 @@ if TYPE_CHECKING:
     from retraining_job.evaluation.decision import Decision
     from retraining_job.evaluation.evidence import Evidence
     from retraining_job.evaluation.input_shape import InputShape
-    from retraining_job.events.source import EventSource
     from retraining_job.model.model import Model
     from retraining_job.model.scaling import FeatureScaling
     from retraining_job.registry.champion import Champion
@@ -25,8 +23,32 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
+class TrainedModel:
+    """A challenger, and what it was trained on.
+
+    Args:
+        model: The model.
+        window: The time window of the events that it has learned.
+        features: The names of the features that its trees split.
+        scalings: The scalings that were written into its trees, one for each feature. Empty if the
+            trees split raw values.
+    """
+
+    model: Model
+    window: Window
+    features: Sequence[str]
+    scalings: Sequence[FeatureScaling] = ()
+
+
+@dataclass(frozen=True)
 class EvaluationResult:
-    """How the challenger was judged against the champion of one version."""
+    """The result of evaluating a challenger against the champion of one version.
+
+    Args:
+        decision: The outcome of the promotion policy, or of a guard before it.
+        figures: The metrics of both models, if they were computed.
+        evidence: All numbers that led to the verdict, if the preset records them.
+    """
 
     decision: Decision
     figures: Contenders | None = None
@@ -34,57 +56,77 @@ class EvaluationResult:
 
     @property
     def thresholds(self) -> dict[str, float | None]:
-        """Give what readers should know of thresholds: the one judged at, and the one that keeps the alert rate."""
+        """The threshold of the evaluation, and the one at which the alert rate stays the same."""
         if self.evidence is None:
             return {}
         matching = self.evidence.challenger.matching_threshold
         return {"threshold": self.evidence.threshold, "matching_threshold": matching}
 
 
-class Pipeline(Protocol):
-    """The steps of one preset, in the order in which they are called; `meet` and `judge` may come again."""
-
-    n_samples: int
-    """Events read."""
-    window: Window | None
-    """Where they lie in time; None where there are none."""
-    trained: Window | None
-    """The events that the challenger was trained on; None before `train`."""
-    features: list[str]
-    """The names of the features that its trees split."""
-    scalings: Sequence[FeatureScaling]
-    """Those that were written into its trees, one for each of its features; none where they split raw values."""
+class PreparedEvents(Protocol):
+    """Events that are split, with the champion's scores of the hold-out."""
 
     @property
-    def shape(self) -> InputShape | None:
-        """The shape of the events, for the manifest; None before they are read."""
+    def shape(self) -> InputShape:
+        """The input shape, for the manifest."""
 
-    def read(self, source: EventSource) -> None:
-        """Read the events; called again from the start where the source was away."""
+    def train(self) -> TrainedModel:
+        """Train a challenger on the training rows."""
 
-    def hopeless(self) -> Decision | None:
-        """Say why no challenger can be trained on these events, if that is so."""
+    def evaluate(self, challenger: TrainedModel, threshold: Threshold) -> EvaluationResult:
+        """Evaluate a challenger against the champion on the hold-out.
 
-    def meet(self, champion: Champion) -> None:
-        """Let the champion score the hold-out; afterwards its model is needed no more.
+        Args:
+            challenger: A model that these events have trained.
+            threshold: The live threshold.
 
-        Raises:
-            UnreadableModel: it cannot score these events.
+        Returns:
+            The decision and the metrics.
         """
 
-    def train(self) -> Model:
-        """Train the challenger, and let it score the hold-out."""
+    def with_champion(self, champion: Champion) -> PreparedEvents:
+        """Return these events prepared for another champion.
 
-    def judge(self, threshold: Threshold) -> EvaluationResult:
-        """Judge challenger against champion."""
+        Rows that the challenger has learned stay out of the hold-out.
+
+        Raises:
+            UnreadableModelError: The champion cannot score these events.
+        """
 
 
-def champion_input(champion: Champion, deviation_feature: str) -> ChampionInput | None:
-    """Return what is known of the input that the champion was made for; None where there is no champion.
+class LoadedEvents(Protocol):
+    """The events of a run, as they were read."""
+
+    @property
+    def n_samples(self) -> int:
+        """The number of events."""
+
+    @property
+    def window(self) -> Window | None:
+        """Their time window, or None if there are no events."""
+
+    def check(self) -> Decision | None:
+        """Check whether a challenger can be trained. Returns the decision if it cannot."""
+
+    def prepare(self, champion: Champion) -> PreparedEvents:
+        """Split the events and score the hold-out with the champion.
+
+        The champion's model is not needed afterwards.
+
+        Raises:
+            UnreadableModelError: The champion cannot score these events.
+        """
+
+
+def get_champion_input(champion: Champion, deviation_feature: str) -> ChampionInput | None:
+    """Get what is known about the input that the champion was trained for.
 
     Args:
-        champion: With its model.
-        deviation_feature: The feature whose deviation is scored, which counts where it is recorded.
+        champion: The champion with its model.
+        deviation_feature: The feature of the deviation score. It counts if the manifest records it.
+
+    Returns:
+        The input, or None if there is no champion.
     """
     if champion.model is None:
         return None

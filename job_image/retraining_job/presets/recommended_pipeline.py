@@ -1,13 +1,14 @@
-"""The `recommended` preset as a contest: `recommended`, step by step.
+"""The pipeline of the `recommended` preset.
 
-Driven by `retrain` and `offline`.
+Events are ordered from oldest to newest. The hold-out is made of events that neither model has
+learned, features are scaled, and models are compared by average precision with its confidence
+bound.
 """
 
 from __future__ import annotations
 
 import platform
-from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import TYPE_CHECKING
@@ -15,105 +16,152 @@ from typing import TYPE_CHECKING
 from retraining_job.contract import Contenders, Tunables, Window
 from retraining_job.evaluation.decision import Decision
 from retraining_job.evaluation.evidence import Contender, Provenance
-from retraining_job.evaluation.input_change import InputChange
 from retraining_job.evaluation.reading_notes import add_reading_remarks
-from retraining_job.evaluation.scores import Scores
 from retraining_job.evaluation.split import compute_window
 from retraining_job.model.model import UnreadableModelError
 from retraining_job.presets import recommended
-from retraining_job.presets.pipeline import EvaluationResult, champion_input
+from retraining_job.presets.pipeline import EvaluationResult, TrainedModel, get_champion_input
+from retraining_job.presets.recommended_evaluation import EvaluationContext, ScoredModel, evaluate
 
 if TYPE_CHECKING:
+    from retraining_job.evaluation.input_change import InputChange
     from retraining_job.evaluation.input_shape import InputShape
     from retraining_job.events.columns import Columns
     from retraining_job.events.source import EventSource
-    from retraining_job.model.model import Model
-    from retraining_job.model.scaling import FeatureScaling
     from retraining_job.presets.recommended import Prepared
     from retraining_job.registry.champion import Champion
     from retraining_job.registry.threshold import Threshold
     from retraining_job.settings import RunSettings
 
 
-class RecommendedPipeline:
-    """Oldest to newest, a hold-out that nobody has learned, features scaled, average precision with its bound."""
+@dataclass(frozen=True)
+class RecommendedEvents:
+    """The events of a run, as columns.
 
-    def __init__(self, settings: RunSettings) -> None:
-        self.settings = settings
-        self.n_samples = 0
-        self.window: Window | None = None
-        self.trained: Window | None = None
-        self.features: list[str] = []
-        self.scalings: Sequence[FeatureScaling] = ()
-        self.source = ""
-        self.columns: Columns | None = None
-        self.prepared: Prepared | None = None
-        self.model: Model | None = None
-        self.champion: tuple[Scores, Contender] | None = None
-        self.change: InputChange | None = None
+    Args:
+        columns: The events, oldest first.
+        source: The name of the table or file.
+        settings: The settings of the run.
+    """
 
-    def read(self, source: EventSource) -> None:
-        """Read the events into columns."""
-        self.columns, self.source = source.read_columns(), source.name
-        self.n_samples = len(self.columns.truth)
-        self.window = compute_window(self.columns.times) if self.n_samples else None
+    columns: Columns
+    source: str
+    settings: RunSettings
 
-    def hopeless(self) -> Decision | None:
-        """Part the events, as if there was no champion, and see whether that leaves enough to train on."""
-        prepared = recommended.prepared(self.events, self.settings)
-        return (
-            add_reading_remarks(prepared, self.events.facts)
-            if isinstance(prepared, Decision)
-            else None
-        )
+    @classmethod
+    def read(cls, source: EventSource, settings: RunSettings) -> RecommendedEvents:
+        """Read the events.
 
-    def meet(self, champion: Champion) -> None:
-        """Part the events so that the champion has learned none of the hold-out, and let it score that."""
+        Args:
+            source: A table or a file.
+            settings: The settings of the run.
+
+        Returns:
+            The events.
+        """
+        return cls(source.read_columns(), source.name, settings)
+
+    @property
+    def n_samples(self) -> int:
+        """The number of events."""
+        return len(self.columns.truth)
+
+    @property
+    def window(self) -> Window | None:
+        """Their time window, or None if there are no events."""
+        return compute_window(self.columns.times) if self.n_samples else None
+
+    def check(self) -> Decision | None:
+        """Check whether there are enough events to train, if the champion is left out of account.
+
+        Returns:
+            The decision that ends the run, or None if a challenger can be trained.
+        """
+        prepared = recommended.prepare(self.columns, self.settings)
+        if isinstance(prepared, Decision):
+            return add_reading_remarks(prepared, self.columns.facts)
+        return None
+
+    def prepare(self, champion: Champion, learned: Prepared | None = None) -> RecommendedComparison:
+        """Split the events so that neither model has learned the hold-out, and score the champion.
+
+        Args:
+            champion: The champion with its model.
+            learned: The split of an earlier preparation, if a challenger was trained on it.
+
+        Returns:
+            The prepared events.
+
+        Raises:
+            UnreadableModelError: The champion cannot score these events.
+            TypeError: The events became too few, which `check` rules out.
+        """
         trained = champion.manifest.trained if champion.manifest else None
-        prepared = recommended.prepared(
-            self.events, self.settings, trained.last if trained else None
+        prepared = recommended.prepare(
+            self.columns, self.settings, trained.last if trained else None
         )
         if isinstance(prepared, Decision):  # the champion can only make the hold-out smaller
             raise TypeError(prepared.message)
-        self.prepared = prepared if self.model is None else narrowed(prepared, self.ready)
-        self.champion = None
-        known = champion_input(champion, self.settings.deviation_feature)
-        self.change = recommended.input_change(self.ready, known, self.settings)
-        if champion.model is None or not self.change.comparable:
-            return
-        facts = Contender(
-            version=champion.version or None,
-            fingerprint=champion.manifest.fingerprint if champion.manifest else "",
-            trained=trained,
+        if learned is not None:
+            prepared = exclude_learned_rows(prepared, learned)
+        known = get_champion_input(champion, self.settings.deviation_feature)
+        change = recommended.compare_with_champion_input(prepared, known, self.settings)
+        scored = score_champion(champion, prepared) if change.comparable else None
+        return RecommendedComparison(self, prepared, scored, change)
+
+
+@dataclass(frozen=True)
+class RecommendedComparison:
+    """Split events with the champion's scores of the hold-out.
+
+    Args:
+        events: The events.
+        prepared: Their split and the scalings of their features.
+        champion: The champion's scores, or None if there is no champion to compare with.
+        change: How the input shape has changed since the champion was trained.
+    """
+
+    events: RecommendedEvents
+    prepared: Prepared
+    champion: ScoredModel | None
+    change: InputChange
+
+    @property
+    def shape(self) -> InputShape:
+        """The input shape, for the manifest."""
+        return self.change.now
+
+    def train(self) -> TrainedModel:
+        """Train the challenger on the rows that are older than the hold-out."""
+        prepared = self.prepared
+        return TrainedModel(
+            model=recommended.train(prepared, self.events.settings),
+            window=compute_window(prepared.columns.times[prepared.parts.training]),
+            features=[scaling.name for scaling in prepared.scalings],
+            scalings=prepared.scalings,
         )
-        try:
-            self.champion = recommended.scores_of(champion.model, self.ready), facts
-        except Exception as error:  # noqa: BLE001  # what a forged or foreign model raises is not known
-            raise UnreadableModelError(
-                f"it cannot score an event ({type(error).__name__}: {error})"
-            ) from None
 
-    def train(self) -> Model:
-        """Train the challenger on what is older than the hold-out."""
-        self.model = recommended.trained(self.ready, self.settings)
-        self.trained = compute_window(self.events.times[self.ready.parts.training])
-        self.scalings = self.ready.scalings
-        self.features = [scaling.name for scaling in self.scalings]
-        return self.model
+    def evaluate(self, challenger: TrainedModel, threshold: Threshold) -> EvaluationResult:
+        """Evaluate the challenger against the champion on the hold-out.
 
-    def judge(self, threshold: Threshold) -> EvaluationResult:
-        """Judge the two on the hold-out."""
-        if self.model is None:
-            raise RuntimeError("a challenger is trained before it is judged")
-        decision, evidence = recommended.judge(
-            self.ready,
-            recommended.scores_of(self.model, self.ready),
+        Args:
+            challenger: A model that these events have trained.
+            threshold: The live threshold.
+
+        Returns:
+            The decision, the metrics and the evidence.
+        """
+        decision, evidence = evaluate(
+            self.prepared,
+            recommended.score_hold_out(challenger.model, self.prepared),
             self.champion,
-            self.settings,
-            threshold=threshold.value,
-            threshold_source=threshold.source,
-            provenance=self.provenance(),
-            change=self.change,
+            EvaluationContext(
+                self.events.settings,
+                threshold.value,
+                threshold.source,
+                self._describe_provenance(),
+                change=self.change,
+            ),
         )
         figures = Contenders(
             challenger=evidence.challenger.figures,
@@ -121,9 +169,16 @@ class RecommendedPipeline:
         )
         return EvaluationResult(decision, figures, evidence)
 
-    def provenance(self) -> Provenance:
-        """Say where the run and its events come from."""
-        settings = self.settings
+    def with_champion(self, champion: Champion) -> RecommendedComparison:
+        """Return these events prepared for another champion.
+
+        Raises:
+            UnreadableModelError: The champion cannot score these events.
+        """
+        return self.events.prepare(champion, self.prepared)
+
+    def _describe_provenance(self) -> Provenance:
+        settings, columns = self.events.settings, self.events.columns
         return Provenance(
             run_id=settings.run_id,
             request=settings.request,
@@ -134,35 +189,55 @@ class RecommendedPipeline:
             python=platform.python_version(),
             numpy=version("numpy"),
             preset=settings.preset,
-            source=self.source,
-            window=compute_window(self.events.times),
-            checksum=self.events.checksum,
+            source=self.events.source,
+            window=compute_window(columns.times),
+            checksum=columns.checksum,
             seed=settings.forest_seed,
             settings=settings.model_dump(mode="json", include=set(Tunables.model_fields)),
         )
 
-    @property
-    def shape(self) -> InputShape | None:
-        """The shape of the events."""
-        return self.change.now if self.change else None
 
-    @property
-    def events(self) -> Columns:
-        """The events, once they are read."""
-        if self.columns is None:
-            raise RuntimeError("events are read first")
-        return self.columns
+def score_champion(champion: Champion, prepared: Prepared) -> ScoredModel | None:
+    """Score the hold-out with the champion.
 
-    @property
-    def ready(self) -> Prepared:
-        """The events, once they are parted."""
-        if self.prepared is None:
-            raise RuntimeError("a champion is met first, even if there is none")
-        return self.prepared
+    Args:
+        champion: The champion with its model.
+        prepared: The split events.
+
+    Returns:
+        Its scores, or None if there is no champion.
+
+    Raises:
+        UnreadableModelError: The model fails to score an event.
+    """
+    if champion.model is None:
+        return None
+    manifest = champion.manifest
+    facts = Contender(
+        version=champion.version or None,
+        fingerprint=manifest.fingerprint if manifest else "",
+        trained=manifest.trained if manifest else None,
+    )
+    try:
+        return ScoredModel(recommended.score_hold_out(champion.model, prepared), facts)
+    except Exception as error:  # noqa: BLE001  # a forged model can raise anything
+        raise UnreadableModelError(
+            f"it cannot score an event ({type(error).__name__}: {error})"
+        ) from None
 
 
-def narrowed(prepared: Prepared, first: Prepared) -> Prepared:
-    """Keep what the challenger has learned out of the hold-out, where another champion would let it grow."""
-    start = max(prepared.parts.hold_out_start, first.parts.hold_out_start)
-    parts = replace(prepared.parts, training_rows=first.parts.training_rows, hold_out_start=start)
-    return replace(first, parts=parts)
+def exclude_learned_rows(prepared: Prepared, learned: Prepared) -> Prepared:
+    """Exclude from the hold-out what the challenger has learned.
+
+    Another champion may allow a larger hold-out than the one that the challenger was trained for.
+
+    Args:
+        prepared: The split for the new champion.
+        learned: The split on which the challenger was trained.
+
+    Returns:
+        The split of the challenger, with the later of the two starts of the hold-out.
+    """
+    start = max(prepared.parts.hold_out_start, learned.parts.hold_out_start)
+    parts = replace(prepared.parts, training_rows=learned.parts.training_rows, hold_out_start=start)
+    return replace(learned, parts=parts)

@@ -1,7 +1,7 @@
-"""The `reference` preset: the old service's way to train and to judge, step by step, defects included. Pure.
+"""The steps of the `reference` preset: the old service's rules, defects included.
 
-It is there for comparison and for moving over. It learns from newest to oldest, tests on rows that
-the challenger was trained on, and calls the share of right predictions "precision".
+The preset exists for comparison and for migration. It learns from newest to oldest, tests on rows
+that the challenger was trained on, and calls the share of right predictions "precision".
 """
 
 from __future__ import annotations
@@ -28,18 +28,21 @@ log = logging.getLogger(__name__)
 
 
 class Sample(NamedTuple):
-    """What a model sees of one event, and what the event was."""
+    """What a model sees of one event, and whether the event was an anomaly."""
 
     features: Features
     is_anomaly: bool
 
 
-def samples_of(events: Sequence[ScoredEvent], tally: Tally | None = None) -> list[Sample]:
-    """Return the events as samples in the order they are learned in.
+def build_samples(events: Sequence[ScoredEvent], tally: Tally | None = None) -> list[Sample]:
+    """Build samples from events.
 
     Args:
-        events: The newest first.
-        tally: Counts how they are read.
+        events: The events, newest first.
+        tally: Counts how the events are read.
+
+    Returns:
+        The samples, newest first, which is the order in which they are learned.
     """
     tally = tally or Tally()
     samples = []
@@ -49,17 +52,36 @@ def samples_of(events: Sequence[ScoredEvent], tally: Tally | None = None) -> lis
     return samples
 
 
-def enough(n_samples: int, minimum: int) -> Decision | None:
-    """Guard: None where there are enough events to train on."""
+def check_row_count(n_samples: int, minimum: int) -> Decision | None:
+    """Check whether there are enough events to train on.
+
+    Args:
+        n_samples: The number of events.
+        minimum: The smallest number that is enough.
+
+    Returns:
+        The decision that ends the run, or None if there are enough.
+    """
     if n_samples >= minimum:
         return None
-    message = f"There are {n_samples:,} events, and a retrain needs {minimum:,} at least; nothing was trained."
+    message = (
+        f"There are {n_samples:,} events, and a retrain needs at least {minimum:,}. "
+        "Nothing was trained."
+    )
     return Decision(Verdict.INSUFFICIENT_DATA, VerdictReason.INSUFFICIENT_DATA, message)
 
 
-def trained(samples: Sequence[Sample], settings: Tunables) -> Model:
-    """Train a challenger on all samples in their order."""
-    from retraining_job.model.forest import train_forest  # noqa: PLC0415  # only who trains pays for it
+def train(samples: Sequence[Sample], settings: Tunables) -> Model:
+    """Train a challenger on all samples in their order.
+
+    Args:
+        samples: The samples, newest first.
+        settings: The tunables of the run.
+
+    Returns:
+        The model.
+    """
+    from retraining_job.model.forest import train_forest  # noqa: PLC0415  # only training needs it
     from retraining_job.model.model import Model  # noqa: PLC0415
 
     features = [sample.features for sample in samples]
@@ -77,41 +99,70 @@ def trained(samples: Sequence[Sample], settings: Tunables) -> Model:
 
 
 def score(model: Model, features: Features) -> float:
-    """Score one event as the live service does."""
+    """Compute the score of one event as the live service does.
+
+    Args:
+        model: The model.
+        features: The event's features.
+
+    Returns:
+        The combined score. Higher means more anomalous.
+    """
     forest = model.hst.score_one(features)
     return float(FOREST_WEIGHT * forest + DEVIATION_WEIGHT * model.sad.score_one(features))
 
 
-def figures(model: Model, hold_out: Sequence[Sample], threshold: float) -> ContenderMetrics:
-    """Test a model in the shadow of the live one: the share of right predictions on the newest events."""
+def compute_accuracy(
+    model: Model, hold_out: Sequence[Sample], threshold: float
+) -> ContenderMetrics:
+    """Compute the share of right predictions on the newest events.
+
+    Args:
+        model: The model.
+        hold_out: The newest samples.
+        threshold: A score above it predicts an anomaly.
+
+    Returns:
+        The metrics, with the share as `precision`.
+    """
     right = sum(
         (score(model, sample.features) > threshold) == sample.is_anomaly for sample in hold_out
     )
     return ContenderMetrics(precision=right / len(hold_out))
 
 
-def judge(
+def decide_by_accuracy(
     challenger: ContenderMetrics,
     champion: ContenderMetrics | None,
     *,
     champion_version: int,
     hold_out_rows: int,
 ) -> Decision:
-    """Decide by the old rule: the greater figure wins, and a tie goes to the challenger."""
+    """Decide by the old rule: the higher accuracy wins, and a tie goes to the challenger.
+
+    Args:
+        challenger: The challenger's metrics.
+        champion: The champion's, or None if there is no live model.
+        champion_version: The champion's version.
+        hold_out_rows: The number of events that both were tested on.
+
+    Returns:
+        The decision.
+    """
     on = f"on the newest {hold_out_rows:,} events"
-    mine = challenger.precision or 0.0
+    own = challenger.precision or 0.0
     if champion is None:
-        message = f"There is no live model to beat; the challenger's precision {on} is {mine:.4f}."
+        message = f"There is no live model. The challenger's precision {on} is {own:.4f}."
         return Decision(Verdict.PROMOTED, VerdictReason.NO_CHAMPION, message, promotes=True)
-    theirs = champion.precision or 0.0
+    other = champion.precision or 0.0
     compared = (
-        f"The challenger's precision {on} is {mine:.4f}, "
-        f"that of the champion, version {champion_version}, is {theirs:.4f}"
+        f"The challenger's precision {on} is {own:.4f}, "
+        f"that of the champion, version {champion_version}, is {other:.4f}"
     )
-    if mine > theirs:
+    if own > other:
         message = f"{compared}: the challenger wins."
         return Decision(Verdict.PROMOTED, VerdictReason.HIGHER_PRECISION, message, promotes=True)
-    if mine == theirs:
+    if own == other:
         message = f"{compared}: a tie goes to the challenger."
         return Decision(Verdict.PROMOTED, VerdictReason.EQUAL_PRECISION, message, promotes=True)
     return Decision(Verdict.KEPT, VerdictReason.LOWER_PRECISION, f"{compared}: the champion stays.")

@@ -1,4 +1,4 @@
-"""Connections to Redis, and its errors as ours. Used by all that reads or writes there."""
+"""Connections to Redis, and the conversion of its errors."""
 
 from __future__ import annotations
 
@@ -25,9 +25,8 @@ CONNECT_SECONDS = 10
 ANSWER_SECONDS = 60
 """Enough for a large model over a slow network."""
 
-
 SCRIPT_ERROR = re.compile(r"@user_script: ?\d+: -?([A-Z]+)\b")
-"""Where the code of a failed command stands in the error of a script, before Redis 7."""
+"""Finds the code of a failed command in the error of a script, before Redis 7."""
 
 CODES: dict[type[redis.RedisError], str] = {
     redis.AuthenticationError: "NOAUTH",
@@ -35,7 +34,7 @@ CODES: dict[type[redis.RedisError], str] = {
     redis.exceptions.ReadOnlyError: "READONLY",
     redis.exceptions.OutOfMemoryError: "OOM",
     redis.exceptions.BusyLoadingError: "LOADING",
-    # before the class that it belongs to, as the next but one
+    # A subclass comes before its base class: MovedError, AskError and the next two.
     redis.exceptions.MovedError: "MOVED",
     redis.exceptions.AskError: "ASK",
     redis.exceptions.MasterDownError: "MASTERDOWN",
@@ -45,7 +44,7 @@ CODES: dict[type[redis.RedisError], str] = {
     redis.exceptions.ExecAbortError: "EXECABORT",
     redis.exceptions.NoScriptError: "NOSCRIPT",
 }
-"""The codes that the client puts a class in the place of, if it does not keep the code as well."""
+"""The codes of errors that the client reports by their class only."""
 
 KINDS: dict[Failure, type[BadConfigurationError | DependencyUnavailableError]] = {
     Failure.BAD_CONFIGURATION: BadConfigurationError,
@@ -53,55 +52,65 @@ KINDS: dict[Failure, type[BadConfigurationError | DependencyUnavailableError]] =
 }
 
 MEMORY_POLICY = (
-    "Redis evicts any key when its memory is full (maxmemory-policy %s), the live model included; "
-    "set it to noeviction, or to one of the volatile policies: what is live never expires."
+    "Redis evicts any key when its memory is full (maxmemory-policy %s), the live model included. "
+    "Set it to noeviction or to one of the volatile policies: the live model never expires."
 )
 
 log = logging.getLogger(__name__)
 
 
 @contextmanager
-def store(url: SecretStr) -> Iterator[redis.Redis]:
-    """Give a client that never tries again by itself: whoever calls knows what is safe to repeat.
+def open_registry(url: SecretStr) -> Iterator[redis.Redis]:
+    """Open a client that never retries: only the caller knows what is safe to repeat.
 
     Raises:
-        BadConfigurationError: the URL, the password or a key's name is wrong.
+        BadConfigurationError: The URL, the password or the name of a key is wrong.
         DependencyUnavailableError: Redis does not answer, or cannot take a new model now.
     """
-    client = connected(url)
+    client = build_client(url)
     try:
         with client:
             yield client
     except redis.RedisError as error:
-        raise understood(error) from None
+        raise convert_error(error) from None
 
 
-def wrong_type(key: str, kind: bytes) -> BadConfigurationError:
-    """Say that a key holds something that is none of ours."""
+def build_wrong_type_error(key: str, kind: bytes) -> BadConfigurationError:
+    """Build the error for a key whose value has another type.
+
+    Args:
+        key: The key.
+        kind: The type of its value, as Redis names it.
+
+    Returns:
+        The error.
+    """
+    names = [
+        f"{value_name(field)} ({environment_name(field)})" for field in ("model_key", "version_key")
+    ]
     return BadConfigurationError(
-        f"The key {key} in Redis holds a {kind.decode(errors='replace')}, which the trainer has not put there; "
-        f"{value_name('model_key')} ({environment_name('model_key')}) and {value_name('version_key')} "
-        f"({environment_name('version_key')}) name the keys of the model and its version, and the others begin with "
-        "the model's. Nothing was changed."
+        f"The key {key} in Redis holds a {kind.decode(errors='replace')}, which the trainer has "
+        f"not written. {names[0]} and {names[1]} set the keys of the model and of its version; the "
+        "other keys begin with the model's. Nothing was changed."
     )
 
 
-def warn_of_eviction(client: redis.Redis) -> None:
-    """Say so where a full memory may cost the live model."""
+def warn_about_eviction(client: redis.Redis) -> None:
+    """Log a warning if a full memory can evict the live model."""
     try:
         memory = client.info("memory")
     except redis.exceptions.ResponseError:
-        return  # a user without the right to ask
+        return  # the user lacks the right
     policy = str(memory.get("maxmemory_policy", ""))
     if memory.get("maxmemory") and policy.startswith("allkeys"):
         log.warning(MEMORY_POLICY, policy)
 
 
-def connected(url: SecretStr) -> redis.Redis:
-    """Make a client; it connects when it is first used.
+def build_client(url: SecretStr) -> redis.Redis:
+    """Build a client. It connects when it is first used.
 
     Raises:
-        BadConfigurationError: The URL has not the form that it should.
+        BadConfigurationError: The URL is malformed.
     """
     try:
         client = redis.Redis.from_url(
@@ -111,30 +120,26 @@ def connected(url: SecretStr) -> redis.Redis:
             retry=Retry(NoBackoff(), 0),
             client_name="retraining-job",
         )
-        # does not connect, and refuses parameters that it does not know
+        # Does not connect, and rejects unknown parameters.
         client.connection_pool.make_connection()
     except RedisUrlError as error:
         raise BadConfigurationError(f"The setting {SETTING} is wrong: {error}.") from None
-    except (
-        ValueError,
-        TypeError,
-        redis.RedisError,
-        OSError,
-    ):  # the text may hold a piece of the password
+    except (ValueError, TypeError, redis.RedisError, OSError):
+        # The error's text may contain a part of the password.
         raise BadConfigurationError(f"The setting {SETTING} is wrong: {FORM}.") from None
     return client
 
 
-def understood(error: redis.RedisError) -> BadConfigurationError | DependencyUnavailableError:
+def convert_error(error: redis.RedisError) -> BadConfigurationError | DependencyUnavailableError:
     """Return an error of Redis as one of ours."""
     text = " ".join(str(error).split()).rstrip(".")
-    row = redis_error(code_of(error))
+    row = redis_error(get_code(error))
     code = f" ({row.code})" if row not in {UNKNOWN, redis_error(None)} else ""
     return KINDS[row.reason](f"{row.meaning}: {text}{code}. {row.advice}")
 
 
-def code_of(error: redis.RedisError) -> str | None:
-    """Return the code of an error; None if Redis has said nothing."""
+def get_code(error: redis.RedisError) -> str | None:
+    """Return the code of an error, or None if Redis has sent none."""
     text = str(error)
     if found := SCRIPT_ERROR.search(text):
         return found[1]

@@ -1,7 +1,4 @@
-"""Former champions, as Redis keeps them to go back to.
-
-Used by `rollback` and by the command `history`.
-"""
+"""The former champions that Redis stores for a rollback."""
 
 from __future__ import annotations
 
@@ -10,91 +7,88 @@ from typing import TYPE_CHECKING, cast
 
 from pydantic import BaseModel, ValidationError
 
-from retraining_job.registry.client import store
+from retraining_job.registry.client import open_registry
 from retraining_job.registry.keys import Keys
-from retraining_job.registry.live import Live, number, read_live
+from retraining_job.registry.live import Live, parse_number, read_live
 from retraining_job.registry.manifest import Manifest
 
 if TYPE_CHECKING:
-    from retraining_job.settings import TrainSettings
+    from retraining_job.settings import RegistrySettings
+
+COLUMNS = ("VERSION", "PUBLISHED", "RUN", "PRESET", "EVENTS", "NOTE")
 
 
 class HistoryEntry(BaseModel):
-    """A former champion's value in the hash."""
+    """The value of a former champion in the hash."""
 
     manifest: Manifest | None = None
-    """None where it was not this trainer that had put it live."""
+    """None if another program had put the model there."""
     state: str | None = None
-    """None where its pickle is kept instead."""
+    """None if the pickle is stored instead."""
 
 
 @dataclass(frozen=True)
 class Version:
-    """A version that is live or can be again."""
+    """A version that is live, or that can be restored.
+
+    Args:
+        number: The version number.
+        live: Whether it is live.
+        entry: What Redis stores of it, or None if that cannot be read.
+    """
 
     number: int
     live: bool
     entry: HistoryEntry | None
-    """None where what Redis keeps of it cannot be read."""
 
 
-def history(settings: TrainSettings) -> list[Version]:
-    """List the live version and those that are kept, newest first.
+def read_versions(registry: RegistrySettings) -> list[Version]:
+    """Read the live version and the stored ones, newest first.
 
     Raises:
-        BadConfiguration: a key holds something of another type, or the URL is wrong.
-        DependencyAway: Redis does not answer.
+        BadConfigurationError: A key holds a value of another type, or the URL is wrong.
+        DependencyUnavailableError: Redis does not answer.
     """
-    live = read_live(settings, with_model=False)
-    present = live_version(live)
-    return sorted(
-        [*([present] if present else []), *kept_versions(settings)], key=lambda one: -one.number
-    )
+    present = get_live_version(read_live(registry, with_model=False))
+    versions = read_stored_versions(registry)
+    if present:
+        versions.append(present)
+    return sorted(versions, key=lambda version: -version.number)
 
 
-def live_version(live: Live) -> Version | None:
-    """Give what is live; None where there is nothing, or its version is no number."""
-    version = number(live.version)
-    if version is None or live.model is None:
+def get_live_version(live: Live) -> Version | None:
+    """Return the live version, or None if there is no live model or its version is no number."""
+    number = parse_number(live.version)
+    if number is None or live.model is None:
         return None
-    manifest = live.manifest
-    if manifest is None or manifest.version != version:
-        return Version(version, live=True, entry=HistoryEntry())
-    return Version(version, live=True, entry=HistoryEntry(manifest=manifest))
+    return Version(number, live=True, entry=HistoryEntry(manifest=live.own_manifest))
 
 
-def kept_versions(settings: TrainSettings) -> list[Version]:
+def read_stored_versions(registry: RegistrySettings) -> list[Version]:
     """Read the hash of former champions."""
-    with store(settings.redis_url) as client:
-        fields = cast(dict[bytes, bytes], client.hgetall(Keys.of(settings).history))
+    with open_registry(registry.redis_url) as client:
+        fields = cast(dict[bytes, bytes], client.hgetall(Keys.of(registry).history))
     versions = []
     for field, text in fields.items():
-        version = number(field)
-        if version is not None:
-            versions.append(Version(version, live=False, entry=read_entry(text)))
+        number = parse_number(field)
+        if number is not None:
+            versions.append(Version(number, live=False, entry=read_entry(text)))
     return versions
 
 
 def read_entry(text: bytes) -> HistoryEntry | None:
-    """Read one value of the hash."""
+    """Parse one value of the hash. Returns None if it is damaged."""
     try:
         return HistoryEntry.model_validate_json(text)
     except ValidationError:
         return None
 
 
-def table(versions: list[Version]) -> str:
-    """Lay versions out for a person, a line for each."""
-    rows = [("VERSION", "PUBLISHED", "RUN", "PRESET", "EVENTS", "NOTE")]
+def format_versions(versions: list[Version]) -> str:
+    """Return versions as a table of text, one line for each."""
+    rows = [COLUMNS]
     for version in versions:
         manifest = version.entry.manifest if version.entry else None
-        notes = ["live"] if version.live else []
-        if version.entry is None:
-            notes.append("damaged: cannot be restored")
-        elif manifest is None:
-            notes.append("put there by somebody else")
-        elif manifest.restored_from is not None:
-            notes.append(f"restored from {manifest.restored_from}")
         events = manifest.n_samples if manifest else None
         rows.append(
             (
@@ -103,8 +97,20 @@ def table(versions: list[Version]) -> str:
                 (manifest.run_id if manifest else "") or "-",
                 (manifest.preset if manifest else "") or "-",
                 "-" if events is None else f"{events:,}",
-                ", ".join(notes),
+                ", ".join(describe_notes(version)),
             )
         )
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return "\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
+
+
+def describe_notes(version: Version) -> list[str]:
+    """Return what a reader should know about a version."""
+    notes = ["live"] if version.live else []
+    if version.entry is None:
+        notes.append("damaged: cannot be restored")
+    elif version.entry.manifest is None:
+        notes.append("put there by another program")
+    elif version.entry.manifest.restored_from is not None:
+        notes.append(f"restored from {version.entry.manifest.restored_from}")
+    return notes

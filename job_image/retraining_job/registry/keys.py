@@ -1,18 +1,19 @@
-"""The keys in Redis that make up one live model and what stands beside it. Pure.
+"""The keys in Redis of one live model and of what belongs to it.
 
-    active_model                   the pickle, for readers                   (setting `model_key`)
-    model_version                  its version, an integer                   (setting `version_key`)
-    active_model:meta              its manifest, JSON
-    active_model:state             its state, from which the trainer rebuilds it without reading the
-    pickle active_model:epoch             +1 with every change active_model:history           hash,
-    version -> JSON {manifest, state} of a former champion active_model:history:<version> the pickle
-    of a former champion that has no state active_model:changes           channel on which changes
-    are told active_model:run:<run id>      result document of a run that has published
-    active_model:challenger:<run id>  a challenger that awaits a person's decision
-    active_model:staging:...       a model on its way; vanishes by itself
+    active_model                      pickle, for readers (setting `model_key`)
+    model_version                     its version, an integer (setting `version_key`)
+    active_model:meta                 its manifest, JSON
+    active_model:state                its state, from which the trainer rebuilds it
+    active_model:epoch                number of changes of the live model
+    active_model:history              hash of former champions, version -> JSON {manifest, state}
+    active_model:history:<version>    pickle of a former champion that has no state
+    active_model:changes              channel of notices about changes
+    active_model:run:<run id>         result document of a run that has published
+    active_model:challenger:<run id>  challenger that waits for approval
+    active_model:staging:...          uploaded model, which expires by itself
 
-All change in one script, so they live on one Redis server: the two settable names share no hash tag
-    for Redis Cluster.
+All of them change in one script, so they need one Redis server: the two names that can be set share
+no hash tag for Redis Cluster.
 """
 
 from __future__ import annotations
@@ -22,62 +23,67 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from retraining_job.contract import Tunables
+    from retraining_job.settings import RegistrySettings
 
 
 @dataclass(frozen=True)
 class Keys:
-    """The names, as the settings make them."""
+    """The names of the keys.
+
+    Args:
+        model: The key of the live model's pickle.
+        version: The key of its version.
+    """
 
     model: str
     version: str
 
     @classmethod
-    def of(cls, settings: Tunables) -> Keys:
-        """Take the two names that can be set."""
-        return cls(settings.model_key, settings.version_key)
+    def of(cls, registry: RegistrySettings) -> Keys:
+        """Build the names from the settings."""
+        return cls(registry.model_key, registry.version_key)
 
     @property
     def meta(self) -> str:
-        """Name the manifest's key."""
+        """The key of the manifest."""
         return f"{self.model}:meta"
 
     @property
     def state(self) -> str:
-        """Name the state's key."""
+        """The key of the state."""
         return f"{self.model}:state"
 
     @property
     def epoch(self) -> str:
-        """Name the key that counts changes."""
+        """The key of the number of changes."""
         return f"{self.model}:epoch"
 
     @property
     def history(self) -> str:
-        """Name the hash of former champions."""
+        """The hash of former champions."""
         return f"{self.model}:history"
 
     @property
     def changes(self) -> str:
-        """Name the channel of notices."""
+        """The channel of notices."""
         return f"{self.model}:changes"
 
     def kept_pickle(self, version: int) -> str:
-        """Name the key of a former champion's pickle."""
+        """Return the key of a former champion's pickle."""
         return f"{self.model}:history:{version}"
 
     def run(self, run_id: str) -> str:
-        """Name the key of a run's result document."""
+        """Return the key of a run's result document."""
         return f"{self.model}:run:{run_id}"
 
     def challenger(self, run_id: str) -> str:
-        """Name the key of a challenger that awaits a decision."""
+        """Return the key of a challenger that waits for approval."""
         return f"{self.model}:challenger:{run_id}"
 
     def former(self, run_id: str) -> str:
-        """Name the key under which the former pickle waits to be freed."""
+        """Return the key under which the former pickle waits to be freed."""
         return f"{self.model}:staging:{run_id}:former"
 
     def staging(self, run_id: str) -> str:
-        """Make up a name for an upload that no other has."""
+        """Return a new key for an upload. No other upload has it."""
         return f"{self.model}:staging:{run_id}:{secrets.token_hex(8)}"

@@ -1,14 +1,11 @@
-"""What stands in Redis under the live model's keys, as bytes of one moment.
-
-Used by champion, rollback, sign.
-"""
+"""The contents of the live model's keys in Redis, read in one transaction."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from retraining_job.registry.client import store, wrong_type
+from retraining_job.registry.client import build_wrong_type_error, open_registry
 from retraining_job.registry.keys import Keys
 from retraining_job.registry.manifest import (
     MANIFEST_LIMIT_BYTES,
@@ -18,86 +15,115 @@ from retraining_job.registry.manifest import (
 )
 
 if TYPE_CHECKING:
-    from retraining_job.settings import TrainSettings
+    from retraining_job.settings import RegistrySettings
 
 STATE_LIMIT_BYTES = 4 << 20
-"""Ours have about 25 KB; a state larger than this is not read."""
+"""A state larger than this is not read. Ours have about 25 KB."""
+
+VERSION_LIMIT_BYTES = 100
+"""No more of the version's and the epoch's text is read."""
+
+MAX_DIGITS = 15
 
 
 class Stamp(NamedTuple):
-    """Which change of the live model was seen: publishing compares with it.
+    """Identifies one change of the live model. Publishing compares it; it is opaque to others.
 
-    To others it is opaque.
+    Args:
+        version: The version's text in Redis, empty if there is none.
+        epoch: The epoch's text in Redis, empty if there is none.
+        changes: The epoch as a number; from the manifest if Redis has lost the key.
     """
 
     version: bytes
-    """The version's text in Redis, empty where there is none."""
     epoch: bytes
-    """The epoch's text in Redis, empty where there is none."""
     changes: int
-    """The epoch as a number, from the manifest where Redis has lost the key."""
 
 
 @dataclass(frozen=True)
 class Live:
-    """The keys' contents; None where a key is missing, and cut where one is longer than its limit."""
+    """The contents of the keys. None if a key is missing; cut off if one is longer than its limit.
+
+    Args:
+        model: The pickle; only its first byte if the pickle was not requested.
+        model_bytes: The whole length of the pickle.
+        version: The version.
+        epoch: The number of changes.
+        meta: The manifest.
+        state: The state.
+        state_bytes: The whole length of the state.
+        kept: The versions in the history, ascending.
+    """
 
     model: bytes | None
-    """Its first byte alone where the pickle was not asked for."""
     model_bytes: int
-    """Its whole length."""
     version: bytes | None
     epoch: bytes | None
     meta: bytes | None
     state: bytes | None
     state_bytes: int
     kept: list[int]
-    """Versions in the history."""
 
     @property
     def manifest(self) -> Manifest | None:
-        """Give the manifest as it stands there, to whichever model it belongs; None where it cannot be read."""
+        """The manifest, whichever model it belongs to, or None if it cannot be read."""
         try:
             return read_manifest(self.meta) if self.meta is not None else None
         except UnreadableManifestError:
             return None
 
     @property
-    def described(self) -> Manifest | None:
-        """Give the manifest where it is the live version's; None where somebody else has put the model there."""
+    def own_manifest(self) -> Manifest | None:
+        """The manifest of the live version, or None if another program has put the model there."""
         manifest = self.manifest
-        return manifest if manifest and manifest.version == number(self.version) else None
+        is_own = manifest is not None and manifest.version == parse_number(self.version)
+        return manifest if is_own else None
 
     @property
     def highest(self) -> int:
-        """Give the highest version that is known here; 0 where there is none."""
+        """The highest version that Redis knows, 0 if there is none."""
         manifest = self.manifest
-        return max(number(self.version) or 0, manifest.version if manifest else 0, *self.kept, 0)
+        described = manifest.version if manifest else 0
+        return max(parse_number(self.version) or 0, described, *self.kept, 0)
 
     @property
     def stamp(self) -> Stamp:
-        """Say which change this is."""
+        """The change that was read."""
         manifest = self.manifest
-        changes = max(number(self.epoch) or 0, manifest.epoch if manifest else 0)
+        changes = max(parse_number(self.epoch) or 0, manifest.epoch if manifest else 0)
         return Stamp(self.version or b"", self.epoch or b"", changes)
 
 
-def read_live(settings: TrainSettings, *, with_model: bool = True) -> Live:
-    """Read the live model and all that belongs to it in one transaction, no more of each than its limit.
+def read_live(registry: RegistrySettings, *, with_model: bool = True) -> Live:
+    """Read the live model and all that belongs to it in one transaction.
+
+    No more of each value is read than its limit.
 
     Args:
-        settings: say where.
-        with_model: whether the pickle is needed, and not only its length.
+        registry: The settings of the registry.
+        with_model: Whether the pickle is needed, and not only its length.
+
+    Returns:
+        The contents of the keys.
 
     Raises:
-        BadConfiguration: a key holds something of another type, or the URL is wrong.
-        DependencyAway: Redis does not answer.
+        BadConfigurationError: A key holds a value of another type, or the URL is wrong.
+        DependencyUnavailableError: Redis does not answer.
     """
-    keys = Keys.of(settings)
+    keys = Keys.of(registry)
     texts = keys.model, keys.version, keys.epoch, keys.meta, keys.state
-    model_limit = settings.model_limit_mebibytes << 20 if with_model else 1
-    limits = model_limit, 100, 100, MANIFEST_LIMIT_BYTES, STATE_LIMIT_BYTES
-    with store(settings.redis_url) as client, client.pipeline(transaction=True) as transaction:
+    model_limit = registry.model_limit_bytes if with_model else 1
+    limits = (
+        model_limit,
+        VERSION_LIMIT_BYTES,
+        VERSION_LIMIT_BYTES,
+        MANIFEST_LIMIT_BYTES,
+        STATE_LIMIT_BYTES,
+    )
+    with (
+        open_registry(registry.redis_url) as client,
+        client.pipeline(transaction=True) as transaction,
+    ):
         for key in (*texts, keys.history):
             transaction.type(key)
         transaction.hkeys(keys.history)
@@ -105,17 +131,12 @@ def read_live(settings: TrainSettings, *, with_model: bool = True) -> Live:
             transaction.strlen(key)
             transaction.getrange(key, 0, limit - 1)
         answers = transaction.execute(raise_on_error=False)
-        kinds, kept, contents = (
-            answers[: len(texts) + 1],
-            answers[len(texts) + 1],
-            answers[len(texts) + 2 :],
-        )
+        kinds, rest = answers[: len(texts) + 1], answers[len(texts) + 1 :]
+        kept, contents = rest[0], rest[1:]
         for key, kind in zip((*texts, keys.history), kinds, strict=True):
-            if isinstance(kind, bytes) and kind not in {
-                b"none",
-                b"hash" if key == keys.history else b"string",
-            }:
-                raise wrong_type(key, kind)
+            expected = b"hash" if key == keys.history else b"string"
+            if isinstance(kind, bytes) and kind not in {b"none", expected}:
+                raise build_wrong_type_error(key, kind)
         for answer in answers:
             if isinstance(answer, Exception):
                 raise answer
@@ -132,10 +153,12 @@ def read_live(settings: TrainSettings, *, with_model: bool = True) -> Live:
         meta=meta,
         state=state,
         state_bytes=lengths[4],
-        kept=sorted(version for version in map(number, kept) if version is not None),
+        kept=sorted(number for number in map(parse_number, kept) if number is not None),
     )
 
 
-def number(text: bytes | None) -> int | None:
-    """Read a whole number; None where it is none."""
-    return int(text) if text is not None and text.isdigit() and len(text) <= 15 else None
+def parse_number(text: bytes | None) -> int | None:
+    """Parse a non-negative integer of at most 15 digits. Returns None for anything else."""
+    if text is None or not text.isdigit() or len(text) > MAX_DIGITS:
+        return None
+    return int(text)

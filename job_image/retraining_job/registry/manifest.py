@@ -1,9 +1,8 @@
-"""The manifest: what stands beside the live model in Redis, as flat JSON that readers may use too. Pure.
+"""The manifest: flat JSON beside the live model in Redis, which readers may use, too.
 
-    {"version": 7, "epoch": 9, "run_id": "...", "published_at": "...", "matching_threshold": 0.63,
-    ...}
+    {"version": 7, "epoch": 9, "run_id": "...", "published_at": "...", "threshold": 0.63, ...}
 
-Fields that are not known are left out.
+Unknown fields are left out.
 """
 
 from __future__ import annotations
@@ -12,103 +11,102 @@ import hashlib
 import platform
 from datetime import datetime
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from retraining_job.contract import Window
 from retraining_job.evaluation.input_shape import InputShape
 
-if TYPE_CHECKING:
-    from retraining_job.settings import RunSettings
-
 MANIFEST_LIMIT_BYTES = 1 << 20
-"""Ours have 1 or 2 KB."""
+"""A larger manifest is not read. Ours have 1 or 2 KB."""
 
 
 class ModelProvenance(BaseModel):
-    """Where a model comes from: what its trainer says of it."""
+    """How a model was trained, as its trainer describes it."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     preset: str = ""
-    """Empty where it was not this trainer that made it."""
+    """Empty if another program has trained it."""
     river: str = ""
-    """The release of river that the pickle is for: it cannot be read by another."""
+    """The river release that the pickle is for. Other releases cannot read it."""
     python: str = ""
     image: str = ""
     n_samples: int | None = None
-    """Events that it learned."""
+    """The number of events that it has learned."""
     trained: Window | None = None
-    """The stretch of time of these events."""
+    """The time window of these events."""
     read: Window | None = None
-    """The stretch of time of all events that its run has read."""
+    """The time window of all events that its run has read."""
     features: list[str] = []
-    """Names of the features that it looks at."""
+    """The names of the features that it uses."""
     input: InputShape | None = None
-    """The shape of the events of its run; None where an older trainer made it."""
+    """The input shape of its run, or None if an older trainer has trained it."""
     threshold: float | None = None
-    """The live threshold that it was judged at."""
+    """The live threshold at which it was evaluated."""
     matching_threshold: float | None = None
     """The threshold at which it raises as many alerts as its predecessor did at the live one."""
     deviation_class: str = ""
     """The name under which the pickle's deviation score is imported."""
     fingerprint: str = ""
-    """SHA-256 that tells models apart, whatever the pickle's bytes."""
+    """SHA-256 that identifies the model independently of the pickle's bytes."""
     restored_from: int | None = None
-    """The version that was put live again under this one, by a rollback."""
+    """The version that a rollback made live again under this one."""
     approved_by: str | None = None
-    """Who approved it, where promotion is Manual and the approval names somebody."""
+    """Who approved it, if promotion is Manual and the approval names somebody."""
 
 
 class Manifest(ModelProvenance):
-    """Which model is live, and where it comes from."""
+    """Which model is live, and how it was trained."""
 
     version: int
     epoch: int = 0
-    """How often the live model has changed."""
+    """The number of changes of the live model."""
     run_id: str = ""
-    """The run that put it live."""
+    """The run that made it live."""
     published_at: datetime
     pickle_sha256: str
     """Of the bytes under `active_model`, in hexadecimal digits."""
     pickle_bytes: int
     state_sha256: str = ""
-    """Of the bytes under `active_model:state`; empty where there is no state."""
+    """Of the bytes under `active_model:state`. Empty if there is no state."""
     signature: str = ""
-    """See `signing`; empty where no key is set."""
+    """See `signing`. Empty if no key is set."""
     input_signature: str = ""
-    """See `signing`; empty where no key is set, or no shape is recorded."""
+    """See `signing`. Empty if no key is set, or if no input shape is recorded."""
 
     def text(self) -> str:
-        """Give the JSON that stands in Redis."""
+        """Return the JSON that is stored in Redis."""
         return self.model_dump_json(exclude_none=True)
 
 
-def origin_of(settings: RunSettings, **more: Any) -> ModelProvenance:
-    """Say where a model comes from that is trained here and now; `more` are fields of Origin."""
-    return ModelProvenance.model_validate(
-        {
-            "preset": settings.preset,
-            "river": version("river"),
-            "python": platform.python_version(),
-            "image": settings.image,
-            "threshold": settings.threshold,
-            "deviation_class": settings.deviation_class,
-            **more,
-        }
-    )
-
-
 class UnreadableManifestError(Exception):
-    """A manifest cannot be read; the text says what is wrong, as the end of a sentence."""
+    """A manifest cannot be read. The text says what is wrong, as the end of a sentence."""
+
+
+def get_writer(image: str, deviation_class: str) -> dict[str, str]:
+    """Get what determines the bytes of a pickle that is written now.
+
+    Args:
+        image: The trainer's image.
+        deviation_class: The name under which the deviation score is imported.
+
+    Returns:
+        Fields of `ModelProvenance`.
+    """
+    return {
+        "image": image,
+        "river": version("river"),
+        "python": platform.python_version(),
+        "deviation_class": deviation_class,
+    }
 
 
 def read_manifest(text: bytes) -> Manifest:
-    """Read what stands in Redis.
+    """Parse the JSON that is stored in Redis.
 
     Raises:
-        UnreadableManifestError: it is no JSON, or not a manifest's.
+        UnreadableManifestError: It is not JSON, or not a manifest.
     """
     try:
         return Manifest.model_validate_json(text)
@@ -121,5 +119,5 @@ def read_manifest(text: bytes) -> Manifest:
 
 
 def sha256(content: bytes) -> str:
-    """Give the SHA-256 in hexadecimal digits."""
+    """Compute the SHA-256 in hexadecimal digits."""
     return hashlib.sha256(content).hexdigest()

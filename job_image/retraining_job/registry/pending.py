@@ -1,7 +1,7 @@
-"""A challenger that awaits a person's decision, where promotion is Manual. Driven by `run` and the command `decide`.
+"""Challengers that wait for approval, if promotion is Manual.
 
-It is kept as its state, without a pickle, under a key of its run, and vanishes when nobody decides
-in time. The first decision stands; each can be repeated and answers the same.
+A challenger is stored as its state, without a pickle, under a key of its run. It expires if nobody
+decides in time. The first approval or rejection counts; repeating one has the same answer.
 """
 
 from __future__ import annotations
@@ -9,186 +9,246 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from retraining_job.contract import ApprovalDecision, Result
 from retraining_job.errors import BadDataError
-from retraining_job.registry.client import store
+from retraining_job.registry.client import open_registry
 from retraining_job.registry.keys import Keys
 from retraining_job.registry.live import Stamp, read_live
 from retraining_job.registry.manifest import Manifest, ModelProvenance, sha256
-from retraining_job.registry.publish import ModelPackage, Overtaken, Published, publish, published
-from retraining_job.registry.restore import rebuilt_pickle
-from retraining_job.registry.signing import NotSignedError, check_signature, signed
+from retraining_job.registry.publish import (
+    ModelPackage,
+    Overtaken,
+    Published,
+    publish,
+    read_own_result,
+)
+from retraining_job.registry.restore import write_pickle_from_state
+from retraining_job.registry.signing import NotSignedError, check_signature, sign_manifest
 
 if TYPE_CHECKING:
-    from retraining_job.settings import DecideSettings, TrainSettings
+    from retraining_job.settings import RegistrySettings
 
-DAY = 24 * 3600
+DAY_SECONDS = 24 * 3600
 
 
 class Challenger(BaseModel):
-    """What is kept of it."""
+    """A stored challenger."""
 
     model_config = ConfigDict(frozen=True, ser_json_bytes="base64", val_json_bytes="base64")
 
     manifest: Manifest
-    """Its version, epoch and pickle are not known before it goes live: 0 and empty."""
+    """Version, epoch and pickle are unknown before it goes live: 0 and empty."""
     state: str
     judged_against: Stamp
+    """The live model that it was evaluated against."""
     result: Result
-    """How it was judged."""
+    """The result of its evaluation."""
     rejected: bool = False
+
+
+class Approval(NamedTuple):
+    """What a person answers to a challenger that waits.
+
+    Args:
+        decision: Approve or reject.
+        decided_by: Who decided; empty if the approval names nobody.
+    """
+
+    decision: ApprovalDecision
+    decided_by: str = ""
 
 
 @dataclass(frozen=True)
 class Rejected:
-    """A person has rejected it, now or earlier; it will not go live."""
+    """A person has rejected the challenger, now or earlier. It will not go live.
+
+    Args:
+        challenger: The challenger.
+    """
 
     challenger: Challenger
 
 
 @dataclass(frozen=True)
 class Expired:
-    """There is nothing to decide on: nobody has decided in time, or the run has left no challenger."""
+    """There is no challenger: nobody has decided in time, or the run has left none."""
 
 
 def store_challenger(
-    settings: TrainSettings, parcel: ModelPackage, *, judged_against: Stamp, result: Result
+    registry: RegistrySettings,
+    package: ModelPackage,
+    *,
+    judged_against: Stamp,
+    result: Result,
+    days: int,
 ) -> None:
-    """Keep a challenger for `decision_days`; a parcel without a pickle will do.
+    """Store a challenger until it is approved or rejected.
+
+    Args:
+        registry: The settings of the registry.
+        package: The challenger's package. It needs no pickle.
+        judged_against: The live model that it was evaluated against.
+        result: The result of its evaluation.
+        days: How long it waits.
 
     Raises:
-        BadDataError: it has no state, so it cannot be kept.
-        BadConfiguration: the keys or the URL are wrong.
-        DependencyAway: Redis does not answer, or has no room; repeat the call.
+        BadDataError: It has no state, so it cannot be stored.
+        BadConfigurationError: The keys or the URL are wrong.
+        DependencyUnavailableError: Redis does not answer or has no memory left. Repeat the call.
     """
-    if not parcel.state:
+    if not package.state:
         raise BadDataError(
-            "The challenger has no state, as plain river has trained it: it cannot be kept for a decision."
+            "The challenger has no state, because plain river has trained it. It cannot be stored "
+            "until it is approved."
         )
-    key = Keys.of(settings).challenger(settings.run_id)
+    key = Keys.of(registry).challenger(registry.run_id)
     manifest = Manifest(
-        **parcel.origin.model_dump(include=set(ModelProvenance.model_fields)),
+        **package.provenance.model_dump(include=set(ModelProvenance.model_fields)),
         version=0,
-        run_id=settings.run_id,
+        run_id=registry.run_id,
         published_at=datetime.now(UTC),
         pickle_sha256="",
         pickle_bytes=0,
-        state_sha256=sha256(parcel.state.encode()),
+        state_sha256=sha256(package.state.encode()),
     )
     challenger = Challenger(
-        manifest=signed(settings.signing_key, key, manifest),
-        state=parcel.state,
+        manifest=sign_manifest(registry.signing_key, key, manifest),
+        state=package.state,
         judged_against=judged_against,
         result=result,
     )
-    with store(settings.redis_url) as client:
-        client.set(
-            key, challenger.model_dump_json(exclude_none=True), ex=settings.decision_days * DAY
-        )
+    with open_registry(registry.redis_url) as client:
+        client.set(key, challenger.model_dump_json(exclude_none=True), ex=days * DAY_SECONDS)
 
 
-def read_challenger(settings: TrainSettings) -> Challenger | None:
-    """Read the challenger of this run; None where there is none.
+def read_challenger(registry: RegistrySettings) -> Challenger | None:
+    """Read the challenger of this run. Returns None if there is none.
 
     Raises:
-        BadDataError: it is damaged, or not signed where a key is set.
+        BadDataError: It is damaged, or a key is set and it is not signed.
     """
-    key = Keys.of(settings).challenger(settings.run_id)
-    with store(settings.redis_url) as client:
+    key = Keys.of(registry).challenger(registry.run_id)
+    with open_registry(registry.redis_url) as client:
         text = client.get(key)
     if text is None:
         return None
     try:
         challenger = Challenger.model_validate_json(text)
-        check_signature(settings.signing_key, key, challenger.manifest)
+        check_signature(registry.signing_key, key, challenger.manifest)
     except ValidationError:
         raise BadDataError(
-            f"The challenger under {key} is damaged: it cannot be decided on. Retrain anew."
+            f"The challenger under {key} is damaged and cannot go live. Apply a new request."
         ) from None
     except NotSignedError as error:
         raise BadDataError(
-            f"The challenger under {key} cannot be believed: {error}. Retrain anew."
+            f"The challenger under {key} is not trusted: {error}. Apply a new request."
         ) from None
     if sha256(challenger.state.encode()) != challenger.manifest.state_sha256:
         raise BadDataError(
-            f"The state of the challenger under {key} is damaged: it cannot be decided on. Retrain anew."
+            f"The state of the challenger under {key} is damaged, so it cannot go live. Apply a "
+            "new request."
         )
     return challenger
 
 
-def decide(
-    settings: DecideSettings, *, floor: int, rehearse: Callable[[Result], None] | None = None
+def carry_out_approval(
+    registry: RegistrySettings,
+    approval: Approval,
+    *,
+    floor: int,
+    rehearse: Callable[[Result], None] | None = None,
 ) -> Published | Overtaken | Rejected | Expired:
-    """Do what a person has decided about the challenger of this run.
+    """Carry out the approval or rejection of the challenger of this run.
 
     Args:
-        settings: with the run, the decision, and whose it is.
-        floor: the highest version that the audit trail knows.
-        rehearse: Called with the result before anything is published; raises if it could not be
-            recorded.
+        registry: The settings of the registry, with the run.
+        approval: What a person has decided.
+        floor: The highest version that the audit trail knows.
+        rehearse: Called with the result before anything is published. Raises if the result could
+            not be recorded.
 
     Returns:
-        Published, where it is live now or has been; Overtaken, where the live model is no longer
-        the one that it was judged against; Rejected; or Expired.
+        Published if the challenger is live now or has been. Overtaken if the live model is no
+        longer the one that the challenger was evaluated against. Rejected, or Expired.
 
     Raises:
-        BadDataError: what is kept of the challenger is damaged, or not signed.
-        BadConfiguration: the keys or the URL are wrong.
-        DependencyAway: Redis does not answer, or cannot take the model; repeat the call.
+        BadDataError: The stored challenger is damaged or not signed.
+        BadConfigurationError: The keys or the URL are wrong.
+        DependencyUnavailableError: Redis does not answer or cannot take the model. Repeat the call.
     """
-    if done := published(settings):
+    if done := read_own_result(registry):
         return Published(done)
-    challenger = read_challenger(settings)
+    challenger = read_challenger(registry)
     if challenger is None:
         return Expired()
     if challenger.rejected:
         return Rejected(challenger)
-    if settings.decision is ApprovalDecision.REJECT:
-        return reject(settings, challenger)
-    return approve(settings, challenger, floor=floor, rehearse=rehearse)
+    if approval.decision is ApprovalDecision.REJECT:
+        return reject(registry, challenger)
+    return approve(registry, challenger, approval.decided_by, floor=floor, rehearse=rehearse)
 
 
 def approve(
-    settings: DecideSettings,
+    registry: RegistrySettings,
     challenger: Challenger,
+    decided_by: str,
     *,
     floor: int,
     rehearse: Callable[[Result], None] | None,
 ) -> Published | Overtaken:
-    """Put it live."""
+    """Publish an approved challenger.
+
+    Args:
+        registry: The settings of the registry, with the run.
+        challenger: The challenger.
+        decided_by: Who approved it; may be empty.
+        floor: The highest version that the audit trail knows.
+        rehearse: Raises if the result could not be recorded.
+
+    Returns:
+        What happened.
+
+    Raises:
+        BadDataError: The state cannot be read.
+    """
     try:
-        blob = rebuilt_pickle(settings, challenger.state)
+        pickle = write_pickle_from_state(challenger.state, registry.deviation_class)
     except ValueError as error:
-        raise BadDataError(f"The state of the challenger {error}. Retrain anew.") from None
-    version = max(read_live(settings, with_model=False).highest, floor) + 1
-    origin = challenger.manifest.model_copy(update={"approved_by": settings.decided_by or None})
-    by = f" by {settings.decided_by}" if settings.decided_by else ""
+        raise BadDataError(f"The state of the challenger {error}. Apply a new request.") from None
+    version = max(read_live(registry, with_model=False).highest, floor) + 1
+    provenance = challenger.manifest.model_copy(update={"approved_by": decided_by or None})
+    by = f" by {decided_by}" if decided_by else ""
     message = f"{challenger.result.message} Approved{by}; it goes live as version {version}."
-    now = {
+    changes = {
         "promoted": True,
         "withheld": None,
         "version": version,
         "message": message,
         "finished_at": datetime.now(UTC),
     }
-    result = challenger.result.model_copy(update=now)
-    parcel = ModelPackage(blob, challenger.state, origin)
+    result = challenger.result.model_copy(update=changes)
+    package = ModelPackage(pickle, challenger.state, provenance)
     if rehearse:
         rehearse(result)
-    return publish(settings, parcel, judged_against=challenger.judged_against, result=result)
+    return publish(registry, package, judged_against=challenger.judged_against, result=result)
 
 
-def reject(settings: TrainSettings, challenger: Challenger) -> Rejected | Expired:
-    """Let it never go live; that it was rejected stays known for as long as it would have waited."""
-    with store(settings.redis_url) as client:
-        rejected = challenger.model_copy(update={"rejected": True}).model_dump_json(
-            exclude_none=True
-        )
-        there = client.set(
-            Keys.of(settings).challenger(settings.run_id), rejected, xx=True, keepttl=True
-        )
-    return Rejected(challenger) if there else Expired()
+def reject(registry: RegistrySettings, challenger: Challenger) -> Rejected | Expired:
+    """Mark a challenger as rejected, for as long as it would have waited.
+
+    Args:
+        registry: The settings of the registry, with the run.
+        challenger: The challenger.
+
+    Returns:
+        Rejected, or Expired if it has expired meanwhile.
+    """
+    rejected = challenger.model_copy(update={"rejected": True}).model_dump_json(exclude_none=True)
+    key = Keys.of(registry).challenger(registry.run_id)
+    with open_registry(registry.redis_url) as client:
+        is_stored = client.set(key, rejected, xx=True, keepttl=True)
+    return Rejected(challenger) if is_stored else Expired()

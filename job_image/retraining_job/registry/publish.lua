@@ -1,8 +1,8 @@
--- Puts a staged model live in one atomic step, if the live one is still the one it was judged against.
--- KEYS: model, version, meta, state, epoch, history, run, challenger, staging, former.
--- ARGV: version and epoch judged against; new version, epoch, manifest, state ('' for none), result document, its
---       lifetime in s; former champions to keep; channel and notice.
+-- Makes a staged model live in one atomic step, if the live model is still the one it was evaluated against.
+-- The names of KEYS and ARGV are those of PublishKeys and PublishArguments in publish.py.
 local MODEL, VERSION, META, STATE, EPOCH, HISTORY, RUN, CHALLENGER, STAGING, FORMER = unpack(KEYS)
+local EXPECTED_VERSION, EXPECTED_EPOCH, NEW_VERSION, NEW_EPOCH, NEW_MANIFEST, NEW_STATE, RESULT, RESULT_SECONDS,
+    HISTORY_VERSIONS, CHANNEL, NOTICE = unpack(ARGV)
 
 for _, key in ipairs(KEYS) do
     local kind = redis.call('TYPE', key).ok
@@ -16,7 +16,7 @@ if finished then
     return {'published', finished, ''}
 end
 local live, meta = redis.call('GET', VERSION) or '', redis.call('GET', META) or ''
-if live ~= ARGV[1] or (redis.call('GET', EPOCH) or '') ~= ARGV[2] then
+if live ~= EXPECTED_VERSION or (redis.call('GET', EPOCH) or '') ~= EXPECTED_EPOCH then
     redis.call('UNLINK', STAGING)
     return {'overtaken', live, meta}
 end
@@ -24,14 +24,14 @@ if redis.call('EXISTS', STAGING) == 0 then
     return {'missing', '', ''}
 end
 
--- The one write that a full memory can refuse comes first: Redis takes nothing back of a script that fails midway, and
--- it refuses nothing for lack of memory once a script has written.
-local writes = {{'SET', RUN, ARGV[7], 'EX', ARGV[8]}}
+-- The one write that a full memory can refuse comes first: Redis does not undo a script that fails midway, and it
+-- refuses nothing for lack of memory once a script has written.
+local writes = {{'SET', RUN, RESULT, 'EX', RESULT_SECONDS}}
 local function plan(...)
     writes[#writes + 1] = {...}
 end
 
--- The manifest counts where it is that of the live version; a model that somebody else has put there has none.
+-- The manifest counts if it is that of the live version; a model that another program has put there has none.
 local readable, manifest = pcall(cjson.decode, meta)
 local described = readable and type(manifest) == 'table' and tostring(manifest.version) == live
 local state = described and redis.call('GET', STATE)
@@ -51,30 +51,30 @@ if has_model or state then
         versions[#versions + 1] = former
     end
     table.sort(versions, function(a, b) return (tonumber(a) or -1) > (tonumber(b) or -1) end)
-    for place = tonumber(ARGV[9]) + 1, #versions do
+    for place = tonumber(HISTORY_VERSIONS) + 1, #versions do
         plan('HDEL', HISTORY, versions[place])
-        plan('EXPIRE', HISTORY .. ':' .. versions[place], 1)  -- to be freed later, as below
+        plan('EXPIRE', HISTORY .. ':' .. versions[place], 1)  -- freed later, as below
     end
 end
 if has_model and state then
-    -- Redis frees a value of one piece at once, which for a pickle takes longer than all the rest: so not in here.
+    -- Redis frees a string at once, which takes longer for a pickle than all the rest, so it is freed outside.
     plan('RENAME', MODEL, FORMER)
     plan('EXPIRE', FORMER, 60)
 end
 plan('UNLINK', MODEL)
 plan('RENAME', STAGING, MODEL)
 plan('PERSIST', MODEL)
-plan('SET', VERSION, ARGV[3])
-plan('SET', EPOCH, ARGV[4])
-plan('SET', META, ARGV[5])
-if ARGV[6] == '' then
+plan('SET', VERSION, NEW_VERSION)
+plan('SET', EPOCH, NEW_EPOCH)
+plan('SET', META, NEW_MANIFEST)
+if NEW_STATE == '' then
     plan('UNLINK', STATE)
 else
-    plan('SET', STATE, ARGV[6])
+    plan('SET', STATE, NEW_STATE)
 end
 plan('UNLINK', CHALLENGER)
 
--- A user who may do some of this and not all would leave half of it done. Before Redis 7 it cannot be asked.
+-- A user who has only some of the rights would leave the change half done. Redis before 7 cannot check them.
 if redis.acl_check_cmd then
     for _, write in ipairs(writes) do
         if not redis.acl_check_cmd(unpack(write)) then
@@ -85,5 +85,5 @@ end
 for _, write in ipairs(writes) do
     redis.call(unpack(write))
 end
-redis.pcall('PUBLISH', ARGV[10], ARGV[11])  -- who may not publish has promoted all the same
-return {'published', ARGV[7], ''}
+redis.pcall('PUBLISH', CHANNEL, NOTICE)  -- the promotion counts even if the user may not send the notice
+return {'published', RESULT, ''}

@@ -1,24 +1,20 @@
-"""From challenger to champion: one atomic step in Redis, safe to repeat. Driven by `run`, `rollback` and `challenger`.
+"""Publishing: a challenger becomes the champion in one atomic step in Redis that is safe to repeat.
 
-A run leaves its result document beside the model it published. That is how a second start of the
-run, or a second try after an answer that never came, knows that the work is done.
+A run leaves its result document beside the model that it published. By this document, a second
+attempt of the run knows that the work is done, even if the first never got Redis's answer.
 """
 
 from __future__ import annotations
 
 import json
 import logging
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from importlib.resources import files
 from typing import TYPE_CHECKING
-
-import redis
 
 from retraining_job.contract import Result
 from retraining_job.errors import BadConfigurationError, DependencyUnavailableError
-from retraining_job.registry.client import store, warn_of_eviction, wrong_type
+from retraining_job.registry.client import build_wrong_type_error, open_registry
 from retraining_job.registry.keys import Keys
 from retraining_job.registry.live import STATE_LIMIT_BYTES
 from retraining_job.registry.manifest import (
@@ -28,142 +24,173 @@ from retraining_job.registry.manifest import (
     read_manifest,
     sha256,
 )
-from retraining_job.registry.signing import signed
+from retraining_job.registry.publish_script import (
+    PublishArguments,
+    ScriptAnswer,
+    build_keys,
+    run_script,
+)
+from retraining_job.registry.signing import sign_manifest
 
 if TYPE_CHECKING:
     from retraining_job.registry.live import Stamp
-    from retraining_job.settings import TrainSettings
-
-STAGING_SECONDS = 600
-"""How long an uploaded model outlives a trainer that died before publishing it."""
+    from retraining_job.settings import RegistrySettings
 
 RUN_SECONDS = 7 * 24 * 3600
-"""How long a run is known to have published: longer than any Job is tried again."""
+"""How long Redis knows that a run has published: longer than any Job is retried."""
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Published:
-    """The run's model has gone live, now or at an earlier try."""
+    """The run's model has gone live, now or at an earlier attempt.
+
+    Args:
+        result: The result of the attempt that published it.
+    """
 
     result: Result
 
 
 @dataclass(frozen=True)
 class Overtaken:
-    """Another run has changed the live model since the champion was read."""
+    """Another run has changed the live model since the champion was read.
+
+    Args:
+        version: The live version now; empty if there is none.
+        run_id: The run that has published it; empty if it is unknown.
+    """
 
     version: str
-    """The live version now; empty where there is none."""
     run_id: str = ""
-    """The run that has put it live; empty where that is not known."""
 
     def __str__(self) -> str:
-        """Say who won: `version 8 of run weekly-3`."""
-        return f"version {self.version or '(none)'}" + (
-            f" of run {self.run_id}" if self.run_id else ""
-        )
+        """Return the live version and its run: `version 8 of run weekly-3`."""
+        run = f" of run {self.run_id}" if self.run_id else ""
+        return f"version {self.version or '(none)'}{run}"
 
 
 @dataclass(frozen=True)
 class ModelPackage:
-    """A model, packed for Redis."""
+    """A model, ready to be published.
 
-    blob: bytes
-    """The pickle for the readers."""
+    Args:
+        pickle: The pickle for the readers.
+        state: The text from which the trainer rebuilds the model. Without it, the history stores
+            the pickle.
+        provenance: How the model was trained, for the manifest.
+    """
+
+    pickle: bytes
     state: str | None
-    """What it can be rebuilt from; without it, the pickle itself is kept when its time is over."""
-    origin: ModelProvenance
-    """What the manifest is to say of it."""
+    provenance: ModelProvenance
 
 
 def publish(
-    settings: TrainSettings, parcel: ModelPackage, *, judged_against: Stamp, result: Result
+    registry: RegistrySettings, package: ModelPackage, *, judged_against: Stamp, result: Result
 ) -> Published | Overtaken:
-    """Put a model live as `result.version`, unless the live one is no longer the one judged against.
+    """Make a model live as `result.version`, unless the live model has changed meanwhile.
 
-    The former champion goes into the history. Readers see all of it change at once.
+    The former champion goes into the history. Readers see all changes at once.
+
+    Args:
+        registry: The settings of the registry, with the run.
+        package: The model.
+        judged_against: The live model that it was evaluated against.
+        result: The result document of the run.
+
+    Returns:
+        What happened.
 
     Raises:
-        BadConfigurationError: the keys or the URL are wrong, or the user may not do what publishing
-            needs. DependencyAway: Redis does not answer, or cannot take the model; repeat the call.
+        BadConfigurationError: The keys or the URL are wrong, or the user lacks a right.
+        DependencyUnavailableError: Redis does not answer or cannot take the model. Repeat the call.
     """
-    if parcel.state and len(parcel.state) > STATE_LIMIT_BYTES:
+    if package.state and len(package.state) > STATE_LIMIT_BYTES:
         log.warning(
-            "The model's state is too large to be kept, %s characters; its pickle is.",
-            f"{len(parcel.state):,}",
+            "The model's state has %s characters, more than the limit of %s. Storing its pickle "
+            "instead.",
+            f"{len(package.state):,}",
+            f"{STATE_LIMIT_BYTES:,}",
         )
-        parcel = replace(parcel, state=None)
-    keys = Keys.of(settings)
-    manifest = manifest_of(settings, parcel, judged_against, result)
-    staging = keys.staging(settings.run_id)
-    names = [keys.model, keys.version, keys.meta, keys.state, keys.epoch, keys.history]
-    former = keys.former(settings.run_id)
-    names += [keys.run(settings.run_id), keys.challenger(settings.run_id), staging, former]
-    arguments: list[bytes | str | int] = [judged_against.version, judged_against.epoch]
-    arguments += [
-        manifest.version,
-        manifest.epoch,
-        manifest.text(),
-        parcel.state or "",
-        result.document(),
-        RUN_SECONDS,
-    ]
-    arguments += [settings.history_versions, keys.changes, notice(manifest)]
-    with store(settings.redis_url) as client:
-        warn_of_eviction(client)
-        client.set(staging, parcel.blob, ex=STAGING_SECONDS)
-        try:
-            outcome, text, more = client.register_script(script())(names, arguments)
-        except (
-            redis.ResponseError
-        ):  # it was refused, and the upload is in the way until it vanishes by itself
-            with suppress(redis.RedisError):
-                client.unlink(staging)
-            raise
-        if outcome in {b"wrong", b"forbidden"}:
-            client.unlink(staging)
-        if outcome == b"published":
-            with suppress(redis.RedisError):  # it vanishes by itself
-                client.unlink(former)
+        package = replace(package, state=None)
+    manifest = build_manifest(registry, package, judged_against, result)
+    keys = build_keys(registry)
+    arguments = PublishArguments(
+        expected_version=judged_against.version,
+        expected_epoch=judged_against.epoch,
+        new_version=manifest.version,
+        new_epoch=manifest.epoch,
+        new_manifest=manifest.text(),
+        new_state=package.state or "",
+        result=result.document(),
+        result_seconds=RUN_SECONDS,
+        history_versions=registry.history_versions,
+        channel=Keys.of(registry).changes,
+        notice=build_notice(manifest),
+    )
+    return read_answer(run_script(registry, keys, arguments, package.pickle))
+
+
+def read_answer(answer: ScriptAnswer) -> Published | Overtaken:
+    """Convert the script's answer.
+
+    Raises:
+        BadConfigurationError: A key holds a value of another type, or the user lacks a right.
+        DependencyUnavailableError: The upload was lost.
+    """
+    outcome, text, more = answer
     if outcome == b"published":
         return Published(Result.model_validate_json(text))
     if outcome == b"overtaken":
-        return winner(text, more)
+        return find_winner(text, more)
     if outcome == b"wrong":
-        raise wrong_type(text.decode(errors="replace"), more)
+        raise build_wrong_type_error(text.decode(errors="replace"), more)
     if outcome == b"forbidden":
         raise BadConfigurationError(
-            f"Redis does not let the trainer's user do {text.decode()} on the key {more.decode(errors='replace')}; "
-            "nothing was changed. Give the user that right."
+            f"Redis does not allow the trainer's user to run {text.decode()} on the key "
+            f"{more.decode(errors='replace')}. Nothing was changed. Grant the user that right."
         )
     raise DependencyUnavailableError(
-        "Redis dropped the uploaded model before it could go live; its memory may be short."
+        "Redis dropped the uploaded model before it could go live. Its memory may be short."
     )
 
 
-def manifest_of(
-    settings: TrainSettings, parcel: ModelPackage, judged_against: Stamp, result: Result
+def build_manifest(
+    registry: RegistrySettings, package: ModelPackage, judged_against: Stamp, result: Result
 ) -> Manifest:
-    """Write the manifest that a model has once it is live, with its signature."""
+    """Build the signed manifest of a model that goes live.
+
+    Args:
+        registry: The settings of the registry, with the run.
+        package: The model.
+        judged_against: The live model that it was evaluated against.
+        result: The result document, with the new version.
+
+    Returns:
+        The manifest.
+
+    Raises:
+        ValueError: The result has no version.
+    """
     if result.version is None:
-        raise ValueError("what is published has a version")
+        raise ValueError("a published model needs a version")
     manifest = Manifest(
-        **parcel.origin.model_dump(include=set(ModelProvenance.model_fields)),
+        **package.provenance.model_dump(include=set(ModelProvenance.model_fields)),
         version=result.version,
         epoch=judged_against.changes + 1,
-        run_id=settings.run_id,
+        run_id=registry.run_id,
         published_at=datetime.now(UTC),
-        pickle_sha256=sha256(parcel.blob),
-        pickle_bytes=len(parcel.blob),
-        state_sha256=sha256(parcel.state.encode()) if parcel.state else "",
+        pickle_sha256=sha256(package.pickle),
+        pickle_bytes=len(package.pickle),
+        state_sha256=sha256(package.state.encode()) if package.state else "",
     )
-    return signed(settings.signing_key, settings.model_key, manifest)
+    return sign_manifest(registry.signing_key, registry.model_key, manifest)
 
 
-def notice(manifest: Manifest) -> str:
-    """Write what is told on the channel of changes."""
+def build_notice(manifest: Manifest) -> str:
+    """Build the JSON that is sent to the channel of changes."""
     what = "promoted" if manifest.restored_from is None else "restored"
     return json.dumps(
         {
@@ -175,8 +202,16 @@ def notice(manifest: Manifest) -> str:
     )
 
 
-def winner(version: bytes, meta: bytes) -> Overtaken:
-    """Tell who has put the live model there, by its manifest."""
+def find_winner(version: bytes, meta: bytes) -> Overtaken:
+    """Find the run that has published the live model.
+
+    Args:
+        version: The live version as it is stored.
+        meta: The manifest as it is stored.
+
+    Returns:
+        The version, with the run if the manifest belongs to it.
+    """
     text = version.decode(errors="replace")
     try:
         manifest = read_manifest(meta)
@@ -185,18 +220,21 @@ def winner(version: bytes, meta: bytes) -> Overtaken:
     return Overtaken(text, manifest.run_id if str(manifest.version) == text else "")
 
 
-def published(settings: TrainSettings) -> Result | None:
-    """Find what this run has published at an earlier start."""
-    return result_of_run(settings, settings.run_id)
+def read_own_result(registry: RegistrySettings) -> Result | None:
+    """Read what this run has published at an earlier attempt. Returns None if it has not."""
+    return read_result_of_run(registry, registry.run_id)
 
 
-def result_of_run(settings: TrainSettings, run_id: str) -> Result | None:
-    """Find what a run has published, within the last `RUN_SECONDS`."""
-    with store(settings.redis_url) as client:
-        document = client.get(Keys.of(settings).run(run_id))
+def read_result_of_run(registry: RegistrySettings, run_id: str) -> Result | None:
+    """Read what a run has published within the last `RUN_SECONDS`.
+
+    Args:
+        registry: The settings of the registry.
+        run_id: The run.
+
+    Returns:
+        Its result document, or None if there is none.
+    """
+    with open_registry(registry.redis_url) as client:
+        document = client.get(Keys.of(registry).run(run_id))
     return Result.model_validate_json(document) if document else None
-
-
-def script() -> str:
-    """Read the script that publishes."""
-    return files("retraining_job.registry").joinpath("publish.lua").read_text()

@@ -1,18 +1,18 @@
-"""Signatures: how a reader and the trainer know that the live model is one that the trainer has put there.
+"""Signatures, by which a reader and the trainer recognize a model that the trainer has published.
 
 With a key set (`SIGNING_KEY`), each manifest carries the HMAC-SHA256, in hexadecimal digits, of
-this one line:
+this line:
 
     retraining-model 1 <model key> <version> <pickle_sha256> <state_sha256>
 
-The version is part of it, so that an old model with its old signature cannot be passed off as a new
-one. Nothing but the two checksums and the version is vouched for by it, and readers check no more.
-The trainer also believes the shape of the input that a manifest records, so this has a signature of
-its own, `input_signature`, of this line:
+The version is part of it, so that an old model with its old signature cannot pass for a new one.
+The signature covers only the two checksums and the version, and readers check no more. The trainer
+also relies on the input shape that a manifest records, so this has a signature of its own,
+`input_signature`, of this line:
 
     retraining-input 1 <model key> <version> <SHA-256 of the shape as JSON>
 
-A manifest without a shape, of an earlier trainer, has none.
+A manifest without a shape, from an earlier trainer, has none.
 """
 
 from __future__ import annotations
@@ -32,19 +32,40 @@ SETTING = f"signing.existingSecret ({SIGNING_KEY})"
 
 
 class NotSignedError(Exception):
-    """A model is not signed with the key that is set; the text says so, as the end of a sentence."""
+    """A model is not signed with the key that is set. The text is the end of a sentence."""
 
 
-def signature(key: SecretStr, name: str, manifest: Manifest) -> str:
-    """Sign a manifest for the Redis key that its model stands under; empty where no signing key is set."""
+def compute_signature(key: SecretStr, name: str, manifest: Manifest) -> str:
+    """Compute the signature of a manifest.
+
+    Args:
+        key: The signing key.
+        name: The Redis key of the model.
+        manifest: The manifest.
+
+    Returns:
+        Hexadecimal digits. Empty if no signing key is set.
+    """
     if not key.get_secret_value():
         return ""
-    line = f"retraining-model 1 {name} {manifest.version} {manifest.pickle_sha256} {manifest.state_sha256}"
+    line = (
+        f"retraining-model 1 {name} {manifest.version} "
+        f"{manifest.pickle_sha256} {manifest.state_sha256}"
+    )
     return hmac.new(key.get_secret_value().encode(), line.encode(), hashlib.sha256).hexdigest()
 
 
-def input_signature(key: SecretStr, name: str, manifest: Manifest) -> str:
-    """Sign the recorded shape of the input; empty where no signing key is set, or no shape is recorded."""
+def compute_input_signature(key: SecretStr, name: str, manifest: Manifest) -> str:
+    """Compute the signature of the recorded input shape.
+
+    Args:
+        key: The signing key.
+        name: The Redis key of the model.
+        manifest: The manifest.
+
+    Returns:
+        Hexadecimal digits. Empty if no signing key is set, or if no shape is recorded.
+    """
     if not key.get_secret_value() or manifest.input is None:
         return ""
     shape = hashlib.sha256(manifest.input.model_dump_json(exclude_unset=True).encode()).hexdigest()
@@ -52,43 +73,67 @@ def input_signature(key: SecretStr, name: str, manifest: Manifest) -> str:
     return hmac.new(key.get_secret_value().encode(), line.encode(), hashlib.sha256).hexdigest()
 
 
-def signed(key: SecretStr, name: str, manifest: Manifest) -> Manifest:
-    """Return the manifest with its signatures."""
+def sign_manifest(key: SecretStr, name: str, manifest: Manifest) -> Manifest:
+    """Return a manifest with its signatures.
+
+    Args:
+        key: The signing key.
+        name: The Redis key of the model.
+        manifest: The manifest.
+
+    Returns:
+        A copy with both signatures.
+    """
     signatures = {
-        "signature": signature(key, name, manifest),
-        "input_signature": input_signature(key, name, manifest),
+        "signature": compute_signature(key, name, manifest),
+        "input_signature": compute_input_signature(key, name, manifest),
     }
     return manifest.model_copy(update=signatures)
 
 
-def accepted(key: SecretStr, name: str, manifest: Manifest) -> list[str]:
-    """Return the signatures that count.
+def get_accepted_signatures(key: SecretStr, name: str, manifest: Manifest) -> list[str]:
+    """Return the signatures that are accepted.
 
-    A line break at the end of the key is no part of it. It was one once, so there are models that
-    are signed with it.
+    A line break at the end of the key is not part of it. Earlier trainers took it for a part, so
+    some models are signed with it.
+
+    Args:
+        key: The signing key.
+        name: The Redis key of the model.
+        manifest: The manifest.
+
+    Returns:
+        The signatures, in hexadecimal digits.
     """
     with_line_break = SecretStr(f"{key.get_secret_value()}\n")
-    return [signature(one, name, manifest) for one in (key, with_line_break)]
+    return [compute_signature(one, name, manifest) for one in (key, with_line_break)]
 
 
 def check_signature(key: SecretStr, name: str, manifest: Manifest | None) -> None:
-    """Make sure that a model is signed, where a key is set.
+    """Check that a model is signed, if a key is set.
+
+    Args:
+        key: The signing key.
+        name: The Redis key of the model.
+        manifest: The manifest, or None if the model has none.
 
     Raises:
-        NotSignedError: it is not, or with another key, or the signature is that of another version.
+        NotSignedError: It is not signed, or with another key, or for another version.
     """
     if not key.get_secret_value():
         return
     if manifest is None or not manifest.signature:
-        raise NotSignedError(f"it is not signed, and {SETTING} asks for signatures")
-    # As bytes, since compare_digest refuses text beyond ASCII, and a forger may write any.
-    if not any(
-        hmac.compare_digest(manifest.signature.encode(), one.encode())
-        for one in accepted(key, name, manifest)
-    ):
-        raise NotSignedError(f"its signature does not fit it, its version and the key of {SETTING}")
-    expected = input_signature(key, name, manifest)
+        raise NotSignedError(f"it is not signed, and {SETTING} requires a signature")
+    # As bytes, because compare_digest refuses text beyond ASCII, and a forger may write any.
+    present = manifest.signature.encode()
+    accepted = get_accepted_signatures(key, name, manifest)
+    if not any(hmac.compare_digest(present, one.encode()) for one in accepted):
+        raise NotSignedError(
+            f"its signature does not match the model, its version and the key of {SETTING}"
+        )
+    expected = compute_input_signature(key, name, manifest)
     if not hmac.compare_digest(manifest.input_signature.encode(), expected.encode()):
         raise NotSignedError(
-            f"the shape of the input that its manifest records is not signed with the key of {SETTING}"
+            "the shape of the input that its manifest records is not signed with the key of "
+            f"{SETTING}"
         )

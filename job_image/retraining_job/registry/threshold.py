@@ -1,18 +1,14 @@
-"""The threshold at which the live service raises an alert: from Redis where it keeps it there.
-
-Driven by `retrain`.
-"""
+"""The threshold at which the live service raises an alert, from Redis or from the settings."""
 
 from __future__ import annotations
 
 import logging
 from typing import TYPE_CHECKING, NamedTuple, cast
 
-from retraining_job.contract import Tunables
-from retraining_job.registry.client import store
+from retraining_job.registry.client import open_registry
 
 if TYPE_CHECKING:
-    from retraining_job.settings import TrainSettings
+    from pydantic import SecretStr
 
 SETTING = "setting"
 
@@ -20,44 +16,50 @@ log = logging.getLogger(__name__)
 
 
 class Threshold(NamedTuple):
-    """A score above it raises an alert."""
+    """A score above it raises an alert.
+
+    Args:
+        value: From 0 to 1.
+        source: The Redis key that it was read from, or `setting`.
+    """
 
     value: float
-    source: str
-    """The Redis key that it was read from, or `setting`."""
+    source: str = SETTING
 
 
-def set_threshold(settings: Tunables) -> Threshold:
-    """Give the one that is set."""
-    return Threshold(settings.threshold, SETTING)
+def read_threshold(redis_url: SecretStr, key: str, default: float) -> Threshold:
+    """Read the live threshold.
 
+    Args:
+        redis_url: The URL of Redis.
+        key: The Redis key of the threshold. If it is empty, the default counts.
+        default: The threshold of the settings.
 
-def live_threshold(settings: TrainSettings) -> Threshold:
-    """Read the one that is live.
+    Returns:
+        The threshold with its source.
 
     Raises:
-        BadConfiguration: the key holds something else than a text.
-        DependencyAway: Redis does not answer.
+        BadConfigurationError: The key holds a value of another type.
+        DependencyUnavailableError: Redis does not answer.
     """
-    key = settings.threshold_key
     if not key:
-        return set_threshold(settings)
-    with store(settings.redis_url) as client:
+        return Threshold(default)
+    with open_registry(redis_url) as client:
         text = cast(bytes | None, client.get(key))
-    value = number(text)
+    value = parse_threshold(text)
     if value is None:
         log.warning(
-            "%s holds %s instead of a threshold from 0 to 1, so the setting of %g counts.",
+            "%s holds %s instead of a threshold from 0 to 1. Using the setting of %g.",
             key,
             "nothing" if text is None else repr(text[:40]),
-            settings.threshold,
+            default,
         )
-        return set_threshold(settings)
+        return Threshold(default)
     return Threshold(value, key)
 
 
-def number(text: bytes | None) -> float | None:
-    """Read a threshold; None where it is none."""
+def parse_threshold(text: bytes | None) -> float | None:
+    """Parse a threshold. Returns None if the text is not a number from 0 to 1."""
     try:
         value = float(text) if text is not None else None
     except ValueError:

@@ -1,8 +1,8 @@
-"""Backfill of audit rows that earlier runs owe, which have published and could not record it.
+"""Backfill of the audit rows of earlier runs that died after publishing their model.
 
-The Job of such a run may have been deleted by hand, or have used up its tries. A later run writes
-the rows at its own end. What cannot be written then is logged and left for the next run: it never
-fails a run that does not owe it.
+The Job of such a run may have been deleted by hand, or may have used up its attempts. A later run
+writes the rows at its end. A row that cannot be written is logged and left for the next run: a
+backfill never fails the run that does it.
 """
 
 from __future__ import annotations
@@ -13,112 +13,144 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from retraining_job.audit.outcome import RunOutcome
-from retraining_job.audit.runs import facts_of, insert_version, lock, upsert_run
-from retraining_job.audit.tables import Tables, tables_of
-from retraining_job.contract import Result, Verdict, VerdictReason
+from retraining_job.audit.rows import build_outcome_columns
+from retraining_job.audit.runs import insert_version, lock_trail, upsert_run
+from retraining_job.audit.tables import Tables, read_tables
+from retraining_job.contract import RUN_TABLE, Result, Verdict, VerdictReason
 from retraining_job.infra.postgres import database
-from retraining_job.infra.retries import patiently
-from retraining_job.registry.history import kept_versions
+from retraining_job.infra.retries import call_with_retries
+from retraining_job.registry.history import read_stored_versions
 from retraining_job.registry.live import read_live
-from retraining_job.registry.publish import RUN_SECONDS, result_of_run
+from retraining_job.registry.publish import RUN_SECONDS, read_result_of_run
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection  # noqa: N812
+    from pydantic import SecretStr
 
     from retraining_job.registry.manifest import Manifest
-    from retraining_job.settings import TrainSettings
+    from retraining_job.settings import RegistrySettings, TrainSettings
 
 log = logging.getLogger(__name__)
 
 
-def live_manifest(settings: TrainSettings) -> Manifest | None:
-    """Read the manifest of the live model."""
-    return patiently(settings, partial(read_live, settings, with_model=False)).described
+def read_live_manifest(settings: TrainSettings) -> Manifest | None:
+    """Read the manifest of the live model. Returns None if another program has put it there."""
+    step = partial(read_live, settings.registry, with_model=False)
+    return call_with_retries(settings.retry_policy, step).own_manifest
 
 
 def backfill(settings: TrainSettings, former: Manifest | None) -> None:
-    """Record the promotions that their own runs have not: those of the model that was live, and of the last days.
+    """Record the promotions of other runs that are not recorded.
 
-    Safe beside such a run itself, should it still be alive: both write the same rows, one after the
-        other. Nothing is
-    raised: whatever goes wrong is logged, and the next run tries again.
+    These are the promotion of the model that was live, and those of the last days. It is safe if
+    such a run is still alive: both write the same rows, one after the other. Nothing is raised: a
+    failure is logged, and the next run tries again.
 
     Args:
-        settings: Those of the run that is about to end.
-        former: The manifest of the model that was live when the run began; None if there was none,
-            or somebody else has put it there, who keeps no rows here.
+        settings: The settings of the run that is about to end.
+        former: The manifest of the model that was live when the run started, or None if there was
+            none or another program had put the model there.
     """
     try:
-        candidates = {former.run_id: former} if former else {}
-        recently = datetime.now(UTC) - timedelta(seconds=RUN_SECONDS)
-        for manifest in manifests(settings):
-            if manifest.published_at >= recently:
-                candidates.setdefault(manifest.run_id, manifest)
-        owed = unrecorded(
-            settings, [one for run, one in candidates.items() if run not in {"", settings.run_id}]
-        )
-    except Exception as error:  # noqa: BLE001  # the run itself has ended well
-        log.warning("Could not look for runs that owe their audit row: %s", error)
+        pending = find_unrecorded(settings.database_url, find_candidates(settings.registry, former))
+    except Exception as error:  # noqa: BLE001  # the run itself has succeeded
+        log.warning("Could not look for runs without an audit row. %s", error)
         return
-    for manifest in owed:
+    for manifest in pending:
         try:
-            record_for(settings, manifest)
-        except Exception as error:  # noqa: BLE001
+            record_promotion(settings.database_url, settings.registry, manifest)
+        except Exception as error:  # noqa: BLE001  # the run itself has succeeded
             log.warning(
-                "Version %d of run %s is still without its row in model_versions; the next run tries again. %s",
+                "Version %d of run %s still has no row in model_versions. The next run tries "
+                "again. %s",
                 manifest.version,
                 manifest.run_id,
                 error,
             )
 
 
-def manifests(settings: TrainSettings) -> list[Manifest]:
-    """Read the manifests of the live model and of the former ones that Redis keeps."""
-    found = [version.entry.manifest for version in kept_versions(settings) if version.entry]
-    found.append(read_live(settings, with_model=False).described)
+def find_candidates(registry: RegistrySettings, former: Manifest | None) -> list[Manifest]:
+    """Find the promotions of other runs that may lack their rows.
+
+    Args:
+        registry: The settings of the registry, with the run that is about to end.
+        former: The manifest of the model that was live when it started.
+
+    Returns:
+        One manifest for each run.
+    """
+    candidates = {former.run_id: former} if former else {}
+    oldest = datetime.now(UTC) - timedelta(seconds=RUN_SECONDS)
+    for manifest in read_manifests(registry):
+        if manifest.published_at >= oldest:
+            candidates.setdefault(manifest.run_id, manifest)
+    return [one for run_id, one in candidates.items() if run_id not in {"", registry.run_id}]
+
+
+def read_manifests(registry: RegistrySettings) -> list[Manifest]:
+    """Read the manifests of the live model and of the stored former champions."""
+    versions = read_stored_versions(registry)
+    found = [version.entry.manifest for version in versions if version.entry]
+    found.append(read_live(registry, with_model=False).own_manifest)
     return [manifest for manifest in found if manifest]
 
 
-def unrecorded(settings: TrainSettings, manifests: list[Manifest]) -> list[Manifest]:
-    """Return those of some promotions that have no row in `model_versions`."""
+def find_unrecorded(database_url: SecretStr, manifests: list[Manifest]) -> list[Manifest]:
+    """Find the promotions that have no row in `model_versions`.
+
+    Args:
+        database_url: The URL of the database.
+        manifests: The manifests of the promotions.
+
+    Returns:
+        The manifests without a row.
+    """
     if not manifests:
         return []
-    with database(settings.database_url) as connection:
-        tables = tables_of(connection)
-        column = "run_id" if tables.has_run_id else "version"
-        values = {one.run_id if tables.has_run_id else str(one.version): one for one in manifests}
+    with database(database_url) as connection:
+        tables = read_tables(connection)
+        by_value = {}
+        for manifest in manifests:
+            column, value = get_identity(tables, manifest)
+            by_value[value] = manifest
         with connection.cursor() as cursor:
             cursor.execute(
-                f"SELECT {column}::text FROM model_versions "  # noqa: S608  # one of two names
+                f"SELECT {column}::text FROM model_versions "  # noqa: S608  # one of two constants
                 f"WHERE {column}::text = ANY(%s)",
-                [list(values)],
+                [list(by_value)],
             )
             recorded = {value for [value] in cursor.fetchall()}
-    return [one for value, one in values.items() if value not in recorded]
+    return [manifest for value, manifest in by_value.items() if value not in recorded]
 
 
-def record_for(settings: TrainSettings, manifest: Manifest) -> None:
-    """Write the rows of another run's promotion that are not there."""
-    with database(settings.database_url) as connection:
-        tables = tables_of(connection)
+def record_promotion(
+    database_url: SecretStr, registry: RegistrySettings, manifest: Manifest
+) -> None:
+    """Write the missing rows of another run's promotion.
+
+    Args:
+        database_url: The URL of the database.
+        registry: The settings of the registry.
+        manifest: The manifest of the promotion.
+    """
+    with database(database_url) as connection:
+        tables = read_tables(connection)
         if is_recorded(connection, tables, manifest):
             return
-        lock(connection)
-        if is_recorded(
-            connection, tables, manifest
-        ):  # by its own run, while this one waited for the lock
+        lock_trail(connection)
+        # Its own run may have recorded it while this one waited for the lock.
+        if is_recorded(connection, tables, manifest):
             return
-        known = announced_reason(connection, tables, manifest.run_id)
-        result = result_of_run(settings, manifest.run_id) or told_by(manifest)
+        trigger_reason = read_trigger_reason(connection, tables, manifest.run_id)
+        result = read_result_of_run(registry, manifest.run_id) or build_result(manifest)
         if manifest.restored_from is not None:
             result = result.model_copy(update={"verdict": Verdict.RESTORED})
-        insert_version(connection, tables, known or VerdictReason.UNKNOWN, result)
-        row = facts_of(
-            RunOutcome(
-                result, decided_by=manifest.approved_by, restored_from=manifest.restored_from
-            )
+        insert_version(connection, tables, trigger_reason or VerdictReason.UNKNOWN, result)
+        outcome = RunOutcome(
+            result, decided_by=manifest.approved_by, restored_from=manifest.restored_from
         )
-        if known is None:
+        row = build_outcome_columns(outcome)
+        if trigger_reason is None:
             row |= {"trigger_reason": VerdictReason.UNKNOWN, "preset": manifest.preset}
         upsert_run(connection, tables, row)
     log.warning(
@@ -128,36 +160,69 @@ def record_for(settings: TrainSettings, manifest: Manifest) -> None:
     )
 
 
+def get_identity(tables: Tables, manifest: Manifest) -> tuple[str, str]:
+    """Get the column by which a promotion is found in `model_versions`, and its value.
+
+    Args:
+        tables: The tables and columns that exist.
+        manifest: The manifest of the promotion.
+
+    Returns:
+        `run_id` or `version`, and its value.
+    """
+    if tables.has_run_id:
+        return "run_id", manifest.run_id
+    return "version", str(manifest.version)
+
+
 def is_recorded(connection: Connection, tables: Tables, manifest: Manifest) -> bool:
-    """Tell whether a promotion has its row in `model_versions`."""
-    column, value = (
-        ("run_id", manifest.run_id) if tables.has_run_id else ("version", str(manifest.version))
-    )
+    """Check whether a promotion has its row in `model_versions`.
+
+    Args:
+        connection: With an open transaction.
+        tables: The tables and columns that exist.
+        manifest: The manifest of the promotion.
+
+    Returns:
+        True if it has.
+    """
+    column, value = get_identity(tables, manifest)
     with connection.cursor() as cursor:
-        cursor.execute(
-            f"SELECT FROM model_versions WHERE {column} = %s", [value]
-        )  # one of two names
+        cursor.execute(f"SELECT FROM model_versions WHERE {column} = %s", [value])
         return cursor.fetchone() is not None
 
 
-def announced_reason(connection: Connection, tables: Tables, run_id: str) -> str | None:
-    """Give why a run was asked for, as it announced it; None where it announced nothing."""
+def read_trigger_reason(connection: Connection, tables: Tables, run_id: str) -> str | None:
+    """Read why a run was requested, as it has announced it.
+
+    Args:
+        connection: With an open transaction.
+        tables: The tables and columns that exist.
+        run_id: The run.
+
+    Returns:
+        The reason, or None if the run has announced nothing.
+    """
     if not tables.run_columns:
         return None
+    query = f"SELECT trigger_reason FROM {RUN_TABLE} WHERE run_id = %s"  # noqa: S608  # a constant
     with connection.cursor() as cursor:
-        cursor.execute("SELECT trigger_reason FROM retraining_runs WHERE run_id = %s", [run_id])
+        cursor.execute(query, [run_id])
         row = cursor.fetchone()
     return str(row[0]) if row else None
 
 
-def told_by(manifest: Manifest) -> Result:
-    """Make up for a result document that is gone by what the manifest tells."""
+def build_result(manifest: Manifest) -> Result:
+    """Build a substitute for a lost result document from the manifest."""
     return Result(
         run_id=manifest.run_id,
         verdict=Verdict.PROMOTED,
         promoted=True,
         reason=VerdictReason.UNKNOWN,
-        message=f"This run has put version {manifest.version} live; how it was judged is not known any more.",
+        message=(
+            f"This run has published version {manifest.version}. The result of its evaluation is "
+            "lost."
+        ),
         n_samples=manifest.n_samples,
         version=manifest.version,
         started_at=manifest.published_at,

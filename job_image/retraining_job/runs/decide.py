@@ -1,58 +1,77 @@
-"""A person's decision on a challenger, done and recorded. Driven by the command `decide`.
+"""The command `decide`: a manual approval or rejection, carried out and recorded.
 
-The run was judged and recorded before; what is decided changes its row. Started again, it finds
-what it has done.
+The run was evaluated and recorded before; the approval changes its row. If the process is started
+again, it finds what it has done.
 """
 
 from __future__ import annotations
 
-import logging
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
 from retraining_job.audit.outcome import RunOutcome
-from retraining_job.audit.runs import read_trail, rehearse
+from retraining_job.audit.runs import rehearse
+from retraining_job.audit.trail import read_trail
 from retraining_job.contract import Result, Verdict, VerdictReason, Withheld
-from retraining_job.infra.retries import patiently
-from retraining_job.registry.pending import Expired, Rejected
-from retraining_job.registry.pending import decide as carry_out
+from retraining_job.infra.retries import call_with_retries
+from retraining_job.registry.pending import Approval, Expired, Rejected, carry_out_approval
 from retraining_job.registry.publish import Overtaken, Published
-from retraining_job.runs.backfill import backfill, live_manifest
-from retraining_job.runs.run import keep
+from retraining_job.runs.backfill import backfill, read_live_manifest
+from retraining_job.runs.recording import record_outcome
 
 if TYPE_CHECKING:
     from retraining_job.settings import DecideSettings
 
-log = logging.getLogger(__name__)
 
+def apply_approval(settings: DecideSettings, started_at: datetime) -> Result:
+    """Make the run's challenger live, or reject it for good.
 
-def decide(settings: DecideSettings, started_at: datetime) -> Result:
-    """Put the run's challenger live, or keep it out for good.
+    Args:
+        settings: The settings with the approval.
+        started_at: When the process started (UTC).
+
+    Returns:
+        The result of the run.
 
     Raises:
-        RunError: it could not be done, or not be recorded.
+        RunError: The approval could not be carried out or recorded.
     """
-    trail = patiently(settings, partial(read_trail, settings))
-    former = live_manifest(settings)
+    trail = call_with_retries(settings.retry_policy, partial(read_trail, settings.audit))
+    former = read_live_manifest(settings)
+    decided_by = settings.decided_by or None
 
-    def rehearsal(result: Result) -> None:
-        rehearse(settings, RunOutcome(result, decided_by=settings.decided_by or None))
+    def rehearse_result(result: Result) -> None:
+        rehearse(settings.audit, RunOutcome(result, decided_by=decided_by))
 
-    end = patiently(
-        settings, partial(carry_out, settings, floor=trail.last_version, rehearse=rehearsal)
+    step = partial(
+        carry_out_approval,
+        settings.registry,
+        Approval(settings.decision, settings.decided_by),
+        floor=trail.last_version,
+        rehearse=rehearse_result,
     )
-    judged = trail.finished or unknown(settings, started_at)
-    result = result_of(end, settings, judged)
-    keep(settings, RunOutcome(result, decided_by=settings.decided_by or None))
+    end = call_with_retries(settings.retry_policy, step)
+    evaluated = trail.finished or build_unknown_result(settings.run_id, started_at)
+    result = build_result(end, settings, evaluated)
+    record_outcome(settings, RunOutcome(result, decided_by=decided_by))
     backfill(settings, former)
     return result
 
 
-def result_of(
-    end: Published | Overtaken | Rejected | Expired, settings: DecideSettings, judged: Result
+def build_result(
+    end: Published | Overtaken | Rejected | Expired, settings: DecideSettings, evaluated: Result
 ) -> Result:
-    """Say what became of the challenger."""
+    """Build the result from what happened to the challenger.
+
+    Args:
+        end: What happened to it.
+        settings: The settings with the approval.
+        evaluated: The result of its evaluation.
+
+    Returns:
+        The result of the run after the approval.
+    """
     if isinstance(end, Published):
         return end.result
     by = f" by {settings.decided_by}" if settings.decided_by else ""
@@ -62,32 +81,47 @@ def result_of(
             "verdict": Verdict.KEPT,
             "withheld": None,
             "reason": VerdictReason.OVERTAKEN,
-            "message": f"The challenger was approved{by}, but {end} is live now, which it was not judged against: it "
-            "stays out. Apply a new request.",
+            "message": (
+                f"The challenger was approved{by}, but {end} is live now, and the challenger was "
+                "not evaluated against it. It does not go live. Apply a new request."
+            ),
         }
     elif isinstance(end, Rejected):
         changes |= {
             "withheld": Withheld.REJECTED,
             "reason": VerdictReason.REJECTED,
-            "message": f"The challenger was rejected{by}; it will not go live. Its verdict was: {judged.message}",
+            "message": (
+                f"The challenger was rejected{by}. It will not go live. "
+                f"Its evaluation was: {evaluated.message}"
+            ),
         }
     else:
         changes |= {
             "withheld": None,
             "reason": VerdictReason.EXPIRED,
-            "message": f"There is no challenger of this run to {settings.decision}: it waits {settings.decision_days} "
-            "days for a decision. Apply a new request.",
+            "message": (
+                f"There is no challenger of this run to {settings.decision}: it waits "
+                f"{settings.decision_days} days for approval. Apply a new request."
+            ),
         }
-    return judged.model_copy(update=changes)
+    return evaluated.model_copy(update=changes)
 
 
-def unknown(settings: DecideSettings, started_at: datetime) -> Result:
-    """Stand in for a judgement whose row is gone."""
+def build_unknown_result(run_id: str, started_at: datetime) -> Result:
+    """Build a substitute for the result of an evaluation whose row is missing.
+
+    Args:
+        run_id: The run.
+        started_at: When the process started (UTC).
+
+    Returns:
+        The result.
+    """
     return Result(
-        run_id=settings.run_id,
+        run_id=run_id,
         verdict=Verdict.KEPT,
         reason=VerdictReason.UNKNOWN,
-        message="its row is gone.",
+        message="its row is missing.",
         started_at=started_at,
         finished_at=datetime.now(UTC),
     )

@@ -1,18 +1,16 @@
-"""A retrain without any service: events from a file, the champion from a file, all results to a folder.
+"""The command `train` without services: events and champion from files, results to a folder.
 
-The same contest as in the Job; nothing is published. Driven by `__main__`.
+The pipeline is the same as in the Job. Nothing is published.
 """
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from retraining_job.audit.outcome import outcome_of
-from retraining_job.contract import Result, Verdict, VerdictReason, Withheld
+from retraining_job.contract import Result, Verdict, VerdictReason
 from retraining_job.errors import BadConfigurationError
 from retraining_job.evaluation.decision import Decision
 from retraining_job.events.source import FileSource
@@ -20,83 +18,115 @@ from retraining_job.infra.logs import timed
 from retraining_job.model.model import Model, UnreadableModelError
 from retraining_job.model.pickle_reader import read_pickle
 from retraining_job.model.state import read_state
-from retraining_job.presets.pipeline import EvaluationResult, Pipeline
-from retraining_job.presets.selection import contest_of
+from retraining_job.presets.pipeline import EvaluationResult, LoadedEvents
+from retraining_job.presets.selection import load_events
 from retraining_job.registry.champion import Champion
 from retraining_job.registry.live import Stamp
-from retraining_job.registry.threshold import set_threshold
-from retraining_job.runs.package import parcel_of
+from retraining_job.registry.threshold import Threshold
+from retraining_job.runs.outcome import OutcomeBuilder
+from retraining_job.runs.package import package_model
 
 if TYPE_CHECKING:
     from retraining_job.settings import RunSettings
 
-RESULT = "result.json"
-
-log = logging.getLogger(__name__)
+MODEL, STATE, REPORT = "active_model.pkl", "state.json", "report.html"
 
 
 @dataclass(frozen=True)
 class Files:
-    """What the command line names."""
+    """The paths of the command line.
+
+    Args:
+        events: The file of events.
+        out: The folder for the results.
+        champion: The champion's pickle or state, or None if there is no champion.
+    """
 
     events: Path
     out: Path
     champion: Path | None
 
 
-def train(settings: RunSettings, files: Files, started_at: datetime) -> Result:
-    """Retrain once and leave `active_model.pkl`, `state.json` and `report.html` in the folder.
+def train_offline(settings: RunSettings, files: Files, started_at: datetime) -> Result:
+    """Retrain once and write `active_model.pkl`, `state.json` and `report.html` into the folder.
 
-    The first two are the challenger's, whatever the verdict. What was not made is not there: there
-    is no model of too few events, and no report by the `reference` preset.
+    The first two are the challenger's, whatever the verdict is. Too few events leave no model, and
+    the `reference` preset leaves no report.
+
+    Args:
+        settings: The settings of the run.
+        files: The paths.
+        started_at: When the process started (UTC).
+
+    Returns:
+        The result of the run.
 
     Raises:
-        RunError: there is no verdict.
+        RunError: There is no verdict.
     """
-    for name in ("active_model.pkl", "state.json", "report.html"):
-        (files.out / name).unlink(
-            missing_ok=True
-        )  # what an earlier run has left would be taken for this one's
-    contest = contest_of(settings)
+    for name in (MODEL, STATE, REPORT):  # nobody must mistake an earlier run's files for this one's
+        (files.out / name).unlink(missing_ok=True)
     with timed("Read the events"):
-        contest.read(FileSource(files.events, settings))
-    hopeless = contest.hopeless()
-    judgement = EvaluationResult(hopeless) if hopeless else compete(contest, settings, files)
-    outcome = outcome_of(result_of(judgement, contest, settings, started_at), judgement.evidence)
+        events = load_events(FileSource(files.events, settings), settings)
+    if decision := events.check():
+        evaluation = EvaluationResult(decision)
+    else:
+        evaluation = train_and_evaluate(events, settings, files)
+    outcomes = OutcomeBuilder(settings.run_id, started_at, events.n_samples, events.window)
+    outcome = outcomes.build_unpublished(evaluation)
     if outcome.report:
-        (files.out / "report.html").write_text(outcome.report, encoding="utf-8")
+        (files.out / REPORT).write_text(outcome.report, encoding="utf-8")
     return outcome.result
 
 
-def compete(contest: Pipeline, settings: RunSettings, files: Files) -> EvaluationResult:
-    """Train a challenger, judge it against the champion, and write it down."""
+def train_and_evaluate(
+    events: LoadedEvents, settings: RunSettings, files: Files
+) -> EvaluationResult:
+    """Train a challenger, evaluate it against the champion, and write its files.
+
+    Args:
+        events: The events of the run.
+        settings: The settings of the run.
+        files: The paths.
+
+    Returns:
+        The result of the evaluation.
+    """
     try:
-        contest.meet(Champion(read_champion(files.champion, settings), 0, Stamp(b"", b"", 0)))
+        champion = read_champion_file(files.champion, settings)
+        prepared = events.prepare(Champion(champion, 0, Stamp(b"", b"", 0)))
     except UnreadableModelError as error:
-        message = f"The champion {files.champion} cannot be judged: {error}. Give another one."
+        message = f"The champion {files.champion} cannot be evaluated: {error}. Use another file."
         return EvaluationResult(
             Decision(Verdict.UNREADABLE_CHAMPION, VerdictReason.UNREADABLE_CHAMPION, message)
         )
     with timed("Trained a challenger"):
-        model = contest.train()
-    judgement = contest.judge(set_threshold(settings))
-    parcel = parcel_of(model, contest, settings)
-    (files.out / "active_model.pkl").write_bytes(parcel.blob)
-    if parcel.state:
-        (files.out / "state.json").write_text(parcel.state, encoding="utf-8")
-    return judgement
+        challenger = prepared.train()
+    evaluation = prepared.evaluate(challenger, Threshold(settings.threshold))
+    package = package_model(challenger, events.window, prepared.shape, settings)
+    (files.out / MODEL).write_bytes(package.pickle)
+    if package.state:
+        (files.out / STATE).write_text(package.state, encoding="utf-8")
+    return evaluation
 
 
-def read_champion(path: Path | None, settings: RunSettings) -> Model | None:
-    """Read the champion's pickle without trusting it, or its state where the file is one; without a file there is none.
+def read_champion_file(path: Path | None, settings: RunSettings) -> Model | None:
+    """Read the champion's pickle without trusting it, or its state if the file is JSON.
+
+    Args:
+        path: The file, or None if there is no champion.
+        settings: The size limit, and the name of the deviation class.
+
+    Returns:
+        The model, or None if there is no champion.
 
     Raises:
-        BadConfigurationError: there is no such file.
-        UnreadableModelError: it holds no model.
+        BadConfigurationError: The file cannot be read.
+        UnreadableModelError: It holds no model.
     """
     if path is None:
         return None
-    limit = settings.model_limit_mebibytes << 20
+    limit = settings.model_limit_bytes
     try:
         with path.open("rb") as file:
             content = file.read(limit + 1)
@@ -105,28 +135,7 @@ def read_champion(path: Path | None, settings: RunSettings) -> Model | None:
             f"The champion {path} cannot be read: {error.strerror}."
         ) from None
     if len(content) > limit:
-        raise UnreadableModelError(f"it has more than the {limit:,} bytes that are read")
-    return (
-        read_state(content)
-        if content.lstrip()[:1] == b"{"
-        else read_pickle(content, settings.deviation_class)
-    )
-
-
-def result_of(
-    judgement: EvaluationResult, contest: Pipeline, settings: RunSettings, started_at: datetime
-) -> Result:
-    """Write the result down; nothing goes live here."""
-    decision = judgement.decision
-    return Result(
-        run_id=settings.run_id,
-        verdict=decision.verdict,
-        withheld=Withheld.DRY_RUN if decision.promotes else None,
-        reason=decision.reason,
-        message=decision.text,
-        n_samples=contest.n_samples,
-        window=contest.window,
-        figures=judgement.figures,
-        started_at=started_at,
-        finished_at=datetime.now(UTC),
-    )
+        raise UnreadableModelError(f"it is larger than the limit of {limit:,} bytes")
+    if content.lstrip()[:1] == b"{":
+        return read_state(content)
+    return read_pickle(content, settings.deviation_class)

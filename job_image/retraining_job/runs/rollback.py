@@ -1,7 +1,4 @@
-"""A rollback, done and recorded.
-
-Driven by the command `rollback`; what is done in Redis is in `rollback`.
-"""
+"""The command `rollback`: a former champion made live again, and recorded."""
 
 from __future__ import annotations
 
@@ -9,36 +6,44 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from retraining_job.audit.outcome import RunOutcome
-from retraining_job.audit.runs import read_trail, rehearse
+from retraining_job.audit.runs import rehearse
+from retraining_job.audit.trail import read_trail
 from retraining_job.contract import Result, Verdict
-from retraining_job.infra.retries import patiently
-from retraining_job.registry.restore import rollback
-from retraining_job.runs.backfill import backfill, live_manifest
-from retraining_job.runs.run import keep
+from retraining_job.infra.retries import call_with_retries
+from retraining_job.registry.restore import restore_version
+from retraining_job.runs.backfill import backfill, read_live_manifest
+from retraining_job.runs.recording import record_outcome
 
 if TYPE_CHECKING:
     from retraining_job.settings import TrainSettings
 
 
-def restore(settings: TrainSettings, to: int) -> Result:
-    """Put a kept version live again, under a version of its own with a row of its own.
+def roll_back(settings: TrainSettings, to: int) -> Result:
+    """Make a stored version live again, under a new version number with a row of its own.
+
+    Args:
+        settings: The settings, with the run id under which the rollback is recorded.
+        to: The version to restore.
+
+    Returns:
+        The result of the rollback.
 
     Raises:
-        RunError: it could not be done, or not be recorded.
+        RunError: The rollback could not be done or recorded.
     """
-    trail = patiently(settings, partial(read_trail, settings))
-    former = live_manifest(settings)
+    trail = call_with_retries(settings.retry_policy, partial(read_trail, settings.audit))
+    former = read_live_manifest(settings)
 
-    def outcome_of(result: Result) -> RunOutcome:
+    def build_outcome(result: Result) -> RunOutcome:
         return RunOutcome(result.model_copy(update={"verdict": Verdict.RESTORED}), restored_from=to)
 
-    def rehearsal(result: Result) -> None:
-        rehearse(settings, outcome_of(result))
+    def rehearse_result(result: Result) -> None:
+        rehearse(settings.audit, build_outcome(result))
 
-    done = patiently(
-        settings, partial(rollback, settings, to, floor=trail.last_version, rehearse=rehearsal)
+    step = partial(
+        restore_version, settings.registry, to, floor=trail.last_version, rehearse=rehearse_result
     )
-    outcome = outcome_of(done)
-    keep(settings, outcome)
+    outcome = build_outcome(call_with_retries(settings.retry_policy, step))
+    record_outcome(settings, outcome)
     backfill(settings, former)
     return outcome.result

@@ -1,4 +1,4 @@
-"""How a run's end reaches the operator: the result document, as the container's termination message."""
+"""The result document as the container's termination message, which the operator reads."""
 
 from __future__ import annotations
 
@@ -13,25 +13,37 @@ from retraining_job.errors import AuditPendingError, RunError
 TERMINATION_LOG = environment_name("termination_log")
 """Names the file of the result document.
 
-No setting like others: it is needed where the settings are wrong, too.
+Not a setting like others, because it is needed if the settings are wrong.
 """
 
 DEFAULT_TERMINATION_LOG = "/dev/termination-log"
-"""Where Kubernetes expects it, and has made the file."""
+"""The file that Kubernetes creates and reads."""
 
 log = logging.getLogger(__name__)
 
 
-def failed(error: Exception, run_id: str, started_at: datetime) -> Result:
-    """Write a failure down; a model that is live without its row is named with its version."""
+def build_failure(error: Exception, run_id: str, started_at: datetime) -> Result:
+    """Build the result document of a failed run.
+
+    Args:
+        error: Why it failed.
+        run_id: The run.
+        started_at: When the process started (UTC).
+
+    Returns:
+        The document. If the model is live without its audit row, it names the version.
+    """
     live = error.result if isinstance(error, AuditPendingError) else None
+    if isinstance(error, RunError):
+        reason, message = error.failure, str(error)
+    else:
+        reason = Failure.INTERNAL_ERROR
+        message = f"The trainer has a defect ({type(error).__name__})."
     return Result(
         run_id=run_id,
         promoted=live is not None,
-        reason=error.failure if isinstance(error, RunError) else Failure.INTERNAL_ERROR,
-        message=str(error)
-        if isinstance(error, RunError)
-        else f"The trainer has a defect ({type(error).__name__}).",
+        reason=reason,
+        message=message,
         n_samples=live.n_samples if live else None,
         version=live.version if live else None,
         champion_version=live.champion_version if live else None,
@@ -40,12 +52,11 @@ def failed(error: Exception, run_id: str, started_at: datetime) -> Result:
     )
 
 
-def leave(result: Result) -> None:
-    """Leave the result document where Kubernetes looks for it; outside of a container it goes to the log."""
+def write_termination_message(result: Result) -> None:
+    """Write the result document to the termination log. Outside of a container, log it."""
     path = Path(os.environ.get(TERMINATION_LOG, DEFAULT_TERMINATION_LOG))
-    if path.is_file() and os.access(
-        path, os.W_OK
-    ):  # never made here: a stray file in /dev would help nobody
+    # The file is never created here, because a stray file in /dev would help nobody.
+    if path.is_file() and os.access(path, os.W_OK):
         path.write_text(result.document())
     else:
         log.info("Result: %s", result.document())

@@ -11,7 +11,7 @@ import traceback
 
 import redis  # noqa: F401  # what a trainer would load
 
-from retraining_job.__main__ import main
+from retraining_job.cli import main
 from retraining_job.model.equivalence import check_equivalence
 
 check_equivalence()  # loads river

@@ -14,8 +14,8 @@ from retraining_job.model.pickle_writer import write_pickle
 from retraining_job.model.state import write_state
 from retraining_job.registry.champion import read_champion
 from retraining_job.registry.keys import Keys
-from retraining_job.registry.manifest import origin_of
 from retraining_job.registry.publish import ModelPackage, publish
+from retraining_job.runs.package import build_provenance
 from retraining_job.settings import DecideSettings
 
 NAMES = ("amount", "hour_of_day")
@@ -60,7 +60,7 @@ class Shelf:
             "version_key": version_key,
             **settings,
         }
-        self.keys = Keys.of(self.settings())
+        self.keys = Keys.of(self.settings().registry)
 
     def settings(self, run_id="run-1", **more):
         return DecideSettings(
@@ -73,35 +73,35 @@ class Shelf:
             }
         )
 
-    def parcel(self, seed=1, **origin):
+    def package(self, seed=1, **provenance):
         model = model_of_seed(seed)
         settings = self.settings()
         return ModelPackage(
             write_pickle(model, settings.deviation_class),
             write_state(model),
-            origin_of(settings, **origin),
+            build_provenance(settings, **provenance),
         )
 
-    def publish(self, run_id="run-1", *, seed=1, parcel=None, champion=None, **settings):
-        """Promote a model as a run does that has judged it against the present champion."""
-        settings = self.settings(run_id, **settings)
-        champion = champion or read_champion(settings)
+    def publish(self, run_id="run-1", *, seed=1, package=None, champion=None, **settings):
+        """Publish a model as a run does that has evaluated it against the present champion."""
+        registry = self.settings(run_id, **settings).registry
+        champion = champion or read_champion(registry)
         return publish(
-            settings,
-            parcel or self.parcel(seed),
+            registry,
+            package or self.package(seed),
             judged_against=champion.stamp,
             result=result_of(run_id, champion.highest + 1),
         )
 
     def put_foreign(self, seed=1, version=1, blob=None):
         """Put a model there as the old service does."""
-        blob = blob or self.parcel(seed).blob
+        blob = blob or self.package(seed).pickle
         self.redis.set(self.keys.model, blob)
         self.redis.set(self.keys.version, version)
         return blob
 
     def champion(self, **settings):
-        return read_champion(self.settings(**settings))
+        return read_champion(self.settings(**settings).registry)
 
     @property
     def meta(self):

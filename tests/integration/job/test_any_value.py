@@ -22,9 +22,9 @@ from retraining_job.errors import BadConfigurationError, BadDataError
 from retraining_job.events import table as events_table
 from retraining_job.events.source import TableSource
 from retraining_job.infra import postgres
-from retraining_job.presets.selection import contest_of
-from retraining_job.runs.commands import end_badly
-from retraining_job.runs.offline import Files, compete
+from retraining_job.presets.selection import load_events
+from retraining_job.runs.execution import log_failure
+from retraining_job.runs.offline import Files, train_and_evaluate
 from retraining_job.settings import TrainSettings
 
 EXAMPLES = 2_000
@@ -199,14 +199,13 @@ def exit_code(preset, number, folder):
             "forest_window": 5, "hold_out_anomalies": 2,
         }
     )  # fmt: skip
-    contest = contest_of(chosen)
     try:
-        contest.read(TableSource(chosen))
-        assert contest.n_samples <= 20
-        if not contest.hopeless() and number % FULLY == 0:
-            compete(contest, chosen, Files(folder, folder, None))
-    except Exception as error:  # noqa: BLE001  # as in `commands.concluded`
-        code = end_badly(error)
+        loaded = load_events(TableSource(chosen), chosen)
+        assert loaded.n_samples <= 20
+        if not loaded.check() and number % FULLY == 0:
+            train_and_evaluate(loaded, chosen, Files(folder, folder, None))
+    except Exception as error:  # noqa: BLE001  # as in `execution.run_with_result`
+        code = log_failure(error)
         failure = error
     else:
         failure = None
@@ -214,9 +213,9 @@ def exit_code(preset, number, folder):
         assert isinstance(failure, (BadDataError, BadConfigurationError)), repr(failure)
         assert str(failure).endswith(".")
         return code
-    if contest.window:
-        assert datetime(1, 1, 1, tzinfo=UTC) <= contest.window.first <= contest.window.last
-        assert contest.window.model_dump_json()
+    if loaded.window:
+        assert datetime(1, 1, 1, tzinfo=UTC) <= loaded.window.first <= loaded.window.last
+        assert loaded.window.model_dump_json()
     return ExitCode.VERDICT
 
 
@@ -231,7 +230,7 @@ def test_whatever_a_table_holds_a_run_ends_with_a_verdict_or_a_sentence(
         try:
             yield connection
         except psycopg2.Error as error:
-            raise postgres.understood(error) from None
+            raise postgres.convert_error(error) from None
 
     monkeypatch.setattr(events_table, "database", same_connection)
 

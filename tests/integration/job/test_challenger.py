@@ -5,7 +5,13 @@ import json
 import pytest
 
 from retraining_job.errors import BadDataError
-from retraining_job.registry.pending import Expired, Rejected, decide, store_challenger
+from retraining_job.registry.pending import (
+    Approval,
+    Expired,
+    Rejected,
+    carry_out_approval,
+    store_challenger,
+)
 from retraining_job.registry.publish import ModelPackage, Overtaken, Published
 from tests.integration.job.shelf import KEY, Shelf, model_of_seed, result_of, score
 
@@ -22,16 +28,18 @@ def shelf(redis_url, key_prefix):
 
 def wait(shelf, run_id="run-2", seed=2, **settings):
     result = result_of(run_id, None, promoted=False, withheld="AwaitingDecision")
-    parcel = ModelPackage(b"", shelf.parcel(seed).state, shelf.parcel(seed).origin)
+    package = ModelPackage(b"", shelf.package(seed).state, shelf.package(seed).provenance)
     stamp = shelf.champion(**settings).stamp
     store_challenger(
-        shelf.settings(run_id, **settings), parcel, judged_against=stamp, result=result
+        shelf.settings(run_id, **settings).registry, package, judged_against=stamp, result=result
     )
 
 
 def decided(shelf, decision, run_id="run-2", floor=0, **settings):
     settings = {"decided_by": "ann", **settings}
-    return decide(shelf.settings(run_id, decision=decision, **settings), floor=floor)
+    settings = shelf.settings(run_id, decision=decision, **settings)
+    approval = Approval(settings.decision, settings.decided_by)
+    return carry_out_approval(settings.registry, approval, floor=floor)
 
 
 def test_challenger_waits_beside_the_champion_for_as_long_as_the_setting_says(shelf):
@@ -54,7 +62,7 @@ def test_approved_challenger_goes_live_with_the_name_of_who_approved(shelf):
         "run-2",
         8,
     )
-    assert shelf.redis.get(shelf.keys.model) == shelf.parcel(2).blob
+    assert shelf.redis.get(shelf.keys.model) == shelf.package(2).pickle
     assert score(shelf.champion().model) == score(model_of_seed(2))
     assert not shelf.redis.exists(shelf.keys.challenger("run-2"))
 
@@ -110,13 +118,14 @@ def test_damaged_challenger_is_told(shelf, fields, says):
 
 
 def test_challenger_without_a_state_cannot_wait(shelf):
-    parcel = ModelPackage(b"x", None, shelf.parcel().origin)
+    package = ModelPackage(b"x", None, shelf.package().provenance)
     with pytest.raises(BadDataError, match="has no state"):
         store_challenger(
-            shelf.settings("run-3"),
-            parcel,
+            shelf.settings("run-3").registry,
+            package,
             judged_against=shelf.champion().stamp,
             result=result_of("run-3", None),
+            days=7,
         )
 
 
@@ -130,7 +139,7 @@ def test_challenger_of_another_run_is_not_believed(redis_url, key_prefix):
     wait(shelf, "run-1")
     wait(shelf, "run-2", seed=3)
     shelf.redis.copy(shelf.keys.challenger("run-1"), shelf.keys.challenger("run-2"), replace=True)
-    with pytest.raises(BadDataError, match="cannot be believed"):
+    with pytest.raises(BadDataError, match="is not trusted"):
         decided(shelf, "approve", "run-2")
     assert isinstance(decided(shelf, "approve", "run-1"), Published)
     shelf.redis.close()

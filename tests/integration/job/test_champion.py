@@ -1,4 +1,4 @@
-"""A live model that cannot be judged: a loud verdict of its own, and nothing is touched."""
+"""A live model that cannot be evaluated: a loud verdict of its own, and nothing is touched."""
 
 import os
 import pickle
@@ -39,9 +39,9 @@ CANNOT_SCORE = pickle.dumps({"hst": SHORT_OF_TREES, "sad": StandardAbsoluteDevia
             "cannot score an event (AttributeError",
             id="a forest that cannot score",
         ),
-        pytest.param(GENUINE, b"three", "no whole number but b'three'", id="a version in words"),
-        pytest.param(GENUINE, b"3.5", "no whole number", id="a version with a fraction"),
-        pytest.param(GENUINE, b"", "no whole number", id="an empty version"),
+        pytest.param(GENUINE, b"three", "not a whole number: b'three'", id="a version in words"),
+        pytest.param(GENUINE, b"3.5", "not a whole number", id="a version with a fraction"),
+        pytest.param(GENUINE, b"", "not a whole number", id="an empty version"),
         pytest.param(
             GENUINE + b"x" * (1 << 20), b"3", "trainer.modelLimitMebibytes", id="too large"
         ),

@@ -34,14 +34,14 @@ RESTART_EVERY = 10
 SEED = int(os.environ.get("KILLS_SEED", "20261124"))
 TRIES = 8
 STEPS = (
-    "Asked the audit trail",
+    "Queried the audit trail",
     "Read the events",
     "Read the champion",
     "Training a challenger",
     "Trained it",
     "Packed it",
     "Announced it",
-    "Took it to Redis",
+    "Sent it to Redis",
     "Published the challenger",
     "Recorded the run",
 )
@@ -148,7 +148,7 @@ def check(world, ends, where):
             model_key=world.model_key,
             version_key=world.version_key,
         )
-        assert read_champion(settings).version == last[0], where
+        assert read_champion(settings.registry).version == last[0], where
         assert world.redis.hlen(f"{world.model_key}:history") == min(3, len(promoted) - 1), where
     assert world.redis.ttl(world.model_key) == (-1 if promoted else -2), where
     assert all(world.redis.ttl(key) > 0 for key in world.staged), where

@@ -30,7 +30,7 @@ def test_second_start_reports_what_the_first_did(world, ended_by):
     second = world.train(minimum_rows=minimum)
     assert second.code == 0
     assert second.result == first.result
-    assert "This run has ended before" in second.log
+    assert "An earlier attempt of this run has ended" in second.log
     assert (world.versions, world.runs, world.redis.get(world.model_key)) == (versions, runs, model)
 
 
@@ -183,7 +183,9 @@ def test_overtaken_run_judges_again(world, through_proxy):
         3,
         4,
     ), run.log
-    assert "Another run has promoted version 2 since version 1 was read: judging again." in run.log
+    assert (
+        "Another run has promoted version 2 since version 1 was read. Evaluating again." in run.log
+    )
     assert world.version == b"4"
     assert not world.staged
 

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from retraining_job.errors import BadConfigurationError, DependencyUnavailableError
-from retraining_job.registry import publish as publishing
+from retraining_job.registry import publish_script as publishing
 from retraining_job.registry.live import STATE_LIMIT_BYTES
 from retraining_job.registry.publish import ModelPackage, Overtaken, Published
 from tests.integration.job.shelf import Shelf, model_of_seed, score
@@ -43,16 +43,16 @@ def test_first_promotion_fills_every_key(shelf):
     with shelf.redis.pubsub() as listener:
         listener.subscribe(shelf.keys.changes)
         listener.get_message(timeout=5)
-        parcel = shelf.parcel(matching_threshold=0.61)
-        outcome = shelf.publish(parcel=parcel)
+        package = shelf.package(matching_threshold=0.61)
+        outcome = shelf.publish(package=package)
         notice = json.loads(listener.get_message(timeout=5)["data"])
     assert isinstance(outcome, Published)
     assert shelf.redis.mget(
         shelf.keys.model, shelf.keys.version, shelf.keys.state, shelf.keys.epoch
     ) == [
-        parcel.blob,
+        package.pickle,
         b"1",
-        parcel.state.encode(),
+        package.state.encode(),
         b"1",
     ]
     wanted = {
@@ -60,9 +60,9 @@ def test_first_promotion_fills_every_key(shelf):
         "epoch": 1,
         "run_id": "run-1",
         "matching_threshold": 0.61,
-        "pickle_sha256": sha256(parcel.blob),
-        "pickle_bytes": len(parcel.blob),
-        "state_sha256": sha256(parcel.state.encode()),
+        "pickle_sha256": sha256(package.pickle),
+        "pickle_bytes": len(package.pickle),
+        "state_sha256": sha256(package.state.encode()),
         "deviation_class": "retraining_job.deviation.StandardAbsoluteDeviation",
     }
     assert {name: shelf.meta[name] for name in wanted} == wanted
@@ -74,9 +74,9 @@ def test_first_promotion_fills_every_key(shelf):
 
 def test_former_champion_is_kept_as_its_state(shelf):
     shelf.publish("run-1", seed=1)
-    first, parcel = shelf.meta, shelf.parcel(1)
+    first, package = shelf.meta, shelf.package(1)
     shelf.publish("run-2", seed=2)
-    assert shelf.history == {1: {"manifest": first, "state": parcel.state}}
+    assert shelf.history == {1: {"manifest": first, "state": package.state}}
     assert (shelf.meta["version"], shelf.meta["epoch"]) == (2, 2)
     assert not list(shelf.redis.scan_iter(f"{shelf.keys.history}:*")), (
         "with a state, no pickle is kept"
@@ -113,8 +113,8 @@ def test_history_keeps_the_newest(shelf):
 
 def test_model_without_a_state_leaves_none_of_its_predecessor(shelf):
     shelf.publish("run-1", seed=1)
-    blob = shelf.parcel(2).blob
-    shelf.publish("run-2", parcel=ModelPackage(blob, None, shelf.parcel().origin))
+    blob = shelf.package(2).pickle
+    shelf.publish("run-2", package=ModelPackage(blob, None, shelf.package().provenance))
     assert not shelf.redis.exists(shelf.keys.state)
     assert score(shelf.champion().model) == score(model_of_seed(2))
     shelf.publish("run-3", seed=3)
@@ -123,8 +123,10 @@ def test_model_without_a_state_leaves_none_of_its_predecessor(shelf):
 
 
 def test_state_that_could_not_be_read_again_is_not_published(shelf):
-    parcel = shelf.parcel()
-    shelf.publish(parcel=ModelPackage(parcel.blob, "x" * (STATE_LIMIT_BYTES + 1), parcel.origin))
+    package = shelf.package()
+    shelf.publish(
+        package=ModelPackage(package.pickle, "x" * (STATE_LIMIT_BYTES + 1), package.provenance)
+    )
     assert not shelf.redis.exists(shelf.keys.state)
     assert score(shelf.champion().model) == score(model_of_seed(1))
 
@@ -169,7 +171,7 @@ def test_same_run_again_changes_nothing(shelf):
 
 def test_eight_at_once_have_one_winner_and_readers_see_whole_models(shelf):
     shelf.publish("run-0", seed=0)
-    parcels = [shelf.parcel(seed) for seed in range(8)]
+    packages = [shelf.package(seed) for seed in range(8)]
     torn, seen, done = [], set(), threading.Event()
 
     def read():
@@ -191,7 +193,7 @@ def test_eight_at_once_have_one_winner_and_readers_see_whole_models(shelf):
             outcomes = list(
                 pool.map(
                     lambda number, turn=turn, champion=champion: shelf.publish(
-                        f"run-{turn}-{number}", parcel=parcels[number], champion=champion
+                        f"run-{turn}-{number}", package=packages[number], champion=champion
                     ),
                     range(8),
                 )
@@ -240,7 +242,7 @@ def test_user_who_may_not_do_all_of_it_does_nothing(shelf, right):
         user, enabled=True, passwords=[f"+{password}"], keys=["*"], commands=commands
     )
     try:
-        with pytest.raises(BadConfigurationError, match=f"does not let .*(?i:{right})"):
+        with pytest.raises(BadConfigurationError, match=f"does not allow .*(?i:{right})"):
             shelf.publish("run-2", seed=2, REDIS_URL=with_password(shelf.url, password, user))
     finally:
         shelf.redis.acl_deluser(user)
@@ -285,13 +287,13 @@ def test_memory_that_is_full_after_the_upload_leaves_nothing_half_done(
 ):
     champion = own_shelf.champion()
     before = own_shelf.picture()
-    script = publishing.script()
+    script = publishing.read_script()
 
     def full_now():
         fill(own_redis)
         return script
 
-    monkeypatch.setattr(publishing, "script", full_now)
+    monkeypatch.setattr(publishing, "read_script", full_now)
     with pytest.raises(DependencyUnavailableError, match="memory limit"):
         own_shelf.publish("run-3", seed=3, champion=champion)
     own_redis.config_set("maxmemory", 0)
@@ -302,13 +304,13 @@ def test_upload_that_redis_has_evicted_is_another_try(own_shelf, own_redis, monk
     champion = own_shelf.champion()
     own_redis.unlink(*own_redis.scan_iter("*:run:*"))
     before = own_shelf.picture()
-    script = publishing.script()
+    script = publishing.read_script()
 
     def evicting():
         fill(own_redis, "volatile-lru")
         return script
 
-    monkeypatch.setattr(publishing, "script", evicting)
+    monkeypatch.setattr(publishing, "read_script", evicting)
     with pytest.raises(
         DependencyUnavailableError, match=r"Redis dropped the uploaded model|memory limit"
     ):

@@ -212,7 +212,7 @@ def test_way_back_has_a_version_and_a_row_of_its_own(judged_world):
     assert [line.split()[0] for line in listed.log.splitlines()] == ["VERSION", "3", "2", "1"]
     unknown = world.start("no-way", arguments=("rollback", "--to", "9")).wait()
     assert unknown.code == 78
-    assert "there are: 1, 2" in unknown.log
+    assert "Stored versions: 1, 2" in unknown.log
 
 
 def test_signed_champion_is_believed_and_no_other(judged_world):

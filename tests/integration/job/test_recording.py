@@ -167,7 +167,7 @@ def test_debt_of_a_run_fails_no_later_run_and_is_paid_once_it_can_be(world):
             "Promoted",
             number,
         ), later.log
-        assert "Version 1 of run debtor is still without its row in model_versions" in later.log
+        assert "Version 1 of run debtor still has no row in model_versions" in later.log
     assert [row[:2] for row in world.versions] == [(2, "drift_detected"), (3, "drift_detected")]
     world.sql("ALTER TABLE model_versions DROP CONSTRAINT never")
     last = world.train("run-4")

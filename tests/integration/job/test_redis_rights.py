@@ -5,11 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from retraining_job.contract import ApprovalDecision
 from retraining_job.errors import BadConfigurationError
-from retraining_job.registry.history import history
-from retraining_job.registry.pending import decide
-from retraining_job.registry.restore import rollback
-from retraining_job.runs.sign import sign
+from retraining_job.registry.history import read_versions
+from retraining_job.registry.pending import Approval, carry_out_approval
+from retraining_job.registry.restore import restore_version
+from retraining_job.runs.sign import sign_live_model
 from tests.integration.job.shelf import KEY, Shelf
 from tests.integration.job.test_challenger import wait
 from tests.integration.job.test_failures import with_password
@@ -40,12 +41,16 @@ def do_all(shelf):
     shelf.publish("run-1", seed=1)
     shelf.publish("run-2", seed=2)
     wait(shelf, "run-3", seed=3)
-    decide(shelf.settings("run-3", decision="approve", decided_by="ann"), floor=0)
+    carry_out_approval(
+        shelf.settings("run-3").registry, Approval(ApprovalDecision.APPROVE, "ann"), floor=0
+    )
     wait(shelf, "run-4", seed=4)
-    decide(shelf.settings("run-4", decision="reject", decided_by="ann"), floor=0)
-    rollback(shelf.settings("back"), 1, floor=0)
-    sign(shelf.settings())
-    return history(shelf.settings())
+    carry_out_approval(
+        shelf.settings("run-4").registry, Approval(ApprovalDecision.REJECT, "ann"), floor=0
+    )
+    restore_version(shelf.settings("back").registry, 1, floor=0)
+    sign_live_model(shelf.settings().registry)
+    return read_versions(shelf.settings().registry)
 
 
 def test_documented_rights_are_enough(shelf_with):

@@ -5,10 +5,10 @@ import json
 import pytest
 
 from retraining_job.registry import restore as rolling
-from retraining_job.registry.champion import UnreadableChampionError
-from retraining_job.registry.history import history, table
+from retraining_job.registry.history import format_versions, read_versions
+from retraining_job.registry.integrity import UnreadableChampionError
 from retraining_job.registry.publish import ModelPackage
-from retraining_job.registry.restore import RollbackImpossibleError, rollback
+from retraining_job.registry.restore import RollbackImpossibleError, restore_version
 from tests.integration.job.shelf import Shelf, model_of_seed, score
 
 
@@ -24,7 +24,7 @@ def shelf(redis_url, key_prefix):
 
 
 def roll_back(shelf, to, run_id="back", floor=0, **settings):
-    return rollback(shelf.settings(run_id, **settings), to, floor=floor)
+    return restore_version(shelf.settings(run_id, **settings).registry, to, floor=floor)
 
 
 def test_former_champion_goes_live_under_a_number_of_its_own(shelf):
@@ -107,14 +107,14 @@ def swap_entries(shelf):
     ("harm", "to", "says"),
     [
         pytest.param(
-            None, 4, "Version 4 is live: there is nothing to go back to.", id="the live one"
+            None, 4, "Version 4 is live already. There is nothing to restore.", id="the live one"
         ),
-        pytest.param(None, 9, "Version 9 is not kept; there are: 1, 2, 3.", id="none such"),
-        pytest.param(drop_pickle, 1, "history:1, is gone", id="no pickle"),
+        pytest.param(None, 9, "Version 9 is not stored. Stored versions: 1, 2, 3.", id="none such"),
+        pytest.param(drop_pickle, 1, "history:1, is missing", id="no pickle"),
         pytest.param(
             change_entry(2, state="{}"),
             2,
-            "state that is kept of version 2 is damaged",
+            "stored state of version 2 is damaged",
             id="another state",
         ),
         pytest.param(
@@ -126,7 +126,7 @@ def swap_entries(shelf):
             "version 2 is damaged",
             id="a state without a manifest",
         ),
-        pytest.param(swap_entries, 2, "kept as version 2 is version 3", id="another version"),
+        pytest.param(swap_entries, 2, "stored as version 2 is version 3", id="another version"),
     ],
 )
 def test_what_cannot_be_restored_is_told_and_changes_nothing(shelf, harm, to, says):
@@ -147,7 +147,7 @@ def test_nothing_to_go_back_to(shelf):
 def test_state_that_gives_another_model_is_not_restored(shelf):
     entry = shelf.history[2]
     change_entry(2, manifest={**entry["manifest"], "pickle_sha256": "0"})(shelf)
-    with pytest.raises(RollbackImpossibleError, match="does not give the model of then"):
+    with pytest.raises(RollbackImpossibleError, match="does not reproduce its model"):
         roll_back(shelf, 2)
 
 
@@ -161,13 +161,13 @@ def test_model_of_another_program_is_restored_with_a_warning(shelf, caplog, name
 
 
 def test_model_that_goes_live_meanwhile_wins(shelf, monkeypatch):
-    rebuild = rolling.rebuilt_pickle
+    rebuild = rolling.write_pickle_from_state
 
-    def overtaken(settings, state):
+    def overtaken(state, deviation_class):
         shelf.publish("run-5", seed=5)
-        return rebuild(settings, state)
+        return rebuild(state, deviation_class)
 
-    monkeypatch.setattr(rolling, "rebuilt_pickle", overtaken)
+    monkeypatch.setattr(rolling, "write_pickle_from_state", overtaken)
     with pytest.raises(RollbackImpossibleError, match="Meanwhile version 5 of run run-5 went live"):
         roll_back(shelf, 2)
     assert score(shelf.champion().model) == score(model_of_seed(5))
@@ -177,24 +177,24 @@ def test_model_that_goes_live_meanwhile_wins(shelf, monkeypatch):
 def test_history_names_each_version_and_whether_it_can_come_back(shelf):
     roll_back(shelf, 3)
     change_entry(2, manifest=7)(shelf)
-    versions = history(shelf.settings())
+    versions = read_versions(shelf.settings().registry)
     assert [version.number for version in versions] == [5, 4, 3, 2, 1]
-    lines = table(versions).splitlines()
+    lines = format_versions(versions).splitlines()
     assert lines[0].split() == ["VERSION", "PUBLISHED", "RUN", "PRESET", "EVENTS", "NOTE"]
     assert lines[1].startswith("5 ")
     assert lines[1].endswith("live, restored from 3")
     assert "run-4" in lines[2]
     assert lines[4].endswith("damaged: cannot be restored")
-    assert lines[5].endswith("put there by somebody else")
+    assert lines[5].endswith("put there by another program")
 
 
 def test_pickle_of_ours_without_a_state_comes_back(shelf):
-    parcel = shelf.parcel(7)
-    shelf.publish("run-5", parcel=ModelPackage(parcel.blob, None, parcel.origin))
+    package = shelf.package(7)
+    shelf.publish("run-5", package=ModelPackage(package.pickle, None, package.provenance))
     shelf.publish("run-6", seed=8)
     shelf.redis.setrange(shelf.keys.kept_pickle(5), 100, b"?")
     with pytest.raises(RollbackImpossibleError, match="history:5, is damaged"):
         roll_back(shelf, 5)
-    shelf.redis.set(shelf.keys.kept_pickle(5), parcel.blob)
+    shelf.redis.set(shelf.keys.kept_pickle(5), package.pickle)
     roll_back(shelf, 5)
     assert score(shelf.champion().model) == score(model_of_seed(7))

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from retraining_job.errors import BadConfigurationError, BadDataError, DependencyUnavailableError
-from retraining_job.registry.champion import UnreadableChampionError
-from retraining_job.registry.restore import RollbackImpossibleError, rollback
+from retraining_job.registry.integrity import UnreadableChampionError
+from retraining_job.registry.restore import RollbackImpossibleError, restore_version
 from retraining_job.runs import sign as signing_command
-from retraining_job.runs.sign import sign
+from retraining_job.runs.sign import sign_live_model
 from tests.integration.job.shelf import KEY, Shelf, model_of_seed, score
 from tests.integration.job.test_champion import Evil
 
@@ -53,7 +53,7 @@ def change_meta(**fields):
 def replay_the_first(shelf):
     """Pass the first pair of manifest and model, with its signature, off as the second version."""
     first = shelf.history[1]
-    shelf.redis.set(shelf.keys.model, shelf.parcel(1).blob)
+    shelf.redis.set(shelf.keys.model, shelf.package(1).pickle)
     shelf.redis.set(shelf.keys.state, first["state"])
     shelf.redis.set(shelf.keys.meta, json.dumps({**first["manifest"], "version": 2}))
 
@@ -84,14 +84,14 @@ def move_to_another_name(shelf):
         pytest.param(drop_the_manifest, "it is not signed", id="no manifest"),
         pytest.param(put_by_somebody_else, "it is not signed", id="somebody else's"),
         pytest.param(
-            change_meta(signature="0" * 64), "signature does not fit", id="a made-up signature"
+            change_meta(signature="0" * 64), "signature does not match", id="a made-up signature"
         ),
-        pytest.param(change_meta(signature="é"), "signature does not fit", id="no digits at all"),
+        pytest.param(change_meta(signature="é"), "signature does not match", id="no digits at all"),
         pytest.param(
-            replay_the_first, "signature does not fit", id="an old pair under a new version"
+            replay_the_first, "signature does not match", id="an old pair under a new version"
         ),
         pytest.param(
-            move_to_another_name, "signature does not fit", id="a signed model of another name"
+            move_to_another_name, "signature does not match", id="a signed model of another name"
         ),
     ],
 )
@@ -104,7 +104,7 @@ def test_forged_champion_is_refused_until_a_person_signs_it(shelf, forge, says):
         shelf.champion()
     assert KEY not in str(caught.value)
     assert shelf.picture() == before
-    sign(shelf.settings())
+    sign_live_model(shelf.settings().registry)
     after = shelf.picture()
     changed = {name for name in before.keys() | after.keys() if before.get(name) != after.get(name)}
     assert changed == {shelf.keys.meta.encode()}
@@ -116,7 +116,7 @@ SHAPE = {"events": 60, "features": {"amount": {"usable": 1.0, "newest": 1.0, "lo
 
 def test_recorded_shape_of_the_input_is_believed_with_its_own_signature_alone(shelf):
     assert shelf.meta["input_signature"] == ""
-    shelf.publish("run-3", parcel=shelf.parcel(3, input=SHAPE))
+    shelf.publish("run-3", package=shelf.package(3, input=SHAPE))
     meta = shelf.meta
     assert len(meta["input_signature"]) == 64 != meta["signature"]
     assert shelf.champion().manifest.input.features["amount"].usable == 1.0
@@ -141,13 +141,13 @@ def test_recorded_shape_of_the_input_is_believed_with_its_own_signature_alone(sh
 
 
 def test_another_key_is_another_signature(shelf):
-    with pytest.raises(UnreadableChampionError, match="signature does not fit"):
+    with pytest.raises(UnreadableChampionError, match="signature does not match"):
         shelf.champion(SIGNING_KEY=OTHER_KEY)
 
 
 def test_signing_keeps_what_the_manifest_says(shelf):
     meta = shelf.meta
-    sign(shelf.settings(SIGNING_KEY=OTHER_KEY))
+    sign_live_model(shelf.settings(SIGNING_KEY=OTHER_KEY).registry)
     assert {**shelf.meta, "signature": ""} == {**meta, "signature": ""}
     assert shelf.champion(SIGNING_KEY=OTHER_KEY).manifest.run_id == "run-2"
 
@@ -155,7 +155,7 @@ def test_signing_keeps_what_the_manifest_says(shelf):
 def test_foreign_champion_that_was_signed_is_read_by_the_allow_list(shelf, tmp_path):
     mark = tmp_path / "mark"
     shelf.put_foreign(version=3, blob=pickle.dumps({"hst": Evil(f"touch {mark}"), "sad": 1}))
-    sign(shelf.settings())
+    sign_live_model(shelf.settings().registry)
     with pytest.raises(UnreadableChampionError, match=r"names posix\.system"):
         shelf.champion()
     assert not mark.exists()
@@ -163,48 +163,48 @@ def test_foreign_champion_that_was_signed_is_read_by_the_allow_list(shelf, tmp_p
 
 def test_what_is_not_there_or_not_whole_is_not_signed(shelf):
     with pytest.raises(BadConfigurationError, match="no key to sign with"):
-        sign(shelf.settings(SIGNING_KEY=""))
+        sign_live_model(shelf.settings(SIGNING_KEY="").registry)
     shelf.redis.setrange(shelf.keys.model, 100, b"?")
     with pytest.raises(BadDataError, match=r"damaged or was replaced.*It was not signed"):
-        sign(shelf.settings())
+        sign_live_model(shelf.settings().registry)
     shelf.redis.delete(shelf.keys.model, shelf.keys.meta)
     with pytest.raises(BadDataError, match="There is no live model"):
-        sign(shelf.settings())
+        sign_live_model(shelf.settings().registry)
 
 
 def test_model_that_changes_while_it_is_signed_is_not_signed(shelf, monkeypatch):
-    present = signing_command.present_manifest
+    present = signing_command.read_live_manifest
 
     def overtaken(settings):
         manifest = present(settings)
         shelf.redis.set(shelf.keys.model, b"another")
         return manifest
 
-    monkeypatch.setattr(signing_command, "present_manifest", overtaken)
+    monkeypatch.setattr(signing_command, "read_live_manifest", overtaken)
     meta = shelf.meta
     with pytest.raises(DependencyUnavailableError, match="changed while it was being signed"):
-        sign(shelf.settings(SIGNING_KEY=OTHER_KEY))
+        sign_live_model(shelf.settings(SIGNING_KEY=OTHER_KEY).registry)
     assert shelf.meta == meta
 
 
 def test_restored_champion_is_signed_anew(shelf):
-    rollback(shelf.settings("back"), 1, floor=0)
+    restore_version(shelf.settings("back").registry, 1, floor=0)
     assert score(shelf.champion().model) == score(model_of_seed(1))
 
 
 @pytest.mark.parametrize("key", [KEY, OTHER_KEY])
 def test_forged_history_is_not_restored(shelf, key):
     entry = shelf.history[1]
-    forged = shelf.parcel(9)
+    forged = shelf.package(9)
     if key == KEY:
         digest = hashlib.sha256(forged.state.encode()).hexdigest()
         entry = {"manifest": {**entry["manifest"], "state_sha256": digest}, "state": forged.state}
         shelf.redis.hset(shelf.keys.history, 1, json.dumps(entry))
     before = shelf.picture()
     with pytest.raises(
-        RollbackImpossibleError, match=r"its signature does not fit.*without the key"
+        RollbackImpossibleError, match=r"its signature does not match.*without the key"
     ):
-        rollback(shelf.settings("back", SIGNING_KEY=key), 1, floor=0)
+        restore_version(shelf.settings("back", SIGNING_KEY=key).registry, 1, floor=0)
     assert shelf.picture() == before
 
 

@@ -14,7 +14,6 @@ import pytest
 from pydantic import SecretStr
 
 from retraining_job.audit.migrations import migrate
-from retraining_job.settings import MigrateSettings
 from retraining_operator.audit.table import AuditUnavailableError
 from retraining_operator.audit.writer import AuditWriter, find_recorded_requests
 from tests.system.endpoints import at
@@ -60,7 +59,7 @@ def sql(database_url: str) -> Iterator[Sql]:
 @pytest.fixture
 def url(database_url: str) -> SecretStr:
     """A database as the migration leaves it."""
-    migrate(MigrateSettings(database_url=SecretStr(database_url)))
+    migrate(SecretStr(database_url), "scored_events")
     return SecretStr(database_url)
 
 

@@ -9,7 +9,6 @@ import pytest
 from pydantic import SecretStr
 
 from retraining_job.audit.migrations import migrate
-from retraining_job.settings import MigrateSettings
 from retraining_operator.kube.client import KubeClient
 from retraining_operator.settings import Settings
 from tests.integration.operator.parts import Parts
@@ -21,7 +20,7 @@ from tests.system.kubectl import Kubectl, wait_for
 def settings(settings: Settings, database_url: str) -> Settings:
     """Give settings with a database that is migrated."""
     url = SecretStr(database_url)
-    migrate(MigrateSettings(database_url=url))
+    migrate(url, "scored_events")
     return settings.model_copy(update={"database_url": url})
 
 

@@ -120,4 +120,4 @@ def test_each_part_loads_only_what_it_needs() -> None:
     )
     assert not imported("retraining_job.__main__") & heavy
     assert imported("retraining_job.audit.migrations") & heavy == {"psycopg2"}
-    assert imported("retraining_job.runs.run") & heavy == {"psycopg2", "redis"}
+    assert imported("retraining_job.runs.train") & heavy == {"psycopg2", "redis"}

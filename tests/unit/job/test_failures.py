@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 import redis.exceptions
 
-from retraining_job.contract import ExitCode, Failure, Result, Tunables
+from retraining_job.contract import ExitCode, Failure, Result
 from retraining_job.errors import (
     AuditPendingError,
     BadConfigurationError,
@@ -14,9 +14,10 @@ from retraining_job.errors import (
     DependencyUnavailableError,
     RunError,
 )
-from retraining_job.infra.retries import patiently
-from retraining_job.registry.client import understood
-from retraining_job.runs.termination import failed
+from retraining_job.infra.retries import call_with_retries
+from retraining_job.registry.client import convert_error
+from retraining_job.runs.termination import build_failure
+from retraining_job.settings import RetryPolicy
 
 NOW = datetime(2025, 6, 1, 12, tzinfo=UTC)
 
@@ -68,7 +69,7 @@ NO_TYPE = "WRONGTYPE Operation against a key holding the wrong kind of value"
 def test_redis_errors_are_understood(
     error: redis.exceptions.RedisError, kind: type[RunError], says: str
 ) -> None:
-    ours = understood(error)
+    ours = convert_error(error)
     assert type(ours) is kind
     assert says in str(ours)
 
@@ -86,14 +87,14 @@ class Dependency:
         return "there"
 
 
-PATIENCE = Tunables(database_retries=3, database_retry_delay_seconds=0)
+PATIENCE = RetryPolicy(retries=3, delay_seconds=0)
 
 
 @pytest.mark.parametrize("away", [0, 1, 3])
 def test_dependency_is_waited_for(away: int, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.WARNING)
     dependency = Dependency(away)
-    assert patiently(PATIENCE, dependency) == "there"
+    assert call_with_retries(PATIENCE, dependency) == "there"
     assert dependency.calls == away + 1
     assert caplog.messages == [
         f"The database is away. Trying again in 0 s ({i} of 3)." for i in range(1, away + 1)
@@ -103,14 +104,14 @@ def test_dependency_is_waited_for(away: int, caplog: pytest.LogCaptureFixture) -
 def test_dependency_that_stays_away_ends_the_run() -> None:
     dependency = Dependency(99)
     with pytest.raises(DependencyUnavailableError, match="The database is away"):
-        patiently(PATIENCE, dependency)
+        call_with_retries(PATIENCE, dependency)
     assert dependency.calls == 4
 
 
 def test_wrong_setting_is_not_tried_again() -> None:
     dependency = Dependency(99, BadConfigurationError)
     with pytest.raises(BadConfigurationError):
-        patiently(PATIENCE, dependency)
+        call_with_retries(PATIENCE, dependency)
     assert dependency.calls == 1
 
 
@@ -124,7 +125,7 @@ def test_wrong_setting_is_not_tried_again() -> None:
     ],
 )
 def test_failure_has_a_document_without_verdict(error: Exception, reason: str) -> None:
-    document = failed(error, "r1", NOW)
+    document = build_failure(error, "r1", NOW)
     assert (document.verdict, document.reason, document.promoted) == (None, reason, False)
     assert "secret" not in document.message
 
@@ -140,7 +141,7 @@ def test_live_model_without_its_row_is_named() -> None:
         started_at=NOW,
         finished_at=NOW,
     )
-    document = failed(AuditPendingError("The model is live as version 7.", live), "r1", NOW)
+    document = build_failure(AuditPendingError("The model is live as version 7.", live), "r1", NOW)
     assert (document.reason, document.promoted, document.version) == ("AuditPending", True, 7)
 
 

@@ -21,7 +21,7 @@ from retraining_job.events.columns import Columns
 from retraining_job.events.features import NEUTRAL_FEATURES
 from retraining_job.events.reading import FeatureFacts, ReadingFacts
 from retraining_job.events.scored_event import ScoredEvent
-from retraining_job.presets.reference_pipeline import counted
+from retraining_job.presets.reference_pipeline import count_samples
 from retraining_job.registry.manifest import Manifest, read_manifest
 from tests.quality.scenarios import events_of, unreadable
 from tests.unit.job.test_recommended import columns
@@ -255,7 +255,9 @@ def event(number: int, text: str | None) -> ScoredEvent:
 
 def tallied(texts: list[str | None], newest: int = 100) -> InputMeasurement:
     """The shape as the `reference` preset counts it; the newest event comes first."""
-    samples, tallies = counted([event(number, text) for number, text in enumerate(texts)], newest)
+    samples, tallies = count_samples(
+        [event(number, text) for number, text in enumerate(texts)], newest
+    )
     assert len(samples) == len(texts)
     return measure_tallies(
         tallies,

@@ -13,7 +13,7 @@ from retraining_job.evaluation.labels import (
     has_labels_of_alerts_only,
     has_unchecked_normal_labels,
 )
-from retraining_job.presets.recommended import hidden_losses
+from retraining_job.presets.recommended_evaluation import find_hidden_losses
 from tests.unit.job.policy_evidence import evidence
 
 
@@ -171,8 +171,8 @@ def test_part_that_got_worse_by_more_than_the_margin_is_hidden(
     challenger: Contender, hidden: list[str]
 ) -> None:
     champion = parts(0.8, 0.85, 0.3)
-    assert [loss.part for loss in hidden_losses(challenger, champion, 0.05)] == hidden
-    assert hidden_losses(challenger, None, 0.05) == []
+    assert [loss.part for loss in find_hidden_losses(challenger, champion, 0.05)] == hidden
+    assert find_hidden_losses(challenger, None, 0.05) == []
 
 
 def test_loss_that_the_combined_score_hides_is_a_remark() -> None:

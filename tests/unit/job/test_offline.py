@@ -14,7 +14,7 @@ from river.anomaly import HalfSpaceTrees
 
 from retraining_job.contract import Result
 from retraining_job.errors import BadConfigurationError
-from retraining_job.runs.offline import Files, train
+from retraining_job.runs.offline import Files, train_offline
 from retraining_job.settings import RunSettings
 from tests.quality.stream import lines
 
@@ -38,7 +38,7 @@ def events(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def run(events: Path, out: Path, champion: Path | None = None, **settings: Any) -> Result:
     out.mkdir(exist_ok=True)
-    return train(RunSettings(**SMALL, **settings), Files(events, out, champion), NOW)
+    return train_offline(RunSettings(**SMALL, **settings), Files(events, out, champion), NOW)
 
 
 def test_first_model_is_left_as_readers_expect_it(events: Path, tmp_path: Path) -> None:

@@ -17,6 +17,11 @@ from retraining_job.events.columns import Columns
 from retraining_job.model.model import Model
 from retraining_job.presets import recommended
 from retraining_job.presets.recommended import Prepared
+from retraining_job.presets.recommended_evaluation import (
+    EvaluationContext,
+    ScoredModel,
+    evaluate,
+)
 from tests.quality.scenarios import provenance
 from tests.quality.stream import NAMES, lines, stream
 
@@ -41,7 +46,7 @@ def columns(rows: int = ROWS, seed: int = 1) -> Columns:
 def ready(
     events: Columns, settings: Tunables = SETTINGS, until: datetime | None = None
 ) -> Prepared:
-    prepared = recommended.prepared(events, settings, until)
+    prepared = recommended.prepare(events, settings, until)
     assert isinstance(prepared, Prepared)
     return prepared
 
@@ -53,16 +58,10 @@ def judged(
     settings: Tunables = SETTINGS,
     **more: str,
 ) -> tuple[Decision, Evidence]:
-    return recommended.judge(
-        prepared,
-        challenger,
-        champion,
-        settings,
-        threshold=0.7,
-        threshold_source="setting",
-        provenance=provenance(prepared.columns, settings),
-        **more,
+    context = EvaluationContext(
+        settings, 0.7, "setting", provenance(prepared.columns, settings), **more
     )
+    return evaluate(prepared, challenger, champion and ScoredModel(*champion), context)
 
 
 @pytest.fixture(scope="module")
@@ -72,14 +71,14 @@ def prepared() -> Prepared:
 
 @pytest.fixture(scope="module")
 def healthy(prepared: Prepared) -> Scores:
-    return recommended.scores_of(recommended.trained(prepared, SETTINGS), prepared)
+    return recommended.score_hold_out(recommended.train(prepared, SETTINGS), prepared)
 
 
 @pytest.fixture(scope="module")
 def misled(prepared: Prepared) -> Scores:
     """Give the scores of a model that learned every feature under its neighbour's name."""
     other = ready(replace(prepared.columns, features=np.roll(prepared.columns.features, 1, axis=1)))
-    return recommended.scores_of(recommended.trained(other, SETTINGS), prepared)
+    return recommended.score_hold_out(recommended.train(other, SETTINGS), prepared)
 
 
 def test_model_takes_raw_features_and_scores_as_river_does_on_scaled_ones(
@@ -87,7 +86,7 @@ def test_model_takes_raw_features_and_scores_as_river_does_on_scaled_ones(
 ) -> None:
     settings = SETTINGS.model_copy(update={"scaling": Scaling.LINEAR})
     linear = ready(prepared.columns, settings)
-    model = recommended.trained(linear, settings)
+    model = recommended.train(linear, settings)
     low, high = (
         np.array([getattr(scaling, end) for scaling in linear.scalings]) for end in ("low", "high")
     )
@@ -99,7 +98,7 @@ def test_model_takes_raw_features_and_scores_as_river_does_on_scaled_ones(
         river.score_one(dict(zip(NAMES, row, strict=True)))
         for row in scaled[linear.parts.hold_out].tolist()
     ]
-    assert recommended.scores_of(model, linear).hst == pytest.approx(expected, abs=1e-12)
+    assert recommended.score_hold_out(model, linear).hst == pytest.approx(expected, abs=1e-12)
 
 
 def test_nothing_is_learned_from_the_hold_out(prepared: Prepared, healthy: Scores) -> None:
@@ -107,13 +106,13 @@ def test_nothing_is_learned_from_the_hold_out(prepared: Prepared, healthy: Score
     features[prepared.parts.training_rows :] *= 1_000.0
     other = ready(replace(prepared.columns, features=features))
     assert other.scalings == prepared.scalings
-    again = recommended.scores_of(recommended.trained(other, SETTINGS), prepared)
+    again = recommended.score_hold_out(recommended.train(other, SETTINGS), prepared)
     assert np.array_equal(again.hst, healthy.hst)
     assert np.array_equal(again.sad, healthy.sad)
 
 
 def test_deviation_learns_its_feature_raw_from_the_training_rows_alone(prepared: Prepared) -> None:
-    model = recommended.trained(prepared, SETTINGS)
+    model = recommended.train(prepared, SETTINGS)
     amounts = prepared.columns.features[prepared.parts.training, NAMES.index("amount")]
     assert (model.sad.feature, model.sad.count) == ("amount", prepared.parts.training_rows)
     assert model.sad.mean == pytest.approx(amounts.mean())
@@ -158,7 +157,7 @@ def test_better_model_replaces_a_worse_one_and_not_the_other_way(
 def test_same_run_gives_the_same_evidence(
     prepared: Prepared, healthy: Scores, misled: Scores
 ) -> None:
-    again = recommended.scores_of(recommended.trained(prepared, SETTINGS), prepared)
+    again = recommended.score_hold_out(recommended.train(prepared, SETTINGS), prepared)
     assert judged(prepared, healthy, (misled, Contender())) == judged(
         prepared, again, (misled, Contender())
     )
@@ -251,7 +250,7 @@ def test_scores_that_are_no_numbers_are_refused(
     assert judged(prepared, dead, (misled, Contender()))[0].reason is VerdictReason.UNUSABLE_SCORES
     decision, evidence = judged(prepared, healthy, (Scores(hst * np.nan, healthy.sad), Contender()))
     assert decision.promotes  # over a champion whose scores nobody can use
-    assert any("champion's own scores are of no use" in note for note in evidence.notes)
+    assert any("champion's own scores are unusable" in note for note in evidence.notes)
 
 
 def test_features_that_cannot_be_used_are_left_out_and_reported() -> None:
@@ -259,17 +258,17 @@ def test_features_that_cannot_be_used_are_left_out_and_reported() -> None:
     features = events.features.copy()
     features[:, 1], features[:4_000, 2] = 7.0, np.nan
     prepared = ready(replace(events, features=features))
-    model = recommended.trained(prepared, SETTINGS)
+    model = recommended.train(prepared, SETTINGS)
     assert [scaling.name for scaling in prepared.scalings] == [
         name for name in NAMES if name not in NAMES[1:3]
     ]
-    decision, evidence = judged(prepared, recommended.scores_of(model, prepared), None)
+    decision, evidence = judged(prepared, recommended.score_hold_out(model, prepared), None)
     assert decision.promotes
     assert any(NAMES[1] in note and NAMES[2] in note for note in evidence.notes)
     only_amount = replace(
         events, features=events.features[:, :1], names=NAMES[:1], unusable=events.unusable[:1]
     )
-    constant = recommended.prepared(replace(only_amount, features=np.ones((ROWS, 1))), SETTINGS)
+    constant = recommended.prepare(replace(only_amount, features=np.ones((ROWS, 1))), SETTINGS)
     assert isinstance(constant, Decision)
     assert constant.verdict is Verdict.INSUFFICIENT_DATA
     assert "amount: its value is 1 in every training row" in constant.message
@@ -277,9 +276,9 @@ def test_features_that_cannot_be_used_are_left_out_and_reported() -> None:
 
 def test_missing_deviation_feature_is_noted(prepared: Prepared) -> None:
     settings = SETTINGS.model_copy(update={"deviation_feature": "price"})
-    model = recommended.trained(prepared, settings)
+    model = recommended.train(prepared, settings)
     assert model.sad.count == 0
-    _, evidence = judged(prepared, recommended.scores_of(model, prepared), None, settings)
+    _, evidence = judged(prepared, recommended.score_hold_out(model, prepared), None, settings)
     assert any("No event has the feature price" in note for note in evidence.notes)
 
 
@@ -287,7 +286,7 @@ def test_foreign_champion_is_scored_on_raw_features(prepared: Prepared) -> None:
     river = HalfSpaceTrees(n_trees=3, height=4, window_size=50, seed=1)
     for row in prepared.columns.features[:120].tolist():
         river.learn_one(dict(zip(NAMES, row, strict=True)))
-    scores = recommended.scores_of(Model(river, StandardAbsoluteDeviation()), prepared)
+    scores = recommended.score_hold_out(Model(river, StandardAbsoluteDeviation()), prepared)
     row = dict(
         zip(NAMES, prepared.columns.features[prepared.parts.hold_out][5].tolist(), strict=True)
     )

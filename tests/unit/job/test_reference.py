@@ -56,7 +56,7 @@ def test_old_rule(
     challenger: float, champion: float | None, verdict: Verdict, reason: VerdictReason
 ) -> None:
     figures = None if champion is None else ContenderMetrics(precision=champion)
-    decision = reference.judge(
+    decision = reference.decide_by_accuracy(
         ContenderMetrics(precision=challenger), figures, champion_version=7, hold_out_rows=200
     )
     assert (decision.verdict, decision.reason) == (verdict, reason)
@@ -69,7 +69,7 @@ def test_old_rule(
 
 @pytest.mark.parametrize(("rows", "enough"), [(0, False), (499, False), (500, True), (600, True)])
 def test_guard(rows: int, enough: bool) -> None:
-    decision = reference.enough(rows, Tunables().minimum_rows)
+    decision = reference.check_row_count(rows, Tunables().minimum_rows)
     assert (decision is None) is enough
     if decision:
         assert decision.verdict is Verdict.INSUFFICIENT_DATA
@@ -94,13 +94,13 @@ def test_shadow_test_weighs_the_parts_seven_to_three(
 ) -> None:
     model = Model(Fixed(forest), Fixed(deviation))  # type: ignore[arg-type]
     hold_out = [Sample({"amount": 1.0}, True)] * 3
-    assert reference.figures(model, hold_out, 0.7) == ContenderMetrics(precision=right / 3)
+    assert reference.compute_accuracy(model, hold_out, 0.7) == ContenderMetrics(precision=right / 3)
 
 
 def test_precision_is_the_share_of_right_predictions() -> None:
     model = Model(Fixed(0.0), Fixed(0.0))  # type: ignore[arg-type]
     hold_out = [Sample({}, True), *[Sample({}, False)] * 3]
-    assert reference.figures(model, hold_out, 0.7).precision == 0.75
+    assert reference.compute_accuracy(model, hold_out, 0.7).precision == 0.75
 
 
 def test_challenger_learns_from_newest_to_oldest_with_the_old_settings() -> None:
@@ -117,9 +117,9 @@ def test_challenger_learns_from_newest_to_oldest_with_the_old_settings() -> None
         )
         for i in range(600)
     ]
-    samples = reference.samples_of(newest_first)
+    samples = reference.build_samples(newest_first)
     assert [sample.is_anomaly for sample in samples[:4]] == [False, True, False, True]
-    model = reference.trained(samples, Tunables(forest_trees=2, forest_height=4))
+    model = reference.train(samples, Tunables(forest_trees=2, forest_height=4))
 
     forest = HalfSpaceTrees(n_trees=2, height=4, window_size=250, seed=42)
     deviation = StandardAbsoluteDeviation("amount")

@@ -4,7 +4,7 @@ import re
 from datetime import UTC, datetime
 
 from retraining_job.audit.outcome import RunOutcome
-from retraining_job.audit.runs import facts_of
+from retraining_job.audit.rows import build_outcome_columns
 from retraining_job.contract import (
     ADDED_COLUMNS,
     CREATE_RUN_TABLE,
@@ -28,7 +28,7 @@ def test_table_has_each_column_once() -> None:
 
 def test_all_that_is_known_of_a_run_has_a_column() -> None:
     result = Result(run_id="r", reason="superior", message="", started_at=NOW, finished_at=NOW)
-    row = facts_of(RunOutcome(result, None, "<html>", "somebody", 3))
+    row = build_outcome_columns(RunOutcome(result, None, "<html>", "somebody", 3))
     assert set(writable_names(row, NAMES)) == set(row)
 
 

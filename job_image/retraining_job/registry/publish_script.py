@@ -1,0 +1,116 @@
+"""The script `publish.lua`: its keys, its arguments, and how it is run."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from importlib.resources import files
+from typing import TYPE_CHECKING, NamedTuple
+
+import redis
+
+from retraining_job.registry.client import open_registry, warn_about_eviction
+from retraining_job.registry.keys import Keys
+
+if TYPE_CHECKING:
+    from retraining_job.settings import RegistrySettings
+
+STAGING_SECONDS = 600
+"""How long an uploaded model outlives a trainer that died before publishing it."""
+
+
+class PublishKeys(NamedTuple):
+    """The keys of the script, in the order in which `publish.lua` takes them."""
+
+    model: str
+    version: str
+    meta: str
+    state: str
+    epoch: str
+    history: str
+    run: str
+    challenger: str
+    staging: str
+    former: str
+
+
+class PublishArguments(NamedTuple):
+    """The arguments of the script, in the order in which `publish.lua` takes them."""
+
+    expected_version: bytes
+    expected_epoch: bytes
+    new_version: int
+    new_epoch: int
+    new_manifest: str
+    new_state: str
+    result: str
+    result_seconds: int
+    history_versions: int
+    channel: str
+    notice: str
+
+
+class ScriptAnswer(NamedTuple):
+    """What the script answers.
+
+    Args:
+        outcome: `published`, `overtaken`, `missing`, `wrong` or `forbidden`.
+        text: The result document, the live version, the key, or the command.
+        more: The live manifest, the type of the key, or the key.
+    """
+
+    outcome: bytes
+    text: bytes
+    more: bytes
+
+
+def build_keys(registry: RegistrySettings) -> PublishKeys:
+    """Build the keys of the script, with a new one for the upload."""
+    keys = Keys.of(registry)
+    return PublishKeys(
+        model=keys.model,
+        version=keys.version,
+        meta=keys.meta,
+        state=keys.state,
+        epoch=keys.epoch,
+        history=keys.history,
+        run=keys.run(registry.run_id),
+        challenger=keys.challenger(registry.run_id),
+        staging=keys.staging(registry.run_id),
+        former=keys.former(registry.run_id),
+    )
+
+
+def run_script(
+    registry: RegistrySettings, keys: PublishKeys, arguments: PublishArguments, pickle: bytes
+) -> ScriptAnswer:
+    """Upload the pickle and run the script.
+
+    Args:
+        registry: The settings of the registry.
+        keys: The keys of the script.
+        arguments: The arguments of the script.
+        pickle: The model.
+
+    Returns:
+        The script's answer.
+    """
+    with open_registry(registry.redis_url) as client:
+        warn_about_eviction(client)
+        client.set(keys.staging, pickle, ex=STAGING_SECONDS)
+        try:
+            answer = ScriptAnswer(*client.register_script(read_script())(keys, arguments))
+        except redis.ResponseError:  # refused: the upload takes memory until it expires
+            with suppress(redis.RedisError):
+                client.unlink(keys.staging)
+            raise
+        if answer.outcome in {b"wrong", b"forbidden"}:
+            client.unlink(keys.staging)
+        if answer.outcome == b"published":
+            with suppress(redis.RedisError):  # it expires by itself
+                client.unlink(keys.former)
+    return answer
+
+
+def read_script() -> str:
+    """Read the script that publishes."""
+    return files("retraining_job.registry").joinpath("publish.lua").read_text()
