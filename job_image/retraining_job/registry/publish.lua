@@ -1,5 +1,5 @@
 -- Makes a staged model live in one atomic step, if the live model is still the one it was evaluated against.
--- The names of KEYS and ARGV are those of PublishKeys and PublishArguments in publish.py.
+-- The names of KEYS and ARGV are those of PublishKeys and PublishArguments in publish_script.py.
 local MODEL, VERSION, META, STATE, EPOCH, HISTORY, RUN, CHALLENGER, STAGING, FORMER = unpack(KEYS)
 local EXPECTED_VERSION, EXPECTED_EPOCH, NEW_VERSION, NEW_EPOCH, NEW_MANIFEST, NEW_STATE, RESULT, RESULT_SECONDS,
     HISTORY_VERSIONS, CHANNEL, NOTICE = unpack(ARGV)
