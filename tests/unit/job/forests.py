@@ -1,4 +1,4 @@
-"""Small forests and events for tests of the fast way, and river's own beside them."""
+"""Strategies for small forests and events, and comparison of array forests with river's."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -16,7 +16,7 @@ NAMES = ["amount", "hour", "risk", "zeta"]
 VALUES = st.floats(-0.5, 1.5)
 COMPLETE = st.fixed_dictionaries(dict.fromkeys(NAMES, VALUES))
 WITH_GAPS = st.dictionaries(st.sampled_from(NAMES), VALUES)
-SHAPES = st.fixed_dictionaries(
+PARAMETERS_STRATEGY = st.fixed_dictionaries(
     {
         "n_trees": st.integers(1, 4),
         "height": st.integers(1, 6),
@@ -27,27 +27,27 @@ SHAPES = st.fixed_dictionaries(
 EVENTS = st.lists(COMPLETE, min_size=1, max_size=50) | st.builds(
     lambda first, others: [first, *others], COMPLETE, st.lists(WITH_GAPS, max_size=50)
 )
-"""The first event has all features, for its features are those of the trees."""
+"""The first event has all features, because the trees split its features."""
 
 
-def plainly_learned(events: Sequence[Features], **shape: int) -> HalfSpaceTrees:
-    """Give river's forest that has learned the events one by one."""
-    forest = HalfSpaceTrees(**shape)
+def train_river(events: Sequence[Features], **parameters: int) -> HalfSpaceTrees:
+    """Return river's forest that has learned the events one by one."""
+    forest = HalfSpaceTrees(**parameters)
     with pause_garbage_collection():
         for features in events:
             forest.learn_one(features)
     return forest
 
 
-def learned_in_arrays(events: Sequence[Features], **shape: int) -> ArrayForest:
-    """Give ours that has learned them at once."""
-    forest = ArrayForest.grow(NAMES, **shape)
+def train_arrays(events: Sequence[Features], **parameters: int) -> ArrayForest:
+    """Return an array forest that has learned the events."""
+    forest = ArrayForest.grow(NAMES, **parameters)
     forest.learn_many(build_matrix(events, NAMES))
     return forest
 
 
-def content(forest: HalfSpaceTrees) -> dict[str, Any]:
-    """Everything that river's forest is: nodes in order with their types, settings, counters and the generator."""
+def describe(forest: HalfSpaceTrees) -> dict[str, Any]:
+    """Return the whole state of river's forest: nodes in order, settings, counters, generator."""
     with pause_garbage_collection():
         nodes = [list(tree.iter_dfs()) for tree in forest.trees]
         assert all(
@@ -72,8 +72,8 @@ def content(forest: HalfSpaceTrees) -> dict[str, Any]:
     }
 
 
-def agree(ours: ArrayForest, rivers: HalfSpaceTrees) -> bool:
-    """Tell whether a forest in arrays is river's to the last bit: trees, masses, counters, generator."""
+def equals_river(ours: ArrayForest, rivers: HalfSpaceTrees) -> bool:
+    """Return whether an array forest equals river's: trees, masses, counters, generator."""
     order = np.argsort(compute_depth_first_order(ours.height + 1))
     with pause_garbage_collection():
         masses = [[(node.l_mass, node.r_mass) for node in tree] for tree in rivers._tree_nodes]

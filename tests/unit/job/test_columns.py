@@ -1,4 +1,4 @@
-"""From events to columns."""
+"""Columns from events."""
 
 import json
 import math
@@ -58,7 +58,9 @@ def test_events_become_columns_oldest_to_newest():
     assert found.names == ("a", "b")
     assert found.features.tolist() == [[0, 7], [-1, 1], [2.5, 1]]
     assert found.truth.tolist() == [0, -1, 1]
-    assert found.times.tolist() == [datetime(2026, 1, 1, 0, 0, second) for second in (1, 2, 3)]  # noqa: DTZ001  # numpy's
+    assert [time.replace(tzinfo=UTC) for time in found.times.tolist()] == [
+        START + timedelta(seconds=second) for second in (1, 2, 3)
+    ]
     assert (found.times.dtype, found.features.dtype, found.truth.dtype) == (
         "datetime64[us]",
         np.float64,
@@ -194,7 +196,8 @@ def test_times_are_in_utc():
     zoned = event(0, {"a": 1})._replace(
         timestamp=datetime(2026, 1, 1, 2, tzinfo=timezone(timedelta(hours=2)))
     )
-    bare = event(0, {"a": 2})._replace(timestamp=datetime(2026, 1, 1, 1))  # noqa: DTZ001  # as of a column without zone
+    without_zone = datetime(2026, 1, 1, 1)  # noqa: DTZ001  # as from a column without a zone
+    bare = event(0, {"a": 2})._replace(timestamp=without_zone)
     assert [str(time) for time in of([bare, zoned]).times] == [
         "2026-01-01T00:00:00.000000",
         "2026-01-01T01:00:00.000000",
@@ -204,9 +207,11 @@ def test_times_are_in_utc():
 @pytest.mark.parametrize(
     ("label", "truth"),
     [
-        (1, 1), (0, 0), (2, 1), (True, 1), (False, 0), (1.0, 1), (Decimal(0), 0), ("t", 1), (" Yes ", 1), ("f", 0),
+        (1, 1), (0, 0), (2, 1), (True, 1), (False, 0), (1.0, 1), (Decimal(0), 0), ("t", 1),
+        (" Yes ", 1), ("f", 0),
         ("1.0", 1),
-        ("0", 0), (None, -1), ("", -1), ("unsure", -1), (math.nan, -1), ("nan", -1), (Decimal("NaN"), -1), ([1], -1),
+        ("0", 0), (None, -1), ("", -1), ("unsure", -1), (math.nan, -1), ("nan", -1), (Decimal("NaN"), -1),
+        ([1], -1),
     ],
 )  # fmt: skip
 def test_truth_is_known_or_unknown(label, truth):
@@ -223,7 +228,8 @@ start, rows = datetime(2026, 1, 1, tzinfo=UTC), int(sys.argv[1])
 text = "{" + ",".join(f'"f{number}":1.5' for number in range(100)) + "}"
 def chunks():
     for first in range(rows, 0, -100):
-        yield [ScoredEvent(start + timedelta(seconds=first - i), 1, 1, 0, 0, 1, text) for i in range(100)]
+        times = [start + timedelta(seconds=first - i) for i in range(100)]
+        yield [ScoredEvent(time, 1, 1, 0, 0, 1, text) for time in times]
 build_columns(chunks(), rows)
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
 """

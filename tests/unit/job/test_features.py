@@ -1,4 +1,4 @@
-"""From a row to features and truth."""
+"""Features and truth of single events."""
 
 import json
 import math
@@ -15,7 +15,8 @@ from retraining_job.events.scored_event import ScoredEvent
 from retraining_job.events.truth import is_anomaly
 
 NAMES = {
-    "amount", "amount_vs_user_avg", "amount_zscore", "tx_velocity_ratio", "is_high_risk_merchant", "is_odd_hour",
+    "amount", "amount_vs_user_avg", "amount_zscore", "tx_velocity_ratio", "is_high_risk_merchant",
+    "is_odd_hour",
     "location_match", "device_known", "risk_score_raw", "hour_of_day", "day_of_week",
 }  # fmt: skip
 
@@ -133,8 +134,10 @@ def test_numeric_columns_that_are_no_numbers_count_as_zero() -> None:
 @pytest.mark.parametrize(
     ("label", "truth"),
     [
-        (None, False), (0, False), (1, True), (True, True), (False, False), (1.0, True), (0.0, False),
-        (Decimal(1), True), (float("nan"), False), ("1", True), ("0", False), ("true", True), ("", False),
+        (None, False), (0, False), (1, True), (True, True), (False, False), (1.0, True),
+        (0.0, False),
+        (Decimal(1), True), (float("nan"), False), ("1", True), ("0", False), ("true", True),
+        ("", False),
     ],
 )  # fmt: skip
 def test_truth_is_read_from_a_column_of_any_type(label: object, truth: bool) -> None:

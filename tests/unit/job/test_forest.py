@@ -1,4 +1,4 @@
-"""The shortened training against river's own, bit for bit."""
+"""Training on effective events only: equal to river's training to the last bit."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -16,8 +16,8 @@ COMPLETE = st.fixed_dictionaries({name: st.floats(-2.0, 2.0) for name in NAMES})
 WITH_GAPS = st.dictionaries(st.sampled_from(NAMES), st.floats(-2.0, 2.0), min_size=1)
 
 
-def plainly_learned(events: Sequence[Features], **shape: int) -> HalfSpaceTrees:
-    forest = HalfSpaceTrees(**shape)
+def train_river(events: Sequence[Features], **parameters: int) -> HalfSpaceTrees:
+    forest = HalfSpaceTrees(**parameters)
     with pause_garbage_collection():
         for features in events:
             forest.learn_one(features)
@@ -25,7 +25,7 @@ def plainly_learned(events: Sequence[Features], **shape: int) -> HalfSpaceTrees:
 
 
 def state(forest: HalfSpaceTrees) -> dict[str, Any]:
-    """Everything that a forest is: nodes in order, counters, and the generator that made the trees."""
+    """Return the whole state of a forest: nodes in order, counters, generator."""
     with pause_garbage_collection():
         nodes = [
             (
@@ -50,7 +50,7 @@ def state(forest: HalfSpaceTrees) -> dict[str, Any]:
 @settings(deadline=None)
 @given(
     events=st.lists(COMPLETE, max_size=60) | st.lists(WITH_GAPS, max_size=60),
-    shape=st.fixed_dictionaries(
+    parameters=st.fixed_dictionaries(
         {
             "n_trees": st.integers(1, 3),
             "height": st.integers(1, 5),
@@ -61,18 +61,18 @@ def state(forest: HalfSpaceTrees) -> dict[str, Any]:
     more=st.lists(WITH_GAPS, max_size=15),
 )
 def test_forest_is_rivers_own(
-    events: list[Features], shape: dict[str, int], more: list[Features]
+    events: list[Features], parameters: dict[str, int], more: list[Features]
 ) -> None:
-    ours, rivers = train_river_forest(events, **shape), plainly_learned(events, **shape)
+    ours, rivers = train_river_forest(events, **parameters), train_river(events, **parameters)
     assert state(ours) == state(rivers)
-    for features in more:  # and it goes on as river's would
+    for features in more:  # and it learns on as river's
         assert ours.score_one(features) == rivers.score_one(features)
         ours.learn_one(features)
         rivers.learn_one(features)
     assert state(ours) == state(rivers)
 
 
-def test_what_leaves_no_trace_is_left_out() -> None:
+def test_events_without_effect_are_left_out() -> None:
     events = [{"number": float(i)} for i in range(1_020)]
     assert [int(one["number"]) for one in select_effective_events(events, 250)] == [
         *range(250),

@@ -1,4 +1,4 @@
-"""One forest as large as the old service's: plain river's, and every other way to it, bit for bit."""
+"""A forest as large as the old service's: array forest, pickle and state equal river's."""
 
 import itertools
 import math
@@ -13,9 +13,9 @@ from retraining_job.model.forest_pickle import pickle_forest
 from retraining_job.model.garbage import pause_garbage_collection
 from retraining_job.model.model import Model, are_identical
 from retraining_job.model.state import read_state, write_state
-from tests.unit.job.forests import agree, plainly_learned
+from tests.unit.job.forests import equals_river, train_river
 
-SHAPE = {"n_trees": 25, "height": 15, "window_size": 250, "seed": 42}
+PARAMETERS = {"n_trees": 25, "height": 15, "window_size": 250, "seed": 42}
 NAMES = [f"feature_{i:02}" for i in range(11)]
 VALUES = itertools.cycle(math.sin(i) / 2 + 0.5 for i in range(9_973))
 EVENTS = [{name: next(VALUES) for name in NAMES} for _ in range(1_120)]
@@ -24,18 +24,18 @@ PROBES = EVENTS[::10]
 
 @pytest.fixture(scope="module")
 def rivers() -> HalfSpaceTrees:
-    return plainly_learned(EVENTS, **SHAPE)
+    return train_river(EVENTS, **PARAMETERS)
 
 
 @pytest.fixture(scope="module")
 def arrays() -> ArrayForest:
-    forest = ArrayForest.grow(NAMES, **SHAPE)
+    forest = ArrayForest.grow(NAMES, **PARAMETERS)
     forest.learn_many(build_matrix(EVENTS, NAMES))
     return forest
 
 
 def test_arrays_are_rivers_own(arrays: ArrayForest, rivers: HalfSpaceTrees) -> None:
-    assert agree(arrays, rivers)
+    assert equals_river(arrays, rivers)
     scores = arrays.score_many(build_matrix(PROBES, NAMES)).tolist()
     assert scores == [rivers.score_one(features) for features in PROBES]
     assert len(set(scores)) > 50
@@ -44,7 +44,7 @@ def test_arrays_are_rivers_own(arrays: ArrayForest, rivers: HalfSpaceTrees) -> N
 def test_reader_gets_rivers_own(arrays: ArrayForest) -> None:
     with pause_garbage_collection():
         read: HalfSpaceTrees = pickle.loads(pickle_forest(arrays, None))["hst"]  # noqa: S301
-        assert agree(arrays, read)
+        assert equals_river(arrays, read)
 
 
 def test_state_gives_the_same_again(arrays: ArrayForest) -> None:

@@ -1,4 +1,4 @@
-"""Scoring many events by either kind of model, and telling models apart."""
+"""Scores by either kind of forest, and comparison of models."""
 
 import dataclasses
 import math
@@ -15,9 +15,9 @@ from retraining_job.model.model import (
     compute_deviation_scores,
     compute_forest_scores,
 )
-from tests.unit.job.forests import NAMES, learned_in_arrays, plainly_learned
+from tests.unit.job.forests import NAMES, train_arrays, train_river
 
-SHAPE = {"n_trees": 3, "height": 4, "window_size": 10, "seed": 42}
+PARAMETERS = {"n_trees": 3, "height": 4, "window_size": 10, "seed": 42}
 SOME = [{name: (i * place % 7) / 7 for place, name in enumerate(NAMES, 1)} for i in range(45)]
 COLUMNS = [
     "unknown",
@@ -36,8 +36,8 @@ def deviation(values: list[float]) -> StandardAbsoluteDeviation:
 
 
 def model(kind: str, **other: int) -> Model:
-    learned = {"arrays": learned_in_arrays, "river": plainly_learned}[kind]
-    return Model(learned(SOME, **SHAPE | other), deviation([1.0, 2.0, 4.0]))
+    learned = {"arrays": train_arrays, "river": train_river}[kind]
+    return Model(learned(SOME, **PARAMETERS | other), deviation([1.0, 2.0, 4.0]))
 
 
 @pytest.mark.parametrize("kind", ["arrays", "river"])
@@ -47,7 +47,7 @@ def test_columns_are_found_by_their_names(kind: str) -> None:
         {name: value for name, value in zip(COLUMNS, row, strict=True) if not math.isnan(value)}
         for row in MATRIX
     ]
-    forest = plainly_learned(SOME, **SHAPE)
+    forest = train_river(SOME, **PARAMETERS)
     assert compute_forest_scores(made, COLUMNS, MATRIX).tolist() == [
         forest.score_one(row) for row in rows
     ]
@@ -75,14 +75,14 @@ def test_deviation_of_many_is_that_of_each(learned: list[float], probes: list[fl
     assert repr(vars(at_once)) == repr(vars(one_by_one))  # nan is nan
     if one_by_one.squares < 0.0:
         return
-    scores = Model(learned_in_arrays(SOME, **SHAPE), at_once)
+    scores = Model(train_arrays(SOME, **PARAMETERS), at_once)
     found = compute_deviation_scores(scores, ["amount"], np.array(probes)[:, None]).tolist()
     assert repr(found) == repr([one_by_one.score_one({"amount": probe}) for probe in probes])
 
 
 @pytest.mark.parametrize("mine", ["arrays", "river"])
 @pytest.mark.parametrize("theirs", ["arrays", "river"])
-def test_identical_models_are_told_from_others(mine: str, theirs: str) -> None:
+def test_only_identical_models_are_identical(mine: str, theirs: str) -> None:
     champion = model(theirs)
     assert are_identical(model(mine), champion)
     for other in ({"seed": 43}, {"window_size": 9}, {"n_trees": 2}, {"height": 3}):
@@ -96,7 +96,7 @@ def test_identical_models_are_told_from_others(mine: str, theirs: str) -> None:
     assert not are_identical(model_later, champion)
 
 
-def test_forged_forest_that_runs_in_circles_is_not_identical() -> None:
+def test_forged_forest_with_a_cycle_is_not_identical() -> None:
     forged = model("river")
     root = forged.hst.trees[0]  # type: ignore[union-attr]
     root.children = (root, root)

@@ -1,4 +1,4 @@
-"""Scaling: chosen by the training rows alone, and undone for thresholds in the same order."""
+"""Scaling: chosen from the training rows alone, and inverted for thresholds in order."""
 
 import numpy as np
 import pytest
@@ -93,7 +93,7 @@ def test_it_is_a_logarithm_to_one_in_a_hundred() -> None:
     )
 
 
-def test_what_lies_beyond_the_training_rows_changes_nothing() -> None:
+def test_rows_after_the_training_rows_change_nothing() -> None:
     training, later = AMOUNTS[:1_500, None], AMOUNTS[1_500:, None] * 1_000
     alone = choose_scalings(["x"], training, [0], Scaling.AUTO)
     part = choose_scalings(["x"], np.concatenate([training, later])[:1_500], [0], Scaling.AUTO)
@@ -136,7 +136,7 @@ def test_features_that_trees_cannot_use_are_left_out_and_reported() -> None:
     )
 
 
-def test_each_feature_goes_its_own_way_back() -> None:
+def test_each_feature_has_its_own_inverse() -> None:
     unscale = build_unscale(
         [FeatureScaling("a", "linear", 0.0, 10.0), FeatureScaling("b", "linear", -1.0, 1.0)]
     )

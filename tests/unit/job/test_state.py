@@ -1,4 +1,4 @@
-"""The compact state: exactly the model again, and nothing else whatever it is given."""
+"""State of a model: it rebuilds exactly the model, and nothing from damaged text."""
 
 import base64
 import json
@@ -18,9 +18,9 @@ from retraining_job.model.model import Model, UnreadableModelError, are_identica
 from retraining_job.model.pickle_writer import DEFAULT_DEVIATION_CLASS, write_pickle
 from retraining_job.model.scaling import FeatureScaling, build_unscale
 from retraining_job.model.state import compute_fingerprint, read_state, write_state
-from tests.unit.job.forests import EVENTS, NAMES, SHAPES, WITH_GAPS, plainly_learned
+from tests.unit.job.forests import EVENTS, NAMES, PARAMETERS_STRATEGY, WITH_GAPS, train_river
 
-SHAPE = {"n_trees": 3, "height": 4, "window_size": 10, "seed": 42}
+PARAMETERS = {"n_trees": 3, "height": 4, "window_size": 10, "seed": 42}
 SOME = [{name: (i * place % 7) / 7 for place, name in enumerate(NAMES, 1)} for i in range(45)]
 FINITE = st.floats(allow_nan=False, allow_infinity=False)
 SCALINGS = [
@@ -32,10 +32,10 @@ SCALINGS = [
 
 
 def model(
-    events: list[Features] = SOME, scalings: list[FeatureScaling] | None = None, **shape: int
+    events: list[Features] = SOME, scalings: list[FeatureScaling] | None = None, **parameters: int
 ) -> Model:
     forest = ArrayForest.grow(
-        NAMES, **SHAPE | shape, unscale=build_unscale(scalings) if scalings else None
+        NAMES, **PARAMETERS | parameters, unscale=build_unscale(scalings) if scalings else None
     )
     forest.learn_many(build_matrix(events, NAMES))
     sad = StandardAbsoluteDeviation("amount")
@@ -44,7 +44,7 @@ def model(
 
 
 def text(**changes: Any) -> str:
-    """Give a state with other fields than it has."""
+    """Return a state with some fields changed."""
     return json.dumps(json.loads(write_state(model()) or "") | changes)
 
 
@@ -53,12 +53,17 @@ def packed(rows: list[list[int]]) -> str:
 
 
 @settings(deadline=None)
-@given(events=EVENTS, shape=SHAPES, more=st.lists(WITH_GAPS, max_size=15), scaled=st.booleans())
-def test_model_is_made_again_exactly(
-    events: list[Features], shape: dict[str, int], more: list[Features], scaled: bool
+@given(
+    events=EVENTS,
+    parameters=PARAMETERS_STRATEGY,
+    more=st.lists(WITH_GAPS, max_size=15),
+    scaled=st.booleans(),
+)
+def test_model_is_rebuilt_exactly(
+    events: list[Features], parameters: dict[str, int], more: list[Features], scaled: bool
 ) -> None:
     scalings = SCALINGS if scaled else []
-    before = model(events, scalings, **shape)
+    before = model(events, scalings, **parameters)
     after = read_state(write_state(before, scalings) or "")
     assert are_identical(after, before)
     assert write_pickle(after, DEFAULT_DEVIATION_CLASS) == write_pickle(
@@ -93,7 +98,7 @@ def test_state_is_small_and_holds_no_pickle() -> None:
     assert len(write_state(Model(forest, StandardAbsoluteDeviation())) or "") < 40_000
 
 
-def test_fingerprint_says_what_the_model_is() -> None:
+def test_fingerprint_identifies_the_model() -> None:
     own = compute_fingerprint(text())
     assert own == compute_fingerprint(text()) == compute_fingerprint(text(river="0.26.99"))
     assert len(own) == 64
@@ -111,13 +116,13 @@ def test_fingerprint_says_what_the_model_is() -> None:
 
 
 def test_plain_rivers_forest_has_no_state() -> None:
-    assert write_state(Model(plainly_learned(SOME, **SHAPE), StandardAbsoluteDeviation())) is None
+    assert write_state(Model(train_river(SOME, **PARAMETERS), StandardAbsoluteDeviation())) is None
 
 
-def test_model_beyond_what_is_read_has_no_state_and_says_so(
+def test_model_beyond_the_limits_has_no_state_and_logs_it(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    forest = ArrayForest.grow(["a\ud800"], **SHAPE)
+    forest = ArrayForest.grow(["a\ud800"], **PARAMETERS)
     assert write_state(Model(forest, StandardAbsoluteDeviation())) is None
     assert "from its pickle only, because names.0" in caplog.text
 

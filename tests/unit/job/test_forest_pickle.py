@@ -1,5 +1,6 @@
-"""The pickle that is written from arrays: what a reader gets out of it."""
+"""Pickle of an array forest: readers get river's own forest."""
 
+import io
 import pickle
 import pickletools
 
@@ -18,36 +19,37 @@ from retraining_job.model.pickle_writer import DEFAULT_DEVIATION_CLASS, write_pi
 from tests.unit.job.forests import (
     EVENTS,
     NAMES,
-    SHAPES,
+    PARAMETERS_STRATEGY,
     WITH_GAPS,
-    content,
-    learned_in_arrays,
-    plainly_learned,
+    describe,
+    train_arrays,
+    train_river,
 )
 
-SHAPE = {"n_trees": 3, "height": 4, "window_size": 10, "seed": 42}
+PARAMETERS = {"n_trees": 3, "height": 4, "window_size": 10, "seed": 42}
 SOME = [{name: (i * place % 7) / 7 for place, name in enumerate(NAMES, 1)} for i in range(45)]
 
 
 @settings(deadline=None)
-@given(events=EVENTS, shape=SHAPES, more=st.lists(WITH_GAPS, max_size=30))
+@given(events=EVENTS, parameters=PARAMETERS_STRATEGY, more=st.lists(WITH_GAPS, max_size=30))
 def test_reader_gets_rivers_own_forest(
-    events: list[Features], shape: dict[str, int], more: list[Features]
+    events: list[Features], parameters: dict[str, int], more: list[Features]
 ) -> None:
-    rivers = plainly_learned(events, **shape)
-    read = pickle.loads(pickle_forest(learned_in_arrays(events, **shape), None))["hst"]  # noqa: S301
+    rivers = train_river(events, **parameters)
+    blob = pickle_forest(train_arrays(events, **parameters), None)
+    read = pickle.loads(blob)["hst"]  # noqa: S301
     assert type(read) is HalfSpaceTrees
     assert list(vars(read)) == list(vars(rivers))
-    assert content(read) == content(rivers)
-    for features in more:  # and it goes on as river's would
+    assert describe(read) == describe(rivers)
+    for features in more:  # and it learns on as river's
         assert read.score_one(features) == rivers.score_one(features)
         read.learn_one(features)
         rivers.learn_one(features)
-    assert content(read) == content(rivers)
+    assert describe(read) == describe(rivers)
 
 
 def test_numbers_and_names_are_pythons_own() -> None:
-    read = pickle.loads(pickle_forest(learned_in_arrays(SOME, **SHAPE), None))["hst"]  # noqa: S301
+    read = pickle.loads(pickle_forest(train_arrays(SOME, **PARAMETERS), None))["hst"]  # noqa: S301
     nodes = [node for tree in read._tree_nodes for node in tree]
     splits = [node for node in nodes if hasattr(node, "feature")]
     assert {type(mass) for node in nodes for mass in (node.l_mass, node.r_mass)} == {int}
@@ -57,9 +59,9 @@ def test_numbers_and_names_are_pythons_own() -> None:
 
 
 def test_reader_can_pickle_it_again() -> None:
-    read = pickle.loads(pickle_forest(learned_in_arrays(SOME, **SHAPE), None))  # noqa: S301
+    read = pickle.loads(pickle_forest(train_arrays(SOME, **PARAMETERS), None))  # noqa: S301
     again = pickle.loads(pickle.dumps(read))["hst"]  # noqa: S301
-    assert content(again) == content(read["hst"])
+    assert describe(again) == describe(read["hst"])
 
 
 @pytest.mark.parametrize(
@@ -72,8 +74,8 @@ def test_reader_can_pickle_it_again() -> None:
     ],
 )
 def test_names_are_kept(names: list[str]) -> None:
-    forest = ArrayForest.grow(names, **SHAPE)
-    rivers = plainly_learned([dict.fromkeys(names, 0.5)], **SHAPE)
+    forest = ArrayForest.grow(names, **PARAMETERS)
+    rivers = train_river([dict.fromkeys(names, 0.5)], **PARAMETERS)
     read = pickle.loads(pickle_forest(forest, None))["hst"]  # noqa: S301
     pairs = zip(read._tree_nodes, rivers._tree_nodes, strict=True)
     for mine, theirs in pairs:
@@ -93,19 +95,20 @@ def test_large_masses_are_kept() -> None:
     ]
 
 
-def test_model_in_arrays_is_written_for_readers_and_read_by_the_allow_list() -> None:
+def test_model_with_array_forest_is_written_for_readers_and_passes_the_allow_list() -> None:
     sad = StandardAbsoluteDeviation("amount")
     sad.learn_values([1.0, 2.0, 4.0])
-    blob = write_pickle(Model(learned_in_arrays(SOME, **SHAPE), sad), DEFAULT_DEVIATION_CLASS)
-    pickletools.dis(blob, out=open("/dev/null", "w"))  # noqa: PTH123, SIM115  # raises where the stream is not sound
-    for read in (read_pickle(blob, DEFAULT_DEVIATION_CLASS), Model(**pickle.loads(blob))):  # noqa: S301
-        assert content(read.hst) == content(plainly_learned(SOME, **SHAPE))
+    blob = write_pickle(Model(train_arrays(SOME, **PARAMETERS), sad), DEFAULT_DEVIATION_CLASS)
+    pickletools.dis(blob, out=io.StringIO())  # raises an error if the stream is invalid
+    unpickled = Model(**pickle.loads(blob))  # noqa: S301
+    for read in (read_pickle(blob, DEFAULT_DEVIATION_CLASS), unpickled):
+        assert describe(read.hst) == describe(train_river(SOME, **PARAMETERS))
         assert vars(read.sad) == vars(sad)
 
 
-def test_deviation_stands_under_the_readers_name() -> None:
+def test_deviation_has_the_readers_class_name() -> None:
     blob = write_pickle(
-        Model(learned_in_arrays(SOME, **SHAPE), StandardAbsoluteDeviation()),
+        Model(train_arrays(SOME, **PARAMETERS), StandardAbsoluteDeviation()),
         "scoring.ensemble.Deviation",
     )
     assert b"retraining_job" not in blob

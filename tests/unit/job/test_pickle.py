@@ -1,4 +1,4 @@
-"""Writing a model for its readers, and reading one without trusting it."""
+"""Pickle of a model: written for readers, and read without trusting it."""
 
 import importlib.util
 import io
@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from river.anomaly import HalfSpaceTrees
 
+import retraining_job.deviation
 from retraining_job.deviation import StandardAbsoluteDeviation
 from retraining_job.model.forest import train_river_forest
 from retraining_job.model.model import Model, UnreadableModelError
@@ -41,10 +42,9 @@ def blob(model: Model) -> bytes:
 
 @pytest.fixture
 def reader_module(tmp_path: Path) -> Iterator[type]:
-    """A reader's own module, which has the deviation score under the reader's name for it."""
-    source = importlib.util.find_spec("retraining_job.deviation").origin  # type: ignore[union-attr,arg-type]
+    """A reader's module that has the deviation score's class under the reader's name."""
     text = (
-        Path(source)
+        Path(retraining_job.deviation.__file__)
         .read_text()
         .replace("class StandardAbsoluteDeviation", "class RunningDeviation")
     )
@@ -68,7 +68,7 @@ def test_reader_gets_rivers_own_forest(model: Model, blob: bytes) -> None:
         assert content["sad"].score_one(features) == model.sad.score_one(features)
 
 
-def test_deviation_stands_under_the_readers_name(model: Model, reader_module: type) -> None:
+def test_deviation_has_the_readers_class_name(model: Model, reader_module: type) -> None:
     blob = write_pickle(model, FOREIGN)
     assert b"retraining_job" not in blob
     content = pickle.loads(blob)  # noqa: S301
@@ -83,7 +83,7 @@ def test_readers_name_needs_no_module_here(model: Model) -> None:
     assert vars(read_pickle(blob, FOREIGN).sad) == vars(model.sad)
 
 
-def test_model_survives_the_way_there_and_back(model: Model, blob: bytes) -> None:
+def test_model_is_the_same_after_writing_and_reading(model: Model, blob: bytes) -> None:
     again = read_pickle(blob, DEFAULT_DEVIATION_CLASS)
     assert [again.hst.score_one(features) for features in EVENTS] == [
         model.hst.score_one(features) for features in EVENTS
@@ -95,8 +95,8 @@ def test_champion_written_under_the_default_name_stays_readable(model: Model, bl
     assert vars(read_pickle(blob, FOREIGN).sad) == vars(model.sad)
 
 
-class Evil:
-    """Runs a command when it is unpickled without care."""
+class Exploit:
+    """Runs a command when it is unpickled without an allow-list."""
 
     def __init__(self, action: Callable[..., object], *arguments: object) -> None:
         self.action, self.arguments = action, arguments
@@ -110,7 +110,7 @@ class Evil:
     [
         pytest.param(os.system, "posix.system", id="a shell command"),
         pytest.param(eval, "builtins.eval", id="Python's eval"),
-        pytest.param(getattr, "builtins.getattr", id="an innocent door"),
+        pytest.param(getattr, "builtins.getattr", id="attribute access"),
         pytest.param(importlib.import_module, "importlib.import_module", id="an import"),
         pytest.param(io.open, "io.open", id="a file"),
     ],
@@ -119,7 +119,8 @@ def test_forged_pickle_is_refused_before_it_runs(
     action: Callable[..., object], name: str, tmp_path: Path, blob: bytes
 ) -> None:
     mark = tmp_path / "mark"
-    forged = pickle.dumps({"hst": pickle.loads(blob)["hst"], "sad": Evil(action, f"touch {mark}")})  # noqa: S301
+    forest = pickle.loads(blob)["hst"]  # noqa: S301
+    forged = pickle.dumps({"hst": forest, "sad": Exploit(action, f"touch {mark}")})
     with pytest.raises(UnreadableModelError, match=f"contains {name}.*not loaded"):
         read_pickle(forged, DEFAULT_DEVIATION_CLASS)
     assert not mark.exists()

@@ -1,4 +1,4 @@
-"""The forest in arrays against river's own, bit for bit."""
+"""Array forest: equal to river's to the last bit."""
 
 import math
 
@@ -12,17 +12,17 @@ from retraining_job.model.array_forest import CHUNK_ROWS, ArrayForest, build_mat
 from tests.unit.job.forests import (
     EVENTS,
     NAMES,
-    SHAPES,
+    PARAMETERS_STRATEGY,
     WITH_GAPS,
-    agree,
-    learned_in_arrays,
-    plainly_learned,
+    equals_river,
+    train_arrays,
+    train_river,
 )
 
-SHAPE = {"n_trees": 3, "height": 4, "window_size": 10, "seed": 42}
+PARAMETERS = {"n_trees": 3, "height": 4, "window_size": 10, "seed": 42}
 
 
-def made_up(count: int, gaps: float = 0.0) -> list[Features]:
+def generate_events(count: int, gaps: float = 0.0) -> list[Features]:
     generator = np.random.default_rng(7)
     return [
         {name: float(generator.random()) for name in NAMES if not i or generator.random() >= gaps}
@@ -31,20 +31,25 @@ def made_up(count: int, gaps: float = 0.0) -> list[Features]:
 
 
 @settings(deadline=None)
-@given(events=EVENTS, shape=SHAPES, more=st.lists(WITH_GAPS, max_size=30), cut=st.integers(0, 30))
+@given(
+    events=EVENTS,
+    parameters=PARAMETERS_STRATEGY,
+    more=st.lists(WITH_GAPS, max_size=30),
+    cut=st.integers(0, 30),
+)
 def test_forest_is_rivers_own(
-    events: list[Features], shape: dict[str, int], more: list[Features], cut: int
+    events: list[Features], parameters: dict[str, int], more: list[Features], cut: int
 ) -> None:
-    ours, rivers = learned_in_arrays(events, **shape), plainly_learned(events, **shape)
-    assert agree(ours, rivers)
+    ours, rivers = train_arrays(events, **parameters), train_river(events, **parameters)
+    assert equals_river(ours, rivers)
     for part in (
         more[:cut],
         more[cut:],
-    ):  # what it learns later counts as much as what it learned at once
+    ):  # events learned later count like those learned at once
         ours.learn_many(build_matrix(part, NAMES))
         for features in part:
             rivers.learn_one(features)
-    assert agree(ours, rivers)
+    assert equals_river(ours, rivers)
     probes = [*events, *more]
     assert ours.score_many(build_matrix(probes, NAMES)).tolist() == [
         rivers.score_one(features) for features in probes
@@ -54,25 +59,25 @@ def test_forest_is_rivers_own(
 @pytest.mark.parametrize("count", [1, 9, 10, 11, 19, 20, 21, 30, 45])
 @pytest.mark.parametrize("gaps", [0.0, 0.4])
 def test_every_place_in_a_window_is_rivers(count: int, gaps: float) -> None:
-    events = made_up(count, gaps)
-    assert agree(learned_in_arrays(events, **SHAPE), plainly_learned(events, **SHAPE))
+    events = generate_events(count, gaps)
+    assert equals_river(train_arrays(events, **PARAMETERS), train_river(events, **PARAMETERS))
 
 
 def test_events_lacking_features_follow_those_before_them_in_the_window() -> None:
-    """The vectorised way cannot take them: where they go depends on the order within the window."""
-    shape = SHAPE | {"window_size": 40}
-    events = made_up(40, 0.7)
+    """They cannot be vectorized: their branch depends on the order of events within the window."""
+    parameters = PARAMETERS | {"window_size": 40}
+    events = generate_events(40, 0.7)
     other_order = [events[0], *reversed(events[1:])]
-    ours, rivers = learned_in_arrays(events, **shape), plainly_learned(events, **shape)
-    assert agree(ours, rivers)
-    assert not agree(learned_in_arrays(other_order, **shape), rivers)
+    ours, rivers = train_arrays(events, **parameters), train_river(events, **parameters)
+    assert equals_river(ours, rivers)
+    assert not equals_river(train_arrays(other_order, **parameters), rivers)
 
 
 def test_large_windows_and_many_rows_go_in_chunks() -> None:
-    events = made_up(2 * CHUNK_ROWS + 300)
-    shape = SHAPE | {"window_size": CHUNK_ROWS + 100}
-    ours, rivers = learned_in_arrays(events, **shape), plainly_learned(events, **shape)
-    assert agree(ours, rivers)
+    events = generate_events(2 * CHUNK_ROWS + 300)
+    parameters = PARAMETERS | {"window_size": CHUNK_ROWS + 100}
+    ours, rivers = train_arrays(events, **parameters), train_river(events, **parameters)
+    assert equals_river(ours, rivers)
     assert ours.score_many(build_matrix(events, NAMES)).tolist() == [
         rivers.score_one(features) for features in events
     ]
@@ -88,36 +93,36 @@ def test_large_windows_and_many_rows_go_in_chunks() -> None:
 @example(features=dict.fromkeys(NAMES, math.nan))
 @example(features={})
 def test_any_event_scores_as_in_river(features: Features) -> None:
-    events = made_up(25)
-    ours, rivers = learned_in_arrays(events, **SHAPE), plainly_learned(events, **SHAPE)
+    events = generate_events(25)
+    ours, rivers = train_arrays(events, **PARAMETERS), train_river(events, **PARAMETERS)
     assert ours.score_one(features) == rivers.score_one(features)
 
 
 def test_value_at_a_threshold_goes_where_it_goes_in_river() -> None:
-    grown = ArrayForest.grow(NAMES, **SHAPE)
+    grown = ArrayForest.grow(NAMES, **PARAMETERS)
     pairs = zip(
         grown.features.reshape(-1).tolist(), grown.thresholds.reshape(-1).tolist(), strict=True
     )
     events = [
         dict.fromkeys(NAMES, 0.5) | {NAMES[feature]: threshold} for feature, threshold in pairs
     ]
-    ours, rivers = learned_in_arrays(events, **SHAPE), plainly_learned(events, **SHAPE)
-    assert agree(ours, rivers)
+    ours, rivers = train_arrays(events, **PARAMETERS), train_river(events, **PARAMETERS)
+    assert equals_river(ours, rivers)
     assert ours.score_many(build_matrix(events, NAMES)).tolist() == [
         rivers.score_one(features) for features in events
     ]
 
 
 def test_first_window_scores_nothing() -> None:
-    events = made_up(9)
+    events = generate_events(9)
     assert (
-        learned_in_arrays(events, **SHAPE).score_many(build_matrix(events, NAMES)).tolist()
+        train_arrays(events, **PARAMETERS).score_many(build_matrix(events, NAMES)).tolist()
         == [0.0] * 9
     )
 
 
-def test_no_event_at_all_is_no_event() -> None:
-    forest = learned_in_arrays(made_up(25), **SHAPE)
+def test_empty_matrix_changes_nothing() -> None:
+    forest = train_arrays(generate_events(25), **PARAMETERS)
     before = forest.l_mass.copy()
     forest.learn_many(np.empty((0, len(NAMES))))
     assert len(forest.score_many(np.empty((0, len(NAMES))))) == 0
@@ -126,7 +131,7 @@ def test_no_event_at_all_is_no_event() -> None:
 
 
 def test_scaling_is_written_into_the_thresholds() -> None:
-    """What sees raw features then scores as what sees scaled ones."""
+    """A forest on raw features then scores as one on scaled features."""
     factors = {
         "amount": 1024.0,
         "hour": 32.0,
@@ -134,10 +139,10 @@ def test_scaling_is_written_into_the_thresholds() -> None:
         "zeta": 0.25,
     }  # powers of two, so that nothing is rounded
     raw = ArrayForest.grow(
-        NAMES, **SHAPE, unscale=lambda name, thresholds: factors[name] * thresholds
+        NAMES, **PARAMETERS, unscale=lambda name, thresholds: factors[name] * thresholds
     )
-    events = build_matrix(made_up(45), NAMES)
-    scaled = ArrayForest.grow(NAMES, **SHAPE)
+    events = build_matrix(generate_events(45), NAMES)
+    scaled = ArrayForest.grow(NAMES, **PARAMETERS)
     scaled.learn_many(events)
     in_raw = events * np.array([factors[name] for name in NAMES])
     raw.learn_many(in_raw)
@@ -147,12 +152,16 @@ def test_scaling_is_written_into_the_thresholds() -> None:
 
 def test_trees_need_a_feature() -> None:
     with pytest.raises(ValueError, match="one feature"):
-        ArrayForest.grow([], **SHAPE)
+        ArrayForest.grow([], **PARAMETERS)
 
 
-def test_equal_forests_are_told_from_others() -> None:
-    events = made_up(25)
-    assert learned_in_arrays(events, **SHAPE).equals(learned_in_arrays(events, **SHAPE))
-    for other in (SHAPE | {"seed": 43}, SHAPE | {"window_size": 11}, SHAPE | {"n_trees": 2}):
-        assert not learned_in_arrays(events, **SHAPE).equals(learned_in_arrays(events, **other))
-    assert not learned_in_arrays(events, **SHAPE).equals(learned_in_arrays(events[1:], **SHAPE))
+def test_forests_are_equal_only_if_trees_and_masses_are() -> None:
+    events = generate_events(25)
+    assert train_arrays(events, **PARAMETERS).equals(train_arrays(events, **PARAMETERS))
+    for other in (
+        PARAMETERS | {"seed": 43},
+        PARAMETERS | {"window_size": 11},
+        PARAMETERS | {"n_trees": 2},
+    ):
+        assert not train_arrays(events, **PARAMETERS).equals(train_arrays(events, **other))
+    assert not train_arrays(events, **PARAMETERS).equals(train_arrays(events[1:], **PARAMETERS))

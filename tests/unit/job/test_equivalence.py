@@ -1,4 +1,4 @@
-"""The fast way proves itself before it is used, and plain river takes over where it cannot."""
+"""Equivalence check: the array forest is used only if it agrees with the installed river."""
 
 import logging
 import pickle
@@ -17,9 +17,17 @@ from retraining_job.model import equivalence, forest_pickle, river_import, tree_
 from retraining_job.model.array_forest import ArrayForest, build_matrix
 from retraining_job.model.equivalence import check_equivalence
 from retraining_job.model.forest import train_forest, train_forest_on_matrix
-from tests.unit.job.forests import EVENTS, NAMES, SHAPES, WITH_GAPS, agree, content, plainly_learned
+from tests.unit.job.forests import (
+    EVENTS,
+    NAMES,
+    PARAMETERS_STRATEGY,
+    WITH_GAPS,
+    describe,
+    equals_river,
+    train_river,
+)
 
-SHAPE = {"n_trees": 2, "height": 3, "window_size": 10, "seed": 42}
+PARAMETERS = {"n_trees": 2, "height": 3, "window_size": 10, "seed": 42}
 SOME = [{name: (i * place % 7) / 7 for place, name in enumerate(NAMES, 1)} for i in range(45)]
 
 
@@ -27,7 +35,7 @@ def test_installed_river_is_the_one_that_is_mirrored() -> None:
     assert check_equivalence() is None
 
 
-def padding_changes(monkeypatch: pytest.MonkeyPatch) -> None:
+def change_padding(monkeypatch: pytest.MonkeyPatch) -> None:
     plain = river.tree.padded.make_padded_tree
     monkeypatch.setattr(
         river.anomaly.hst,
@@ -36,14 +44,14 @@ def padding_changes(monkeypatch: pytest.MonkeyPatch) -> None:
     )
 
 
-def scoring_changes(monkeypatch: pytest.MonkeyPatch) -> None:
+def change_scores(monkeypatch: pytest.MonkeyPatch) -> None:
     plain = river.anomaly.hst.HalfSpaceTrees.score_one
     monkeypatch.setattr(
         river.anomaly.hst.HalfSpaceTrees, "score_one", lambda self, x: plain(self, x) / 2
     )
 
 
-def masses_change(monkeypatch: pytest.MonkeyPatch) -> None:
+def change_paths(monkeypatch: pytest.MonkeyPatch) -> None:
     def walk(root: object, _x: Features, height: int) -> None:  # always to the right
         for _ in range(height):
             root.l_mass += 1  # type: ignore[attr-defined]
@@ -53,7 +61,7 @@ def masses_change(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(river.anomaly.hst, "_walk_learn", walk)
 
 
-def generator_changes(monkeypatch: pytest.MonkeyPatch) -> None:
+def draw_once_more(monkeypatch: pytest.MonkeyPatch) -> None:
     plain = river.anomaly.hst.HalfSpaceTrees.learn_one
 
     def learn_one(self: object, x: Features) -> None:
@@ -63,28 +71,28 @@ def generator_changes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(river.anomaly.hst.HalfSpaceTrees, "learn_one", learn_one)
 
 
-def attribute_comes(monkeypatch: pytest.MonkeyPatch) -> None:
+def add_forest_attribute(monkeypatch: pytest.MonkeyPatch) -> None:
     plain = river.anomaly.hst.HalfSpaceTrees.__init__
 
     def init(self: object, **rest: object) -> None:
         plain(self, **rest)
-        self.news = 1  # type: ignore[attr-defined]
+        self.added = 1  # type: ignore[attr-defined]
 
     monkeypatch.setattr(river.anomaly.hst.HalfSpaceTrees, "__init__", init)
 
 
-def node_attribute_comes(monkeypatch: pytest.MonkeyPatch) -> None:
+def add_node_attribute(monkeypatch: pytest.MonkeyPatch) -> None:
     plain = river.tree.padded.PaddedLeaf.__init__
     monkeypatch.setattr(
-        river.tree.padded.PaddedLeaf, "__init__", lambda self, **rest: plain(self, news=1, **rest)
+        river.tree.padded.PaddedLeaf, "__init__", lambda self, **rest: plain(self, added=1, **rest)
     )
 
 
-def classes_move(monkeypatch: pytest.MonkeyPatch) -> None:
+def remove_leaf_class(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(river.tree.padded, "PaddedLeaf")
 
 
-def forest_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+def move_module(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         equivalence,
         "import_half_space_trees",
@@ -92,35 +100,37 @@ def forest_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
     )
 
 
-def generators_part(monkeypatch: pytest.MonkeyPatch) -> None:
+def change_choices(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(random.Random, "choices", lambda _, population, **_weights: [population[0]])
 
 
 @pytest.mark.parametrize(
-    ("change", "doubt"),
+    ("change", "difference"),
     [
-        pytest.param(padding_changes, "in its nodes", id="another padding"),
-        pytest.param(masses_change, "in its nodes", id="other paths"),
-        pytest.param(scoring_changes, "in its scores", id="other scores"),
-        pytest.param(generator_changes, "in its random generator", id="one draw more"),
-        pytest.param(generators_part, "in its nodes", id="another Python"),
+        pytest.param(change_padding, "in its nodes", id="another padding"),
+        pytest.param(change_paths, "in its nodes", id="other paths"),
+        pytest.param(change_scores, "in its scores", id="other scores"),
+        pytest.param(draw_once_more, "in its random generator", id="one draw more"),
+        pytest.param(change_choices, "in its nodes", id="another Python"),
         pytest.param(
-            attribute_comes, "in the attributes in its pickle", id="a new attribute of the forest"
+            add_forest_attribute,
+            "in the attributes in its pickle",
+            id="a new attribute of the forest",
         ),
         pytest.param(
-            node_attribute_comes,
+            add_node_attribute,
             "in the nodes in its pickle",
             id="a new attribute of the nodes",
         ),
-        pytest.param(classes_move, r"failed \(.*PaddedLeaf", id="a class is elsewhere"),
-        pytest.param(forest_is_gone, r"failed \(ModuleNotFoundError", id="no such module"),
+        pytest.param(remove_leaf_class, r"failed \(.*PaddedLeaf", id="a class is elsewhere"),
+        pytest.param(move_module, r"failed \(ModuleNotFoundError", id="no such module"),
     ],
 )
 def test_another_river_is_noticed(
-    change: object, doubt: str, monkeypatch: pytest.MonkeyPatch
+    change: object, difference: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     change(monkeypatch)  # type: ignore[operator]
-    assert re.search(doubt, str(check_equivalence()))
+    assert re.search(difference, str(check_equivalence()))
 
 
 def test_wrong_pickle_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -128,15 +138,15 @@ def test_wrong_pickle_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "in the nodes in its pickle" in str(check_equivalence())
 
 
-@pytest.mark.parametrize("change", [None, padding_changes])
-def test_fast_where_proved_and_plain_with_a_warning_where_not(
+@pytest.mark.parametrize("change", [None, change_padding])
+def test_array_forest_if_equivalent_and_river_with_a_warning_if_not(
     change: object, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     if change:
         change(monkeypatch)  # type: ignore[operator]
     forests = [
-        train_forest(SOME, **SHAPE),
-        train_forest_on_matrix(NAMES, build_matrix(SOME, NAMES), **SHAPE),
+        train_forest(SOME, **PARAMETERS),
+        train_forest_on_matrix(NAMES, build_matrix(SOME, NAMES), **PARAMETERS),
     ]
     assert [isinstance(forest, ArrayForest) for forest in forests] == [not change] * 2
     warnings = [
@@ -148,44 +158,48 @@ def test_fast_where_proved_and_plain_with_a_warning_where_not(
     assert len(warnings) == 2
     assert "Training with river's own forest" in warnings[0]
     assert "differs from the forest of the installed river in its nodes." in warnings[0]
-    for forest in forests:  # and what it gives is that river's own
-        assert content(forest) == content(plainly_learned(SOME, **SHAPE))  # type: ignore[arg-type]
+    expected = describe(train_river(SOME, **PARAMETERS))
+    for forest in forests:  # the result is that river's own
+        assert describe(forest) == expected  # type: ignore[arg-type]
 
 
 @settings(deadline=None)
-@given(events=EVENTS | st.lists(WITH_GAPS.filter(bool), max_size=5), shape=SHAPES)
-def test_both_ways_give_the_same(events: list[Features], shape: dict[str, int]) -> None:
+@given(events=EVENTS | st.lists(WITH_GAPS.filter(bool), max_size=5), parameters=PARAMETERS_STRATEGY)
+def test_array_forest_and_river_give_the_same(
+    events: list[Features], parameters: dict[str, int]
+) -> None:
     plain, fast = (
-        train_forest(events, **shape, check=check)
+        train_forest(events, **parameters, check=check)
         for check in (lambda: "it is a test", lambda: None)
     )
-    rivers_own = plainly_learned(events, **shape)
-    assert content(plain) == content(rivers_own)  # type: ignore[arg-type]
+    rivers_own = train_river(events, **parameters)
+    assert describe(plain) == describe(rivers_own)  # type: ignore[arg-type]
     if events:
-        assert agree(fast, rivers_own)  # type: ignore[arg-type]
+        assert equals_river(fast, rivers_own)  # type: ignore[arg-type]
     else:
-        assert content(fast) == content(rivers_own)  # type: ignore[arg-type]
+        assert describe(fast) == describe(rivers_own)  # type: ignore[arg-type]
 
 
 @settings(deadline=None)
-@given(events=EVENTS, shape=SHAPES)
-def test_both_ways_write_the_scaling_into_the_trees(
-    events: list[Features], shape: dict[str, int]
+@given(events=EVENTS, parameters=PARAMETERS_STRATEGY)
+def test_array_forest_and_river_write_the_scaling_into_the_trees(
+    events: list[Features], parameters: dict[str, int]
 ) -> None:
     def unscale(name: str, thresholds: np.ndarray) -> np.ndarray:
         return np.sqrt(thresholds) * (1.0 + NAMES.index(name))
 
     plain, fast = (
         train_forest_on_matrix(
-            NAMES, build_matrix(events, NAMES), unscale=unscale, check=check, **shape
+            NAMES, build_matrix(events, NAMES), unscale=unscale, check=check, **parameters
         )
         for check in (lambda: "it is a test", lambda: None)
     )
-    assert agree(fast, plain)  # type: ignore[arg-type]
-    read = pickle.loads(forest_pickle.pickle_forest(fast, None))["hst"]  # type: ignore[arg-type]  # noqa: S301
-    assert content(read) == content(plain)  # type: ignore[arg-type]
+    assert equals_river(fast, plain)  # type: ignore[arg-type]
+    blob = forest_pickle.pickle_forest(fast, None)  # type: ignore[arg-type]
+    read = pickle.loads(blob)["hst"]  # noqa: S301
+    assert describe(read) == describe(plain)  # type: ignore[arg-type]
 
 
-def test_proof_would_see_another_padding_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_padding_of_the_array_forest_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tree_growth, "PADDING", 0.150001)
     assert "in its nodes" in str(check_equivalence())
