@@ -32,7 +32,8 @@ from retraining_operator.kafka.consumer import Consumer
 from retraining_operator.kube.connection import connect
 from retraining_operator.kube.errors import NoClusterAccessError
 from retraining_operator.kube.event_recorder import EventRecorder
-from retraining_operator.leader.lease import Elector, identify
+from retraining_operator.leader.elector import Elector
+from retraining_operator.leader.lease import build_identity
 from retraining_operator.observability import logs
 from retraining_operator.observability.gauges import Sources
 from retraining_operator.observability.metrics import Metrics
@@ -131,7 +132,7 @@ async def operate(settings: Settings, fault_injection: FaultInjection) -> None:
             cluster=lease_cluster,
             settings=settings.leader_election,
             watch_health=cache.watch_health,
-            identity=identify(settings.pod_name),
+            identity=build_identity(settings.pod_name),
         )
         replica = Replica(
             cache=cache,

@@ -11,7 +11,7 @@ from retraining_operator.controller.reconciler import Reconciler
 from retraining_operator.controller.resynchronizer import Resynchronizer
 from retraining_operator.intake.intake import Intake
 from retraining_operator.kafka.consumer import Consumer
-from retraining_operator.leader.lease import Elector
+from retraining_operator.leader.elector import Elector
 from retraining_operator.watch.cache import ClusterCache
 
 SILENT_SECONDS = 60

@@ -14,7 +14,7 @@ from retraining_operator.fault_injection import FaultInjection
 from retraining_operator.intake.intake import Intake
 from retraining_operator.kube.client import KubeClient
 from retraining_operator.kube.event_recorder import EventRecorder
-from retraining_operator.leader.lease import Elector
+from retraining_operator.leader.elector import Elector
 from retraining_operator.observability.metrics import Metrics
 from retraining_operator.priority import WritePriority
 from retraining_operator.settings import LeaderElection, Settings
