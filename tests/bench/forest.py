@@ -32,12 +32,12 @@ def river(matrix: np.ndarray, path: Path) -> None:
     events = [dict(zip(NAMES, row, strict=True)) for row in matrix.tolist()]
     forest = HalfSpaceTrees(**SHAPE)
     with clock.step("build"):
-        forest.learn_one(events[0])  # type: ignore[no-untyped-call]
+        forest.learn_one(events[0])
     with clock.step("train"):
         for event in events[1:-HELD_OUT]:
-            forest.learn_one(event)  # type: ignore[no-untyped-call]
+            forest.learn_one(event)
     with clock.step("judge"):
-        scores = [forest.score_one(event) for event in events[-HELD_OUT:]]  # type: ignore[no-untyped-call]
+        scores = [forest.score_one(event) for event in events[-HELD_OUT:]]
     with clock.step("emit"):
         path.write_bytes(pickle.dumps({"hst": forest, "sad": None}))
     clock.leave(megabytes=path.stat().st_size / 1e6, checksum=sum(scores))

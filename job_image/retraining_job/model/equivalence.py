@@ -81,7 +81,7 @@ def check_case(case: Case, seed: int) -> str | None:
     )
     river_forest = import_half_space_trees()(**parameters)
     for event in learned:
-        river_forest.learn_one(event)  # type: ignore[no-untyped-call]
+        river_forest.learn_one(event)
     forest = ArrayForest.grow(NAMES, **parameters)
     forest.learn_many(build_matrix(learned, NAMES))
     blob = pickle_forest(forest, None)
@@ -90,7 +90,7 @@ def check_case(case: Case, seed: int) -> str | None:
     if difference := difference or find_pickle_difference(river_forest, unpickled):
         return difference
     for event in later:
-        river_forest.learn_one(event)  # type: ignore[no-untyped-call]
+        river_forest.learn_one(event)
         unpickled.learn_one(event)
     forest.learn_many(build_matrix(later, NAMES))
     difference = find_difference(river_forest, forest, later)

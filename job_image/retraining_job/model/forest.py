@@ -86,7 +86,7 @@ def train_forest_on_matrix(
         river_forest = grow_river_forest(names, **parameters, unscale=unscale)
         for place in select_effective_events(range(len(matrix)), parameters["window_size"]):
             features = get_feature_values(names, matrix[place])
-            river_forest.learn_one(features)  # type: ignore[no-untyped-call]
+            river_forest.learn_one(features)
     return river_forest
 
 
@@ -117,7 +117,7 @@ def train_river_forest(
     forest = import_half_space_trees()(**parameters)
     with pause_garbage_collection():
         for features in select_effective_events(events, parameters["window_size"]):
-            forest.learn_one(features)  # type: ignore[no-untyped-call]
+            forest.learn_one(features)
     return forest
 
 
@@ -141,7 +141,7 @@ def grow_river_forest(
         raise ValueError("A forest needs at least one feature.")
     forest = import_half_space_trees()(**parameters)
     # River grows the trees at the first event.
-    forest.learn_one(dict.fromkeys(names, 0.0))  # type: ignore[no-untyped-call]
+    forest.learn_one(dict.fromkeys(names, 0.0))
     forest.counter, forest._first_window = 0, True
     splitting = defaultdict(list)
     for nodes in forest._tree_nodes:

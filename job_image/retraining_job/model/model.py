@@ -55,7 +55,7 @@ def compute_forest_scores(model: Model, names: Sequence[str], matrix: np.ndarray
     if isinstance(model.hst, ArrayForest):
         return model.hst.score_many(select_columns(model.hst.names, names, matrix))
     events = (get_feature_values(names, row) for row in matrix)
-    scores = (model.hst.score_one(event) for event in events)  # type: ignore[no-untyped-call]
+    scores = (model.hst.score_one(event) for event in events)
     return np.fromiter(scores, np.float64, len(matrix))
 
 

@@ -1,37 +1,55 @@
-"""A Redis and a PostgreSQL of one test's own, beside the shared ones in their pods, which it may kill and restart."""
+"""A Redis and a PostgreSQL of one test, which may kill and restart them.
+
+They run beside the shared ones, in the same pods.
+"""
+
+from __future__ import annotations
 
 import subprocess
-from contextlib import contextmanager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 
 from tests.system.endpoints import KUBECTL, endpoint
 
 
 class Server:
-    """One server in a pod; its address outlives it."""
+    """One server process in a pod. Its address stays the same over restarts.
 
-    def __init__(self, pod, port, *, start, kill, remove):
+    Args:
+        pod: The pod.
+        port: The port.
+        start: Shell script that starts it and returns when it answers.
+        kill: Shell script that kills it.
+        remove: Shell script that removes its data.
+    """
+
+    def __init__(self, pod: str, port: int, *, start: str, kill: str, remove: str) -> None:
         self.pod, self._start, self._kill, self._remove = pod, start, kill, remove
         self.address = endpoint(pod, port)
 
-    def run(self, script):
+    def run(self, script: str) -> None:
+        """Run a shell script in the pod."""
         command = [*KUBECTL, "exec", self.pod, "--", "sh", "-c", script]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
-    def start(self):
+    def start(self) -> None:
+        """Start it."""
         self.run(self._start)
 
-    def restart(self):
-        """Kill it as a power cut would, and start it again."""
+    def restart(self) -> None:
+        """Kill it as a power failure would, and start it again."""
         self.run(self._kill)
         self.start()
 
-    def remove(self):
+    def remove(self) -> None:
+        """Kill it and remove its data."""
         self.run(f"{self._kill}\n{self._remove}")
 
 
 @contextmanager
-def running(pod, port, **scripts):
-    server = Server(pod, port, **scripts)
+def running(pod: str, port: int, *, start: str, kill: str, remove: str) -> Iterator[Server]:
+    """Run a server, which is removed at the end of the block."""
+    server = Server(pod, port, start=start, kill=kill, remove=remove)
     server.start()
     try:
         yield server
@@ -39,8 +57,8 @@ def running(pod, port, **scripts):
         server.remove()
 
 
-def redis_server(port):
-    """Run a Redis that has on its disk whatever it has answered for."""
+def redis_server(port: int) -> AbstractContextManager[Server]:
+    """Run a Redis that has each acknowledged write on its disk."""
     folder, ping = f"/var/tmp/redis-{port}", f"redis-cli -p {port} ping 2>/dev/null | grep -q PONG"  # noqa: S108  # in the pod
     return running(
         "redis-0",
@@ -56,8 +74,8 @@ def redis_server(port):
     )
 
 
-def postgres_server(port, language=""):
-    """Run a PostgreSQL that forgets nothing that it has committed, and speaks a language."""
+def postgres_server(port: int, language: str = "") -> AbstractContextManager[Server]:
+    """Run a PostgreSQL that keeps what it has committed, with messages in a language."""
     folder = f"/var/tmp/postgres-{port}"  # noqa: S108  # in the pod
     options = f"-p {port} -c lc_messages=C.UTF-8 -k /tmp -c listen_addresses=0.0.0.0 -c shared_buffers=16MB"
     binaries = "/usr/lib/postgresql/15/bin"

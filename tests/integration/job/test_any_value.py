@@ -6,14 +6,19 @@ In one transaction of the real server: each example is a table of its own, with 
 
 import json
 import logging
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import psycopg2
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from psycopg2.extensions import connection as Connection  # noqa: N812
+from psycopg2.extensions import cursor as Cursor  # noqa: N812
 from psycopg2.extras import execute_values
 from pydantic import SecretStr
 
@@ -99,7 +104,7 @@ JSON_TEXTS = st.one_of(
 )  # fmt: skip
 
 
-def texts_of(*strategies):
+def texts_of(*strategies: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
     return st.one_of(*strategies)
 
 
@@ -139,7 +144,7 @@ TYPES = """
 
 
 @st.composite
-def tables(draw):
+def tables(draw: st.DrawFn) -> tuple[dict[str, str], list[tuple[str, str | None]]]:
     """Draw the types of the columns, and odd values for them; what most columns have is the usual."""
     changed = draw(st.lists(st.sampled_from(list(DEFAULTS)), min_size=1, max_size=2, unique=True))
     kinds = {
@@ -155,7 +160,7 @@ def tables(draw):
 
 
 @pytest.fixture
-def connection(database_url):
+def connection(database_url: str) -> Iterator[Connection]:
     with closing(psycopg2.connect(database_url)) as connection, connection.cursor() as cursor:
         cursor.execute(TYPES)
         cursor.execute(
@@ -165,12 +170,12 @@ def connection(database_url):
         connection.rollback()
 
 
-def good_row(number):
+def good_row(number: int) -> tuple[Any, ...]:
     hour = {"amount": number % 5, "hour": number % 24, "risk": (number % 7) / 7}
     return (f"2026-01-01 00:{number:02}:00Z", number, 0.1, False, number % 2, 1.0, json.dumps(hour))
 
 
-def fill(cursor, kinds, odd):
+def fill(cursor: Cursor, kinds: dict[str, str], odd: Sequence[tuple[str, str | None]]) -> None:
     """Make the table; good rows go where the types take them, and each odd value in a row of its own."""
     columns = ", ".join(f'"{name}" {kind}' for name, kind in kinds.items())
     cursor.execute(f"SAVEPOINT example; CREATE TEMP TABLE scored_events ({columns})")
@@ -190,7 +195,7 @@ def fill(cursor, kinds, odd):
             cursor.execute("ROLLBACK TO SAVEPOINT odd")
 
 
-def exit_code(preset, number, folder):
+def exit_code(preset: Preset, number: int, folder: Path) -> int:
     """Run as the trainer does, up to the point where it would publish."""
     chosen = TrainSettings.model_validate(
         {
@@ -199,6 +204,7 @@ def exit_code(preset, number, folder):
             "forest_window": 5, "hold_out_anomalies": 2,
         }
     )  # fmt: skip
+    failure: Exception | None = None
     try:
         loaded = load_events(TableSource(chosen), chosen)
         assert loaded.n_samples <= 20
@@ -207,8 +213,6 @@ def exit_code(preset, number, folder):
     except Exception as error:  # noqa: BLE001  # as in `execution.run_with_result`
         code = log_failure(error)
         failure = error
-    else:
-        failure = None
     if failure is not None:
         assert isinstance(failure, (BadDataError, BadConfigurationError)), repr(failure)
         assert str(failure).endswith(".")
@@ -220,13 +224,16 @@ def exit_code(preset, number, folder):
 
 
 def test_whatever_a_table_holds_a_run_ends_with_a_verdict_or_a_sentence(
-    connection, monkeypatch, tmp_path, caplog
-):
+    connection: Connection,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     caplog.set_level(logging.CRITICAL)
-    codes = []
+    codes: list[SimpleNamespace] = []
 
     @contextmanager
-    def same_connection(_url):
+    def same_connection(_url: object) -> Iterator[Connection]:
         try:
             yield connection
         except psycopg2.Error as error:
@@ -239,7 +246,7 @@ def test_whatever_a_table_holds_a_run_ends_with_a_verdict_or_a_sentence(
         suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
     )  # fmt: skip
     @given(tables())
-    def hold(table):
+    def hold(table: tuple[dict[str, str], list[tuple[str, str | None]]]) -> None:
         kinds, odd = table
         with connection.cursor() as cursor:
             fill(cursor, kinds, odd)

@@ -1,6 +1,8 @@
 """Manual promotion: a challenger waits, a person decides once, and only against the champion that it was judged by."""
 
 import json
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -13,43 +15,51 @@ from retraining_job.registry.pending import (
     store_challenger,
 )
 from retraining_job.registry.publish import ModelPackage, Overtaken, Published
-from tests.integration.job.shelf import KEY, Shelf, model_of_seed, result_of, score
+from tests.integration.job.model_registry import KEY, ModelRegistry, model_of_seed, result_of, score
 
 
 @pytest.fixture
-def shelf(redis_url, key_prefix):
+def registry(redis_url: str, key_prefix: str) -> Iterator[ModelRegistry]:
     """Version 1 is live, and the challenger of run-2 waits."""
-    shelf = Shelf(redis_url, f"{key_prefix}active_model", f"{key_prefix}model_version")
-    shelf.publish("run-1", seed=1)
-    wait(shelf)
-    yield shelf
-    shelf.redis.close()
+    registry = ModelRegistry(redis_url, f"{key_prefix}active_model", f"{key_prefix}model_version")
+    registry.publish("run-1", seed=1)
+    wait(registry)
+    yield registry
+    registry.redis.close()
 
 
-def wait(shelf, run_id="run-2", seed=2, **settings):
+def wait(registry: ModelRegistry, run_id: str = "run-2", seed: int = 2, **settings: Any) -> None:
     result = result_of(run_id, None, promoted=False, withheld="AwaitingDecision")
-    package = ModelPackage(b"", shelf.package(seed).state, shelf.package(seed).provenance)
-    stamp = shelf.champion(**settings).stamp
+    package = ModelPackage(b"", registry.package(seed).state, registry.package(seed).provenance)
+    stamp = registry.champion(**settings).stamp
+    run = registry.settings(run_id, **settings)
     store_challenger(
-        shelf.settings(run_id, **settings).registry, package, judged_against=stamp, result=result
+        run.registry, package, judged_against=stamp, result=result, days=run.decision_days
     )
 
 
-def decided(shelf, decision, run_id="run-2", floor=0, **settings):
-    settings = {"decided_by": "ann", **settings}
-    settings = shelf.settings(run_id, decision=decision, **settings)
-    approval = Approval(settings.decision, settings.decided_by)
-    return carry_out_approval(settings.registry, approval, floor=floor)
+def decided(
+    registry: ModelRegistry, decision: str, run_id: str = "run-2", floor: int = 0, **settings: Any
+) -> Published | Overtaken | Rejected | Expired:
+    run = registry.settings(run_id, decision=decision, **{"decided_by": "ann", **settings})
+    approval = Approval(run.decision, run.decided_by)
+    return carry_out_approval(run.registry, approval, floor=floor)
 
 
-def test_challenger_waits_beside_the_champion_for_as_long_as_the_setting_says(shelf):
-    assert shelf.meta["version"] == 1
-    wait(shelf, "run-3", decision_days=3)
-    assert shelf.redis.ttl(shelf.keys.challenger("run-3")) in range(3 * 86_400 - 60, 3 * 86_400 + 1)
+def test_challenger_waits_beside_the_champion_for_as_long_as_the_setting_says(
+    registry: ModelRegistry,
+) -> None:
+    assert registry.meta["version"] == 1
+    wait(registry, "run-3", decision_days=3)
+    assert registry.redis.ttl(registry.keys.challenger("run-3")) in range(
+        3 * 86_400 - 60, 3 * 86_400 + 1
+    )
 
 
-def test_approved_challenger_goes_live_with_the_name_of_who_approved(shelf):
-    outcome = decided(shelf, "approve", floor=7)
+def test_approved_challenger_goes_live_with_the_name_of_who_approved(
+    registry: ModelRegistry,
+) -> None:
+    outcome = decided(registry, "approve", floor=7)
     assert isinstance(outcome, Published)
     assert (outcome.result.version, outcome.result.promoted, outcome.result.withheld) == (
         8,
@@ -57,49 +67,49 @@ def test_approved_challenger_goes_live_with_the_name_of_who_approved(shelf):
         None,
     )
     assert outcome.result.message == "It is good. Approved by ann; it goes live as version 8."
-    assert (shelf.meta["approved_by"], shelf.meta["run_id"], shelf.meta["version"]) == (
+    assert (registry.meta["approved_by"], registry.meta["run_id"], registry.meta["version"]) == (
         "ann",
         "run-2",
         8,
     )
-    assert shelf.redis.get(shelf.keys.model) == shelf.package(2).pickle
-    assert score(shelf.champion().model) == score(model_of_seed(2))
-    assert not shelf.redis.exists(shelf.keys.challenger("run-2"))
+    assert registry.redis.get(registry.keys.model) == registry.package(2).pickle
+    assert score(registry.champion().model) == score(model_of_seed(2))
+    assert not registry.redis.exists(registry.keys.challenger("run-2"))
 
 
-def test_decision_can_be_repeated(shelf):
-    first = decided(shelf, "approve")
-    before = shelf.picture()
-    assert decided(shelf, "approve") == decided(shelf, "reject") == first
-    assert shelf.picture() == before
+def test_decision_can_be_repeated(registry: ModelRegistry) -> None:
+    first = decided(registry, "approve")
+    before = registry.contents()
+    assert decided(registry, "approve") == decided(registry, "reject") == first
+    assert registry.contents() == before
 
 
-def test_rejected_challenger_never_goes_live(shelf):
-    live = shelf.redis.get(shelf.keys.model)
+def test_rejected_challenger_never_goes_live(registry: ModelRegistry) -> None:
+    live = registry.redis.get(registry.keys.model)
     for decision in ("reject", "reject", "approve"):
-        outcome = decided(shelf, decision)
+        outcome = decided(registry, decision)
         assert isinstance(outcome, Rejected)
         assert outcome.challenger.result.message == "It is good."
-        assert shelf.redis.get(shelf.keys.model) == live
-    assert shelf.redis.ttl(shelf.keys.challenger("run-2")) > 0
+        assert registry.redis.get(registry.keys.model) == live
+    assert registry.redis.ttl(registry.keys.challenger("run-2")) > 0
 
 
-def test_nothing_to_decide_on(shelf):
-    assert isinstance(decided(shelf, "approve", "run-9"), Expired)
+def test_nothing_to_decide_on(registry: ModelRegistry) -> None:
+    assert isinstance(decided(registry, "approve", "run-9"), Expired)
 
 
 def test_challenger_that_was_judged_against_another_champion_is_told_by_whom_it_was_overtaken(
-    shelf,
-):
-    shelf.publish("run-3", seed=3)
-    before = shelf.picture()
-    assert decided(shelf, "approve") == Overtaken("2", "run-3")
-    assert shelf.picture() == before
+    registry: ModelRegistry,
+) -> None:
+    registry.publish("run-3", seed=3)
+    before = registry.contents()
+    assert decided(registry, "approve") == Overtaken("2", "run-3")
+    assert registry.contents() == before
 
 
-def changed(shelf, key, **fields):
-    name = shelf.keys.challenger(key)
-    shelf.redis.set(name, json.dumps({**json.loads(shelf.redis.get(name)), **fields}))
+def changed(registry: ModelRegistry, key: str, **fields: Any) -> None:
+    name = registry.keys.challenger(key)
+    registry.redis.set(name, json.dumps({**json.loads(registry.redis.get(name)), **fields}))
 
 
 @pytest.mark.parametrize(
@@ -109,37 +119,43 @@ def changed(shelf, key, **fields):
         ({"manifest": 1}, "run-2 is damaged"),
     ],
 )
-def test_damaged_challenger_is_told(shelf, fields, says):
-    changed(shelf, "run-2", **fields)
-    before = shelf.picture()
+def test_damaged_challenger_is_told(
+    registry: ModelRegistry, fields: dict[str, object], says: str
+) -> None:
+    changed(registry, "run-2", **fields)
+    before = registry.contents()
     with pytest.raises(BadDataError, match=says):
-        decided(shelf, "approve")
-    assert shelf.picture() == before
+        decided(registry, "approve")
+    assert registry.contents() == before
 
 
-def test_challenger_without_a_state_cannot_wait(shelf):
-    package = ModelPackage(b"x", None, shelf.package().provenance)
+def test_challenger_without_a_state_cannot_wait(registry: ModelRegistry) -> None:
+    package = ModelPackage(b"x", None, registry.package().provenance)
     with pytest.raises(BadDataError, match="has no state"):
         store_challenger(
-            shelf.settings("run-3").registry,
+            registry.settings("run-3").registry,
             package,
-            judged_against=shelf.champion().stamp,
+            judged_against=registry.champion().stamp,
             result=result_of("run-3", None),
             days=7,
         )
 
 
-def test_unsigned_challenger_is_not_believed_once_a_key_is_set(shelf):
+def test_unsigned_challenger_is_not_believed_once_a_key_is_set(registry: ModelRegistry) -> None:
     with pytest.raises(BadDataError, match="it is not signed"):
-        decided(shelf, "approve", SIGNING_KEY=KEY)
+        decided(registry, "approve", SIGNING_KEY=KEY)
 
 
-def test_challenger_of_another_run_is_not_believed(redis_url, key_prefix):
-    shelf = Shelf(redis_url, f"{key_prefix}signed", f"{key_prefix}signed_version", SIGNING_KEY=KEY)
-    wait(shelf, "run-1")
-    wait(shelf, "run-2", seed=3)
-    shelf.redis.copy(shelf.keys.challenger("run-1"), shelf.keys.challenger("run-2"), replace=True)
+def test_challenger_of_another_run_is_not_believed(redis_url: str, key_prefix: str) -> None:
+    registry = ModelRegistry(
+        redis_url, f"{key_prefix}signed", f"{key_prefix}signed_version", SIGNING_KEY=KEY
+    )
+    wait(registry, "run-1")
+    wait(registry, "run-2", seed=3)
+    registry.redis.copy(
+        registry.keys.challenger("run-1"), registry.keys.challenger("run-2"), replace=True
+    )
     with pytest.raises(BadDataError, match="is not trusted"):
-        decided(shelf, "approve", "run-2")
-    assert isinstance(decided(shelf, "approve", "run-1"), Published)
-    shelf.redis.close()
+        decided(registry, "approve", "run-2")
+    assert isinstance(decided(registry, "approve", "run-1"), Published)
+    registry.redis.close()

@@ -2,18 +2,21 @@
 
 import os
 import pickle
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from river.anomaly import HalfSpaceTrees
 
 from retraining_job.deviation import StandardAbsoluteDeviation
+from tests.integration.job.world import World
 
 
 class Evil:
-    def __init__(self, command):
+    def __init__(self, command: str) -> None:
         self.command = command
 
-    def __reduce__(self):
+    def __reduce__(self) -> tuple[Callable[[str], int], tuple[str]]:
         return os.system, (self.command,)
 
 
@@ -47,7 +50,9 @@ CANNOT_SCORE = pickle.dumps({"hst": SHORT_OF_TREES, "sad": StandardAbsoluteDevia
         ),
     ],
 )
-def test_unreadable_champion_stays_and_is_loud(world, blob, version, says):
+def test_unreadable_champion_stays_and_is_loud(
+    world: World, blob: bytes, version: bytes, says: str
+) -> None:
     world.put_champion(blob, version)
     run = world.train(model_limit_mebibytes=1)
     assert run.code == 0, run.log
@@ -63,7 +68,7 @@ def test_unreadable_champion_stays_and_is_loud(world, blob, version, says):
     assert world.runs == [("run-1", "UnreadableChampion", "unreadable_champion", None)]
 
 
-def test_forged_champion_is_not_run(world, tmp_path):
+def test_forged_champion_is_not_run(world: World, tmp_path: Path) -> None:
     mark = tmp_path / "mark"
     world.put_champion(pickle.dumps({"hst": Evil(f"touch {mark}"), "sad": 1}), b"3")
     run = world.train()
@@ -73,7 +78,7 @@ def test_forged_champion_is_not_run(world, tmp_path):
 
 
 @pytest.mark.parametrize("key", ["model_key", "version_key"])
-def test_another_type_under_a_key_is_a_wrong_setting(world, key):
+def test_another_type_under_a_key_is_a_wrong_setting(world: World, key: str) -> None:
     world.redis.rpush(getattr(world, key), "something else")
     run = world.train()
     assert (run.code, run.result.reason) == (78, "BadConfiguration"), run.log
@@ -82,7 +87,7 @@ def test_another_type_under_a_key_is_a_wrong_setting(world, key):
     assert world.runs == [("run-1", None, "BadConfiguration", None)]
 
 
-def test_failure_gives_way_to_the_verdict_of_the_next_start(world):
+def test_failure_gives_way_to_the_verdict_of_the_next_start(world: World) -> None:
     world.redis.rpush(world.version_key, "something else")
     assert world.train().code == 78
     world.redis.delete(world.version_key)

@@ -1,6 +1,7 @@
 """Errors of a real PostgreSQL are told apart by their SQLSTATE, whatever language the server speaks."""
 
 import secrets
+from collections.abc import Iterator
 from contextlib import closing
 
 import psycopg2
@@ -10,14 +11,15 @@ from pydantic import SecretStr
 
 from retraining_job.errors import BadConfigurationError, BadDataError, DependencyUnavailableError
 from retraining_job.infra.postgres import database
-from tests.integration.job.servers import postgres_server
+from tests.integration.job.servers import Server, postgres_server
 from tests.integration.job.test_failures import with_password
+from tests.integration.job.world import World
 
 PORT = 21_000 + secrets.randbelow(5_000)
 
 
 @pytest.fixture(scope="session")
-def german_server():
+def german_server() -> Iterator[Server]:
     """A PostgreSQL that writes its messages in German."""
     with postgres_server(PORT, language="de") as server:
         url = f"postgresql://postgres@{server.address}/postgres"
@@ -39,7 +41,13 @@ def german_server():
         yield server
 
 
-def url_of(server, user="postgres", password="", name="postgres", more=""):
+def url_of(
+    server: Server,
+    user: str = "postgres",
+    password: str = "",
+    name: str = "postgres",
+    more: str = "",
+) -> SecretStr:
     login = f"{user}:{password}" if password else user
     return SecretStr(f"postgresql://{login}@{server.address}/{name}{more}")
 
@@ -71,7 +79,9 @@ def url_of(server, user="postgres", password="", name="postgres", more=""):
         ),
     ],
 )
-def test_login_that_fails_is_classified_in_any_language(german_server, login, kind, told):
+def test_login_that_fails_is_classified_in_any_language(
+    german_server: Server, login: dict[str, str], kind: type[Exception], told: str
+) -> None:
     url = url_of(german_server, **login)
     with pytest.raises(kind, match=told) as error, database(url):
         pass
@@ -131,7 +141,9 @@ ERRORS = {
 
 
 @pytest.mark.parametrize("code", ERRORS)
-def test_error_of_a_statement_is_classified_in_any_language(german_server, code):
+def test_error_of_a_statement_is_classified_in_any_language(
+    german_server: Server, code: str
+) -> None:
     kind, statement = ERRORS[code]
     with (
         pytest.raises(kind) as error,
@@ -151,8 +163,10 @@ def test_error_of_a_statement_is_classified_in_any_language(german_server, code)
         ("the database postgres", "DATABASE postgres"),
     ],
 )
-def test_limit_of_time_names_itself_its_owner_and_what_to_do(german_server, whose, target):
-    def alter(change):
+def test_limit_of_time_names_itself_its_owner_and_what_to_do(
+    german_server: Server, whose: str, target: str
+) -> None:
+    def alter(change: str) -> None:
         with database(url_of(german_server)) as connection, connection.cursor() as cursor:
             cursor.execute(sql.SQL(f"ALTER {target} {change}"))
 
@@ -173,7 +187,7 @@ def test_limit_of_time_names_itself_its_owner_and_what_to_do(german_server, whos
 
 
 @pytest.mark.parametrize("name", ["lock_timeout", "statement_timeout"])
-def test_limit_in_the_url_names_the_url(german_server, name):
+def test_limit_in_the_url_names_the_url(german_server: Server, name: str) -> None:
     url = url_of(german_server, more=f"?options=-c%20{name}%3D60")
     told = DependencyUnavailableError if name == "lock_timeout" else BadConfigurationError
     with (
@@ -190,7 +204,7 @@ def test_limit_in_the_url_names_the_url(german_server, name):
                 cursor.execute("SELECT pg_sleep(5)")
 
 
-def test_statement_that_a_person_cancels_is_tried_again(german_server):
+def test_statement_that_a_person_cancels_is_tried_again(german_server: Server) -> None:
     told = pytest.raises(DependencyUnavailableError, match="Somebody cancelled")
     with told, database(url_of(german_server)) as connection, connection.cursor() as cursor:
         cursor.execute(
@@ -198,7 +212,7 @@ def test_statement_that_a_person_cancels_is_tried_again(german_server):
         )
 
 
-def test_role_with_a_short_limit_ends_the_run_at_once_and_says_what_to_set(world):
+def test_role_with_a_short_limit_ends_the_run_at_once_and_says_what_to_set(world: World) -> None:
     user, password = f"test_{secrets.token_hex(4)}", secrets.token_hex(12)
     world.sql(
         f"CREATE ROLE {user} LOGIN PASSWORD '{password}' IN ROLE pg_read_all_data, pg_write_all_data"

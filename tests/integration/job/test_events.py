@@ -2,6 +2,8 @@
 
 import json
 import random
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,12 +12,15 @@ from pydantic import SecretStr
 from retraining_job.errors import BadConfigurationError, BadDataError, DependencyUnavailableError
 from retraining_job.events.copy_columns import read_columns
 from retraining_job.events.event_columns import build_columns
+from retraining_job.events.scored_event import ScoredEvent
 from retraining_job.events.table import read_table
+from tests.integration.job.proxy import Chunk, ThroughProxy
+from tests.integration.job.world import World
 
 TIED = 300
 
 
-def read_events(*arguments):
+def read_events(*arguments: Any) -> list[ScoredEvent]:
     events, _ = read_table(*arguments)
     return events
 
@@ -24,7 +29,7 @@ READERS = [read_events, read_columns]
 
 
 @pytest.fixture
-def table(bare_world):
+def table(bare_world: World) -> World:
     """An empty table of events."""
     bare_world.sql(
         'CREATE TABLE scored_events ("timestamp" timestamptz, amount float8, anomaly_score float8, is_anomaly boolean,'
@@ -34,11 +39,11 @@ def table(bare_world):
 
 
 @pytest.fixture
-def url(table):
+def url(table: World) -> SecretStr:
     return SecretStr(table.database_url)
 
 
-def fill(world, rows):
+def fill(world: World, rows: Sequence[tuple[object, ...]]) -> None:
     with world.cursor() as cursor:
         cursor.executemany(
             'INSERT INTO scored_events ("timestamp", amount, anomaly_label, features_json) VALUES (%s, %s, %s, %s)',
@@ -46,7 +51,9 @@ def fill(world, rows):
         )
 
 
-def test_ties_at_the_limit_give_the_same_rows_in_any_physical_order(table, url):
+def test_ties_at_the_limit_give_the_same_rows_in_any_physical_order(
+    table: World, url: SecretStr
+) -> None:
     rows = [
         ("2026-01-01Z", number % 5, number % 2, json.dumps({"a": number % 50}))
         for number in range(TIED)
@@ -70,7 +77,7 @@ def test_ties_at_the_limit_give_the_same_rows_in_any_physical_order(table, url):
     assert found[0][0][0].timestamp.day == 2
 
 
-def test_both_ways_to_columns_say_the_same(table, url):
+def test_both_ways_to_columns_say_the_same(table: World, url: SecretStr) -> None:
     values = [
         '{"a": 1, "b\\t\\\\": "x\\ny"}',
         '{"a": -0.0, "é": 1e400}',
@@ -95,7 +102,7 @@ def test_both_ways_to_columns_say_the_same(table, url):
 
 
 @pytest.mark.parametrize("kind", ["json", "text"])
-def test_features_may_stand_in_a_column_of_text(table, url, kind):
+def test_features_may_stand_in_a_column_of_text(table: World, url: SecretStr, kind: str) -> None:
     table.sql(
         f"ALTER TABLE scored_events ALTER features_json TYPE {kind} USING features_json::text::{kind}"
     )
@@ -111,13 +118,15 @@ def test_features_may_stand_in_a_column_of_text(table, url, kind):
     np.testing.assert_array_equal(found.features, [[1, np.nan], [2, 3]])
 
 
-def test_feature_of_an_event_that_kept_none_comes_from_its_column(table, url):
+def test_feature_of_an_event_that_kept_none_comes_from_its_column(
+    table: World, url: SecretStr
+) -> None:
     fill(table, [("2026-01-01Z", 12.5, 1, None), ("2026-01-02Z", 1, 1, '{"amount": 2}')])
     found = read_columns(url, "scored_events", 10)
     assert (found.features.tolist(), found.neutral) == ([[12.5], [2]], 1)
 
 
-def test_event_without_a_finite_time_is_left_out(table, url):
+def test_event_without_a_finite_time_is_left_out(table: World, url: SecretStr) -> None:
     fill(
         table, [(time, 1, 1, '{"a": 1}') for time in (None, "infinity", "-infinity", "2026-01-01Z")]
     )
@@ -129,7 +138,7 @@ def test_event_without_a_finite_time_is_left_out(table, url):
 
 
 @pytest.mark.parametrize("kind", ["integer", "boolean", "text", "numeric"])
-def test_truth_comes_from_the_column_that_is_named(table, url, kind):
+def test_truth_comes_from_the_column_that_is_named(table: World, url: SecretStr, kind: str) -> None:
     table.sql(f"ALTER TABLE scored_events ADD chargeback {kind}")
     fill(table, [(f"2026-01-0{number}Z", 1, 0, '{"a": 1}') for number in (1, 2, 3)])
     for number, value in ((1, "1"), (2, "0")):
@@ -145,7 +154,9 @@ def test_truth_comes_from_the_column_that_is_named(table, url, kind):
 
 @pytest.mark.usefixtures("table")
 @pytest.mark.parametrize("read", READERS)
-def test_truth_column_that_is_not_there_names_the_setting(url, read):
+def test_truth_column_that_is_not_there_names_the_setting(
+    url: SecretStr, read: Callable[..., Any]
+) -> None:
     with pytest.raises(
         BadConfigurationError, match=r'"chargeback" does not exist.*trainer\.truthColumn'
     ):
@@ -153,14 +164,18 @@ def test_truth_column_that_is_not_there_names_the_setting(url, read):
 
 
 @pytest.mark.parametrize("read", READERS)
-def test_column_without_times_is_refused_before_any_row_is_read(table, url, read):
+def test_column_without_times_is_refused_before_any_row_is_read(
+    table: World, url: SecretStr, read: Callable[..., Any]
+) -> None:
     table.sql("ALTER TABLE scored_events ALTER timestamp TYPE interval USING NULL")
     with pytest.raises(BadConfigurationError, match="cannot hold times"):
         read(url, "scored_events", 10)
 
 
 @pytest.mark.parametrize("read", READERS)
-def test_database_that_goes_away_while_it_is_read_may_come_back(table, url, read):
+def test_database_that_goes_away_while_it_is_read_may_come_back(
+    table: World, url: SecretStr, read: Callable[..., Any]
+) -> None:
     victim = (
         "SELECT pg_terminate_backend(pg_backend_pid()) FROM generate_series(1, 10) AS n WHERE n = 9"
     )
@@ -175,11 +190,13 @@ def test_database_that_goes_away_while_it_is_read_may_come_back(table, url, read
         read(url, "falling", 10)
 
 
-def test_connection_that_is_cut_while_it_is_read_may_be_made_again(world, through_proxy):
+def test_connection_that_is_cut_while_it_is_read_may_be_made_again(
+    world: World, through_proxy: ThroughProxy
+) -> None:
     world.seed(5_000, features=lambda number: {f"feature-{name}": number for name in range(10)})
     passed = 0
 
-    def cut(chunk):
+    def cut(chunk: Chunk) -> None:
         nonlocal passed
         passed += 0 if chunk.to_server else len(chunk.data)
         if passed > 300_000:
@@ -189,7 +206,7 @@ def test_connection_that_is_cut_while_it_is_read_may_be_made_again(world, throug
         read_columns(SecretStr(environment["DATABASE_URL"]), "scored_events", 5_000)
 
 
-def test_names_without_end_are_bad_data(table, url):
+def test_names_without_end_are_bad_data(table: World, url: SecretStr) -> None:
     table.sql(
         "INSERT INTO scored_events (timestamp, features_json)"
         " SELECT now(), jsonb_build_object('user-' || n, 1) FROM generate_series(1, 1001) AS n"

@@ -4,6 +4,7 @@ import secrets
 import signal
 import socket
 import time
+from collections.abc import Iterator
 from contextlib import closing
 from urllib.parse import urlsplit
 
@@ -12,9 +13,11 @@ import pytest
 
 from retraining_job.audit.runs import AUDIT_LOCK
 from retraining_job.contract import read_result
+from tests.integration.job.trainers import TrainerProcess
+from tests.integration.job.world import World
 
 
-def with_password(url, password, user=None):
+def with_password(url: str, password: str, user: str | None = None) -> str:
     parts = urlsplit(url)
     address = parts.netloc.rpartition("@")[2]
     user = parts.username or "" if user is None else user
@@ -22,13 +25,13 @@ def with_password(url, password, user=None):
 
 
 @pytest.fixture
-def nobody_listens():
+def nobody_listens() -> Iterator[str]:
     with closing(socket.socket()) as taken:
         taken.bind(("127.0.0.1", 0))
         yield f"127.0.0.1:{taken.getsockname()[1]}"
 
 
-def traces(world, run):
+def traces(world: World, run: TrainerProcess) -> str:
     """All that a run leaves where a person or a machine reads."""
     rows = (
         world.sql("SELECT * FROM retraining_runs")
@@ -43,7 +46,7 @@ def traces(world, run):
     return f"{run.log} {run.document.read_text()} {rows} {kept}"
 
 
-def test_wrong_password_of_the_database(world):
+def test_wrong_password_of_the_database(world: World) -> None:
     password = secrets.token_urlsafe(12)
     environment = {"DATABASE_URL": with_password(world.database_url, password)}
     run = world.start(environment=environment).wait()
@@ -54,7 +57,7 @@ def test_wrong_password_of_the_database(world):
 
 
 @pytest.fixture
-def redis_user(world):
+def redis_user(world: World) -> Iterator[str]:
     """A user of Redis with a password that the test does not use."""
     name = f"user-{secrets.token_hex(4)}"
     world.redis.acl_setuser(
@@ -65,7 +68,7 @@ def redis_user(world):
 
 
 @pytest.mark.parametrize("known", [True, False], ids=["of a user", "of nobody"])
-def test_wrong_password_of_redis(world, redis_user, known):
+def test_wrong_password_of_redis(world: World, redis_user: str, known: bool) -> None:
     user, password = redis_user if known else "nobody-by-this-name", secrets.token_urlsafe(12)
     run = world.start(
         environment={"REDIS_URL": with_password(world.redis_url, password, user)}
@@ -91,7 +94,9 @@ def test_wrong_password_of_redis(world, redis_user, known):
         ("REDIS_URL", "redis://:{0}{1}@127.0.0.1:{0}/0"),
     ],
 )
-def test_no_piece_of_a_password_in_a_wrong_url_shows_anywhere(world, name, url):
+def test_no_piece_of_a_password_in_a_wrong_url_shows_anywhere(
+    world: World, name: str, url: str
+) -> None:
     pieces = secrets.token_hex(8), secrets.token_hex(8)
     run = world.start(environment={name: url.format(*pieces)}, database_retries=0).wait()
     assert run.code in {75, 78}, run.log
@@ -99,7 +104,7 @@ def test_no_piece_of_a_password_in_a_wrong_url_shows_anywhere(world, name, url):
     assert not [piece for piece in (*pieces, "1234") if piece in traces(world, run)]
 
 
-def test_passwords_of_a_good_run_show_nowhere(world):
+def test_passwords_of_a_good_run_show_nowhere(world: World) -> None:
     user, password = f"test_{secrets.token_hex(4)}", secrets.token_hex(12)
     world.redis.acl_setuser(
         user, enabled=True, passwords=[f"+{password}"], keys=["*"], commands=["+@all"]
@@ -123,7 +128,7 @@ def test_passwords_of_a_good_run_show_nowhere(world):
         world.sql(f"DROP ROLE {user}")
 
 
-def test_redis_user_without_rights_is_a_wrong_setting(world):
+def test_redis_user_without_rights_is_a_wrong_setting(world: World) -> None:
     user, password = f"test_{secrets.token_hex(4)}", secrets.token_hex(12)
     world.redis.acl_setuser(
         user,
@@ -142,7 +147,7 @@ def test_redis_user_without_rights_is_a_wrong_setting(world):
     assert "the user of redis.url" in run.result.message
 
 
-def test_missing_table_names_the_setting(world):
+def test_missing_table_names_the_setting(world: World) -> None:
     run = world.train(events_table="nowhere")
     assert (run.code, run.result.reason) == (78, "BadConfiguration")
     assert 'no table or view "nowhere"' in run.result.message
@@ -150,7 +155,7 @@ def test_missing_table_names_the_setting(world):
     assert world.train(events_table="no_schema.nowhere").code == 78
 
 
-def test_missing_column_names_it(world):
+def test_missing_column_names_it(world: World) -> None:
     world.sql("ALTER TABLE scored_events RENAME COLUMN features_json TO features")
     run = world.train()
     assert (run.code, run.result.reason) == (78, "BadConfiguration")
@@ -158,14 +163,14 @@ def test_missing_column_names_it(world):
     assert "RETRAIN_EVENTS_TABLE" in run.result.message
 
 
-def test_column_of_times_that_holds_none(world):
+def test_column_of_times_that_holds_none(world: World) -> None:
     world.sql("ALTER TABLE scored_events ALTER timestamp TYPE text")
     run = world.train()
     assert (run.code, run.result.reason) == (78, "BadConfiguration")
     assert "cannot hold times" in run.result.message
 
 
-def test_view_that_fails_while_it_is_read_is_bad_data(world):
+def test_view_that_fails_while_it_is_read_is_bad_data(world: World) -> None:
     world.sql(
         "CREATE VIEW broken AS SELECT timestamp, 1 / (anomaly_label - anomaly_label) AS amount, anomaly_score,"
         " is_anomaly, anomaly_label, amount_vs_user_avg, features_json FROM scored_events"
@@ -176,7 +181,7 @@ def test_view_that_fails_while_it_is_read_is_bad_data(world):
     assert world.runs == [("run-1", None, "BadData", None)]
 
 
-def test_table_that_may_not_be_read(world):
+def test_table_that_may_not_be_read(world: World) -> None:
     user, password = f"test_{secrets.token_hex(4)}", secrets.token_hex(12)
     world.sql(f"CREATE ROLE {user} LOGIN PASSWORD '{password}'")
     try:
@@ -188,14 +193,16 @@ def test_table_that_may_not_be_read(world):
     assert (run.code, run.result.reason) == (78, "BadConfiguration"), run.log
 
 
-def test_missing_model_versions_is_told_before_any_work(bare_world):
+def test_missing_model_versions_is_told_before_any_work(bare_world: World) -> None:
     run = bare_world.train()
     assert (run.code, run.result.reason) == (78, "BadConfiguration")
     assert "python -m retraining_job migrate" in run.result.message
 
 
 @pytest.mark.parametrize("name", ["DATABASE_URL", "REDIS_URL"])
-def test_dependency_that_is_away_is_tried_again_then_told(world, nobody_listens, name):
+def test_dependency_that_is_away_is_tried_again_then_told(
+    world: World, nobody_listens: str, name: str
+) -> None:
     scheme = "redis" if name == "REDIS_URL" else "postgresql"
     password = secrets.token_hex(12)
     environment = {name: f"{scheme}://user:{password}@{nobody_listens}/0"}
@@ -209,14 +216,16 @@ def test_dependency_that_is_away_is_tried_again_then_told(world, nobody_listens,
     )
 
 
-def test_bad_setting_leaves_a_document(world):
+def test_bad_setting_leaves_a_document(world: World) -> None:
     run = world.train(rows="many")
     assert (run.code, run.result.reason, run.result.run_id) == (78, "BadConfiguration", "run-1")
     assert "trainer.rows (RETRAIN_ROWS)" in run.result.message
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_asked_to_end_in_the_middle_of_a_call_it_ends_and_can_go_on(world, number):
+def test_asked_to_end_in_the_middle_of_a_call_it_ends_and_can_go_on(
+    world: World, number: signal.Signals
+) -> None:
     with world.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [AUDIT_LOCK])
         run = world.start()
@@ -230,7 +239,7 @@ def test_asked_to_end_in_the_middle_of_a_call_it_ends_and_can_go_on(world, numbe
     assert (world.version, len(world.versions), len(world.runs)) == (b"1", 1, 1)
 
 
-def test_migration_failures_have_their_codes(bare_world, nobody_listens):
+def test_migration_failures_have_their_codes(bare_world: World, nobody_listens: str) -> None:
     away = bare_world.start(
         arguments=("migrate",),
         environment={"DATABASE_URL": f"postgresql://u:p@{nobody_listens}/x"},
@@ -245,7 +254,7 @@ def test_migration_failures_have_their_codes(bare_world, nobody_listens):
     assert read_result(wrong.document.read_text()) is None
 
 
-def test_database_that_ends_a_connection_midway_is_waited_for(world):
+def test_database_that_ends_a_connection_midway_is_waited_for(world: World) -> None:
     with closing(psycopg2.connect(world.database_url)) as connection, connection.cursor() as cursor:
         cursor.execute("LOCK TABLE scored_events")
         run = world.start()

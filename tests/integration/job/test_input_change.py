@@ -1,10 +1,12 @@
 """A feed that breaks, numbers written as text, labels of alerts alone: with real services, in both presets."""
 
 import json
+from typing import Any
 
 import pytest
 
-from tests.integration.job.conftest import RECOMMENDED
+from tests.integration.job.trainers import TrainerProcess
+from tests.integration.job.world import RECOMMENDED, World
 
 PRESETS = {"recommended": RECOMMENDED, "reference": {"hold_out_rows": 200}}
 NEWER = "WHERE timestamp >= '2025-01-02 12:00+00'"
@@ -28,27 +30,29 @@ OTHER_NAMES = (
 )
 
 
-def rewrite(world, features, where=""):
+def rewrite(world: World, features: str, where: str = "") -> None:
     world.sql(f"UPDATE scored_events SET features_json = {features} {where}")  # noqa: S608  # words of this file
 
 
-def train(world, run_id, preset="recommended", **settings):
+def train(
+    world: World, run_id: str, preset: str = "recommended", **settings: Any
+) -> TrainerProcess:
     run = world.train(run_id, **{**PRESETS[preset], "preset": preset, **settings})
     assert run.code == 0, run.log
     return run
 
 
-def verdict(run):
+def verdict(run: TrainerProcess) -> tuple[str | None, str, bool]:
     return run.result.verdict, run.result.reason, run.result.promoted
 
 
-def recorded(world):
+def recorded(world: World) -> Any:
     return json.loads(world.redis.get(f"{world.model_key}:meta"))["input"]
 
 
 @pytest.mark.parametrize("preset", PRESETS)
-def test_broken_feed_keeps_the_champion(judged_world, preset):
-    world = judged_world
+def test_broken_feed_keeps_the_champion(separable_world: World, preset: str) -> None:
+    world = separable_world
     assert train(world, "run-1", preset).result.promoted
     world.sql("CREATE TABLE whole AS TABLE scored_events")
     for broken, features in BREAKS.items():
@@ -64,8 +68,10 @@ def test_broken_feed_keeps_the_champion(judged_world, preset):
 
 
 @pytest.mark.parametrize("preset", PRESETS)
-def test_accepted_change_goes_live_and_is_the_new_standard(judged_world, preset):
-    world = judged_world
+def test_accepted_change_goes_live_and_is_the_new_standard(
+    separable_world: World, preset: str
+) -> None:
+    world = separable_world
     train(world, "run-1", preset)
     assert recorded(world)["features"]["risk"]["newest"] == 1.0
     rewrite(world, WITHOUT_RISK)
@@ -80,8 +86,10 @@ def test_accepted_change_goes_live_and_is_the_new_standard(judged_world, preset)
     assert "risk" not in later.result.message
 
 
-def test_champion_of_other_features_stays_until_the_change_is_accepted(judged_world):
-    world = judged_world
+def test_champion_of_other_features_stays_until_the_change_is_accepted(
+    separable_world: World,
+) -> None:
+    world = separable_world
     train(world, "run-1")
     rewrite(world, OTHER_NAMES)
     kept = train(world, "run-2")
@@ -94,8 +102,10 @@ def test_champion_of_other_features_stays_until_the_change_is_accepted(judged_wo
 
 
 @pytest.mark.parametrize("preset", PRESETS)
-def test_strings_that_hold_objects_are_read_and_counted(judged_world, preset):
-    world = judged_world
+def test_strings_that_hold_objects_are_read_and_counted(
+    separable_world: World, preset: str
+) -> None:
+    world = separable_world
     train(world, "run-1", preset, scaling="None")
     rewrite(world, DOUBLED, NEWER)
     run = train(world, "run-2", preset)
@@ -109,8 +119,8 @@ def test_strings_that_hold_objects_are_read_and_counted(judged_world, preset):
 
 
 @pytest.mark.parametrize("preset", PRESETS)
-def test_numbers_written_as_text_are_read_and_counted(judged_world, preset):
-    world = judged_world
+def test_numbers_written_as_text_are_read_and_counted(separable_world: World, preset: str) -> None:
+    world = separable_world
     rewrite(world, AS_TEXT)
     run = train(world, "run-1", preset)
     assert run.result.promoted, run.log
@@ -123,18 +133,20 @@ def test_numbers_written_as_text_are_read_and_counted(judged_world, preset):
 
 @pytest.mark.parametrize("preset", PRESETS)
 @pytest.mark.parametrize("broken", ["no object", "words"])
-def test_first_model_is_not_made_of_a_broken_feed(judged_world, preset, broken):
-    world = judged_world
+def test_first_model_is_not_made_of_a_broken_feed(
+    separable_world: World, preset: str, broken: str
+) -> None:
+    world = separable_world
     rewrite(world, BREAKS[broken])
     run = train(world, "run-1", preset)
     expected = {"Unfit": "input_unreadable", "InsufficientData": "insufficient_data"}
-    assert expected[run.result.verdict] == run.result.reason
+    assert expected[str(run.result.verdict)] == run.result.reason
     assert not run.result.promoted
     assert world.model is None
 
 
-def test_champion_of_an_older_trainer_is_compared_within_the_events(judged_world):
-    world = judged_world
+def test_champion_of_an_older_trainer_is_compared_within_the_events(separable_world: World) -> None:
+    world = separable_world
     train(world, "run-1")
     key = f"{world.model_key}:meta"
     manifest = json.loads(world.redis.get(key))
@@ -148,8 +160,8 @@ def test_champion_of_an_older_trainer_is_compared_within_the_events(judged_world
     assert "of the older ones" in run.result.message
 
 
-def test_evidence_and_report_show_the_input_then_and_now(judged_world):
-    world = judged_world
+def test_evidence_and_report_show_the_input_then_and_now(separable_world: World) -> None:
+    world = separable_world
     train(world, "run-1")
     rewrite(world, BREAKS["no object"], NEWER)
     train(world, "run-2")
@@ -176,8 +188,8 @@ def test_evidence_and_report_show_the_input_then_and_now(judged_world):
         assert said in report
 
 
-def test_labels_of_alerts_alone_decide_nothing(judged_world):
-    world = judged_world
+def test_labels_of_alerts_alone_decide_nothing(separable_world: World) -> None:
+    world = separable_world
     train(world, "run-1", scaling="None")
     model = world.model["hst"]  # whose weight is 1
     scores = {

@@ -9,6 +9,9 @@ import os
 import random
 import secrets
 import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 import redis
@@ -16,18 +19,14 @@ from redis.backoff import ConstantBackoff
 from redis.retry import Retry
 
 from retraining_job.audit.runs import AUDIT_LOCK
-from retraining_job.contract import ExitCode
+from retraining_job.contract import ExitCode, Result
 from retraining_job.registry.champion import read_champion
 from retraining_job.registry.manifest import sha256
 from retraining_job.settings import TrainSettings
-from tests.integration.job.conftest import (
-    EVERY,
-    RECOMMENDED,
-    World,
-    features,
-    killed_at_every_message,
-)
-from tests.integration.job.servers import postgres_server, redis_server
+from tests.integration.job.proxy import ThroughProxy, kill_at_every_message
+from tests.integration.job.servers import Server, postgres_server, redis_server
+from tests.integration.job.trainers import ForkServer, TrainerProcess
+from tests.integration.job.world import RECOMMENDED, World
 
 ROUNDS = 100
 RESTART_EVERY = 10
@@ -49,27 +48,38 @@ AGAIN = {-9, ExitCode.DEPENDENCY_UNAVAILABLE, ExitCode.AUDIT_PENDING}
 """Ends after which a Job starts its pod again."""
 
 
+class KillableWorld(World):
+    """A world on servers that may be killed."""
+
+    servers: list[Server]
+
+
 @pytest.fixture
-def own_world(nursery, tmp_path, redis_url, database_server_url):  # noqa: ARG001  # skips where there is no cluster
+def own_world(
+    fork_server: ForkServer,
+    tmp_path: Path,
+    redis_url: str,  # noqa: ARG001  # skips if there is no cluster
+    database_server_url: str,  # noqa: ARG001
+) -> Iterator[KillableWorld]:
     """A world on servers that may be killed."""
     port = 20_000 + secrets.randbelow(10_000)
     with redis_server(port) as store, postgres_server(port) as database:
-        world = World(
-            nursery=nursery,
+        world = KillableWorld(
+            fork_server=fork_server,
             redis_url=f"redis://{store.address}/0",
             database_url=f"postgresql://postgres@{database.address}/postgres",
             prefix="",
             folder=tmp_path,
         )
         assert world.migrate().code == 0
-        world.seed(1_000, label=lambda number: int(number % EVERY == 0), features=features)
+        world.seed_separable(1_000)
         world.redis = redis.Redis.from_url(world.redis_url, retry=Retry(ConstantBackoff(0.05), 20))
         world.servers = [store, database]
         yield world
         world.redis.close()
 
 
-def test_hundred_kills(own_world):
+def test_hundred_kills(own_world: KillableWorld) -> None:
     source = random.Random(SEED)  # noqa: S311  # to be repeated
     world, ends = own_world, []
     for number in range(1, ROUNDS + 1):
@@ -85,7 +95,14 @@ def test_hundred_kills(own_world):
     assert len([version for *_, version in ends if version]) > ROUNDS / 2
 
 
-def doomed(world, source, run_id, settings, *, restarts):
+def doomed(
+    world: KillableWorld,
+    source: random.Random,
+    run_id: str,
+    settings: dict[str, Any],
+    *,
+    restarts: bool,
+) -> str:
     """Start a run that is killed at some moment; tell at which."""
     run = world.start(run_id, **settings)
     if source.random() < 0.5:
@@ -108,7 +125,7 @@ def doomed(world, source, run_id, settings, *, restarts):
     return told
 
 
-def to_the_end(world, run_id, settings, where):
+def to_the_end(world: World, run_id: str, settings: dict[str, Any], where: str) -> Result:
     """Start a run as often as its Job would."""
     for _ in range(TRIES):
         run = world.train(run_id, **settings)
@@ -118,7 +135,7 @@ def to_the_end(world, run_id, settings, where):
     pytest.fail(f"{where}: no end after {TRIES} tries\n{run.log}")
 
 
-def check(world, ends, where):
+def check(world: World, ends: list[tuple[str, str, int | None]], where: str) -> None:
     """Check the state of the world after so many runs."""
     promoted = [(version, run_id) for run_id, _, version in ends if version]
     assert [version for version, _ in promoted] == list(range(1, len(promoted) + 1)), where
@@ -154,24 +171,26 @@ def check(world, ends, where):
     assert all(world.redis.ttl(key) > 0 for key in world.staged), where
 
 
-def test_approval_killed_at_every_message(judged_world, through_proxy):
+def test_approval_killed_at_every_message(
+    separable_world: World, through_proxy: ThroughProxy
+) -> None:
     """A challenger for each try, each judged against what the try before has left."""
     world, settings = (
-        judged_world,
+        separable_world,
         {**RECOMMENDED, "promotion": "Manual", "on_inconclusive": "Promote", "margin": 1},
     )
 
-    def start(run_id, environment=None):
+    def start(run_id: str, environment: dict[str, str] | None = None) -> TrainerProcess:
         return world.start(
             run_id, ("decide",), environment, decision="approve", decided_by="Jane Doe"
         )
 
-    def prepare(run_id):
+    def prepare(run_id: str) -> None:
         judged = world.train(run_id, **settings, forest_seed=int(run_id.removeprefix("run-")))
         assert judged.result.withheld == "AwaitingDecision", judged.log
 
     number = 0
-    for run_id, run in killed_at_every_message(through_proxy, start, prepare):
+    for run_id, run in kill_at_every_message(through_proxy, start, prepare):
         number += 1
         assert run.code == 0, run.log
         withheld, decided_by, version = world.sql(
@@ -183,24 +202,22 @@ def test_approval_killed_at_every_message(judged_world, through_proxy):
     assert number > 10, "the proxy saw far fewer messages than a decision has"
 
 
-def test_rejection_killed_between_redis_and_the_database(judged_world):
-    world = judged_world
+def test_rejection_killed_between_redis_and_the_database(separable_world: World) -> None:
+    world = separable_world
     world.train("run-1", **RECOMMENDED, promotion="Manual")
-    command = {
-        "run_id": "run-1",
-        "arguments": ("decide",),
-        "decision": "reject",
-        "decided_by": "Jane Doe",
-    }
+
+    def reject() -> TrainerProcess:
+        return world.start("run-1", ("decide",), decision="reject", decided_by="Jane Doe")
+
     with world.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [AUDIT_LOCK])
-        run = world.start(**command)
+        run = reject()
         wait_until(
             lambda: b'"rejected":true' in world.redis.get(f"{world.model_key}:challenger:run-1")
         )
         run.kill()
         run.wait()
-    again = world.start(**command).wait()
+    again = reject().wait()
     assert again.result.withheld == "Rejected", again.log
     assert world.sql("SELECT withheld, decided_by FROM retraining_runs") == [
         ("Rejected", "Jane Doe")
@@ -208,7 +225,7 @@ def test_rejection_killed_between_redis_and_the_database(judged_world):
     assert world.version is None
 
 
-def wait_until(holds):
+def wait_until(holds: Callable[[], bool]) -> None:
     for _ in range(1_000):
         if holds():
             return
@@ -216,15 +233,15 @@ def wait_until(holds):
     pytest.fail("it never came to be")
 
 
-def test_rollback_killed_at_every_message(world, through_proxy):
+def test_rollback_killed_at_every_message(world: World, through_proxy: ThroughProxy) -> None:
     for seed in (1, 2):
         assert world.train(f"seed-{seed}", forest_seed=seed).result.version == seed
     number = 0
 
-    def start(run_id, environment=None):
+    def start(run_id: str, environment: dict[str, str] | None = None) -> TrainerProcess:
         return world.start(run_id, ("rollback", "--to", str(number + 1)), environment)
 
-    for run_id, run in killed_at_every_message(through_proxy, start):
+    for run_id, run in kill_at_every_message(through_proxy, start):
         number += 1
         assert run.code == 0, run.log
         assert [row[0] for row in world.versions] == list(range(1, number + 3))
@@ -235,13 +252,13 @@ def test_rollback_killed_at_every_message(world, through_proxy):
     assert number > 10, "the proxy saw far fewer messages than a rollback has"
 
 
-def test_eight_at_once_for_one_champion_and_the_others_say_who_won(judged_world):
+def test_eight_at_once_for_one_champion_and_the_others_say_who_won(separable_world: World) -> None:
     """All are judged against the same champion; the first to publish wins, and the rest say so and judge again."""
-    world, settings = judged_world, {**RECOMMENDED, "on_inconclusive": "Promote"}
+    world, settings = separable_world, {**RECOMMENDED, "on_inconclusive": "Promote"}
     assert world.train("first", **settings).result.version == 1
     runs = [world.start(f"run-{seed}", forest_seed=seed, **settings) for seed in range(8)]
     ended = [run.wait() for run in runs]
-    winners = {run.result.version: run for run in ended if run.result.promoted}
+    winners = {run.result.version or 0: run for run in ended if run.result.promoted}
     assert sorted(winners) == list(range(2, 2 + len(winners)))
     assert [row[0] for row in world.versions] == list(range(1, 2 + len(winners)))
     assert world.version == str(1 + len(winners)).encode()
@@ -250,7 +267,7 @@ def test_eight_at_once_for_one_champion_and_the_others_say_who_won(judged_world)
     told = [
         run for run in others if f"Another run has promoted version 2 of run {first}" in run.log
     ]
-    met_later = [run for run in others if run.result.champion_version >= 2]
+    met_later = [run for run in others if (run.result.champion_version or 0) >= 2]
     assert told
     beaten = [run for run in others if run not in told and run not in met_later]
     assert not [run for run in beaten if run.result.promoted or run.result.reason == "overtaken"]

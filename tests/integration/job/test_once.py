@@ -5,12 +5,13 @@ import time
 import pytest
 
 from retraining_job.audit.runs import AUDIT_LOCK
-from tests.integration.job.conftest import killed_at_every_message
+from tests.integration.job.proxy import Chunk, Rule, ThroughProxy, kill_at_every_message
+from tests.integration.job.world import World
 
 BOTH_ENDS = pytest.mark.parametrize("ended_by", ["Promoted", "InsufficientData"])
 
 
-def assert_one_effect(world, run_id="run-1", version=1):
+def assert_one_effect(world: World, run_id: str = "run-1", version: int = 1) -> None:
     """One promotion, one row of each kind, nothing left behind, and a model that can be read."""
     assert world.version == str(version).encode()
     assert [row[0] for row in world.versions] == list(range(1, version + 1))
@@ -22,7 +23,7 @@ def assert_one_effect(world, run_id="run-1", version=1):
 
 
 @BOTH_ENDS
-def test_second_start_reports_what_the_first_did(world, ended_by):
+def test_second_start_reports_what_the_first_did(world: World, ended_by: str) -> None:
     minimum = 500 if ended_by == "Promoted" else 5_000
     first = world.train(minimum_rows=minimum)
     assert first.result.verdict == ended_by
@@ -34,7 +35,9 @@ def test_second_start_reports_what_the_first_did(world, ended_by):
     assert (world.versions, world.runs, world.redis.get(world.model_key)) == (versions, runs, model)
 
 
-def test_second_start_finds_the_first_in_the_database_where_redis_has_forgotten(world):
+def test_second_start_finds_the_first_in_the_database_where_redis_has_forgotten(
+    world: World,
+) -> None:
     first = world.train()
     world.redis.delete(f"{world.model_key}:run:run-1")
     second = world.train()
@@ -42,7 +45,7 @@ def test_second_start_finds_the_first_in_the_database_where_redis_has_forgotten(
     assert_one_effect(world)
 
 
-def test_killed_between_publishing_and_recording(world):
+def test_killed_between_publishing_and_recording(world: World) -> None:
     with world.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [AUDIT_LOCK])
         run = world.start()
@@ -56,7 +59,7 @@ def test_killed_between_publishing_and_recording(world):
 
 
 @pytest.mark.parametrize("document", ["kept", "forgotten"])
-def test_next_run_writes_the_row_that_a_dead_run_owes(world, document):
+def test_next_run_writes_the_row_that_a_dead_run_owes(world: World, document: str) -> None:
     with world.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [AUDIT_LOCK])
         run = world.start("dead", reason="why the dead run was asked for", request="ns/dead")
@@ -78,7 +81,7 @@ def test_next_run_writes_the_row_that_a_dead_run_owes(world, document):
     assert "was never recorded" not in world.train("third").log
 
 
-def test_way_back_writes_the_row_that_a_dead_run_owes(world):
+def test_way_back_writes_the_row_that_a_dead_run_owes(world: World) -> None:
     world.train("first")
     with world.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [AUDIT_LOCK])
@@ -91,9 +94,9 @@ def test_way_back_writes_the_row_that_a_dead_run_owes(world):
     assert world.version == b"3"
 
 
-def test_killed_at_every_message_it_sends(world, through_proxy):
+def test_killed_at_every_message_it_sends(world: World, through_proxy: ThroughProxy) -> None:
     number = 0
-    for _, run in killed_at_every_message(
+    for _, run in kill_at_every_message(
         through_proxy, lambda run_id, environment=None: world.start(run_id, environment=environment)
     ):
         number += 1
@@ -109,10 +112,12 @@ def test_killed_at_every_message_it_sends(world, through_proxy):
     )
 
 
-def test_publishing_whose_answer_never_came_is_repeated_without_harm(world, through_proxy):
-    lost = []
+def test_publishing_whose_answer_never_came_is_repeated_without_harm(
+    world: World, through_proxy: ThroughProxy
+) -> None:
+    lost: list[Chunk] = []
 
-    def lose_the_answer(chunk):
+    def lose_the_answer(chunk: Chunk) -> None:
         if (
             chunk.service == "redis"
             and not chunk.to_server
@@ -131,10 +136,12 @@ def test_publishing_whose_answer_never_came_is_repeated_without_harm(world, thro
     assert not world.staged
 
 
-def test_audit_that_fails_after_publishing_is_owed(world, through_proxy):
+def test_audit_that_fails_after_publishing_is_owed(
+    world: World, through_proxy: ThroughProxy
+) -> None:
     published = []
 
-    def lose_the_database_after_publishing(chunk):
+    def lose_the_database_after_publishing(chunk: Chunk) -> None:
         if chunk.service == "redis" and not chunk.to_server and b"published" in chunk.data:
             published.append(chunk)
         if chunk.service == "database" and published:
@@ -153,7 +160,7 @@ def test_audit_that_fails_after_publishing_is_owed(world, through_proxy):
     assert world.redis.get(world.model_key) == model
 
 
-def test_other_verdict_that_cannot_be_recorded_is_another_try(world):
+def test_other_verdict_that_cannot_be_recorded_is_another_try(world: World) -> None:
     world.sql("ALTER TABLE retraining_runs ADD CONSTRAINT never CHECK (verdict IS NULL)")
     run = world.train(minimum_rows=5_000)
     assert run.code != 0
@@ -162,11 +169,11 @@ def test_other_verdict_that_cannot_be_recorded_is_another_try(world):
     assert len(world.runs) == 1
 
 
-def overtaking(world, times):
+def overtaking(world: World, times: int) -> Rule:
     """A rule by which another run promotes just before this one's script arrives."""
     left = [times]
 
-    def rule(chunk):
+    def rule(chunk: Chunk) -> None:
         if chunk.service == "redis" and chunk.to_server and b"EVALSHA" in chunk.data and left[0]:
             left[0] -= 1
             world.redis.incr(world.version_key)
@@ -174,7 +181,7 @@ def overtaking(world, times):
     return rule
 
 
-def test_overtaken_run_judges_again(world, through_proxy):
+def test_overtaken_run_judges_again(world: World, through_proxy: ThroughProxy) -> None:
     world.train("run-0")
     with through_proxy(overtaking(world, 2)) as environment:
         run = world.start(environment=environment).wait()
@@ -190,7 +197,9 @@ def test_overtaken_run_judges_again(world, through_proxy):
     assert not world.staged
 
 
-def test_run_that_is_overtaken_again_and_again_gives_way(world, through_proxy):
+def test_run_that_is_overtaken_again_and_again_gives_way(
+    world: World, through_proxy: ThroughProxy
+) -> None:
     world.train("run-0")
     live = world.redis.get(world.model_key)
     with through_proxy(overtaking(world, 99)) as environment:
@@ -202,10 +211,10 @@ def test_run_that_is_overtaken_again_and_again_gives_way(world, through_proxy):
     assert not world.staged
 
 
-def test_eight_at_once_leave_versions_without_holes_or_doubles(world):
+def test_eight_at_once_leave_versions_without_holes_or_doubles(world: World) -> None:
     runs = [world.start(f"run-{i}") for i in range(8)]
     results = [run.wait().result for run in runs]
-    promoted = sorted(result.version for result in results if result.verdict == "Promoted")
+    promoted = sorted(result.version or 0 for result in results if result.verdict == "Promoted")
     assert promoted
     assert promoted == list(range(1, len(promoted) + 1))
     assert {result.verdict for result in results} <= {"Promoted", "Kept"}
@@ -216,7 +225,7 @@ def test_eight_at_once_leave_versions_without_holes_or_doubles(world):
     assert not world.staged
 
 
-def test_same_run_started_eight_times_at_once_has_one_effect(world):
+def test_same_run_started_eight_times_at_once_has_one_effect(world: World) -> None:
     runs = [world.start("run-1") for _ in range(8)]
     results = [run.wait().result for run in runs]
     assert {run.code for run in runs} == {0}, "\n".join(run.log for run in runs)
@@ -225,7 +234,7 @@ def test_same_run_started_eight_times_at_once_has_one_effect(world):
     assert not world.staged
 
 
-def test_reader_never_sees_a_model_without_its_version(world):
+def test_reader_never_sees_a_model_without_its_version(world: World) -> None:
     """While trainers promote, each model is seen with one version, and each version with one model."""
     runs = [world.start(f"run-{i}", forest_seed=i) for i in range(6)]
     seen = set()
@@ -238,10 +247,12 @@ def test_reader_never_sees_a_model_without_its_version(world):
     assert len({version for _, version in seen}) == len(seen) == len({model for model, _ in seen})
 
 
-def test_staged_model_that_redis_dropped_is_uploaded_again(world, through_proxy):
-    dropped = []
+def test_staged_model_that_redis_dropped_is_uploaded_again(
+    world: World, through_proxy: ThroughProxy
+) -> None:
+    dropped: list[bytes] = []
 
-    def drop_once(chunk):
+    def drop_once(chunk: Chunk) -> None:
         if (
             chunk.service == "redis"
             and chunk.to_server

@@ -1,6 +1,8 @@
 """The trainer's own champion is rebuilt from its state; whatever of it is missing, damaged or forged is told apart."""
 
 import json
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -8,20 +10,21 @@ from retraining_job.registry.integrity import UnreadableChampionError
 from retraining_job.registry.live import STATE_LIMIT_BYTES
 from retraining_job.registry.manifest import MANIFEST_LIMIT_BYTES
 from retraining_job.registry.publish import ModelPackage
-from tests.integration.job.shelf import Shelf, model_of_seed, score
+from tests.integration.job.model_registry import Change, ModelRegistry, model_of_seed, score
 
 
 @pytest.fixture
-def shelf(redis_url, key_prefix):
-    shelf = Shelf(redis_url, f"{key_prefix}active_model", f"{key_prefix}model_version")
-    yield shelf
-    shelf.redis.close()
+def registry(redis_url: str, key_prefix: str) -> Iterator[ModelRegistry]:
+    registry = ModelRegistry(redis_url, f"{key_prefix}active_model", f"{key_prefix}model_version")
+    yield registry
+    registry.redis.close()
 
 
-def test_pickle_of_our_own_is_never_parsed(shelf):
-    package = shelf.package(seed=5, features=["amount", "hour_of_day"])
-    shelf.publish(package=ModelPackage(b"no pickle at all", package.state, package.provenance))
-    champion = shelf.champion()
+def test_pickle_of_our_own_is_never_parsed(registry: ModelRegistry) -> None:
+    package = registry.package(seed=5, features=["amount", "hour_of_day"])
+    registry.publish(package=ModelPackage(b"no pickle at all", package.state, package.provenance))
+    champion = registry.champion()
+    assert champion.manifest
     assert score(champion.model) == score(model_of_seed(5))
     assert (champion.version, champion.highest, champion.manifest.features) == (
         1,
@@ -30,45 +33,47 @@ def test_pickle_of_our_own_is_never_parsed(shelf):
     )
 
 
-def test_highest_version_is_that_of_the_history_where_somebody_has_counted_back(shelf):
+def test_highest_version_is_that_of_the_history_where_somebody_has_counted_back(
+    registry: ModelRegistry,
+) -> None:
     for number in range(1, 4):
-        shelf.publish(f"run-{number}", seed=number)
-    shelf.put_foreign(version=1)
-    assert (shelf.champion().version, shelf.champion().highest) == (1, 3)
+        registry.publish(f"run-{number}", seed=number)
+    registry.put_foreign(version=1)
+    assert (registry.champion().version, registry.champion().highest) == (1, 3)
 
 
-def test_epoch_goes_on_where_redis_has_lost_it(shelf):
-    shelf.publish("run-1")
-    shelf.publish("run-2", seed=2)
-    shelf.redis.delete(shelf.keys.epoch)
-    shelf.publish("run-3", seed=3)
-    assert (shelf.meta["epoch"], shelf.redis.get(shelf.keys.epoch)) == (3, b"3")
+def test_epoch_goes_on_where_redis_has_lost_it(registry: ModelRegistry) -> None:
+    registry.publish("run-1")
+    registry.publish("run-2", seed=2)
+    registry.redis.delete(registry.keys.epoch)
+    registry.publish("run-3", seed=3)
+    assert (registry.meta["epoch"], registry.redis.get(registry.keys.epoch)) == (3, b"3")
 
 
-def cut(shelf):
-    shelf.redis.set(shelf.keys.model, shelf.redis.getrange(shelf.keys.model, 0, -21))
+def cut(registry: ModelRegistry) -> None:
+    registry.redis.set(registry.keys.model, registry.redis.getrange(registry.keys.model, 0, -21))
 
 
-def change_a_byte(shelf):
-    shelf.redis.setrange(shelf.keys.model, 100, b"?")
+def change_a_byte(registry: ModelRegistry) -> None:
+    registry.redis.setrange(registry.keys.model, 100, b"?")
 
 
-def change_the_manifest(**fields):
-    def change(shelf):
-        shelf.redis.set(shelf.keys.meta, json.dumps({**shelf.meta, **fields}))
-
-    return change
-
-
-def put(key, content):
-    def change(shelf):
-        shelf.redis.set(getattr(shelf.keys, key), content)
+def change_the_manifest(**fields: Any) -> Change:
+    def change(registry: ModelRegistry) -> None:
+        registry.redis.set(registry.keys.meta, json.dumps({**registry.meta, **fields}))
 
     return change
 
 
-def drop(key):
-    return lambda shelf: shelf.redis.delete(getattr(shelf.keys, key))
+def put(key: str, content: bytes | str | int) -> Change:
+    def change(registry: ModelRegistry) -> None:
+        registry.redis.set(getattr(registry.keys, key), content)
+
+    return change
+
+
+def drop(key: str) -> Change:
+    return lambda registry: registry.redis.delete(getattr(registry.keys, key))
 
 
 @pytest.mark.parametrize(
@@ -113,31 +118,35 @@ def drop(key):
         ),
     ],
 )
-def test_harm_is_told_and_the_champion_stays(shelf, harm, says):
-    shelf.publish("run-1")
-    shelf.publish("run-2", seed=2)
-    harm(shelf)
-    before = shelf.picture()
+def test_harm_is_told_and_the_champion_stays(
+    registry: ModelRegistry, harm: Change, says: str
+) -> None:
+    registry.publish("run-1")
+    registry.publish("run-2", seed=2)
+    harm(registry)
+    before = registry.contents()
     with pytest.raises(UnreadableChampionError, match=says) as caught:
-        shelf.champion()
+        registry.champion()
     assert str(caught.value).endswith(".")
-    assert shelf.picture() == before
+    assert registry.contents() == before
 
 
-def test_state_that_fits_its_checksum_and_is_none_is_told(shelf):
-    package = shelf.package()
-    shelf.publish(package=ModelPackage(package.pickle, '{"format": 1}', package.provenance))
+def test_state_that_fits_its_checksum_and_is_none_is_told(registry: ModelRegistry) -> None:
+    package = registry.package()
+    registry.publish(package=ModelPackage(package.pickle, '{"format": 1}', package.provenance))
     with pytest.raises(
         UnreadableChampionError, match=r"version 1, cannot be evaluated: .*state.* It stays live"
     ):
-        shelf.champion()
+        registry.champion()
 
 
-def test_large_pickle_is_not_read(shelf):
-    package = shelf.package()
-    shelf.publish(package=ModelPackage(b"x" * (1 << 20) + b"x", package.state, package.provenance))
+def test_large_pickle_is_not_read(registry: ModelRegistry) -> None:
+    package = registry.package()
+    registry.publish(
+        package=ModelPackage(b"x" * (1 << 20) + b"x", package.state, package.provenance)
+    )
     with pytest.raises(
         UnreadableChampionError,
         match=r"1,048,577 bytes, more than the limit of 1,048,576.*modelLimitMebibytes",
     ):
-        shelf.champion(model_limit_mebibytes=1)
+        registry.champion(model_limit_mebibytes=1)

@@ -5,54 +5,57 @@ import json
 import logging
 import secrets
 import threading
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+import redis
 
 from retraining_job.errors import BadConfigurationError, DependencyUnavailableError
 from retraining_job.registry import publish_script as publishing
 from retraining_job.registry.live import STATE_LIMIT_BYTES
 from retraining_job.registry.publish import ModelPackage, Overtaken, Published
-from tests.integration.job.shelf import Shelf, model_of_seed, score
+from tests.integration.job.model_registry import Change, ModelRegistry, model_of_seed, score
 from tests.integration.job.test_failures import with_password
 
 
 @pytest.fixture
-def shelf(redis_url, key_prefix):
-    shelf = Shelf(redis_url, f"{key_prefix}active_model", f"{key_prefix}model_version")
-    yield shelf
-    shelf.redis.close()
+def registry(redis_url: str, key_prefix: str) -> Iterator[ModelRegistry]:
+    registry = ModelRegistry(redis_url, f"{key_prefix}active_model", f"{key_prefix}model_version")
+    yield registry
+    registry.redis.close()
 
 
 @pytest.fixture
-def own_shelf(own_redis, own_redis_server):
+def own_registry(own_redis: redis.Redis, own_redis_server: str) -> Iterator[ModelRegistry]:
     """A live model with a predecessor, on a Redis whose memory and role the test may change."""
     assert own_redis.ping()
-    shelf = Shelf(own_redis_server)
-    shelf.publish("run-1")
-    shelf.publish("run-2", seed=2)
-    yield shelf
-    shelf.redis.close()
+    registry = ModelRegistry(own_redis_server)
+    registry.publish("run-1")
+    registry.publish("run-2", seed=2)
+    yield registry
+    registry.redis.close()
 
 
-def sha256(content):
+def sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def test_first_promotion_fills_every_key(shelf):
-    with shelf.redis.pubsub() as listener:
-        listener.subscribe(shelf.keys.changes)
+def test_first_promotion_fills_every_key(registry: ModelRegistry) -> None:
+    with registry.redis.pubsub() as listener:
+        listener.subscribe(registry.keys.changes)
         listener.get_message(timeout=5)
-        package = shelf.package(matching_threshold=0.61)
-        outcome = shelf.publish(package=package)
+        package = registry.package(matching_threshold=0.61)
+        outcome = registry.publish(package=package)
         notice = json.loads(listener.get_message(timeout=5)["data"])
     assert isinstance(outcome, Published)
-    assert shelf.redis.mget(
-        shelf.keys.model, shelf.keys.version, shelf.keys.state, shelf.keys.epoch
+    state = package.state or ""
+    assert registry.redis.mget(
+        registry.keys.model, registry.keys.version, registry.keys.state, registry.keys.epoch
     ) == [
         package.pickle,
         b"1",
-        package.state.encode(),
+        state.encode(),
         b"1",
     ]
     wanted = {
@@ -62,86 +65,90 @@ def test_first_promotion_fills_every_key(shelf):
         "matching_threshold": 0.61,
         "pickle_sha256": sha256(package.pickle),
         "pickle_bytes": len(package.pickle),
-        "state_sha256": sha256(package.state.encode()),
+        "state_sha256": sha256(state.encode()),
         "deviation_class": "retraining_job.deviation.StandardAbsoluteDeviation",
     }
-    assert {name: shelf.meta[name] for name in wanted} == wanted
+    assert {name: registry.meta[name] for name in wanted} == wanted
     assert notice == {"version": 1, "epoch": 1, "run_id": "run-1", "what": "promoted"}
-    assert not shelf.history
-    assert not shelf.staged
-    assert shelf.redis.ttl(shelf.keys.model) == -1, "the upload's end must not go live with it"
+    assert not registry.history
+    assert not registry.staged
+    assert registry.redis.ttl(registry.keys.model) == -1, (
+        "the upload's end must not go live with it"
+    )
 
 
-def test_former_champion_is_kept_as_its_state(shelf):
-    shelf.publish("run-1", seed=1)
-    first, package = shelf.meta, shelf.package(1)
-    shelf.publish("run-2", seed=2)
-    assert shelf.history == {1: {"manifest": first, "state": package.state}}
-    assert (shelf.meta["version"], shelf.meta["epoch"]) == (2, 2)
-    assert not list(shelf.redis.scan_iter(f"{shelf.keys.history}:*")), (
+def test_former_champion_is_kept_as_its_state(registry: ModelRegistry) -> None:
+    registry.publish("run-1", seed=1)
+    first, package = registry.meta, registry.package(1)
+    registry.publish("run-2", seed=2)
+    assert registry.history == {1: {"manifest": first, "state": package.state}}
+    assert (registry.meta["version"], registry.meta["epoch"]) == (2, 2)
+    assert not list(registry.redis.scan_iter(f"{registry.keys.history}:*")), (
         "with a state, no pickle is kept"
     )
 
 
-def test_foreign_champion_is_kept_as_its_pickle(shelf):
-    blob = shelf.put_foreign(seed=1, version=7)
-    shelf.publish(seed=2)
-    assert shelf.history == {7: {"manifest": None, "state": None}}
-    assert shelf.redis.get(shelf.keys.kept_pickle(7)) == blob
-    assert shelf.meta["version"] == 8
+def test_foreign_champion_is_kept_as_its_pickle(registry: ModelRegistry) -> None:
+    blob = registry.put_foreign(seed=1, version=7)
+    registry.publish(seed=2)
+    assert registry.history == {7: {"manifest": None, "state": None}}
+    assert registry.redis.get(registry.keys.kept_pickle(7)) == blob
+    assert registry.meta["version"] == 8
 
 
-def test_manifest_of_a_version_that_was_replaced_by_somebody_else_is_not_taken_for_theirs(shelf):
-    shelf.publish("run-1", seed=1)
-    blob = shelf.put_foreign(seed=2, version=2)
-    champion = shelf.champion()
+def test_manifest_of_a_version_that_was_replaced_by_somebody_else_is_not_taken_for_theirs(
+    registry: ModelRegistry,
+) -> None:
+    registry.publish("run-1", seed=1)
+    blob = registry.put_foreign(seed=2, version=2)
+    champion = registry.champion()
     assert champion.manifest is None
     assert score(champion.model) == score(model_of_seed(2))
-    shelf.publish("run-3", seed=3)
-    assert shelf.history == {2: {"manifest": None, "state": None}}
-    assert shelf.redis.get(shelf.keys.kept_pickle(2)) == blob
-    assert (shelf.meta["version"], shelf.meta["epoch"]) == (3, 2)
+    registry.publish("run-3", seed=3)
+    assert registry.history == {2: {"manifest": None, "state": None}}
+    assert registry.redis.get(registry.keys.kept_pickle(2)) == blob
+    assert (registry.meta["version"], registry.meta["epoch"]) == (3, 2)
 
 
-def test_history_keeps_the_newest(shelf):
-    shelf.put_foreign(version=7)
+def test_history_keeps_the_newest(registry: ModelRegistry) -> None:
+    registry.put_foreign(version=7)
     for number in range(8, 13):
-        shelf.publish(f"run-{number}", seed=number, history_versions=3)
-        assert shelf.history.keys() == set(range(max(7, number - 3), number))
-    assert shelf.redis.ttl(shelf.keys.kept_pickle(7)) in {-2, 0, 1}, "its pickle goes with it"
+        registry.publish(f"run-{number}", seed=number, history_versions=3)
+        assert registry.history.keys() == set(range(max(7, number - 3), number))
+    assert registry.redis.ttl(registry.keys.kept_pickle(7)) in {-2, 0, 1}, "its pickle goes with it"
 
 
-def test_model_without_a_state_leaves_none_of_its_predecessor(shelf):
-    shelf.publish("run-1", seed=1)
-    blob = shelf.package(2).pickle
-    shelf.publish("run-2", package=ModelPackage(blob, None, shelf.package().provenance))
-    assert not shelf.redis.exists(shelf.keys.state)
-    assert score(shelf.champion().model) == score(model_of_seed(2))
-    shelf.publish("run-3", seed=3)
-    assert shelf.history[2]["manifest"]["run_id"] == "run-2"
-    assert shelf.redis.get(shelf.keys.kept_pickle(2)) == blob
+def test_model_without_a_state_leaves_none_of_its_predecessor(registry: ModelRegistry) -> None:
+    registry.publish("run-1", seed=1)
+    blob = registry.package(2).pickle
+    registry.publish("run-2", package=ModelPackage(blob, None, registry.package().provenance))
+    assert not registry.redis.exists(registry.keys.state)
+    assert score(registry.champion().model) == score(model_of_seed(2))
+    registry.publish("run-3", seed=3)
+    assert registry.history[2]["manifest"]["run_id"] == "run-2"
+    assert registry.redis.get(registry.keys.kept_pickle(2)) == blob
 
 
-def test_state_that_could_not_be_read_again_is_not_published(shelf):
-    package = shelf.package()
-    shelf.publish(
+def test_state_that_could_not_be_read_again_is_not_published(registry: ModelRegistry) -> None:
+    package = registry.package()
+    registry.publish(
         package=ModelPackage(package.pickle, "x" * (STATE_LIMIT_BYTES + 1), package.provenance)
     )
-    assert not shelf.redis.exists(shelf.keys.state)
-    assert score(shelf.champion().model) == score(model_of_seed(1))
+    assert not registry.redis.exists(registry.keys.state)
+    assert score(registry.champion().model) == score(model_of_seed(1))
 
 
-def another_run(shelf):
-    shelf.publish("run-2", seed=2)
+def another_run(registry: ModelRegistry) -> None:
+    registry.publish("run-2", seed=2)
 
 
-def another_run_that_was_taken_back_by_hand(shelf):
-    shelf.publish("run-2", seed=2)
-    shelf.redis.set(shelf.keys.version, 1)
+def another_run_that_was_taken_back_by_hand(registry: ModelRegistry) -> None:
+    registry.publish("run-2", seed=2)
+    registry.redis.set(registry.keys.version, 1)
 
 
-def somebody_else(shelf):
-    shelf.put_foreign(seed=2, version=9)
+def somebody_else(registry: ModelRegistry) -> None:
+    registry.put_foreign(seed=2, version=9)
 
 
 @pytest.mark.parametrize(
@@ -152,32 +159,36 @@ def somebody_else(shelf):
         (somebody_else, Overtaken("9"), "version 9"),
     ],
 )
-def test_overtaken_run_learns_by_whom_and_changes_nothing(shelf, overtake, winner, says):
-    shelf.publish("run-1")
-    seen = shelf.champion()
-    overtake(shelf)
-    before = shelf.picture()
-    outcome = shelf.publish("run-3", seed=3, champion=seen)
+def test_overtaken_run_learns_by_whom_and_changes_nothing(
+    registry: ModelRegistry, overtake: Change, winner: Overtaken, says: str
+) -> None:
+    registry.publish("run-1")
+    seen = registry.champion()
+    overtake(registry)
+    before = registry.contents()
+    outcome = registry.publish("run-3", seed=3, champion=seen)
     assert (outcome, str(outcome)) == (winner, says)
-    assert shelf.picture() == before
+    assert registry.contents() == before
 
 
-def test_same_run_again_changes_nothing(shelf):
-    first = shelf.publish("run-1")
-    before = shelf.picture()
-    assert shelf.publish("run-1", seed=2) == first
-    assert shelf.picture() == before
+def test_same_run_again_changes_nothing(registry: ModelRegistry) -> None:
+    first = registry.publish("run-1")
+    before = registry.contents()
+    assert registry.publish("run-1", seed=2) == first
+    assert registry.contents() == before
 
 
-def test_eight_at_once_have_one_winner_and_readers_see_whole_models(shelf):
-    shelf.publish("run-0", seed=0)
-    packages = [shelf.package(seed) for seed in range(8)]
+def test_eight_at_once_have_one_winner_and_readers_see_whole_models(
+    registry: ModelRegistry,
+) -> None:
+    registry.publish("run-0", seed=0)
+    packages = [registry.package(seed) for seed in range(8)]
     torn, seen, done = [], set(), threading.Event()
 
-    def read():
+    def read() -> None:
         while not done.is_set():
-            version, model, meta, state = shelf.redis.mget(
-                shelf.keys.version, shelf.keys.model, shelf.keys.meta, shelf.keys.state
+            version, model, meta, state = registry.redis.mget(
+                registry.keys.version, registry.keys.model, registry.keys.meta, registry.keys.state
             )
             meta = json.loads(meta)
             whole = meta["version"], meta["pickle_sha256"], meta["state_sha256"]
@@ -189,10 +200,10 @@ def test_eight_at_once_have_one_winner_and_readers_see_whole_models(shelf):
     reader.start()
     with ThreadPoolExecutor(8) as pool:
         for turn in range(2, 12):
-            champion = shelf.champion()
+            champion = registry.champion()
             outcomes = list(
                 pool.map(
-                    lambda number, turn=turn, champion=champion: shelf.publish(
+                    lambda number, turn=turn, champion=champion: registry.publish(
                         f"run-{turn}-{number}", package=packages[number], champion=champion
                     ),
                     range(8),
@@ -200,113 +211,121 @@ def test_eight_at_once_have_one_winner_and_readers_see_whole_models(shelf):
             )
             [winner] = [outcome.result for outcome in outcomes if isinstance(outcome, Published)]
             assert outcomes.count(Overtaken(str(turn), winner.run_id)) == 7
-            assert (winner.version, shelf.meta["run_id"]) == (turn, winner.run_id)
+            assert (winner.version, registry.meta["run_id"]) == (turn, winner.run_id)
     done.set()
     reader.join()
     assert not torn
     assert len(seen) > 1
-    assert (shelf.meta["version"], shelf.meta["epoch"]) == (11, 11)
-    assert shelf.history.keys() == set(range(6, 11))
-    assert not shelf.staged
+    assert (registry.meta["version"], registry.meta["epoch"]) == (11, 11)
+    assert registry.history.keys() == set(range(6, 11))
+    assert not registry.staged
 
 
 @pytest.mark.parametrize(
     "key", ["model", "version", "meta", "state", "epoch", "history", "run", "challenger"]
 )
-def test_another_type_under_a_key_is_named_and_stays(shelf, key):
-    shelf.publish("run-1")
-    champion = shelf.champion()
-    name = getattr(shelf.keys, key)
+def test_another_type_under_a_key_is_named_and_stays(registry: ModelRegistry, key: str) -> None:
+    registry.publish("run-1")
+    champion = registry.champion()
+    name = getattr(registry.keys, key)
     name = name if isinstance(name, str) else name("run-2")
-    shelf.redis.unlink(name)
-    shelf.redis.rpush(name, "something else")
-    before = shelf.picture()
+    registry.redis.unlink(name)
+    registry.redis.rpush(name, "something else")
+    before = registry.contents()
     with pytest.raises(
         BadConfigurationError, match=f"The key {name} in Redis holds a list"
     ) as caught:
-        shelf.publish("run-2", seed=2, champion=champion)
+        registry.publish("run-2", seed=2, champion=champion)
     assert "trainer.modelKey (RETRAIN_MODEL_KEY)" in str(caught.value)
-    assert shelf.picture() == before
+    assert registry.contents() == before
     if key not in {"run", "challenger"}:
         with pytest.raises(BadConfigurationError, match=f"The key {name} in Redis holds a list"):
-            shelf.champion()
+            registry.champion()
 
 
 @pytest.mark.parametrize("right", ["rename", "persist", "hset", "unlink"])
-def test_user_who_may_not_do_all_of_it_does_nothing(shelf, right):
-    shelf.publish("run-1")
-    before = shelf.picture()
+def test_user_who_may_not_do_all_of_it_does_nothing(registry: ModelRegistry, right: str) -> None:
+    registry.publish("run-1")
+    before = registry.contents()
     user, password = f"test_{secrets.token_hex(4)}", secrets.token_hex(12)
     commands = ["+@all", f"-{right}"]
-    shelf.redis.acl_setuser(
+    registry.redis.acl_setuser(
         user, enabled=True, passwords=[f"+{password}"], keys=["*"], commands=commands
     )
     try:
         with pytest.raises(BadConfigurationError, match=f"does not allow .*(?i:{right})"):
-            shelf.publish("run-2", seed=2, REDIS_URL=with_password(shelf.url, password, user))
+            registry.publish("run-2", seed=2, REDIS_URL=with_password(registry.url, password, user))
     finally:
-        shelf.redis.acl_deluser(user)
-    left = {name: value for name, value in shelf.picture().items() if name not in shelf.staged}
+        registry.redis.acl_deluser(user)
+    left = {
+        name: value for name, value in registry.contents().items() if name not in registry.staged
+    }
     assert left == before
-    assert len(shelf.staged) == (right == "unlink"), "what cannot be taken away vanishes by itself"
+    assert len(registry.staged) == (right == "unlink"), (
+        "what cannot be taken away vanishes by itself"
+    )
 
 
-def test_user_who_may_not_tell_others_promotes_all_the_same(shelf):
+def test_user_who_may_not_tell_others_promotes_all_the_same(registry: ModelRegistry) -> None:
     user, password = f"test_{secrets.token_hex(4)}", secrets.token_hex(12)
-    shelf.redis.acl_setuser(
+    registry.redis.acl_setuser(
         user, enabled=True, passwords=[f"+{password}"], keys=["*"], commands=["+@all"]
     )
     try:
-        outcome = shelf.publish(REDIS_URL=with_password(shelf.url, password, user))
+        outcome = registry.publish(REDIS_URL=with_password(registry.url, password, user))
     finally:
-        shelf.redis.acl_deluser(user)
+        registry.redis.acl_deluser(user)
     assert isinstance(outcome, Published)
 
 
-def fill(redis, policy="noeviction"):
+def fill(redis: redis.Redis, policy: str = "noeviction") -> None:
     """Leave no memory for anything more."""
     redis.config_set("maxmemory-policy", policy)
     redis.config_set("maxmemory", 1)
 
 
-def test_full_memory_refuses_the_upload(own_shelf, own_redis):
-    champion = own_shelf.champion()
-    before = own_shelf.picture()
+def test_full_memory_refuses_the_upload(
+    own_registry: ModelRegistry, own_redis: redis.Redis
+) -> None:
+    champion = own_registry.champion()
+    before = own_registry.contents()
     fill(own_redis)
     with pytest.raises(
         DependencyUnavailableError,
         match="memory limit and takes no new model; the live one is untouched",
     ):
-        own_shelf.publish("run-3", seed=3, champion=champion)
+        own_registry.publish("run-3", seed=3, champion=champion)
     own_redis.config_set("maxmemory", 0)
-    assert own_shelf.picture() == before
+    assert own_registry.contents() == before
 
 
 def test_memory_that_is_full_after_the_upload_leaves_nothing_half_done(
-    own_shelf, own_redis, monkeypatch
-):
-    champion = own_shelf.champion()
-    before = own_shelf.picture()
+    own_registry: ModelRegistry, own_redis: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    champion = own_registry.champion()
+    before = own_registry.contents()
     script = publishing.read_script()
 
-    def full_now():
+    def full_now() -> str:
         fill(own_redis)
         return script
 
     monkeypatch.setattr(publishing, "read_script", full_now)
     with pytest.raises(DependencyUnavailableError, match="memory limit"):
-        own_shelf.publish("run-3", seed=3, champion=champion)
+        own_registry.publish("run-3", seed=3, champion=champion)
     own_redis.config_set("maxmemory", 0)
-    assert own_shelf.picture() == before, "the upload is gone, too"
+    assert own_registry.contents() == before, "the upload is gone, too"
 
 
-def test_upload_that_redis_has_evicted_is_another_try(own_shelf, own_redis, monkeypatch):
-    champion = own_shelf.champion()
+def test_upload_that_redis_has_evicted_is_another_try(
+    own_registry: ModelRegistry, own_redis: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    champion = own_registry.champion()
     own_redis.unlink(*own_redis.scan_iter("*:run:*"))
-    before = own_shelf.picture()
+    before = own_registry.contents()
     script = publishing.read_script()
 
-    def evicting():
+    def evicting() -> str:
         fill(own_redis, "volatile-lru")
         return script
 
@@ -314,26 +333,30 @@ def test_upload_that_redis_has_evicted_is_another_try(own_shelf, own_redis, monk
     with pytest.raises(
         DependencyUnavailableError, match=r"Redis dropped the uploaded model|memory limit"
     ):
-        own_shelf.publish("run-3", seed=3, champion=champion)
+        own_registry.publish("run-3", seed=3, champion=champion)
     own_redis.config_set("maxmemory", 0)
-    assert own_shelf.picture() == before
+    assert own_registry.contents() == before
 
 
-def test_policy_that_may_cost_the_live_model_is_told(own_shelf, own_redis, caplog):
+def test_policy_that_may_cost_the_live_model_is_told(
+    own_registry: ModelRegistry, own_redis: redis.Redis, caplog: pytest.LogCaptureFixture
+) -> None:
     own_redis.config_set("maxmemory-policy", "allkeys-lru")
     own_redis.config_set("maxmemory", 1 << 30)
     with caplog.at_level(logging.WARNING):
-        own_shelf.publish("run-3", seed=3)
+        own_registry.publish("run-3", seed=3)
     assert "maxmemory-policy allkeys-lru" in caplog.text
 
 
-def test_read_only_replica_is_told_apart(own_shelf, own_redis):
-    champion = own_shelf.champion()
-    before = own_shelf.picture()
+def test_read_only_replica_is_told_apart(
+    own_registry: ModelRegistry, own_redis: redis.Redis
+) -> None:
+    champion = own_registry.champion()
+    before = own_registry.contents()
     own_redis.replicaof("127.0.0.1", 1)
     with pytest.raises(
         DependencyUnavailableError, match="read-only replica; it must be the primary"
     ):
-        own_shelf.publish("run-3", seed=3, champion=champion)
+        own_registry.publish("run-3", seed=3, champion=champion)
     own_redis.replicaof("NO", "ONE")
-    assert own_shelf.picture() == before
+    assert own_registry.contents() == before

@@ -1,7 +1,9 @@
 """What a table of events may hold, and what a run makes of it."""
 
 import json
+from collections.abc import Sequence
 from contextlib import closing
+from typing import Any
 
 import psycopg2
 import pytest
@@ -11,8 +13,8 @@ from retraining_job.errors import BadConfigurationError
 from retraining_job.events.copy_columns import read_columns
 from retraining_job.events.event_columns import build_columns
 from retraining_job.events.table import read_table
-from tests.integration.job.conftest import EVERY, RECOMMENDED, SMALL, features
 from tests.integration.job.test_events import fill, read_events, table, url  # noqa: F401  # fixtures
+from tests.integration.job.world import RECOMMENDED, SMALL, World
 from tests.system.endpoints import at
 
 PRESETS = pytest.mark.parametrize("preset", [SMALL, RECOMMENDED], ids=["reference", "recommended"])
@@ -23,7 +25,7 @@ BAD_TIMES = [
 
 
 @pytest.fixture
-def any_time(world):
+def any_time(world: World) -> World:
     """A world whose events may have no time."""
     world.sql("ALTER TABLE scored_events ALTER timestamp DROP NOT NULL")
     return world
@@ -31,9 +33,11 @@ def any_time(world):
 
 @PRESETS
 @pytest.mark.parametrize("kind", ["timestamptz", "timestamp"])
-def test_row_whose_time_cannot_be_used_is_left_out_and_said(any_time, preset, kind):
+def test_row_whose_time_cannot_be_used_is_left_out_and_said(
+    any_time: World, preset: dict[str, Any], kind: str
+) -> None:
     world = any_time
-    world.seed(3_000, label=lambda number: int(number % EVERY == 0), features=features)
+    world.seed_separable()
     world.sql(f"ALTER TABLE scored_events ALTER timestamp TYPE {kind}")
     for time in BAD_TIMES:
         world.sql(
@@ -43,12 +47,15 @@ def test_row_whose_time_cannot_be_used_is_left_out_and_said(any_time, preset, ki
     run = world.start(**{**preset, "rows": 2_000, "minimum_rows": 500}).wait()
     assert run.result.promoted, run.log
     assert "Left out 1,000 rows of scored_events, because their time cannot be used" in run.log
+    assert run.result.window
     assert run.result.n_samples == run.result.window.rows == 2_000
     assert run.result.window.last.year == 2025
 
 
 @PRESETS
-def test_table_of_nothing_but_unusable_times_has_too_few_events(any_time, preset):
+def test_table_of_nothing_but_unusable_times_has_too_few_events(
+    any_time: World, preset: dict[str, Any]
+) -> None:
     world = any_time
     world.sql("UPDATE scored_events SET timestamp = to_timestamp(1700000000000)")
     run = world.start(**preset).wait()
@@ -56,7 +63,9 @@ def test_table_of_nothing_but_unusable_times_has_too_few_events(any_time, preset
 
 
 @pytest.mark.parametrize("zone", ["America/New_York", "Asia/Kathmandu"])
-def test_first_and_last_days_that_python_knows_are_read_in_any_time_zone(table, url, zone):
+def test_first_and_last_days_that_python_knows_are_read_in_any_time_zone(
+    table: World, url: SecretStr, zone: str
+) -> None:
     name = table.sql("SELECT current_database()")[0][0]
     table.sql(f"ALTER DATABASE {name} SET timezone = '{zone}'")
     fill(table, [("0001-01-02 00:00Z", 1, 1, '{"a": 1}'), ("1850-01-01Z", 1, 1, '{"a": 1}')])
@@ -64,7 +73,7 @@ def test_first_and_last_days_that_python_knows_are_read_in_any_time_zone(table, 
     assert len(read_columns(url, "scored_events", 10).times) == 2
 
 
-def test_rows_that_are_left_out_are_counted_for_both_presets(table, url):
+def test_rows_that_are_left_out_are_counted_for_both_presets(table: World, url: SecretStr) -> None:
     fill(
         table,
         [
@@ -86,7 +95,9 @@ def test_rows_that_are_left_out_are_counted_for_both_presets(table, url):
         ("text", "to_json(to_json(to_json(features_json::text)::text)::text)::text"),
     ],
 )
-def test_json_in_a_json_string_is_read_like_the_json_itself(table, url, kind, written):
+def test_json_in_a_json_string_is_read_like_the_json_itself(
+    table: World, url: SecretStr, kind: str, written: str
+) -> None:
     fill(
         table,
         [
@@ -102,9 +113,9 @@ def test_json_in_a_json_string_is_read_like_the_json_itself(table, url, kind, wr
 
 
 @PRESETS
-def test_numbers_as_text_train_the_same_model(world, preset):
+def test_numbers_as_text_train_the_same_model(world: World, preset: dict[str, Any]) -> None:
     world.sql("TRUNCATE scored_events")
-    world.seed(3_000, label=lambda number: int(number % EVERY == 0), features=features)
+    world.seed_separable()
     first = world.start("numbers", **preset, dry_run=True).wait()
     world.sql(
         "UPDATE scored_events SET features_json = (SELECT jsonb_object_agg(key, value #>> '{}') "
@@ -120,7 +131,7 @@ SETTINGS = ["extra_float_digits = -15", "datestyle = 'German'", "timezone = 'Asi
             "default_transaction_isolation = 'serializable'"]  # fmt: skip
 
 
-def test_reading_depends_on_no_setting_of_the_database(table, url):
+def test_reading_depends_on_no_setting_of_the_database(table: World, url: SecretStr) -> None:
     fill(
         table,
         [
@@ -157,12 +168,12 @@ def test_reading_depends_on_no_setting_of_the_database(table, url):
     ],
 )
 def test_column_that_cannot_hold_what_it_should_is_named_with_its_type(
-    table,
-    url,
-    column,
-    kind,
-    told,
-):
+    table: World,
+    url: SecretStr,
+    column: str,
+    kind: str,
+    told: str,
+) -> None:
     table.sql("CREATE EXTENSION IF NOT EXISTS hstore")
     table.sql(f"ALTER TABLE scored_events ALTER {column} TYPE {kind} USING NULL")
     for read in (read_events, read_columns):
@@ -179,12 +190,12 @@ def test_column_that_cannot_hold_what_it_should_is_named_with_its_type(
     ],
 )  # fmt: skip
 def test_amount_of_any_type_of_number_is_read_the_same_by_both_presets(
-    table,
-    url,
-    kind,
-    written,
-    amount,
-):
+    table: World,
+    url: SecretStr,
+    kind: str,
+    written: str,
+    amount: object,
+) -> None:
     table.sql(
         "CREATE EXTENSION IF NOT EXISTS citext; CREATE DOMAIN amount_of_money AS numeric(8, 2)"
     )
@@ -215,7 +226,9 @@ def test_amount_of_any_type_of_number_is_read_the_same_by_both_presets(
     ],
     ids=["point and xml", "json and array", "composite", "bit", "partitioned", "materialized", "date", "generated"],
 )  # fmt: skip
-def test_table_of_other_types_and_kinds_is_read(table, url, statements):
+def test_table_of_other_types_and_kinds_is_read(
+    table: World, url: SecretStr, statements: Sequence[str]
+) -> None:
     fill(
         table,
         [(f"2026-01-0{number}Z", 1, number % 2, json.dumps({"a": number})) for number in (1, 2, 3)],
@@ -226,13 +239,17 @@ def test_table_of_other_types_and_kinds_is_read(table, url, statements):
     assert len(read_events(url, "scored_events", 2)) == 2
 
 
-def test_materialized_view_that_was_never_filled_is_a_wrong_setting(table, url):
+def test_materialized_view_that_was_never_filled_is_a_wrong_setting(
+    table: World, url: SecretStr
+) -> None:
     table.sql("CREATE MATERIALIZED VIEW empty AS SELECT * FROM scored_events WITH NO DATA")
     with pytest.raises(BadConfigurationError, match=r"not ready for use.*SQLSTATE 55000"):
         read_columns(url, "empty", 10)
 
 
-def test_bytes_that_are_no_text_cost_only_their_own_row(table, database_server_url):
+def test_bytes_that_are_no_text_cost_only_their_own_row(
+    table: World, database_server_url: str
+) -> None:
     name = f"{table.sql('SELECT current_database()')[0][0]}_ascii"
     with (
         closing(psycopg2.connect(database_server_url)) as connection,

@@ -1,25 +1,27 @@
 """The recommended preset with real services: what it leaves in Redis and the database, and what its commands do."""
 
 import json
+from typing import Any
 
 import pytest
 
-from tests.integration.job.conftest import RECOMMENDED
+from tests.integration.job.trainers import TrainerProcess
+from tests.integration.job.world import RECOMMENDED, World
 
 
-def judge(world, run_id, **settings):
+def judge(world: World, run_id: str, **settings: Any) -> TrainerProcess:
     run = world.train(run_id, **{**RECOMMENDED, **settings})
     assert run.code == 0, run.log
     return run
 
 
-def evidence(world, run_id):
+def evidence(world: World, run_id: str) -> Any:
     [[found]] = world.sql("SELECT evidence FROM retraining_runs WHERE run_id = %s", run_id)
     return found
 
 
-def test_first_model_then_a_better_one_then_a_worse_one(judged_world):
-    world = judged_world
+def test_first_model_then_a_better_one_then_a_worse_one(separable_world: World) -> None:
+    world = separable_world
     first = judge(world, "raw", scaling="None")
     assert (first.result.verdict, first.result.version) == ("FirstModel", 1)
     second = judge(world, "scaled")
@@ -30,13 +32,15 @@ def test_first_model_then_a_better_one_then_a_worse_one(judged_world):
     )
     third = judge(world, "raw-again", scaling="None")
     assert (third.result.verdict, third.result.promoted) == ("Kept", False)
+    assert third.result.figures
+    assert second.result.figures
     assert third.result.figures.champion == second.result.figures.challenger
     assert world.version == b"2"
     assert [row[0] for row in world.versions] == [1, 2]
 
 
-def test_evidence_tells_where_everything_comes_from(judged_world):
-    world = judged_world
+def test_evidence_tells_where_everything_comes_from(separable_world: World) -> None:
+    world = separable_world
     judge(world, "run-1", scaling="None")
     judge(world, "run-2", image="retraining-job:1.2.3", threshold=0.8)
     found = evidence(world, "run-2")
@@ -69,8 +73,8 @@ def test_evidence_tells_where_everything_comes_from(judged_world):
     assert evidence(world, "run-3")["provenance"]["checksum"] != provenance["checksum"]
 
 
-def test_report_comes_out_by_run_and_by_request(judged_world):
-    world = judged_world
+def test_report_comes_out_by_run_and_by_request(separable_world: World) -> None:
+    world = separable_world
     judge(world, "run-1")
     for name in ("run-1", "demo", "retraining/demo"):
         printed = world.start(arguments=("report", name)).wait()
@@ -82,8 +86,8 @@ def test_report_comes_out_by_run_and_by_request(judged_world):
     assert "There is no run nobody" in missing.log
 
 
-def test_threshold_is_the_live_services_where_it_is_in_redis(judged_world):
-    world = judged_world
+def test_threshold_is_the_live_services_where_it_is_in_redis(separable_world: World) -> None:
+    world = separable_world
     key = f"{world.model_key}:threshold"
     world.redis.set(key, "0.55")
     judge(world, "run-1", threshold_key=key, dry_run=True)
@@ -97,16 +101,16 @@ def test_threshold_is_the_live_services_where_it_is_in_redis(judged_world):
     assert "instead of a threshold from 0 to 1" in run.log
 
 
-def test_same_events_give_the_champion_again(judged_world):
-    world = judged_world
+def test_same_events_give_the_champion_again(separable_world: World) -> None:
+    world = separable_world
     judge(world, "run-1")
     again = judge(world, "run-2")
     assert (again.result.verdict, again.result.promoted) == ("Identical", False)
     assert world.version == b"1"
 
 
-def test_without_labels_nothing_is_replaced(judged_world):
-    world = judged_world
+def test_without_labels_nothing_is_replaced(separable_world: World) -> None:
+    world = separable_world
     judge(world, "run-1", scaling="None")
     world.sql("UPDATE scored_events SET anomaly_label = NULL")
     run = judge(world, "run-2")
@@ -116,8 +120,8 @@ def test_without_labels_nothing_is_replaced(judged_world):
     assert (promoted.result.verdict, promoted.result.version) == ("Inconclusive", 2)
 
 
-def test_champion_that_has_seen_the_hold_out_is_not_judged_on_it(judged_world):
-    world = judged_world
+def test_champion_that_has_seen_the_hold_out_is_not_judged_on_it(separable_world: World) -> None:
+    world = separable_world
     judge(world, "run-1", preset="reference")
     run = judge(world, "run-2")
     assert (run.result.verdict, run.result.reason) == ("Inconclusive", "champion_saw_hold_out")
@@ -126,22 +130,22 @@ def test_champion_that_has_seen_the_hold_out_is_not_judged_on_it(judged_world):
 
 
 @pytest.mark.parametrize("preset", ["recommended", "reference"])
-def test_dry_run_leaves_no_trace_in_redis(judged_world, preset):
-    run = judge(judged_world, "run-1", preset=preset, dry_run=True)
+def test_dry_run_leaves_no_trace_in_redis(separable_world: World, preset: str) -> None:
+    run = judge(separable_world, "run-1", preset=preset, dry_run=True)
     assert (run.result.withheld, run.result.promoted, run.result.version) == ("DryRun", False, None)
-    assert not list(judged_world.redis.scan_iter(f"{judged_world.model_key}*"))
-    assert judged_world.versions == []
-    assert len(judged_world.runs) == 1
+    assert not list(separable_world.redis.scan_iter(f"{separable_world.model_key}*"))
+    assert separable_world.versions == []
+    assert len(separable_world.runs) == 1
 
 
-def decide(world, word, run_id="run-1", **more):
+def decide(world: World, word: str, run_id: str = "run-1", **more: Any) -> TrainerProcess:
     return world.start(
         run_id, arguments=("decide",), decision=word, decided_by="Jane Doe", **more
     ).wait()
 
 
-def test_approved_challenger_goes_live_once(judged_world):
-    world = judged_world
+def test_approved_challenger_goes_live_once(separable_world: World) -> None:
+    world = separable_world
     run = judge(world, "run-1", promotion="Manual")
     assert (run.result.withheld, world.version) == ("AwaitingDecision", None)
     for _ in range(2):
@@ -159,8 +163,8 @@ def test_approved_challenger_goes_live_once(judged_world):
     assert evidence(world, "run-1")["split"]
 
 
-def test_rejected_challenger_stays_out(judged_world):
-    world = judged_world
+def test_rejected_challenger_stays_out(separable_world: World) -> None:
+    world = separable_world
     judge(world, "run-1", promotion="Manual")
     rejected = decide(world, "reject")
     assert (rejected.result.withheld, rejected.result.reason) == ("Rejected", "rejected"), (
@@ -174,8 +178,8 @@ def test_rejected_challenger_stays_out(judged_world):
     ]
 
 
-def test_challenger_that_was_overtaken_while_it_waited_stays_out(judged_world):
-    world = judged_world
+def test_challenger_that_was_overtaken_while_it_waited_stays_out(separable_world: World) -> None:
+    world = separable_world
     judge(world, "run-1", promotion="Manual")
     judge(world, "run-2", scaling="None")
     decided = decide(world, "approve")
@@ -188,14 +192,14 @@ def test_challenger_that_was_overtaken_while_it_waited_stays_out(judged_world):
     assert world.version == b"1"
 
 
-def test_nothing_awaits_a_decision(judged_world):
-    decided = decide(judged_world, "approve", run_id="nobody")
+def test_nothing_awaits_a_decision(separable_world: World) -> None:
+    decided = decide(separable_world, "approve", run_id="nobody")
     assert (decided.code, decided.result.reason) == (0, "expired"), decided.log
     assert "There is no challenger of this run to approve" in decided.result.message
 
 
-def test_way_back_has_a_version_and_a_row_of_its_own(judged_world):
-    world = judged_world
+def test_way_back_has_a_version_and_a_row_of_its_own(separable_world: World) -> None:
+    world = separable_world
     judge(world, "raw", scaling="None")
     first = world.model
     judge(world, "scaled")
@@ -215,11 +219,11 @@ def test_way_back_has_a_version_and_a_row_of_its_own(judged_world):
     assert "Stored versions: 1, 2" in unknown.log
 
 
-def test_signed_champion_is_believed_and_no_other(judged_world):
-    world = judged_world
+def test_signed_champion_is_believed_and_no_other(separable_world: World) -> None:
+    world = separable_world
     key = {"SIGNING_KEY": "a key that nobody guesses"}
 
-    def run(run_id, environment, **settings):
+    def run(run_id: str, environment: dict[str, str], **settings: Any) -> TrainerProcess:
         fields = {**RECOMMENDED, **settings}
         return world.start(run_id, environment=environment, **fields).wait()
 

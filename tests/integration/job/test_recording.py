@@ -1,15 +1,17 @@
 """What the tables of the audit trail refuse is told before a model goes live, and one run's debt is no other's."""
 
 import secrets
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
+from typing import Any
 
 import psycopg2
 import pytest
 
 from retraining_job.audit.runs import AUDIT_LOCK
-from tests.integration.job.conftest import EVERY, RECOMMENDED
-from tests.integration.job.conftest import features as judged_features
 from tests.integration.job.test_failures import with_password
+from tests.integration.job.trainers import TrainerProcess
+from tests.integration.job.world import RECOMMENDED, World
 from tests.system.endpoints import at
 
 CHECK = "ALTER TABLE model_versions ADD CONSTRAINT known_reasons CHECK (trigger_reason IN ('manual', 'weekly'))"
@@ -85,7 +87,9 @@ REFUSALS = {
 
 
 @pytest.mark.parametrize("case", REFUSALS, ids=REFUSALS.keys())
-def test_row_that_the_table_refuses_keeps_the_model_from_going_live(world, case):
+def test_row_that_the_table_refuses_keeps_the_model_from_going_live(
+    world: World, case: str
+) -> None:
     statements, told = REFUSALS[case]
     for statement in statements:
         world.sql(statement)
@@ -99,7 +103,9 @@ def test_row_that_the_table_refuses_keeps_the_model_from_going_live(world, case)
 
 
 @pytest.mark.parametrize("rights", ["SELECT", "INSERT"])
-def test_right_that_is_missing_keeps_the_model_from_going_live(world, rights):
+def test_right_that_is_missing_keeps_the_model_from_going_live(
+    world: World, rights: Sequence[str]
+) -> None:
     user, password = f"test_{secrets.token_hex(4)}", secrets.token_hex(12)
     world.sql(f"CREATE ROLE {user} LOGIN PASSWORD '{password}'")
     world.sql(
@@ -115,7 +121,9 @@ def test_right_that_is_missing_keeps_the_model_from_going_live(world, rights):
     assert "model_versions" in run.result.message
 
 
-def test_row_level_security_that_refuses_the_row_keeps_the_model_from_going_live(world):
+def test_row_level_security_that_refuses_the_row_keeps_the_model_from_going_live(
+    world: World,
+) -> None:
     user, password = f"test_{secrets.token_hex(4)}", secrets.token_hex(12)
     world.sql(f"CREATE ROLE {user} LOGIN PASSWORD '{password}'")
     world.sql(f"GRANT ALL ON scored_events, retraining_runs, model_versions TO {user}")
@@ -133,7 +141,7 @@ def test_row_level_security_that_refuses_the_row_keeps_the_model_from_going_live
 
 
 @pytest.mark.parametrize("kind", ["char(16)", "varchar(16)", "short_text"])
-def test_reason_is_cut_to_what_the_column_takes(world, kind):
+def test_reason_is_cut_to_what_the_column_takes(world: World, kind: str) -> None:
     world.sql("CREATE DOMAIN short_text AS varchar(16)")
     world.sql(f"ALTER TABLE model_versions ALTER trigger_reason TYPE {kind}")
     run = world.train(reason="a reason that is longer than that")
@@ -142,7 +150,9 @@ def test_reason_is_cut_to_what_the_column_takes(world, kind):
 
 
 @contextmanager
-def published_without_its_row(world, run_id, **settings):
+def published_without_its_row(
+    world: World, run_id: str, **settings: Any
+) -> Iterator[TrainerProcess]:
     """A run that has published and waits to write its rows."""
     with world.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [AUDIT_LOCK])
@@ -151,7 +161,7 @@ def published_without_its_row(world, run_id, **settings):
         yield run
 
 
-def test_debt_of_a_run_fails_no_later_run_and_is_paid_once_it_can_be(world):
+def test_debt_of_a_run_fails_no_later_run_and_is_paid_once_it_can_be(world: World) -> None:
     with published_without_its_row(world, "debtor", reason="alert") as run:
         world.sql(
             "ALTER TABLE model_versions ADD CONSTRAINT never CHECK (trigger_reason <> 'alert') NOT VALID"
@@ -178,7 +188,7 @@ def test_debt_of_a_run_fails_no_later_run_and_is_paid_once_it_can_be(world):
     ]
 
 
-def test_run_that_keeps_the_champion_pays_a_debt_as_well(world):
+def test_run_that_keeps_the_champion_pays_a_debt_as_well(world: World) -> None:
     with published_without_its_row(world, "debtor") as run:
         run.kill()
         run.wait()
@@ -186,7 +196,7 @@ def test_run_that_keeps_the_champion_pays_a_debt_as_well(world):
     assert [row[0] for row in world.versions] == [1]
 
 
-def test_verdict_that_is_refused_names_the_table_and_blames_no_event(world):
+def test_verdict_that_is_refused_names_the_table_and_blames_no_event(world: World) -> None:
     world.sql("ALTER TABLE retraining_runs ADD CONSTRAINT never CHECK (verdict IS NULL)")
     run = world.train(minimum_rows=5_000)
     assert (run.code, run.result.reason) == (78, "BadConfiguration"), run.log
@@ -195,11 +205,11 @@ def test_verdict_that_is_refused_names_the_table_and_blames_no_event(world):
 
 
 @pytest.fixture
-def database_of(world, database_server_url):
+def database_of(world: World, database_server_url: str) -> Iterator[Callable[[str], None]]:
     """Make a second database in another encoding, and move the world there."""
     name, first = f"test_{secrets.token_hex(6)}", world.database_url
 
-    def run(statement):
+    def run(statement: str) -> None:
         with (
             closing(psycopg2.connect(database_server_url)) as connection,
             connection.cursor() as cursor,
@@ -207,7 +217,7 @@ def database_of(world, database_server_url):
             connection.autocommit = True
             cursor.execute(statement)
 
-    def make(encoding):
+    def make(encoding: str) -> None:
         run(f"CREATE DATABASE {name} ENCODING '{encoding}' LOCALE 'C' TEMPLATE template0")
         world.database_url = f"{at(database_server_url, path=name)}?client_encoding=UTF8"
         assert world.migrate().code == 0
@@ -218,9 +228,11 @@ def database_of(world, database_server_url):
 
 
 @pytest.mark.parametrize("encoding", ["LATIN1", "EUC_JP", "SQL_ASCII"])
-def test_database_of_any_encoding_takes_the_outcome(world, database_of, encoding):
+def test_database_of_any_encoding_takes_the_outcome(
+    world: World, database_of: Callable[[str], None], encoding: str
+) -> None:
     database_of(encoding)
-    world.seed(3_000, label=lambda number: int(number % EVERY == 0), features=judged_features)
+    world.seed_separable()
     reason = "\u00dcberlauf \u53d6\u5f15 \U0001f642"
     run = world.start(**{**RECOMMENDED, "reason": reason}).wait()
     assert run.result.promoted, run.log
@@ -236,7 +248,7 @@ def test_database_of_any_encoding_takes_the_outcome(world, database_of, encoding
     assert told == kept[encoding]
 
 
-def test_rollback_whose_row_is_refused_changes_nothing(world):
+def test_rollback_whose_row_is_refused_changes_nothing(world: World) -> None:
     for number in (1, 2):
         world.train(f"run-{number}")
     world.sql("ALTER TABLE model_versions ADD CONSTRAINT never CHECK (version < 3)")

@@ -1,17 +1,19 @@
 """The rights in Redis that docs/how-to/database-and-redis.md asks for are enough, and each of them is needed."""
 
 import re
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
+import redis
 
 from retraining_job.contract import ApprovalDecision
 from retraining_job.errors import BadConfigurationError
-from retraining_job.registry.history import read_versions
+from retraining_job.registry.history import Version, read_versions
 from retraining_job.registry.pending import Approval, carry_out_approval
 from retraining_job.registry.restore import restore_version
 from retraining_job.runs.sign import sign_live_model
-from tests.integration.job.shelf import KEY, Shelf
+from tests.integration.job.model_registry import KEY, ModelRegistry
 from tests.integration.job.test_challenger import wait
 from tests.integration.job.test_failures import with_password
 
@@ -19,47 +21,57 @@ PAGE = Path(__file__).parents[3] / "docs" / "how-to" / "database-and-redis.md"
 COMMAND = re.compile(r"^ACL SETUSER retraining on >PASSWORD (.*?)^```", re.DOTALL | re.MULTILINE)
 PASSWORD = "made-up"  # noqa: S105  # for a server that ends with the test
 
+RegistryWith = Callable[[Sequence[str]], ModelRegistry]
 
-def documented_rights():
-    return COMMAND.search(PAGE.read_text())[1].split()
+
+def documented_rights() -> list[str]:
+    command = COMMAND.search(PAGE.read_text())
+    assert command
+    return command[1].split()
 
 
 @pytest.fixture
-def shelf_with(own_redis, own_redis_server):
-    """Return a function that makes a shelf whose user has some rights."""
+def registry_with(own_redis: redis.Redis, own_redis_server: str) -> Iterator[RegistryWith]:
+    """Return a function that makes a registry whose user has some rights."""
 
-    def make(rights):
-        own_redis.execute_command("ACL", "SETUSER", "retraining", "on", f">{PASSWORD}", *rights)
-        return Shelf(with_password(own_redis_server, PASSWORD, "retraining"), SIGNING_KEY=KEY)
+    def make(rights: Sequence[str]) -> ModelRegistry:
+        own_redis.execute_command(  # type: ignore[no-untyped-call]  # takes the rights as documented
+            "ACL", "SETUSER", "retraining", "on", f">{PASSWORD}", *rights
+        )
+        return ModelRegistry(
+            with_password(own_redis_server, PASSWORD, "retraining"), SIGNING_KEY=KEY
+        )
 
     yield make
-    own_redis.execute_command("ACL", "DELUSER", "retraining")
+    own_redis.acl_deluser("retraining")
 
 
-def do_all(shelf):
+def do_all(registry: ModelRegistry) -> list[Version]:
     """Publish, look, store a challenger and decide on it, roll back, sign."""
-    shelf.publish("run-1", seed=1)
-    shelf.publish("run-2", seed=2)
-    wait(shelf, "run-3", seed=3)
+    registry.publish("run-1", seed=1)
+    registry.publish("run-2", seed=2)
+    wait(registry, "run-3", seed=3)
     carry_out_approval(
-        shelf.settings("run-3").registry, Approval(ApprovalDecision.APPROVE, "ann"), floor=0
+        registry.settings("run-3").registry, Approval(ApprovalDecision.APPROVE, "ann"), floor=0
     )
-    wait(shelf, "run-4", seed=4)
+    wait(registry, "run-4", seed=4)
     carry_out_approval(
-        shelf.settings("run-4").registry, Approval(ApprovalDecision.REJECT, "ann"), floor=0
+        registry.settings("run-4").registry, Approval(ApprovalDecision.REJECT, "ann"), floor=0
     )
-    restore_version(shelf.settings("back").registry, 1, floor=0)
-    sign_live_model(shelf.settings().registry)
-    return read_versions(shelf.settings().registry)
+    restore_version(registry.settings("back").registry, 1, floor=0)
+    sign_live_model(registry.settings().registry)
+    return read_versions(registry.settings().registry)
 
 
-def test_documented_rights_are_enough(shelf_with):
-    shelf = shelf_with(documented_rights())
-    assert do_all(shelf)
-    assert shelf.meta["restored_from"] == 1
+def test_documented_rights_are_enough(registry_with: RegistryWith) -> None:
+    registry = registry_with(documented_rights())
+    assert do_all(registry)
+    assert registry.meta["restored_from"] == 1
 
 
 @pytest.mark.parametrize("missing", ["@scripting", "@string", "@hash", "@keyspace", "@transaction"])
-def test_missing_right_is_named_as_the_setting_s_and_the_page_is_named(shelf_with, missing):
+def test_missing_right_is_named_as_the_setting_s_and_the_page_is_named(
+    registry_with: RegistryWith, missing: str
+) -> None:
     with pytest.raises(BadConfigurationError, match=r"docs/operations\.md"):
-        do_all(shelf_with([right for right in documented_rights() if right != f"+{missing}"]))
+        do_all(registry_with([right for right in documented_rights() if right != f"+{missing}"]))

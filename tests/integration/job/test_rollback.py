@@ -1,106 +1,113 @@
 """The way back: a former champion under a new number, or a clear word why not."""
 
 import json
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
+from retraining_job.contract import Result
 from retraining_job.registry import restore as rolling
 from retraining_job.registry.history import format_versions, read_versions
 from retraining_job.registry.integrity import UnreadableChampionError
 from retraining_job.registry.publish import ModelPackage
 from retraining_job.registry.restore import RollbackImpossibleError, restore_version
-from tests.integration.job.shelf import Shelf, model_of_seed, score
+from tests.integration.job.model_registry import Change, ModelRegistry, model_of_seed, score
 
 
 @pytest.fixture
-def shelf(redis_url, key_prefix):
+def registry(redis_url: str, key_prefix: str) -> Iterator[ModelRegistry]:
     """Four champions, one after the other, the first not ours; four is live."""
-    shelf = Shelf(redis_url, f"{key_prefix}active_model", f"{key_prefix}model_version")
-    shelf.put_foreign(seed=1, version=1)
+    registry = ModelRegistry(redis_url, f"{key_prefix}active_model", f"{key_prefix}model_version")
+    registry.put_foreign(seed=1, version=1)
     for number in range(2, 5):
-        shelf.publish(f"run-{number}", seed=number)
-    yield shelf
-    shelf.redis.close()
+        registry.publish(f"run-{number}", seed=number)
+    yield registry
+    registry.redis.close()
 
 
-def roll_back(shelf, to, run_id="back", floor=0, **settings):
-    return restore_version(shelf.settings(run_id, **settings).registry, to, floor=floor)
+def roll_back(
+    registry: ModelRegistry, to: int, run_id: str = "back", floor: int = 0, **settings: Any
+) -> Result:
+    return restore_version(registry.settings(run_id, **settings).registry, to, floor=floor)
 
 
-def test_former_champion_goes_live_under_a_number_of_its_own(shelf):
-    blob = shelf.parcel(2).blob
-    result = roll_back(shelf, 2)
+def test_former_champion_goes_live_under_a_number_of_its_own(registry: ModelRegistry) -> None:
+    blob = registry.package(2).pickle
+    result = roll_back(registry, 2)
     assert (result.promoted, result.verdict, result.reason) == (True, None, "rollback")
     assert (result.version, result.champion_version) == (5, 4)
     assert result.message == "Version 2 is live again, as version 5; before, version 4 was."
-    assert shelf.redis.get(shelf.keys.model) == blob, "the pickle is that of then, to the last byte"
+    assert registry.redis.get(registry.keys.model) == blob, (
+        "the pickle is that of then, to the last byte"
+    )
     wanted = {"version": 5, "epoch": 4, "run_id": "back", "restored_from": 2, "n_samples": None}
-    assert {name: shelf.meta.get(name) for name in wanted} == wanted
-    assert score(shelf.champion().model) == score(model_of_seed(2))
-    assert shelf.history.keys() == {1, 2, 3, 4}
+    assert {name: registry.meta.get(name) for name in wanted} == wanted
+    assert score(registry.champion().model) == score(model_of_seed(2))
+    assert registry.history.keys() == {1, 2, 3, 4}
 
 
-def test_second_start_of_a_rollback_finds_what_the_first_did(shelf):
-    first = roll_back(shelf, 2)
-    before = shelf.picture()
-    assert roll_back(shelf, 2) == first
-    assert shelf.picture() == before
+def test_second_start_of_a_rollback_finds_what_the_first_did(registry: ModelRegistry) -> None:
+    first = roll_back(registry, 2)
+    before = registry.contents()
+    assert roll_back(registry, 2) == first
+    assert registry.contents() == before
 
 
-def test_foreign_champion_comes_back_as_it_was(shelf):
-    blob = shelf.redis.get(shelf.keys.kept_pickle(1))
-    roll_back(shelf, 1)
-    assert shelf.redis.get(shelf.keys.model) == blob
-    assert score(shelf.champion().model) == score(model_of_seed(1))
-    assert shelf.meta["restored_from"] == 1
+def test_foreign_champion_comes_back_as_it_was(registry: ModelRegistry) -> None:
+    blob = registry.redis.get(registry.keys.kept_pickle(1))
+    roll_back(registry, 1)
+    assert registry.redis.get(registry.keys.model) == blob
+    assert score(registry.champion().model) == score(model_of_seed(1))
+    assert registry.meta["restored_from"] == 1
 
 
-def test_there_and_back_again(shelf):
-    roll_back(shelf, 2, "back-1")
-    roll_back(shelf, 4, "back-2")
-    assert (shelf.meta["version"], shelf.meta["restored_from"]) == (6, 4)
-    assert score(shelf.champion().model) == score(model_of_seed(4))
-    assert shelf.history[5]["manifest"]["restored_from"] == 2
+def test_there_and_back_again(registry: ModelRegistry) -> None:
+    roll_back(registry, 2, "back-1")
+    roll_back(registry, 4, "back-2")
+    assert (registry.meta["version"], registry.meta["restored_from"]) == (6, 4)
+    assert score(registry.champion().model) == score(model_of_seed(4))
+    assert registry.history[5]["manifest"]["restored_from"] == 2
 
 
 @pytest.mark.parametrize("floor", [0, 9])
-def test_number_is_never_used_twice(shelf, floor):
-    shelf.redis.set(shelf.keys.version, 3)  # as a person may who wants to go back
-    assert roll_back(shelf, 2, floor=floor).version == max(4, floor) + 1
+def test_number_is_never_used_twice(registry: ModelRegistry, floor: int) -> None:
+    registry.redis.set(registry.keys.version, 3)  # as a person may who wants to go back
+    assert roll_back(registry, 2, floor=floor).version == max(4, floor) + 1
 
 
-def test_notice_says_what_happened(shelf):
-    with shelf.redis.pubsub() as listener:
-        listener.subscribe(shelf.keys.changes)
+def test_notice_says_what_happened(registry: ModelRegistry) -> None:
+    with registry.redis.pubsub() as listener:
+        listener.subscribe(registry.keys.changes)
         listener.get_message(timeout=5)
-        roll_back(shelf, 3)
+        roll_back(registry, 3)
         notice = json.loads(listener.get_message(timeout=5)["data"])
     assert notice == {"version": 5, "epoch": 4, "run_id": "back", "what": "restored"}
 
 
-def test_model_that_redis_has_lost_is_put_back_from_its_state(shelf):
-    shelf.redis.delete(shelf.keys.model)
+def test_model_that_redis_has_lost_is_put_back_from_its_state(registry: ModelRegistry) -> None:
+    registry.redis.delete(registry.keys.model)
     with pytest.raises(UnreadableChampionError, match="rollback --to 4"):
-        shelf.champion()
-    roll_back(shelf, 4)
-    assert score(shelf.champion().model) == score(model_of_seed(4))
-    assert shelf.meta["version"] == 5
+        registry.champion()
+    roll_back(registry, 4)
+    assert score(registry.champion().model) == score(model_of_seed(4))
+    assert registry.meta["version"] == 5
 
 
-def drop_pickle(shelf):
-    shelf.redis.delete(shelf.keys.kept_pickle(1))
+def drop_pickle(registry: ModelRegistry) -> None:
+    registry.redis.delete(registry.keys.kept_pickle(1))
 
 
-def change_entry(version, **fields):
-    def change(shelf):
-        entry = json.dumps({**shelf.history[version], **fields})
-        shelf.redis.hset(shelf.keys.history, version, entry)
+def change_entry(version: int, **fields: Any) -> Change:
+    def change(registry: ModelRegistry) -> None:
+        entry = json.dumps({**registry.history[version], **fields})
+        registry.redis.hset(registry.keys.history, version, entry)
 
     return change
 
 
-def swap_entries(shelf):
-    shelf.redis.hset(shelf.keys.history, 2, json.dumps(shelf.history[3]))
+def swap_entries(registry: ModelRegistry) -> None:
+    registry.redis.hset(registry.keys.history, 2, json.dumps(registry.history[3]))
 
 
 @pytest.mark.parametrize(
@@ -129,55 +136,61 @@ def swap_entries(shelf):
         pytest.param(swap_entries, 2, "stored as version 2 is version 3", id="another version"),
     ],
 )
-def test_what_cannot_be_restored_is_told_and_changes_nothing(shelf, harm, to, says):
+def test_what_cannot_be_restored_is_told_and_changes_nothing(
+    registry: ModelRegistry, harm: Change | None, to: int, says: str
+) -> None:
     if harm:
-        harm(shelf)
-    before = shelf.picture()
+        harm(registry)
+    before = registry.contents()
     with pytest.raises(RollbackImpossibleError, match=says):
-        roll_back(shelf, to)
-    assert shelf.picture() == before
+        roll_back(registry, to)
+    assert registry.contents() == before
 
 
-def test_nothing_to_go_back_to(shelf):
-    shelf.redis.delete(shelf.keys.history)
+def test_nothing_to_go_back_to(registry: ModelRegistry) -> None:
+    registry.redis.delete(registry.keys.history)
     with pytest.raises(RollbackImpossibleError, match="There is no former champion"):
-        roll_back(shelf, 2)
+        roll_back(registry, 2)
 
 
-def test_state_that_gives_another_model_is_not_restored(shelf):
-    entry = shelf.history[2]
-    change_entry(2, manifest={**entry["manifest"], "pickle_sha256": "0"})(shelf)
+def test_state_that_gives_another_model_is_not_restored(registry: ModelRegistry) -> None:
+    entry = registry.history[2]
+    change_entry(2, manifest={**entry["manifest"], "pickle_sha256": "0"})(registry)
     with pytest.raises(RollbackImpossibleError, match="does not reproduce its model"):
-        roll_back(shelf, 2)
+        roll_back(registry, 2)
 
 
 @pytest.mark.parametrize("name", ["image", "river", "python", "deviation_class"])
-def test_model_of_another_program_is_restored_with_a_warning(shelf, caplog, name):
-    entry = shelf.history[2]
-    change_entry(2, manifest={**entry["manifest"], "pickle_sha256": "0", name: "another"})(shelf)
-    roll_back(shelf, 2)
+def test_model_of_another_program_is_restored_with_a_warning(
+    registry: ModelRegistry, caplog: pytest.LogCaptureFixture, name: str
+) -> None:
+    entry = registry.history[2]
+    change_entry(2, manifest={**entry["manifest"], "pickle_sha256": "0", name: "another"})(registry)
+    roll_back(registry, 2)
     assert f"written by another {name.replace('_', ' ')};" in caplog.text
-    assert score(shelf.champion().model) == score(model_of_seed(2))
+    assert score(registry.champion().model) == score(model_of_seed(2))
 
 
-def test_model_that_goes_live_meanwhile_wins(shelf, monkeypatch):
+def test_model_that_goes_live_meanwhile_wins(
+    registry: ModelRegistry, monkeypatch: pytest.MonkeyPatch
+) -> None:
     rebuild = rolling.write_pickle_from_state
 
-    def overtaken(state, deviation_class):
-        shelf.publish("run-5", seed=5)
+    def overtaken(state: str, deviation_class: str) -> bytes:
+        registry.publish("run-5", seed=5)
         return rebuild(state, deviation_class)
 
     monkeypatch.setattr(rolling, "write_pickle_from_state", overtaken)
     with pytest.raises(RollbackImpossibleError, match="Meanwhile version 5 of run run-5 went live"):
-        roll_back(shelf, 2)
-    assert score(shelf.champion().model) == score(model_of_seed(5))
-    assert not shelf.staged
+        roll_back(registry, 2)
+    assert score(registry.champion().model) == score(model_of_seed(5))
+    assert not registry.staged
 
 
-def test_history_names_each_version_and_whether_it_can_come_back(shelf):
-    roll_back(shelf, 3)
-    change_entry(2, manifest=7)(shelf)
-    versions = read_versions(shelf.settings().registry)
+def test_history_names_each_version_and_whether_it_can_come_back(registry: ModelRegistry) -> None:
+    roll_back(registry, 3)
+    change_entry(2, manifest=7)(registry)
+    versions = read_versions(registry.settings().registry)
     assert [version.number for version in versions] == [5, 4, 3, 2, 1]
     lines = format_versions(versions).splitlines()
     assert lines[0].split() == ["VERSION", "PUBLISHED", "RUN", "PRESET", "EVENTS", "NOTE"]
@@ -188,13 +201,13 @@ def test_history_names_each_version_and_whether_it_can_come_back(shelf):
     assert lines[5].endswith("put there by another program")
 
 
-def test_pickle_of_ours_without_a_state_comes_back(shelf):
-    package = shelf.package(7)
-    shelf.publish("run-5", package=ModelPackage(package.pickle, None, package.provenance))
-    shelf.publish("run-6", seed=8)
-    shelf.redis.setrange(shelf.keys.kept_pickle(5), 100, b"?")
+def test_pickle_of_ours_without_a_state_comes_back(registry: ModelRegistry) -> None:
+    package = registry.package(7)
+    registry.publish("run-5", package=ModelPackage(package.pickle, None, package.provenance))
+    registry.publish("run-6", seed=8)
+    registry.redis.setrange(registry.keys.kept_pickle(5), 100, b"?")
     with pytest.raises(RollbackImpossibleError, match="history:5, is damaged"):
-        roll_back(shelf, 5)
-    shelf.redis.set(shelf.keys.kept_pickle(5), package.pickle)
-    roll_back(shelf, 5)
-    assert score(shelf.champion().model) == score(model_of_seed(7))
+        roll_back(registry, 5)
+    registry.redis.set(registry.keys.kept_pickle(5), package.pickle)
+    roll_back(registry, 5)
+    assert score(registry.champion().model) == score(model_of_seed(7))

@@ -1,8 +1,12 @@
 """The migration, and the old service's tables as they may stand."""
 
+from typing import Any
+
 import pytest
 
 from retraining_job.audit.runs import AUDIT_LOCK
+from tests.integration.job.trainers import TrainerProcess
+from tests.integration.job.world import World
 
 REFERENCE = (
     "version {version}, trained_at {trained_at}, trigger_reason {reason}, "
@@ -41,7 +45,7 @@ TYPES = {
 }
 
 
-def columns(world, table):
+def columns(world: World, table: str) -> dict[str, str]:
     return dict(
         world.sql(
             "SELECT column_name, data_type FROM information_schema.columns WHERE table_name = %s",
@@ -50,8 +54,8 @@ def columns(world, table):
     )
 
 
-@pytest.fixture(params=TYPES.values(), ids=TYPES.keys())
-def old_world(bare_world, request):
+@pytest.fixture(params=TYPES.values(), ids=list(TYPES))
+def old_world(bare_world: World, request: pytest.FixtureRequest) -> World:
     """The old service's database, which nobody has migrated."""
     world = bare_world
     names = ("version", "trained_at", "reason", "score", "n")
@@ -67,7 +71,15 @@ def old_world(bare_world, request):
     return world
 
 
-def row(world):
+def rounded_precision(run: TrainerProcess) -> float:
+    """Return the challenger's precision as the old table stores it."""
+    assert run.result.figures
+    assert run.result.figures.challenger
+    assert run.result.figures.challenger.precision is not None
+    return round(run.result.figures.challenger.precision, 4)
+
+
+def row(world: World) -> tuple[Any, ...]:
     [found] = world.sql(
         "SELECT version::text, trigger_reason, round(precision_score::numeric, 4)::float8, n_samples::int,"
         " trained_at::timestamptz > now() - interval '1 day' FROM model_versions"
@@ -76,7 +88,7 @@ def row(world):
 
 
 @pytest.mark.parametrize("migrated", [False, True], ids=["as it stands", "migrated"])
-def test_old_tables_work_as_they_stand(old_world, migrated):
+def test_old_tables_work_as_they_stand(old_world: World, migrated: bool) -> None:
     world = old_world
     if migrated:
         assert world.migrate().code == 0
@@ -86,14 +98,16 @@ def test_old_tables_work_as_they_stand(old_world, migrated):
     version, reason, score, n_samples, is_recent = row(world)
     assert (version, n_samples, is_recent) == ("1", 600, True)
     assert "drift_detected".startswith(reason)
-    assert score == round(run.result.figures.challenger.precision, 4)
+    assert score == rounded_precision(run)
     assert ("retraining_runs" in run.log and "migrate" in run.log) is not migrated
     again = world.train()
     assert again.result == run.result
     assert row(world)[0] == "1"
 
 
-def test_unmigrated_table_gets_one_row_though_the_first_start_died_before_it(old_world):
+def test_unmigrated_table_gets_one_row_though_the_first_start_died_before_it(
+    old_world: World,
+) -> None:
     world = old_world
     with world.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [AUDIT_LOCK])
@@ -107,7 +121,7 @@ def test_unmigrated_table_gets_one_row_though_the_first_start_died_before_it(old
     assert row(world)[0] == "1"
 
 
-def test_version_is_never_used_twice_though_redis_was_emptied(old_world):
+def test_version_is_never_used_twice_though_redis_was_emptied(old_world: World) -> None:
     world = old_world
     world.sql(
         "INSERT INTO model_versions (version, trained_at, trigger_reason) VALUES ('7', '2024-01-01', 'x')"
@@ -118,7 +132,7 @@ def test_version_is_never_used_twice_though_redis_was_emptied(old_world):
     ) == ["7", "8"]
 
 
-def test_migration_makes_what_is_missing(bare_world):
+def test_migration_makes_what_is_missing(bare_world: World) -> None:
     run = bare_world.migrate()
     assert run.code == 0, run.log
     assert {
@@ -138,7 +152,7 @@ def test_migration_makes_what_is_missing(bare_world):
         )
 
 
-def test_migration_can_be_done_again_and_by_many_at_once(bare_world):
+def test_migration_can_be_done_again_and_by_many_at_once(bare_world: World) -> None:
     runs = [bare_world.start(arguments=("migrate",)) for _ in range(6)]
     assert {run.wait().code for run in runs} == {0}, "\n".join(run.log for run in runs)
     before = [
@@ -152,7 +166,7 @@ def test_migration_can_be_done_again_and_by_many_at_once(bare_world):
     ]
 
 
-def test_migration_leaves_what_is_there(old_world):
+def test_migration_leaves_what_is_there(old_world: World) -> None:
     world = old_world
     before = columns(world, "model_versions")
     world.sql(
@@ -165,7 +179,7 @@ def test_migration_leaves_what_is_there(old_world):
     assert world.sql("SELECT version::text, run_id FROM model_versions") == [("7", None)]
 
 
-def test_migration_says_what_it_cannot_add_and_goes_on(bare_world):
+def test_migration_says_what_it_cannot_add_and_goes_on(bare_world: World) -> None:
     world = bare_world
     world.sql(
         "CREATE TABLE raw (version int, trained_at timestamp, trigger_reason text, precision_score real, n_samples int)"
@@ -179,7 +193,7 @@ def test_migration_says_what_it_cannot_add_and_goes_on(bare_world):
     assert len(world.versions) == 1
 
 
-def test_run_id_column_of_another_type_is_left_alone(bare_world):
+def test_run_id_column_of_another_type_is_left_alone(bare_world: World) -> None:
     world = bare_world
     world.sql(
         "CREATE TABLE model_versions (version int, trained_at timestamp, trigger_reason text, precision_score real,"
@@ -192,13 +206,13 @@ def test_run_id_column_of_another_type_is_left_alone(bare_world):
     assert len(world.versions) == 1
 
 
-def test_no_table_of_events_is_made_where_they_come_from_elsewhere(bare_world):
+def test_no_table_of_events_is_made_where_they_come_from_elsewhere(bare_world: World) -> None:
     run = bare_world.migrate(events_table="fraud.events")
     assert run.code == 0, run.log
     assert columns(bare_world, "scored_events") == {}
 
 
-def test_migration_without_rights_says_so(bare_world):
+def test_migration_without_rights_says_so(bare_world: World) -> None:
     user = "nobody_may_" + bare_world.database_url[-6:]
     bare_world.sql(f"CREATE ROLE {user}; REVOKE CREATE ON SCHEMA public FROM public")
     try:

@@ -6,75 +6,94 @@ import os
 import pickle
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+import redis
 
 from retraining_job.errors import BadConfigurationError, BadDataError, DependencyUnavailableError
+from retraining_job.registry.champion import Champion
 from retraining_job.registry.integrity import UnreadableChampionError
+from retraining_job.registry.manifest import Manifest
 from retraining_job.registry.restore import RollbackImpossibleError, restore_version
 from retraining_job.runs import sign as signing_command
 from retraining_job.runs.sign import sign_live_model
-from tests.integration.job.shelf import KEY, Shelf, model_of_seed, score
+from tests.integration.job.model_registry import KEY, Change, ModelRegistry, model_of_seed, score
 from tests.integration.job.test_champion import Evil
+from tests.integration.job.world import World
 
 READER = Path(__file__).parents[3] / "docs" / "examples" / "reader.py"
 OTHER_KEY = "another key, long enough as well"
 
 
+Read = Callable[[str], subprocess.CompletedProcess[str]]
+"""Runs the reader of the documentation with a signing key."""
+
+
+def manifest_of(champion: Champion) -> Manifest:
+    """Return the manifest of a champion that has one."""
+    assert champion.manifest
+    return champion.manifest
+
+
 @pytest.fixture
-def shelf(redis_url, key_prefix):
+def registry(redis_url: str, key_prefix: str) -> Iterator[ModelRegistry]:
     """Two signed champions, one after the other."""
-    shelf = Shelf(
+    registry = ModelRegistry(
         redis_url, f"{key_prefix}active_model", f"{key_prefix}model_version", SIGNING_KEY=KEY
     )
-    shelf.publish("run-1", seed=1)
-    shelf.publish("run-2", seed=2)
-    yield shelf
-    shelf.redis.close()
+    registry.publish("run-1", seed=1)
+    registry.publish("run-2", seed=2)
+    yield registry
+    registry.redis.close()
 
 
-def test_signed_champion_is_believed(shelf):
-    assert len(shelf.meta["signature"]) == 64
-    assert score(shelf.champion().model) == score(model_of_seed(2))
-    assert score(shelf.champion(SIGNING_KEY="").model) == score(model_of_seed(2)), (
+def test_signed_champion_is_believed(registry: ModelRegistry) -> None:
+    assert len(registry.meta["signature"]) == 64
+    assert score(registry.champion().model) == score(model_of_seed(2))
+    assert score(registry.champion(SIGNING_KEY="").model) == score(model_of_seed(2)), (
         "without a key there is nothing to check"
     )
-    assert KEY not in str(shelf.picture())
+    assert KEY not in str(registry.contents())
 
 
-def change_meta(**fields):
-    def change(shelf):
-        shelf.redis.set(shelf.keys.meta, json.dumps({**shelf.meta, **fields}))
+def change_meta(**fields: Any) -> Change:
+    def change(registry: ModelRegistry) -> None:
+        registry.redis.set(registry.keys.meta, json.dumps({**registry.meta, **fields}))
 
     return change
 
 
-def replay_the_first(shelf):
+def replay_the_first(registry: ModelRegistry) -> None:
     """Pass the first pair of manifest and model, with its signature, off as the second version."""
-    first = shelf.history[1]
-    shelf.redis.set(shelf.keys.model, shelf.package(1).pickle)
-    shelf.redis.set(shelf.keys.state, first["state"])
-    shelf.redis.set(shelf.keys.meta, json.dumps({**first["manifest"], "version": 2}))
+    first = registry.history[1]
+    registry.redis.set(registry.keys.model, registry.package(1).pickle)
+    registry.redis.set(registry.keys.state, first["state"])
+    registry.redis.set(registry.keys.meta, json.dumps({**first["manifest"], "version": 2}))
 
 
-def put_by_somebody_else(shelf):
-    shelf.put_foreign(seed=3, version=3)
+def put_by_somebody_else(registry: ModelRegistry) -> None:
+    registry.put_foreign(seed=3, version=3)
 
 
-def drop_the_manifest(shelf):
-    shelf.redis.delete(shelf.keys.meta)
+def drop_the_manifest(registry: ModelRegistry) -> None:
+    registry.redis.delete(registry.keys.meta)
 
 
-def move_to_another_name(shelf):
-    shelf.publish("run-3", seed=3, SIGNING_KEY="")
-    other = Shelf(
-        shelf.url, f"{shelf.keys.model}-other", f"{shelf.keys.version}-other", SIGNING_KEY=KEY
+def move_to_another_name(registry: ModelRegistry) -> None:
+    registry.publish("run-3", seed=3, SIGNING_KEY="")
+    other = ModelRegistry(
+        registry.url,
+        f"{registry.keys.model}-other",
+        f"{registry.keys.version}-other",
+        SIGNING_KEY=KEY,
     )
     for number in range(1, 4):
         other.publish(f"run-{number}", seed=3)
     for key in ("model", "version", "meta", "state", "epoch"):
-        shelf.redis.copy(getattr(other.keys, key), getattr(shelf.keys, key), replace=True)
+        registry.redis.copy(getattr(other.keys, key), getattr(registry.keys, key), replace=True)
 
 
 @pytest.mark.parametrize(
@@ -95,31 +114,37 @@ def move_to_another_name(shelf):
         ),
     ],
 )
-def test_forged_champion_is_refused_until_a_person_signs_it(shelf, forge, says):
-    forge(shelf)
-    before = shelf.picture()
+def test_forged_champion_is_refused_until_a_person_signs_it(
+    registry: ModelRegistry, forge: Change, says: str
+) -> None:
+    forge(registry)
+    before = registry.contents()
     with pytest.raises(
         UnreadableChampionError, match=rf"{says}.*signing\.existingSecret.*retraining_job sign"
     ) as caught:
-        shelf.champion()
+        registry.champion()
     assert KEY not in str(caught.value)
-    assert shelf.picture() == before
-    sign_live_model(shelf.settings().registry)
-    after = shelf.picture()
+    assert registry.contents() == before
+    sign_live_model(registry.settings().registry)
+    after = registry.contents()
     changed = {name for name in before.keys() | after.keys() if before.get(name) != after.get(name)}
-    assert changed == {shelf.keys.meta.encode()}
-    assert shelf.champion().model is not None
+    assert changed == {registry.keys.meta.encode()}
+    assert registry.champion().model is not None
 
 
 SHAPE = {"events": 60, "features": {"amount": {"usable": 1.0, "newest": 1.0, "lowest": 1.0}}}
 
 
-def test_recorded_shape_of_the_input_is_believed_with_its_own_signature_alone(shelf):
-    assert shelf.meta["input_signature"] == ""
-    shelf.publish("run-3", package=shelf.package(3, input=SHAPE))
-    meta = shelf.meta
+def test_recorded_shape_of_the_input_is_believed_with_its_own_signature_alone(
+    registry: ModelRegistry,
+) -> None:
+    assert registry.meta["input_signature"] == ""
+    registry.publish("run-3", package=registry.package(3, input=SHAPE))
+    meta = registry.meta
     assert len(meta["input_signature"]) == 64 != meta["signature"]
-    assert shelf.champion().manifest.input.features["amount"].usable == 1.0
+    manifest = manifest_of(registry.champion())
+    assert manifest.input
+    assert manifest.input.features["amount"].usable == 1.0
     looser = {
         **meta["input"],
         "features": {"amount": {"usable": 0.0, "newest": 0.0, "lowest": 0.0}},
@@ -127,93 +152,98 @@ def test_recorded_shape_of_the_input_is_believed_with_its_own_signature_alone(sh
     for forged in (
         {"input": looser},
         {"input_signature": ""},
-        {"input_signature": shelf.meta["signature"]},
+        {"input_signature": registry.meta["signature"]},
     ):
-        shelf.redis.set(shelf.keys.meta, json.dumps({**meta, **forged}))
+        registry.redis.set(registry.keys.meta, json.dumps({**meta, **forged}))
         with pytest.raises(
             UnreadableChampionError,
             match="the shape of the input that its manifest records is not signed",
         ):
-            shelf.champion()
+            registry.champion()
     without = {name: value for name, value in meta.items() if not name.startswith("input")}
-    shelf.redis.set(shelf.keys.meta, json.dumps(without))
-    assert shelf.champion().manifest.input is None, "as the manifest of an older trainer"
+    registry.redis.set(registry.keys.meta, json.dumps(without))
+    assert manifest_of(registry.champion()).input is None, "as the manifest of an older trainer"
 
 
-def test_another_key_is_another_signature(shelf):
+def test_another_key_is_another_signature(registry: ModelRegistry) -> None:
     with pytest.raises(UnreadableChampionError, match="signature does not match"):
-        shelf.champion(SIGNING_KEY=OTHER_KEY)
+        registry.champion(SIGNING_KEY=OTHER_KEY)
 
 
-def test_signing_keeps_what_the_manifest_says(shelf):
-    meta = shelf.meta
-    sign_live_model(shelf.settings(SIGNING_KEY=OTHER_KEY).registry)
-    assert {**shelf.meta, "signature": ""} == {**meta, "signature": ""}
-    assert shelf.champion(SIGNING_KEY=OTHER_KEY).manifest.run_id == "run-2"
+def test_signing_keeps_what_the_manifest_says(registry: ModelRegistry) -> None:
+    meta = registry.meta
+    sign_live_model(registry.settings(SIGNING_KEY=OTHER_KEY).registry)
+    assert {**registry.meta, "signature": ""} == {**meta, "signature": ""}
+    assert manifest_of(registry.champion(SIGNING_KEY=OTHER_KEY)).run_id == "run-2"
 
 
-def test_foreign_champion_that_was_signed_is_read_by_the_allow_list(shelf, tmp_path):
+def test_foreign_champion_that_was_signed_is_read_by_the_allow_list(
+    registry: ModelRegistry, tmp_path: Path
+) -> None:
     mark = tmp_path / "mark"
-    shelf.put_foreign(version=3, blob=pickle.dumps({"hst": Evil(f"touch {mark}"), "sad": 1}))
-    sign_live_model(shelf.settings().registry)
+    registry.put_foreign(version=3, blob=pickle.dumps({"hst": Evil(f"touch {mark}"), "sad": 1}))
+    sign_live_model(registry.settings().registry)
     with pytest.raises(UnreadableChampionError, match=r"names posix\.system"):
-        shelf.champion()
+        registry.champion()
     assert not mark.exists()
 
 
-def test_what_is_not_there_or_not_whole_is_not_signed(shelf):
+def test_what_is_not_there_or_not_whole_is_not_signed(registry: ModelRegistry) -> None:
     with pytest.raises(BadConfigurationError, match="no key to sign with"):
-        sign_live_model(shelf.settings(SIGNING_KEY="").registry)
-    shelf.redis.setrange(shelf.keys.model, 100, b"?")
+        sign_live_model(registry.settings(SIGNING_KEY="").registry)
+    registry.redis.setrange(registry.keys.model, 100, b"?")
     with pytest.raises(BadDataError, match=r"damaged or was replaced.*It was not signed"):
-        sign_live_model(shelf.settings().registry)
-    shelf.redis.delete(shelf.keys.model, shelf.keys.meta)
+        sign_live_model(registry.settings().registry)
+    registry.redis.delete(registry.keys.model, registry.keys.meta)
     with pytest.raises(BadDataError, match="There is no live model"):
-        sign_live_model(shelf.settings().registry)
+        sign_live_model(registry.settings().registry)
 
 
-def test_model_that_changes_while_it_is_signed_is_not_signed(shelf, monkeypatch):
+def test_model_that_changes_while_it_is_signed_is_not_signed(
+    registry: ModelRegistry, monkeypatch: pytest.MonkeyPatch
+) -> None:
     present = signing_command.read_live_manifest
 
-    def overtaken(settings):
+    def overtaken(settings: Any) -> Manifest | None:
         manifest = present(settings)
-        shelf.redis.set(shelf.keys.model, b"another")
+        registry.redis.set(registry.keys.model, b"another")
         return manifest
 
     monkeypatch.setattr(signing_command, "read_live_manifest", overtaken)
-    meta = shelf.meta
+    meta = registry.meta
     with pytest.raises(DependencyUnavailableError, match="changed while it was being signed"):
-        sign_live_model(shelf.settings(SIGNING_KEY=OTHER_KEY).registry)
-    assert shelf.meta == meta
+        sign_live_model(registry.settings(SIGNING_KEY=OTHER_KEY).registry)
+    assert registry.meta == meta
 
 
-def test_restored_champion_is_signed_anew(shelf):
-    restore_version(shelf.settings("back").registry, 1, floor=0)
-    assert score(shelf.champion().model) == score(model_of_seed(1))
+def test_restored_champion_is_signed_anew(registry: ModelRegistry) -> None:
+    restore_version(registry.settings("back").registry, 1, floor=0)
+    assert score(registry.champion().model) == score(model_of_seed(1))
 
 
 @pytest.mark.parametrize("key", [KEY, OTHER_KEY])
-def test_forged_history_is_not_restored(shelf, key):
-    entry = shelf.history[1]
-    forged = shelf.package(9)
+def test_forged_history_is_not_restored(registry: ModelRegistry, key: str) -> None:
+    entry = registry.history[1]
+    forged = registry.package(9)
+    assert forged.state
     if key == KEY:
         digest = hashlib.sha256(forged.state.encode()).hexdigest()
         entry = {"manifest": {**entry["manifest"], "state_sha256": digest}, "state": forged.state}
-        shelf.redis.hset(shelf.keys.history, 1, json.dumps(entry))
-    before = shelf.picture()
+        registry.redis.hset(registry.keys.history, 1, json.dumps(entry))
+    before = registry.contents()
     with pytest.raises(
         RollbackImpossibleError, match=r"its signature does not match.*without the key"
     ):
-        restore_version(shelf.settings("back", SIGNING_KEY=key).registry, 1, floor=0)
-    assert shelf.picture() == before
+        restore_version(registry.settings("back", SIGNING_KEY=key).registry, 1, floor=0)
+    assert registry.contents() == before
 
 
 @pytest.fixture
-def read(world, own_redis, own_redis_server):
+def read(world: World, own_redis: redis.Redis, own_redis_server: str) -> Read:
     """Run the example of a reader against a model under the default names."""
     assert own_redis.ping()
 
-    def run(key):
+    def run(key: str) -> subprocess.CompletedProcess[str]:
         environment = {
             "PATH": os.environ["PATH"],
             "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
@@ -228,19 +258,21 @@ def read(world, own_redis, own_redis_server):
     return run
 
 
-def test_reader_of_the_example_loads_only_what_is_signed(read, own_redis_server, tmp_path):
-    shelf = Shelf(own_redis_server, SIGNING_KEY=KEY)
-    shelf.publish()
+def test_reader_of_the_example_loads_only_what_is_signed(
+    read: Read, own_redis_server: str, tmp_path: Path
+) -> None:
+    registry = ModelRegistry(own_redis_server, SIGNING_KEY=KEY)
+    registry.publish()
     good = read(KEY)
     assert good.returncode == 0, good.stderr
     assert "Read version 1" in good.stdout
     assert "it flags" in good.stdout
     mark = tmp_path / "mark"
-    shelf.put_foreign(version=1, blob=pickle.dumps({"hst": Evil(f"touch {mark}"), "sad": 1}))
+    registry.put_foreign(version=1, blob=pickle.dumps({"hst": Evil(f"touch {mark}"), "sad": 1}))
     bad = read(KEY)
     assert bad.returncode == 1
     assert "version 1, is not signed with this key: it was not loaded" in bad.stderr
     assert not mark.exists()
     read("")
     assert mark.exists(), "without the check, the forged model does what it wants"
-    shelf.redis.close()
+    registry.redis.close()

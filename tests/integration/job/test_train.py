@@ -12,14 +12,15 @@ from river.anomaly import HalfSpaceTrees
 
 from retraining_job.contract import ExitCode
 from retraining_job.deviation import StandardAbsoluteDeviation
+from tests.integration.job.world import World
 
 
-def untrained():
+def untrained() -> bytes:
     """A champion that flags nothing: its forest has not filled a window, and its deviation knows nothing."""
     return pickle.dumps({"hst": HalfSpaceTrees(), "sad": StandardAbsoluteDeviation()})
 
 
-def test_first_run_promotes_and_leaves_the_old_row(world):
+def test_first_run_promotes_and_leaves_the_old_row(world: World) -> None:
     before = datetime.now(UTC).replace(microsecond=0)
     run = world.train()
     assert run.code == 0, run.log
@@ -30,18 +31,22 @@ def test_first_run_promotes_and_leaves_the_old_row(world):
     )
     assert (run.result.version, run.result.n_samples) == (1, 600)
     assert world.version == b"1"
+    assert run.result.figures
+    assert run.result.figures.challenger
     figure = run.result.figures.challenger.precision
+    assert figure is not None
     assert world.versions == [(1, "drift_detected", round(figure, 4), 600)]
     [(trained_at,)] = world.sql("SELECT trained_at FROM model_versions")
     assert before <= trained_at <= datetime.now(UTC)
     assert world.runs == [("run-1", "Promoted", "no_champion", 1)]
+    assert run.result.window
     assert (run.result.window.first, run.result.window.rows) == (
         datetime(2025, 1, 1, tzinfo=UTC),
         600,
     )
 
 
-def test_live_model_is_what_a_reader_expects(world):
+def test_live_model_is_what_a_reader_expects(world: World) -> None:
     world.train()
     model = world.model
     assert set(model) == {"hst", "sad"}
@@ -55,7 +60,7 @@ def test_live_model_is_what_a_reader_expects(world):
     assert not world.staged
 
 
-def test_tie_goes_to_the_challenger(world):
+def test_tie_goes_to_the_challenger(world: World) -> None:
     world.train("run-1")
     run = world.train("run-2")
     assert (run.result.verdict, run.result.reason) == ("Promoted", "equal_precision")
@@ -63,7 +68,7 @@ def test_tie_goes_to_the_challenger(world):
     assert [row[0] for row in world.versions] == [1, 2]
 
 
-def test_worse_challenger_is_kept_out(bare_world):
+def test_worse_challenger_is_kept_out(bare_world: World) -> None:
     world = bare_world
     world.migrate()
     world.seed(600, label=lambda _: 0)
@@ -72,15 +77,20 @@ def test_worse_challenger_is_kept_out(bare_world):
     run = world.train(threshold=0.01)
     assert run.code == 0, run.log
     assert (run.result.verdict, run.result.reason) == ("Kept", "lower_precision")
-    assert run.result.figures.champion.precision == 1.0
-    assert run.result.figures.challenger.precision < 1.0
+    figures = run.result.figures
+    assert figures
+    assert figures.champion
+    assert figures.challenger
+    assert figures.champion.precision == 1.0
+    assert figures.challenger.precision is not None
+    assert figures.challenger.precision < 1.0
     assert world.version == b"41"
     assert world.redis.get(world.model_key) == champion
     assert world.versions == []
     assert world.runs == [("run-1", "Kept", "lower_precision", None)]
 
 
-def test_better_challenger_follows_the_champions_version(bare_world):
+def test_better_challenger_follows_the_champions_version(bare_world: World) -> None:
     world = bare_world
     world.migrate()
     world.seed(600, label=lambda _: 1)
@@ -98,7 +108,7 @@ def test_better_challenger_follows_the_champions_version(bare_world):
     ("rows", "verdict"),
     [(0, "InsufficientData"), (499, "InsufficientData"), (500, "Promoted"), (600, "Promoted")],
 )
-def test_guard_on_the_number_of_rows(bare_world, rows, verdict):
+def test_guard_on_the_number_of_rows(bare_world: World, rows: int, verdict: str) -> None:
     world = bare_world
     world.migrate()
     if rows:
@@ -115,10 +125,11 @@ def test_guard_on_the_number_of_rows(bare_world, rows, verdict):
         assert "Check what writes them." in run.log
 
 
-def test_newest_rows_are_the_ones_read(world):
+def test_newest_rows_are_the_ones_read(world: World) -> None:
     run = world.train(rows=550)
     assert run.result.n_samples == 550
     [(newest,)] = world.sql("SELECT max(timestamp) FROM scored_events")
+    assert run.result.window
     assert run.result.window.last == newest
     assert run.result.window.first == datetime(2025, 1, 1, 0, 50, tzinfo=UTC)
     assert (
@@ -127,7 +138,7 @@ def test_newest_rows_are_the_ones_read(world):
 
 
 @pytest.mark.parametrize("column", ["jsonb", "json", "text"])
-def test_features_column_may_have_any_json_type(world, column):
+def test_features_column_may_have_any_json_type(world: World, column: str) -> None:
     world.sql(
         f"ALTER TABLE scored_events ALTER features_json TYPE {column} USING features_json::text::{column}"
     )
@@ -135,7 +146,7 @@ def test_features_column_may_have_any_json_type(world, column):
     assert set(world.model["hst"].limits) == {"amount", "hour_of_day"}
 
 
-def test_values_that_are_no_numbers_do_no_harm(world):
+def test_values_that_are_no_numbers_do_no_harm(world: World) -> None:
     world.sql("ALTER TABLE scored_events ALTER features_json TYPE text")
     odd = '{"amount": NaN, "hour_of_day": -Infinity, "text": "x", "list": [1], "null": null, "big": 1e999}'
     for offset, text in enumerate([odd, "no json at all", "null", "[]", "", None]):
@@ -149,7 +160,7 @@ def test_values_that_are_no_numbers_do_no_harm(world):
     assert 0 <= world.model["sad"].score_one({"amount": 1.0}) <= 1
 
 
-def test_events_may_come_from_a_view_in_another_schema(world):
+def test_events_may_come_from_a_view_in_another_schema(world: World) -> None:
     world.sql(
         "CREATE SCHEMA fraud; ALTER TABLE scored_events RENAME TO raw;"
         'CREATE VIEW fraud.events AS SELECT "timestamp"::timestamp, amount::numeric(12, 2), anomaly_score, is_anomaly,'
@@ -158,10 +169,11 @@ def test_events_may_come_from_a_view_in_another_schema(world):
     run = world.train(events_table="fraud.events")
     assert run.code == 0, run.log
     assert len(world.model["hst"].limits) == 11
+    assert run.result.window
     assert run.result.window.first == datetime(2025, 1, 1, tzinfo=UTC)
 
 
-def test_deviation_class_of_the_reader_stands_in_the_pickle(world):
+def test_deviation_class_of_the_reader_stands_in_the_pickle(world: World) -> None:
     first = world.train("run-1", deviation_class="scoring.models.Deviation")
     assert first.code == 0, first.log
     blob = world.redis.get(world.model_key)
@@ -171,19 +183,19 @@ def test_deviation_class_of_the_reader_stands_in_the_pickle(world):
     assert (second.result.verdict, second.result.version) == ("Promoted", 2)
 
 
-def test_version_without_a_model_is_counted_on(world):
+def test_version_without_a_model_is_counted_on(world: World) -> None:
     world.redis.set(world.version_key, 7)
     run = world.train()
     assert (run.result.reason, run.result.version) == ("no_champion", 8)
 
 
-def test_log_may_be_json_lines(world):
+def test_log_may_be_json_lines(world: World) -> None:
     run = world.train(log_format="json")
     lines = [json.loads(line) for line in run.log.splitlines()]
     assert all({"time", "level", "message", "run_id", "request"} <= set(line) for line in lines)
 
 
-def test_program_starts_as_the_image_starts_it(world):
+def test_program_starts_as_the_image_starts_it(world: World) -> None:
     """The one test that goes by `python -m`, where the others save the time to load river."""
     environment = {
         "PATH": os.environ["PATH"],

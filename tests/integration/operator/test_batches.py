@@ -11,8 +11,8 @@ import pytest
 from kafka.record.util import calc_crc32c
 
 from retraining_operator.kafka.batches.record_batch import CHECKED_FROM, HEADER, Fault
+from tests.integration.operator.consumed_triggers import consuming, until
 from tests.integration.operator.own_kafka import Broker, Brokers, own_kafka
-from tests.integration.operator.sink import consuming, until
 
 pytestmark = pytest.mark.xdist_group("own_kafka")
 

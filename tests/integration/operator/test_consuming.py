@@ -18,8 +18,8 @@ from kafka.admin import (
 )
 
 from retraining_operator.settings import Kafka
+from tests.integration.operator.consumed_triggers import consuming, until, until_ready
 from tests.integration.operator.own_kafka import DEAF_ADDRESS, Broker, Brokers, own_kafka
-from tests.integration.operator.sink import consuming, until, until_ready
 
 LOGIN = {
     "securityProtocol": "SASL_PLAINTEXT",

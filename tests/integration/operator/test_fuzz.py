@@ -26,7 +26,7 @@ from tests.integration.operator.parts import Parts, build_intake
 from tests.integration.operator.test_intake import count
 from tests.system.endpoints import broker
 from tests.system.kubectl import Kubectl
-from tests.system.wild import drawn, flaw, plausible_specs, records, spoilt_specs
+from tests.system.random_input import drawn, flaw, plausible_specs, records, spoilt_specs
 
 RECORDS = 1200
 SPECS = 800

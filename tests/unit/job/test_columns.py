@@ -5,8 +5,10 @@ import math
 import random
 import subprocess
 import sys
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,6 +17,7 @@ from hypothesis import strategies as st
 
 from retraining_job.errors import BadDataError
 from retraining_job.events import column_builder
+from retraining_job.events.columns import Columns
 from retraining_job.events.event_columns import build_columns
 from retraining_job.events.features import read_features
 from retraining_job.events.scored_event import ScoredEvent
@@ -34,20 +37,27 @@ JSON_OBJECTS = st.dictionaries(
 )
 
 
-def event(number=0, features=None, label=0, *, amount=None, average=None):
+def event(
+    number: int = 0,
+    features: object = None,
+    label: object = 0,
+    *,
+    amount: object = None,
+    average: object = None,
+) -> ScoredEvent:
     text = features if isinstance(features, str) else json.dumps(features)
     return ScoredEvent(START + timedelta(seconds=number), amount, None, None, label, average, text)
 
 
-def in_chunks(events, size=2):
+def in_chunks(events: Sequence[ScoredEvent], size: int = 2) -> Iterator[Sequence[ScoredEvent]]:
     return (events[start : start + size] for start in range(0, len(events), size))
 
 
-def of(events, rows=1_000, size=2):
+def of(events: Sequence[ScoredEvent], rows: int = 1_000, size: int = 2) -> Columns:
     return build_columns(in_chunks(events, size), rows)
 
 
-def test_events_become_columns_oldest_to_newest():
+def test_events_become_columns_oldest_to_newest() -> None:
     found = of(
         [
             event(3, {"b": 1, "a": 2.5}, 1),
@@ -69,7 +79,7 @@ def test_events_become_columns_oldest_to_newest():
     assert (found.missing.tolist(), found.unusable.tolist(), found.neutral) == ([0, 0], [0, 0], 0)
 
 
-def test_no_event_gives_empty_columns():
+def test_no_event_gives_empty_columns() -> None:
     found = of([])
     assert (found.names, found.features.shape, found.times.shape, found.neutral) == (
         (),
@@ -79,7 +89,7 @@ def test_no_event_gives_empty_columns():
     )
 
 
-def test_feature_that_turns_up_late_is_missing_before():
+def test_feature_that_turns_up_late_is_missing_before() -> None:
     found = of(
         [event(5, {"b": 5}), event(4, {"b": 4}), event(3, {"b": 3, "a": 1}), event(2, {"a": 2})]
     )
@@ -97,7 +107,7 @@ def test_feature_that_turns_up_late_is_missing_before():
         '{"a": 1' + "0" * 400 + "}",
     ],
 )  # fmt: skip
-def test_what_is_no_finite_number_is_unusable(text):
+def test_what_is_no_finite_number_is_unusable(text: str | None) -> None:
     found = of([event(1, text), event(2, {"a": 1})])
     assert (found.unusable.tolist(), found.missing.tolist(), found.neutral) == ([1], [0], 0)
     np.testing.assert_array_equal(found.features, [[np.nan], [1]])
@@ -106,7 +116,7 @@ def test_what_is_no_finite_number_is_unusable(text):
 @pytest.mark.parametrize(
     "text", [None, "", "null", "[1]", "{}", "{not json", '"text"', "[" * 100_000, "{},{}", '{"a":']
 )
-def test_event_without_features_of_its_own_has_what_stands_in_its_columns(text):
+def test_event_without_features_of_its_own_has_what_stands_in_its_columns(text: str | None) -> None:
     bare = event(1)._replace(features_json=text, amount=Decimal("12.5"))
     found = of([bare, event(2, {"amount": 1, "b": 2, "amount_vs_user_avg": 3})])
     assert found.neutral == 1
@@ -115,18 +125,18 @@ def test_event_without_features_of_its_own_has_what_stands_in_its_columns(text):
     assert (found.missing.tolist(), found.unusable.tolist()) == ([0, 0, 1], [0, 1, 0])
 
 
-def test_feature_that_only_such_events_have_is_left_out():
+def test_feature_that_only_such_events_have_is_left_out() -> None:
     assert of([event(1, amount=1.0), event(2, {"b": 2})]).names == ("b",)
 
 
-def test_events_that_all_lack_features_have_two():
+def test_events_that_all_lack_features_have_two() -> None:
     found = of([event(1, amount=1.0, average=2.0), event(2, amount=3.0, average=4.0)])
     assert found.names == ("amount", "amount_vs_user_avg")
     assert (found.features.tolist(), found.neutral) == ([[1, 2], [3, 4]], 2)
 
 
 @given(st.lists(st.one_of(st.none(), JSON_VALUES, JSON_OBJECTS), max_size=8), st.integers(1, 4))
-def test_columns_hold_what_the_features_of_an_event_are(objects, size):
+def test_columns_hold_what_the_features_of_an_event_are(objects: list[Any], size: int) -> None:
     events = [event(number, one, amount=number, average=1.5) for number, one in enumerate(objects)]
     found = of(events, size=size)
     for row, one in zip(found.features, events, strict=True):
@@ -145,7 +155,9 @@ def test_columns_hold_what_the_features_of_an_event_are(objects, size):
 
 
 @given(st.randoms(use_true_random=False), st.integers(1, 30), st.integers(1, 7))
-def test_neither_order_nor_chunks_of_the_events_matter(source, rows, size):
+def test_neither_order_nor_chunks_of_the_events_matter(
+    source: random.Random, rows: int, size: int
+) -> None:
     features = [{"a": source.choice([0, 1, None])}, {"a": 1, "b": 2}, None]
     events = [
         event(source.randrange(4), source.choice(features), source.choice([0, 1, None]))
@@ -159,7 +171,7 @@ def test_neither_order_nor_chunks_of_the_events_matter(source, rows, size):
     assert sorted(first.times.tolist()) == first.times.tolist()
 
 
-def test_checksum_tells_any_difference():
+def test_checksum_tells_any_difference() -> None:
     events = [event(1, {"a": 1}, 1), event(2, {"a": 2}, 0)]
     changes = [
         events[:1],
@@ -173,7 +185,7 @@ def test_checksum_tells_any_difference():
     assert len({of(one).checksum for one in [events, *changes]}) == 8
 
 
-def test_only_the_newest_are_kept_of_many(monkeypatch):
+def test_only_the_newest_are_kept_of_many(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(column_builder, "CHUNK_LIMIT", 7)
     events = [
         event(number, {"a": number, **({"late": 1} if number < 3 else {})}) for number in range(100)
@@ -184,7 +196,7 @@ def test_only_the_newest_are_kept_of_many(monkeypatch):
     assert found.names == ("a",)
 
 
-def test_names_without_end_are_refused():
+def test_names_without_end_are_refused() -> None:
     events = [event(number, {f"user-{number}": 1}) for number in range(1_001)]
     with pytest.raises(
         BadDataError, match="more than 1,000 different features, 'user-1000' among them"
@@ -192,7 +204,7 @@ def test_names_without_end_are_refused():
         of(events, size=100)
 
 
-def test_times_are_in_utc():
+def test_times_are_in_utc() -> None:
     zoned = event(0, {"a": 1})._replace(
         timestamp=datetime(2026, 1, 1, 2, tzinfo=timezone(timedelta(hours=2)))
     )
@@ -214,7 +226,7 @@ def test_times_are_in_utc():
         ([1], -1),
     ],
 )  # fmt: skip
-def test_truth_is_known_or_unknown(label, truth):
+def test_truth_is_known_or_unknown(label: object, truth: int) -> None:
     assert parse_truth(label) == truth
     assert truth == -1 or is_anomaly(label) == bool(truth)
 
@@ -235,15 +247,15 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
 """
 
 
-def test_rows_are_not_held_twice():
-    def peak(rows):
+def test_rows_are_not_held_twice() -> None:
+    def peak(rows: int) -> int:
         return int(subprocess.check_output([sys.executable, "-c", MEMORY, str(rows)]))
 
     small, large = peak(1_000), peak(21_000)
     assert large - small < 1.35 * 20_000 * 100 * 8
 
 
-def layered(content, layers):
+def layered(content: object, layers: int) -> str:
     text = json.dumps(content)
     for _ in range(layers):
         text = json.dumps(text)
@@ -251,7 +263,7 @@ def layered(content, layers):
 
 
 @pytest.mark.parametrize("layers", [1, 2, 5])
-def test_object_in_a_json_string_is_read_and_counted(layers):
+def test_object_in_a_json_string_is_read_and_counted(layers: int) -> None:
     found = of(
         [
             event(1, {"a": 1}),
@@ -277,19 +289,19 @@ def test_object_in_a_json_string_is_read_and_counted(layers):
         '{"\\ud800": 1}',
     ],
 )
-def test_what_is_there_and_is_no_object_is_counted(text):
+def test_what_is_there_and_is_no_object_is_counted(text: str | None) -> None:
     found = of([event(1, text), event(2, {"a": 1}), event(3, None)])
     assert (found.unreadable, found.neutral, found.decoded) == (1, 2, 0)
     assert found.facts.unreadable == 1
 
 
 @pytest.mark.parametrize("text", [None, "", "null", "{}", '""', '" "', '"null"', '"{}"'])
-def test_what_is_empty_is_not_unreadable(text):
+def test_what_is_empty_is_not_unreadable(text: str | None) -> None:
     found = of([event(1, text), event(2, {"a": 1})])
     assert (found.unreadable, found.neutral) == (0, 1)
 
 
-def test_numbers_as_text_are_read_and_counted():
+def test_numbers_as_text_are_read_and_counted() -> None:
     found = of(
         [
             event(1, {"a": "20.2897", "b": 1}),
@@ -310,7 +322,7 @@ def test_numbers_as_text_are_read_and_counted():
     ]
 
 
-def test_counts_are_of_the_rows_that_are_kept(monkeypatch):
+def test_counts_are_of_the_rows_that_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(column_builder, "CHUNK_LIMIT", 7)
     old = [
         event(number, {"a": "1"}) if number % 2 else event(number, "[1]") for number in range(100)
@@ -321,7 +333,7 @@ def test_counts_are_of_the_rows_that_are_kept(monkeypatch):
     assert (found.texts.tolist(), found.unreadable) == ([3], 2)
 
 
-def test_texts_that_are_json_only_together_are_not_read_together():
+def test_texts_that_are_json_only_together_are_not_read_together() -> None:
     texts = ['{"a":[{}', '{}]},{"a":2}', '{"a":1']
     found = of(
         [event(number, text) for number, text in enumerate(texts)] + [event(9, {"a": 1})], size=4
@@ -329,7 +341,7 @@ def test_texts_that_are_json_only_together_are_not_read_together():
     assert (found.unreadable, found.features[:, 0].tolist()[-1]) == (3, 1)
 
 
-def test_whole_number_beyond_python_s_limit_costs_nobody_else_its_features():
+def test_whole_number_beyond_python_s_limit_costs_nobody_else_its_features() -> None:
     found = of([event(1, '{"a": 1, "b": ' + "9" * 5_000 + "}"), event(2, {"a": 2, "b": 3})])
     np.testing.assert_array_equal(found.features, [[1, np.nan], [2, 3]])
     assert (found.unusable.tolist(), found.unreadable) == ([0, 1], 0)

@@ -19,7 +19,7 @@ from tests.unit.job.policy_evidence import evidence
 
 def coverage(
     flagged: tuple[int, int, int], unflagged: tuple[int, int, int], halves: tuple[int, int] = (0, 0)
-):
+) -> LabelCoverage:
     return LabelCoverage(
         flagged=flagged[0],
         flagged_labelled=flagged[1],

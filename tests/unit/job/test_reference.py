@@ -124,7 +124,7 @@ def test_challenger_learns_from_newest_to_oldest_with_the_old_settings() -> None
     forest = HalfSpaceTrees(n_trees=2, height=4, window_size=250, seed=42)
     deviation = StandardAbsoluteDeviation("amount")
     for sample in samples:
-        forest.learn_one(sample.features)  # type: ignore[no-untyped-call]
+        forest.learn_one(sample.features)
         deviation.learn_one(sample.features)
     assert vars(model.sad) == vars(deviation)
     assert [model.hst.score_one(one.features) for one in samples] == [

@@ -18,7 +18,7 @@ from retraining_job.evaluation.evidence import (
 from retraining_job.evaluation.input_shape import FeatureShape
 from retraining_job.report import render_report
 from retraining_job.report.markup import tag
-from tests.unit.job.pages import Page, pictures
+from tests.unit.job.html_pages import Page, pictures
 from tests.unit.job.sample_evidence import (
     THRESHOLD,
     build_evidence,

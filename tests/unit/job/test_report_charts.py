@@ -11,7 +11,7 @@ from retraining_job.evaluation.evidence import (
 )
 from retraining_job.report import render_report
 from retraining_job.report.drawing import compute_ticks, round_up
-from tests.unit.job.pages import Picture
+from tests.unit.job.html_pages import Picture
 from tests.unit.job.sample_evidence import (
     THRESHOLD,
     build_evidence,

@@ -24,7 +24,7 @@ from retraining_operator.intake.record_parser import parse_trigger
 from retraining_operator.planning.plan import PlanInput, plan
 from retraining_operator.planning.steps import Launch, WriteStatus
 from retraining_operator.settings import Settings, Triggers
-from tests.system.wild import (
+from tests.system.random_input import (
     check_sentence,
     objects,
     places,

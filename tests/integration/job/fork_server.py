@@ -1,13 +1,15 @@
-"""Starts trainers as processes of their own, without each having to load river: run as a script by conftest.
+"""Forks trainers from one process that has already imported river, because the import takes seconds.
 
-Reads a line of JSON for each order: `{"environment": {...}, "arguments": [...], "output": PATH}`
-    starts a trainer and answers its process id, `{"wait": PID}` answers how it ended.
+Reads one JSON document per line from stdin and answers with one number per line. The document
+`{"environment": {...}, "arguments": [...], "output": PATH}` starts a trainer; the answer is its
+process id. The document `{"wait": PID}` waits for it; the answer is its exit code.
 """
 
 import json
 import os
 import sys
 import traceback
+from typing import Any
 
 import redis  # noqa: F401  # what a trainer would load
 
@@ -17,7 +19,8 @@ from retraining_job.model.equivalence import check_equivalence
 check_equivalence()  # loads river
 
 
-def start(order):
+def start(order: dict[str, Any]) -> int:
+    """Fork a trainer. Returns its process id."""
     pid = os.fork()
     if pid:
         return pid
@@ -30,7 +33,7 @@ def start(order):
         os.environ.clear()
         os.environ.update(order["environment"])
         os._exit(main(order["arguments"]))
-    except BaseException:  # noqa: BLE001  # the child must never come back into the loop below
+    except BaseException:  # noqa: BLE001  # the child must never return to the loop below
         traceback.print_exc()
     os._exit(99)
 
@@ -42,4 +45,4 @@ for line in sys.stdin:
         if "wait" in order
         else start(order)
     )
-    print(answer, flush=True)  # noqa: T201  # the answer to conftest
+    print(answer, flush=True)  # noqa: T201  # the answer to the test

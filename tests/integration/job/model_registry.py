@@ -1,7 +1,11 @@
-"""Small models, and the keys of one live model in Redis with all that is done to it: what tests of publishing share."""
+"""Small models, and the keys of one live model in Redis with everything that is done to them."""
+
+from __future__ import annotations
 
 import json
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from typing import Any
 
 import numpy as np
 import redis
@@ -12,9 +16,9 @@ from retraining_job.model.array_forest import ArrayForest
 from retraining_job.model.model import Model
 from retraining_job.model.pickle_writer import write_pickle
 from retraining_job.model.state import write_state
-from retraining_job.registry.champion import read_champion
+from retraining_job.registry.champion import Champion, read_champion
 from retraining_job.registry.keys import Keys
-from retraining_job.registry.publish import ModelPackage, publish
+from retraining_job.registry.publish import ModelPackage, Overtaken, Published, publish
 from retraining_job.runs.package import build_provenance
 from retraining_job.settings import DecideSettings
 
@@ -23,18 +27,21 @@ EVENT = {"amount": 0.3, "hour_of_day": 0.6}
 KEY = "a key that is long enough"
 
 
-def model_of_seed(seed=1):
-    """A model that differs from those of other seeds."""
+def model_of_seed(seed: int = 1) -> Model:
+    """Return a model that differs from those of other seeds."""
     forest = ArrayForest.grow(NAMES, n_trees=3, height=4, window_size=20, seed=seed)
     forest.learn_many(np.random.default_rng(seed).random((60, 2)))
     return Model(forest, StandardAbsoluteDeviation())
 
 
-def score(model):
-    return model.hst.score_one(EVENT)
+def score(model: Model | None) -> float:
+    """Return the forest's score of an event."""
+    assert model
+    return float(model.hst.score_one(EVENT))
 
 
-def result_of(run_id, version, **more):
+def result_of(run_id: str, version: int | None, **more: Any) -> Result:
+    """Return the result of a run that promoted its challenger, with fields replaced."""
     now = datetime.now(UTC)
     fields = {
         "reason": "not_inferior",
@@ -48,12 +55,25 @@ def result_of(run_id, version, **more):
     )
 
 
-class Shelf:
-    """One live model in Redis."""
+class ModelRegistry:
+    """The registry of one model in Redis.
 
-    def __init__(self, url, model_key="active_model", version_key="model_version", **settings):
+    Args:
+        url: The Redis.
+        model_key: The key of the live model.
+        version_key: The key of its version.
+        settings: Settings of all runs, by name.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        model_key: str = "active_model",
+        version_key: str = "model_version",
+        **settings: Any,
+    ) -> None:
         self.url = url
-        self.redis = redis.Redis.from_url(url)
+        self.redis: Any = redis.Redis.from_url(url)  # redis-py types each answer as a union
         self.common = {
             "DATABASE_URL": "none",
             "model_key": model_key,
@@ -62,7 +82,8 @@ class Shelf:
         }
         self.keys = Keys.of(self.settings().registry)
 
-    def settings(self, run_id="run-1", **more):
+    def settings(self, run_id: str = "run-1", **more: Any) -> DecideSettings:
+        """Return the settings of a run."""
         return DecideSettings(
             **{
                 "REDIS_URL": self.url,
@@ -73,7 +94,8 @@ class Shelf:
             }
         )
 
-    def package(self, seed=1, **provenance):
+    def package(self, seed: int = 1, **provenance: Any) -> ModelPackage:
+        """Build the model package of a seed."""
         model = model_of_seed(seed)
         settings = self.settings()
         return ModelPackage(
@@ -82,8 +104,16 @@ class Shelf:
             build_provenance(settings, **provenance),
         )
 
-    def publish(self, run_id="run-1", *, seed=1, package=None, champion=None, **settings):
-        """Publish a model as a run does that has evaluated it against the present champion."""
+    def publish(
+        self,
+        run_id: str = "run-1",
+        *,
+        seed: int = 1,
+        package: ModelPackage | None = None,
+        champion: Champion | None = None,
+        **settings: Any,
+    ) -> Published | Overtaken:
+        """Publish a model as a run does that has compared it with the present champion."""
         registry = self.settings(run_id, **settings).registry
         champion = champion or read_champion(registry)
         return publish(
@@ -93,32 +123,38 @@ class Shelf:
             result=result_of(run_id, champion.highest + 1),
         )
 
-    def put_foreign(self, seed=1, version=1, blob=None):
-        """Put a model there as the old service does."""
+    def put_foreign(self, seed: int = 1, version: int = 1, blob: bytes | None = None) -> bytes:
+        """Store a model as the former scoring service did. Returns its pickle."""
         blob = blob or self.package(seed).pickle
         self.redis.set(self.keys.model, blob)
         self.redis.set(self.keys.version, version)
         return blob
 
-    def champion(self, **settings):
+    def champion(self, **settings: Any) -> Champion:
+        """Read the champion."""
         return read_champion(self.settings(**settings).registry)
 
     @property
-    def meta(self):
+    def meta(self) -> Any:
+        """Return the live model's manifest, parsed."""
         return json.loads(self.redis.get(self.keys.meta))
 
     @property
-    def history(self):
-        return {
-            int(version): json.loads(text)
-            for version, text in self.redis.hgetall(self.keys.history).items()
-        }
+    def history(self) -> dict[int, Any]:
+        """Return the former versions, parsed."""
+        entries: Mapping[bytes, bytes] = self.redis.hgetall(self.keys.history)
+        return {int(version): json.loads(text) for version, text in entries.items()}
 
     @property
-    def staged(self):
+    def staged(self) -> list[bytes]:
+        """Return the keys of models that were uploaded and are not live."""
         return list(self.redis.scan_iter(f"{self.keys.model}:staging:*"))
 
-    def picture(self):
-        """All that stands under the model's keys, to the last byte, and what of it is to vanish by itself."""
+    def contents(self) -> dict[bytes, tuple[bytes, bool]]:
+        """Return everything under the model's keys: the dump of each value, and whether it expires."""
         names = sorted([*self.redis.scan_iter(f"{self.keys.model}*"), self.keys.version.encode()])
         return {name: (self.redis.dump(name), self.redis.ttl(name) >= 0) for name in names}
+
+
+Change = Callable[[ModelRegistry], object]
+"""Damages a registry, or changes it as somebody else would."""
