@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -71,7 +72,7 @@ def test_manifests_rendered_without_a_namespace_work_wherever_they_are_applied_a
         ]
         return empty.kubectl("apply", "--filename", "-", stdin=run(command, values))
 
-    def migrations() -> list[dict[str, object]]:
+    def migrations() -> list[dict[str, Any]]:
         return empty.kubectl.items("jobs", "app.kubernetes.io/name=retraining-operator")
 
     apply()

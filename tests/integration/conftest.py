@@ -44,6 +44,8 @@ def own_redis_server() -> Iterator[str]:
     """
     command = [*KUBECTL, "exec", "--stdin", "redis-0", "--", "sh", "-c", serve]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdin
+        assert process.stdout
         assert b"PONG" in process.stdout.readline()
         yield f"redis://{endpoint('redis-0', port)}/0"
         process.stdin.close()

@@ -174,7 +174,7 @@ def rolled_out(events: Columns) -> Columns:
     features[:-BROKEN, -1] = np.nan
     none = np.zeros(len(NAMES) + 1, np.int64)
     names = (*NAMES, "zz_new")
-    counts = {"missing": none, "unusable": none, "texts": none}
+    counts: dict[str, Any] = {"missing": none, "unusable": none, "texts": none}
     return replace(events, names=names, features=np.asfortranarray(features), **counts)
 
 
@@ -299,7 +299,10 @@ MENDED_SCENARIOS = (
 )
 
 
-WORSE_CHAMPION = {"champion": "raw features, as the old service's", "champion_settings": OLD_RECIPE}
+WORSE_CHAMPION: dict[str, Any] = {
+    "champion": "raw features, as the old service's",
+    "champion_settings": OLD_RECIPE,
+}
 LABEL_SCENARIOS = tuple(
     Scenario(
         f"{name}, {words}", challenger=HEALTHY, labels=labels, settings=settings, **WORSE_CHAMPION

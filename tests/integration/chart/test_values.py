@@ -200,7 +200,7 @@ def test_large_whole_numbers_stay_whole(tmp_path: Path, monkeypatch: pytest.Monk
 def test_migration_takes_every_setting_of_the_job(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    job = {
+    job: dict[str, Any] = {
         "labels": {"team": "fraud", "app.kubernetes.io/name": "ours-counts"},
         "annotations": {"sidecar.istio.io/inject": "false"},
         "nodeSelector": {"disk": "ssd"},

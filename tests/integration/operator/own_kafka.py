@@ -7,7 +7,7 @@ import os
 import socket
 import subprocess
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -92,10 +92,18 @@ class Broker:
         """Connect as an administrator."""
         return KafkaAdminClient(bootstrap_servers=self.address, bootstrap_timeout_ms=5000)
 
-    def make(self, topic: str, partitions: int = 1, replicas: int = 1, **configs: str) -> None:
+    def make(
+        self,
+        topic: str,
+        partitions: int = 1,
+        replicas: int = 1,
+        configs: Mapping[str, str] | None = None,
+    ) -> None:
         """Create a topic."""
         with closing(self.admin()) as admin:
-            admin.create_topics([NewTopic(topic, partitions, replicas, topic_configs=configs)])
+            admin.create_topics(
+                [NewTopic(topic, partitions, replicas, topic_configs=dict(configs or {}))]
+            )
 
     def producer(self, **options: Any) -> KafkaProducer:
         """Connect as a producer."""
@@ -131,7 +139,14 @@ class Brokers:
 def own_kafka(folder: Path, count: int = 1) -> Iterator[Brokers]:
     """Run brokers for a while."""
     brokers = [
-        Broker(number + 1, folder / f"broker-{number + 1}", *(free_port() for _ in range(4)))
+        Broker(
+            number + 1,
+            folder / f"broker-{number + 1}",
+            port=free_port(),
+            deaf_port=free_port(),
+            login_port=free_port(),
+            controller_port=free_port(),
+        )
         for number in range(count)
     ]
     voters = ",".join(f"{broker.number}@localhost:{broker.controller_port}" for broker in brokers)

@@ -246,4 +246,4 @@ async def test_verdict_is_read_back_with_what_decided(url: SecretStr, sql: Sql) 
 
 async def test_database_that_is_away_has_no_verdict() -> None:
     assert await AuditWriter(None).read_verdict("r") is None
-    assert await AuditWriter(SecretStr("postgresql://localhost:1/none")).verdict("r") is None
+    assert await AuditWriter(SecretStr("postgresql://localhost:1/none")).read_verdict("r") is None

@@ -32,7 +32,7 @@ def broker(brokers: Brokers) -> Broker:
 async def test_every_codec_is_read(brokers: Brokers, broker: Broker, codec: str) -> None:
     topics = [f"sent-{codec}", f"kept-{codec}"]
     await asyncio.to_thread(broker.make, topics[0])
-    await asyncio.to_thread(broker.make, topics[1], **{"compression.type": codec})
+    await asyncio.to_thread(broker.make, topics[1], configs={"compression.type": codec})
     await asyncio.to_thread(
         broker.send, topics[0], b"plain", b"x" * 200, b"y" * 200_000, compression_type=codec
     )
@@ -87,7 +87,7 @@ async def test_batch_damaged_in_the_brokers_log_is_named_and_the_rest_is_read(
 ) -> None:
     monkeypatch.setattr("retraining_operator.kafka.fetch_retries.BROKER_PATIENCE_SECONDS", 1.0)
     topic = f"damaged-{change.__name__}"
-    await asyncio.to_thread(broker.make, topic, 2, **{"segment.ms": "100"})
+    await asyncio.to_thread(broker.make, topic, 2, configs={"segment.ms": "100"})
     with closing(broker.producer(linger_ms=0)) as producer:
         for value in (b"0", b"1", b"2", b"3"):  # of one moment, so that all are in one segment
             producer.send(topic, value, partition=0, timestamp_ms=1_750_000_000_000).get(20)

@@ -57,13 +57,13 @@ class Sink:
 
     async def accept(self, records: Sequence[Any], topic_id: str | None) -> PartitionProgress:  # noqa: ARG002
         if not records:
-            return PartitionProgress({}, set(), set())
+            return PartitionProgress({}, {}, set())
         self.entered.set()
         await self.held.wait()
         self.values += [record.value.decode() for record in records]
         if len(self.values) >= self.wanted:
             self.enough.set()
-        return PartitionProgress({}, set(), set())
+        return PartitionProgress({}, {}, set())
 
 
 async def run_until(

@@ -95,7 +95,7 @@ def end(namespace: Kubectl, **fields: Any) -> None:
         "controller": True,
     }
     template = job["spec"]["template"]
-    pod = {
+    pod: dict[str, Any] = {
         "apiVersion": "v1",
         "kind": "Pod",
         "metadata": {"name": "ended", "ownerReferences": [owner]},

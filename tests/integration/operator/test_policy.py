@@ -146,10 +146,10 @@ async def test_job_is_created_after_it_was_written_down(
     apply(namespace, "a")
 
     class DiesBeforeTheJob(KubeClient):
-        async def create(self, kind: Any, manifest: Any) -> Any:
+        async def create(self, kind: Any, manifest: Any, *rest: Any, **more: Any) -> Any:
             if kind is JOBS:
                 raise asyncio.CancelledError
-            return await super().create(kind, manifest)
+            return await super().create(kind, manifest, *rest, **more)
 
     dying = DiesBeforeTheJob(cluster.transport, cluster.namespace)  # the same connection
     reconciler = build_reconciler(parts, dying)

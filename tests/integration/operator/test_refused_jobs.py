@@ -102,11 +102,11 @@ async def test_refusal_is_in_the_status_and_the_job_is_created_once_it_may(
             {"name": f"{name}.test.dev", "clientConfig": client, "objectSelector": selects(name)}
             for name in ANSWERS
         ]
-        absent = {
+        absent: dict[str, Any] = {
             "clientConfig": client | {"url": "https://127.0.0.1:1/"},
             "objectSelector": selects("by-absence"),
         }
-        slow = {
+        slow: dict[str, Any] = {
             "clientConfig": client,
             "objectSelector": selects("by-slowness"),
             "timeoutSeconds": 1,

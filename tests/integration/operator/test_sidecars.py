@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -83,6 +84,12 @@ def job_of(namespace: Kubectl, request: str) -> dict[str, Any]:
     return job
 
 
+def ttl_of(namespace: Kubectl, request: str) -> int | None:
+    """Return the seconds after which Kubernetes deletes the finished Job, if they are set."""
+    seconds: int | None = job_of(namespace, request)["spec"].get("ttlSecondsAfterFinished")
+    return seconds
+
+
 def ended(namespace: Kubectl, request: str) -> str:
     conditions = job_of(namespace, request).get("status", {}).get("conditions", [])
     return next((each["type"] for each in conditions if each["type"] in {"Complete", "Failed"}), "")
@@ -132,7 +139,7 @@ def test_outcome_is_taken_although_another_container_never_ends(
         for name, seconds in ttl.items():
             wait_for(
                 f"the TTL of {name}",
-                lambda name=name: job_of(namespace, name)["spec"].get("ttlSecondsAfterFinished"),
+                partial(ttl_of, namespace, name),
                 40,
             )
             assert job_of(namespace, name)["spec"]["ttlSecondsAfterFinished"] == seconds

@@ -1,7 +1,7 @@
 """Strategies for small forests and events, and comparison of array forests with river's."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 from hypothesis import strategies as st
@@ -10,7 +10,7 @@ from river.anomaly import HalfSpaceTrees
 from retraining_job.events.features import Features
 from retraining_job.model.array_forest import ArrayForest, build_matrix
 from retraining_job.model.garbage import pause_garbage_collection
-from retraining_job.model.tree_growth import compute_depth_first_order
+from retraining_job.model.tree_growth import ForestParameters, compute_depth_first_order
 
 NAMES = ["amount", "hour", "risk", "zeta"]
 VALUES = st.floats(-0.5, 1.5)
@@ -30,7 +30,9 @@ EVENTS = st.lists(COMPLETE, min_size=1, max_size=50) | st.builds(
 """The first event has all features, because the trees split its features."""
 
 
-def train_river(events: Sequence[Features], **parameters: int) -> HalfSpaceTrees:
+def train_river(
+    events: Sequence[Features], **parameters: Unpack[ForestParameters]
+) -> HalfSpaceTrees:
     """Return river's forest that has learned the events one by one."""
     forest = HalfSpaceTrees(**parameters)
     with pause_garbage_collection():
@@ -39,7 +41,7 @@ def train_river(events: Sequence[Features], **parameters: int) -> HalfSpaceTrees
     return forest
 
 
-def train_arrays(events: Sequence[Features], **parameters: int) -> ArrayForest:
+def train_arrays(events: Sequence[Features], **parameters: Unpack[ForestParameters]) -> ArrayForest:
     """Return an array forest that has learned the events."""
     forest = ArrayForest.grow(NAMES, **parameters)
     forest.learn_many(build_matrix(events, NAMES))

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from retraining_job.events.features import Features
 from retraining_job.model.array_forest import CHUNK_ROWS, ArrayForest, build_matrix
+from retraining_job.model.tree_growth import ForestParameters
 from tests.unit.job.forests import (
     EVENTS,
     NAMES,
@@ -19,7 +20,7 @@ from tests.unit.job.forests import (
     train_river,
 )
 
-PARAMETERS = {"n_trees": 3, "height": 4, "window_size": 10, "seed": 42}
+PARAMETERS: ForestParameters = {"n_trees": 3, "height": 4, "window_size": 10, "seed": 42}
 
 
 def generate_events(count: int, gaps: float = 0.0) -> list[Features]:
@@ -38,7 +39,7 @@ def generate_events(count: int, gaps: float = 0.0) -> list[Features]:
     cut=st.integers(0, 30),
 )
 def test_forest_is_rivers_own(
-    events: list[Features], parameters: dict[str, int], more: list[Features], cut: int
+    events: list[Features], parameters: ForestParameters, more: list[Features], cut: int
 ) -> None:
     ours, rivers = train_arrays(events, **parameters), train_river(events, **parameters)
     assert equals_river(ours, rivers)

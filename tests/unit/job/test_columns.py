@@ -71,11 +71,9 @@ def test_events_become_columns_oldest_to_newest() -> None:
     assert [time.replace(tzinfo=UTC) for time in found.times.tolist()] == [
         START + timedelta(seconds=second) for second in (1, 2, 3)
     ]
-    assert (found.times.dtype, found.features.dtype, found.truth.dtype) == (
-        "datetime64[us]",
-        np.float64,
-        np.int8,
-    )
+    assert found.times.dtype == np.dtype("datetime64[us]")
+    assert found.features.dtype == np.dtype(np.float64)
+    assert found.truth.dtype == np.dtype(np.int8)
     assert (found.missing.tolist(), found.unusable.tolist(), found.neutral) == ([0, 0], [0, 0], 0)
 
 

@@ -4,6 +4,9 @@ import logging
 import pickle
 import random
 import re
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,10 +16,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from retraining_job.events.features import Features
-from retraining_job.model import equivalence, forest_pickle, river_import, tree_growth
+from retraining_job.model import equivalence, forest_pickle, tree_growth
 from retraining_job.model.array_forest import ArrayForest, build_matrix
 from retraining_job.model.equivalence import check_equivalence
 from retraining_job.model.forest import train_forest, train_forest_on_matrix
+from retraining_job.model.tree_growth import ForestParameters
 from tests.unit.job.forests import (
     EVENTS,
     NAMES,
@@ -27,8 +31,11 @@ from tests.unit.job.forests import (
     train_river,
 )
 
-PARAMETERS = {"n_trees": 2, "height": 3, "window_size": 10, "seed": 42}
+PARAMETERS: ForestParameters = {"n_trees": 2, "height": 3, "window_size": 10, "seed": 42}
 SOME = [{name: (i * place % 7) / 7 for place, name in enumerate(NAMES, 1)} for i in range(45)]
+
+Change = Callable[[pytest.MonkeyPatch], None]
+"""Replaces a part of river or of Python, as another version would."""
 
 
 def test_installed_river_is_the_one_that_is_mirrored() -> None:
@@ -36,7 +43,7 @@ def test_installed_river_is_the_one_that_is_mirrored() -> None:
 
 
 def change_padding(monkeypatch: pytest.MonkeyPatch) -> None:
-    plain = river.tree.padded.make_padded_tree
+    plain: Any = river.tree.padded.make_padded_tree
     monkeypatch.setattr(
         river.anomaly.hst,
         "make_padded_tree",
@@ -45,44 +52,44 @@ def change_padding(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def change_scores(monkeypatch: pytest.MonkeyPatch) -> None:
-    plain = river.anomaly.hst.HalfSpaceTrees.score_one
+    plain: Any = river.anomaly.hst.HalfSpaceTrees.score_one
     monkeypatch.setattr(
         river.anomaly.hst.HalfSpaceTrees, "score_one", lambda self, x: plain(self, x) / 2
     )
 
 
 def change_paths(monkeypatch: pytest.MonkeyPatch) -> None:
-    def walk(root: object, _x: Features, height: int) -> None:  # always to the right
+    def walk(root: Any, _x: Features, height: int) -> None:  # always to the right
         for _ in range(height):
-            root.l_mass += 1  # type: ignore[attr-defined]
-            root = root.children[1]  # type: ignore[attr-defined]
-        root.l_mass += 1  # type: ignore[attr-defined]
+            root.l_mass += 1
+            root = root.children[1]
+        root.l_mass += 1
 
     monkeypatch.setattr(river.anomaly.hst, "_walk_learn", walk)
 
 
 def draw_once_more(monkeypatch: pytest.MonkeyPatch) -> None:
-    plain = river.anomaly.hst.HalfSpaceTrees.learn_one
+    plain: Any = river.anomaly.hst.HalfSpaceTrees.learn_one
 
-    def learn_one(self: object, x: Features) -> None:
+    def learn_one(self: Any, x: Features) -> None:
         plain(self, x)
-        self.rng.random()  # type: ignore[attr-defined]
+        self.rng.random()
 
     monkeypatch.setattr(river.anomaly.hst.HalfSpaceTrees, "learn_one", learn_one)
 
 
 def add_forest_attribute(monkeypatch: pytest.MonkeyPatch) -> None:
-    plain = river.anomaly.hst.HalfSpaceTrees.__init__
+    plain: Any = river.anomaly.hst.HalfSpaceTrees.__init__
 
-    def init(self: object, **rest: object) -> None:
+    def init(self: Any, **rest: object) -> None:
         plain(self, **rest)
-        self.added = 1  # type: ignore[attr-defined]
+        self.added = 1
 
     monkeypatch.setattr(river.anomaly.hst.HalfSpaceTrees, "__init__", init)
 
 
 def add_node_attribute(monkeypatch: pytest.MonkeyPatch) -> None:
-    plain = river.tree.padded.PaddedLeaf.__init__
+    plain: Any = river.tree.padded.PaddedLeaf.__init__
     monkeypatch.setattr(
         river.tree.padded.PaddedLeaf, "__init__", lambda self, **rest: plain(self, added=1, **rest)
     )
@@ -96,7 +103,7 @@ def move_module(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         equivalence,
         "import_half_space_trees",
-        lambda: river_import.import_module("river.anomaly.nowhere"),
+        lambda: import_module("river.anomaly.nowhere"),
     )
 
 
@@ -127,9 +134,9 @@ def change_choices(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
 )
 def test_another_river_is_noticed(
-    change: object, difference: str, monkeypatch: pytest.MonkeyPatch
+    change: Change, difference: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    change(monkeypatch)  # type: ignore[operator]
+    change(monkeypatch)
     assert re.search(difference, str(check_equivalence()))
 
 
@@ -140,10 +147,10 @@ def test_wrong_pickle_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("change", [None, change_padding])
 def test_array_forest_if_equivalent_and_river_with_a_warning_if_not(
-    change: object, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    change: Change | None, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     if change:
-        change(monkeypatch)  # type: ignore[operator]
+        change(monkeypatch)
     forests = [
         train_forest(SOME, **PARAMETERS),
         train_forest_on_matrix(NAMES, build_matrix(SOME, NAMES), **PARAMETERS),
@@ -166,7 +173,7 @@ def test_array_forest_if_equivalent_and_river_with_a_warning_if_not(
 @settings(deadline=None)
 @given(events=EVENTS | st.lists(WITH_GAPS.filter(bool), max_size=5), parameters=PARAMETERS_STRATEGY)
 def test_array_forest_and_river_give_the_same(
-    events: list[Features], parameters: dict[str, int]
+    events: list[Features], parameters: ForestParameters
 ) -> None:
     plain, fast = (
         train_forest(events, **parameters, check=check)
@@ -183,10 +190,11 @@ def test_array_forest_and_river_give_the_same(
 @settings(deadline=None)
 @given(events=EVENTS, parameters=PARAMETERS_STRATEGY)
 def test_array_forest_and_river_write_the_scaling_into_the_trees(
-    events: list[Features], parameters: dict[str, int]
+    events: list[Features], parameters: ForestParameters
 ) -> None:
     def unscale(name: str, thresholds: np.ndarray) -> np.ndarray:
-        return np.sqrt(thresholds) * (1.0 + NAMES.index(name))
+        factor: np.ndarray = np.sqrt(thresholds) * (1.0 + NAMES.index(name))
+        return factor
 
     plain, fast = (
         train_forest_on_matrix(

@@ -1,7 +1,7 @@
 """Training on effective events only: equal to river's training to the last bit."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Unpack
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -10,13 +10,16 @@ from river.anomaly import HalfSpaceTrees
 from retraining_job.events.features import Features
 from retraining_job.model.forest import select_effective_events, train_river_forest
 from retraining_job.model.garbage import pause_garbage_collection
+from retraining_job.model.tree_growth import ForestParameters
 
 NAMES = ["amount", "hour", "risk", "zeta"]
 COMPLETE = st.fixed_dictionaries({name: st.floats(-2.0, 2.0) for name in NAMES})
 WITH_GAPS = st.dictionaries(st.sampled_from(NAMES), st.floats(-2.0, 2.0), min_size=1)
 
 
-def train_river(events: Sequence[Features], **parameters: int) -> HalfSpaceTrees:
+def train_river(
+    events: Sequence[Features], **parameters: Unpack[ForestParameters]
+) -> HalfSpaceTrees:
     forest = HalfSpaceTrees(**parameters)
     with pause_garbage_collection():
         for features in events:
@@ -61,7 +64,7 @@ def state(forest: HalfSpaceTrees) -> dict[str, Any]:
     more=st.lists(WITH_GAPS, max_size=15),
 )
 def test_forest_is_rivers_own(
-    events: list[Features], parameters: dict[str, int], more: list[Features]
+    events: list[Features], parameters: ForestParameters, more: list[Features]
 ) -> None:
     ours, rivers = train_river_forest(events, **parameters), train_river(events, **parameters)
     assert state(ours) == state(rivers)

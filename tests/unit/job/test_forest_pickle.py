@@ -16,6 +16,7 @@ from retraining_job.model.forest_pickle import pickle_forest
 from retraining_job.model.model import Model
 from retraining_job.model.pickle_reader import read_pickle
 from retraining_job.model.pickle_writer import DEFAULT_DEVIATION_CLASS, write_pickle
+from retraining_job.model.tree_growth import ForestParameters
 from tests.unit.job.forests import (
     EVENTS,
     NAMES,
@@ -26,14 +27,14 @@ from tests.unit.job.forests import (
     train_river,
 )
 
-PARAMETERS = {"n_trees": 3, "height": 4, "window_size": 10, "seed": 42}
+PARAMETERS: ForestParameters = {"n_trees": 3, "height": 4, "window_size": 10, "seed": 42}
 SOME = [{name: (i * place % 7) / 7 for place, name in enumerate(NAMES, 1)} for i in range(45)]
 
 
 @settings(deadline=None)
 @given(events=EVENTS, parameters=PARAMETERS_STRATEGY, more=st.lists(WITH_GAPS, max_size=30))
 def test_reader_gets_rivers_own_forest(
-    events: list[Features], parameters: dict[str, int], more: list[Features]
+    events: list[Features], parameters: ForestParameters, more: list[Features]
 ) -> None:
     rivers = train_river(events, **parameters)
     blob = pickle_forest(train_arrays(events, **parameters), None)
@@ -102,6 +103,7 @@ def test_model_with_array_forest_is_written_for_readers_and_passes_the_allow_lis
     pickletools.dis(blob, out=io.StringIO())  # raises an error if the stream is invalid
     unpickled = Model(**pickle.loads(blob))  # noqa: S301
     for read in (read_pickle(blob, DEFAULT_DEVIATION_CLASS), unpickled):
+        assert isinstance(read.hst, HalfSpaceTrees)
         assert describe(read.hst) == describe(train_river(SOME, **PARAMETERS))
         assert vars(read.sad) == vars(sad)
 

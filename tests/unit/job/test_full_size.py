@@ -13,9 +13,10 @@ from retraining_job.model.forest_pickle import pickle_forest
 from retraining_job.model.garbage import pause_garbage_collection
 from retraining_job.model.model import Model, are_identical
 from retraining_job.model.state import read_state, write_state
+from retraining_job.model.tree_growth import ForestParameters
 from tests.unit.job.forests import equals_river, train_river
 
-PARAMETERS = {"n_trees": 25, "height": 15, "window_size": 250, "seed": 42}
+PARAMETERS: ForestParameters = {"n_trees": 25, "height": 15, "window_size": 250, "seed": 42}
 NAMES = [f"feature_{i:02}" for i in range(11)]
 VALUES = itertools.cycle(math.sin(i) / 2 + 0.5 for i in range(9_973))
 EVENTS = [{name: next(VALUES) for name in NAMES} for _ in range(1_120)]

@@ -36,7 +36,7 @@ def events(**changes: Any) -> Columns:
     features = np.asfortranarray(whole.features[:, :4])
     features[::2, 2] = np.nan
     none = np.zeros(4, np.int64)
-    fields = {
+    fields: dict[str, Any] = {
         "names": NAMES,
         "features": features,
         "missing": none,
@@ -279,17 +279,13 @@ def test_reference_preset_counts_the_same() -> None:
     assert (shape.events, shape.newest, shape.own, shape.labelled) == (600, 100, 1.0, 1.0)
     assert shape.texts == 0.5
     assert shape.features["amount"].varies
-    broken = tallied(["[1]"] * 200 + texts[200:])
-    assert (broken.shape.unreadable, broken.shape.features["hour"].newest) == (
-        pytest.approx(0.3333),
-        0.0,
-    )
+    broken = tallied([*(["[1]"] * 200), *texts[200:]])
+    assert broken.shape.unreadable == pytest.approx(0.3333)
+    assert broken.shape.features["hour"].newest == 0.0
     step = broken.lasting_falls["hour"]
-    assert (step.before, step.after, step.events) == (
-        1.0,
-        pytest.approx(0.5455, abs=0.5),
-        pytest.approx(200, abs=60),
-    )
+    assert step.before == 1.0
+    assert step.after == pytest.approx(0.5455, abs=0.5)
+    assert step.events == pytest.approx(200, abs=60)
     found = compare_input(
         broken, ChampionInput(1, {"amount", "hour"}, shape), limit=0.2, accepted=False
     )

@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,9 +16,10 @@ from retraining_job.model.model import (
     compute_deviation_scores,
     compute_forest_scores,
 )
+from retraining_job.model.tree_growth import ForestParameters
 from tests.unit.job.forests import NAMES, train_arrays, train_river
 
-PARAMETERS = {"n_trees": 3, "height": 4, "window_size": 10, "seed": 42}
+PARAMETERS: ForestParameters = {"n_trees": 3, "height": 4, "window_size": 10, "seed": 42}
 SOME = [{name: (i * place % 7) / 7 for place, name in enumerate(NAMES, 1)} for i in range(45)]
 COLUMNS = [
     "unknown",
@@ -36,8 +38,9 @@ def deviation(values: list[float]) -> StandardAbsoluteDeviation:
 
 
 def model(kind: str, **other: int) -> Model:
-    learned = {"arrays": train_arrays, "river": train_river}[kind]
-    return Model(learned(SOME, **PARAMETERS | other), deviation([1.0, 2.0, 4.0]))
+    parameters: Any = PARAMETERS | other
+    train = train_arrays if kind == "arrays" else train_river
+    return Model(train(SOME, **parameters), deviation([1.0, 2.0, 4.0]))
 
 
 @pytest.mark.parametrize("kind", ["arrays", "river"])

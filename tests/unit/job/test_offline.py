@@ -19,13 +19,13 @@ from retraining_job.settings import RunSettings
 from tests.quality.stream import lines
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
-SMALL = {
+SMALL: dict[str, Any] = {
     "forest_height": 6,
     "forest_weight": 1.0,
     "deviation_weight": 0.0,
     "hold_out_anomalies": 15,
 }
-RAW = {"scaling": "None"}
+RAW: dict[str, Any] = {"scaling": "None"}
 ROWS = 8_000
 
 

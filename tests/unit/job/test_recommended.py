@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
 import numpy as np
 import pytest
@@ -56,7 +57,7 @@ def judged(
     challenger: Scores,
     champion: tuple[Scores, Contender] | None,
     settings: Tunables = SETTINGS,
-    **more: str,
+    **more: Any,
 ) -> tuple[Decision, Evidence]:
     context = EvaluationContext(
         settings, 0.7, "setting", provenance(prepared.columns, settings), **more

@@ -77,8 +77,8 @@ def test_guard(rows: int, enough: bool) -> None:
 
 
 def test_old_words_are_kept() -> None:
-    assert VerdictReason.INSUFFICIENT_DATA == "insufficient_data"
-    assert VerdictReason.LOWER_PRECISION == "lower_precision"
+    assert VerdictReason("insufficient_data") is VerdictReason.INSUFFICIENT_DATA
+    assert VerdictReason("lower_precision") is VerdictReason.LOWER_PRECISION
 
 
 @pytest.mark.parametrize(

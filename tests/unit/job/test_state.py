@@ -18,9 +18,10 @@ from retraining_job.model.model import Model, UnreadableModelError, are_identica
 from retraining_job.model.pickle_writer import DEFAULT_DEVIATION_CLASS, write_pickle
 from retraining_job.model.scaling import FeatureScaling, build_unscale
 from retraining_job.model.state import compute_fingerprint, read_state, write_state
+from retraining_job.model.tree_growth import ForestParameters
 from tests.unit.job.forests import EVENTS, NAMES, PARAMETERS_STRATEGY, WITH_GAPS, train_river
 
-PARAMETERS = {"n_trees": 3, "height": 4, "window_size": 10, "seed": 42}
+PARAMETERS: ForestParameters = {"n_trees": 3, "height": 4, "window_size": 10, "seed": 42}
 SOME = [{name: (i * place % 7) / 7 for place, name in enumerate(NAMES, 1)} for i in range(45)]
 FINITE = st.floats(allow_nan=False, allow_infinity=False)
 SCALINGS = [
@@ -34,9 +35,9 @@ SCALINGS = [
 def model(
     events: list[Features] = SOME, scalings: list[FeatureScaling] | None = None, **parameters: int
 ) -> Model:
-    forest = ArrayForest.grow(
-        NAMES, **PARAMETERS | parameters, unscale=build_unscale(scalings) if scalings else None
-    )
+    unscale = build_unscale(scalings) if scalings else None
+    changed: Any = PARAMETERS | parameters
+    forest = ArrayForest.grow(NAMES, **changed, unscale=unscale)
     forest.learn_many(build_matrix(events, NAMES))
     sad = StandardAbsoluteDeviation("amount")
     sad.learn_values([0.1, 0.2, 0.7])
@@ -60,7 +61,7 @@ def packed(rows: list[list[int]]) -> str:
     scaled=st.booleans(),
 )
 def test_model_is_rebuilt_exactly(
-    events: list[Features], parameters: dict[str, int], more: list[Features], scaled: bool
+    events: list[Features], parameters: ForestParameters, more: list[Features], scaled: bool
 ) -> None:
     scalings = SCALINGS if scaled else []
     before = model(events, scalings, **parameters)

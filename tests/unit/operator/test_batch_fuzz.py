@@ -147,7 +147,8 @@ def start(log: list[Made]) -> Fetcher:
     def find_readable(_: Any, position: int, *, or_end: bool) -> int | None:  # noqa: ARG001
         return next((one.base for one in log if one.base > position and not one.is_lost), None)
 
-    found.log_probe.find_readable = find_readable
+    probe: Any = found.log_probe
+    probe.find_readable = find_readable
     return found
 
 

@@ -38,10 +38,11 @@ def condition(kind: str, status: str, reason: str) -> dict[str, Any]:
     }
 
 
-STORED = {"jobName": "first-job", "conditions": [condition("Succeeded", "True", "Kept")]}
+SUCCEEDED = condition("Succeeded", "True", "Kept")
+STORED = {"jobName": "first-job", "conditions": [SUCCEEDED]}
 RECORDED = {
     "jobName": "first-job",
-    "conditions": [*STORED["conditions"], condition("Recorded", "True", "Recorded")],
+    "conditions": [SUCCEEDED, condition("Recorded", "True", "Recorded")],
 }
 
 
@@ -56,7 +57,7 @@ def pod(
         {"name": "proxy", "state": {proxy: {}}},
     ]
     owner = {"controller": True, "uid": "uid-of-job-of-first"}
-    metadata = {
+    metadata: dict[str, Any] = {
         "uid": "p",
         "name": "first-p",
         "labels": {"retraining.dev/request-uid": "uid-of-first"},

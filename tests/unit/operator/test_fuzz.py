@@ -11,7 +11,7 @@ from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 from retraining_operator.api.approval import InvalidApprovalError, read_approval
-from retraining_operator.api.job import read_job
+from retraining_operator.api.job import Job, read_job
 from retraining_operator.api.job_manifest import InvalidRequestError, build_job
 from retraining_operator.api.names import Task
 from retraining_operator.api.outcome import JobOutcome, read_outcome
@@ -159,7 +159,8 @@ def test_plan_has_one_step_for_each_request_and_no_more_jobs_than_places(
     standing: list[dict[str, Any]],
     policy: Triggers,
 ) -> None:
-    requests, jobs = [], {task: {} for task in Task}
+    requests: list[RetrainRequest] = []
+    jobs: dict[Task, dict[str, Job]] = {task: {} for task in Task}
     for number, one in enumerate(standing):
         name = f"r{number}"
         requests.append(
@@ -167,6 +168,7 @@ def test_plan_has_one_step_for_each_request_and_no_more_jobs_than_places(
         )
         if one["job"]:
             job = read_job(job_body(name, **one["job"]))
+            assert job
             jobs[job.task][job.request_uid] = job
     finished = {request.uid for request in requests if request.is_finished}
     running = sum(job.end is None and uid not in finished for uid, job in jobs[Task.TRAIN].items())
@@ -239,6 +241,7 @@ def test_end_of_any_pod_is_a_reason_and_a_sentence(
     state: dict[str, Any],
 ) -> None:
     job = read_job(job_body(**{**state, "end": state["end"] or "Failed"}))
+    assert job
     for body in found:
         read_pod(body)
     attempts = [attempt for body in found if (attempt := read_attempt(body))]
@@ -248,8 +251,10 @@ def test_end_of_any_pod_is_a_reason_and_a_sentence(
 
 
 def said(request: RetrainRequest, outcome: JobOutcome, now: datetime) -> str:
-    return build_finished_status(request, outcome, now)["conditions"][0]["message"]
+    message: str = build_finished_status(request, outcome, now)["conditions"][0]["message"]
+    return message
 
 
 def container(job: dict[str, Any]) -> dict[str, Any]:
-    return job["spec"]["template"]["spec"]["containers"][0]
+    found: dict[str, Any] = job["spec"]["template"]["spec"]["containers"][0]
+    return found

@@ -1,6 +1,7 @@
 """What the repository promises about itself."""
 
 import re
+from enum import StrEnum
 from pathlib import Path
 
 import pytest
@@ -73,7 +74,7 @@ def test_limits_of_record_and_reason_are_those_of_the_schema() -> None:
         ("scaling", Scaling),
     ],
 )
-def test_words_of_the_schema_are_those_of_the_contract(field: str, words: type[str]) -> None:
+def test_words_of_the_schema_are_those_of_the_contract(field: str, words: type[StrEnum]) -> None:
     assert SPEC["properties"][field]["enum"] == list(words)
 
 

@@ -28,7 +28,7 @@ def ended(now: datetime) -> Callable[..., FinishedRun]:
         minutes_ago: float = 10, *, failed: bool = False, name: str = "before", **other: Any
     ) -> FinishedRun:
         end = now - timedelta(minutes=minutes_ago)
-        kept = {
+        kept: dict[str, Any] = {
             "reason": "OutOfMemory" if failed else "Kept",
             "recorded": True,
             "ran": True,
