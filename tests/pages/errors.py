@@ -10,7 +10,7 @@ from retraining_job.contract.postgres_errors import CANCELLED, POSTGRES_ERRORS, 
 from retraining_job.contract.postgres_errors import UNKNOWN as POSTGRES_UNKNOWN
 from retraining_job.contract.redis_errors import REDIS_ERRORS
 from retraining_job.contract.redis_errors import UNKNOWN as REDIS_UNKNOWN
-from retraining_operator.api.kubernetes_errors import KUBERNETES_ERRORS
+from retraining_operator.api.kubernetes_error_table import KUBERNETES_ERRORS
 from retraining_operator.kafka.error_table import TABLE as KAFKA_ERRORS
 from retraining_operator.kafka.error_table import UNKNOWN as KAFKA_UNKNOWN
 

@@ -1,4 +1,4 @@
-"""The policy's answers about one request. Made by `policy`, turned into steps by `plan`."""
+"""The answers of the trigger policy for one request."""
 
 from __future__ import annotations
 
@@ -11,22 +11,31 @@ from retraining_operator.api.request import RetrainRequest
 
 @dataclass(frozen=True)
 class Allow:
-    """It may start."""
+    """The request may start."""
 
 
 @dataclass(frozen=True)
 class Wait:
-    """It may not start yet."""
+    """The request may not start yet.
+
+    Args:
+        reason: Why it waits.
+        message: The same as text, with what would let it start.
+        until: When to ask again, in UTC; None if only a change elsewhere can let it start.
+    """
 
     reason: ConditionReason
     message: str
     until: datetime | None = None
-    """When to ask again; None where only a change elsewhere can let it start."""
 
 
 @dataclass(frozen=True)
 class Merge:
-    """An older request that waits does its work as well."""
+    """An older waiting request does the work of this one.
+
+    Args:
+        into: The older request.
+    """
 
     into: RetrainRequest
 
@@ -34,13 +43,18 @@ class Merge:
 
     @property
     def message(self) -> str:
-        """Say what became of it."""
-        return f"The request {self.into.name} waited already and has taken this one in (triggers.coalesce)."
+        """A text for people that names the older request."""
+        return f"Merged into the request {self.into.name}, which was waiting (triggers.coalesce)."
 
 
 @dataclass(frozen=True)
 class Refuse:
-    """It will never start."""
+    """The request will never start.
+
+    Args:
+        reason: Why not.
+        message: The same as text, with what to do.
+    """
 
     reason: ConditionReason
     message: str

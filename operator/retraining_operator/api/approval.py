@@ -1,7 +1,4 @@
-"""A person's word on a challenger that awaits it, as an annotation of the RetrainRequest gives it.
-
-Pure.
-"""
+"""The approval of a challenger, as an annotation of the RetrainRequest gives it."""
 
 from __future__ import annotations
 
@@ -13,17 +10,22 @@ from retraining_operator.contract import ApprovalDecision
 
 AUTHOR_LIMIT_CHARACTERS = 100
 TEXT_LIMIT_CHARACTERS = 200
-"""More than any decision has; the rest of a longer annotation is not kept."""
-FORM = re.compile(rf"({'|'.join(ApprovalDecision)})(?:\s+by\s+(\S.*))?")
+"""Longer than any valid annotation. The rest of a longer one is not stored."""
+PATTERN = re.compile(rf"({'|'.join(ApprovalDecision)})(?:\s+by\s+(\S.*))?")
 
 
 class InvalidApprovalError(Exception):
-    """An annotation that is no decision, with a sentence that says what is allowed."""
+    """The annotation is not an approval. The message says what is allowed."""
 
 
 @dataclass(frozen=True)
 class Approval:
-    """A decision and who took it; the author is empty where the annotation names nobody."""
+    """What a person answers to a challenger that awaits approval.
+
+    Args:
+        decision: Approve or reject.
+        author: Who answered; empty if the annotation names nobody.
+    """
 
     decision: ApprovalDecision
     author: str = ""
@@ -33,17 +35,18 @@ class Approval:
 
 
 def read_approval(text: str) -> Approval:
-    """Read an annotation: `approve` or `reject`, then perhaps `by` and a name.
+    """Parse an annotation: `approve` or `reject`, optionally followed by `by` and a name.
 
     Raises:
-        InvalidApprovalError: where it is anything else.
+        InvalidApprovalError: If it is anything else.
     """
-    match = FORM.fullmatch(text.strip())
+    match = PATTERN.fullmatch(text.strip())
     author = match[2] or "" if match else ""
     if match is None or len(author) > AUTHOR_LIMIT_CHARACTERS or not author.isprintable():
         raise InvalidApprovalError(
-            f"The annotation {names.ANNOTATION_APPROVAL} is no decision: it may be approve or reject, with a name of "
-            f'at most {AUTHOR_LIMIT_CHARACTERS} printable characters if you like, as in "approve by Jane Doe". '
-            f"It is {text[:TEXT_LIMIT_CHARACTERS]!r}."
+            f"The annotation {names.ANNOTATION_APPROVAL} has the invalid value "
+            f"{text[:TEXT_LIMIT_CHARACTERS]!r}. Set it to approve or reject, optionally with a "
+            f"name of at most {AUTHOR_LIMIT_CHARACTERS} printable characters, such as "
+            '"approve by Jane Doe".'
         )
     return Approval(ApprovalDecision(match[1]), author)

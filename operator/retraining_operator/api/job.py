@@ -1,4 +1,4 @@
-"""A Job as the operator sees it: read from the cluster's object. Pure."""
+"""A Job, read from the cluster's object."""
 
 from __future__ import annotations
 
@@ -8,37 +8,73 @@ from typing import Any, Literal
 
 from retraining_operator.api import names
 from retraining_operator.api.approval import Approval, InvalidApprovalError, read_approval
-from retraining_operator.api.pod import PodProblem
+from retraining_operator.api.pod_problems import PodProblem
 
 
 @dataclass(frozen=True)
 class EndedTrainer:
-    """A trainer that has ended in a pod that Kubernetes does not count as succeeded, or not yet as failed.
+    """A trainer that has ended in a pod that Kubernetes does not count as ended.
 
-    Another container of the pod still runs, or has failed although the trainer succeeded.
+    Another container of the pod is still running, or has failed although the trainer succeeded.
+
+    Args:
+        pod: The name of the pod.
+        pod_uid: The uid of the pod.
+        finished_at: When the trainer ended, in UTC as Kubernetes formats times.
+        succeeded: Whether it ended with exit code 0 or left a verdict.
+        is_deleted: Whether the pod is being deleted, or is gone.
+        running_containers: The containers that are still running.
     """
 
     pod: str
     pod_uid: str
     finished_at: str
     succeeded: bool
-    """Whether it ended with exit code 0 or left a verdict."""
     is_deleted: bool
-    """Whether the pod is told to end already, or is gone."""
     running_containers: tuple[str, ...]
-    """The containers that still run."""
 
 
 @dataclass(frozen=True)
 class Job:
-    """One Job at one resource version."""
+    """One Job at one resource version.
+
+    The fields from `waiting_for` to `is_trainer_running` come from its pods and Events.
+
+    Args:
+        name: The name.
+        uid: The uid.
+        request_uid: The uid of its RetrainRequest.
+        task: The task that it carries out.
+        approval: The approval that it applies; None for the task `train`.
+        resource_version: The resource version, as a number.
+        active: Number of pods that are pending or running.
+        ready: Number of pods that are ready.
+        failed: Number of failed pods that count.
+        succeeded: Number of pods that have succeeded.
+        started_at: When it started, in UTC as Kubernetes formats times.
+        finished_at: When it ended, in the same format.
+        end: How it ended; None while it runs.
+        end_reason: The reason of that condition.
+        end_message: The message of that condition.
+        has_ttl: Whether Kubernetes will delete it some time after its end.
+        replaced_by: The newer request for which it was ended; empty if it was not.
+        retries: How many pods may fail before the Job fails.
+        deadline_seconds: The deadline in seconds after the start.
+        is_failing: Whether it has failed while its last pod is still ending.
+        waiting_for: What keeps its pod from starting.
+        is_starting: Whether one of its pods is alive and waits for nothing that a person must solve.
+        last_failure: Why its last ended pod failed.
+        ended_trainer: The trainer that has ended although its pod goes on.
+        is_trainer_running: Whether the trainer's container runs in one of its pods.
+        is_suspended: Whether its own `spec.suspend` is true.
+        is_ended_by_operator: Whether the operator has ended it because its trainer had ended.
+    """
 
     name: str
     uid: str
     request_uid: str
     task: names.Task
     approval: Approval | None
-    """What it carries out, where a person has decided."""
     resource_version: int
     active: int
     ready: int
@@ -51,26 +87,16 @@ class Job:
     end_message: str
     has_ttl: bool
     replaced_by: str
-    """The newer request for which it was ended; empty where it was not."""
     retries: int = 0
-    """How many pods may fail before the Job has failed."""
     deadline_seconds: int | None = None
     is_failing: bool = False
-    """Whether it is decided that it fails, while its last pod still ends."""
     waiting_for: PodProblem | None = None
-    """What its pod waits for, where the view knows; this and the next are of the pods and not of the object."""
     is_starting: bool = False
-    """Whether a pod of it is alive and waits for nothing that a person must solve."""
     last_failure: PodProblem | None = None
-    """Why its last pod that has ended failed."""
     ended_trainer: EndedTrainer | None = None
-    """The trainer that has ended although its pod goes on; None if there is none."""
     is_trainer_running: bool = False
-    """Whether the trainer's container of one of its pods runs."""
     is_suspended: bool = False
-    """Whether its own spec.suspend holds it back."""
     is_ended_by_operator: bool = False
-    """Whether the operator has ended it because its trainer had ended."""
 
     @property
     def has_outcome(self) -> bool:
@@ -79,7 +105,7 @@ class Job:
 
 
 def read_owner_uid(body: Mapping[str, Any]) -> str | None:
-    """Give the uid of the RetrainRequest that controls an object."""
+    """Return the uid of the RetrainRequest that controls an object, or None."""
     for owner in body["metadata"].get("ownerReferences", ()):
         if owner.get("controller") and owner["kind"] == names.KIND:
             return str(owner["uid"])
@@ -87,7 +113,7 @@ def read_owner_uid(body: Mapping[str, Any]) -> str | None:
 
 
 def read_job_approval(body: Mapping[str, Any]) -> Approval | None:
-    """Give the decision that a Job was created for."""
+    """Read the approval that a Job was created for. Returns None for a Job that trains."""
     try:
         return read_approval((body["metadata"].get("annotations") or {})[names.ANNOTATION_APPROVAL])
     except (KeyError, InvalidApprovalError):
@@ -95,27 +121,27 @@ def read_job_approval(body: Mapping[str, Any]) -> Approval | None:
 
 
 def read_job(body: Mapping[str, Any]) -> Job | None:
-    """Read the cluster's object; None where it is no RetrainRequest's."""
+    """Read the cluster's object. Returns None if it does not belong to a RetrainRequest."""
     request_uid = read_owner_uid(body)
     if request_uid is None:
         return None
-    labels = body["metadata"].get("labels") or {}
+    metadata, spec = body["metadata"], body["spec"]
     status = body.get("status") or {}
-    true = [
-        condition for condition in status.get("conditions") or () if condition["status"] == "True"
-    ]
-    end = next(
-        (condition for condition in true if condition["type"] in {"Complete", "Failed"}), None
-    )
+    annotations = metadata.get("annotations") or {}
+    is_decide = (metadata.get("labels") or {}).get(names.LABEL_TASK) == names.Task.DECIDE
+    conditions = {
+        condition["type"]: condition
+        for condition in status.get("conditions") or ()
+        if condition["status"] == "True"
+    }
+    end = next((each for kind, each in conditions.items() if kind in {"Complete", "Failed"}), None)
     return Job(
-        name=body["metadata"]["name"],
-        uid=body["metadata"]["uid"],
+        name=metadata["name"],
+        uid=metadata["uid"],
         request_uid=request_uid,
-        task=names.Task.DECIDE
-        if labels.get(names.LABEL_TASK) == names.Task.DECIDE
-        else names.Task.TRAIN,
+        task=names.Task.DECIDE if is_decide else names.Task.TRAIN,
         approval=read_job_approval(body),
-        resource_version=int(body["metadata"]["resourceVersion"]),
+        resource_version=int(metadata["resourceVersion"]),
         active=status.get("active") or 0,
         ready=status.get("ready") or 0,
         failed=status.get("failed") or 0,
@@ -125,14 +151,11 @@ def read_job(body: Mapping[str, Any]) -> Job | None:
         end=end["type"] if end else None,
         end_reason=end.get("reason", "") if end else "",
         end_message=end.get("message", "") if end else "",
-        has_ttl=body["spec"].get("ttlSecondsAfterFinished") is not None,
-        replaced_by=(body["metadata"].get("annotations") or {}).get(
-            names.ANNOTATION_REPLACED_BY, ""
-        ),
-        retries=body["spec"].get("backoffLimit") or 0,
-        deadline_seconds=body["spec"].get("activeDeadlineSeconds"),
-        is_failing=any(condition["type"] == "FailureTarget" for condition in true),
-        is_suspended=any(condition["type"] == "Suspended" for condition in true),
-        is_ended_by_operator=names.ANNOTATION_TRAINER_ENDED
-        in (body["metadata"].get("annotations") or {}),
+        has_ttl=spec.get("ttlSecondsAfterFinished") is not None,
+        replaced_by=annotations.get(names.ANNOTATION_REPLACED_BY, ""),
+        retries=spec.get("backoffLimit") or 0,
+        deadline_seconds=spec.get("activeDeadlineSeconds"),
+        is_failing="FailureTarget" in conditions,
+        is_suspended="Suspended" in conditions,
+        is_ended_by_operator=names.ANNOTATION_TRAINER_ENDED in annotations,
     )

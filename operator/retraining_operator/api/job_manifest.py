@@ -1,6 +1,6 @@
-"""The manifests of a RetrainRequest's Jobs, at most one for each task.
+"""The manifests of a RetrainRequest's Jobs, at most one per task.
 
-Pure: the same request and settings give the same manifest.
+The same request and settings always give the same manifest.
 """
 
 from __future__ import annotations
@@ -26,14 +26,21 @@ from retraining_operator.settings import JobSettings, SecretKey, Settings
 
 
 class InvalidRequestError(Exception):
-    """A request that its schema let pass and that still asks for what cannot be."""
+    """The request matches its schema but cannot be fulfilled."""
 
 
 def merge_tunables(request: RetrainRequest, settings: Settings) -> Tunables:
-    """Lay what the request sets over the operator's settings of the trainer.
+    """Merge the request's settings of the trainer with the operator's.
+
+    Args:
+        request: The request, whose settings count first.
+        settings: The operator's settings.
+
+    Returns:
+        The settings of the run.
 
     Raises:
-        InvalidRequestError: where the two together make no sense.
+        InvalidRequestError: If the merged settings are invalid.
     """
     try:
         tunables = Tunables(**{**settings.trainer.model_dump(), **request.spec.tunables()})
@@ -42,8 +49,9 @@ def merge_tunables(request: RetrainRequest, settings: Settings) -> Tunables:
         raise InvalidRequestError(fields) from None
     if tunables.minimum_rows > tunables.rows:
         raise InvalidRequestError(
-            f"It reads {tunables.rows:,} rows (rows) but wants {tunables.minimum_rows:,} at least (minimumRows), "
-            "so it could never train; set spec.rows or spec.minimumRows."
+            f"The run reads {tunables.rows:,} rows (rows) but needs at least "
+            f"{tunables.minimum_rows:,} (minimumRows), so it could never train. "
+            "Set spec.rows or spec.minimumRows."
         )
     return tunables
 
@@ -51,10 +59,18 @@ def merge_tunables(request: RetrainRequest, settings: Settings) -> Tunables:
 def build_job(
     request: RetrainRequest, settings: Settings, approval: Approval | None = None
 ) -> Manifest:
-    """Build the manifest of the request's one Job that trains, or of the one that carries a decision out.
+    """Build the manifest of a request's Job.
+
+    Args:
+        request: The request.
+        settings: The operator's settings.
+        approval: The approval to apply; None for the Job that trains.
+
+    Returns:
+        The manifest of the Job.
 
     Raises:
-        InvalidRequestError: where no Job could fulfil the request.
+        InvalidRequestError: If no Job could fulfil the request.
     """
     job, spec = settings.job, request.spec
     task = Task.DECIDE if approval else Task.TRAIN
@@ -113,27 +129,27 @@ def build_job(
 
 
 def build_failure_rules() -> list[Manifest]:
-    """Say which ends of a pod are not tried again, and which do not count as a failure at all.
+    """Build the rules for failed pods that are not retried, or that do not count as failures.
 
-    All others are tried again and counted. Running out of memory is among them: its exit code 137
-    is that of every kill, and memory that was short on the node may be there the next time.
+    All other failures are retried and counted. Running out of memory is among them: its exit code
+    137 is that of every kill, and memory that was short on the node may be free the next time.
     """
-    hopeless = sorted({int(ExitCode.BAD_DATA), int(ExitCode.BAD_CONFIGURATION)})
+    not_retried = sorted({int(ExitCode.BAD_DATA), int(ExitCode.BAD_CONFIGURATION)})
     return [
         {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]},
-        {"action": "FailJob", "onExitCodes": build_exit_code_rule(hopeless)},
-        # The model is live and only its audit row is missing: tried again until the deadline.
+        {"action": "FailJob", "onExitCodes": build_exit_code_rule(not_retried)},
+        # The model is live and only its audit row is missing. It is retried until the deadline.
         {"action": "Ignore", "onExitCodes": build_exit_code_rule([int(ExitCode.AUDIT_PENDING)])},
     ]
 
 
 def build_exit_code_rule(values: list[int]) -> Manifest:
-    """Match the trainer's exit codes."""
+    """Build the part of a rule that matches exit codes of the trainer."""
     return {"containerName": names.TRAINER_CONTAINER, "operator": "In", "values": values}
 
 
 def build_placement(job: JobSettings) -> Manifest:
-    """Build the further fields of the pod that are set at all."""
+    """Build the optional fields of the pod that are set."""
     fields: Manifest = {
         "affinity": job.affinity,
         "topologySpreadConstraints": list(job.topology_spread_constraints),
@@ -147,7 +163,18 @@ def build_placement(job: JobSettings) -> Manifest:
 def build_container(
     request: RetrainRequest, settings: Settings, approval: Approval | None
 ) -> Manifest:
-    """Build the trainer's container; it needs no right in the cluster and writes nothing but its result document."""
+    """Build the trainer's container.
+
+    It needs no rights in the cluster and writes no file but its result document.
+
+    Args:
+        request: The request.
+        settings: The operator's settings.
+        approval: The approval to apply, if any.
+
+    Returns:
+        The container.
+    """
     return {
         "name": names.TRAINER_CONTAINER,
         "image": settings.job.image,
@@ -174,7 +201,15 @@ def build_container(
 
 
 def build_arguments(request: RetrainRequest, approval: Approval | None) -> list[str]:
-    """Name what the trainer's program is to do."""
+    """Build the trainer's command line.
+
+    Args:
+        request: The request.
+        approval: The approval to apply, if any.
+
+    Returns:
+        The command with its options.
+    """
     if approval:
         return [Task.DECIDE]
     if request.spec.rollback_to is not None:
@@ -185,7 +220,16 @@ def build_arguments(request: RetrainRequest, approval: Approval | None) -> list[
 def build_environment(
     request: RetrainRequest, settings: Settings, approval: Approval | None
 ) -> list[Manifest]:
-    """Build the trainer's environment from the contract's names."""
+    """Build the trainer's environment variables.
+
+    Args:
+        request: The request.
+        settings: The operator's settings.
+        approval: The approval to apply, if any.
+
+    Returns:
+        The variables, named as the contract says.
+    """
     fields: dict[str, Any] = {
         "run_id": request.uid,
         "request": request.key,
@@ -214,12 +258,23 @@ def build_environment(
 
 
 def escape_references(value: str) -> str:
-    """Keep Kubernetes from expanding `$(NAME)` in a value: a record's reason could read out a secret that way."""
+    """Escape `$(NAME)`, which Kubernetes would expand.
+
+    Otherwise the reason of a record could read out a secret.
+    """
     return value.replace("$", "$$")
 
 
 def build_secret_variable(variable: str, secret: SecretKey) -> Manifest:
-    """Let the kubelet fill a variable from a Secret that the operator itself never reads."""
+    """Build a variable that the kubelet fills from a Secret. The operator never reads the Secret.
+
+    Args:
+        variable: The name of the variable.
+        secret: The Secret and its key.
+
+    Returns:
+        The variable.
+    """
     return {
         "name": variable,
         "valueFrom": {"secretKeyRef": {"name": secret.name, "key": secret.key}},

@@ -1,7 +1,7 @@
-"""Every name that this operator gives or reads in the cluster, in one place.
+"""All names that the operator gives or reads in the cluster.
 
-Names are derived, never drawn: the same record gives the same RetrainRequest, the same
-    RetrainRequest the same Job, so that "already exists" tells a repeated try from a new one.
+Names are derived and never random: the same record gives the same RetrainRequest, and the same
+RetrainRequest the same Job. "Already exists" therefore tells a repeated try from a new one.
 """
 
 from __future__ import annotations
@@ -21,70 +21,106 @@ MANAGED_BY = "retraining-operator"
 LABEL_MANAGED_BY = "app.kubernetes.io/managed-by"
 LABEL_COMPONENT = "app.kubernetes.io/component"
 LABEL_REQUEST = "retraining.dev/request"
-"""On Jobs and pods: the RetrainRequest's name, at most 63 characters by the CRD's own rule."""
+"""On Jobs and pods: the name of the RetrainRequest, at most 63 characters by a rule of the CRD."""
 LABEL_REQUEST_UID = "retraining.dev/request-uid"
 LABEL_TASK = "retraining.dev/task"
-"""On Jobs and pods: which of its request's Jobs it is."""
+"""On Jobs and pods: the task, of which a request has at most one Job each."""
 LEASE = "retraining-operator"
-"""Not the release's name: two releases in one namespace would act on the same requests, so they share it."""
-ANNOTATION_APPROVAL = "retraining.dev/approval"
-"""On a RetrainRequest: a person's word on its challenger.
+"""Not the name of the release.
 
-On the Job that carries it out: the word that it took.
+Two releases in one namespace would act on the same requests, so they share the Lease.
 """
+ANNOTATION_APPROVAL = "retraining.dev/approval"
+"""On a RetrainRequest: the approval of its challenger. On a Job: the approval that it applies."""
 ANNOTATION_REPLACED_BY = "retraining.dev/replaced-by"
-"""On a Job that is ended for a newer request: that request's name."""
+"""On a Job that is ended for a newer request: the name of that request."""
 ANNOTATION_TOUCHED = "retraining.dev/touched-at"
-"""On the ledger: when it was last written though nothing was new, so that its resource version is a young one."""
+"""On the ConfigMap of handled offsets: when it was last written although nothing was new.
+
+It keeps the resource version recent.
+"""
 ANNOTATION_TRAINER_ENDED = "retraining.dev/trainer-ended"
-"""On a Job whose trainer has ended and whose pod went on because of other containers: when the trainer ended."""
+"""On a Job whose trainer ended while other containers kept the pod alive: when the trainer ended."""
 TRAINER_CONTAINER = "trainer"
 OPERATOR_CONTAINER = "operator"
-"""As the chart names it."""
+"""The name that the chart gives the operator's container."""
 
 
 class Task(StrEnum):
-    """What a Job is for: the trainer's command. A request has at most one Job for each."""
+    """What a Job does: the command of the trainer. A request has at most one Job per task."""
 
     TRAIN = "train"
     DECIDE = "decide"
 
 
 NAME_CHARACTERS = 63
-"""Of a RetrainRequest, whose name becomes a label's value."""
+"""Limit for the name of a RetrainRequest, which is also the value of a label."""
 TOPIC_CHARACTERS = 30
 REQUEST_CHARACTERS = 46
-"""63 characters of a label's value, less the Job's own digest and the dash before it."""
+"""Limit for the name of the request in the name of its Job.
+
+63 characters of a label's value, less the digest of 12 characters and the dashes.
+"""
 
 
 def build_request_name(topic: str, partition: int, offset: int, timestamp_ms: int) -> str:
-    """Name the RetrainRequest of one record.
+    """Build the name of the RetrainRequest of one record.
 
-    The digest holds the timestamp too: a topic that was deleted and made again starts its offsets
-        anew, and its records are new triggers.
+    The digest contains the timestamp too, because the offsets of a deleted and recreated topic
+    start again at 0, and its records are new triggers.
+
+    Args:
+        topic: The topic of the record.
+        partition: The partition.
+        offset: The offset.
+        timestamp_ms: The record's own timestamp, in milliseconds since 1970 (UTC).
+
+    Returns:
+        A name of at most 63 characters that is valid as a label's value.
     """
-    place = (
-        f"{partition}-{offset}-{compute_digest(f'{topic}/{partition}/{offset}/{timestamp_ms}', 8)}"
-    )
-    characters = min(TOPIC_CHARACTERS, NAME_CHARACTERS - len(place) - 1)
+    digest = compute_digest(f"{topic}/{partition}/{offset}/{timestamp_ms}", 8)
+    position = f"{partition}-{offset}-{digest}"
+    characters = min(TOPIC_CHARACTERS, NAME_CHARACTERS - len(position) - 1)
     slug = re.sub(r"[^a-z0-9]+", "-", topic.lower()).strip("-")[:characters].strip("-") or "topic"
-    return f"{slug}-{place}"
+    return f"{slug}-{position}"
 
 
 def build_job_name(request: str, uid: str, task: Task = Task.TRAIN) -> str:
-    """Name a RetrainRequest's one Job for a task.
+    """Build the name of a RetrainRequest's Job.
 
-    The uid makes a request that was deleted and made again a new run.
+    Args:
+        request: The name of the request.
+        uid: The uid of the request. It makes a request that was deleted and created again a new run.
+        task: The task of the Job.
+
+    Returns:
+        A name of at most 63 characters.
     """
     slug = re.sub(r"[^a-z0-9]+", "-", request.lower())[:REQUEST_CHARACTERS].strip("-")
     return f"{slug}-{compute_digest(uid if task is Task.TRAIN else f'{uid}/{task}', 12)}"
 
 
 def build_handled_offsets_key(topic: str, partition: int) -> str:
-    """Name a partition's line in the ledger; a topic's own name may be longer than a ConfigMap's key."""
+    """Build the key of a partition in the ConfigMap of handled offsets.
+
+    Args:
+        topic: The topic, whose name may be longer than a key of a ConfigMap.
+        partition: The partition.
+
+    Returns:
+        The key.
+    """
     return f"{compute_digest(topic, 12)}.{partition}"
 
 
 def compute_digest(text: str, characters: int) -> str:
-    """Give the first hexadecimal characters of a text's SHA-256."""
+    """Compute the first hexadecimal characters of the SHA-256 of a text.
+
+    Args:
+        text: The text.
+        characters: How many characters, at most 64.
+
+    Returns:
+        Lower-case hexadecimal digits.
+    """
     return hashlib.sha256(text.encode()).hexdigest()[:characters]

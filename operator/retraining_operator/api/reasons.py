@@ -1,7 +1,7 @@
-"""Every reason that the operator itself gives.
+"""Reasons of conditions that the operator itself gives.
 
-With the trainer's verdicts and failures this is one vocabulary: the same word stands in the
-condition, the log, the metrics and the database.
+Together with the trainer's verdicts and failures they are one vocabulary for conditions, log
+lines, metrics and the database.
 """
 
 from __future__ import annotations
@@ -10,83 +10,86 @@ from enum import StrEnum
 
 
 class ConditionReason(StrEnum):
-    """Why a request stands where it stands, besides the trainer's own verdicts and failures."""
+    """Why a condition has its status, apart from the trainer's verdicts and failures."""
 
     QUEUED = "Queued"
-    """As many retrains run as may run at once."""
+    """The maximum number of concurrent runs is reached."""
     PAUSED = "Paused"
-    """triggers.paused holds all back."""
+    """triggers.paused is true."""
     COOLDOWN = "Cooldown"
-    """A retrain has ended a short while ago."""
+    """The last run ended too short a time ago."""
     BUDGET_SPENT = "BudgetSpent"
-    """As many retrains have started today as may."""
+    """The maximum number of runs in 24 hours is reached."""
     BREAKER_OPEN = "BreakerOpen"
-    """Several retrains in a row have failed."""
+    """Several consecutive runs failed."""
     MERGED = "Merged"
-    """An older request that waited has taken this one in."""
+    """An older waiting request does the work of this one."""
     REPLACED = "Replaced"
-    """A newer request has taken its place."""
+    """A newer request replaced it."""
     FORBIDDEN = "ConcurrencyForbidden"
-    """Others ran when it came, and the policy lets none wait."""
+    """Others were running when it arrived, and the policy lets no request wait."""
     LAUNCHING = "Launching"
-    """It may start: its Job is being created."""
+    """Its Job is being created."""
     SUSPENDED = "Suspended"
-    """spec.suspend holds it back."""
+    """spec.suspend is true."""
     JOB_REFUSED_FOR_NOW = "JobRefusedForNow"
-    """The API server does not let the Job be created at present (a quota, say); it is tried again."""
+    """The API server does not allow the Job to be created at present, for example because of a quota.
+
+    It is retried.
+    """
     JOB_CREATED = "JobCreated"
     """The Job exists and its pod is not ready yet."""
     RUNNING = "Running"
-    """The trainer's pod runs."""
+    """The trainer's pod is running."""
     IMAGE_PULL_FAILED = "ImagePullFailed"
-    """The pod waits for its image; at the end: the deadline passed meanwhile.
+    """The pod waits for its image.
 
-    So it is with the next three.
+    At the end of a run, this and the next three say that the deadline passed during that.
     """
     CONTAINER_NOT_CREATED = "ContainerNotCreated"
-    """The pod's container cannot be created: a Secret is missing, say."""
+    """The pod's container cannot be created, for example because a Secret is missing."""
     UNSCHEDULABLE = "Unschedulable"
-    """No node takes the pod."""
+    """No node can take the pod."""
     POD_REFUSED = "PodRefused"
-    """The API server does not let the Job controller create the pod: a quota, a policy, a webhook."""
+    """The API server refuses the pod because of a quota, a policy or a webhook."""
     JOB_SUSPENDED = "JobSuspended"
-    """Somebody has set the Job's own spec.suspend; a queue of Jobs does so."""
+    """The Job's own spec.suspend is true. A queue of Jobs sets it."""
     RETRYING = "Retrying"
-    """A pod has failed or was taken away, and another one follows."""
+    """A pod failed or was removed, and another one follows."""
     INVALID_REQUEST = "InvalidRequest"
-    """The spec asks for what cannot be."""
+    """The spec is invalid."""
     JOB_REFUSED = "JobRefused"
-    """The API server refuses the Job for good."""
+    """The API server refuses the Job, and retrying would not help."""
     JOB_NAME_TAKEN = "JobNameTaken"
-    """A Job of that name exists that is not this request's."""
+    """A Job of that name exists that belongs to something else."""
     JOB_DELETED = "JobDeleted"
-    """The Job was deleted before its outcome was known; it is not started a second time."""
+    """The Job was deleted before its outcome was known. It is not started a second time."""
     DECIDING = "Deciding"
-    """A person has decided on the challenger, and a Job carries it out."""
+    """A Job is applying the approval."""
     DECISION_IGNORED = "DecisionIgnored"
-    """A decision came when none was awaited; it changes nothing."""
+    """An approval was given when none was awaited. It changes nothing."""
     RESULT_LOST = "ResultLost"
-    """The Job ended well, but its pod was gone before its result document could be read."""
+    """The Job succeeded, but its pod was gone before its result document could be read."""
     OUT_OF_MEMORY = "OutOfMemory"
     EVICTED = "Evicted"
-    """Kubernetes took the pod away: eviction, preemption, a lost node.
+    """Kubernetes removed the pod: eviction, preemption, a lost node.
 
-    It counts as no failed attempt.
+    It does not count as a failed attempt.
     """
     DEADLINE_EXCEEDED = "DeadlineExceeded"
     JOB_FAILED = "JobFailed"
     """The Job failed and left no result document."""
     PENDING = "Pending"
-    """There is nothing to record yet, or it is about to be recorded.
+    """There is nothing to record yet, or it will be recorded.
 
     This and the rest are about the database.
     """
     RECORDED = "Recorded"
     DATABASE_UNAVAILABLE = "DatabaseUnavailable"
-    """It does not answer; it is tried again until it does."""
+    """The database does not answer. Recording is retried."""
     RECORD_REFUSED = "RecordRefused"
-    """It answers and refuses the row; it is tried again, a missing right may come."""
+    """The database refuses the row. Recording is retried, because a missing right may be granted."""
     NOT_MIGRATED = "NotMigrated"
-    """It has no table of runs, so there is nothing to record in."""
+    """The database has no table of runs, so there is nothing to record in."""
     NO_DATABASE = "NoDatabase"
-    """The operator was given no address of the database."""
+    """The operator has no address of a database."""

@@ -1,16 +1,18 @@
-"""The RetrainRequest as the operator sees it: read from the cluster's object, or built from a trigger. Pure."""
+"""The RetrainRequest, read from the cluster's object or built from a trigger."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from functools import cached_property
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic.alias_generators import to_camel
 
 from retraining_operator.api import names
 from retraining_operator.api.approval import TEXT_LIMIT_CHARACTERS, Approval
+from retraining_operator.api.conditions import Condition, ConditionType, read_conditions
 from retraining_operator.api.reasons import ConditionReason
 from retraining_operator.api.trigger import DEFAULT_REASON, Trigger
 from retraining_operator.contract import (
@@ -30,7 +32,7 @@ Manifest = dict[str, Any]
 
 
 class TriggerSpec(BaseModel):
-    """The Kafka record behind a request."""
+    """The Kafka record of a request."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -42,7 +44,7 @@ class TriggerSpec(BaseModel):
 
 
 class RequestSpec(BaseModel):
-    """What a RetrainRequest asks for; what it leaves out comes from the operator's settings."""
+    """The spec of a RetrainRequest. Fields without a value come from the operator's settings."""
 
     model_config = ConfigDict(frozen=True, alias_generator=to_camel, populate_by_name=True)
 
@@ -61,23 +63,37 @@ class RequestSpec(BaseModel):
     dry_run: bool | None = None
     scaling: Scaling | None = None
     rollback_to: int | None = None
-    """A former version that the Job is to put live again instead of training."""
+    """A former version that the Job makes live again instead of training."""
     deadline_seconds: int | None = None
     retries: int | None = None
     resources: Resources | None = None
     suspend: bool = False
 
     def tunables(self) -> dict[str, Any]:
-        """Give what the request sets of the trainer's settings."""
+        """Return the trainer's settings that the request sets."""
         fields = self.model_dump(include=set(Tunables.model_fields), exclude_none=True)
         if self.hold_out_rows is not None:
-            fields["hold_out_size"] = self.hold_out_rows  # of whichever preset runs
+            fields["hold_out_size"] = self.hold_out_rows  # The same setting for both presets.
         return fields
 
 
 @dataclass(frozen=True)
 class RetrainRequest:
-    """One RetrainRequest at one resource version."""
+    """One RetrainRequest at one resource version.
+
+    Args:
+        name: The name.
+        namespace: The namespace.
+        uid: The uid.
+        generation: The generation of the spec.
+        resource_version: The resource version, as a number.
+        created_at: When it was created, in UTC and whole seconds as Kubernetes formats times. Such
+            texts sort by time.
+        spec: The spec; empty if it is malformed.
+        malformed: Why the spec cannot be read; None if it can.
+        approval_text: The annotation for the approval, as it is; None if there is none.
+        status: The stored status as JSON.
+    """
 
     name: str
     namespace: str
@@ -85,73 +101,69 @@ class RetrainRequest:
     generation: int
     resource_version: int
     created_at: str
-    """As Kubernetes writes times, in whole seconds; such texts sort by time."""
     spec: RequestSpec
     malformed: str | None
-    """Why the spec cannot be read; None where it can."""
     approval_text: str | None
-    """The annotation with a person's word on the challenger, as it stands there; None where there is none."""
     status: Mapping[str, Any]
 
     @property
     def key(self) -> str:
-        """Namespace and name, as every log line names the request."""
+        """Namespace and name, as log lines show them."""
         return f"{self.namespace}/{self.name}"
 
-    def condition(self, kind: Literal["Succeeded", "Promoted", "Recorded"]) -> Mapping[str, Any]:
-        """Give one condition; empty before the first pass."""
-        conditions = self.status.get("conditions", ())
-        return next((condition for condition in conditions if condition["type"] == kind), {})
+    @cached_property
+    def conditions(self) -> Mapping[ConditionType, Condition]:
+        """The stored conditions. A condition that is not set is Unknown without a reason."""
+        return read_conditions(self.status)
 
     @property
     def is_finished(self) -> bool:
-        """Whether the outcome stands in the status."""
-        return self.condition("Succeeded").get("status") in {"True", "False"}
+        """Whether the status has an outcome."""
+        return self.conditions[ConditionType.SUCCEEDED].status != "Unknown"
 
     @property
     def is_launching(self) -> bool:
-        """Whether its Job is about to be created, or has been a moment ago.
+        """Whether its Job is being created, or may have been created.
 
-        Also after an error that does not tell whether the API server has stored the Job: its name
-            is kept then.
+        The latter is so after an error that leaves open whether the API server has stored the Job.
+        The status keeps the name of the Job then.
         """
-        reason = self.condition("Succeeded").get("reason")
-        kept = reason == ConditionReason.JOB_REFUSED_FOR_NOW and bool(self.status.get("jobName"))
-        return reason == ConditionReason.LAUNCHING or kept
+        reason = self.conditions[ConditionType.SUCCEEDED].reason
+        is_unconfirmed = reason == ConditionReason.JOB_REFUSED_FOR_NOW and bool(
+            self.status.get("jobName")
+        )
+        return reason == ConditionReason.LAUNCHING or is_unconfirmed
 
     @property
     def is_refused(self) -> bool:
         """Whether the API server has refused its Job for now."""
-        return (
-            self.condition("Succeeded").get("reason") == ConditionReason.JOB_REFUSED_FOR_NOW
-            and not self.is_launching
-        )
+        reason = self.conditions[ConditionType.SUCCEEDED].reason
+        return reason == ConditionReason.JOB_REFUSED_FOR_NOW and not self.is_launching
 
     @property
     def is_recorded(self) -> bool:
-        """Whether the database has the outcome, or there is none that could have it."""
-        recorded = self.condition("Recorded")
-        return recorded.get("status") == "True" or recorded.get("reason") in {
+        """Whether the database has the outcome, or there is no database that could have it."""
+        recorded = self.conditions[ConditionType.RECORDED]
+        return recorded.status == "True" or recorded.reason in {
             ConditionReason.NOT_MIGRATED,
             ConditionReason.NO_DATABASE,
         }
 
     @property
     def is_awaiting_approval(self) -> bool:
-        """Whether its challenger awaits a person's decision, or the Job that carries it out."""
+        """Whether its challenger awaits approval, or the Job that applies the approval."""
         return self.is_finished and self.status.get("withheld") == Withheld.AWAITING_DECISION
 
     @property
     def given_approval(self) -> Approval | None:
-        """The decision that was taken, as the status keeps it."""
-        taken = self.status.get("approval")
-        return (
-            Approval(ApprovalDecision(taken), self.status.get("approvalBy", "")) if taken else None
-        )
+        """The approval that was applied, as the status stores it."""
+        decision = self.status.get("approval")
+        author = self.status.get("approvalBy", "")
+        return Approval(ApprovalDecision(decision), author) if decision else None
 
     @property
     def arrival(self) -> tuple[str, int, int, str]:
-        """The order of arrival; within one second, of the records' partitions and offsets."""
+        """The sort key of arrival. Within one second, partition and offset of the record count."""
         trigger = self.spec.trigger
         return (
             self.created_at,
@@ -162,7 +174,7 @@ class RetrainRequest:
 
 
 def read_request(body: Mapping[str, Any]) -> RetrainRequest:
-    """Read the cluster's object; a spec that cannot be read is kept as the sentence that says why."""
+    """Read the cluster's object. If its spec is malformed, the request says why."""
     metadata = body["metadata"]
     approval_text = (metadata.get("annotations") or {}).get(names.ANNOTATION_APPROVAL)
     spec, malformed = RequestSpec(), None
@@ -188,7 +200,15 @@ def read_request(body: Mapping[str, Any]) -> RetrainRequest:
 
 
 def build_request(trigger: Trigger, namespace: str) -> Manifest:
-    """Build the RetrainRequest of one trigger."""
+    """Build the RetrainRequest of a trigger.
+
+    Args:
+        trigger: The trigger.
+        namespace: The namespace of the request.
+
+    Returns:
+        The manifest.
+    """
     position = trigger.position
     return {
         "apiVersion": f"{names.GROUP}/{names.VERSION}",
@@ -214,8 +234,16 @@ def build_request(trigger: Trigger, namespace: str) -> Manifest:
 
 
 def is_same_trigger(manifest: Manifest, existing: Mapping[str, Any]) -> bool:
-    """Tell whether an object of the same name stands for the same record."""
+    """Return whether an existing object of the same name is about the same record.
+
+    Args:
+        manifest: The RetrainRequest to create.
+        existing: The object in the cluster.
+
+    Returns:
+        True if topic, partition, offset and timestamp are equal.
+    """
     identity = ("topic", "partition", "offset", "timestamp")
-    asked = manifest["spec"]["trigger"]
+    wanted = manifest["spec"]["trigger"]
     found = (existing.get("spec") or {}).get("trigger") or {}
-    return all(asked[field] == found.get(field) for field in identity)
+    return all(wanted[field] == found.get(field) for field in identity)

@@ -1,1 +1,1 @@
-"""Outcomes in the database, for the runs whose trainers could not write them themselves."""
+"""Outcomes in PostgreSQL, for runs whose trainers could not record them."""

@@ -1,7 +1,7 @@
-"""The end of a trainer's log as the status and the database keep it: few lines, few bytes, no secrets. Pure.
+"""The end of a trainer's log, as the status and the database store it: short and without secrets.
 
-The trainer masks what it logs; this is the second fence, for what libraries say and for what nobody
-thought of. It would rather mask too much.
+The trainer masks what it logs. This is a second line of defence, for messages of libraries and for
+what the trainer misses. In doubt it masks too much.
 """
 
 from __future__ import annotations
@@ -9,9 +9,9 @@ from __future__ import annotations
 import re
 
 READ_LIMIT_BYTES = 65_536
-"""How much of a log's end is looked at: enough for every line that is kept."""
+"""How much of the end of a log is read: enough for all lines that are stored."""
 TAIL_LIMIT_BYTES = 16_384
-"""How much is kept: a status is read by people, and etcd takes 1.5 MB for an object in all."""
+"""How much is stored. A status is read by people, and etcd accepts 1.5 MB per object."""
 MASK = "***"
 PASSES = 5
 
@@ -29,14 +29,20 @@ TOKEN = re.compile(
     r"\b(?:AKIA[0-9A-Z]{16}|gh[pousr]_\w{20,}|xox[a-z]-[\w-]{10,}|sk-[\w-]{20,}|eyJ[\w.-]{20,})"
 )
 RUN = re.compile(r"[A-Za-z0-9+/_-]{32,}={0,2}")
-"""Long enough for a key in base64; the digests that the trainer logs are lower-case throughout."""
+"""Long enough for a key in base64. The digests that the trainer logs are all lower case."""
 
 
 def extract_tail(text: str, lines: int) -> str:
-    """Give the last lines of a log, masked and within TAIL_LIMIT_BYTES.
+    """Extract the last lines of a log, without secrets.
 
-    A line that has lost its beginning is left out: what would tell a secret in it may be what is
-        lost.
+    A line without its beginning is left out, because the missing part may be what marks a secret.
+
+    Args:
+        text: The end of the log.
+        lines: The maximum number of lines.
+
+    Returns:
+        At most TAIL_LIMIT_BYTES of UTF-8.
     """
     end = text.encode(errors="replace")[-READ_LIMIT_BYTES:]
     if len(end) < len(text.encode(errors="replace")):
@@ -54,7 +60,7 @@ def extract_tail(text: str, lines: int) -> str:
 def mask_secrets(text: str) -> str:
     """Mask what looks like a password, a key or a token.
 
-    What is left may look like one again: `password:""://`.
+    Several passes are needed, because the result of one may match again: `password:""://`.
     """
     for _ in range(PASSES):
         before, text = text, mask_secrets_once(text)
@@ -64,7 +70,7 @@ def mask_secrets(text: str) -> str:
 
 
 def mask_secrets_once(text: str) -> str:
-    """Mask in one pass what looks like a password, a key or a token."""
+    """Mask what looks like a password, a key or a token, in one pass."""
     text = BLOCK.sub(MASK, text)
     text = LOGIN.sub(
         lambda match: f"://{match[1]}:{MASK}@" if match[1] is not None else f"://{MASK}@", text
@@ -76,11 +82,11 @@ def mask_secrets_once(text: str) -> str:
 
 
 def is_like_key(text: str) -> bool:
-    """Tell a key from a word: it has capitals, small letters and digits."""
+    """Return whether a text has upper case, lower case and digits, as keys have."""
     return bool(re.search("[A-Z]", text) and re.search("[a-z]", text) and re.search("[0-9]", text))
 
 
 def remove_unprintable(text: str) -> str:
-    """Take out what neither a terminal nor PostgreSQL should get: control characters and halves of surrogate pairs."""
+    """Remove control characters and halves of surrogate pairs, which PostgreSQL does not store."""
     text = text.replace("\r\n", "\n").replace("\r", "\n")
     return "".join(each for each in text if each in "\n\t" or each.isprintable())

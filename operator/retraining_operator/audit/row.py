@@ -1,7 +1,4 @@
-"""A request's outcome as a row of `retraining_runs`, read from its status.
-
-Pure; written by the archive.
-"""
+"""The outcome of a request as a row of `retraining_runs`, built from its status."""
 
 from __future__ import annotations
 
@@ -9,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from retraining_operator.api.conditions import format_time
+from retraining_operator.api.conditions import ConditionType, format_time, read_conditions
 from retraining_operator.api.request import RetrainRequest
 from retraining_operator.contract import Preset
 
@@ -19,43 +16,47 @@ Row = dict[str, Any]
 def build_row(
     request: RetrainRequest, status: Mapping[str, Any], preset: Preset, now: datetime
 ) -> Row:
-    """Lay an outcome out.
+    """Build the row of an outcome.
 
-    All of it stands in the status, so that it can be written at any time later, by any process.
+    Everything in it comes from the status, so that any process can write it at any later time.
 
     Args:
-        request: whose outcome it is.
-        status: what is about to be written over its status, or nothing where that holds the
+        request: The request with its stored status.
+        status: The fields that will be written over its status; empty if the stored status has the
             outcome.
-        preset: the operator's, where the request names none.
-        now: the end of a run whose status does not tell when it was.
+        preset: The operator's preset, for a request that names none.
+        now: The end of a run whose status has no time of its end.
+
+    Returns:
+        The values by column. The value `decided` is not a column: it says whether an approval was
+        applied.
     """
     status = {**request.status, **status}
-    conditions = {condition["type"]: condition for condition in status["conditions"]}
-    succeeded, promoted = conditions["Succeeded"], conditions["Promoted"]
-    # A decision that failed leaves the verdict and changes what became of it; one whose end nobody
-    # knows, nothing.
-    carried = "approvalJobName" in status and promoted["status"] != "Unknown"
-    told = promoted if carried else succeeded
+    conditions = read_conditions(status)
+    promoted = conditions[ConditionType.PROMOTED]
+    # An approval that could not be applied keeps the verdict and changes what happened to the
+    # challenger. If the end of its Job is unknown, the row does not change.
+    is_applied = "approvalJobName" in status and promoted.status != "Unknown"
+    condition = promoted if is_applied else conditions[ConditionType.SUCCEEDED]
     window = status.get("window") or {}
-    finished_at = (carried and status.get("approvalTime")) or status.get("completionTime")
+    finished_at = (is_applied and status.get("approvalTime")) or status.get("completionTime")
     return {
         "run_id": request.uid,
         "request": request.key,
         "trigger_reason": request.spec.reason,
         "preset": str(request.spec.preset or preset),
         "verdict": status.get("verdict"),
-        "promoted": promoted["status"] == "True",
+        "promoted": promoted.status == "True",
         "withheld": status.get("withheld"),
-        "reason": told["reason"],
-        "message": told["message"],
+        "reason": condition.reason,
+        "message": condition.message,
         "version": status.get("version"),
         "champion_version": status.get("championVersion"),
         "n_samples": status.get("samples"),
         "window_first": window.get("first"),
         "window_last": window.get("last"),
         "started_at": status.get("startTime") or request.created_at,
-        "finished_at": finished_at or told.get("lastTransitionTime") or format_time(now),
+        "finished_at": finished_at or condition.last_transition or format_time(now),
         "log_tail": status.get("logTail"),
-        "decided": carried,
+        "decided": is_applied,
     }

@@ -1,7 +1,7 @@
-"""Rows of runs in the database that no trainer could write, and the tails of their logs. Driven by the worker.
+"""Records outcomes without blocking the event loop, several at a time over one short connection.
 
-See docs/decisions/0011 for why the operator does that. Writing a row again changes nothing, so a
-write whose answer was lost is simply repeated.
+docs/decisions/0011 says why the operator does so. Writing a row again changes nothing, so a write
+whose answer was lost is repeated.
 """
 
 from __future__ import annotations
@@ -15,119 +15,116 @@ from typing import TYPE_CHECKING
 import psycopg2
 from pydantic import ValidationError
 
-from retraining_operator.api.conditions import Values
-from retraining_operator.api.reasons import ConditionReason
+from retraining_operator.api.conditions import Condition
+from retraining_operator.audit.connection import AuditUnavailableError, describe_error
+from retraining_operator.audit.recorded import NO_DATABASE, build_unavailable_condition
 from retraining_operator.audit.row import Row
-from retraining_operator.audit.table import (
-    AuditUnavailableError,
-    build_unavailable_condition,
-    describe_error,
-    read_recorded_requests,
-    read_verdict,
-    write_rows,
-)
+from retraining_operator.audit.table import read_recorded_requests, read_verdict, write_rows
 from retraining_operator.contract import Result
 
 if TYPE_CHECKING:
     from pydantic import SecretStr
 
 BATCH_SECONDS = 15
-"""A name service that hangs is not bounded by any of these."""
-PAUSES_SECONDS = (0.5, 1, 2, 5, 10, 30, 60)
-"""How long a database that was away is left alone, after the first, second, ... failure in a row."""
-NO_DATABASE: Values = (
-    "False",
-    ConditionReason.NO_DATABASE,
-    "The operator was started without DATABASE_URL, so the outcome stands here alone; the chart sets it.",
-)
+"""Time limit of a batch. The time limits of the connection do not cover a slow name service."""
+BACKOFF_SECONDS = (0.5, 1, 2, 5, 10, 30, 60)
+"""How long an unavailable database is not asked, after the first, second, ... consecutive failure."""
 
 logger = logging.getLogger(__name__)
 
 
 class AuditWriter:
-    """Writes rows for whoever asks at the same time over one short-lived connection, and never for long."""
+    """Records outcomes in the database.
+
+    Args:
+        url: The database; None if there is none.
+    """
 
     def __init__(self, url: SecretStr | None) -> None:
-        """Remember where the database is; None where there is none to write to."""
         self._url = url
-        self._turn = asyncio.Lock()
+        self._lock = asyncio.Lock()
         self._waiting: dict[str, Row] = {}
-        self._answers: dict[str, Values] = {}
+        self._answers: dict[str, Condition] = {}
         self._failures = 0
-        self._away: Values | None = None
-        self._away_until = 0.0
+        self._problem: Condition | None = None
+        self._retry_at = 0.0
 
     @property
     def backoff_seconds(self) -> float:
-        """For how long a database that was away is still left alone."""
-        return max(0.0, self._away_until - time.monotonic()) if self._away else 0.0
+        """How long the database will not be asked, in seconds; 0 if it may be asked now."""
+        return max(0.0, self._retry_at - time.monotonic()) if self._problem else 0.0
 
-    async def record(self, row: Row) -> Values:
-        """Write a row, and say what the condition Recorded says of it; at once while the database is left alone."""
+    async def record(self, row: Row) -> Condition:
+        """Write a row and return the condition Recorded. Does not wait during a backoff."""
         if self._url is None:
             return NO_DATABASE
         run = row["run_id"]
         self._waiting[run] = row
         try:
-            async with self._turn:
-                if run in self._waiting:  # else the one before has taken it along
+            async with self._lock:
+                if run in self._waiting:  # Otherwise the batch before has written it.
                     batch, self._waiting = self._waiting, {}
-                    self._answers |= await self._answered(self._url, batch)
+                    self._answers |= await self._write_batch(self._url, batch)
                 return self._answers[run]
-        finally:  # also where this is cancelled
+        finally:  # Also if this task is cancelled.
             self._waiting.pop(run, None)
             self._answers.pop(run, None)
 
     async def read_verdict(self, run_id: str) -> Result | None:
-        """Give a run's verdict, where its trainer has recorded one and the database answers."""
+        """Read the verdict of a run. Returns None if there is none or the database is unavailable."""
         if self._url is None or self.backoff_seconds:
             return None
         try:
             async with asyncio.timeout(BATCH_SECONDS):
                 return await asyncio.to_thread(read_verdict, self._url, run_id)
         except psycopg2.Error as error:
-            why = describe_error(error)
+            problem = describe_error(error)
         except AuditUnavailableError as error:
-            why = str(error)
+            problem = str(error)
         except (ValidationError, TimeoutError) as error:
-            why = type(error).__name__
-        logger.warning("The database cannot be asked for the verdict of run %s: %s.", run_id, why)
+            problem = type(error).__name__
+        logger.warning("Cannot read the verdict of run %s from the database: %s.", run_id, problem)
         return None
 
-    async def _answered(self, url: SecretStr, batch: Mapping[str, Row]) -> dict[str, Values]:
-        if self._away and self.backoff_seconds:
-            return dict.fromkeys(batch, self._away)
+    async def _write_batch(self, url: SecretStr, batch: Mapping[str, Row]) -> dict[str, Condition]:
+        if self._problem and self.backoff_seconds:
+            return dict.fromkeys(batch, self._problem)
         try:
             async with asyncio.timeout(BATCH_SECONDS):
-                answers, trouble = await asyncio.to_thread(write_rows, url, batch.values())
+                answers, problem = await asyncio.to_thread(write_rows, url, batch.values())
         except TimeoutError:
-            answers, trouble = (
-                {},
-                build_unavailable_condition(
-                    f"The database did not answer within {BATCH_SECONDS} s"
-                ),
+            answers = {}
+            problem = build_unavailable_condition(
+                f"The database did not answer within {BATCH_SECONDS} s"
             )
-        self._away = trouble
-        if trouble is None:
+        self._problem = problem
+        if problem is None:
             self._failures = 0
             return answers
-        pause = PAUSES_SECONDS[min(self._failures, len(PAUSES_SECONDS) - 1)]
+        backoff = BACKOFF_SECONDS[min(self._failures, len(BACKOFF_SECONDS) - 1)]
         self._failures += 1
-        self._away_until = time.monotonic() + pause
-        logger.warning("%s Trying again in %.1f s.", trouble[2], pause)
-        return dict.fromkeys(batch, trouble) | answers
+        self._retry_at = time.monotonic() + backoff
+        logger.warning("%s Retrying in %.1f s.", problem.message, backoff)
+        return dict.fromkeys(batch, problem) | answers
 
 
 async def find_recorded_requests(url: SecretStr, requests: Sequence[str]) -> set[str]:
-    """Give those of some requests, as namespace/name, whose run has ended before, by its row.
+    """Find requests whose run has ended, according to the database.
+
+    Args:
+        url: The database.
+        requests: The requests, as namespace/name.
+
+    Returns:
+        Those whose run has ended.
 
     Raises:
-        AuditUnavailableError: the database is away or refuses, has no table retraining_runs, or the URL is
-            wrong.
+        AuditUnavailableError: If the database is unavailable, refuses, or has no table
+            retraining_runs, or if the URL is wrong.
     """
     try:
         return await asyncio.to_thread(read_recorded_requests, url, requests)
     except psycopg2.Error as error:
         raise AuditUnavailableError(
-            f"The database cannot be asked what is finished: {describe_error(error)}"
+            f"Cannot read from the database which runs have ended: {describe_error(error)}"
         ) from None

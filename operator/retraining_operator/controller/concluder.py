@@ -10,16 +10,16 @@ from datetime import datetime
 from retraining_operator.api.conditions import RETRIED_REASONS, Status
 from retraining_operator.api.names import Task
 from retraining_operator.api.outcome import JobOutcome, read_outcome, select_job_attempts
-from retraining_operator.api.pod import read_attempt
-from retraining_operator.api.reasons import ConditionReason
-from retraining_operator.api.request import RetrainRequest
-from retraining_operator.api.status import (
+from retraining_operator.api.outcome_status import (
     build_deleted_job_status,
     build_outcome_status,
     describe_deleted_job,
-    read_waiting_for,
     set_recorded_condition,
 )
+from retraining_operator.api.pod import read_attempt
+from retraining_operator.api.reasons import ConditionReason
+from retraining_operator.api.request import RetrainRequest
+from retraining_operator.api.status import read_waiting_for
 from retraining_operator.audit.log_tail import extract_tail
 from retraining_operator.audit.row import Row, build_row
 from retraining_operator.audit.writer import AuditWriter
@@ -94,7 +94,7 @@ class Concluder:
         attempts = select_job_attempts(job, self._cache.list_attempts(request.uid))
         if job.end is None and job.ended_trainer and job.ended_trainer.finished_at:
             job = replace(job, finished_at=job.ended_trainer.finished_at)
-        outcome = read_outcome(job, attempts, read_waiting_for(request, job.task))
+        outcome = read_outcome(job, attempts, read_waiting_for(request))
         outcome = await self._prefer_stored_verdict(request, job.task, outcome)
         status = build_outcome_status(request, job.task, outcome, self._clock(), job)
         if attempts and (tail := await self._read_log_tail(request, attempts[-1].pod)):
@@ -118,7 +118,7 @@ class Concluder:
             request, {"conditions": request.status["conditions"]}, answer, self._clock()
         )
         await self._status_writer.write_if_changed(request, status)
-        if answer[1] in RETRIED_REASONS:
+        if answer.reason in RETRIED_REASONS:
             raise RetryLaterError(self._audit_writer.backoff_seconds or REFUSED_ROW_SECONDS)
 
     async def find_job(self, step: FindJob) -> None:

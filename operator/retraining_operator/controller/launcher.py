@@ -6,14 +6,15 @@ import logging
 from collections.abc import Callable
 from datetime import datetime
 
+from retraining_operator.api.approval_status import build_awaiting_approval_status
 from retraining_operator.api.job import read_owner_uid
 from retraining_operator.api.job_manifest import InvalidRequestError, build_job
-from retraining_operator.api.kubernetes_errors import CONFLICT, classify
+from retraining_operator.api.kubernetes_error_table import CONFLICT
+from retraining_operator.api.kubernetes_errors import classify
 from retraining_operator.api.names import Task
 from retraining_operator.api.reasons import ConditionReason
 from retraining_operator.api.request import Manifest, RetrainRequest
 from retraining_operator.api.status import (
-    build_awaiting_approval_status,
     build_launching_status,
     build_unconfirmed_status,
     build_waiting_status,

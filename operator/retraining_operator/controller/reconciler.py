@@ -14,8 +14,9 @@ from retraining_operator.controller.executor import Executor
 from retraining_operator.controller.pruner import Pruner
 from retraining_operator.controller.step_runner import StepRunner, is_informative
 from retraining_operator.observability.gauges import WorkCounts
-from retraining_operator.planning.plan import Plan, PlanInput, plan
+from retraining_operator.planning.plan import Plan, plan
 from retraining_operator.planning.retention import select_prunable_runs
+from retraining_operator.planning.snapshot import PlanInput
 from retraining_operator.planning.steps import Settle
 from retraining_operator.priority import WritePriority
 from retraining_operator.settings import Retention, Triggers
@@ -113,7 +114,7 @@ class Reconciler:
             ):
                 self._step_runner.start(group, step)
         self._start_pruning(group, now)
-        self._waiting_reasons = found.held
+        self._waiting_reasons = found.waiting_reasons
         return self._compute_wait(found, yield_seconds, now)
 
     def _build_plan_input(self) -> PlanInput:

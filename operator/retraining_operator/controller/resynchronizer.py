@@ -11,7 +11,8 @@ from retraining_operator.api import names
 from retraining_operator.api.request import Manifest
 from retraining_operator.kube.client import KubeClient
 from retraining_operator.kube.errors import ForbiddenError, KubeError, NotFoundError
-from retraining_operator.planning.plan import PlanInput, plan
+from retraining_operator.planning.plan import plan
+from retraining_operator.planning.snapshot import PlanInput
 from retraining_operator.planning.steps import Settle
 from retraining_operator.settings import Triggers
 from retraining_operator.watch.cache import ClusterCache

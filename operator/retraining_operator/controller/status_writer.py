@@ -6,12 +6,13 @@ import logging
 from collections.abc import Callable
 from datetime import datetime
 
-from retraining_operator.api.conditions import Status, has_changes, select_reportable_conditions
+from retraining_operator.api.condition_changes import has_changes, select_reportable_conditions
+from retraining_operator.api.conditions import Condition, ConditionType, Status, read_conditions
 from retraining_operator.api.names import Task
 from retraining_operator.api.outcome import JobOutcome
+from retraining_operator.api.outcome_status import build_outcome_status
 from retraining_operator.api.reasons import ConditionReason
 from retraining_operator.api.request import RetrainRequest, read_request
-from retraining_operator.api.status import build_outcome_status
 from retraining_operator.kube.client import KubeClient
 from retraining_operator.kube.event_recorder import EventRecorder
 from retraining_operator.observability.metrics import Metrics
@@ -105,11 +106,9 @@ class StatusWriter:
         request = step.request
         await self._store(request, {"ignoredApproval": request.approval_text})
         logger.warning("%s: %s", request.key, step.message)
-        condition = {
-            "status": "True",
-            "reason": ConditionReason.DECISION_IGNORED,
-            "message": step.message,
-        }
+        condition = Condition(
+            ConditionType.PROMOTED, "True", ConditionReason.DECISION_IGNORED, step.message
+        )
         await self._event_recorder.record(request, condition)
 
     async def _store(self, request: RetrainRequest, status: Status) -> RetrainRequest:
@@ -118,11 +117,11 @@ class StatusWriter:
         return read_request(body)
 
     def _count_failure(self, request: RetrainRequest, status: Status) -> None:
-        succeeded = status["conditions"][0]
-        if succeeded["status"] == "False" and not request.is_finished:
-            self._metrics.count_failed_run(succeeded["reason"])
+        succeeded = read_conditions(status)[ConditionType.SUCCEEDED]
+        if succeeded.status == "False" and not request.is_finished:
+            self._metrics.count_failed_run(succeeded.reason)
 
     async def _report_changes(self, request: RetrainRequest, status: Status) -> None:
         for condition in select_reportable_conditions(request, status):
-            logger.info("%s: %s. %s", request.key, condition["reason"], condition["message"])
+            logger.info("%s: %s. %s", request.key, condition.reason, condition.message)
             await self._event_recorder.record(request, condition)

@@ -15,7 +15,7 @@ from typing import Any
 
 from retraining_operator.api.request import Manifest, build_request, is_same_trigger
 from retraining_operator.api.trigger import MalformedRecordError
-from retraining_operator.audit.table import AuditUnavailableError
+from retraining_operator.audit.connection import AuditUnavailableError
 from retraining_operator.intake.record_parser import format_position, parse_record
 from retraining_operator.intake.replay_options import ReplayError
 from retraining_operator.kafka.batches.item import Item

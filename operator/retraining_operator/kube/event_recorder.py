@@ -6,11 +6,11 @@ Events are best effort: if one cannot be written, the condition and the log cont
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from retraining_operator.api import names
-from retraining_operator.api.pod import WAITING_REASONS
+from retraining_operator.api.conditions import Condition
+from retraining_operator.api.pod_problems import WAITING_REASONS
 from retraining_operator.api.reasons import ConditionReason
 from retraining_operator.api.request import Manifest, RetrainRequest
 from retraining_operator.contract import Verdict, Withheld
@@ -52,7 +52,7 @@ class EventRecorder:
         self._cluster = cluster
         self._instance = instance
 
-    async def record(self, request: RetrainRequest, condition: Mapping[str, str]) -> None:
+    async def record(self, request: RetrainRequest, condition: Condition) -> None:
         """Write an Event. If that fails, log a warning.
 
         Args:
@@ -68,7 +68,7 @@ class EventRecorder:
 
 
 def build_event(
-    request: RetrainRequest, condition: Mapping[str, str], instance: str, now: datetime
+    request: RetrainRequest, condition: Condition, instance: str, now: datetime
 ) -> Manifest:
     """Build an Event from a condition. Its name is the same for the same change of a request.
 
@@ -81,9 +81,9 @@ def build_event(
     Returns:
         The Event.
     """
-    is_failure = condition["status"] == "False" and condition["reason"] not in EXPECTED_REASONS
-    is_warning = is_failure or condition["reason"] in WARNING_REASONS
-    change = f"{request.uid}/{request.resource_version}/{condition['reason']}"
+    is_failure = condition.status == "False" and condition.reason not in EXPECTED_REASONS
+    is_warning = is_failure or condition.reason in WARNING_REASONS
+    change = f"{request.uid}/{request.resource_version}/{condition.reason}"
     return {
         "apiVersion": "events.k8s.io/v1",
         "kind": "Event",
@@ -93,9 +93,9 @@ def build_event(
         },
         "eventTime": now.strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
         "type": "Warning" if is_warning else "Normal",
-        "reason": condition["reason"],
+        "reason": str(condition.reason),
         "action": "Retrain",
-        "note": condition["message"].encode()[:NOTE_LIMIT_BYTES].decode(errors="ignore"),
+        "note": condition.message.encode()[:NOTE_LIMIT_BYTES].decode(errors="ignore"),
         "reportingController": f"{names.GROUP}/{names.MANAGED_BY}",
         "reportingInstance": instance[:128],
         "regarding": {

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from retraining_operator.api import names
-from retraining_operator.api.pod import FAILED_CREATE
+from retraining_operator.api.pod_problems import FAILED_CREATE
 from retraining_operator.api.request import Manifest
 
 

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
-from retraining_operator.api.conditions import Status
+from retraining_operator.api.conditions import ConditionType, Status, read_conditions
 from retraining_operator.api.job import Job
 from retraining_operator.api.names import Task
 from retraining_operator.api.outcome import JobOutcome
@@ -148,7 +148,7 @@ class Metrics:
 
     def count_suppressed(self, status: Status) -> None:
         """Count a request whose stored status means that it was merged, replaced or refused."""
-        reason = status["conditions"][0]["reason"]
+        reason = read_conditions(status)[ConditionType.SUCCEEDED].reason
         if reason in SUPPRESSING:
             self._suppressed.labels(reason).inc()
 

@@ -1,4 +1,1 @@
-"""What to do next with all that is known: the trigger policy, and the plan that follows from it.
-
-Pure.
-"""
+"""What to do next: the trigger policy, and the plan that follows from it. Pure functions."""

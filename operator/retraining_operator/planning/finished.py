@@ -1,4 +1,4 @@
-"""What a finished request leaves behind for the policy, for pruning and for the count of merged triggers. Pure."""
+"""What is stored of a finished request, for the trigger policy, retention and merged triggers."""
 
 from __future__ import annotations
 
@@ -6,90 +6,96 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from retraining_operator.api.conditions import ConditionType
 from retraining_operator.api.reasons import ConditionReason
 from retraining_operator.api.request import Manifest, RetrainRequest
 
 NO_FAULT = {ConditionReason.REPLACED, ConditionReason.JOB_DELETED}
-"""Ends without a verdict that say nothing against the next retrain."""
+"""Reasons of runs without a verdict that do not count as failures for the breaker."""
 REASONS_LIMIT = 20
 REASON_LIMIT_CHARACTERS = 200
 
 
 @dataclass(frozen=True, slots=True)
 class FinishedRun:
-    """One finished request; thousands of them are kept, so no more than is needed."""
+    """One finished request. Thousands of them are stored, so it has no more than is needed.
+
+    Args:
+        name: The name of the request.
+        uid: The uid of the request.
+        resource_version: The resource version of the request, as a number.
+        started_at: When its Job started, UTC; None if it had none.
+        ended_at: When it ended, UTC.
+        ran: Whether a Job trained for it.
+        failed: Whether the run ended without a verdict because of a fault.
+        reason: The reason of the condition Succeeded.
+        recorded: Whether the outcome is in the database.
+        arrival: The sort key of the request's arrival.
+        merged_into: The name of the request that it was merged into.
+        trigger_reason: Why it was asked for; empty unless it was merged.
+    """
 
     name: str
     uid: str
     resource_version: int
     started_at: datetime | None
-    """When its Job started; None where it had none."""
     ended_at: datetime
     ran: bool
-    """Whether a Job retrained for it."""
     failed: bool
-    """Whether the retrain ended without a verdict through a fault."""
     reason: str
-    """How it ended."""
     recorded: bool
-    """Whether its outcome is in the database."""
     arrival: tuple[str, int, int, str]
     merged_into: str | None
     trigger_reason: str
-    """Why it was asked for; empty where nobody needs it any more."""
 
 
 def read_finished_run(request: RetrainRequest) -> FinishedRun:
-    """Keep what is needed of a finished request."""
-    status, succeeded = request.status, request.condition("Succeeded")
+    """Read from a finished request what is stored of it."""
+    status = request.status
+    succeeded = request.conditions[ConditionType.SUCCEEDED]
     ran = bool(status.get("jobName")) and request.spec.rollback_to is None
     merged_into = status.get("mergedInto")
+    ended_at = status.get("completionTime") or succeeded.last_transition or request.created_at
     return FinishedRun(
         name=request.name,
         uid=request.uid,
         resource_version=request.resource_version,
         started_at=parse_time(status["startTime"]) if ran and status.get("startTime") else None,
-        ended_at=parse_time(
-            status.get("completionTime")
-            or succeeded.get("lastTransitionTime")
-            or request.created_at
-        ),
+        ended_at=parse_time(ended_at),
         ran=ran,
-        failed=ran
-        and succeeded.get("status") == "False"
-        and succeeded.get("reason") not in NO_FAULT,
-        reason=succeeded.get("reason", ""),
-        recorded=request.condition("Recorded").get("status") == "True",
+        failed=ran and succeeded.status == "False" and succeeded.reason not in NO_FAULT,
+        reason=succeeded.reason,
+        recorded=request.conditions[ConditionType.RECORDED].status == "True",
         arrival=request.arrival,
         merged_into=merged_into,
         trigger_reason=request.spec.reason[:REASON_LIMIT_CHARACTERS] if merged_into else "",
     )
 
 
-def group_merged_runs(past: Iterable[FinishedRun]) -> dict[str, list[FinishedRun]]:
-    """Give those that were merged, by the name of the request that has taken them in."""
-    found: dict[str, list[FinishedRun]] = {}
-    for run in past:
+def group_merged_runs(runs: Iterable[FinishedRun]) -> dict[str, list[FinishedRun]]:
+    """Group the merged requests by the name of the request that they were merged into."""
+    groups: dict[str, list[FinishedRun]] = {}
+    for run in runs:
         if run.merged_into:
-            found.setdefault(run.merged_into, []).append(run)
-    return found
+            groups.setdefault(run.merged_into, []).append(run)
+    return groups
 
 
-def build_merged_field(taken: Iterable[FinishedRun]) -> Manifest:
-    """Count the triggers that a request has taken in; empty where there are none."""
-    taken = sorted(taken, key=lambda run: run.arrival)
-    if not taken:
+def build_merged_field(runs: Iterable[FinishedRun]) -> Manifest:
+    """Build the status field about merged requests. It is empty if there are none."""
+    ordered = sorted(runs, key=lambda run: run.arrival)
+    if not ordered:
         return {}
-    reasons = list(dict.fromkeys(run.trigger_reason for run in taken))[:REASONS_LIMIT]
+    reasons = list(dict.fromkeys(run.trigger_reason for run in ordered))[:REASONS_LIMIT]
     merged = {
-        "count": len(taken),
-        "first": taken[0].name,
-        "last": taken[-1].name,
+        "count": len(ordered),
+        "first": ordered[0].name,
+        "last": ordered[-1].name,
         "reasons": reasons,
     }
     return {"merged": merged}
 
 
 def parse_time(timestamp: str) -> datetime:
-    """Read a time as Kubernetes writes it."""
+    """Parse a time as Kubernetes formats it. Returns UTC."""
     return datetime.fromisoformat(timestamp).astimezone(UTC)

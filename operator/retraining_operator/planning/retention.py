@@ -1,7 +1,4 @@
-"""Which finished RetrainRequests may go: the oldest beyond a number or an age. Pure; driven by the reconciler.
-
-Never one whose outcome is not in the database, and none that the trigger policy still looks at.
-"""
+"""Retention: which finished RetrainRequests to delete."""
 
 from __future__ import annotations
 
@@ -14,38 +11,42 @@ from retraining_operator.planning.snapshot import DAY
 from retraining_operator.settings import Retention, Triggers
 
 BATCH_LIMIT = 50
-"""How many go in one pass: a cleaner must not be in the way of work."""
+"""How many requests are deleted at once, so that deleting does not delay other work."""
 
 
 def select_prunable_runs(
-    past: Iterable[FinishedRun],
+    runs: Iterable[FinishedRun],
     retention: Retention,
     triggers: Triggers,
-    busy: Set[str],
+    unfinished: Set[str],
     now: datetime,
 ) -> list[FinishedRun]:
-    """Choose those that go now, the oldest first.
+    """Select the finished requests to delete now.
+
+    A request is kept if its outcome is not in the database or the trigger policy still needs it.
 
     Args:
-        past: all finished requests that nothing is left to do for.
-        retention: how many are kept, and for how long.
-        triggers: the policy, which counts runs and failures among them.
-        busy: names of requests that are not finished: what they have taken in is still counted.
-        now: the time.
+        runs: All finished requests for which nothing is left to do.
+        retention: How many are kept, and for how long.
+        triggers: The settings of the trigger policy, which counts runs and failures.
+        unfinished: Names of requests that are not finished. Requests merged into them still count.
+        now: The present time, UTC.
+
+    Returns:
+        At most BATCH_LIMIT of them, oldest first.
     """
-    ordered = sorted(past, key=lambda run: run.ended_at)
+    ordered = sorted(runs, key=lambda run: run.ended_at)
     deadline = now - timedelta(days=retention.max_age_days)
     surplus = len(ordered) - retention.max_count
-    needed = {
-        run.uid for run in [run for run in ordered if run.ran][-max(1, triggers.breaker_failures) :]
-    }
-    chosen = (
+    trained = [run for run in ordered if run.ran]
+    needed = {run.uid for run in trained[-max(1, triggers.breaker_failures) :]}
+    selected = (
         run
-        for place, run in enumerate(ordered)
-        if (place < surplus or run.ended_at < deadline)
+        for index, run in enumerate(ordered)
+        if (index < surplus or run.ended_at < deadline)
         and run.recorded
         and run.uid not in needed
-        and run.merged_into not in busy
+        and run.merged_into not in unfinished
         and not (triggers.max_runs_per_day and run.started_at and run.started_at > now - DAY)
     )
-    return list(islice(chosen, BATCH_LIMIT))
+    return list(islice(selected, BATCH_LIMIT))

@@ -1,16 +1,14 @@
-"""What the trigger policy looks at: what waits, what runs, what ended when.
-
-Gathered by `plan`. Pure.
-"""
+"""What is known when a plan is made, and what the trigger policy looks at."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Collection, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from retraining_operator.api.admission import Admission, Allow, Wait
 from retraining_operator.api.job import Job
+from retraining_operator.api.names import Task
 from retraining_operator.api.request import RetrainRequest
 from retraining_operator.planning.finished import FinishedRun, parse_time
 from retraining_operator.settings import Triggers
@@ -19,26 +17,59 @@ DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True)
+class PlanInput:
+    """What is known when a plan is made.
+
+    Args:
+        requests: The requests that are not settled.
+        jobs: The Jobs of each task, by the uid of their request.
+        finished_runs: What is stored of finished requests.
+        launching: Uids of requests whose Job is being created, even if the status does not show it.
+        refused: Uids of requests whose Job was just refused. Until they are tried again, others
+            take their places.
+    """
+
+    requests: Collection[RetrainRequest]
+    jobs: Mapping[Task, Mapping[str, Job]]
+    finished_runs: Sequence[FinishedRun] = ()
+    launching: Set[str] = frozenset()
+    refused: Set[str] = frozenset()
+
+
+@dataclass(frozen=True)
 class Snapshot:
-    """What the policy looks at, as it stands when one request's turn comes."""
+    """What the trigger policy looks at for one request.
+
+    Args:
+        triggers: The settings of the trigger policy.
+        now: The present time, UTC.
+        running: Number of runs whose Job is not finished, or is about to be created.
+        starts: When the runs of the last 24 hours started, oldest first.
+        ends: The runs that have ended, oldest first.
+        waiting: The earlier requests that wait.
+        newer: Number of later requests that could start.
+        newest: The name of the last of them.
+    """
 
     triggers: Triggers
     now: datetime
     running: int
-    """Retrains whose Job is not finished, or is about to be created."""
     starts: Sequence[datetime] = ()
-    """When the retrains of the last day started, oldest first."""
     ends: Sequence[FinishedRun] = ()
-    """Retrains that have ended, oldest first."""
     waiting: tuple[RetrainRequest, ...] = ()
-    """Those whose turn came before and that wait."""
     newer: int = 0
-    """How many requests that could start have arrived later."""
     newest: str = ""
-    """The name of the last of them."""
 
     def after(self, request: RetrainRequest, admission: Admission) -> Snapshot:
-        """Give what the next request in order finds."""
+        """Return the snapshot for the next request.
+
+        Args:
+            request: The request that was admitted.
+            admission: The answer for it.
+
+        Returns:
+            This snapshot with the consequences of the answer.
+        """
         if isinstance(admission, Allow):
             return replace(self, running=self.running + 1, starts=[*self.starts, self.now])
         if isinstance(admission, Wait) and not request.spec.suspend:
@@ -50,44 +81,75 @@ def build_snapshot(
     triggers: Triggers,
     now: datetime,
     running_since: Sequence[datetime],
-    past: Sequence[FinishedRun],
+    finished_runs: Sequence[FinishedRun],
 ) -> Snapshot:
-    """Gather what the rules need; what no rule asks for is left out, since the past may be long."""
-    found = Snapshot(triggers=triggers, now=now, running=len(running_since))
+    """Build the snapshot for the first request.
+
+    Only what the rules need is collected, because there may be thousands of finished runs.
+
+    Args:
+        triggers: The settings of the trigger policy.
+        now: The present time, UTC.
+        running_since: The start times of all runs that count as running, UTC.
+        finished_runs: What is stored of finished requests.
+
+    Returns:
+        The snapshot.
+    """
+    snapshot = Snapshot(triggers=triggers, now=now, running=len(running_since))
     if triggers.max_runs_per_day:
-        started = (run.started_at for run in past if run.started_at and run.started_at > now - DAY)
-        found = replace(found, starts=sorted([*started, *running_since]))
+        started = [
+            run.started_at for run in finished_runs if run.started_at and run.started_at > now - DAY
+        ]
+        snapshot = replace(snapshot, starts=sorted([*started, *running_since]))
     if triggers.cooldown_seconds or triggers.breaker_failures:
-        found = replace(
-            found, ends=sorted((run for run in past if run.ran), key=lambda run: run.ended_at)
-        )
-    return found
+        ended = [run for run in finished_runs if run.ran]
+        snapshot = replace(snapshot, ends=sorted(ended, key=lambda run: run.ended_at))
+    return snapshot
 
 
 def is_candidate(request: RetrainRequest, jobs: Mapping[str, Job]) -> bool:
-    """Tell whether a request asks to be launched."""
-    begun = request.is_finished or request.uid in jobs or request.status.get("jobName")
-    return not begun and request.malformed is None
+    """Return whether a request waits to be launched.
+
+    Args:
+        request: The request.
+        jobs: The Jobs of the task `train`, by the uid of their request.
+
+    Returns:
+        True if the trigger policy has to answer.
+    """
+    has_started = request.is_finished or request.uid in jobs or request.status.get("jobName")
+    return not has_started and request.malformed is None
 
 
 def find_start_times(
     requests: Iterable[RetrainRequest], jobs: Mapping[str, Job], launching: Set[str], now: datetime
 ) -> list[datetime]:
-    """Give when each retrain that takes a place started: its Job is not finished, is being created, or was deleted.
+    """Find the start times of all runs that count as running.
 
-    A deleted Job's pod may run on for a while, and so may the sidecars of a trainer that has ended;
-    the place is free once the request has its outcome.
+    A run counts if its Job is not finished, is being created, or was deleted. The pod of a deleted
+    Job may run on for a while, and so may the sidecars of a trainer that has ended. The run counts
+    until its request has an outcome.
+
+    Args:
+        requests: The requests that are not settled.
+        jobs: The Jobs of the task `train`, by the uid of their request.
+        launching: Uids of requests whose Job is being created.
+        now: The start of a run whose Job has not started.
+
+    Returns:
+        One time per run, UTC.
     """
     requests = list(requests)
     finished = {request.uid for request in requests if request.is_finished}
-    unfinished = [
+    running = [
         job.started_at for uid, job in jobs.items() if job.end is None and uid not in finished
     ]
-    unseen = [
+    without_job = [
         request.status.get("startTime")
         for request in requests
         if request.uid not in jobs
         and not request.is_finished
         and (request.uid in launching or request.status.get("jobName"))
     ]
-    return [parse_time(started) if started else now for started in unfinished + unseen]
+    return [parse_time(started) if started else now for started in running + without_job]

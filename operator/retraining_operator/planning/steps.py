@@ -1,14 +1,11 @@
-"""The steps that a plan is made of, each about one request.
-
-Decided by `plan`, carried out by the reconciler.
-"""
+"""The steps of a plan. Each is about one request."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from retraining_operator.api.approval import Approval
-from retraining_operator.api.conditions import Status
+from retraining_operator.api.conditions import ConditionType, Status, read_conditions
 from retraining_operator.api.job import EndedTrainer, Job
 from retraining_operator.api.names import Task
 from retraining_operator.api.request import RetrainRequest
@@ -16,14 +13,20 @@ from retraining_operator.api.request import RetrainRequest
 
 @dataclass(frozen=True)
 class Launch:
-    """Create the request's Job."""
+    """Create the Job that trains."""
 
     request: RetrainRequest
 
 
 @dataclass(frozen=True)
 class Replace:
-    """End a running Job for a newer request."""
+    """End a running Job for a newer request.
+
+    Args:
+        request: The request of the Job.
+        job: The Job.
+        by: The newer request.
+    """
 
     request: RetrainRequest
     job: Job
@@ -32,7 +35,7 @@ class Replace:
 
 @dataclass(frozen=True)
 class ApplyApproval:
-    """Create the Job that carries a person's decision out."""
+    """Create the Job that applies an approval."""
 
     request: RetrainRequest
     approval: Approval
@@ -40,7 +43,12 @@ class ApplyApproval:
 
 @dataclass(frozen=True)
 class IgnoreApproval:
-    """Say that a decision came when none was awaited."""
+    """Report an approval that nothing awaits.
+
+    Args:
+        request: The request with the annotation.
+        message: Why it has no effect.
+    """
 
     request: RetrainRequest
     message: str
@@ -48,20 +56,20 @@ class IgnoreApproval:
 
 @dataclass(frozen=True)
 class WriteStatus:
-    """Write the request's status."""
+    """Write the status of a request."""
 
     request: RetrainRequest
     status: Status
 
     @property
     def is_final(self) -> bool:
-        """Whether it ends the request; else it only tells how the request stands."""
-        return bool(self.status["conditions"][0]["status"] != "Unknown")
+        """Whether it ends the request. Otherwise it only shows progress."""
+        return read_conditions(self.status)[ConditionType.SUCCEEDED].status != "Unknown"
 
 
 @dataclass(frozen=True)
 class Conclude:
-    """Read how the finished Job ended and store the outcome."""
+    """Read how a finished Job ended, and store the outcome."""
 
     request: RetrainRequest
     job: Job
@@ -69,7 +77,7 @@ class Conclude:
 
 @dataclass(frozen=True)
 class FindJob:
-    """Look for a Job that the status names and the view does not hold."""
+    """Look for a Job that the status names and the cache does not contain."""
 
     request: RetrainRequest
     task: Task
@@ -77,14 +85,19 @@ class FindJob:
 
 @dataclass(frozen=True)
 class RecordOutcome:
-    """Write the outcome, which stands in the status, to the database."""
+    """Write the outcome from the status to the database."""
 
     request: RetrainRequest
 
 
 @dataclass(frozen=True)
 class EndPod:
-    """Delete a pod whose trainer has failed and whose other containers go on, so that the Job can try again."""
+    """Delete a pod whose trainer has failed and whose other containers run, so that the Job retries.
+
+    Args:
+        request: The request of the pod.
+        trainer: The trainer and its pod.
+    """
 
     request: RetrainRequest
     trainer: EndedTrainer
@@ -92,7 +105,7 @@ class EndPod:
 
 @dataclass(frozen=True)
 class EndJob:
-    """End a Job whose outcome is stored and whose pod goes on."""
+    """End a Job whose outcome is stored and whose pod is still running."""
 
     request: RetrainRequest
     job: Job
@@ -100,7 +113,7 @@ class EndJob:
 
 @dataclass(frozen=True)
 class ArmTtl:
-    """Let Kubernetes delete the Job, now that its outcome is stored and recorded."""
+    """Let Kubernetes delete a Job whose outcome is stored and recorded."""
 
     request: RetrainRequest
     job: Job
@@ -108,7 +121,7 @@ class ArmTtl:
 
 @dataclass(frozen=True)
 class Settle:
-    """Nothing is left to do for this request."""
+    """Nothing is left to do for the request."""
 
     request: RetrainRequest
 

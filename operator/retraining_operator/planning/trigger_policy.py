@@ -1,8 +1,7 @@
-"""The trigger policy: whether a request may start now, waits, is merged into another, or is refused. Pure; see `plan`.
+"""The trigger policy: whether a request may start now, waits, is merged into another, or is refused.
 
-All of it is neutral by default, so that one trigger is one retrain. Nothing is remembered: what a
-rule needs follows from the requests and Jobs in the cluster, so a restart or another setting
-changes nothing about what waits.
+With the default settings one trigger is one run. The policy has no memory: what a rule needs
+follows from the requests and Jobs in the cluster, so a restart changes nothing.
 """
 
 from __future__ import annotations
@@ -18,143 +17,215 @@ from retraining_operator.planning.snapshot import DAY, Snapshot
 from retraining_operator.settings import ConcurrencyPolicy
 
 
-def admit_all(candidates: Sequence[RetrainRequest], found: Snapshot) -> dict[str, Admission]:
-    """Ask about each request in order; what one gets, the next one finds.
+def admit_all(candidates: Sequence[RetrainRequest], snapshot: Snapshot) -> dict[str, Admission]:
+    """Answer each request in order. The answer for one changes the snapshot of the next.
 
-    The answers are keyed by uid.
+    Args:
+        candidates: The requests that could start, oldest first.
+        snapshot: The snapshot for the first of them.
+
+    Returns:
+        The answers by the uid of the request.
     """
-    willing = [
+    competing = [
         request
         for request in candidates
         if not request.spec.suspend and request.spec.rollback_to is None
     ]
-    places = {request.uid: place for place, request in enumerate(willing, 1)}
+    positions = {request.uid: position for position, request in enumerate(competing, 1)}
+    newest = competing[-1].name if competing else ""
     admissions: dict[str, Admission] = {}
     for request in candidates:
-        newer = len(willing) - places.get(request.uid, len(willing))
-        answer = admit(
-            request, replace(found, newer=newer, newest=willing[-1].name if willing else "")
-        )
-        admissions[request.uid] = answer
-        found = found.after(request, answer)
+        newer = len(competing) - positions.get(request.uid, len(competing))
+        admission = admit(request, replace(snapshot, newer=newer, newest=newest))
+        admissions[request.uid] = admission
+        snapshot = snapshot.after(request, admission)
     return admissions
 
 
-def admit(request: RetrainRequest, found: Snapshot) -> Admission:
-    """Decide about one request; the first rule that objects counts."""
-    objection = next((answer for rule in RULES if (answer := rule(request, found))), None)
-    if isinstance(objection, Wait) and found.triggers.coalesce and not request.spec.suspend:
-        older = next((waits for waits in found.waiting if is_mergeable(request, waits)), None)
-        return Merge(older) if older else objection
-    return objection or Allow()
+def admit(request: RetrainRequest, snapshot: Snapshot) -> Admission:
+    """Answer one request. The first rule that has an answer decides.
+
+    Args:
+        request: The request.
+        snapshot: What the rules look at.
+
+    Returns:
+        The answer.
+    """
+    answer: Admission = Allow()
+    for rule in RULES:
+        if found := rule(request, snapshot):
+            answer = found
+            break
+    if isinstance(answer, Wait) and snapshot.triggers.coalesce and not request.spec.suspend:
+        for older in snapshot.waiting:
+            if is_mergeable(request, older):
+                return Merge(older)
+    return answer
 
 
 def check_suspend(request: RetrainRequest, _: Snapshot) -> Wait | None:
-    """Hold back one request, as its author asks."""
+    """Wait if the request is suspended.
+
+    Args:
+        request: The request.
+
+    Returns:
+        The answer, or None if the rule has none. The same holds for all rules.
+    """
     if not request.spec.suspend:
         return None
     return Wait(
-        ConditionReason.SUSPENDED, "spec.suspend is true; set it to false to let the Job start."
+        ConditionReason.SUSPENDED, "spec.suspend is true. To start the Job, set it to false."
     )
 
 
-def check_pause(_: RetrainRequest, found: Snapshot) -> Wait | None:
-    """Hold back all."""
-    if not found.triggers.paused:
+def check_pause(_: RetrainRequest, snapshot: Snapshot) -> Wait | None:
+    """Wait if all runs are paused.
+
+    Args:
+        snapshot: What the rule looks at.
+
+    Returns:
+        The answer, or None.
+    """
+    if not snapshot.triggers.paused:
         return None
     return Wait(
         ConditionReason.PAUSED,
-        "All retrains are paused (triggers.paused); they start in order once it is false.",
+        "All runs are paused (triggers.paused). They start in order once it is false.",
     )
 
 
 def allow_rollback(request: RetrainRequest, _: Snapshot) -> Allow | None:
-    """Let the way back pass: whoever asks for a former version does not wait for retrains."""
+    """Allow a rollback immediately. It does not wait for runs.
+
+    Args:
+        request: The request.
+
+    Returns:
+        The answer, or None.
+    """
     return Allow() if request.spec.rollback_to is not None else None
 
 
-def check_replacement(_: RetrainRequest, found: Snapshot) -> Refuse | None:
-    """Refuse what newer requests replace before it has started."""
-    replacing = found.triggers.concurrency_policy is ConcurrencyPolicy.REPLACE
-    if not replacing or found.newer < found.triggers.max_concurrent:
+def check_replacement(_: RetrainRequest, snapshot: Snapshot) -> Refuse | None:
+    """Refuse a request that newer requests replace before it has started.
+
+    Args:
+        snapshot: What the rule looks at.
+
+    Returns:
+        The answer, or None.
+    """
+    is_replacing = snapshot.triggers.concurrency_policy is ConcurrencyPolicy.REPLACE
+    if not is_replacing or snapshot.newer < snapshot.triggers.max_concurrent:
         return None
     return Refuse(
         ConditionReason.REPLACED,
-        f"The newer request {found.newest} replaces it (triggers.concurrencyPolicy: Replace).",
+        f"The newer request {snapshot.newest} replaces it (triggers.concurrencyPolicy: Replace).",
     )
 
 
-def check_breaker(_: RetrainRequest, found: Snapshot) -> Wait | None:
-    """Hold back after failures in a row; when the time is over, let one through as a trial."""
-    limit = found.triggers.breaker_failures
-    failures = found.ends[-limit:] if limit else ()
+def check_breaker(_: RetrainRequest, snapshot: Snapshot) -> Wait | None:
+    """Wait after consecutive failures. When the reset time is over, one run may start as a trial.
+
+    Args:
+        snapshot: What the rule looks at.
+
+    Returns:
+        The answer, or None.
+    """
+    limit = snapshot.triggers.breaker_failures
+    failures = snapshot.ends[-limit:] if limit else ()
     if not failures or len(failures) < limit or not all(run.failed for run in failures):
         return None
     last = failures[-1]
-    until = last.ended_at + timedelta(seconds=found.triggers.breaker_reset_seconds)
-    failed = f"The last {limit} retrains failed (triggers.breakerFailures), the latest, {last.name}, with {last.reason}"
-    if found.now < until:
-        return Wait(
-            ConditionReason.BREAKER_OPEN,
-            f"{failed}. The next is tried at {format_clock(until)}.",
-            until,
-        )
-    if found.running:
-        return Wait(
-            ConditionReason.BREAKER_OPEN,
-            f"{failed}. A trial runs; its success lets the others start.",
-        )
+    until = last.ended_at + timedelta(seconds=snapshot.triggers.breaker_reset_seconds)
+    failed = (
+        f"The last {limit} runs failed (triggers.breakerFailures), most recently {last.name} "
+        f"with {last.reason}."
+    )
+    if snapshot.now < until:
+        message = f"{failed} The next run may start at {format_clock(until)}."
+        return Wait(ConditionReason.BREAKER_OPEN, message, until)
+    if snapshot.running:
+        message = f"{failed} A trial is running. If it succeeds, the others start."
+        return Wait(ConditionReason.BREAKER_OPEN, message)
     return None
 
 
-def check_budget(_: RetrainRequest, found: Snapshot) -> Wait | None:
-    """Hold back what a day has no room for."""
-    limit = found.triggers.max_runs_per_day
-    if not limit or len(found.starts) < limit:
+def check_budget(_: RetrainRequest, snapshot: Snapshot) -> Wait | None:
+    """Wait if the maximum number of runs in 24 hours is reached.
+
+    Args:
+        snapshot: What the rule looks at.
+
+    Returns:
+        The answer, or None.
+    """
+    limit = snapshot.triggers.max_runs_per_day
+    if not limit or len(snapshot.starts) < limit:
         return None
-    until = found.starts[-limit] + DAY
+    until = snapshot.starts[-limit] + DAY
     message = (
-        f"{len(found.starts)} retrains started within 24 hours, and {limit} may (triggers.maxRunsPerDay). "
-        f"The next may start at {format_clock(until)}."
+        f"{len(snapshot.starts)} runs started within 24 hours, and the limit is {limit} "
+        f"(triggers.maxRunsPerDay). The next run may start at {format_clock(until)}."
     )
     return Wait(ConditionReason.BUDGET_SPENT, message, until)
 
 
-def check_cooldown(_: RetrainRequest, found: Snapshot) -> Wait | None:
-    """Hold back for a while after a retrain has ended."""
-    seconds = found.triggers.cooldown_seconds
-    if not seconds or not found.ends:
+def check_cooldown(_: RetrainRequest, snapshot: Snapshot) -> Wait | None:
+    """Wait for some time after the end of a run.
+
+    Args:
+        snapshot: What the rule looks at.
+
+    Returns:
+        The answer, or None.
+    """
+    seconds = snapshot.triggers.cooldown_seconds
+    if not seconds or not snapshot.ends:
         return None
-    last = found.ends[-1]
+    last = snapshot.ends[-1]
     until = last.ended_at + timedelta(seconds=seconds)
-    if found.now >= until:
+    if snapshot.now >= until:
         return None
     message = (
-        f"The last retrain, {last.name}, ended at {format_clock(last.ended_at)}. "
-        f"The next may start at {format_clock(until)} (triggers.cooldownSeconds: {seconds:,})."
+        f"The last run, {last.name}, ended at {format_clock(last.ended_at)}. "
+        f"The next run may start at {format_clock(until)} (triggers.cooldownSeconds: {seconds:,})."
     )
     return Wait(ConditionReason.COOLDOWN, message, until)
 
 
-def check_concurrency(_: RetrainRequest, found: Snapshot) -> Wait | Refuse | None:
-    """Let so many run at once and no more."""
-    limit, policy = found.triggers.max_concurrent, found.triggers.concurrency_policy
-    if found.running < limit:
+def check_concurrency(_: RetrainRequest, snapshot: Snapshot) -> Wait | Refuse | None:
+    """Wait, or refuse, if the maximum number of concurrent runs is reached.
+
+    Args:
+        snapshot: What the rule looks at.
+
+    Returns:
+        The answer, or None.
+    """
+    limit, policy = snapshot.triggers.max_concurrent, snapshot.triggers.concurrency_policy
+    if snapshot.running < limit:
         return None
     if policy is ConcurrencyPolicy.FORBID:
         message = (
-            f"{found.running} retrains ran when it came, and {limit} may (triggers.maxConcurrent, concurrencyPolicy: "
-            "Forbid), so it does not run. Apply a new RetrainRequest if it is still wanted."
+            f"{snapshot.running} runs were active when it arrived, and the limit is {limit} "
+            "(triggers.maxConcurrent, concurrencyPolicy: Forbid), so it does not run. "
+            "Apply a new RetrainRequest if it is still wanted."
         )
         return Refuse(ConditionReason.FORBIDDEN, message)
     if policy is ConcurrencyPolicy.REPLACE:
         return Wait(
             ConditionReason.QUEUED,
-            "It replaces a running retrain and starts as soon as that one has stopped.",
+            "It replaces a running run and starts when that one has stopped.",
         )
     return Wait(
         ConditionReason.QUEUED,
-        f"It waits for a place: at most {limit} retrains run at once (triggers.maxConcurrent).",
+        f"It waits because at most {limit} runs may be active (triggers.maxConcurrent).",
     )
 
 
@@ -168,22 +239,28 @@ RULES: tuple[Callable[[RetrainRequest, Snapshot], Admission | None], ...] = (
     check_cooldown,
     check_concurrency,
 )
-"""In the order in which they are asked; `urgent` ends the questions for those whom the later ones do not concern."""
+"""In the order in which they are asked. The rules after `allow_rollback` do not apply to rollbacks."""
 
 
 def is_mergeable(request: RetrainRequest, older: RetrainRequest) -> bool:
-    """Tell whether two requests ask for the same retrain, whatever made them ask."""
-    return (
-        read_comparable_spec(request) == read_comparable_spec(older)
-        and request.spec.rollback_to is None
-    )
+    """Return whether two requests ask for the same run.
+
+    Args:
+        request: A request.
+        older: An older request.
+
+    Returns:
+        True if their specs are equal except for reason and trigger, and they are not rollbacks.
+    """
+    is_same = read_comparable_spec(request) == read_comparable_spec(older)
+    return is_same and request.spec.rollback_to is None
 
 
 def read_comparable_spec(request: RetrainRequest) -> object:
-    """Give what a request asks for, without why."""
+    """Return the spec of a request without its reason and trigger."""
     return request.spec.model_copy(update={"reason": "", "trigger": None})
 
 
 def format_clock(moment: datetime) -> str:
-    """Write a time for people."""
+    """Format a time for people, in UTC."""
     return f"{moment:%Y-%m-%d %H:%M:%S} UTC"

@@ -15,7 +15,8 @@ from typing import Any
 from retraining_operator.api import names
 from retraining_operator.api.job import Job, read_job
 from retraining_operator.api.names import Task
-from retraining_operator.api.pod import Attempt, Pod, Refusal, read_pod, read_refusal
+from retraining_operator.api.pod import Attempt, Pod, read_pod
+from retraining_operator.api.pod_problems import Refusal, read_refusal
 from retraining_operator.api.reasons import ConditionReason
 from retraining_operator.api.request import RetrainRequest, read_request
 from retraining_operator.observability.gauges import WorkCounts

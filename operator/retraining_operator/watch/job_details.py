@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from dataclasses import replace
 
+from retraining_operator.api.attempt_failure import explain_failed_attempt
 from retraining_operator.api.job import EndedTrainer, Job
-from retraining_operator.api.outcome import explain_failed_attempt, is_decisive, select_job_attempts
-from retraining_operator.api.pod import Pod, PodProblem, Refusal
+from retraining_operator.api.outcome import is_decisive, select_job_attempts
+from retraining_operator.api.pod import Pod
+from retraining_operator.api.pod_problems import PodProblem, Refusal
 
 
 def add_details(job: Job, pods: Iterable[Pod], refusal: Refusal | None) -> Job:

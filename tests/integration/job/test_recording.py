@@ -98,7 +98,7 @@ def test_row_that_the_table_refuses_keeps_the_model_from_going_live(
         run.log
     )
     assert [text for text in [*told, "was not published"] if text not in run.result.message] == []
-    assert "mend the events" not in run.result.message
+    assert "Correct the events" not in run.result.message
     assert (world.version, world.model) == (None, None)
 
 

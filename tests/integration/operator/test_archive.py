@@ -14,7 +14,7 @@ import pytest
 from pydantic import SecretStr
 
 from retraining_job.audit.migrations import migrate
-from retraining_operator.audit.table import AuditUnavailableError
+from retraining_operator.audit.connection import AuditUnavailableError
 from retraining_operator.audit.writer import AuditWriter, find_recorded_requests
 from tests.system.endpoints import at
 
@@ -74,7 +74,8 @@ async def test_failure_gets_its_row_and_writing_it_again_changes_nothing(
 ) -> None:
     archive = AuditWriter(url)
     for _ in range(2):
-        assert (await archive.record(row()))[:2] == ("True", "Recorded")
+        answer = await archive.record(row())
+        assert (answer.status, answer.reason) == ("True", "Recorded")
     assert outcomes(sql) == [("r", None, "OutOfMemory", "Too large.", "The end.")]
     assert sql("SELECT request, started_at FROM retraining_runs") == [("fraud/r", NOW)]
 
@@ -117,18 +118,18 @@ async def test_decision_that_failed_changes_what_nobody_has_decided(
 
 
 async def test_database_without_the_table_says_how_to_get_it(database_url: str) -> None:
-    truth, reason, message = await AuditWriter(SecretStr(database_url)).record(row())
-    assert (truth, reason) == ("False", "NotMigrated")
-    assert "python -m retraining_job migrate" in message
+    answer = await AuditWriter(SecretStr(database_url)).record(row())
+    assert (answer.status, answer.reason) == ("False", "NotMigrated")
+    assert "python -m retraining_job migrate" in answer.message
 
 
 async def test_table_of_an_older_migration_gets_what_it_can_hold(url: SecretStr, sql: Sql) -> None:
     sql(
         "ALTER TABLE retraining_runs DROP COLUMN log_tail, DROP COLUMN withheld, DROP COLUMN promoted"
     )
-    truth, _, message = await AuditWriter(url).record(row())
-    assert truth == "True"
-    assert "no column log_tail" in message
+    answer = await AuditWriter(url).record(row())
+    assert answer.status == "True"
+    assert "no column log_tail" in answer.message
     assert sql("SELECT run_id, reason FROM retraining_runs") == [("r", "OutOfMemory")]
 
 
@@ -138,8 +139,8 @@ async def test_row_that_is_refused_holds_up_no_other(url: SecretStr, sql: Sql) -
     answers = await asyncio.gather(
         *(archive.record(row(name, reason=name)) for name in ("A", "Odd", "B"))
     )
-    assert [answer[1] for answer in answers] == ["Recorded", "RecordRefused", "Recorded"]
-    assert "never" in answers[1][2]
+    assert [answer.reason for answer in answers] == ["Recorded", "RecordRefused", "Recorded"]
+    assert "never" in answers[1].message
     assert archive.backoff_seconds == 0
 
 
@@ -152,7 +153,7 @@ async def test_rows_that_come_together_go_together(url: SecretStr, sql: Sql) -> 
     )
     sql("CREATE TRIGGER note BEFORE INSERT ON retraining_runs FOR EACH ROW EXECUTE FUNCTION note()")
     answers = await asyncio.gather(*(archive.record(row(f"run-{number}")) for number in range(50)))
-    assert {answer[1] for answer in answers} == {"Recorded"}
+    assert {answer.reason for answer in answers} == {"Recorded"}
     assert sql("SELECT count(*), count(DISTINCT pid) <= 2 FROM connections") == [(50, True)]
 
 
@@ -164,14 +165,14 @@ async def test_database_that_is_away_is_left_alone_for_a_while_and_then_asked_ag
         archive = AuditWriter(
             SecretStr(at(url.get_secret_value(), address=f"127.0.0.1:{nobody.getsockname()[1]}"))
         )
-        truth, reason, message = await archive.record(row())
-    assert (truth, reason) == ("False", "DatabaseUnavailable")
-    assert "Connection refused" in message
+        answer = await archive.record(row())
+    assert (answer.status, answer.reason) == ("False", "DatabaseUnavailable")
+    assert "Connection refused" in answer.message
     assert archive.backoff_seconds > 0
     archive._url = url  # it is back, and still left alone
-    assert (await archive.record(row()))[1] == "DatabaseUnavailable"
+    assert (await archive.record(row())).reason == "DatabaseUnavailable"
     await asyncio.sleep(archive.backoff_seconds)
-    assert (await archive.record(row()))[1] == "Recorded"
+    assert (await archive.record(row())).reason == "Recorded"
     assert len(outcomes(sql)) == 1
 
 
@@ -187,20 +188,20 @@ async def test_silent_database_keeps_nobody_waiting(url: SecretStr) -> None:
             await asyncio.sleep(0.1)
             turns += 1
         assert turns > 5
-        assert (await asked)[1] == "DatabaseUnavailable"
-        assert (await archive.record(row("other")))[1] == "DatabaseUnavailable"
+        assert (await asked).reason == "DatabaseUnavailable"
+        assert (await archive.record(row("other"))).reason == "DatabaseUnavailable"
 
 
 @pytest.mark.parametrize("password", ["hidden-word@x", "hidden-word"])
 async def test_wrong_url_is_told_without_its_password(url: SecretStr, password: str) -> None:
     wrong = f"postgresql://nobody:{password}@{url.get_secret_value().rpartition('@')[2]}"
-    _, reason, message = await AuditWriter(SecretStr(wrong)).record(row())
-    assert reason == "RecordRefused"
-    assert "hidden" not in message
+    answer = await AuditWriter(SecretStr(wrong)).record(row())
+    assert answer.reason == "RecordRefused"
+    assert "hidden" not in answer.message
 
 
 async def test_operator_without_a_database_says_so() -> None:
-    assert (await AuditWriter(None).record(row()))[1] == "NoDatabase"
+    assert (await AuditWriter(None).record(row())).reason == "NoDatabase"
 
 
 async def test_runs_that_have_ended_are_known(url: SecretStr) -> None:

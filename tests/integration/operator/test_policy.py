@@ -59,7 +59,7 @@ async def test_paused_triggers_start_when_the_pause_is_over(
         for event in namespace.items("events.events.k8s.io")
         if event["regarding"]["name"] == "b"
     ]
-    assert any("has taken this one in" in note for note in events)
+    assert any("Merged into the request" in note for note in events)
 
     await settle(with_triggers(settings), cluster)  # another operator, with other settings
     assert reasons(namespace) == {"a": "JobCreated", "b": "Merged", "c": "Merged"}

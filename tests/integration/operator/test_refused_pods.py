@@ -75,7 +75,7 @@ def test_quota_on_limits_is_named_and_once_it_is_gone_the_run_goes_on(
     message = wait_until(namespace, "first", "Unknown", "PodRefused")
     assert "failed quota: team: must specify limits.cpu" in message
     assert "job.resources" in message
-    assert "the deadline counts meanwhile" in message
+    assert "The deadline counts meanwhile" in message
 
     namespace("delete", "resourcequota", "team")
     wait_until(
@@ -92,7 +92,7 @@ def test_deadline_of_a_refused_pod_ends_the_run_with_the_refusal(
     message = wait_until(namespace, "first", "False", "PodRefused")
     assert message.startswith("The deadline of 6 s passed while the pod waited")
     assert "exceeded quota: team" in message
-    assert "raise spec.deadlineSeconds" not in message
+    assert "Raise spec.deadlineSeconds" not in message
 
 
 def test_operator_that_starts_later_learns_why_pods_are_refused(

@@ -10,8 +10,8 @@ import pytest
 
 from retraining_operator.api.job_manifest import build_job
 from retraining_operator.api.outcome import JobOutcome
+from retraining_operator.api.outcome_status import build_finished_status
 from retraining_operator.api.request import read_request
-from retraining_operator.api.status import build_finished_status
 from retraining_operator.contract import Result
 from retraining_operator.kube.client import KubeClient
 from retraining_operator.settings import Settings

@@ -119,7 +119,7 @@ def test_pod_goes_on_once_its_secret_is_there_and_each_end_is_told_apart(
     assert "limits.memory" in wait_until(namespace, "no-memory", "False", "OutOfMemory")
     message = wait_until(namespace, "no-secret", "False", "BadConfiguration")
     assert "no table model_versions" in message
-    assert "correct the setting or the table" in message
+    assert "Correct the setting or the table" in message
 
     wait_until(namespace, "no-secret", "True", "Recorded", "Recorded")
     tail = namespace.get("retrainrequest", "no-secret")["status"]["logTail"]

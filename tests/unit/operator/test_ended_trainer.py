@@ -10,7 +10,8 @@ import pytest
 
 from retraining_operator.api.names import Task
 from retraining_operator.contract import Result
-from retraining_operator.planning.plan import PlanInput, plan
+from retraining_operator.planning.plan import plan
+from retraining_operator.planning.snapshot import PlanInput
 from retraining_operator.planning.steps import (
     ArmTtl,
     Conclude,

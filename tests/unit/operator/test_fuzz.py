@@ -15,13 +15,14 @@ from retraining_operator.api.job import Job, read_job
 from retraining_operator.api.job_manifest import InvalidRequestError, build_job
 from retraining_operator.api.names import Task
 from retraining_operator.api.outcome import JobOutcome, read_outcome
+from retraining_operator.api.outcome_status import build_finished_status
 from retraining_operator.api.pod import read_attempt, read_pod
 from retraining_operator.api.request import RetrainRequest, build_request, read_request
-from retraining_operator.api.status import build_finished_status
 from retraining_operator.api.trigger import KafkaPosition, MalformedRecordError
 from retraining_operator.contract import Failure, Verdict, Withheld
 from retraining_operator.intake.record_parser import parse_trigger
-from retraining_operator.planning.plan import PlanInput, plan
+from retraining_operator.planning.plan import plan
+from retraining_operator.planning.snapshot import PlanInput
 from retraining_operator.planning.steps import Launch, WriteStatus
 from retraining_operator.settings import Settings, Triggers
 from tests.system.random_input import (

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from retraining_operator.api.kubernetes_errors import (
+from retraining_operator.api.kubernetes_error_table import (
     CONFLICT,
     DENIED,
     FORBIDDEN,
@@ -23,8 +23,10 @@ from retraining_operator.api.kubernetes_errors import (
     UNKNOWN,
     UNREADABLE,
     WEBHOOK_UNAVAILABLE,
-    Answer,
     ErrorRow,
+)
+from retraining_operator.api.kubernetes_errors import (
+    Answer,
     classify,
     format_error,
     read_answer,

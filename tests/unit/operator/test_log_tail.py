@@ -1,12 +1,14 @@
 """The end of a log: short, and without secrets, whatever was logged."""
 
+import re
 import string
 
 import pytest
-from hypothesis import example, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from retraining_operator.audit.log_tail import (
+    KEYS,
     MASK,
     READ_LIMIT_BYTES,
     TAIL_LIMIT_BYTES,
@@ -38,6 +40,8 @@ SIGN = st.sampled_from(["=", ": ", " = ", '": "', "='", '="'])
 def test_password_in_a_url_is_masked_and_the_rest_can_be_read(
     password: str, user: str, scheme: str
 ) -> None:
+    # After a user such as "token", the rest of the URL is masked as well.
+    assume(not re.search(KEYS, user, re.IGNORECASE))
     text = mask_secrets(f"Cannot reach {scheme}://{user}:{password}@database:5432/fraud now")
     assert text.startswith(f"Cannot reach {scheme}://{user}:{MASK}@")
     assert text.endswith("database:5432/fraud now")

@@ -139,5 +139,5 @@ def test_same_request_gives_the_same_manifest(settings: Settings, request_body: 
 
 
 def test_fewer_rows_than_the_minimum_is_impossible(settings: Settings, request_body: Build) -> None:
-    with pytest.raises(InvalidRequestError, match=r"reads 100 rows .* wants 500"):
+    with pytest.raises(InvalidRequestError, match=r"reads 100 rows .* needs at least 500"):
         build_job(read_request(request_body(spec={"rows": 100})), settings)

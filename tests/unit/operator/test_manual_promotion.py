@@ -7,19 +7,21 @@ from typing import Any
 import pytest
 
 from retraining_operator.api.approval import Approval
-from retraining_operator.api.conditions import Status, select_reportable_conditions
+from retraining_operator.api.condition_changes import select_reportable_conditions
+from retraining_operator.api.conditions import ConditionType, Status, read_conditions
 from retraining_operator.api.job import Job, read_job
 from retraining_operator.api.names import Task
 from retraining_operator.api.outcome import JobOutcome
-from retraining_operator.api.reasons import ConditionReason
-from retraining_operator.api.request import RetrainRequest, read_request
-from retraining_operator.api.status import (
+from retraining_operator.api.outcome_status import (
     build_applied_approval_status,
     build_finished_status,
     describe_deleted_job,
 )
+from retraining_operator.api.reasons import ConditionReason
+from retraining_operator.api.request import RetrainRequest, read_request
 from retraining_operator.contract import ApprovalDecision, Result
-from retraining_operator.planning.plan import PlanInput, plan
+from retraining_operator.planning.plan import plan
+from retraining_operator.planning.snapshot import PlanInput
 from retraining_operator.planning.steps import (
     ApplyApproval,
     ArmTtl,
@@ -94,12 +96,12 @@ def message_of(step: Step | None) -> str:
 
 def test_verdict_stands_and_the_promotion_awaits_a_person(awaits: Ask) -> None:
     request = awaits()
-    assert request.condition("Succeeded")["status"] == "True"
-    condition = request.condition("Promoted")
-    assert (condition["status"], condition["reason"]) == ("Unknown", "AwaitingDecision")
+    assert request.conditions[ConditionType.SUCCEEDED].status == "True"
+    condition = request.conditions[ConditionType.PROMOTED]
+    assert (condition.status, condition.reason) == ("Unknown", "AwaitingDecision")
     assert (
         "kubectl --namespace fraud annotate --overwrite rtr first retraining.dev/approval=approve"
-        in str(condition)
+        in condition.message
     )
 
 
@@ -212,7 +214,10 @@ def test_decision_ends_the_wait(
         awaits("approve by Jane Doe"), outcome(now, **fields), now, decision_job(job_body)
     )
     assert (*promoted(status), status["withheld"], status["version"]) == end
-    assert status["conditions"][0] == awaits().condition("Succeeded")
+    assert (
+        read_conditions(status)[ConditionType.SUCCEEDED]
+        == awaits().conditions[ConditionType.SUCCEEDED]
+    )
     assert (status["approvalBy"], status["approvalTime"]) == ("Jane Doe", "2026-03-01T11:05:00Z")
     request = awaits("approve by Jane Doe", **status)
     assert isinstance(step_of(request, now, job_body(decision="approve", end="Complete")), ArmTtl)
@@ -229,7 +234,7 @@ def test_decision_that_failed_says_so_and_ends_the_wait(
         decision_job(job_body),
     )
     assert promoted(status) == ("False", "DependencyUnavailable")
-    assert "apply a new RetrainRequest" in status["conditions"][1]["message"]
+    assert "Apply a new RetrainRequest" in status["conditions"][1]["message"]
     assert not awaits(**status).is_awaiting_approval
 
 
@@ -277,12 +282,12 @@ def test_both_conditions_are_told_where_they_say_different_things(
     manual = build_finished_status(
         request, outcome(now, verdict="Promoted", withheld="AwaitingDecision"), now
     )
-    assert [told["reason"] for told in select_reportable_conditions(request, manual)] == [
+    assert [told.reason for told in select_reportable_conditions(request, manual)] == [
         "Promoted",
         "AwaitingDecision",
     ]
     kept = build_finished_status(request, outcome(now, verdict="Kept"), now)
-    assert [told["reason"] for told in select_reportable_conditions(request, kept)] == ["Kept"]
+    assert [told.reason for told in select_reportable_conditions(request, kept)] == ["Kept"]
     assert select_reportable_conditions(read_request(request_body(status=kept)), kept) == []
 
 

@@ -8,9 +8,10 @@ import pytest
 
 from retraining_operator.api.job import Job, read_job
 from retraining_operator.api.outcome import read_outcome
-from retraining_operator.api.pod import Attempt, PodProblem, read_attempt
+from retraining_operator.api.outcome_status import build_finished_status
+from retraining_operator.api.pod import Attempt, read_attempt
+from retraining_operator.api.pod_problems import PodProblem
 from retraining_operator.api.request import read_request
-from retraining_operator.api.status import build_finished_status
 from retraining_operator.contract import Result, Verdict
 
 Build = Callable[..., dict[str, Any]]
@@ -143,34 +144,34 @@ def test_lost_result_is_no_failure_and_says_where_the_verdict_is(
             [],
             "DeadlineExceeded",
             "DeadlineExceeded",
-            "of 3,600 s and was ended; raise spec.d",
+            "of 3,600 s and was ended. Raise spec.d",
             id="deadline",
         ),
         pytest.param(
             [pod(75), pod(143, at="2026-03-01T11:05:00Z")],
             "DeadlineExceeded",
             "DeadlineExceeded",
-            "A pod before had ended so: The trainer ended with exit code 75",
+            "An earlier pod failed: The trainer ended with exit code 75",
             id="deadline after a failed pod",
         ),
         pytest.param(
             [pod(137, taken="TerminationByKubelet")],
             "DeadlineExceeded",
             "Evicted",
-            "Kubernetes took the pod job-of-first-x away (TerminationByKubelet)",
+            "Kubernetes removed the pod job-of-first-x (TerminationByKubelet)",
             id="deadline after an eviction",
         ),
         pytest.param(
-            [pod(65)], "PodFailurePolicy", "BadData", "mend the events", id="data, no document"
+            [pod(65)], "PodFailurePolicy", "BadData", "Correct the events", id="data, no document"
         ),
         pytest.param(
-            [pod(137)], "BackoffLimitExceeded", "JobFailed", "(killed: by its node", id="killed"
+            [pod(137)], "BackoffLimitExceeded", "JobFailed", "(SIGKILL: its node", id="killed"
         ),
         pytest.param(
             [pod(78)],
             "PodFailurePolicy",
             "BadConfiguration",
-            "correct the setting or the table",
+            "Correct the setting or the table",
             id="configuration, no document",
         ),
         pytest.param(

@@ -1,6 +1,6 @@
 """What is done next, in sentences."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -11,7 +11,8 @@ from retraining_operator.api.names import Task
 from retraining_operator.api.reasons import ConditionReason
 from retraining_operator.api.request import RetrainRequest, read_request
 from retraining_operator.api.status import build_launching_status
-from retraining_operator.planning.plan import Jobs, PlanInput, plan
+from retraining_operator.planning.plan import plan
+from retraining_operator.planning.snapshot import PlanInput
 from retraining_operator.planning.steps import (
     ArmTtl,
     Conclude,
@@ -28,7 +29,10 @@ Build = Callable[..., dict[str, Any]]
 
 
 def steps(
-    requests: list[RetrainRequest], found: Jobs, max_concurrent: int, now: datetime
+    requests: list[RetrainRequest],
+    found: Mapping[Task, Mapping[str, Job]],
+    max_concurrent: int,
+    now: datetime,
 ) -> list[Step]:
     return plan(PlanInput(requests, found), Triggers(max_concurrent=max_concurrent), now).steps
 

@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
-from retraining_operator.api.outcome import explain_failed_attempt
-from retraining_operator.api.pod import read_pod, read_pod_problem
+from retraining_operator.api.attempt_failure import explain_failed_attempt
+from retraining_operator.api.pod import read_pod
+from retraining_operator.api.pod_problems import read_pod_problem
 from retraining_operator.api.reasons import ConditionReason
 
 PULL = 'failed to pull and unpack image "registry/x:1": not found'
@@ -75,7 +76,7 @@ def pod(status: dict[str, Any], **metadata: Any) -> dict[str, Any]:
             unscheduled("Unschedulable"),
             ConditionReason.UNSCHEDULABLE,
             "Insufficient cpu.",
-            "Make room",
+            "Free resources",
             id="no room",
         ),
     ],
@@ -197,8 +198,8 @@ def test_pod_that_failed_before_its_trainer_ran_says_why_and_counts_as_a_failed_
     assert found.attempt
     why = explain_failed_attempt(found.attempt)
     assert why.reason == ConditionReason.JOB_FAILED
-    assert f"failed before its trainer ran: {words}" in why.message
-    assert "counts as no failed attempt" not in why.message
+    assert f"failed before the trainer ran: {words}" in why.message
+    assert "does not count as a failed attempt" not in why.message
 
 
 @pytest.mark.parametrize(

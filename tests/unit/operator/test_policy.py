@@ -9,12 +9,12 @@ import pytest
 from retraining_operator.api.admission import Allow, Merge, Refuse, Wait
 from retraining_operator.api.job import read_job
 from retraining_operator.api.names import Task
+from retraining_operator.api.outcome_status import build_not_launched_status
 from retraining_operator.api.reasons import ConditionReason
 from retraining_operator.api.request import RetrainRequest, read_request
-from retraining_operator.api.status import build_not_launched_status
 from retraining_operator.planning.finished import FinishedRun
-from retraining_operator.planning.plan import Plan, PlanInput, plan
-from retraining_operator.planning.snapshot import build_snapshot
+from retraining_operator.planning.plan import Plan, plan
+from retraining_operator.planning.snapshot import PlanInput, build_snapshot
 from retraining_operator.planning.steps import Launch, Replace, WriteStatus
 from retraining_operator.planning.trigger_policy import admit, admit_all
 from retraining_operator.settings import Triggers
@@ -93,7 +93,7 @@ def test_nothing_is_held_back_by_default(request_named: Named, now: datetime, en
 def test_queue_waits_for_a_place(request_named: Named, now: datetime) -> None:
     found = answer(request_named(), now, running=2)
     assert (type(found), found.reason) == (Wait, ConditionReason.QUEUED)
-    assert "at most 2 retrains run at once (triggers.maxConcurrent)" in found.message
+    assert "at most 2 runs may be active (triggers.maxConcurrent)" in found.message
 
 
 def test_forbid_refuses_what_finds_no_place(request_named: Named, now: datetime) -> None:
@@ -109,7 +109,7 @@ def test_run_whose_job_was_deleted_keeps_its_place_until_it_has_an_outcome(
         request_body("deleted", status={"jobName": "deleted-job"}, created="2026-03-01T09:00:00Z")
     )
     found = planned([deleted, request_named("new")], now, max_concurrent=1)
-    assert found.held == {"new": ConditionReason.QUEUED}
+    assert found.waiting_reasons == {"new": ConditionReason.QUEUED}
 
 
 def test_replace_ends_the_oldest_that_runs(
@@ -163,7 +163,7 @@ def test_cooldown_counts_from_the_last_end(
     found = answer(request_named(), now, past, cooldown_seconds=600)
     assert (found.reason, found.until) == (ConditionReason.COOLDOWN, now + timedelta(minutes=5))
     assert found.message == (
-        "The last retrain, late, ended at 2026-03-01 11:55:00 UTC. The next may start at 2026-03-01 12:05:00 UTC "
+        "The last run, late, ended at 2026-03-01 11:55:00 UTC. The next run may start at 2026-03-01 12:05:00 UTC "
         "(triggers.cooldownSeconds: 600)."
     )
     assert answer(request_named(), now, past, cooldown_seconds=300) == Allow()
@@ -181,7 +181,10 @@ def test_day_has_a_budget(request_named: Named, now: datetime, ended: Ended) -> 
     assert answer(request_named(), now, past, max_runs_per_day=3) == Allow()
     found = answer(request_named(), now, past, max_runs_per_day=2)
     assert (found.reason, found.until) == (ConditionReason.BUDGET_SPENT, now + timedelta(hours=19))
-    assert "2 retrains started within 24 hours, and 2 may (triggers.maxRunsPerDay)" in found.message
+    assert (
+        "2 runs started within 24 hours, and the limit is 2 (triggers.maxRunsPerDay)"
+        in found.message
+    )
 
 
 def test_running_retrains_count_for_the_budget(request_named: Named, now: datetime) -> None:
@@ -200,7 +203,7 @@ def test_loop_looks_again_when_the_first_may_start(
         now,
     )
     assert found.wake_at == now + timedelta(minutes=5)
-    assert found.held == {"first": ConditionReason.COOLDOWN}
+    assert found.waiting_reasons == {"first": ConditionReason.COOLDOWN}
 
 
 # Failures.
@@ -216,7 +219,7 @@ def test_breaker_opens_after_failures_in_a_row(
         now + timedelta(minutes=20),
     )
     assert (
-        "The last 2 retrains failed (triggers.breakerFailures), the latest, latest, with OutOfMemory"
+        "The last 2 runs failed (triggers.breakerFailures), most recently latest with OutOfMemory"
         in found.message
     )
     assert answer(request_named(), now, past, breaker_failures=3) == Allow()
@@ -307,7 +310,7 @@ def test_merged_request_is_finished_and_says_where_it_went(
         "False",
     )
     assert status["mergedInto"] == "first"
-    assert "The request first waited already" in succeeded["message"]
+    assert "Merged into the request first" in succeeded["message"]
 
 
 # Pause, and the way back.
@@ -330,4 +333,4 @@ def test_what_begun_is_not_asked_again(request_body: Build, job_body: Build, now
     running = read_request(request_body(status={"jobName": "first-job"}))
     found = planned([running], now, [job_body(active=1)], paused=True)
     assert not [step for step in found.steps if isinstance(step, Launch)]
-    assert found.held == {}
+    assert found.waiting_reasons == {}

@@ -9,7 +9,7 @@ import pytest
 
 from retraining_operator.api.job import Job
 from retraining_operator.api.names import Task
-from retraining_operator.api.pod import read_refusal
+from retraining_operator.api.pod_problems import read_refusal
 from retraining_operator.watch.cache import ClusterCache
 
 Build = Callable[..., dict[str, Any]]

@@ -7,12 +7,12 @@ from typing import Any
 from retraining_job.contract import RUN_COLUMNS
 from retraining_operator.api.names import Task
 from retraining_operator.api.outcome import JobOutcome
-from retraining_operator.api.request import read_request
-from retraining_operator.api.status import (
+from retraining_operator.api.outcome_status import (
     build_applied_approval_status,
     build_finished_status,
     build_outcome_status,
 )
+from retraining_operator.api.request import read_request
 from retraining_operator.audit.row import build_row
 from retraining_operator.contract import Preset, Result
 

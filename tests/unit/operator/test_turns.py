@@ -7,25 +7,21 @@ from typing import Any
 
 import pytest
 
-from retraining_operator.api.conditions import Status, Values, select_reportable_conditions
+from retraining_operator.api.condition_changes import select_reportable_conditions
+from retraining_operator.api.conditions import Condition, ConditionType, Status, read_conditions
 from retraining_operator.api.job import read_job
-from retraining_operator.api.names import Task
 from retraining_operator.api.outcome import JobOutcome
-from retraining_operator.api.pod import WAITING_REASONS, PodProblem
+from retraining_operator.api.outcome_status import build_finished_status, set_recorded_condition
+from retraining_operator.api.pod_problems import WAITING_REASONS, PodProblem
 from retraining_operator.api.request import read_request
-from retraining_operator.api.status import (
-    build_finished_status,
-    build_launched_status,
-    read_waiting_for,
-    set_recorded_condition,
-)
+from retraining_operator.api.status import build_launched_status, read_waiting_for
 from retraining_operator.kube.event_recorder import build_event
 
 Build = Callable[..., dict[str, Any]]
 Turn = Callable[..., Status]
 HOLD = PodProblem("ImagePullFailed", "The image cannot be pulled: not found. Check it.")
-AWAY: Values = ("False", "DatabaseUnavailable", "It is away.")
-DONE: Values = ("True", "Recorded", "It is there.")
+AWAY = Condition(ConditionType.RECORDED, "False", "DatabaseUnavailable", "It is away.")
+DONE = Condition(ConditionType.RECORDED, "True", "Recorded", "It is there.")
 
 
 @pytest.fixture
@@ -52,15 +48,15 @@ def turn(request_body: Build, job_body: Build, now: datetime) -> Turn:
 
 
 def stands(status: Status) -> tuple[str, str]:
-    condition = status["conditions"][0]
-    return condition["reason"], condition["message"]
+    condition = read_conditions(status)[ConditionType.SUCCEEDED]
+    return condition.reason, condition.message
 
 
 def test_job_whose_pod_waits_does_not_run(turn: Turn) -> None:
     reason, message = stands(turn(active=1, told={"waiting_for": HOLD}))
     assert reason == "ImagePullFailed"
     assert message.startswith(HOLD.message)
-    assert "goes on by itself" in message
+    assert "continues by itself" in message
 
 
 def test_job_whose_pod_waits_no_longer_runs(turn: Turn) -> None:
@@ -73,7 +69,7 @@ def test_what_a_pod_waited_for_is_kept_while_it_is_ended(turn: Turn, request_bod
     waits = turn(active=1, told={"waiting_for": HOLD})
     ends = turn(waits, active=0)
     assert stands(ends) == stands(waits)
-    assert read_waiting_for(read_request(request_body(status=ends)), Task.TRAIN) == HOLD
+    assert read_waiting_for(read_request(request_body(status=ends))) == HOLD
 
 
 def test_next_attempt_is_told_with_what_ended_the_one_before(turn: Turn) -> None:
@@ -81,20 +77,20 @@ def test_next_attempt_is_told_with_what_ended_the_one_before(turn: Turn) -> None
     again = turn(turn(active=1, ready=1), failed=1, told=setback)
     assert stands(again) == (
         "Retrying",
-        "Attempt 1 of 4 has failed: It used more memory than its limit. Another one follows.",
+        "Attempt 1 of 4 failed: It used more memory than its limit. Another attempt follows.",
     )
     runs = turn(again, active=1, ready=1, failed=1, told=setback)
     assert stands(runs) == (
         "Running",
-        "The Job first-job runs (attempt 2 of 4), after: It used more memory than its limit.",
+        "The Job first-job is running (attempt 2 of 4), after: It used more memory than its limit.",
     )
 
 
 def test_eviction_counts_as_no_attempt(turn: Turn) -> None:
-    taken = {"last_failure": PodProblem("Evicted", "Kubernetes took the pod away.")}
+    taken = {"last_failure": PodProblem("Evicted", "Kubernetes removed the pod.")}
     assert stands(turn(turn(active=1, ready=1), told=taken)) == (
         "Retrying",
-        "Kubernetes took the pod away. Another pod follows.",
+        "Kubernetes removed the pod. Another pod follows.",
     )
 
 
@@ -118,7 +114,7 @@ def test_trouble_that_is_worded_anew_is_told_once(turn: Turn, request_body: Buil
         first, active=1, told={"waiting_for": replace(HOLD, message="Not found, in other words.")}
     )
     assert [
-        each["reason"] for each in select_reportable_conditions(read_request(request_body()), first)
+        each.reason for each in select_reportable_conditions(read_request(request_body()), first)
     ] == ["ImagePullFailed"]
     assert select_reportable_conditions(read_request(request_body(status=first)), again) == []
 
@@ -129,7 +125,7 @@ def test_pod_that_waits_for_a_person_is_a_warning(
 ) -> None:
     event = build_event(
         read_request(request_body()),
-        {"status": "Unknown", "reason": reason, "message": "x"},
+        Condition(ConditionType.SUCCEEDED, "Unknown", reason, "x"),
         "me",
         now,
     )
@@ -137,7 +133,7 @@ def test_pod_that_waits_for_a_person_is_a_warning(
 
 
 def ended(
-    request_body: Build, now: datetime, before: Status | None, answer: Values
+    request_body: Build, now: datetime, before: Status | None, answer: Condition
 ) -> tuple[list[str], Status]:
     request = read_request(request_body(status=before))
     status = set_recorded_condition(
@@ -146,7 +142,7 @@ def ended(
         answer,
         now,
     )
-    return [each["reason"] for each in select_reportable_conditions(request, status)], status
+    return [each.reason for each in select_reportable_conditions(request, status)], status
 
 
 def test_record_goes_without_saying_unless_it_comes_late(
@@ -155,7 +151,7 @@ def test_record_goes_without_saying_unless_it_comes_late(
     assert ended(request_body, now, None, DONE)[0] == ["JobFailed"]
     told, away = ended(request_body, now, None, AWAY)
     assert told == ["JobFailed", "DatabaseUnavailable"]
-    other: Values = ("False", "DatabaseUnavailable", "It is away, in other words.")
+    other = replace(AWAY, message="It is away, in other words.")
     assert ended(request_body, now, away, other)[0] == []
     told, status = ended(request_body, now, away, DONE)
     assert told == ["Recorded"]

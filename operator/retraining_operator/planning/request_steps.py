@@ -1,0 +1,214 @@
+"""The next steps of one request, from its admission to its end.
+
+Each function yields the steps that are due, the first one first. The plan takes the first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from datetime import datetime
+
+from retraining_operator.api import names
+from retraining_operator.api.admission import Admission, Allow, Wait
+from retraining_operator.api.approval import InvalidApprovalError, read_approval
+from retraining_operator.api.approval_status import (
+    build_applying_approval_status,
+    build_awaiting_approval_status,
+    describe_approval_commands,
+)
+from retraining_operator.api.condition_changes import has_changes
+from retraining_operator.api.conditions import Status
+from retraining_operator.api.job import Job
+from retraining_operator.api.names import Task
+from retraining_operator.api.outcome import JobOutcome
+from retraining_operator.api.outcome_status import (
+    build_finished_status,
+    build_not_launched_status,
+)
+from retraining_operator.api.reasons import ConditionReason
+from retraining_operator.api.request import RetrainRequest
+from retraining_operator.api.status import build_launched_status, build_waiting_status
+from retraining_operator.contract import Withheld
+from retraining_operator.planning.finished import FinishedRun, build_merged_field
+from retraining_operator.planning.steps import (
+    ApplyApproval,
+    ArmTtl,
+    Conclude,
+    EndJob,
+    EndPod,
+    FindJob,
+    IgnoreApproval,
+    Launch,
+    RecordOutcome,
+    Settle,
+    Step,
+    WriteStatus,
+)
+
+
+def plan_admission(
+    request: RetrainRequest, admission: Admission, merged: Sequence[FinishedRun], now: datetime
+) -> Iterator[Step]:
+    """Plan the steps of a request that the trigger policy has answered.
+
+    Args:
+        request: The request.
+        admission: The answer.
+        merged: The requests that were merged into it.
+        now: The present time, UTC.
+
+    Yields:
+        The steps.
+    """
+    if isinstance(admission, Allow):
+        yield Launch(request)
+    elif isinstance(admission, Wait):
+        status = build_waiting_status(request, admission.reason, admission.message, now)
+        yield from plan_status(request, status | build_merged_field(merged))
+    else:
+        yield from plan_status(request, build_not_launched_status(request, admission, now))
+
+
+def plan_training(request: RetrainRequest, job: Job | None, now: datetime) -> Iterator[Step]:
+    """Plan the steps of a request that has started and has no outcome.
+
+    Args:
+        request: The request.
+        job: Its Job of the task `train`, if it is known.
+        now: The present time, UTC.
+
+    Yields:
+        The steps.
+    """
+    if job and (job.end or job.has_outcome):
+        yield Conclude(request, job)
+    elif job:
+        yield from plan_end_of_pod(request, job)
+        yield from plan_status(request, build_launched_status(request, job, now))
+    elif request.malformed:
+        outcome = JobOutcome(ConditionReason.INVALID_REQUEST, request.malformed)
+        yield from plan_status(request, build_finished_status(request, outcome, now))
+    elif request.is_launching:
+        yield Launch(request)
+    elif request.status.get("jobName"):
+        yield FindJob(request, Task.TRAIN)
+
+
+def plan_after_outcome(
+    request: RetrainRequest, job: Job | None, approval_job: Job | None, now: datetime
+) -> Iterator[Step]:
+    """Plan the steps of a request whose outcome is stored.
+
+    Args:
+        request: The request.
+        job: Its Job of the task `train`, if it is known.
+        approval_job: Its Job of the task `decide`, if it is known.
+        now: The present time, UTC.
+
+    Yields:
+        The steps.
+    """
+    concluded = [job]
+    if request.is_awaiting_approval:
+        yield from plan_approval(request, approval_job, now)
+    else:
+        yield from plan_ignored_approval(request)
+        concluded.append(approval_job)
+    ended = [each for each in concluded if each]
+    for each in ended:
+        if each.end is None and not each.is_ended_by_operator:
+            yield EndJob(request, each)
+    if not request.is_recorded:
+        yield RecordOutcome(request)
+        return
+    for each in ended:
+        if each.end and not each.has_ttl:
+            yield ArmTtl(request, each)
+    if not request.is_awaiting_approval and all(each.end for each in ended):
+        yield Settle(request)
+
+
+def plan_end_of_pod(request: RetrainRequest, job: Job) -> Iterator[EndPod]:
+    """Plan to end a pod that goes on although its trainer has failed.
+
+    Args:
+        request: The request.
+        job: The Job of the pod.
+
+    Yields:
+        The step, if there is such a pod.
+    """
+    trainer = job.ended_trainer
+    if trainer and not trainer.succeeded and not trainer.is_deleted:
+        yield EndPod(request, trainer)
+
+
+def plan_approval(request: RetrainRequest, job: Job | None, now: datetime) -> Iterator[Step]:
+    """Plan the steps of a request whose challenger awaits approval.
+
+    The first valid annotation counts.
+
+    Args:
+        request: The request.
+        job: Its Job of the task `decide`, if it is known.
+        now: The present time, UTC.
+
+    Yields:
+        The steps.
+    """
+    if job and (job.end or job.has_outcome):
+        yield Conclude(request, job)
+    elif job:
+        yield from plan_end_of_pod(request, job)
+        yield from plan_status(request, build_applying_approval_status(request, job, now))
+    elif request.status.get("approvalJobName"):
+        yield FindJob(request, Task.DECIDE)
+    elif request.approval_text is None:
+        yield from _plan_awaiting(request, describe_approval_commands(request), now)
+    else:
+        try:
+            approval = read_approval(request.approval_text)
+        except InvalidApprovalError as error:
+            yield from _plan_awaiting(request, str(error), now)
+            return
+        if request.spec.suspend:
+            message = f'spec.suspend is true. To apply the approval "{approval}", set it to false.'
+            yield from _plan_awaiting(request, message, now)
+        else:
+            yield ApplyApproval(request, approval)
+
+
+def _plan_awaiting(request: RetrainRequest, message: str, now: datetime) -> Iterator[WriteStatus]:
+    reason = Withheld.AWAITING_DECISION
+    yield from plan_status(request, build_awaiting_approval_status(request, reason, message, now))
+
+
+def plan_ignored_approval(request: RetrainRequest) -> Iterator[IgnoreApproval]:
+    """Plan to report, once, an annotation for an approval that nothing awaits."""
+    text = request.approval_text
+    if text is None or text == request.status.get("ignoredApproval"):
+        return
+    with suppress(InvalidApprovalError):
+        if read_approval(text) == request.given_approval:
+            return
+    why = "no challenger awaits approval"
+    if request.given_approval:
+        why = f'the approval "{request.given_approval}" was given before'
+    yield IgnoreApproval(
+        request, f"The annotation {names.ANNOTATION_APPROVAL} ({text!r}) has no effect: {why}."
+    )
+
+
+def plan_status(request: RetrainRequest, status: Status) -> Iterator[WriteStatus]:
+    """Plan to write a status, unless it is already stored.
+
+    Args:
+        request: The request with its stored status.
+        status: The status to write.
+
+    Yields:
+        The step, if the status has changes.
+    """
+    if has_changes(request, status):
+        yield WriteStatus(request, status)
