@@ -1,8 +1,10 @@
 """The deviation score, the second part of the model beside the forest.
 
-The old service's class of this name is known by its name and its two methods alone; what it
-computes is an assumption, and this is the one place to change it. Readers need a class with these
-attributes under the name that the setting `trainer.deviationClass` gives.
+The import path `retraining_job.deviation.StandardAbsoluteDeviation` is part of the pickle format:
+readers import it when they unpickle a model. That is why this module stays at the top of the
+package. The setting `trainer.deviationClass` sets another path; the class there needs the same
+attributes. Only the name and the two methods of the old service's class are known. What it computes
+is an assumption, and this is the only place to change it.
 """
 
 from __future__ import annotations
@@ -14,9 +16,13 @@ import numpy as np
 
 
 class StandardAbsoluteDeviation:
-    """How far one feature lies from its mean so far, from 0 (at the mean) to 1 (three standard deviations or more).
+    """The distance of one feature from its mean, from 0 (at the mean) to 1.
 
-    Mean and variance are kept by Welford's method, which stays exact over long streams.
+    A distance of three standard deviations or more scores 1. Mean and variance are updated by
+    Welford's method, which stays accurate over long streams.
+
+    Args:
+        feature: The name of the feature.
     """
 
     def __init__(self, feature: str = "amount") -> None:
@@ -26,13 +32,13 @@ class StandardAbsoluteDeviation:
         self.squares = 0.0
 
     def learn_one(self, features: Mapping[str, float]) -> None:
-        """Take one event into account; one without the feature changes nothing."""
+        """Learn one event. An event without the feature changes nothing."""
         value = features.get(self.feature)
         if value is not None:
             self.learn_values((value,))
 
     def learn_values(self, values: Iterable[float]) -> None:
-        """Take many events' values of the feature into account, in their order; what is not finite changes nothing."""
+        """Learn the values of the feature of many events, in order. Ignores values that are not finite."""
         count, mean, squares = self.count, self.mean, self.squares
         for value in values:
             if math.isfinite(value):
@@ -43,7 +49,7 @@ class StandardAbsoluteDeviation:
         self.count, self.mean, self.squares = count, mean, squares
 
     def score_one(self, features: Mapping[str, float]) -> float:
-        """Score one event: 0 where too little is known."""
+        """Compute the score of one event. It is 0 if fewer than two events were learned."""
         value = features.get(self.feature)
         if value is None or not math.isfinite(value) or self.count < 2:
             return 0.0
@@ -54,7 +60,14 @@ class StandardAbsoluteDeviation:
         return min(distance / (3.0 * deviation), 1.0) if deviation > 0.0 else 1.0
 
     def scores(self, values: np.ndarray) -> np.ndarray:
-        """Score many events by their values of the feature, NaN where one has not got it: as `score_one` on each."""
+        """Compute the scores of many events, equal to `score_one` on each.
+
+        Args:
+            values: Shape (n,), float64. The values of the feature, NaN if an event lacks it.
+
+        Returns:
+            Shape (n,), float64. From 0 to 1.
+        """
         scores = np.zeros(len(values))
         if self.count < 2:
             return scores
@@ -62,6 +75,6 @@ class StandardAbsoluteDeviation:
         with np.errstate(over="ignore", invalid="ignore"):
             distance = np.abs(values - self.mean)
             ratio = distance / (3.0 * deviation) if deviation > 0.0 else np.ones(len(values))
-        away = np.isfinite(values) & (distance != 0.0)
-        scores[away] = np.minimum(ratio, 1.0)[away]
+        deviates = np.isfinite(values) & (distance != 0.0)
+        scores[deviates] = np.minimum(ratio, 1.0)[deviates]
         return scores

@@ -23,7 +23,7 @@ from retraining_job.contract import (
     environment_name,
     value_name,
 )
-from retraining_job.contract.database_url import cleaned
+from retraining_job.contract.database_url import clean_secret
 from retraining_job.errors import BadConfigurationError
 
 if TYPE_CHECKING:
@@ -134,7 +134,7 @@ class MigrateSettings(RunSettings):
     @classmethod
     def strip_secret(cls, secret: object) -> object:
         """Remove what editors, shells and `echo` leave around a secret."""
-        return cleaned(secret) if isinstance(secret, str) else secret
+        return clean_secret(secret) if isinstance(secret, str) else secret
 
     @property
     def audit(self) -> AuditSettings:

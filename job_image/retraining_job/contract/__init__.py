@@ -1,9 +1,9 @@
-"""What the operator and the trainer agree on: environment names, settings, verdicts, exit codes, the result document.
+"""What the operator and the trainer agree on: settings, verdicts, exit codes, documents, tables.
 
 The operator writes the environment of the Job's container and reads its exit code and its result
 document (the container's termination message). This is the only part of the trainer that the
-operator imports, so it must stay cheap to import and free of I/O, but for `database_login`, which
-neither imports without need.
+operator imports, so it must be cheap to import and free of I/O. The exception is `database_login`,
+which neither imports unless it uses a database.
 """
 
 from retraining_job.contract.environment import (

@@ -1,7 +1,6 @@
-"""Why a connection to PostgreSQL could not be made: the SQLSTATE, which psycopg2 does not tell at that moment.
+"""The reason of a failed connection to PostgreSQL: the SQLSTATE, which psycopg2 does not report.
 
-The one part of the contract that does I/O, and needs psycopg2: import it only where there is a
-database anyway.
+This is the only part of the contract that does I/O and needs psycopg2.
 """
 
 from __future__ import annotations
@@ -24,50 +23,62 @@ from retraining_job.contract.error_class import ErrorClass
 from retraining_job.contract.postgres_errors import TLS, postgres_error
 
 SQLSTATE_ONLY = 3
-"""libpq's PQERRORS_SQLSTATE: an error's message is then its severity and its code, in every language."""
+"""libpq's PQERRORS_SQLSTATE: a message is then severity and code, in every language."""
 
 PASSWORD_CODE = "28P01"  # noqa: S105  # a code
-"""The code for a wrong password; used where the server asks for one and none was given, which has no code."""
+"""The code for a wrong password. Also used if the server asks for one and none was given."""
 
 SSL_REQUEST = struct.pack("!ii", 8, 80_877_103)
 FILES = ("sslrootcert", "sslcert", "sslkey", "sslcrl")
 
 
 class LoginFailure(NamedTuple):
-    """Why there is no connection."""
+    """Why there is no connection.
+
+    Args:
+        row: The classification of the error.
+        code: The SQLSTATE, or None if the server has sent none.
+        problem: What is wrong, if the client knows it; else empty, and libpq's message counts.
+    """
 
     row: ErrorClass
     code: str | None
-    """The SQLSTATE; None if the server told none."""
     problem: str
-    """What is wrong, where this side knows it; else empty, and libpq's own words count."""
 
 
-def login_failure(parts: Mapping[str, Any], seconds: float) -> LoginFailure:
-    """Find out why a connection could not be made, by trying once more and listening to the code.
+def find_login_failure(parts: Mapping[str, Any], seconds: float) -> LoginFailure:
+    """Find the reason of a failed connection, by one more attempt that reads the code.
 
     Args:
         parts: libpq's parameters.
         seconds: How long to try.
 
     Returns:
-        The failure. If this try succeeds, the fault has passed, and the failure is one that another
-        try may mend.
+        The failure. If this attempt succeeds, the failure is one that is retried.
     """
     for name in FILES:
         path = str(parts.get(name, ""))
-        if path not in {"", "system"} and not os.path.isfile(path):  # noqa: PTH113  # libpq's own kind of path
+        # A relative path counts from the working directory, as for libpq.
+        if path not in {"", "system"} and not os.path.isfile(path):  # noqa: PTH113
             return LoginFailure(
                 TLS, None, f"there is no file at the path that the parameter {name} names"
             )
-    code = login_code(parts, seconds)
-    if code is None and (problem := tls_problem(parts, seconds)):
+    code = get_login_code(parts, seconds)
+    if code is None and (problem := find_tls_problem(parts, seconds)):
         return LoginFailure(TLS, None, problem)
     return LoginFailure(postgres_error(code), code, "")
 
 
-def login_code(parts: Mapping[str, Any], seconds: float) -> str | None:
-    """Return the SQLSTATE with which the server refuses a login; None if it does not, or tells none."""
+def get_login_code(parts: Mapping[str, Any], seconds: float) -> str | None:
+    """Get the SQLSTATE with which the server refuses a login.
+
+    Args:
+        parts: libpq's parameters.
+        seconds: How long to try.
+
+    Returns:
+        The code, or None if the server accepts the login or sends no code.
+    """
     library = ctypes.CDLL(psycopg2._psycopg.__file__)  # finds the libpq that it is linked with
     deadline = time.monotonic() + seconds
     try:
@@ -90,12 +101,12 @@ def login_code(parts: Mapping[str, Any], seconds: float) -> str | None:
             if library.PQconnectionNeedsPassword(pointer):
                 return PASSWORD_CODE
             library.PQerrorMessage.restype = ctypes.c_char_p
-            return code_in(library.PQerrorMessage(pointer) or b"")
+            return parse_code(library.PQerrorMessage(pointer) or b"")
     return None
 
 
-def code_in(message: bytes) -> str | None:
-    """Return the code at the end of a message's last line that has one: `FATAL:  28P01`."""
+def parse_code(message: bytes) -> str | None:
+    """Parse the code at the end of a message's last line that has one: `FATAL:  28P01`."""
     for line in reversed(message.decode("ascii", errors="replace").splitlines()):
         severity, separator, code = line.rpartition(":  ")
         if separator and severity and len(code) == 5 and code.isalnum() and code == code.upper():
@@ -103,8 +114,16 @@ def code_in(message: bytes) -> str | None:
     return None
 
 
-def tls_problem(parts: Mapping[str, Any], seconds: float) -> str:
-    """Return what is wrong with the encryption of the first server that answers; empty if nothing can be said."""
+def find_tls_problem(parts: Mapping[str, Any], seconds: float) -> str:
+    """Find what is wrong with the encryption of the first server that answers.
+
+    Args:
+        parts: libpq's parameters.
+        seconds: The timeout of each connection.
+
+    Returns:
+        The end of a sentence; empty if nothing is found.
+    """
     mode = parts.get("sslmode", "prefer")
     if mode not in {"require", "verify-ca", "verify-full"}:
         return ""
@@ -117,8 +136,8 @@ def tls_problem(parts: Mapping[str, Any], seconds: float) -> str:
             with socket.create_connection((host, int(port or 5432)), timeout=seconds) as plain:
                 plain.sendall(SSL_REQUEST)
                 if plain.recv(1) != b"S":
-                    return f"the server offers no encryption, and sslmode={mode} asks for it"
-                shake_hands(
+                    return f"the server offers no encryption, and sslmode={mode} requires it"
+                perform_handshake(
                     plain, host, parts, verified=mode != "require", named=mode == "verify-full"
                 )
         except ssl.SSLCertVerificationError as error:
@@ -131,10 +150,17 @@ def tls_problem(parts: Mapping[str, Any], seconds: float) -> str:
     return ""
 
 
-def shake_hands(
+def perform_handshake(
     plain: socket.socket, host: str, parts: Mapping[str, Any], *, verified: bool, named: bool
 ) -> None:
-    """Make the TLS handshake as libpq would.
+    """Perform the TLS handshake as libpq does.
+
+    Args:
+        plain: The connection.
+        host: The name of the server.
+        parts: libpq's parameters.
+        verified: Whether the server's certificate is verified.
+        named: Whether the certificate must name the host.
 
     Raises:
         ssl.SSLError: It fails.

@@ -1,7 +1,7 @@
-"""From the setting `DATABASE_URL` to libpq's parameters: what is plainly meant is accepted, the rest is named. Pure.
+"""Conversion of the setting `DATABASE_URL` to libpq's parameters.
 
-No message holds a piece of the URL that may be a piece of the password. So only names from lists of
-our own are shown.
+Common variants of URLs are accepted. No message contains a part of the URL that may be a part of
+the password, so messages only contain names from our own lists.
 """
 
 from __future__ import annotations
@@ -17,13 +17,15 @@ SETTING = f"database.url ({DATABASE_URL})"
 Parser = Callable[[str], Mapping[str, str]]
 
 URL_SCHEMES = {"postgres", "postgresql", "pgsql", "timescale", "timescaledb"}
-"""All mean PostgreSQL; a driver may follow, as in `postgresql+psycopg2`."""
+"""All mean PostgreSQL. A driver may follow, as in `postgresql+psycopg2`."""
 
-OTHER_SCHEMES = {"cassandra", "file", "http", "https", "mariadb", "mongodb", "mssql", "mysql", "oracle", "redis",
-                 "rediss", "sqlite", "sqlserver"}  # fmt: skip
+OTHER_SCHEMES = {
+    "cassandra", "file", "http", "https", "mariadb", "mongodb", "mssql", "mysql", "oracle",
+    "redis", "rediss", "sqlite", "sqlserver",
+}  # fmt: skip
 
 JDBC_NAMES = {"ApplicationName": "application_name", "connectTimeout": "connect_timeout"}
-"""Parameters of JDBC that libpq knows by another name."""
+"""Parameters of JDBC that have another name in libpq."""
 
 ADVICE_ON = {
     "schema": "set the search_path of the role, or name the schema in trainer.eventsTable",
@@ -63,7 +65,7 @@ ADVICE_ON = {
     "server_version": "leave it out",
     "serverVersion": "leave it out",
 }
-"""Parameters of other drivers that people carry over, and what to do about each."""
+"""Parameters of other drivers, and what to do about each."""
 
 CHOICES = {
     "sslmode": {"disable", "allow", "prefer", "require", "verify-ca", "verify-full"},
@@ -80,44 +82,47 @@ CHOICES = {
 }
 
 FORM = (
-    "it is not of the form postgresql://user:password@host:5432/database, or its password has characters that must be "
-    "percent-encoded"
+    "it is not of the form postgresql://user:password@host:5432/database, or its password has "
+    "characters that must be percent-encoded"
 )
 
 
 class DatabaseUrlError(ValueError):
-    """The setting is wrong; the text says how, as the end of a sentence, and holds no piece of a password."""
+    """The setting is wrong. The text is the end of a sentence, without any part of a password."""
 
 
-def cleaned(secret: str) -> str:
-    """Return a secret without what editors, shells and `echo` leave around it: white space and a byte-order mark."""
+def clean_secret(secret: str) -> str:
+    """Return a secret without the white space or byte-order mark that editors and shells add."""
     return secret.strip().strip("\ufeff\u200b").strip()
 
 
 def connection_parameters(url: str, parse_dsn: Parser, *, os_user: bool) -> dict[str, str]:
-    """Return libpq's parameters.
+    """Convert the setting to libpq's parameters.
 
     Args:
         url: The setting, a URL or libpq's own `key=value` form.
-        parse_dsn: psycopg2's function, which raises ValueError or its own errors for what it cannot
-            read.
-        os_user: Whether libpq knows a user by itself, where the URL names none.
+        parse_dsn: psycopg2's function, which raises ValueError or its own errors for a malformed
+            text.
+        os_user: Whether libpq knows a user by itself if the URL names none.
+
+    Returns:
+        The parameters by name.
 
     Raises:
-        DatabaseUrlError: It is wrong.
+        DatabaseUrlError: The setting is wrong.
     """
-    text = plain_url(cleaned(url))
-    refuse_foreign(text)
+    text = normalize_url(clean_secret(url))
+    check_driver_parameters(text)
     try:
         parts = {name: value for name, value in parse_dsn(text).items() if value != ""}
-    except Exception:  # noqa: BLE001  # whatever it is, its text may hold a piece of the password
+    except Exception:  # noqa: BLE001  # its text may contain a part of the password
         raise DatabaseUrlError(FORM) from None
-    check(parts, os_user=os_user)
+    check_parameters(parts, os_user=os_user)
     return parts
 
 
-def plain_url(text: str) -> str:
-    """Return the URL as libpq reads it, without the marks of other drivers.
+def normalize_url(text: str) -> str:
+    """Return the URL as libpq reads it, without additions of other drivers.
 
     Raises:
         DatabaseUrlError: It is for another database, or has a line break inside.
@@ -142,22 +147,35 @@ def plain_url(text: str) -> str:
     return f"postgresql://{rest}"
 
 
-def refuse_foreign(text: str) -> None:
-    """Raise DatabaseUrlError, with advice, for a parameter that other drivers know and libpq does not."""
+def check_driver_parameters(text: str) -> None:
+    """Check that no parameter belongs to another driver.
+
+    Raises:
+        DatabaseUrlError: One does. The text has advice.
+    """
     if "://" not in text:
         return
     before, _, query = text.partition("://")[2].partition("?")
-    if "@" in query or "#" in query or not before:  # then a ? in the password has cut the URL short
+    if "@" in query or "#" in query or not before:  # a ? in the password has cut the URL short
         return
     for name, _ in parse_qsl(query, keep_blank_values=True):
         if name in ADVICE_ON:
             raise DatabaseUrlError(
-                f"the parameter {name} is not one of libpq's, the library that connects; {ADVICE_ON[name]}"
+                f"the parameter {name} is not one of libpq's, the library that connects; "
+                f"{ADVICE_ON[name]}"
             )
 
 
-def check(parts: Mapping[str, str], *, os_user: bool) -> None:
-    """Raise DatabaseUrlError for parameters that no server could be reached with."""
+def check_parameters(parts: Mapping[str, str], *, os_user: bool) -> None:
+    """Check that a server can be reached with the parameters.
+
+    Args:
+        parts: libpq's parameters.
+        os_user: Whether libpq knows a user by itself.
+
+    Raises:
+        DatabaseUrlError: A parameter is wrong.
+    """
     pieces = parts.get("host", "") + parts.get("dbname", "")
     ports = parts.get("port", "").split(",")
     if "@" in pieces or not all(port.strip() == "" or port.strip().isdigit() for port in ports):

@@ -1,7 +1,4 @@
-"""The names under which a setting stands in the container's environment and in the chart's values.
-
-Pure.
-"""
+"""The names of a setting in the container's environment and in the chart's values."""
 
 from __future__ import annotations
 
@@ -14,10 +11,10 @@ SIGNING_KEY = "SIGNING_KEY"
 
 
 def environment_name(field: str) -> str:
-    """Name the environment variable that carries a setting of the trainer: `run_id` -> `RETRAIN_RUN_ID`."""
+    """Return the environment variable of a setting: `run_id` -> `RETRAIN_RUN_ID`."""
     return ENVIRONMENT_PREFIX + field.upper()
 
 
 def value_name(field: str) -> str:
-    """Name the chart's value that carries a tunable of the trainer: `minimum_rows` -> `trainer.minimumRows`."""
+    """Return the chart's value of a tunable: `minimum_rows` -> `trainer.minimumRows`."""
     return f"trainer.{to_camel(field)}"

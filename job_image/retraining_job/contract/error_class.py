@@ -1,4 +1,4 @@
-"""How an error of a dependency is classified: one row of a table. Pure."""
+"""Classification of a dependency's error: one row of a table."""
 
 from __future__ import annotations
 
@@ -9,15 +9,18 @@ from retraining_job.contract.verdict import Failure
 
 @dataclass(frozen=True)
 class ErrorClass:
-    """One row: what an error code means and what becomes of the run."""
+    """One row: what an error code means, and how a run fails because of it.
+
+    Args:
+        code: What is matched; see the table that the row is in.
+        reason: How a run fails because of it.
+        retried: Whether another attempt may succeed, so that the step is retried.
+        meaning: What happened: the beginning of a sentence that the server's message completes.
+        advice: What to do, in whole sentences.
+    """
 
     code: str
-    """What is matched; see the table that the row is in."""
     reason: Failure
-    """How a run fails because of it."""
     retried: bool
-    """Whether another try may succeed, so that one is made."""
     meaning: str
-    """What has happened: the beginning of a sentence that the server's own words end."""
     advice: str
-    """What a person does about it, in whole sentences."""

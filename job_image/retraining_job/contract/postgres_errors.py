@@ -1,7 +1,7 @@
-"""Errors of PostgreSQL by their SQLSTATE: what each means, and whether another try may succeed. Pure.
+"""Errors of PostgreSQL by their SQLSTATE: what each means, and whether it is retried.
 
-The words of an error depend on the server's language; its SQLSTATE does not. A row for a whole code
-comes before the row for its class, which is the first two characters. See Appendix A of
+The message of an error depends on the server's language; its SQLSTATE does not. A row for a whole
+code counts before the row for its class, which is the first two characters. See Appendix A of
 PostgreSQL's documentation.
 """
 
@@ -17,23 +17,21 @@ UNAVAILABLE, WRONG, DATA = (
 )
 
 NO_CODE = "08006"
-"""Stands for an error without a code: the connection broke, or there was none."""
+"""The code of an error without one: the connection broke, or there was none."""
 
-WAIT = "Another try may succeed."
+WAIT = "Another attempt may succeed."
 LOGIN = "Correct database.url (DATABASE_URL), or the rights of its user."
 SCHEMA = "Compare the database with docs/how-to/database-and-redis.md."
 FUNCTION = "Correct the view, function or trigger of the database that raises it."
-POOLER = (
-    "If a connection pooler is in between, let it pool transactions or sessions, not statements."
-)
-SERVER = "Look at the server's own log."
+POOLER = "If there is a connection pooler, let it pool transactions or sessions, not statements."
+SERVER = "Check the log of the server."
 
 POSTGRES_ERRORS = (
     ErrorClass(
         "08",
         UNAVAILABLE,
         True,
-        "The database is away",
+        "The database is unavailable",
         f"{WAIT} Check host, port, network and connection pooler.",
     ),
     ErrorClass(
@@ -44,7 +42,7 @@ POSTGRES_ERRORS = (
         POOLER,
     ),
     ErrorClass("09", WRONG, False, "A trigger of the database fails", FUNCTION),
-    ErrorClass("0A", WRONG, False, "The database does not support what is asked of it", SCHEMA),
+    ErrorClass("0A", WRONG, False, "The database does not support the operation", SCHEMA),
     ErrorClass("0B", UNAVAILABLE, True, "The database cannot begin a transaction", WAIT),
     ErrorClass("0F", DATA, False, "The database cannot read a large object", FUNCTION),
     ErrorClass("0L", WRONG, False, "A role of the database is wrong", LOGIN),
@@ -56,14 +54,14 @@ POSTGRES_ERRORS = (
         "21",
         DATA,
         False,
-        "A view or function of the database returns more rows than it may",
+        "A view or function of the database returns too many rows",
         FUNCTION,
     ),
     ErrorClass(
         "22",
         DATA,
         False,
-        "The database cannot compute with a value",
+        "The database cannot process a value",
         "Correct the value, or the view.",
     ),
     ErrorClass(
@@ -71,20 +69,21 @@ POSTGRES_ERRORS = (
     ),
     ErrorClass("24", WRONG, False, "The database has lost a cursor", POOLER),
     ErrorClass(
-        "25", UNAVAILABLE, True, "The transaction is in a state that does not allow this", POOLER
+        "25", UNAVAILABLE, True, "The state of the transaction does not allow the operation", POOLER
     ),
     ErrorClass(
         "25006",
         UNAVAILABLE,
         True,
         "The database is read-only",
-        "It is a replica, or a failover is going on: database.url (DATABASE_URL) must lead to the primary.",
+        "It is a replica, or a failover is in progress: database.url (DATABASE_URL) must lead to "
+        "the primary.",
     ),
     ErrorClass(
         "25P03",
         WRONG,
         False,
-        "The database ended a transaction that waited too long",
+        "The database ended a transaction that was idle for too long",
         "Raise the limit.",
     ),
     ErrorClass(
@@ -113,7 +112,11 @@ POSTGRES_ERRORS = (
     ErrorClass("3D", WRONG, False, "The server has no such database", LOGIN),
     ErrorClass("3F", WRONG, False, "The database has no such schema", SCHEMA),
     ErrorClass(
-        "40", UNAVAILABLE, True, "The database took the transaction back in favour of another", WAIT
+        "40",
+        UNAVAILABLE,
+        True,
+        "The database rolled the transaction back in favour of another",
+        WAIT,
     ),
     ErrorClass("42", WRONG, False, "The database refuses the statement", SCHEMA),
     ErrorClass(
@@ -121,7 +124,8 @@ POSTGRES_ERRORS = (
         WRONG,
         False,
         "The user of the database lacks a right",
-        "Grant it to the user in database.url (DATABASE_URL), or change the policies of row-level security.",
+        "Grant it to the user in database.url (DATABASE_URL), or change the policies of row-level "
+        "security.",
     ),
     ErrorClass(
         "44", WRONG, False, "The view refuses the row by its WITH CHECK OPTION", "Change the view."
@@ -131,9 +135,9 @@ POSTGRES_ERRORS = (
         UNAVAILABLE,
         True,
         "The database is short of resources",
-        "Give the server more of them.",
+        "Give the server more resources.",
     ),
-    ErrorClass("53100", UNAVAILABLE, True, "The disk of the database is full", "Make room on it."),
+    ErrorClass("53100", UNAVAILABLE, True, "The disk of the database is full", "Free disk space."),
     ErrorClass(
         "53200", UNAVAILABLE, True, "The database is out of memory", "Give the server more memory."
     ),
@@ -179,31 +183,33 @@ POSTGRES_ERRORS = (
         "57P01",
         UNAVAILABLE,
         True,
-        "The database is away, because it or the connection was shut down",
+        "The database is unavailable, because it or the connection was shut down",
         WAIT,
     ),
     ErrorClass(
-        "57P02", UNAVAILABLE, True, "The database is away, because it crashed", f"{WAIT} {SERVER}"
+        "57P02",
+        UNAVAILABLE,
+        True,
+        "The database is unavailable, because it crashed",
+        f"{WAIT} {SERVER}",
     ),
     ErrorClass(
-        "57P03", UNAVAILABLE, True, "The database is away, because it starts or stops", WAIT
+        "57P03", UNAVAILABLE, True, "The database is unavailable, because it starts or stops", WAIT
     ),
     ErrorClass("57P04", WRONG, False, "The database was dropped", LOGIN),
     ErrorClass(
         "57P05",
         UNAVAILABLE,
         True,
-        "The database is away, because it ended an idle connection",
+        "The database is unavailable, because it ended an idle connection",
         WAIT,
     ),
-    ErrorClass(
-        "58", UNAVAILABLE, True, "The server of the database has a fault of its system", SERVER
-    ),
+    ErrorClass("58", UNAVAILABLE, True, "The server of the database has a system error", SERVER),
     ErrorClass(
         "72",
         UNAVAILABLE,
         True,
-        "The database no longer has the rows of the moment at which reading began",
+        "The database no longer has the snapshot that is being read",
         WAIT,
     ),
     ErrorClass("F0", UNAVAILABLE, True, "The configuration of the server is damaged", SERVER),
@@ -213,7 +219,7 @@ POSTGRES_ERRORS = (
     ErrorClass(
         "P0", DATA, False, "A function or trigger of the database raises an error", FUNCTION
     ),
-    ErrorClass("XX", UNAVAILABLE, True, "The database has a fault of its own", SERVER),
+    ErrorClass("XX", UNAVAILABLE, True, "The database has an internal error", SERVER),
 )
 
 CANCELLED = ErrorClass(
@@ -223,16 +229,17 @@ CANCELLED = ErrorClass(
     "Somebody cancelled a statement of the trainer",
     WAIT,
 )
-"""For a statement that was ended before its limit."""
+"""For a statement that was cancelled before its limit."""
 
 TLS = ErrorClass(
     "TLS",
     WRONG,
     False,
-    "The connection to the database cannot be encrypted as asked",
-    "Correct sslmode, sslrootcert, sslcert and sslkey in database.url (DATABASE_URL), or the server's certificate.",
+    "The connection to the database cannot be encrypted as configured",
+    "Correct sslmode, sslrootcert, sslcert and sslkey in database.url (DATABASE_URL), or the "
+    "server's certificate.",
 )
-"""For a connection that ends before the server says anything: such an error has no code."""
+"""For a connection that ends before the server answers. Such an error has no code."""
 
 UNKNOWN = ErrorClass(
     "other",
@@ -249,13 +256,13 @@ LIMITS = {
     "55P03": "lock_timeout",
     "57014": "statement_timeout",
 }
-"""The setting of PostgreSQL that is behind a code, where one is."""
+"""The setting of PostgreSQL that causes a code."""
 
 _ROWS = {row.code: row for row in POSTGRES_ERRORS}
 
 
 def postgres_error(code: str | None) -> ErrorClass:
-    """Return the row for a SQLSTATE.
+    """Get the row for a SQLSTATE.
 
     Args:
         code: Five characters, or None for an error without a code.

@@ -1,6 +1,6 @@
-"""Errors of Redis by their code, the first word: what each means, and whether another try may succeed. Pure.
+"""Errors of Redis by their code, the first word: what each means, and whether it is retried.
 
-A script's error carries the code of the command that failed in it.
+The error of a script has the code of the command that failed in it.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ KEYS = (
     f"{value_name('model_key')} ({environment_name('model_key')}) and {value_name('version_key')} "
     f"({environment_name('version_key')})"
 )
-WAIT = "Another try may succeed."
+WAIT = "Another attempt may succeed."
 CLUSTER = (
-    f"Redis Cluster is not supported, because a promotion changes several keys in one step: {SETTING} must lead to a "
-    "Redis that is no cluster."
+    "Redis Cluster is not supported, because a promotion changes several keys in one step: "
+    f"{SETTING} must lead to a Redis that is not a cluster."
 )
 
 NO_CODE = "no code"
@@ -30,35 +30,36 @@ REDIS_ERRORS = (
         NO_CODE,
         UNAVAILABLE,
         True,
-        f"The Redis of {SETTING} is away",
+        f"The Redis of {SETTING} is unavailable",
         f"{WAIT} Check host, port and network.",
     ),
     ErrorClass(
         TLS_CODE,
         WRONG,
         False,
-        f"The connection to the Redis of {SETTING} cannot be encrypted as asked",
-        "Correct the scheme (redis:// without and rediss:// with encryption) and the parameters that begin with ssl_.",
+        f"The connection to the Redis of {SETTING} cannot be encrypted as configured",
+        "Correct the scheme (redis:// without and rediss:// with encryption) and the parameters "
+        "that begin with ssl_.",
     ),
     ErrorClass(
         "NOAUTH",
         WRONG,
         False,
-        f"Redis wants another password than {SETTING} has, or one where it has none",
+        f"Redis requires another password than {SETTING} has, or one although it has none",
         "Correct the password.",
     ),
     ErrorClass(
         "WRONGPASS",
         WRONG,
         False,
-        f"Redis wants another password than {SETTING} has, or one where it has none",
+        f"Redis requires another password than {SETTING} has, or one although it has none",
         "Correct the password.",
     ),
     ErrorClass(
         "NOPERM",
         WRONG,
         False,
-        f"Redis does not let the user of {SETTING} do what the trainer needs",
+        f"The user of {SETTING} lacks a right that the trainer needs",
         "Grant the rights in docs/how-to/database-and-redis.md.",
     ),
     ErrorClass(
@@ -66,21 +67,21 @@ REDIS_ERRORS = (
         WRONG,
         False,
         f"The Redis of {SETTING} refuses connections from here",
-        "Switch its protected mode off, or set a password.",
+        "Disable its protected mode, or set a password.",
     ),
     ErrorClass(
         "WRONGTYPE",
         WRONG,
         False,
-        f"A key in Redis holds something else than a string; {KEYS} name the keys of the model and its version",
-        "Name other keys, or delete what is there.",
+        f"A key in Redis does not hold a string; {KEYS} set the keys of the model and its version",
+        "Set other keys, or delete the value.",
     ),
     ErrorClass(
         "READONLY",
         UNAVAILABLE,
         True,
         f"The Redis of {SETTING} is a read-only replica; it must be the primary",
-        "After a failover, another try may succeed.",
+        "After a failover, another attempt may succeed.",
     ),
     ErrorClass(
         "OOM",
@@ -93,7 +94,7 @@ REDIS_ERRORS = (
         "LOADING",
         UNAVAILABLE,
         True,
-        f"The Redis of {SETTING} is away, because it loads its data",
+        f"The Redis of {SETTING} is unavailable, because it loads its data",
         WAIT,
     ),
     ErrorClass(
@@ -110,8 +111,9 @@ REDIS_ERRORS = (
         "MISCONF",
         UNAVAILABLE,
         True,
-        "Redis takes no writes, because it cannot save its data to disk; the live model is untouched",
-        "Look at its log: the disk may be full.",
+        "Redis takes no writes, because it cannot save its data to disk; the live model is "
+        "untouched",
+        "Check its log: the disk may be full.",
     ),
     ErrorClass(
         "NOREPLICAS",
@@ -134,26 +136,26 @@ REDIS_ERRORS = (
         "The replica has lost its primary",
         "Bring the primary back.",
     ),
-    ErrorClass("FAILOVER", UNAVAILABLE, True, "A failover of Redis is going on", WAIT),
+    ErrorClass("FAILOVER", UNAVAILABLE, True, "A failover of Redis is in progress", WAIT),
     ErrorClass(
         "MOVED",
         WRONG,
         False,
-        "Redis is a cluster, and this key is on another of its nodes",
+        "Redis is a cluster, and the key is on another node",
         CLUSTER,
     ),
     ErrorClass(
         "ASK",
         WRONG,
         False,
-        "Redis is a cluster, and this key is on its way to another of its nodes",
+        "Redis is a cluster, and the key is moving to another node",
         CLUSTER,
     ),
     ErrorClass(
         "CROSSSLOT",
         WRONG,
         False,
-        "Redis is a cluster, and the keys are on several of its nodes",
+        "Redis is a cluster, and the keys are on several nodes",
         CLUSTER,
     ),
     ErrorClass("CLUSTERDOWN", UNAVAILABLE, True, "The cluster of Redis is down", CLUSTER),
@@ -161,29 +163,29 @@ REDIS_ERRORS = (
         "TRYAGAIN",
         UNAVAILABLE,
         True,
-        "Keys of Redis are on their way to another node",
+        "Keys of Redis are moving to another node",
         f"{WAIT} {CLUSTER}",
     ),
-    ErrorClass("EXECABORT", UNAVAILABLE, True, "Redis took a transaction back", WAIT),
+    ErrorClass("EXECABORT", UNAVAILABLE, True, "Redis discarded a transaction", WAIT),
     ErrorClass("NOSCRIPT", UNAVAILABLE, True, "Redis has forgotten the script", WAIT),
     ErrorClass("INPROG", UNAVAILABLE, True, "Redis is busy with another task", WAIT),
     ErrorClass(
-        "IOERR", UNAVAILABLE, True, "Redis has a fault of its disk or network", "Look at its log."
+        "IOERR", UNAVAILABLE, True, "Redis has an error of its disk or network", "Check its log."
     ),
     ErrorClass("NOTREADY", UNAVAILABLE, True, "Redis is not ready yet", WAIT),
     ErrorClass(
         "NOPROTO",
         WRONG,
         False,
-        "Redis does not speak the protocol that is asked for",
-        f"Take protocol out of {SETTING}.",
+        "Redis does not support the protocol that is set",
+        f"Remove protocol from {SETTING}.",
     ),
     ErrorClass(
         "ERR",
         UNAVAILABLE,
         True,
         "Redis reports an error without a code of its own",
-        f"{WAIT} Look at its log.",
+        f"{WAIT} Check its log.",
     ),
 )
 
@@ -192,17 +194,17 @@ UNKNOWN = ErrorClass(
     UNAVAILABLE,
     True,
     "Redis reports an error that the trainer does not know",
-    f"{WAIT} Look at its log.",
+    f"{WAIT} Check its log.",
 )
 
 _ROWS = {row.code: row for row in REDIS_ERRORS}
 
 
 def redis_error(code: str | None) -> ErrorClass:
-    """Return the row for a code.
+    """Get the row for a code.
 
     Args:
-        code: The first word of an error, or None if the server has said nothing.
+        code: The first word of an error, or None if the server has not answered.
 
     Returns:
         The row, or else `UNKNOWN`.

@@ -1,4 +1,4 @@
-"""The result of one run: the container's termination message, at most 4 KiB of JSON, and a row in a table. Pure."""
+"""The result document of a run: the container's termination message, at most 4 KiB of JSON."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from retraining_job.contract.verdict import Failure, Verdict, VerdictReason, Withheld
 
 RESULT_LIMIT_BYTES = 4096
-"""Kubernetes keeps no more than this of a container's termination message."""
+"""Kubernetes stores no more than this of a container's termination message."""
 
 FORMER_FIRST = "NoChampion"
-"""The verdict of earlier trainers on every challenger that had no champion to beat."""
+"""The verdict of earlier trainers on every challenger without a champion."""
 FORMER_UNAVAILABLE = "DependencyAway"
 """The failure reason of earlier trainers for `DependencyUnavailable`."""
 
 MESSAGE_LIMIT_CHARACTERS = 1000
-"""Leaves room for every figure in the result document, whatever the message says."""
+"""Leaves room for all metrics in the result document, whatever the message is."""
 
 
 class Window(BaseModel):
@@ -33,34 +33,34 @@ class Window(BaseModel):
 
 
 class PartMetrics(BaseModel):
-    """What one part of a contender, or their mixture, reached on the hold-out."""
+    """The metrics of one part of a model, or of its combined score, on the hold-out."""
 
     model_config = ConfigDict(frozen=True)
 
     average_precision: float | None = None
-    """None, like the next three, where no known anomaly or nothing else is in the hold-out."""
+    """None, like the next three, if the hold-out has no known anomaly or nothing else."""
     roc_auc: float | None = None
     budget_precision: float | None = None
-    """Precision where the alert budget is spent on the highest scores."""
+    """Precision of the alerts if the alert budget is spent on the highest scores."""
     budget_recall: float | None = None
     alert_rate: float | None = None
     """The share of events with a score above the live threshold."""
 
 
 class ContenderMetrics(BaseModel):
-    """What one contender reached on the hold-out."""
+    """The metrics of one model on the hold-out."""
 
     model_config = ConfigDict(frozen=True)
 
     precision: float | None = None
     """The share of right predictions, which the old service calls precision (it is the accuracy).
 
-    None where no event of the hold-out has a label.
+    None if no event of the hold-out has a label.
     """
     mixture: PartMetrics | None = None
-    """The score as the live service mixes it.
+    """The combined score, as the live service weights it.
 
-    The `reference` preset has no figures but the one above.
+    The `reference` preset has no metrics but the one above.
     """
     hst: PartMetrics | None = None
     """The forest alone."""
@@ -69,7 +69,7 @@ class ContenderMetrics(BaseModel):
 
 
 class Contenders(BaseModel):
-    """The figures of both contenders; a champion has none where there is no readable one."""
+    """The metrics of both models. The champion has none if there is no readable one."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -78,26 +78,26 @@ class Contenders(BaseModel):
 
 
 class Result(BaseModel):
-    """The result document of one run: the container's termination message, at most 4 KiB of JSON."""
+    """The result document of one run."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     run_id: str
     verdict: Verdict | None = None
-    """None where the run failed."""
+    """None if the run failed."""
     promoted: bool = False
     """Whether the challenger is live."""
     withheld: Withheld | None = None
-    """Why it is not, although it was judged fit."""
+    """Why it is not, although it is fit."""
     reason: str
-    """One word for machines: a Reason where there is a verdict, else a Failure."""
+    """A VerdictReason if there is a verdict, else a Failure."""
     message: str
-    """Plain sentences for people, with the numbers that decided."""
+    """Sentences for people, with the numbers that decided."""
     n_samples: int | None = None
     version: int | None = None
     """The version that this run published."""
     champion_version: int | None = None
-    """The version that the challenger was judged against."""
+    """The version that the challenger was evaluated against."""
     window: Window | None = None
     figures: Contenders | None = None
     started_at: datetime
@@ -106,7 +106,7 @@ class Result(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def read_former(cls, fields: Any) -> Any:
-        """Replace the values that earlier trainers wrote by those that mean the same today."""
+        """Replace values of earlier trainers by those that mean the same today."""
         if not isinstance(fields, Mapping):
             return fields
         if fields.get("reason") == FORMER_UNAVAILABLE:
@@ -117,7 +117,7 @@ class Result(BaseModel):
         return {**fields, "verdict": Verdict.UNFIT if unfit else Verdict.FIRST_MODEL}
 
     def document(self) -> str:
-        """Give the JSON text; a message that is too long is cut, figures never are."""
+        """Return the JSON text. A message that is too long is cut off; metrics never are."""
         short = self.model_copy(update={"message": self.message[:MESSAGE_LIMIT_CHARACTERS]})
         text = short.model_dump_json(exclude_none=True)
         while len(text.encode()) > RESULT_LIMIT_BYTES and short.message:
@@ -127,7 +127,7 @@ class Result(BaseModel):
 
 
 def read_result(document: str) -> Result | None:
-    """Read a termination message; None where it is no result document (a killed container leaves none)."""
+    """Parse a termination message. Returns None if it is no result document."""
     try:
         return Result.model_validate_json(document)
     except ValidationError:

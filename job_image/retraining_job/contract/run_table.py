@@ -157,8 +157,9 @@ _IS_PENDING = f"stored.withheld = '{Withheld.AWAITING_DECISION}'"
 
 
 def _upsert(names: Sequence[str], changes: Sequence[str], condition: str) -> str:
+    columns = ", ".join(names)
     values = ", ".join(f"%({name})s" for name in names)
     return (
-        f"INSERT INTO {RUN_TABLE} AS stored ({', '.join(names)}) VALUES ({values}) "  # noqa: S608  # declared names
+        f"INSERT INTO {RUN_TABLE} AS stored ({columns}) VALUES ({values}) "  # noqa: S608
         f"ON CONFLICT (run_id) DO UPDATE SET {', '.join(changes)} WHERE {condition}"
     )

@@ -1,6 +1,6 @@
-"""The trainer's settings that a cluster operator sets under `trainer.*` and a RetrainRequest may override in part.
+"""The trainer's settings that the chart sets under `trainer.*` and a RetrainRequest may override.
 
-One field, one default; `values.yaml` repeats them in this order and is checked equal.
+Each field has one default. `values.yaml` repeats the fields in this order; a test compares them.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 class Preset(StrEnum):
-    """A recipe: how rows are ordered, what is learned and how challenger and champion are judged."""
+    """A named pipeline: how rows are ordered, what is learned, and how models are evaluated."""
 
     RECOMMENDED = "recommended"
     REFERENCE = "reference"
@@ -26,42 +26,42 @@ class PromotionPolicy(StrEnum):
     SUPERIOR = "Superior"
     """It is better, with confidence."""
     REFERENCE = "Reference"
-    """The share of right predictions at the threshold is at least the champion's: the old service's rule."""
+    """Its share of right predictions at the threshold is at least the champion's (the old rule)."""
 
 
 class Scaling(StrEnum):
-    """How features are brought to [0, 1] before trees are laid over them."""
+    """How features are scaled to [0, 1] before trees split them."""
 
     AUTO = "Auto"
-    """By a logarithm where the training rows have a heavy tail, else linearly."""
+    """By a logarithm if the training rows have a heavy tail, else linearly."""
     LINEAR = "Linear"
     NONE = "None"
     """Not at all: the trees split raw values between 0 and 1, as the old service's do."""
 
 
 class OnInconclusive(StrEnum):
-    """What becomes of a challenger when the events do not tell."""
+    """What happens to a challenger if the events do not allow a conclusion."""
 
     KEEP = "Keep"
     PROMOTE = "Promote"
 
 
 class Promotion(StrEnum):
-    """Who has the last word on a challenger that was judged fit."""
+    """Whether a fit challenger goes live by itself or waits for approval."""
 
     AUTO = "Auto"
     MANUAL = "Manual"
 
 
 class ApprovalDecision(StrEnum):
-    """A person's word on a challenger that awaits it."""
+    """What a person answers to a challenger that waits for approval."""
 
     APPROVE = "approve"
     REJECT = "reject"
 
 
 class Tunables(BaseModel):
-    """The trainer's settings that a cluster operator sets under `trainer.*` and a RetrainRequest may override."""
+    """The trainer's settings that the chart sets and a RetrainRequest may override."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -69,44 +69,44 @@ class Tunables(BaseModel):
     events_table: str = Field(
         default="scored_events", pattern=r"^[A-Za-z_][\w$]*(\.[A-Za-z_][\w$]*)?$"
     )
-    """Table or view the events come from, optionally with its schema."""
+    """Table or view that events are read from, optionally with its schema."""
     truth_column: str = Field(default="anomaly_label", pattern=r"^[A-Za-z_][\w$]*$")
-    """Its column that holds what an event was; null where that is not known."""
+    """Its column that holds the label; null if the label is unknown."""
     rows: int = Field(default=50_000, ge=1, le=1_000_000)
     """How many of the newest events are read."""
     minimum_rows: int = Field(default=500, ge=1, le=1_000_000)
-    """With fewer events there is no training."""
+    """With fewer events, nothing is trained."""
 
     policy: PromotionPolicy = PromotionPolicy.NON_INFERIOR
     margin: float = Field(default=0.05, ge=0.0, le=1.0)
     """By how much average precision may be worse and still count as not inferior."""
     alert_rate_factor: float = Field(default=3.0, ge=1.0, le=1000.0)
-    """The challenger's alert rate may be at most this many times the champion's, and at least its inverse."""
+    """The challenger's alert rate may be the champion's times or divided by this at most."""
     alert_budget: float = Field(default=0.01, gt=0.0, le=1.0)
-    """The share of events that both may raise an alert for, where precision and recall are compared."""
+    """The share of events for which alerts are raised when precision and recall are compared."""
     hold_out_size: int = Field(default=5_000, ge=1, le=1_000_000)
-    """How many of the newest events the `recommended` preset holds out from training and judges on, at first."""
+    """How many of the newest events the `recommended` preset holds out from training, at first."""
     hold_out_anomalies: int = Field(default=30, ge=1, le=1_000_000)
-    """How many known anomalies the hold-out needs: it grows back in time until it has them."""
+    """How many known anomalies the hold-out needs. It grows back in time until it has them."""
     hold_out_share: float = Field(default=0.2, gt=0.0, le=0.5)
     """The largest share of all events that is held out."""
     on_inconclusive: OnInconclusive = OnInconclusive.KEEP
     input_change_limit: float = Field(default=0.2, ge=0.0, le=1.0)
-    """By how much the share of events that have a feature may fall before the champion stays; 1 turns the guard off."""
+    """By how much the share of events with a feature may fall before the champion stays; 1: any."""
     accept_input_change: bool = False
-    """Judge the challenger although the shape of the input has changed beyond the limit: the change is intended."""
+    """Evaluate although the input shape has changed beyond the limit: the change is intended."""
     promotion: Promotion = Promotion.AUTO
     decision_days: int = Field(default=7, ge=1, le=365)
-    """How long a challenger awaits a person's decision, where promotion is Manual."""
+    """How long a challenger waits for approval, if promotion is Manual."""
     dry_run: bool = False
-    """Train and judge, and publish nothing."""
+    """Train and evaluate, and publish nothing."""
     hold_out_rows: int = Field(default=200, ge=1, le=100_000)
-    """The `reference` preset: how many of the newest events challenger and champion are judged on."""
+    """The `reference` preset: how many of the newest events both models are tested on."""
 
     threshold: float = Field(default=0.7, ge=0.0, le=1.0)
     """A score above this predicts an anomaly."""
     threshold_key: str = ""
-    """Redis key where the live service keeps its threshold; the setting counts where it is empty or holds none."""
+    """Redis key of the live threshold. If it is empty or holds none, the setting counts."""
     scaling: Scaling = Scaling.AUTO
     forest_trees: int = Field(default=25, ge=1, le=1000)
     forest_height: int = Field(default=15, ge=1, le=20)
@@ -114,29 +114,29 @@ class Tunables(BaseModel):
     forest_window: int = Field(default=250, ge=1, le=1_000_000)
     """How many events the forest learns before their masses take effect."""
     forest_seed: int = Field(default=42, ge=0)
-    """Together with the features' names it decides the trees."""
+    """Together with the names of the features, it determines the trees."""
     forest_weight: float = Field(default=0.7, ge=0.0, le=1.0)
-    """The forest's part in a score, as the live service mixes it."""
+    """The weight of the forest in the combined score, as in the live service."""
     deviation_weight: float = Field(default=0.3, ge=0.0, le=1.0)
-    """The deviation score's part."""
+    """The weight of the deviation score."""
     deviation_class: str = Field(
         default="retraining_job.deviation.StandardAbsoluteDeviation",
         pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)+$",
     )
-    """The name under which the deviation score's class stands in the pickle, as the reader imports it."""
+    """The name of the deviation score's class in the pickle, as the reader imports it."""
     deviation_feature: str = Field(default="amount", min_length=1)
-    """The feature whose deviation is scored."""
+    """The feature of the deviation score."""
 
     database_retries: int = Field(default=3, ge=0, le=100)
-    """How often the database is tried again when it is away; Redis too."""
+    """How often a step is retried while the database or Redis is unavailable."""
     database_retry_delay_seconds: float = Field(default=30.0, ge=0.0, le=3600.0)
-    """How long to wait before each new try."""
+    """The delay before each retry."""
     model_key: str = Field(default="active_model", min_length=1)
-    """Redis key under which the live service finds the model; the keys beside it begin with it."""
+    """Redis key of the live model. The other keys begin with it."""
     version_key: str = Field(default="model_version", min_length=1)
     """Redis key of the live model's version, an integer."""
     model_limit_mebibytes: int = Field(default=256, ge=1, le=512)
-    """A live model larger than this is not read; 512 MiB is the most that Redis keeps under one key."""
+    """A larger live model is not read. Redis stores at most 512 MiB under one key."""
     history_versions: int = Field(default=5, ge=1, le=100)
-    """How many former champions Redis keeps to go back to."""
+    """How many former champions Redis stores for a rollback."""
     log_format: Literal["text", "json"] = "text"

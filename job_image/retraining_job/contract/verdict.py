@@ -1,6 +1,6 @@
-"""How a run ends: verdicts, reasons, failures, exit codes.
+"""How a run ends: verdicts, reasons, failures and exit codes.
 
-One vocabulary for status, metrics, log and database.
+Status, metrics, logs and database share this vocabulary.
 """
 
 from __future__ import annotations
@@ -9,27 +9,28 @@ from enum import IntEnum, StrEnum
 
 
 class ExitCode(IntEnum):
-    """How the trainer's process ends; 65, 75 and 78 have the meaning they have in BSD's sysexits.h."""
+    """The exit codes of the trainer; 65, 75 and 78 mean the same as in BSD's sysexits.h."""
 
     VERDICT = 0
     """The run has a verdict, whichever it is, and it is recorded."""
     BAD_DATA = 65
-    """The events cannot be trained on; another try would fail as well."""
+    """The events cannot be trained on; another attempt would fail as well."""
     INTERNAL_ERROR = 70
     """A defect of the trainer; the log has its traceback."""
     DEPENDENCY_UNAVAILABLE = 75
-    """The database or Redis was away for longer than the trainer waits; another try may succeed."""
+    """The database or Redis was unavailable at the last retry; another attempt may succeed."""
     AUDIT_PENDING = 76
-    """The model is live, but its audit row is not written yet; another try writes it and publishes nothing."""
+    """The model is live and its audit row is missing; another attempt writes only the row."""
     BAD_CONFIGURATION = 78
-    """A setting is wrong; another try would fail as well."""
+    """A setting is wrong; another attempt would fail as well."""
 
 
 class Verdict(StrEnum):
-    """How the challenger was judged. Whether it went live is said apart: by `promoted`, and why not by Withheld.
+    """How a run that could evaluate ended.
 
+    Whether the challenger went live is a field of its own, `promoted`, and why not is `withheld`.
     Documents and rows of earlier trainers may say `NoChampion`; `result` reads it as one of the two
-    that replace it.
+    verdicts that replace it.
     """
 
     PROMOTED = "Promoted"
@@ -37,44 +38,44 @@ class Verdict(StrEnum):
     KEPT = "Kept"
     """The champion stays."""
     INCONCLUSIVE = "Inconclusive"
-    """The events do not tell; `onInconclusive` says what then."""
+    """The events do not allow a conclusion; `onInconclusive` says what happens then."""
     INSUFFICIENT_DATA = "InsufficientData"
     """There are too few events to train on."""
     FIRST_MODEL = "FirstModel"
-    """There is no live model to beat, and it may be the first."""
+    """There is no live model, and the challenger may be the first."""
     UNFIT = "Unfit"
-    """There is no live model to beat, and it is not fit to be the first: none is live still."""
+    """There is no live model, and the challenger is not fit to be the first."""
     UNREADABLE_CHAMPION = "UnreadableChampion"
-    """There is a live model, and it cannot be read: nothing replaces it unseen."""
+    """There is a live model that cannot be read, so nothing replaces it."""
     IDENTICAL = "Identical"
-    """The challenger is the champion again, to the last bit."""
+    """The challenger equals the champion, bit by bit."""
     RESTORED = "Restored"
-    """No challenger at all: a former champion is live again, under a new version."""
+    """There is no challenger: a former champion is live again, under a new version."""
 
 
 class Withheld(StrEnum):
-    """Why a challenger that was judged fit did not go live."""
+    """Why a fit challenger did not go live."""
 
     DRY_RUN = "DryRun"
-    """The request asked for a verdict alone."""
+    """The request asked only for a verdict."""
     AWAITING_DECISION = "AwaitingDecision"
-    """Promotion is Manual: it is stored, and a person decides."""
+    """Promotion is Manual: the challenger is stored and waits for approval."""
     REJECTED = "Rejected"
     """Promotion is Manual, and a person has rejected it."""
 
 
 class VerdictReason(StrEnum):
-    """Why a run has its verdict, in one word each; where the old service had a word for it, it is the old one."""
+    """Why a run has its verdict. Reasons that the old service had keep their old names."""
 
-    # The `reference` preset's
+    # Of the `reference` preset
     HIGHER_PRECISION = "higher_precision"
-    """Promoted: the challenger's figure is greater."""
+    """Promoted: the challenger's precision is higher."""
     EQUAL_PRECISION = "equal_precision"
     """Promoted: a tie goes to the challenger."""
     LOWER_PRECISION = "lower_precision"
-    """Kept: the challenger's figure is less."""
+    """Kept: the challenger's precision is lower."""
 
-    # The `recommended` preset's
+    # Of the `recommended` preset
     NOT_INFERIOR = "not_inferior"
     """Promoted: worse by no more than the margin, with confidence."""
     SUPERIOR = "superior"
@@ -88,9 +89,9 @@ class VerdictReason(StrEnum):
     UNUSABLE_SCORES = "unusable_scores"
     """Kept: its scores are not finite, or all the same."""
     UNCERTAIN = "uncertain"
-    """Inconclusive: the difference may lie on either side of what is asked for."""
+    """Inconclusive: the confidence interval contains the limit."""
     TOO_FEW_ANOMALIES = "too_few_anomalies"
-    """Inconclusive: the hold-out has too few known anomalies, or none without."""
+    """Inconclusive: the hold-out has too few known anomalies, or no normal events."""
     NO_TRUTH = "no_truth"
     """Inconclusive: no event of the hold-out has a label."""
     LABELS_FOLLOW_ALERTS = "labels_follow_alerts"
@@ -98,41 +99,49 @@ class VerdictReason(StrEnum):
     CHAMPION_SAW_HOLD_OUT = "champion_saw_hold_out"
     """Inconclusive: too few events are newer than those that the champion was trained on."""
     IDENTICAL = "identical"
+    """Identical: the challenger equals the champion."""
     BELOW_FLOOR = "below_floor"
-    """Unfit, or Kept where the champion could not be compared: it is no better than chance."""
+    """Unfit, or Kept if the champion could not be compared: it is no better than chance."""
 
-    # Of both
+    # Of both presets
     NO_CHAMPION = "no_champion"
     """There was no live model."""
     INPUT_CHANGED = "input_changed"
-    """Kept: the shape of the events has changed since the champion was trained, beyond the limit."""
+    """Kept: the input shape has changed beyond the limit since the champion was trained."""
     INPUT_ACCEPTED = "input_accepted"
     """Promoted: the champion uses none of the events' features, and the change was accepted."""
     INPUT_UNREADABLE = "input_unreadable"
     """Unfit: the features of most events cannot be read."""
     OVERTAKEN = "overtaken"
-    """Kept: other runs promoted their models while this one was judged."""
+    """Kept: other runs promoted their models while this one was evaluated."""
     INSUFFICIENT_DATA = "insufficient_data"
+    """InsufficientData: there are too few events to train on."""
     UNREADABLE_CHAMPION = "unreadable_champion"
+    """UnreadableChampion: the live model cannot be read."""
     APPROVED = "approved"
-    """Promoted by a person."""
+    """Promoted: a person has approved it."""
     REJECTED = "rejected"
-    """Kept out by a person."""
+    """A person has rejected it."""
     EXPIRED = "expired"
-    """Kept: nobody decided in time."""
+    """Nobody decided in time."""
     ROLLBACK = "rollback"
-    """Restored by a person."""
+    """Restored: a person has made a former champion live again."""
     ANNOUNCED = "announced"
     """No verdict yet: the run is about to publish its challenger, or died doing so."""
     UNKNOWN = "unknown"
-    """The row that said why is gone."""
+    """The row with the reason is missing."""
 
 
 class Failure(StrEnum):
-    """Why a run ended without a verdict, as far as the trainer itself can tell."""
+    """Why a run ended without a verdict, as far as the trainer itself knows."""
 
     BAD_CONFIGURATION = "BadConfiguration"
+    """A setting is wrong."""
     BAD_DATA = "BadData"
+    """The events cannot be trained on."""
     DEPENDENCY_UNAVAILABLE = "DependencyUnavailable"
+    """The database or Redis is unavailable."""
     AUDIT_PENDING = "AuditPending"
+    """The model is live, and its audit row is missing."""
     INTERNAL_ERROR = "InternalError"
+    """A defect of the trainer."""

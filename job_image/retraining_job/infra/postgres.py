@@ -13,7 +13,7 @@ import psycopg2
 from psycopg2.extensions import parse_dsn
 
 from retraining_job.contract import Failure
-from retraining_job.contract.database_login import login_failure
+from retraining_job.contract.database_login import find_login_failure
 from retraining_job.contract.database_url import SETTING, DatabaseUrlError, connection_parameters
 from retraining_job.contract.error_class import ErrorClass
 from retraining_job.contract.postgres_errors import CANCELLED, LIMITS, UNKNOWN, postgres_error
@@ -94,7 +94,7 @@ def connect(url: SecretStr) -> Connection:
     try:
         connection: Connection = psycopg2.connect(**parts)
     except (psycopg2.Error, UnicodeDecodeError) as error:
-        failure = login_failure(parts, LOGIN_SECONDS)
+        failure = find_login_failure(parts, LOGIN_SECONDS)
         message = failure.problem or get_server_message(error)
         raise build_error(failure.row, message, failure.code, f" of {SETTING}") from None
     return connection

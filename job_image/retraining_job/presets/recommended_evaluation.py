@@ -7,15 +7,16 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from retraining_job.contract import PartMetrics, Tunables
+from retraining_job.contract import Tunables
 from retraining_job.evaluation import bootstrap, metrics, plot_data, promotion_policy
-from retraining_job.evaluation.evidence import Contender, Evidence, HiddenLoss, Provenance
+from retraining_job.evaluation.evidence import Contender, Evidence, Provenance
 from retraining_job.evaluation.hold_out import find_hold_out_problem
 from retraining_job.evaluation.labels import compute_label_coverage
 from retraining_job.evaluation.permutation import run_permutation_test
 from retraining_job.evaluation.promotion_rules import compute_margin
 from retraining_job.evaluation.reading_notes import describe_reading
 from retraining_job.evaluation.scores import Scores, replace_non_finite
+from retraining_job.presets.hidden_losses import find_hidden_losses
 from retraining_job.presets.recommended_notes import (
     compute_periods,
     describe_events,
@@ -230,61 +231,6 @@ def measure_model(model: ScoredModel, measure: Measure) -> Contender:
             "histogram": plot_data.compute_histogram(truth, combined, measure.edges),
         }
     )
-
-
-def find_hidden_losses(
-    challenger: Contender, champion: Contender | None, margin: float
-) -> list[HiddenLoss]:
-    """Find the parts that got worse by more than the margin while the combined score did not.
-
-    Args:
-        challenger: The challenger with its metrics.
-        champion: The champion with its metrics, or None if there is none.
-        margin: By how much average precision may be worse (the setting).
-
-    Returns:
-        One entry for each part: `hst` for the forest, `sad` for the deviation score.
-    """
-    if champion is None or compute_loss(challenger, champion, "mixture") > margin:
-        return []
-    return [
-        HiddenLoss(
-            part=part,
-            champion=get_average_precision(champion, part) or 0.0,
-            challenger=get_average_precision(challenger, part) or 0.0,
-        )
-        for part in ("hst", "sad")
-        if compute_loss(challenger, champion, part) > margin
-    ]
-
-
-def compute_loss(challenger: Contender, champion: Contender, part: str) -> float:
-    """Compute by how much the average precision got worse.
-
-    Args:
-        challenger: The challenger with its metrics.
-        champion: The champion with its metrics.
-        part: `hst`, `sad`, or `mixture` for the combined score.
-
-    Returns:
-        The difference, or 0 if it is not known for both models.
-    """
-    own, other = get_average_precision(challenger, part), get_average_precision(champion, part)
-    return 0.0 if own is None or other is None else other - own
-
-
-def get_average_precision(model: Contender, part: str) -> float | None:
-    """Get the average precision of one part, or of the combined score.
-
-    Args:
-        model: A model with its metrics.
-        part: `hst`, `sad`, or `mixture` for the combined score.
-
-    Returns:
-        The average precision, or None if it is not known.
-    """
-    found: PartMetrics | None = getattr(model.figures, part)
-    return found.average_precision if found else None
 
 
 def is_same_model(challenger: Scores, fingerprint: str, champion: ScoredModel) -> bool:

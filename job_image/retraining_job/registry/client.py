@@ -15,7 +15,7 @@ from redis.retry import Retry
 
 from retraining_job.contract import Failure, environment_name, value_name
 from retraining_job.contract.redis_errors import SETTING, TLS_CODE, UNKNOWN, redis_error
-from retraining_job.contract.redis_url import FORM, RedisUrlError, plain_redis_url
+from retraining_job.contract.redis_url import FORM, RedisUrlError, normalize_redis_url
 from retraining_job.errors import BadConfigurationError, DependencyUnavailableError
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ def build_client(url: SecretStr) -> redis.Redis:
     """
     try:
         client = redis.Redis.from_url(
-            plain_redis_url(url.get_secret_value()),
+            normalize_redis_url(url.get_secret_value()),
             socket_connect_timeout=CONNECT_SECONDS,
             socket_timeout=ANSWER_SECONDS,
             retry=Retry(NoBackoff(), 0),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import psycopg2
 from psycopg2.extensions import parse_dsn
 
-from retraining_job.contract.database_login import login_failure
+from retraining_job.contract.database_login import find_login_failure
 from retraining_job.contract.database_url import SETTING, DatabaseUrlError, connection_parameters
 from retraining_operator.audit.log_tail import mask_secrets
 
@@ -58,7 +58,7 @@ def connect(url: SecretStr) -> Connection:
     try:
         connection: Connection = psycopg2.connect(**parameters)
     except (psycopg2.Error, UnicodeDecodeError) as error:
-        failure = login_failure(parameters, LOGIN_SECONDS)
+        failure = find_login_failure(parameters, LOGIN_SECONDS)
         code = f" (SQLSTATE {failure.code})" if failure.code else ""
         text = f"{failure.row.meaning}: {failure.problem or describe_error(error)}{code}"
         if not failure.row.retried:

@@ -70,7 +70,7 @@ def url_of(
         (
             {"more": "?sslmode=require"},
             BadConfigurationError,
-            r"cannot be encrypted as asked.*offers no encryption",
+            r"cannot be encrypted as configured.*offers no encryption",
         ),
         (
             {"more": "?sslmode=verify-ca&sslrootcert=/nowhere/ca.crt"},
@@ -227,4 +227,4 @@ def test_role_with_a_short_limit_ends_the_run_at_once_and_says_what_to_set(world
         world.sql(f"DROP OWNED BY {user}; DROP ROLE {user}")
     assert (run.code, run.result.reason) == (78, "BadConfiguration"), run.log
     assert f"ALTER ROLE {user} SET statement_timeout" in run.result.message
-    assert "is away" not in run.result.message
+    assert "is unavailable" not in run.result.message

@@ -270,4 +270,4 @@ def test_database_that_ends_a_connection_midway_is_waited_for(world: World) -> N
             time.sleep(0.01)
         connection.rollback()
     assert run.wait().result.verdict == "Promoted", run.log
-    assert "The database is away" in run.log
+    assert "The database is unavailable" in run.log

@@ -32,7 +32,7 @@ NO_TYPE = "WRONGTYPE Operation against a key holding the wrong kind of value"
         (Redis.AuthenticationError("invalid username-password pair"), BadConfigurationError, "another password"),
         (Redis.AuthenticationError("Authentication required."), BadConfigurationError, "redis.url (REDIS_URL)"),
         (Redis.ResponseError("NOAUTH Authentication required."), BadConfigurationError, "REDIS_URL"),
-        (Redis.NoPermissionError("no permissions to run the 'set' command"), BadConfigurationError, "the user of"),
+        (Redis.NoPermissionError("no permissions to run the 'set' command"), BadConfigurationError, "The user of"),
         (Redis.ResponseError(NO_TYPE), BadConfigurationError, "RETRAIN_MODEL_KEY"),
         (Redis.ResponseError(f"@user_script:4: {NO_TYPE}"), BadConfigurationError, "RETRAIN_VERSION_KEY"),
         (Redis.ReadOnlyError("You can't write against a read only replica."), DependencyUnavailableError, "replica"),
@@ -42,18 +42,18 @@ NO_TYPE = "WRONGTYPE Operation against a key holding the wrong kind of value"
             "memory limit",
         ),
         (Redis.ResponseError("@user_script:15: OOM command not allowed"), DependencyUnavailableError, "untouched"),
-        (Redis.BusyLoadingError("Redis is loading the dataset in memory"), DependencyUnavailableError, "away"),
+        (Redis.BusyLoadingError("Redis is loading the dataset in memory"), DependencyUnavailableError, "unavailable"),
         (
             Redis.ConnectionError("Error 111 connecting to redis:6379."),
             DependencyUnavailableError,
-            "redis.url (REDIS_URL) is away",
+            "redis.url (REDIS_URL) is unavailable",
         ),
-        (Redis.TimeoutError("Timeout reading from socket"), DependencyUnavailableError, "away"),
+        (Redis.TimeoutError("Timeout reading from socket"), DependencyUnavailableError, "unavailable"),
         (Redis.ResponseError("ERR Error running script: @user_script:15: -OOM no"), DependencyUnavailableError, "OOM"),
-        (Redis.MovedError("3999 127.0.0.1:6381"), BadConfigurationError, "no cluster"),
-        (Redis.AskError("3999 127.0.0.1:6381"), BadConfigurationError, "no cluster"),
+        (Redis.MovedError("3999 127.0.0.1:6381"), BadConfigurationError, "not a cluster"),
+        (Redis.AskError("3999 127.0.0.1:6381"), BadConfigurationError, "not a cluster"),
         (Redis.ClusterDownError("The cluster is down"), DependencyUnavailableError, "CLUSTERDOWN"),
-        (Redis.ClusterCrossSlotError("Keys in request"), BadConfigurationError, "no cluster"),
+        (Redis.ClusterCrossSlotError("Keys in request"), BadConfigurationError, "not a cluster"),
         (Redis.MasterDownError("Link with MASTER is down"), DependencyUnavailableError, "MASTERDOWN"),
         (Redis.TryAgainError("Multiple keys"), DependencyUnavailableError, "TRYAGAIN"),
         (Redis.ResponseError("MISCONF Redis is configured to save"), DependencyUnavailableError, "to disk"),
@@ -83,7 +83,7 @@ class Dependency:
     def __call__(self) -> str:
         self.calls += 1
         if self.calls <= self.away:
-            raise self.error("The database is away.")
+            raise self.error("The database is unavailable.")
         return "there"
 
 
@@ -97,13 +97,13 @@ def test_dependency_is_waited_for(away: int, caplog: pytest.LogCaptureFixture) -
     assert call_with_retries(PATIENCE, dependency) == "there"
     assert dependency.calls == away + 1
     assert caplog.messages == [
-        f"The database is away. Trying again in 0 s ({i} of 3)." for i in range(1, away + 1)
+        f"The database is unavailable. Trying again in 0 s ({i} of 3)." for i in range(1, away + 1)
     ]
 
 
 def test_dependency_that_stays_away_ends_the_run() -> None:
     dependency = Dependency(99)
-    with pytest.raises(DependencyUnavailableError, match="The database is away"):
+    with pytest.raises(DependencyUnavailableError, match="The database is unavailable"):
         call_with_retries(PATIENCE, dependency)
     assert dependency.calls == 4
 

@@ -13,7 +13,7 @@ from retraining_job.evaluation.labels import (
     has_labels_of_alerts_only,
     has_unchecked_normal_labels,
 )
-from retraining_job.presets.recommended_evaluation import find_hidden_losses
+from retraining_job.presets.hidden_losses import find_hidden_losses
 from tests.unit.job.policy_evidence import evidence
 
 

@@ -6,7 +6,7 @@ import pytest
 from psycopg2.extensions import parse_dsn
 
 from retraining_job.contract.database_url import DatabaseUrlError, connection_parameters
-from retraining_job.contract.redis_url import RedisUrlError, plain_redis_url
+from retraining_job.contract.redis_url import RedisUrlError, normalize_redis_url
 
 PARTS = {"user": "u", "password": "p", "host": "h", "port": "5432", "dbname": "d"}
 
@@ -100,7 +100,7 @@ def test_no_piece_of_a_password_is_told(url: str) -> None:
     ],
 )
 def test_url_of_redis_is_read_as_it_is_meant(url: str, plain: str) -> None:
-    assert plain_redis_url(url) == plain
+    assert normalize_redis_url(url) == plain
 
 
 @pytest.mark.parametrize(
@@ -123,5 +123,5 @@ def test_url_of_redis_is_read_as_it_is_meant(url: str, plain: str) -> None:
 )
 def test_what_is_wrong_with_redis_url_is_named(url: str, told: str) -> None:
     with pytest.raises(RedisUrlError, match=told) as error:
-        plain_redis_url(url)
+        normalize_redis_url(url)
     assert "secret" not in str(error.value)
