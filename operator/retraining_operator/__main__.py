@@ -48,7 +48,7 @@ SWITCH_SECONDS = 0.0005
 """Interpreter switch interval. At Python's default of 5 ms a busy event loop starves the consumer's
 thread."""
 LATE_IMPORT_SECONDS = 1.0
-"""Delay of the imports that the first Job does not need, because an import blocks the interpreter."""
+"""Delay of imports that the first Job does not need. An import blocks the interpreter."""
 
 logger = logging.getLogger("retraining_operator")
 
@@ -72,12 +72,13 @@ def main() -> int:
     if arguments.command == "replay":
         return asyncio.run(replay_command.run(settings, arguments))
     logs.configure(settings.log_format, settings.log_level)
-    disable_created_metrics()  # type: ignore[no-untyped-call]  # else each counter has a second series
+    # otherwise each counter has a second series
+    disable_created_metrics()  # type: ignore[no-untyped-call]
     sys.setswitchinterval(SWITCH_SECONDS)
     try:
         asyncio.run(operate(settings, fault_injection))
     except NoClusterAccessError as error:
-        logger.error("%s", error)  # noqa: TRY400  # a configuration error, for which a traceback says nothing
+        logger.error("%s", error)  # noqa: TRY400  # a traceback would not help
         return EXIT_BAD_SETTING
     except Exception:
         logger.exception("Exiting. Kubernetes will restart the operator.")
@@ -164,7 +165,7 @@ def instance_id(settings: Settings) -> str:
     It does not depend on the pod. Only the holder of the Lease consumes, so the next holder may
     take this identity over at once.
     """
-    identity = f"{settings.namespace}/{settings.ledger_name}/{settings.kafka.topic}"
+    identity = f"{settings.namespace}/{settings.handled_offsets_name}/{settings.kafka.topic}"
     return f"retraining-operator-{names.compute_digest(identity, 16)}"
 
 

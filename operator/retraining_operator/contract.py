@@ -1,4 +1,4 @@
-"""The trainer's side of the contract, as the operator sees it: the one place where the two packages meet."""
+"""What the operator imports from the trainer's package. No other module imports that package."""
 
 from retraining_job.contract import (
     DATABASE_URL,

@@ -1,9 +1,9 @@
-"""Named points at which the operator may be made to die, so that a test can find out what survives it.
+"""Named points at which a test stops the operator, to check what survives.
 
-Off unless CRASH_POINTS is set, which is read once, by `__main__`: odds for all points, as `0.01`,
-or for each that is named, as `job-created=0.5,launching=0.1`. Nothing is tidied up, as after
-SIGKILL. That signal itself would do nothing here: in its container the operator is process 1, and
-the kernel lets no process 1 kill itself.
+It is off unless CRASH_POINTS is set: a probability for all points, such as `0.01`, or one for each
+named point, such as `job-created=0.5,launching=0.1`. The process exits without any cleanup, as
+after SIGKILL. The signal itself would have no effect: in its container the operator is process 1,
+which the kernel does not allow to kill itself.
 """
 
 from __future__ import annotations
@@ -18,71 +18,76 @@ from retraining_operator.settings import SettingsError
 
 VARIABLE = "CRASH_POINTS"
 EXIT_KILLED = 137
-"""What Kubernetes shows of a container that got SIGKILL."""
+"""The exit code that Kubernetes shows for a container that received SIGKILL."""
 
 logger = logging.getLogger(__name__)
 
 
 class Point(StrEnum):
-    """Between which two writes the operator dies."""
+    """Between which two writes the operator stops."""
 
     RECORDS_TAKEN = "records-taken"
-    """Records were read from Kafka, and nothing is done about them."""
+    """Records were read from Kafka and are not handled."""
     REQUEST_CREATED = "request-created"
-    """A record has its RetrainRequest, and nobody was told."""
+    """A record has its RetrainRequest, and no part of this process knows."""
     RECORDS_HANDLED = "records-handled"
-    """A batch is handled, and the ledger does not know."""
-    LEDGER_WRITTEN = "ledger-written"
-    """The ledger knows, and Kafka does not."""
+    """A batch is handled, and the handled offsets are not stored."""
+    OFFSETS_WRITTEN = "offsets-written"
+    """The handled offsets are stored, and no offset is committed to Kafka."""
     LAUNCHING = "launching"
-    """It is written down that a Job is being created, and there is none."""
+    """The status says that a Job is being created, and there is none."""
     JOB_CREATED = "job-created"
-    """The Job is there, and the status does not say so."""
+    """The Job exists, and the status does not say so."""
     JOB_ENDED = "job-ended"
-    """A Job has ended, and its outcome is stored nowhere."""
+    """A Job has ended, and its outcome is not stored."""
     OUTCOME_RECORDED = "outcome-recorded"
-    """The outcome is in the database, and not in the status."""
+    """The outcome is in the database and not in the status."""
     OUTCOME_STORED = "outcome-stored"
     """The outcome is in the status, and the Job's time to live is not set."""
 
 
 class FaultInjection:
-    """Dies at some of the points."""
+    """Stops the process at some of the points.
 
-    def __init__(self, odds: Mapping[Point, float], source: Random) -> None:
-        self._odds = odds
-        self._source = source
+    Args:
+        probabilities: For each point, the probability that the process stops there.
+        random: The source of randomness.
+    """
+
+    def __init__(self, probabilities: Mapping[Point, float], random: Random) -> None:
+        self._probabilities = probabilities
+        self._random = random
 
     @classmethod
-    def off(cls) -> FaultInjection:
-        """Never die."""
-        return cls({}, Random())  # noqa: S311  # no secret
+    def disabled(cls) -> FaultInjection:
+        """Build an object that never stops the process."""
+        return cls({}, Random())  # noqa: S311  # not used for secrets
 
     @classmethod
     def read(cls, environment: Mapping[str, str]) -> FaultInjection:
-        """Read the odds from the environment.
+        """Read the probabilities from the environment.
 
         Raises:
-            SettingsError: where they are no odds, or of no such point.
+            SettingsError: If a probability is not a number or a point does not exist.
         """
         try:
-            return cls._read(environment)
+            return cls._parse(environment.get(VARIABLE, "").strip())
         except ValueError as error:
             raise SettingsError(f"The setting {VARIABLE} is wrong: {error}.") from None
 
     @classmethod
-    def _read(cls, environment: Mapping[str, str]) -> FaultInjection:
-        text = environment.get(VARIABLE, "").strip()
-        source = Random()  # noqa: S311  # no secret; a seed would let each next process die at the same moment
+    def _parse(cls, text: str) -> FaultInjection:
+        # Without a seed, because with one each next process would stop at the same moment.
+        random = Random()  # noqa: S311  # not used for secrets
         if not text:
-            return cls({}, source)
+            return cls({}, random)
         if "=" not in text:
-            return cls(dict.fromkeys(Point, float(text)), source)
+            return cls(dict.fromkeys(Point, float(text)), random)
         pairs = (pair.partition("=") for pair in text.split(","))
-        return cls({Point(name.strip()): float(odds) for name, _, odds in pairs}, source)
+        return cls({Point(name.strip()): float(value) for name, _, value in pairs}, random)
 
-    def at(self, point: Point) -> None:
-        """Die here, if the odds say so."""
-        if self._odds and self._source.random() < self._odds.get(point, 0.0):
-            logger.critical("Dying at the point %s, as %s asks.", point, VARIABLE)
+    def reach(self, point: Point) -> None:
+        """Stop the process at this point with the point's probability."""
+        if self._probabilities and self._random.random() < self._probabilities.get(point, 0.0):
+            logger.critical("Stopping at the point %s, as %s requests.", point, VARIABLE)
             os._exit(EXIT_KILLED)

@@ -1,4 +1,4 @@
-"""Imports of single modules out of a package whose own `__init__` imports everything."""
+"""Imports single modules of a package without its `__init__`, which would import everything."""
 
 from __future__ import annotations
 
@@ -8,21 +8,22 @@ from importlib import import_module
 from importlib.util import find_spec, module_from_spec
 
 PACKAGES = ("kubernetes", "kubernetes.aio", "kubernetes.aio.config")
-"""Their `__init__` also imports the synchronous client with requests and oauthlib: a third of the time of a start."""
+"""Their `__init__` also imports the synchronous client with requests and oauthlib, which takes a
+third of the start-up time."""
 PROBES = ("kubernetes.aio.client.api_client", "kubernetes.aio.config.incluster_config")
-"""What the operator imports out of them."""
+"""The modules that the operator imports from them."""
 
 
 def skip_initialization(packages: Sequence[str] = PACKAGES, probes: Sequence[str] = PROBES) -> bool:
-    """Register packages without running their `__init__`, so that a module of theirs is imported alone.
+    """Register packages without running their `__init__`, so that their modules load alone.
 
-    If a probe cannot be imported in this way, everything is taken back and the packages are
-    imported as usual.
+    If a probe cannot be imported in this way, everything is reverted and the packages are imported
+    as usual.
 
     Args:
-        packages: by their names, a parent before its child. One that is imported already stays as
-            it is.
-        probes: modules that must be importable.
+        packages: Their names, a parent before its child. A package that is already imported is not
+            changed.
+        probes: Modules that must be importable.
 
     Returns:
         Whether it worked.
@@ -35,9 +36,10 @@ def skip_initialization(packages: Sequence[str] = PACKAGES, probes: Sequence[str
                 sys.modules[name] = module_from_spec(spec)
         for name in probes:
             import_module(name)
-    except Exception:  # noqa: BLE001  # whatever another version of the package does, the usual import is left
+    except Exception:  # noqa: BLE001  # another version may fail in any way
+        roots = {package.partition(".")[0] for package in packages}
         for name in set(sys.modules) - before:
-            if name.partition(".")[0] in {package.partition(".")[0] for package in packages}:
+            if name.partition(".")[0] in roots:
                 del sys.modules[name]
         return False
     return True

@@ -1,8 +1,8 @@
-"""Which of the operator's writes go first: what makes a trigger safe or starts its Job, before what only tells of it.
+"""Gives writes that make a trigger safe or start its Job priority over writes that only inform.
 
-In a burst every write waits for the same thing, this process' own processor. The intake and the
-launches say when they are at work; reports of how a request stands give way meanwhile, for a few
-seconds at most. They are planned again afterwards, so what is written then is the newest.
+In a burst all writes wait for the same thing, this process's own processor. Informative writes wait
+a few seconds at most while the intake or a launch is at work. They are planned again afterwards, so
+they then contain the newest state.
 """
 
 from __future__ import annotations
@@ -11,45 +11,44 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-PATIENCE_SECONDS = 5.0
-"""How long reports give way at most; then they go beside the others."""
+MAX_WAIT_SECONDS = 5.0
+"""How long informative writes wait at most. Then they run beside the others."""
 LINGER_SECONDS = 0.05
-"""How long after the last of those that go first the next one may still come: a batch's offsets are committed then."""
+"""How long informative writes wait after urgent work. A batch commits its offsets in that time."""
 
 
 class WritePriority:
-    """Who is at work that goes first, and since when the others have given way."""
+    """Knows whether urgent work is running, and since when other writes have waited.
+
+    Args:
+        on_idle: Called whenever the last urgent work is done.
+        clock: A monotonic clock, in seconds.
+    """
 
     def __init__(
-        self, at_rest: Callable[[], None], clock: Callable[[], float] = time.monotonic
+        self, on_idle: Callable[[], None], clock: Callable[[], float] = time.monotonic
     ) -> None:
-        """Begin with nobody.
-
-        Args:
-            at_rest: called whenever the last of those that go first is done.
-            clock: monotonic, in seconds.
-        """
-        self._at_rest = at_rest
+        self._on_idle = on_idle
         self._clock = clock
-        self._at_work = 0
-        self._since = self._until = -PATIENCE_SECONDS
+        self._urgent_count = 0
+        self._since = self._until = -MAX_WAIT_SECONDS
 
     @contextmanager
-    def first(self) -> Iterator[None]:
-        """Go first while inside."""
-        if self._clock() > self._until and not self._at_work:
+    def claim(self) -> Iterator[None]:
+        """Make other writes wait while the context is open."""
+        if self._clock() > self._until and not self._urgent_count:
             self._since = self._clock()
-        self._at_work += 1
+        self._urgent_count += 1
         try:
             yield
         finally:
-            self._at_work -= 1
-            if not self._at_work:
+            self._urgent_count -= 1
+            if not self._urgent_count:
                 self._until = self._clock() + LINGER_SECONDS
-                self._at_rest()
+                self._on_idle()
 
-    def wait_seconds(self) -> float:
-        """Give how long the others give way if nobody else comes; 0 where they need not."""
+    def compute_wait(self) -> float:
+        """Return the seconds that informative writes wait if no more urgent work comes, or 0."""
         now = self._clock()
-        patience = self._since + PATIENCE_SECONDS - now
-        return max(0.0, patience if self._at_work else min(patience, self._until - now))
+        remaining = self._since + MAX_WAIT_SECONDS - now
+        return max(0.0, remaining if self._urgent_count else min(remaining, self._until - now))

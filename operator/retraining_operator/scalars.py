@@ -1,4 +1,4 @@
-"""Single values of YAML that Kubernetes wants as texts: labels and annotations, and quantities such as 500m or 1Gi."""
+"""YAML scalars that Kubernetes requires as strings: labels, annotations, and quantities."""
 
 from __future__ import annotations
 
@@ -10,35 +10,35 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator
 from pydantic_core import PydanticCustomError
 
-EXACT = 2**53
-"""Up to here every whole number is exact, whether JSON is read as integers or as floating-point numbers."""
+MAX_EXACT_INTEGER = 2**53
+"""Up to here each integer is exact, whether JSON is parsed as integers or as floats."""
 
 QUANTITY = re.compile(
     r"\+?([0-9]+(\.[0-9]*)?|\.[0-9]+)([numkMGTPE]|[KMGTPE]i|[eE][+-]?[0-9]+)?", re.ASCII
 )
-"""A quantity as Kubernetes writes it, without those below zero."""
+"""A quantity as Kubernetes writes it, without negative ones."""
 
 
-def text_of(value: object) -> object:
-    """Return a label's or an annotation's value as text: booleans and whole numbers as they are written.
+def convert_to_text(value: object) -> object:
+    """Convert a label's or annotation's value to a string: booleans and integers as written.
 
     Raises:
-        PydanticCustomError: if it cannot be known what was written; 1.10 is read as 1.1.
+        PydanticCustomError: If the original text is lost, as YAML reads 1.10 as 1.1.
     """
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, float) and value.is_integer() and abs(value) <= EXACT:
+    if isinstance(value, float) and value.is_integer() and abs(value) <= MAX_EXACT_INTEGER:
         return str(int(value))
     if isinstance(value, float):
         raise PydanticCustomError("text", "write it in quotes, because YAML reads it as a number")
     return str(value) if isinstance(value, int) else value
 
 
-def quantity_of(value: object) -> object:
-    """Return a quantity as text; Kubernetes takes numbers as well.
+def convert_to_quantity(value: object) -> object:
+    """Convert a quantity to a string, because Kubernetes also accepts numbers.
 
     Raises:
-        PydanticCustomError: if it is no quantity.
+        PydanticCustomError: If it is not a quantity.
     """
     if isinstance(value, str) and QUANTITY.fullmatch(value.strip()):
         return value.strip()
@@ -48,20 +48,20 @@ def quantity_of(value: object) -> object:
         or not math.isfinite(value)
         or value < 0
     ):
-        raise PydanticCustomError("quantity", "it is no quantity, such as 0.5, 500m or 1Gi")
+        raise PydanticCustomError("quantity", "it is not a quantity, such as 0.5, 500m or 1Gi")
     return str(int(value)) if float(value).is_integer() else repr(value)
 
 
-def with_text_value(entry: object) -> object:
-    """Return a variable or a toleration with its `value` as text."""
+def convert_value_to_text(entry: object) -> object:
+    """Convert the field `value` of an environment variable or a toleration to a string."""
     if isinstance(entry, Mapping) and "value" in entry:
-        return {**entry, "value": text_of(entry["value"])}
+        return {**entry, "value": convert_to_text(entry["value"])}
     return entry
 
 
-Text = Annotated[str, BeforeValidator(text_of)]
-Quantity = Annotated[str, BeforeValidator(quantity_of)]
+Text = Annotated[str, BeforeValidator(convert_to_text)]
+Quantity = Annotated[str, BeforeValidator(convert_to_quantity)]
 Resources = dict[str, dict[str, Quantity]]
 """A container's requests and limits."""
-Valued = Annotated[dict[str, Any], BeforeValidator(with_text_value)]
-"""A variable or a toleration."""
+Valued = Annotated[dict[str, Any], BeforeValidator(convert_value_to_text)]
+"""An environment variable or a toleration."""

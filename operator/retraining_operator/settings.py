@@ -1,8 +1,7 @@
-"""The operator's settings: one frozen object, read once at start-up from the mounted configuration file.
+"""The operator's settings: one frozen object, read once at start-up from a mounted file.
 
-Fields stand in the order of the chart's `values.yaml`, which also says what each is for. The file
-is what the chart renders from those values; an environment variable such as `KAFKA__TOPIC` wins
-over it.
+Fields are in the order of the chart's `values.yaml`, which documents each of them. The chart
+renders the file from those values. An environment variable such as `KAFKA__TOPIC` takes precedence.
 """
 
 from __future__ import annotations
@@ -41,15 +40,15 @@ from retraining_operator.contract import (
 from retraining_operator.scalars import Resources, Text, Valued
 
 TRAINER_PREFIX = environment_name("")
-"""With which the names of the trainer's own variables begin."""
+"""Prefix of the names of the trainer's own variables."""
 
 
 class SettingsError(Exception):
-    """A setting is missing or wrong; the text names it."""
+    """A setting is missing or wrong. The text names it."""
 
 
 class Section(BaseModel):
-    """A part of the settings; its fields are written in camel case, as in `values.yaml`."""
+    """A part of the settings. Its fields are written in camel case, as in `values.yaml`."""
 
     model_config = ConfigDict(
         frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True
@@ -57,7 +56,7 @@ class Section(BaseModel):
 
 
 class LeaderElection(Section):
-    """How replicas agree on the one that acts; the same three times as in every other controller."""
+    """Leader election, with the same three times as in other controllers."""
 
     enabled: bool = True
     lease_duration_seconds: int = Field(default=15, ge=1)
@@ -66,7 +65,11 @@ class LeaderElection(Section):
 
     @model_validator(mode="after")
     def check(self) -> Self:
-        """Refuse times that would let two lead at once, or a leader give up for one lost answer."""
+        """Check that two processes cannot lead at once and that one lost answer ends no leader.
+
+        Raises:
+            PydanticCustomError: If the times are not in ascending order.
+        """
         if (
             not self.retry_period_seconds
             < self.renew_deadline_seconds
@@ -74,13 +77,14 @@ class LeaderElection(Section):
         ):
             raise PydanticCustomError(
                 "times",
-                "retryPeriodSeconds must be less than renewDeadlineSeconds, and that less than leaseDurationSeconds",
+                "retryPeriodSeconds must be less than renewDeadlineSeconds, "
+                "and that less than leaseDurationSeconds",
             )
         return self
 
 
 class Kafka(Section):
-    """Where triggers come from."""
+    """The topic of the triggers, and how to connect to Kafka."""
 
     bootstrap_servers: str = Field(min_length=1)
     topic: str = Field(default="retraining-triggers", min_length=1, max_length=249)
@@ -99,48 +103,58 @@ class Kafka(Section):
     """Where the chart mounts that Secret."""
 
     @property
-    def logs_in(self) -> bool:
-        """Whether username and password are sent."""
+    def uses_sasl(self) -> bool:
+        """Whether the connection authenticates with username and password."""
         return self.security_protocol.startswith("SASL")
 
     @property
-    def encrypted(self) -> bool:
-        """Whether the connection is TLS."""
+    def uses_tls(self) -> bool:
+        """Whether the connection is encrypted with TLS."""
         return self.security_protocol.endswith("SSL")
 
     @model_validator(mode="after")
     def check(self) -> Self:
-        """Refuse what contradicts itself."""
-        problem = next(iter(contradictions(self)), None)
+        """Check that the settings do not contradict each other.
+
+        Raises:
+            PydanticCustomError: If they do.
+        """
+        problem = next(find_contradictions(self), None)
         if problem:
             raise PydanticCustomError("contradiction", "{problem}", {"problem": problem})
         return self
 
 
-def contradictions(kafka: Kafka) -> Iterator[str]:
-    """Say what cannot be meant so."""
+def find_contradictions(kafka: Kafka) -> Iterator[str]:
+    """Find settings that contradict each other; yields one message for each."""
     protocol = f"kafka.securityProtocol is {kafka.security_protocol}"
-    if kafka.logs_in and not kafka.sasl_mechanism:
+    if kafka.uses_sasl and not kafka.sasl_mechanism:
         yield f"{protocol} and needs kafka.saslMechanism: PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512"
-    if kafka.logs_in and not kafka.existing_secret:
+    if kafka.uses_sasl and not kafka.existing_secret:
         yield f"{protocol} and needs kafka.existingSecret, a Secret with username and password"
-    if kafka.sasl_mechanism and not kafka.logs_in:
+    if kafka.sasl_mechanism and not kafka.uses_sasl:
         yield f"kafka.saslMechanism is set but {protocol}; set that to SASL_SSL or SASL_PLAINTEXT"
     if kafka.existing_secret and kafka.security_protocol == "PLAINTEXT":
-        yield f"kafka.existingSecret is set but {protocol}, which uses neither password nor certificate"
+        yield (
+            f"kafka.existingSecret is set but {protocol}, "
+            "which uses neither password nor certificate"
+        )
     if kafka.dead_letter_topic == kafka.topic:
-        yield "kafka.deadLetterTopic is kafka.topic itself, so malformed records would come back for ever"
+        yield (
+            "kafka.deadLetterTopic is kafka.topic itself, "
+            "so malformed records would come back for ever"
+        )
 
 
 class SecretKey(Section):
-    """One key of a Secret in the operator's namespace, which the Job's container reads."""
+    """A key of a Secret in the operator's namespace, which the Job's container reads."""
 
     name: str = Field(min_length=1)
     key: str = Field(default="url", min_length=1)
 
 
 class JobSettings(Section):
-    """What every Job has in common; a RetrainRequest may override deadline, retries and resources."""
+    """Settings of all Jobs. A RetrainRequest may override deadline, retries and resources."""
 
     image: str = Field(min_length=1)
     image_pull_policy: Literal["Always", "IfNotPresent", "Never"] = "IfNotPresent"
@@ -171,7 +185,11 @@ class JobSettings(Section):
     @field_validator("env")
     @classmethod
     def check_env(cls, env: tuple[Valued, ...]) -> tuple[Valued, ...]:
-        """Refuse variables that the operator itself sets for the trainer."""
+        """Check that no variable is one that the operator itself sets for the trainer.
+
+        Raises:
+            PydanticCustomError: If one is.
+        """
         for variable in env:
             name = str(variable.get("name", ""))
             if name in {DATABASE_URL, REDIS_URL, SIGNING_KEY} or name.startswith(TRAINER_PREFIX):
@@ -179,7 +197,7 @@ class JobSettings(Section):
         return env
 
     def ttl_seconds(self, *, succeeded: bool) -> int:
-        """Give how long a finished Job is kept."""
+        """Return the seconds after which Kubernetes deletes a finished Job."""
         return self.ttl_seconds_after_success if succeeded else self.ttl_seconds_after_failure
 
 
@@ -192,7 +210,7 @@ class Trainer(Tunables):
 
 
 class ConcurrencyPolicy(StrEnum):
-    """What becomes of a request that finds all places taken."""
+    """What happens to a request if the maximum number of runs is reached."""
 
     QUEUE = "Queue"
     FORBID = "Forbid"
@@ -200,7 +218,7 @@ class ConcurrencyPolicy(StrEnum):
 
 
 class Triggers(Section):
-    """What may start when."""
+    """The trigger policy: when a request may start."""
 
     max_concurrent: int = Field(default=2, ge=1)
     concurrency_policy: ConcurrencyPolicy = ConcurrencyPolicy.QUEUE
@@ -214,7 +232,7 @@ class Triggers(Section):
 
 
 class Retention(Section):
-    """How long finished RetrainRequests are kept; their outcomes stay in the database."""
+    """How many finished RetrainRequests are kept, and for how long."""
 
     max_count: int = Field(default=1000, ge=1)
     max_age_days: int = Field(default=30, ge=1, le=36_500)
@@ -233,10 +251,12 @@ class Settings(BaseSettings):
 
     namespace: str = Field(min_length=1)
     pod_name: str = ""
-    """Set by the chart; empty outside of a cluster."""
+    """Set by the chart. Empty outside of a cluster."""
     leader_election: LeaderElection = LeaderElection()
-    ledger_name: str = Field(default="retraining-operator-offsets", min_length=1, max_length=253)
-    """The ConfigMap with the highest offset handled in each partition; the chart names it after the release."""
+    handled_offsets_name: str = Field(
+        default="retraining-operator-offsets", min_length=1, max_length=253
+    )
+    """The ConfigMap of the handled offsets. The chart names it after the release."""
     kafka: Kafka
     redis: SecretKey
     database: SecretKey
@@ -251,18 +271,29 @@ class Settings(BaseSettings):
     database_url: SecretStr | None = Field(
         default=None, exclude=True, validation_alias=DATABASE_URL
     )
-    """From the environment, where the chart puts it out of the Secret `database`; it stands in no file."""
+    """From the environment only. The chart sets it from the Secret `database`."""
 
     @classmethod
     def settings_customise_sources(
         cls,
-        settings_cls: type[BaseSettings],  # noqa: ARG003  # pydantic-settings passes them by name
+        settings_cls: type[BaseSettings],  # noqa: ARG003  # passed by name
         init_settings: PydanticBaseSettingsSource,
         env_settings: PydanticBaseSettingsSource,
         dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Read arguments (the file's content) last: the environment wins over the file."""
+        """Return the sources of settings, by precedence: the environment, then the file.
+
+        Args:
+            settings_cls: The class of the settings; not used.
+            init_settings: The constructor's arguments, which are the file's content.
+            env_settings: The environment.
+            dotenv_settings: A .env file; not used.
+            file_secret_settings: Secret files; not used.
+
+        Returns:
+            The sources, the one that takes precedence first.
+        """
         return env_settings, init_settings
 
 
@@ -270,19 +301,20 @@ def read_settings(path: Path) -> Settings:
     """Read the configuration file.
 
     Raises:
-        SettingsError: one sentence for each field that is wrong, with the field's name and without
-            its value.
+        SettingsError: If there is no file, it is not YAML, or a field is wrong. The text names each
+            wrong field and contains no value.
     """
     if not path.is_file():
         raise SettingsError(
-            f"There is no configuration file at {path}; the chart mounts it, or name it by --config."
+            f"There is no configuration file at {path}. "
+            "The chart mounts it; outside of a cluster pass its path as --config."
         )
     try:
         content = YamlConfigSettingsSource(Settings, yaml_file=path)()
         return Settings(**content)
     except ValidationError as error:
         raise SettingsError(
-            " ".join(sentence(detail["loc"], detail["msg"]) for detail in error.errors())
+            " ".join(format_problem(detail["loc"], detail["msg"]) for detail in error.errors())
         ) from None
     except (yaml.YAMLError, ValueError, TypeError) as error:
         raise SettingsError(
@@ -290,6 +322,15 @@ def read_settings(path: Path) -> Settings:
         ) from None
 
 
-def sentence(location: tuple[int | str, ...], problem: str) -> str:
-    """Say what is wrong with one setting."""
-    return f"The setting {'.'.join(map(str, location)) or 'file'} is wrong: {problem[0].lower()}{problem[1:]}."
+def format_problem(location: tuple[int | str, ...], problem: str) -> str:
+    """Build the message for a wrong setting.
+
+    Args:
+        location: The path of the field.
+        problem: What is wrong with it.
+
+    Returns:
+        One sentence.
+    """
+    name = ".".join(map(str, location)) or "file"
+    return f"The setting {name} is wrong: {problem[0].lower()}{problem[1:]}."

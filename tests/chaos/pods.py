@@ -10,7 +10,7 @@ from typing import Any
 
 from tests.system.kubectl import CommandError, Kubectl, wait_for
 
-LAST_WORDS = re.compile(r"Dying at the point ([a-z-]+)")
+LAST_WORDS = re.compile(r"Stopping at the point ([a-z-]+)")
 Falls = MutableMapping[tuple[str, int], str]
 """At which named point a pod's program fell, by the pod's uid and how often it had been started again before."""
 

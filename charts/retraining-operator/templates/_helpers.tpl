@@ -6,7 +6,7 @@
 {{- define "retraining.jobAccount" -}}{{ include "retraining.name" . }}-job{{- end }}
 
 {{/* The ConfigMap that the operator keeps its offsets in. */}}
-{{- define "retraining.ledger" -}}{{ include "retraining.name" . }}-offsets{{- end }}
+{{- define "retraining.handledOffsets" -}}{{ include "retraining.name" . }}-offsets{{- end }}
 
 {{- define "retraining.labels" -}}
 app.kubernetes.io/name: {{ .Chart.Name }}
@@ -140,7 +140,7 @@ key: url
 
 {{/* The operator's configuration file, in the order of values.yaml. */}}
 {{- define "retraining.config" -}}
-ledgerName: {{ include "retraining.ledger" . }}
+handledOffsetsName: {{ include "retraining.handledOffsets" . }}
 leaderElection: {{- toYaml .Values.leaderElection | nindent 2 }}
 kafka: {{- toYaml .Values.kafka | nindent 2 }}
 redis: {{- include "retraining.secret" (dict "root" . "store" "redis") | nindent 2 }}

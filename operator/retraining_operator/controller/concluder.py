@@ -87,7 +87,7 @@ class Concluder:
         Raises:
             KubeError: If the API server did not answer, or the request has changed.
         """
-        self._fault_injection.at(Point.JOB_ENDED)
+        self._fault_injection.reach(Point.JOB_ENDED)
         request, job = step.request, step.job
         for pod in await self._cluster.list_pods(request.uid):  # the pods' watch may lag behind
             self._cache.update_pod(pod)
@@ -100,7 +100,7 @@ class Concluder:
         if attempts and (tail := await self._read_log_tail(request, attempts[-1].pod)):
             status |= {"logTail": tail}
         answer = await self._audit_writer.record(self._build_row(request, status))
-        self._fault_injection.at(Point.OUTCOME_RECORDED)
+        self._fault_injection.reach(Point.OUTCOME_RECORDED)
         status = set_recorded_condition(request, status, answer, self._clock())
         await self._status_writer.write(request, status)
         self._metrics.count_task(job.task, outcome, job)

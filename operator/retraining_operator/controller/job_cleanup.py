@@ -101,7 +101,7 @@ class JobCleanup:
             KubeError: If the API server did not do it.
             RetryLaterError: If other containers of the pod still have time to end.
         """
-        self._fault_injection.at(Point.OUTCOME_STORED)
+        self._fault_injection.reach(Point.OUTCOME_STORED)
         request, job, trainer = step.request, step.job, step.job.ended_trainer
         if trainer and trainer.running_containers:
             self._wait_for_sidecars(trainer)
@@ -127,7 +127,7 @@ class JobCleanup:
         Raises:
             KubeError: If the API server did not do it.
         """
-        self._fault_injection.at(Point.OUTCOME_STORED)
+        self._fault_injection.reach(Point.OUTCOME_STORED)
         job = step.job
         succeeded = job.end == "Complete" or job.is_ended_by_operator
         seconds = self._settings.ttl_seconds(succeeded=succeeded)

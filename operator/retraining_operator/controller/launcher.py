@@ -80,7 +80,7 @@ class Launcher:
             job = manifest["metadata"]["name"]
             status = build_launching_status(request, job, self._clock())
             request = await self._status_writer.write(request, status)
-        self._fault_injection.at(Point.LAUNCHING)
+        self._fault_injection.reach(Point.LAUNCHING)
         try:
             await self._create(request, Task.TRAIN, manifest)
         except JobNotCreatedError as refusal:
@@ -144,7 +144,7 @@ class Launcher:
                 request, task, ConditionReason.JOB_REFUSED, format_refusal(error)
             )
         else:
-            self._fault_injection.at(Point.JOB_CREATED)
+            self._fault_injection.reach(Point.JOB_CREATED)
             self._cache.update_job(body)
             logger.info("%s: created the Job %s.", request.key, body["metadata"]["name"])
 

@@ -103,7 +103,7 @@ class Reconciler:
         """
         now = self._clock()
         found = plan(self._build_plan_input(), self._triggers, now)
-        yield_seconds = self._write_priority.wait_seconds()
+        yield_seconds = self._write_priority.compute_wait()
         for step in found.steps:
             if isinstance(step, Settle):
                 self._cache.settle(step.request)

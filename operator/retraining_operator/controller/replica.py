@@ -76,7 +76,7 @@ class Replica:
             group.create_task(self._resynchronizer.run())
 
     async def _lead(self) -> None:
-        """Work, once all objects are listed and recent deletions are known; Kafka connects meanwhile."""
+        """Work after all objects are listed and recent deletions known; Kafka connects meanwhile."""
         self._intake.close()
         try:
             async with asyncio.TaskGroup() as group:

@@ -119,12 +119,12 @@ class StepRunner:
     async def _execute_in_slot(self, step: Step) -> None:
         """Execute a step once a slot is free. A later plan repeats a skipped informative step."""
         if isinstance(step, Launch):
-            with self._write_priority.first():
+            with self._write_priority.claim():
                 async with self._slots:
                     await self._executor.execute(step)
         elif is_informative(step):
             async with self._status_slots:
-                if not self._write_priority.wait_seconds():
+                if not self._write_priority.compute_wait():
                     await self._executor.execute(step)
         elif isinstance(step, Conclude | RecordOutcome):
             async with self._database_slots:

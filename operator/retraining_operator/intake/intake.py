@@ -76,7 +76,9 @@ class Intake:
             settings.kafka,
             partial(self._backpressure.hold, BackpressureReason.DEAD_LETTERS),
         )
-        self._handled_offsets = HandledOffsets(cluster, settings.ledger_name, settings.kafka.topic)
+        self._handled_offsets = HandledOffsets(
+            cluster, settings.handled_offsets_name, settings.kafka.topic
+        )
         self._slots = asyncio.Semaphore(PARALLEL_RECORDS)
         self._opened = asyncio.Event()
         self._opened.set()
@@ -129,13 +131,13 @@ class Intake:
         async with self._batch_lock:
             if not self._is_prepared:
                 await self.prepare()
-            with self._write_priority.first():
+            with self._write_priority.claim():
                 return await self._handle_batch(records, topic_id)
 
     async def _handle_batch(
         self, records: Sequence[Item], topic_id: str | None
     ) -> PartitionProgress:
-        self._fault_injection.at(Point.RECORDS_TAKEN)
+        self._fault_injection.reach(Point.RECORDS_TAKEN)
         former = self._handled_offsets.reset_former(topic_id)
         known = set(self._handled_offsets.entries)
         new = [
@@ -147,7 +149,7 @@ class Intake:
         await asyncio.gather(*(self._handle_record(record) for record in new))
         await self._dead_letters.send_open()
         open_offsets, delivered = self._dead_letters.collect()
-        self._fault_injection.at(Point.RECORDS_HANDLED)
+        self._fault_injection.reach(Point.RECORDS_HANDLED)
         if topic_id is not None:
             # Records of a partition that was reset may be the last ones of the earlier topic.
             positions = [get_position(record) for record in new]
@@ -155,7 +157,7 @@ class Intake:
             await self._api_retry.call(
                 lambda: self._handled_offsets.advance(topic_id, handled, open_offsets, delivered)
             )
-        self._fault_injection.at(Point.LEDGER_WRITTEN)
+        self._fault_injection.reach(Point.OFFSETS_WRITTEN)
         return PartitionProgress(find_first_open(open_offsets), former, known - former.keys())
 
     def _log_skipped(self, count: int, records: Sequence[Item]) -> None:

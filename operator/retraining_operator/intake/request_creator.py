@@ -97,7 +97,7 @@ class RequestCreator:
         try:
             created = await self._api_retry.call(lambda: self._cluster.create(REQUESTS, manifest))
             self._cache.update_request(created)
-            self._fault_injection.at(Point.REQUEST_CREATED)
+            self._fault_injection.reach(Point.REQUEST_CREATED)
         except AlreadyExistsError:
             return await self._check_existing(manifest)
         except RequestRefusedError as error:

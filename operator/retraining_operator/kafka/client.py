@@ -31,13 +31,13 @@ def build_client_options(kafka: Kafka) -> dict[str, Any]:
         "security_protocol": kafka.security_protocol,
         "bootstrap_timeout_ms": int(BOOTSTRAP_SECONDS * 1000),
     }
-    if kafka.logs_in:
+    if kafka.uses_sasl:
         options |= {
             "sasl_mechanism": kafka.sasl_mechanism,
             "sasl_plain_username": read_credential(kafka, kafka.username_key),
             "sasl_plain_password": read_credential(kafka, kafka.password_key),
         }
-    if kafka.encrypted and kafka.existing_secret:
+    if kafka.uses_tls and kafka.existing_secret:
         options |= find_tls_files(kafka)
     return options
 

@@ -26,7 +26,7 @@ from retraining_operator.kube.resources import (
 from retraining_operator.kube.transport import CALL_TIMEOUT_SECONDS, Transport
 
 LAUNCH_TIMEOUT_SECONDS = 35
-"""Time limit of creating a Job. An admission webhook may take 30 s until the API server gives up."""
+"""Time limit of creating a Job. The API server waits up to 30 s for an admission webhook."""
 LOG_TIMEOUT_SECONDS = 5
 """Time limit of reading a log, which comes from the pod's node. The node may be unreachable."""
 LOG_LIMIT_BYTES = 1_048_576
@@ -49,7 +49,7 @@ class KubeClient:
         self.namespace = namespace
 
     def list_requests(self) -> AsyncIterator[Listing]:
-        """List all RetrainRequests, page by page, because thousands at once take hundreds of MiB."""
+        """List all RetrainRequests by page, because thousands at once take hundreds of MiB."""
         return self._list_pages(REQUESTS, "")
 
     async def list_jobs(self) -> Listing:

@@ -52,13 +52,16 @@ def find_proxy(url: str) -> str | None:
 async def _load_configuration(kubeconfig: str | None) -> Configuration:
     configuration = Configuration()
     try:
-        load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]  # no types there
+        # the client has no types here
+        load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
     except ConfigException:
         try:
             # Imported late, because a pod does not need it.
             from kubernetes.aio.config.kube_config import load_kube_config  # noqa: PLC0415
 
-            await load_kube_config(kubeconfig, client_configuration=configuration)  # type: ignore[no-untyped-call]
+            await load_kube_config(  # type: ignore[no-untyped-call]
+                kubeconfig, client_configuration=configuration
+            )
         except ConfigException as error:
             raise NoClusterAccessError(
                 "This is not a pod with a service account, and the kubeconfig (the file in "

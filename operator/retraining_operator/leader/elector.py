@@ -163,7 +163,7 @@ class Elector:
                 ) from None
 
     async def _try(self) -> bool:
-        """Try once to acquire or renew the Lease; returns whether this process certainly holds it."""
+        """Try once to acquire or renew the Lease; returns whether this process surely holds it."""
         self.tried_at = time.monotonic()
         try:
             if self._observation is None or not self.leading:

@@ -32,7 +32,7 @@ class ClusterCache:
 
     def __init__(self) -> None:
         self.watch_health = WatchHealth()
-        """Checks that each version of a request or Job that is stored here comes through the watch."""
+        """Checks that each version that is stored here also comes through the watch."""
         self.requested_positions = RequestedPositions()
         self.requests: dict[str, RetrainRequest] = {}
         self.jobs: dict[Task, dict[str, Job]] = {task: {} for task in Task}
@@ -43,7 +43,7 @@ class ClusterCache:
         """The last rejection of a pod of each Job, by the Job's uid, also of Jobs that are not
         known here yet."""
         self.settled: dict[str, FinishedRun] = {}
-        """Finished requests. Their resource versions prevent an older version from replacing them."""
+        """Finished requests. Their resource versions prevent older versions from replacing them."""
         self.changed = asyncio.Event()
         self._evaluated_at = 0.0
         """When a challenger was last evaluated, in seconds since 1970. It outlives the request."""

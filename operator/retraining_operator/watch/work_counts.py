@@ -47,7 +47,7 @@ def count_work(
 
 
 def read_evaluation_time(request: RetrainRequest) -> float:
-    """Return when the request's challenger was evaluated, in seconds since 1970; 0 if it was not."""
+    """Return when the request's challenger was evaluated, in seconds since 1970, or 0."""
     status = request.status
     if not status.get("figures") or not status.get("completionTime"):
         return 0.0

@@ -140,7 +140,7 @@ def test_operator_may_write_its_ledger_and_no_other_configmap(tmp_path: Path) ->
     config.write_text(one(documents, "ConfigMap")["data"]["config.yaml"])
     rules = [rule for rule in one(documents, "Role")["rules"] if "configmaps" in rule["resources"]]
     named = {verb: rule.get("resourceNames") for rule in rules for verb in rule["verbs"]}
-    ledger = read_settings(config).ledger_name
+    ledger = read_settings(config).handled_offsets_name
     assert named == {"get": [ledger], "update": [ledger], "create": None}
 
 

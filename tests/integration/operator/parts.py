@@ -29,7 +29,7 @@ class Parts:
     settings: Settings
     cache: ClusterCache = field(default_factory=ClusterCache)
     metrics: Metrics = field(default_factory=Metrics)
-    fault_injection: FaultInjection = field(default_factory=FaultInjection.off)
+    fault_injection: FaultInjection = field(default_factory=FaultInjection.disabled)
     write_priority: WritePriority = field(init=False)
     audit_writer: AuditWriter = field(init=False)
 

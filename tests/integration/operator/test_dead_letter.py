@@ -103,6 +103,6 @@ async def test_missing_dead_letter_topic_holds_the_record_and_not_those_behind_i
     async with listening(with_dead_letters, cluster):
         await until(lambda: topic.committed() == 4)
     assert [letter.value for letter in await asyncio.to_thread(dead.records, 1)] == [b"drift!"]
-    [line] = namespace.get("configmap", with_dead_letters.ledger_name)["data"].values()
+    [line] = namespace.get("configmap", with_dead_letters.handled_offsets_name)["data"].values()
     assert json.loads(line)["open"] == []
     assert made(namespace) == 0  # those behind it were handled, and are not made again

@@ -152,6 +152,6 @@ async def test_deleted_config_map_of_handled_offsets_is_created_again(
 ) -> None:
     intake = build_intake(parts, cluster)
     await intake.accept([Record(1), Record(2, 1)], "id")
-    await asyncio.to_thread(namespace, "delete", "configmap", parts.settings.ledger_name)
+    await asyncio.to_thread(namespace, "delete", "configmap", parts.settings.handled_offsets_name)
     await intake.accept([Record(3)], "id")
     assert kept(namespace)[0].offset == 3

@@ -15,7 +15,7 @@ NOBODY: Any = cast("Any", None)
 async def test_stop_that_comes_together_with_a_change_is_heard(settings: Settings) -> None:
     cache = ClusterCache()
     write_priority = WritePriority(cache.changed.set)
-    with write_priority.first():  # so that it waits for a change, or for some seconds
+    with write_priority.claim():  # so that it waits for a change, or for some seconds
         running = asyncio.create_task(
             Reconciler(
                 cache=cache,

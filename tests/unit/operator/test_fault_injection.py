@@ -12,8 +12,8 @@ from retraining_operator.settings import SettingsError
 
 def test_nothing_dies_by_default() -> None:
     for point in Point:
-        FaultInjection.off().at(point)
-        FaultInjection.read({}).at(point)
+        FaultInjection.disabled().reach(point)
+        FaultInjection.read({}).reach(point)
 
 
 PROCESS_1 = pytest.param(
@@ -27,17 +27,17 @@ PROCESS_1 = pytest.param(
 def test_point_that_is_named_dies_and_no_other(command: list[str]) -> None:
     program = (
         "from retraining_operator.fault_injection import FaultInjection, Point\n"
-        "crashes = FaultInjection.read({'CRASH_POINTS': 'job-created=1'})\n"
-        "crashes.at(Point.LAUNCHING)\n"
+        "injection = FaultInjection.read({'CRASH_POINTS': 'job-created=1'})\n"
+        "injection.reach(Point.LAUNCHING)\n"
         "print('alive', flush=True)\n"
-        "crashes.at(Point.JOB_CREATED)\n"
+        "injection.reach(Point.JOB_CREATED)\n"
         "print('alive', flush=True)\n"
     )
     done = subprocess.run(
         [*command, sys.executable, "-c", program], capture_output=True, text=True, check=False
     )
     assert (done.returncode, done.stdout) == (137, "alive\n")
-    assert done.stderr == "Dying at the point job-created, as CRASH_POINTS asks.\n"
+    assert done.stderr == "Stopping at the point job-created, as CRASH_POINTS requests.\n"
 
 
 @pytest.mark.parametrize("text", ["often", "job-created=often", "no-such-point=1"])
