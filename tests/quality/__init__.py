@@ -1,1 +1,1 @@
-"""The quality table: what the verdicts are worth, measured on made-up streams with drift."""
+"""Measures how reliable the verdicts are, on synthetic streams with drift."""

@@ -1,14 +1,14 @@
-"""A made-up stream of card payments with drift, shaped as the rows of `scored_events`. Seeded; used by the scenarios.
+"""A synthetic stream of card payments with drift, in the form of `scored_events`.
 
-Each of 2,000 users has a usual amount; a payment's amount is a multiple of it, both log-normal, so
-amounts and what follows from them (`amount_vs_user_avg`, `amount_zscore`) have heavy tails.
-`tx_velocity_ratio` has one as well; the rest are flags, shares and the calendar. About 1.5 % of the
-payments are frauds: larger, faster after one another, more often at night, far from home, on an
-unknown device. Frauds overlap with the normal ones: no single feature parts them.
+Each of 2,000 users has a usual amount. The amount of a payment is a multiple of it. Both are
+log-normal, so amounts and the features that depend on them (`amount_vs_user_avg`, `amount_zscore`)
+have heavy tails, as has `tx_velocity_ratio`. The others are flags, shares and the calendar. About
+1.5 % of the payments are frauds: larger, in quicker succession, more often at night, far from home,
+on an unknown device. Frauds overlap with normal payments: no single feature separates them.
 
-Over the stream (position 0 to 1) it drifts: usual amounts grow threefold, payments come faster
-after one another, unknown devices become more common, and frauds move from single large amounts to
-many middling ones.
+The stream drifts from position 0 to 1: usual amounts grow threefold, payments come in quicker
+succession, unknown devices become more common, and frauds change from single large amounts to many
+medium ones.
 """
 
 from __future__ import annotations
@@ -33,15 +33,29 @@ NAMES = (
 
 @dataclass(frozen=True)
 class Stream:
-    """Events, oldest first: (n, 11) features in the order of `NAMES`, (n,) truth, (n,) times."""
+    """Events, oldest first.
+
+    Args:
+        features: Shape (n, 11), float64, in the order of `NAMES`.
+        truth: Shape (n,), int8. 1 for a fraud, 0 for a normal payment.
+        times: Shape (n,), datetime64[us], UTC.
+    """
 
     features: np.ndarray
     truth: np.ndarray
     times: np.ndarray
 
 
-def stream(seed: int, rows: int) -> Stream:
-    """Make a stream up; the same seed and number of rows give the same one."""
+def build_stream(seed: int, rows: int) -> Stream:
+    """Build a stream.
+
+    Args:
+        seed: The seed.
+        rows: The number of events.
+
+    Returns:
+        The stream. The same arguments always give the same stream.
+    """
     random = np.random.default_rng(seed)
     position = np.linspace(0.0, 1.0, rows)
     fraud = random.random(rows) < FRAUD_SHARE
@@ -80,9 +94,17 @@ def stream(seed: int, rows: int) -> Stream:
     return Stream(features, fraud.astype(np.int8), times)
 
 
-def lines(seed: int, rows: int) -> Iterator[str]:
-    """Give a stream as JSON lines with the columns of `scored_events`, for the trainer's command line."""
-    made = stream(seed, rows)
+def build_lines(seed: int, rows: int) -> Iterator[str]:
+    """Build a stream as JSON lines with the columns of `scored_events`.
+
+    Args:
+        seed: The seed.
+        rows: The number of events.
+
+    Yields:
+        The lines, without a line break.
+    """
+    made = build_stream(seed, rows)
     for values, truth, moment in zip(
         made.features.tolist(), made.truth.tolist(), made.times.tolist(), strict=True
     ):

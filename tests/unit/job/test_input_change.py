@@ -23,7 +23,8 @@ from retraining_job.events.reading import FeatureFacts, ReadingFacts
 from retraining_job.events.scored_event import ScoredEvent
 from retraining_job.presets.reference_pipeline import count_samples
 from retraining_job.registry.manifest import Manifest, read_manifest
-from tests.quality.scenarios import events_of, unreadable
+from tests.quality.changes import break_features_json, keep_features
+from tests.quality.trial import build_columns
 from tests.unit.job.test_recommended import columns
 
 ROWS, NEWEST = 10_000, 1_000
@@ -239,11 +240,11 @@ def test_first_model_asks_for_readable_events(lost: int, stops: bool) -> None:
 
 def test_unreadable_stream_is_stopped_on_every_seed() -> None:
     for seed in range(1, 13):
-        whole = events_of(seed, 50_000, lambda values: values)
+        whole = build_columns(seed, 50_000, keep_features)
         then = measure_columns(whole, 45_000).shape
         known = ChampionInput(1, set(whole.names), then)
         found = compare_input(
-            measure_columns(unreadable(whole), 45_000), known, limit=0.2, accepted=False
+            measure_columns(break_features_json(whole), 45_000), known, limit=0.2, accepted=False
         )
         assert found.stops
         assert "9 of the 11 features" in found.beyond

@@ -16,7 +16,7 @@ from retraining_job.contract import Result
 from retraining_job.errors import BadConfigurationError
 from retraining_job.runs.offline import Files, train_offline
 from retraining_job.settings import RunSettings
-from tests.quality.stream import lines
+from tests.quality.stream import build_lines
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 SMALL: dict[str, Any] = {
@@ -32,7 +32,7 @@ ROWS = 8_000
 @pytest.fixture(scope="module")
 def events(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("events") / "events.jsonl"
-    path.write_text("".join(f"{line}\n" for line in lines(3, ROWS)))
+    path.write_text("".join(f"{line}\n" for line in build_lines(3, ROWS)))
     return path
 
 

@@ -23,8 +23,8 @@ from retraining_job.presets.recommended_evaluation import (
     ScoredModel,
     evaluate,
 )
-from tests.quality.scenarios import provenance
-from tests.quality.stream import NAMES, lines, stream
+from tests.quality.stream import NAMES, build_lines, build_stream
+from tests.quality.trial import build_provenance
 
 ROWS = 8_070
 SETTINGS = Tunables(
@@ -39,7 +39,7 @@ SETTINGS = Tunables(
 
 
 def columns(rows: int = ROWS, seed: int = 1) -> Columns:
-    made, none = stream(seed, rows), np.zeros(len(NAMES), np.int64)
+    made, none = build_stream(seed, rows), np.zeros(len(NAMES), np.int64)
     features = np.asfortranarray(made.features)
     return Columns(made.times, NAMES, features, made.truth, none, none, 0, "0" * 64, 0, 0, none, 0)
 
@@ -60,7 +60,7 @@ def judged(
     **more: Any,
 ) -> tuple[Decision, Evidence]:
     context = EvaluationContext(
-        settings, 0.7, "setting", provenance(prepared.columns, settings), **more
+        settings, 0.7, "setting", build_provenance(prepared.columns, settings), **more
     )
     return evaluate(prepared, challenger, champion and ScoredModel(*champion), context)
 
@@ -295,8 +295,8 @@ def test_foreign_champion_is_scored_on_raw_features(prepared: Prepared) -> None:
 
 
 def test_stream_has_the_columns_of_scored_events_and_is_repeatable() -> None:
-    first, again = list(lines(3, 50)), list(lines(3, 50))
-    assert first == again != list(lines(4, 50))
+    first, again = list(build_lines(3, 50)), list(build_lines(3, 50))
+    assert first == again != list(build_lines(4, 50))
     event = json.loads(first[0])
     assert event["features_json"]["amount"] == event["amount"]
     assert sorted(event["features_json"]) == list(NAMES)
