@@ -28,7 +28,7 @@ def describe_comparison(evidence: Evidence) -> str:
         f"{describe_hold_out(evidence)}, the challenger's average precision is {challenger:.4f}, "
         f"that of {name_champion(version)} is {metrics.average_precision or 0.0:.4f}. The "
         f"difference is {comparison.difference:+.4f}. With {comparison.confidence:.0%} confidence "
-        f"it is above {comparison.lower:+.4f}, and with the same confidence below "
+        f"the true difference is above {comparison.lower:+.4f}, and with the same confidence below "
         f"{comparison.upper:+.4f}."
     )
 

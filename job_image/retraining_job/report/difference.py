@@ -103,7 +103,7 @@ def _describe_comparison(comparison: Comparison) -> str:
     resamples = format_count(comparison.draws, "bootstrap resample")
     return (
         "The difference of average precision, challenger minus champion, is "
-        f"{format_difference(comparison.difference)}. It is above "
+        f"{format_difference(comparison.difference)}. The true difference is above "
         f"{format_difference(comparison.lower)}, and below {format_difference(comparison.upper)}, "
         f"each with {format_percent(comparison.confidence)} confidence ({resamples}, seed "
         f"{comparison.seed})."

@@ -180,8 +180,8 @@ def build_evidence(**changes: Any) -> Evidence:
         "reason": "not_inferior",
         "message": "On 5,000 hold-out events with 53 known anomalies, the challenger's average "
         "precision is 0.8790, that of the champion (version 12) is 0.4500. The difference is "
-        "+0.4310. With 95% confidence it is above +0.3510, and with the same confidence below "
-        "+0.5120. The challenger is better.",
+        "+0.4310. With 95% confidence the true difference is above +0.3510, and with the same "
+        "confidence below +0.5120. The challenger is better.",
         "promoted": True,
     }
     return Evidence(**(values | changes))

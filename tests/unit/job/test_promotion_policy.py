@@ -201,8 +201,9 @@ def test_message_names_every_number_that_decided() -> None:
     assert decision.message == (
         "On 5,000 hold-out events with 61 known anomalies, the challenger's average precision is "
         "0.8100, that of the champion (version 7) is 0.8000. The difference is +0.0100. With 95% "
-        "confidence it is above -0.0123, and with the same confidence below +0.0300. The challenger "
-        "is not inferior: it is worse by no more than the margin of 0.05 (trainer.margin), if at all."
+        "confidence the true difference is above -0.0123, and with the same confidence below "
+        "+0.0300. The challenger is not inferior: it is worse by no more than the margin of 0.05 "
+        "(trainer.margin), if at all."
     )
 
 
