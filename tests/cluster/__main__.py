@@ -1,4 +1,4 @@
-"""The command line: `python3 -m tests.cluster up|down|images|services|status|start|stop|restart`."""
+"""Command line of the test cluster: `python3 -m tests.cluster COMMAND`."""
 
 import argparse
 import sys
@@ -11,7 +11,7 @@ from tests.cluster.steps import Steps
 
 
 def main() -> int:
-    """Carry out one command and return its exit code."""
+    """Run one command. Returns its exit code."""
     arguments = _parser().parse_args()
     paths = Paths.here()
     steps = Steps(paths.cache / "log")
@@ -21,7 +21,7 @@ def main() -> int:
         print(error, file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
-        print("Interrupted; the same command goes on from here.", file=sys.stderr)
+        print("Interrupted. Run the same command again to continue.", file=sys.stderr)
         return 130
     return 0
 
@@ -62,7 +62,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     commands.add_parser("up", help="bring the cluster up, from whatever state the machine is in")
-    commands.add_parser("down", help="take the cluster away, with all that it left on the machine")
+    commands.add_parser(
+        "down", help="remove the cluster and everything that it left on the machine"
+    )
     commands.add_parser(
         "images", help="build the images whose inputs changed and load them into the cluster"
     )

@@ -1,12 +1,12 @@
-"""Names and addresses of the cluster: every other file and template takes them from here."""
+"""Names and addresses of the cluster, for all other files and templates."""
 
 CGROUP = "retraining-cluster"
-"""The cgroup that holds each process of the cluster: what is in it is ours, and nothing else is."""
+"""The cgroup of all processes of the cluster, and of no other process."""
 
 NODE_NAME = "retraining"
 
 LINK = "retrain0"
-"""The host's end of the one link between the machine and the node."""
+"""The host's end of the network link between the machine and the node."""
 
 HOST_ADDRESS = "10.213.255.1"
 NODE_ADDRESS = "10.213.255.2"
@@ -18,16 +18,16 @@ API_ADDRESS = "10.96.0.1"
 DNS_ADDRESS = "10.96.0.10"
 
 SERVER = f"https://{NODE_ADDRESS}:6443"
-"""The API server, as the machine and the node see it."""
+"""The API server's address, from the machine and from the node."""
 
 INSIDE = "/run/cluster"
-"""The state folder as the node sees it, wherever the checkout is."""
+"""The path of the state folder inside the node."""
 
 PAUSE_IMAGE = "localhost/retraining-pause:1"
 
 
 def template_values() -> dict[str, str]:
-    """Return the values that the files in `config/` name in `${...}`."""
+    """Return the values of the placeholders `${...}` in the files of `config/`."""
     return {
         "cgroup": CGROUP,
         "node_name": NODE_NAME,

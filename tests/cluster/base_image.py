@@ -1,4 +1,4 @@
-"""The stand-in for a public Python base image: Debian's own files, put together by debootstrap."""
+"""A replacement for a public Python base image: Debian's own files, installed by debootstrap."""
 
 import shutil
 import subprocess
@@ -21,7 +21,7 @@ OF_THIS_MACHINE = (
 
 
 def key() -> str:
-    """Return what the base image is made from, hashed."""
+    """Return the hash of everything that the base image is made from."""
     return cache.digest(SUITE, INCLUDE, *USELESS, *OF_THIS_MACHINE)
 
 
@@ -31,7 +31,7 @@ def build(task: Task, paths: Paths) -> Path:
     def make(folder: Path) -> None:
         root = folder / "root"
         archive = [line.split()[0] for line in sources()[:1]]
-        # In mounts of its own, so that a killed one leaves none.
+        # In its own mount namespace, so that no mount is left if it is killed.
         command = ["unshare", "--mount", "debootstrap"]
         task.run(
             [*command, "--variant=minbase", f"--include={INCLUDE}", SUITE, str(root), *archive]
@@ -39,7 +39,7 @@ def build(task: Task, paths: Paths) -> Path:
         for useless in USELESS:
             shutil.rmtree(root / useless)
             (root / useless).mkdir()
-        # Empty rather than absent: builds mount the machine's own over them.
+        # Empty instead of absent, because builds mount the machine's own files over them.
         for name in OF_THIS_MACHINE:
             (root / name).write_text("")
         task.run(
@@ -58,7 +58,10 @@ def build(task: Task, paths: Paths) -> Path:
 
 
 def sources() -> list[str]:
-    """Return where this machine has the suite's packages from: lines `SITE RELEASE COMPONENT`, the archive first."""
+    """Return this machine's package sources for the suite, the archive first.
+
+    Each line has the form `SITE RELEASE COMPONENT`.
+    """
     command = [
         "apt-get",
         "indextargets",

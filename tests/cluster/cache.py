@@ -1,4 +1,4 @@
-"""The cache: entries named by a hash of what they are made from, each put in place whole or not at all."""
+"""The cache. Entries are named by a hash of their inputs and are put in place atomically."""
 
 import contextlib
 import fcntl
@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 KEPT = 3
-"""Entries of one name that are kept: this one, and those that a branch switched back to would want."""
+"""Entries that are kept per name: the current one, and those of branches switched to before."""
 
 
 def digest(*parts: str | Path) -> str:
-    """Return a short hash of texts, files and folders' files, names included."""
+    """Return a short hash of texts, files, and the files of folders, including their names."""
     total = hashlib.sha256()
     for part in parts:
         for name, content in _contents(part):
@@ -28,7 +28,7 @@ def _contents(part: str | Path) -> Iterable[tuple[str, bytes]]:
     elif part.is_dir():
         for file in sorted(part.rglob("*")):
             if file.is_file() and "__pycache__" not in file.parts:
-                # Whether a script can be run belongs to what it is.
+                # The executable bit is part of a script.
                 runnable = "x" if os.access(file, os.X_OK) else "-"
                 yield f"{file.relative_to(part)} {runnable}", file.read_bytes()
     else:
@@ -37,7 +37,7 @@ def _contents(part: str | Path) -> Iterable[tuple[str, bytes]]:
 
 @contextlib.contextmanager
 def alone(cache: Path, name: str) -> Iterator[None]:
-    """Keep every other step, of this command or of another, from making the same thing at the same time."""
+    """Hold a lock, so that no other step or command builds the same thing at the same time."""
     cache.mkdir(parents=True, exist_ok=True)
     with (cache / f"{name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -45,14 +45,14 @@ def alone(cache: Path, name: str) -> Iterator[None]:
 
 
 def entry(cache: Path, name: str, key: str, build: Callable[[Path], None]) -> Path:
-    """Return the folder with this name and key, letting `build` fill it first if it is not there."""
+    """Return the folder with this name and key. If it is missing, `build` fills it first."""
     target = cache / f"{name}-{key}"
     with alone(cache, name):
         if target.exists():
             target.touch()
             return target
         half = cache / f"{name}-{key}.half"
-        # Of a build that was killed: whoever holds the lock is the only one at it.
+        # Left by a build that was killed. The lock ensures that no other build uses it.
         shutil.rmtree(half, ignore_errors=True)
         half.mkdir()
         build(half)

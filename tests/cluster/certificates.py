@@ -1,4 +1,4 @@
-"""Keys, certificates and kubeconfigs: one authority for each cluster, made by the openssl command."""
+"""Keys, certificates and kubeconfigs, made with the openssl command. Each cluster has its own CA."""
 
 import base64
 import json
@@ -32,11 +32,11 @@ SUBJECTS = {
     "kubelet": f"/O=system:nodes/CN=system:node:{NODE_NAME}",
     "coredns": "/CN=system:coredns",
 }
-"""The names that Kubernetes' built-in roles know the components by."""
+"""The names of the components in Kubernetes' built-in roles."""
 
 
 def make(paths: Paths) -> None:
-    """Make the authority, a certificate and a kubeconfig for each subject, and the service accounts' key."""
+    """Create the CA, a certificate and a kubeconfig per subject, and the service accounts' key."""
     paths.pki.mkdir(mode=0o700, parents=True)
     _certificate(paths.pki, "ca", "/CN=retraining-cluster", ["basicConstraints=critical,CA:TRUE"])
     for name, subject in SUBJECTS.items():
@@ -92,7 +92,7 @@ def _kubeconfig(folder: Path, name: str, path: Path) -> None:
         "current-context": "retraining",
     }
     path.touch(mode=0o600)
-    # JSON is YAML too, and needs no library.
+    # JSON is valid YAML and needs no library.
     path.write_text(json.dumps(document, indent=2) + "\n")
 
 

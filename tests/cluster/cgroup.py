@@ -1,8 +1,8 @@
-"""The cluster's cgroup: how its processes are told from everyone else's, and how they are ended.
+"""The cluster's cgroup. It identifies the cluster's processes and ends them.
 
-Children inherit it, containers are made below it, and no process outside the cluster ever enters
-it. So, unlike a process id in a file, it stays right after a crash, and after the checkout that
-started the cluster is gone.
+Child processes inherit it, containers are created below it, and no process outside the cluster
+enters it. Unlike a process id in a file, it is still correct after a crash, and after the checkout
+that started the cluster was deleted.
 """
 
 import contextlib
@@ -16,34 +16,34 @@ from tests.cluster.errors import ClusterError
 
 
 def hierarchies() -> list[Path]:
-    """Return where the cgroup file systems are mounted: one on cgroup v2, one per controller on v1."""
+    """Return the mount points of cgroup file systems: one with v2, one per controller with v1."""
     mounts = (line.split() for line in Path("/proc/mounts").read_text().splitlines())
     return [Path(fields[1]) for fields in mounts if fields[2] in {"cgroup", "cgroup2"}]
 
 
 def create() -> None:
-    """Make the cgroup in every hierarchy, as the kubelet wants to find it."""
+    """Create the cgroup in every hierarchy, as the kubelet expects it."""
     for hierarchy in hierarchies():
         (hierarchy / CGROUP / "node").mkdir(parents=True, exist_ok=True)
         for level in (hierarchy, hierarchy / CGROUP):
             for controller in ("cpuset", "cpu", "io", "memory", "pids"):
-                # Only cgroup v2 has the file, and a controller that is missing there is the
-                # kubelet's to judge.
+                # Only cgroup v2 has this file. If a controller is missing there,
+                # the kubelet reports it.
                 with contextlib.suppress(OSError):
                     (level / "cgroup.subtree_control").write_text(f"+{controller}")
 
 
 def entrance() -> Path:
-    """Return the file that takes in the components' process ids."""
+    """Return the file to which a component's process id is written."""
     candidates = [hierarchy / CGROUP / "node" for hierarchy in hierarchies()]
-    # On v1 a cpuset must be filled in before it takes a process, so the choice is one that needs
-    # nothing.
+    # On v1 a cpuset must be configured before it accepts a process. The chosen controller
+    # needs no configuration.
     chosen = next((path for path in candidates if path.parts[-3] == "pids"), candidates[0])
     return chosen / "cgroup.procs"
 
 
 def processes() -> set[int]:
-    """Return the ids of all the processes in the cgroup."""
+    """Return the ids of all processes in the cgroup."""
     found: set[int] = set()
     for hierarchy in hierarchies():
         for folder, _, _ in os.walk(hierarchy / CGROUP):
@@ -55,12 +55,12 @@ def processes() -> set[int]:
 
 
 def exists() -> bool:
-    """Tell whether anything of the cgroup is there."""
+    """Return whether the cgroup exists in any hierarchy."""
     return any((hierarchy / CGROUP).exists() for hierarchy in hierarchies())
 
 
 def remove(patience: float = 30) -> None:
-    """End every process in the cgroup at once and remove it."""
+    """Kill all processes in the cgroup and remove it."""
     deadline = time.monotonic() + patience
     while pids := processes():
         for pid in pids:
@@ -68,7 +68,7 @@ def remove(patience: float = 30) -> None:
                 os.kill(pid, signal.SIGKILL)
         if time.monotonic() > deadline:
             raise ClusterError(
-                f"Processes of the cluster do not end: {sorted(pids)}; look at `ps` and try again."
+                f"Processes of the cluster do not end: {sorted(pids)}. Check `ps` and try again."
             )
         time.sleep(0.05)
     for hierarchy in hierarchies():
@@ -83,7 +83,7 @@ def _remove_folder(folder: Path, deadline: float) -> None:
         except FileNotFoundError:
             return
         except OSError:
-            # The kernel needs a moment after the last process has gone.
+            # The kernel needs a moment after the last process has ended.
             if time.monotonic() > deadline:
                 raise
             time.sleep(0.05)

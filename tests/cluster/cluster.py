@@ -1,7 +1,4 @@
-"""The cluster's life: brought up, mended and taken down.
-
-Driven by the command line in `__main__`.
-"""
+"""Starts, repairs and removes the cluster."""
 
 import contextlib
 import fcntl
@@ -33,7 +30,7 @@ from tests.cluster.steps import Steps, Task, say
 
 @contextlib.contextmanager
 def locked() -> Iterator[None]:
-    """Keep every other command that changes the machine's cluster waiting."""
+    """Hold the lock of the machine's cluster, so that other commands wait."""
     path = MACHINE / "lock"
     while True:
         MACHINE.mkdir(mode=0o755, exist_ok=True)
@@ -43,27 +40,26 @@ def locked() -> Iterator[None]:
             except BlockingIOError:
                 say("Waiting for another command on the cluster to end.")
                 fcntl.flock(lock, fcntl.LOCK_EX)
-            # A `down` takes the lock's file away with the rest, and then it guards nothing any
-            # more.
+            # A `down` also deletes the lock's file, after which this lock protects nothing.
             if path.exists() and path.samefile(f"/proc/self/fd/{lock.fileno()}"):
                 yield
                 return
 
 
 def up(paths: Paths, steps: Steps) -> None:
-    """Bring the cluster up from whatever state the machine is in."""
+    """Start the cluster, from any state of the machine."""
     owner = Owner.read()
     if owner is not None and owner.living:
         if owner.checkout != paths.checkout:
             raise ClusterError(
-                f"A cluster of the checkout {owner.checkout} runs on this machine, and there can be one at a time; "
-                f"take it down with `python3 -m tests.cluster down` in {owner.checkout}."
+                f"A cluster of the checkout {owner.checkout} runs on this machine, and only one can run. "
+                f"Remove it with `python3 -m tests.cluster down` in {owner.checkout}."
             )
         _mend(paths, steps)
         return
     preflight.check_room(paths)
     if remains.present():
-        steps.run("clear what a cluster left", lambda _: remains.clear(paths.state))
+        steps.run("remove what a cluster left", lambda _: remains.clear(paths.state))
     if wanted := packages.missing():
         steps.run("Debian packages", lambda task: packages.install(task, wanted))
     _build(paths, steps)
@@ -74,12 +70,12 @@ def up(paths: Paths, steps: Steps) -> None:
 
 
 def down(paths: Paths, steps: Steps) -> None:
-    """Take everything away."""
+    """Remove the cluster and everything that it left on the machine."""
     owner = Owner.read()
     if owner is not None and owner.living and owner.checkout != paths.checkout:
         raise ClusterError(
-            f"The cluster on this machine is that of the checkout {owner.checkout}; "
-            f"take it down with `python3 -m tests.cluster down` there."
+            f"The cluster on this machine belongs to the checkout {owner.checkout}. "
+            f"Remove it with `python3 -m tests.cluster down` there."
         )
     steps.run("cluster down", lambda _: remains.clear(paths.state))
     shutil.rmtree(MACHINE, ignore_errors=True)
@@ -89,7 +85,7 @@ def _mend(paths: Paths, steps: Steps) -> None:
     dead = [
         component.name for component in COMPONENTS if lifecycle.process(paths, component) is None
     ]
-    name = f"start again {', '.join(dead)}" if dead else "cluster is well"
+    name = f"start again {', '.join(dead)}" if dead else "cluster is healthy"
     steps.run(name, lambda _: _start_components(paths))
 
 
@@ -112,8 +108,8 @@ def _lay_out(task: Task, paths: Paths) -> None:
     for folder in (paths.bin, paths.log, paths.run, paths.config / "cni", paths.volumes):
         folder.mkdir(parents=True)
     built = binaries.kubernetes(task, paths)
-    # Copies, since the node sees nothing of the cache, and a cleared cache must not hurt a running
-    # cluster.
+    # Copies, because the node cannot see the cache, and clearing the cache must not break a
+    # running cluster.
     shutil.copy2(built / "programs", paths.bin / "programs")
     shutil.copy2(binaries.helm(task, paths) / "helm", paths.bin / "helm")
     for program in PROGRAMS:
@@ -157,7 +153,7 @@ def _apply_addons(paths: Paths) -> None:
                 str(paths.config / "addons.yaml"),
             )
         except ClusterError:
-            # The API server is ready a moment before it has made its own namespaces.
+            # The API server reports ready a moment before it has created its own namespaces.
             if time.monotonic() > deadline:
                 raise
             time.sleep(0.2)

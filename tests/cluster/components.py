@@ -1,4 +1,4 @@
-"""The programs that make up the cluster: how each is called, and where it says that it is well."""
+"""The components of the cluster: their commands and their health endpoints."""
 
 from dataclasses import dataclass
 
@@ -20,7 +20,7 @@ class Component:
 
     name: str
     health: str
-    """Answers with status 200 when the component does its work."""
+    """Answers with status 200 if the component works."""
 
     command: tuple[str, ...]
 
@@ -32,8 +32,7 @@ ETCD = Component(
         f"{INSIDE}/bin/etcd",
         f"--data-dir={INSIDE}/etcd",
         f"--listen-metrics-urls=http://{NODE_ADDRESS}:2381",
-        # A killed process loses nothing by this, only a machine without power would; and disks can
-        # be slow.
+        # Data is safe if the process is killed, but not in a power failure. Disks can be slow.
         "--unsafe-no-fsync",
         "--logger=zap",
         "--log-level=warn",
@@ -62,7 +61,7 @@ API_SERVER = Component(
         f"--kubelet-certificate-authority={PKI}/ca.crt",
         f"--kubelet-client-certificate={PKI}/admin.crt",
         f"--kubelet-client-key={PKI}/admin.key",
-        # The node's name is in no DNS, so `kubectl logs` has to go by its address.
+        # The node's name is not in DNS, so `kubectl logs` must use its address.
         "--kubelet-preferred-address-types=InternalIP",
         "--authorization-mode=Node,RBAC",
         "--enable-admission-plugins=NodeRestriction",
@@ -93,7 +92,7 @@ CONTROLLER_MANAGER = Component(
         f"--service-cluster-ip-range={SERVICE_RANGE}",
         "--controllers=*,-horizontal-pod-autoscaler-controller,-cloud-node-lifecycle-controller",
         "--leader-elect=false",
-        # Nothing else looks after the node, and the machine has two cores: look less often.
+        # There is one node and the machine has two cores, so check less often.
         "--node-monitor-period=10s",
         "--node-monitor-grace-period=2m",
         "--kube-api-qps=100",
@@ -145,7 +144,7 @@ DNS = Component(
 )
 
 COMPONENTS = (ETCD, CONTAINERD, API_SERVER, CONTROLLER_MANAGER, SCHEDULER, KUBELET, PROXY, DNS)
-"""In the order of their start; what comes later waits for what came before."""
+"""In start order. Each component waits until the previous one is healthy."""
 
 PROGRAMS = (
     "etcd",
@@ -157,4 +156,4 @@ PROGRAMS = (
     "coredns",
     "kubectl",
 )
-"""The names under which the one Go binary is laid out."""
+"""The names under which the single Go binary is installed."""

@@ -1,13 +1,13 @@
-"""The two ways in which a command of this package ends early, each with a sentence for a person."""
+"""The errors with which a command of this package ends early. Each message is for a person."""
 
 
 class ClusterError(Exception):
-    """Something failed on the way; the message says what, and where to look."""
+    """A step failed. The message says which, and where to look."""
 
     exit_code = 1
 
 
 class UnusableMachineError(ClusterError):
-    """The machine cannot run the cluster, which is found out before anything on it is changed."""
+    """The machine cannot run the cluster. Nothing on it has been changed."""
 
     exit_code = 2

@@ -1,4 +1,4 @@
-"""The images of the cluster: which there are, what each is made from, and how they get into containerd."""
+"""The images of the cluster, their inputs, and loading them into containerd."""
 
 import json
 import shutil
@@ -30,21 +30,21 @@ class Image:
 
     @cached_property
     def key(self) -> str:
-        """Return all that the image is made from, hashed.
+        """Return the hash of everything that the image is made from.
 
-        Computed once: files may change while it is built.
+        Computed once, because files may change during the build.
         """
         return cache.digest(base_image.key(), self.dockerfile, *self.inputs)
 
     @property
     def reference(self) -> str:
-        """Return the name that pods ask for: a change of the inputs is a change of the name."""
+        """Return the name for pods. It changes with the inputs."""
         return (
             PAUSE_IMAGE if self.name == "pause" else f"localhost/retraining-{self.name}:{self.key}"
         )
 
     def archive(self, task: Task, paths: Paths) -> Path:
-        """Return the image as an archive, built first if its inputs have changed."""
+        """Return the image as an archive. It is built first if its inputs have changed."""
 
         def build(folder: Path) -> None:
             base = _base(task, paths)
@@ -97,11 +97,11 @@ def project(paths: Paths) -> tuple[Image, ...]:
 
 
 def load(paths: Paths, steps: Steps, images: tuple[Image, ...]) -> None:
-    """Build what is not built yet and put what is not there yet into the running cluster's containerd."""
+    """Build missing images, and load missing images into the running cluster's containerd."""
     holder = Process.read(paths.run / "node")
     if holder is None:
         raise ClusterError(
-            "No cluster of this checkout runs; `python3 -m tests.cluster up` brings it up."
+            "No cluster of this checkout runs. Start it with `python3 -m tests.cluster up`."
         )
     inside = [*node.enter(holder), *CTR]
     listed = subprocess.run(
@@ -122,7 +122,7 @@ def load(paths: Paths, steps: Steps, images: tuple[Image, ...]) -> None:
 
 
 def load_all(paths: Paths, steps: Steps) -> None:
-    """Load the images of the services and of the project, and write their names to where tests look them up."""
+    """Load the images of services and project, and write their names to the file that tests read."""
     images = (*services(), *project(paths))
     load(paths, steps, images)
     say(f"{'done':7} images are loaded")

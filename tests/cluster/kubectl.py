@@ -9,7 +9,7 @@ from tests.cluster.paths import Paths
 
 
 def client_environment() -> dict[str, str]:
-    """Return the user's environment, in which no proxy stands between a client and the cluster."""
+    """Return the user's environment without proxies between a client and the cluster."""
     direct = ",".join(filter(None, [os.environ.get("NO_PROXY"), NODE_ADDRESS]))
     return {**os.environ, "NO_PROXY": direct, "no_proxy": direct}
 

@@ -1,4 +1,4 @@
-"""Starts, stops and asks after the components of the cluster, one by one."""
+"""Starts, stops and checks single components of the cluster."""
 
 import ssl
 import time
@@ -19,22 +19,22 @@ def named(name: str) -> Component:
         if component.name == name:
             return component
     raise ClusterError(
-        f"There is no component {name}; there are {', '.join(each.name for each in COMPONENTS)}."
+        f"There is no component {name}. Components: {', '.join(each.name for each in COMPONENTS)}."
     )
 
 
 def process(paths: Paths, component: Component) -> Process | None:
-    """Return the component's process, if it lives."""
+    """Return the component's process, or None if it does not run."""
     return Process.read(paths.run / component.name)
 
 
 def start(paths: Paths, component: Component) -> None:
-    """Start a component that does not run."""
+    """Start a component, unless it runs."""
     if process(paths, component) is not None:
         return
     holder = Process.read(paths.run / "node")
     if holder is None:
-        raise ClusterError("The cluster's node is gone; `make up` starts a new one.")
+        raise ClusterError("The cluster's node is gone. Start a new one with `make up`.")
     log = paths.log / f"{component.name}.log"
     launch([*node.enter(holder), *component.command], log, node.ENVIRONMENT).write(
         paths.run / component.name
@@ -42,29 +42,31 @@ def start(paths: Paths, component: Component) -> None:
 
 
 def stop(paths: Paths, component: Component) -> None:
-    """Stop a component in good order; a component that does not run is stopped already."""
+    """Stop a component gracefully. Does nothing if it does not run."""
     if (running := process(paths, component)) is not None:
         running.stop()
     (paths.run / component.name).unlink(missing_ok=True)
 
 
 def wait_until_healthy(paths: Paths, component: Component, patience: float = 60) -> None:
-    """Wait until the component says that it is well."""
+    """Wait until the component is healthy."""
     deadline = time.monotonic() + patience
     while not healthy(paths, component):
         if process(paths, component) is None:
             raise ClusterError(_failure(paths, component, "ended"))
         if time.monotonic() > deadline:
-            raise ClusterError(_failure(paths, component, f"was not well within {patience:.0f} s"))
+            raise ClusterError(
+                _failure(paths, component, f"was not healthy within {patience:.0f} s")
+            )
         time.sleep(0.1)
 
 
 def healthy(paths: Paths, component: Component) -> bool:
-    """Tell whether the component runs and says that it is well."""
+    """Return whether the component runs and is healthy."""
     if process(paths, component) is None:
         return False
     trusted = ssl.create_default_context(cafile=paths.pki / "ca.crt")
-    # A proxy in the user's environment is no way to the node.
+    # A proxy of the user's environment cannot reach the node.
     opener = urllib.request.build_opener(
         urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=trusted)
     )
@@ -78,4 +80,4 @@ def healthy(paths: Paths, component: Component) -> bool:
 def _failure(paths: Paths, component: Component, what: str) -> str:
     log = paths.log / f"{component.name}.log"
     tail = "\n".join(f"    {line}" for line in last_lines(log, 8))
-    return f"{component.name} {what}; the log is {log}, its last lines:\n{tail}"
+    return f"{component.name} {what}. Last lines of its log {log}:\n{tail}"

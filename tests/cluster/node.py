@@ -1,8 +1,8 @@
-"""The node: mount and network namespaces of its own, with one link to the machine.
+"""The node: its own mount and network namespaces, with one network link to the machine.
 
 Everything that a Kubernetes node does to a machine (mounts, veths, packet filter rules, kernel
-settings) happens inside, and is gone with the last process. The host's ports, interfaces and tables
-stay the user's.
+settings) happens inside and ends with the last process. The host's ports, interfaces and tables
+are not changed.
 """
 
 import subprocess
@@ -17,14 +17,14 @@ from tests.cluster.processes import Process, launch
 ENVIRONMENT = {
     "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
     "HOME": "/root",
-    # Less work for the garbage collector of eight Go programs on two cores, for some memory.
+    # Eight Go programs share two cores: less garbage collection for more memory.
     "GOGC": "200",
 }
-"""What the cluster's programs get to see: no proxy, no credential, no setting of the user's."""
+"""The environment of the cluster's programs, without proxies, credentials or user settings."""
 
 
 def start(state: Path) -> Process:
-    """Make the namespaces, with a first process that holds them open, and the link into them."""
+    """Create the namespaces, a process that holds them open, and the link into them."""
     log = state / "log" / "node.log"
     script = SOURCE / "config" / "node.sh"
     holder = launch(
@@ -58,39 +58,41 @@ def start(state: Path) -> Process:
         "eth0",
     )
     _run(*inside, "ip", "link", "set", "eth0", "up")
-    _ip("route", "add", addresses.POD_RANGE, "via", addresses.NODE_ADDRESS)  # it goes with the link
-    # The node's own programs may speak to Services too: a route is asked for before kube-proxy's
-    # rules apply.
+    _ip(
+        "route", "add", addresses.POD_RANGE, "via", addresses.NODE_ADDRESS
+    )  # it is removed with the link
+    # The node's own programs also use Services, and the kernel looks for a route before
+    # kube-proxy's rules apply.
     _run(*inside, "ip", "route", "add", addresses.SERVICE_RANGE, "via", addresses.HOST_ADDRESS)
     return holder
 
 
 def enter(holder: Process) -> list[str]:
-    """Return the words to put before a command that is to run inside."""
+    """Return the prefix of a command that runs inside the node."""
     return ["nsenter", f"--target={holder.pid}", "--mount", "--net", "--"]
 
 
 def remove_link() -> None:
-    """Remove the link, which goes by itself with the namespaces but a moment later."""
+    """Remove the link. It would also vanish with the namespaces, but a moment later."""
     subprocess.run(["ip", "link", "delete", addresses.LINK], check=False, capture_output=True)
 
 
 def link_exists() -> bool:
-    """Tell whether the link, or what is left of it, is on the machine."""
+    """Return whether the link, or a rest of it, is on the machine."""
     return Path("/sys/class/net", addresses.LINK).exists()
 
 
 def _wait_until_asleep(holder: Process, log: Path) -> None:
-    # Falling asleep is the last thing that the script does, when all is in place.
+    # The script sleeps as its last step, when everything is in place.
     for _ in range(500):
         if not holder.alive:
             raise ClusterError(
-                f"The node's namespaces could not be made: {log.read_text().strip()}"
+                f"The node's namespaces could not be created: {log.read_text().strip()}"
             )
         if Path(f"/proc/{holder.pid}/comm").read_text() == "sleep\n":
             return
         time.sleep(0.01)
-    raise ClusterError(f"The node's namespaces were not made in time; the log is {log}.")
+    raise ClusterError(f"The node's namespaces were not created in time. See the log {log}.")
 
 
 def _ip(*arguments: str) -> None:

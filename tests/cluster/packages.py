@@ -1,4 +1,4 @@
-"""Debian packages: installs what is missing and starts none of the services that come along."""
+"""Installs missing Debian packages without starting their services."""
 
 import contextlib
 import os
@@ -22,27 +22,26 @@ PACKAGES = {
     "openssl": "openssl",
     "runc": "runc",
 }
-"""Each package and a program of it: one that came another way is as good."""
+"""Each package and one of its programs. The program may also be installed another way."""
 
 SERVICE_STARTER = Path("/usr/sbin/policy-rc.d")
-"""Debian asks this program, if it is there, whether a package's service may be started."""
+"""If it exists, Debian calls this program to decide whether to start a package's service."""
 
 
 def missing() -> list[str]:
-    """Return the packages that have to be installed."""
+    """Return the packages that are missing."""
     return [package for package, program in PACKAGES.items() if shutil.which(program) is None]
 
 
 def install(task: Task, packages: list[str]) -> None:
-    """Install packages, from fresh package lists."""
+    """Install packages, after updating the package lists."""
     apt = ["apt-get", "--yes", "--no-install-recommends", "-o", "DPkg::Lock::Timeout=300"]
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     with _no_services_started():
-        # One unreachable source among the user's own does not stand in the way; a missing package
-        # will.
+        # An unreachable package source is no error, but a missing package is.
         with contextlib.suppress(ClusterError):
             task.run([*apt, "update"], environment=environment)
-        # An installation that was killed has to be finished first.
+        # Finish an installation that was killed before.
         task.run(["dpkg", "--configure", "--pending"], environment=environment)
         task.run([*apt, "install", *packages], environment=environment)
 

@@ -1,14 +1,14 @@
-"""Where the cluster keeps its files: in the checkout, in the user's cache, and in one machine-wide folder."""
+"""The cluster's files: in the checkout, in the user's cache, and in one machine-wide folder."""
 
 import os
 from dataclasses import dataclass
 from pathlib import Path
 
 SOURCE = Path(__file__).resolve().parent
-"""This package's own folder, with the templates and the programs' source."""
+"""This package's folder, with the templates and the source of the programs."""
 
 MACHINE = Path("/run/retraining-cluster")
-"""Says, whatever checkout one asks from, which cluster this machine runs; one at a time."""
+"""Names the cluster that runs on this machine, for all checkouts."""
 
 
 @dataclass(frozen=True)
@@ -20,18 +20,18 @@ class Paths:
 
     @classmethod
     def here(cls) -> "Paths":
-        """Return the paths of the checkout that this package lies in."""
+        """Return the paths of the checkout that contains this package."""
         base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
         return cls(checkout=SOURCE.parent.parent, cache=Path(base) / "retraining-operator")
 
     @property
     def state(self) -> Path:
-        """All that a running cluster writes."""
+        """Everything that a running cluster writes."""
         return self.checkout / ".cluster"
 
     @property
     def bin(self) -> Path:
-        """The programs of the running cluster, kubectl and helm among them."""
+        """The programs of the running cluster, including kubectl and helm."""
         return self.state / "bin"
 
     @property
@@ -61,7 +61,7 @@ class Paths:
 
     @property
     def kubeconfig(self) -> Path:
-        """The administrator's way in."""
+        """The administrator's kubeconfig."""
         return self.state / "kubeconfig"
 
     @property

@@ -1,4 +1,4 @@
-"""Looks whether the machine can run the cluster, before anything on it is changed."""
+"""Checks whether the machine can run the cluster, before anything is changed."""
 
 import ipaddress
 import json
@@ -13,11 +13,11 @@ from tests.cluster.errors import UnusableMachineError
 from tests.cluster.paths import Paths
 
 FREE_SPACE_WANTED = {"cache": 12, "state": 8}
-"""GiB: a build from nothing fills the cache with 7, and the images unpacked for the cluster take 4."""
+"""In GiB. A first build fills the cache with 7, and the unpacked images take 4."""
 
 
 def check_system() -> None:
-    """Raise with one sentence if this is no machine for any of the commands."""
+    """Check what every command needs."""
     release = _os_release()
     if sys.platform != "linux" or (release.get("ID"), release.get("VERSION_ID")) != (
         "debian",
@@ -25,15 +25,15 @@ def check_system() -> None:
     ):
         name = release.get("PRETTY_NAME", sys.platform)
         raise UnusableMachineError(
-            f"The test cluster needs Debian 12 (bookworm), and this is {name}."
+            f"The test cluster needs Debian 12 (bookworm), but this is {name}."
         )
     if os.uname().machine != "x86_64":
         raise UnusableMachineError(
-            f"The test cluster needs an x86_64 machine, and this is {os.uname().machine}."
+            f"The test cluster needs an x86_64 machine, but this is {os.uname().machine}."
         )
     if os.geteuid() != 0:
         raise UnusableMachineError(
-            "The test cluster has to be started as root, since it makes namespaces and mounts."
+            "The test cluster must be started as root, because it creates namespaces and mounts."
         )
     namespaces = subprocess.run(
         ["unshare", "--mount", "--net", "true"], check=False, capture_output=True, text=True
@@ -41,12 +41,12 @@ def check_system() -> None:
     if namespaces.returncode:
         reason = namespaces.stderr.strip()
         raise UnusableMachineError(
-            f"This machine lets root make no namespaces, which the test cluster needs: {reason}."
+            f"The test cluster needs namespaces, but root cannot create them here: {reason}."
         )
 
 
 def check_room(paths: Paths) -> None:
-    """Raise with one sentence if a new cluster would not fit on the machine."""
+    """Check whether a new cluster fits on the machine."""
     _check_disk(paths)
     _check_network()
 
@@ -64,11 +64,12 @@ def _check_disk(paths: Paths) -> None:
     for name, folder in (("cache", paths.cache), ("state", paths.state)):
         existing = next(path for path in (folder, *folder.parents) if path.exists())
         free = shutil.disk_usage(existing).free / 2**30
-        # A filled cache needs the space no more.
+        # A filled cache no longer needs this space.
         wanted = 2 if name == "cache" and paths.cache.exists() else FREE_SPACE_WANTED[name]
         if free < wanted:
             raise UnusableMachineError(
-                f"The test cluster needs {wanted} GiB of free space for {folder}, and there are {free:.1f} GiB."
+                f"The test cluster needs {wanted} GiB of free space for {folder}, "
+                f"but there are {free:.1f} GiB."
             )
 
 
@@ -76,8 +77,8 @@ def _check_network() -> None:
     link = ipaddress.ip_network(f"{addresses.HOST_ADDRESS}/{addresses.LINK_PREFIX}", strict=False)
     pods = ipaddress.ip_network(addresses.POD_RANGE)
     if shutil.which("ip") is None:
-        # a machine as bare as that has no networks of its own making; the package comes with the
-        # others
+        # a machine without it has no routes of its own; it is installed with the other
+        # packages
         return
     listed = subprocess.run(
         ["ip", "-json", "-4", "route"], check=True, capture_output=True, text=True
@@ -89,5 +90,6 @@ def _check_network() -> None:
         for ours in (link, pods):
             if taken.overlaps(ours):
                 raise UnusableMachineError(
-                    f"The test cluster needs the addresses {ours} for itself, and {route.get('dev')} uses {taken}."
+                    f"The test cluster needs the addresses {ours}, "
+                    f"but {route.get('dev')} uses {taken}."
                 )

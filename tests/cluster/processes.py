@@ -1,4 +1,4 @@
-"""A process that was started here: known by its id and its start time, so that a reused id is never mistaken."""
+"""Processes, identified by id and start time, because the kernel reuses ids."""
 
 import contextlib
 import os
@@ -18,23 +18,23 @@ class Process:
 
     pid: int
     started: int
-    """Clock ticks between the machine's start and the process's, as the kernel counts them."""
+    """Clock ticks from the machine's start to the process's start."""
 
     @classmethod
     def of(cls, pid: int) -> "Process | None":
-        """Return the living process with this id."""
+        """Return the running process with this id."""
         try:
             stat = Path(f"/proc/{pid}/stat").read_text()
         except OSError:
             return None
-        # The second field is the program's name in brackets, which may itself hold spaces and
+        # The second field is the program's name in brackets. It may contain spaces and
         # brackets.
         fields = stat.rpartition(")")[2].split()
         return None if fields[0] in "ZX" else cls(pid, int(fields[19]))
 
     @classmethod
     def read(cls, path: Path) -> "Process | None":
-        """Return the process that a file names, if it still lives."""
+        """Return the process that a file names, if it still runs."""
         try:
             pid, started = (int(word) for word in path.read_text().split())
         except (OSError, ValueError):
@@ -43,22 +43,22 @@ class Process:
         return process if process.alive else None
 
     def write(self, path: Path) -> None:
-        """Note the process in a file."""
+        """Write the process to a file."""
         path.write_text(f"{self.pid} {self.started}\n")
 
     @property
     def alive(self) -> bool:
-        """Tell whether this very process still runs."""
+        """Return whether this process still runs."""
         return Process.of(self.pid) == self
 
     def stop(self, patience: float = 5) -> None:
-        """Ask the process to end, wait, and end it if it does not: the API server would wait for its watchers."""
+        """Send SIGTERM, wait, then send SIGKILL, because the API server waits for its watchers."""
         self._signal(signal.SIGTERM)
         if not self._gone_within(patience):
             self.kill()
 
     def kill(self) -> None:
-        """End the process at once."""
+        """Send SIGKILL."""
         self._signal(signal.SIGKILL)
         self._gone_within(10)
 
@@ -91,7 +91,9 @@ def launch(command: Sequence[str], log: Path, environment: dict[str, str]) -> Pr
         )
     process = Process.of(child.pid)
     if process is None:
-        raise ChildProcessError(f"{command[0]} ended as soon as it was started; its log is {log}.")
-    # The child outlives this command on purpose; without this, Python would warn about it at exit.
+        raise ChildProcessError(
+            f"{command[0]} ended immediately after its start. See its log {log}."
+        )
+    # The child outlives this command. Without this, Python warns about it at exit.
     child.returncode = 0
     return process

@@ -1,4 +1,4 @@
-"""Finds out what cluster this machine has, living or left behind, and clears away what is left of one."""
+"""Finds the cluster of this machine, running or not, and removes what is left of it."""
 
 import json
 import shutil
@@ -21,7 +21,7 @@ class Owner:
 
     @classmethod
     def read(cls) -> "Owner | None":
-        """Return what the machine-wide record says, which may be about a cluster that is no more."""
+        """Return the recorded owner. Its cluster may no longer exist."""
         try:
             record = json.loads(RECORD.read_text())
             return cls(Path(record["checkout"]), Process(record["pid"], record["started"]))
@@ -29,7 +29,7 @@ class Owner:
             return None
 
     def write(self) -> None:
-        """Note this owner for every checkout on the machine."""
+        """Record this owner for every checkout on the machine."""
         record = {
             "checkout": str(self.checkout),
             "pid": self.holder.pid,
@@ -41,22 +41,21 @@ class Owner:
 
     @property
     def living(self) -> bool:
-        """Tell whether the cluster can still be used: its node, its API server and its way in are there."""
+        """Return whether the cluster is usable: its node, API server and kubeconfig exist."""
         state = self.checkout / ".cluster"
         server = Process.read(state / "run" / "kube-apiserver")
         return self.holder.alive and server is not None and (state / "kubeconfig").exists()
 
 
 def present() -> bool:
-    """Tell whether there is anything of a cluster on this machine."""
+    """Return whether anything of a cluster is on this machine."""
     return cgroup.exists() or node.link_exists() or RECORD.exists()
 
 
 def clear(state: Path) -> None:
-    """End what still runs of a cluster, whoever started it, and remove every trace but for the cache.
+    """Kill all processes of a cluster and remove its files, except for the cache.
 
-    Mounts, pods' interfaces and packet filter rules need no care: they are the namespaces', and end
-    with them.
+    Mounts, pods' interfaces and packet filter rules end with the namespaces.
     """
     owner = Owner.read()
     cgroup.remove()

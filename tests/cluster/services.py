@@ -1,4 +1,4 @@
-"""Installs Kafka, Redis and PostgreSQL by their Helm chart, on volumes that are folders of the state folder."""
+"""Installs Kafka, Redis and PostgreSQL with their Helm chart. Volumes are folders on this machine."""
 
 import json
 import shutil
@@ -14,7 +14,7 @@ STATEFUL_SETS = ("kafka", "postgres", "redis")
 
 
 def install(paths: Paths, steps: Steps, namespace: str) -> None:
-    """Install the services or bring them up to date, and wait until they are ready."""
+    """Install or upgrade the services, and wait until they are ready."""
     steps.run("volumes", lambda _: _make_volumes(paths, namespace))
     steps.run("Kafka, Redis, PostgreSQL", lambda task: _install_chart(task, paths, namespace))
 
@@ -32,14 +32,14 @@ def _install_chart(task: Task, paths: Paths, namespace: str) -> None:
         *names,
     ]
     task.run([str(paths.bin / "helm"), *access, *upgrade], environment=client_environment())
-    # Helm itself would give up at the first pod that restarts once.
+    # Helm itself gives up if a pod restarts once.
     for name in STATEFUL_SETS:
         rollout = ["rollout", "status", f"statefulset/{name}", "--timeout=3m"]
         task.run([str(paths.bin / "kubectl"), *access, *rollout], environment=client_environment())
 
 
 def _make_volumes(paths: Paths, namespace: str) -> None:
-    """Make a volume for each claim of the chart, anew where the claim that it belonged to is gone."""
+    """Create a volume for each claim of the chart, again if its former claim was deleted."""
     listed = json.loads(kubectl(paths, "get", "persistentvolumes", "--output=json"))["items"]
     phases = {volume["metadata"]["name"]: volume["status"]["phase"] for volume in listed}
     for service in STATEFUL_SETS:
@@ -48,7 +48,7 @@ def _make_volumes(paths: Paths, namespace: str) -> None:
         if phases.get(name) in {"Released", "Failed"}:
             kubectl(paths, "delete", "persistentvolume", name)
             shutil.rmtree(folder, ignore_errors=True)
-        # The kubelet gives the folder to the pod's group when it mounts it.
+        # The kubelet assigns the folder to the pod's group when it mounts it.
         folder.mkdir(exist_ok=True)
         kubectl(
             paths,

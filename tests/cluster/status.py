@@ -1,4 +1,4 @@
-"""Says in a few lines what of the cluster runs."""
+"""Prints the state of the cluster."""
 
 from tests.cluster import lifecycle, remains
 from tests.cluster.components import COMPONENTS
@@ -9,12 +9,10 @@ from tests.cluster.steps import say
 
 
 def show(paths: Paths) -> None:
-    """Print the cluster's state; a machine without one is no failure."""
+    """Print the state of the cluster. A machine without one is no error."""
     owner = Owner.read()
     if owner is None or not owner.living:
-        left = (
-            "; what is left of one goes with the next `up` or `down`" if remains.present() else ""
-        )
+        left = " (the next `up` or `down` removes what is left of one)" if remains.present() else ""
         say(f"No cluster runs on this machine{left}.")
         return
     say(f"The cluster of {owner.checkout} runs.")
@@ -25,9 +23,9 @@ def show(paths: Paths) -> None:
         state = (
             "not running"
             if process is None
-            else "well"
+            else "healthy"
             if lifecycle.healthy(paths, component)
-            else "not well"
+            else "unhealthy"
         )
         say(f"  {component.name:24} {state:12} {f'process {process.pid}' if process else ''}")
     pods = kubectl(paths, "get", "pods", "--all-namespaces", "--no-headers")

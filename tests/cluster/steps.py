@@ -1,4 +1,4 @@
-"""Runs the steps of a command: a line for each with its time, a sign of life from the long ones, and on failure why."""
+"""Runs the steps of a command. Prints one line per step with its time, and the log of a failure."""
 
 import re
 import subprocess
@@ -12,12 +12,12 @@ from typing import IO
 from tests.cluster.errors import ClusterError
 
 SIGN_OF_LIFE = 10.0
-"""Seconds after which a step that still runs says so."""
+"""Seconds after which a running step prints its progress."""
 
 
 @dataclass(frozen=True)
 class Task:
-    """One running step, with the log that its commands write to."""
+    """One running step and the log of its commands."""
 
     name: str
     log: Path
@@ -30,13 +30,13 @@ class Task:
         folder: Path | None = None,
         stdin: IO[bytes] | None = None,
     ) -> None:
-        """Run a command into the log; raise with the log's last lines if it fails."""
+        """Run a command and append its output to the log."""
         with self.log.open("ab") as output:
             output.write(f"$ {' '.join(command)}\n".encode())
             output.flush()
             code = subprocess.run(
-                # If this program is killed, what it started for itself goes too, rather than race
-                # with the next try.
+                # If this program is killed, its children end as well. Otherwise they would
+                # interfere with the next try.
                 ["setpriv", "--pdeathsig=TERM", *command],
                 check=False,
                 stdin=stdin or subprocess.DEVNULL,
@@ -48,7 +48,7 @@ class Task:
         if code:
             tail = "\n".join(f"    {line}" for line in last_lines(self.log, 12))
             raise ClusterError(
-                f"`{command[0]}` ended with {code}; the log is {self.log}, its last lines:\n{tail}"
+                f"`{command[0]}` exited with code {code}. Last lines of its log {self.log}:\n{tail}"
             )
 
 
@@ -63,7 +63,7 @@ class Steps:
         self.together({name: action})
 
     def together(self, actions: Mapping[str, Callable[[Task], object]]) -> None:
-        """Run steps side by side; the first that fails ends the command once the others have ended."""
+        """Run steps in parallel. If one fails, the command fails after all have ended."""
         if not actions:
             return
         self._logs.mkdir(parents=True, exist_ok=True)
@@ -77,7 +77,7 @@ class Steps:
             failures = self._watch(running, begun)
         if failures:
             raise ClusterError(
-                f"Not done: {', '.join(failures)}. The reason stands above; the same command tries again."
+                f"Not done: {', '.join(failures)}. See the reason above. Run the same command again."
             )
 
     def _watch(self, running: dict[Future[object], Task], begun: float) -> list[str]:
@@ -102,7 +102,7 @@ class Steps:
 
 
 def last_lines(log: Path, count: int) -> list[str]:
-    """Return the last lines of a log that have anything on them."""
+    """Return the last lines of a log that are not empty."""
     if not log.exists():
         return []
     lines = log.read_bytes()[-8192:].decode(errors="replace").splitlines()
@@ -110,5 +110,5 @@ def last_lines(log: Path, count: int) -> list[str]:
 
 
 def say(line: str) -> None:
-    """Print a line at once, whatever the output goes to."""
+    """Print a line without buffering."""
     print(line, flush=True)

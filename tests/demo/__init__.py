@@ -1,1 +1,1 @@
-"""The main job, end to end, for a person to watch: `make demo`."""
+"""A demonstration of the operator, from trigger to live model."""

@@ -1,4 +1,4 @@
-"""Installs the operator, sends a trigger, applies a request, and shows what became of both."""
+"""Installs the operator, sends a trigger, applies a request, and shows the results."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def main() -> int:
         where = (
             environment.ours() if parser.parse_args().cluster == "ours" else environment.existing()
         )
-        Story(where, screen).tell()
+        Story(where, screen).run()
     except (CommandError, TimeoutError) as error:
         print(f"\nThe demo stopped: {error}", file=sys.stderr)
         return 1

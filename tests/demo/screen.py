@@ -1,4 +1,4 @@
-"""How the demo speaks: headings, commands with what they print, and steps with their time."""
+"""Output of the demo: headings, commands with their output, and steps with their duration."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ WIDTH = 110
 
 
 class Screen:
-    """Prints to the standard output, plainly, so that it reads the same in a file."""
+    """Prints plain text, which reads the same on a terminal and in a file."""
 
     def heading(self, text: str) -> None:
-        """Begin a part."""
+        """Print a heading."""
         print(f"\n== {text} {'=' * max(0, WIDTH - len(text) - 4)}", flush=True)
 
     def say(self, text: str) -> None:
-        """Say a sentence."""
+        """Print a line."""
         print(text, flush=True)
 
     def show(self, command: str, output: str) -> None:
-        """Show what a command prints."""
+        """Print a command and its output."""
         lines = output.rstrip().splitlines()
         print(f"$ {command}", *(f"  {line[: WIDTH * 2]}" for line in lines), sep="\n", flush=True)
 
     @contextmanager
     def step(self, name: str) -> Iterator[None]:
-        """Name a step, and its time when it is done."""
+        """Print the name of a step, and its duration at the end of the block."""
         print(f"{name} ...", end=" ", flush=True)
         started = time.monotonic()
         yield

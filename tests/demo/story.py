@@ -1,4 +1,4 @@
-"""What the demo does, in order. Each part can be run again on what an earlier run left."""
+"""The parts of the demo, in order. Each part can be repeated after an earlier run."""
 
 from __future__ import annotations
 
@@ -18,7 +18,12 @@ RUN_SECONDS = 300
 
 
 class Story:
-    """The main job on one cluster."""
+    """The demo on one cluster.
+
+    Args:
+        environment: The cluster, its tools and images.
+        screen: Prints what happens.
+    """
 
     def __init__(self, environment: Environment, screen: Screen) -> None:
         self._environment = environment
@@ -28,8 +33,8 @@ class Story:
         self._postgres = Postgres(self._kubectl, "retraining")
         self._redis = Redis(self._kubectl, 0)
 
-    def tell(self) -> None:
-        """Tell it all."""
+    def run(self) -> None:
+        """Run all parts."""
         self._screen.heading("The operator and its data")
         if self._environment.context:
             self.install_services(self._environment.context)
@@ -39,7 +44,7 @@ class Story:
         first = self.send_trigger()
         self._screen.heading("2. A RetrainRequest applied by hand")
         second = self.apply_request()
-        self._screen.heading("3. What became of both")
+        self._screen.heading("3. The results of both")
         self.show(first, second)
         self._screen.heading("4. The live scoring service reads the model")
         self.read_model()
@@ -47,10 +52,10 @@ class Story:
         self.suggest(first)
 
     def install_services(self, context: str) -> None:
-        """Bring Kafka, Redis and PostgreSQL to a cluster of the user's own."""
+        """Install Kafka, Redis and PostgreSQL in a cluster of the user."""
         namespace = self._kubectl.namespace
         self._screen.say(
-            f"This is your cluster: kubectl's current context {context}, namespace {namespace}."
+            f"Using your cluster: kubectl's current context {context}, namespace {namespace}."
         )
         with self._screen.step("Installing Kafka, Redis and PostgreSQL with Helm"):
             release.install_services(self._environment, namespace)
@@ -70,10 +75,10 @@ class Story:
             release.install(self._environment, namespace, values)
 
     def load_events(self) -> None:
-        """Fill scored_events with Shuttle, once."""
+        """Load the Shuttle data set into scored_events, if it is not there."""
         rows = list(shuttle.rows())
         if self._postgres.rows("SELECT count(*) FROM scored_events") == [[str(len(rows))]]:
-            self._screen.say(f"scored_events holds Shuttle's {len(rows):,} events already.")
+            self._screen.say(f"scored_events already has Shuttle's {len(rows):,} events.")
             return
         with self._screen.step(f"Loading Shuttle's {len(rows):,} events into scored_events"):
             self._postgres.run("TRUNCATE scored_events")
@@ -90,7 +95,7 @@ class Story:
             return next((name for name in names if name not in before), None)
 
         name = str(wait_for("the trigger's RetrainRequest", appeared, 60))
-        self._screen.say(f"The operator made the RetrainRequest {name} of it.")
+        self._screen.say(f"The operator created the RetrainRequest {name}.")
         self.wait_for_end(name)
         return name
 
@@ -108,7 +113,7 @@ class Story:
         return name
 
     def wait_for_end(self, name: str) -> dict[str, Any]:
-        """Wait until the request has its outcome, and say it."""
+        """Wait for the outcome of the request and print it."""
 
         def ended() -> dict[str, Any] | None:
             conditions = (
@@ -119,13 +124,13 @@ class Story:
                 None,
             )
 
-        with self._screen.step("Training, judging, publishing"):
+        with self._screen.step("Training, evaluating, publishing"):
             condition: dict[str, Any] = wait_for(f"the outcome of {name}", ended, RUN_SECONDS)
         self._screen.say(f"{condition['reason']}: {condition['message']}")
         return condition
 
     def show(self, first: str, second: str) -> None:
-        """Show the requests, one in full, its log, the audit rows and the live version."""
+        """Print all requests, one in full, a trainer's log, the audit rows and the live version."""
         shown = self._screen.show
         shown("kubectl get rtr", self._kubectl("get", "rtr"))
         shown(f"kubectl describe rtr {second}", self._kubectl("describe", "rtr", second))
@@ -134,18 +139,21 @@ class Story:
             f"kubectl logs -l {selector}",
             self._kubectl("logs", "--selector", selector, "--tail", "100"),
         )
-        rows = "SELECT version, trained_at, trigger_reason, precision_score, n_samples FROM model_versions"
+        rows = (
+            "SELECT version, trained_at, trigger_reason, precision_score, n_samples"
+            " FROM model_versions"
+        )
         shown(f"psql: {rows}", self._postgres.run(f"{rows} ORDER BY trained_at DESC LIMIT 5"))
         shown("redis-cli get model_version", self._redis.run("GET", "model_version"))
 
     def read_model(self) -> None:
-        """Run a reader as the old scoring service would, in a pod of its own."""
+        """Read the live model as a scoring service does, in a separate pod."""
         with self._screen.step("Starting the reader"):
             output = self.run_reader()
         self._screen.show(f"python {READER.relative_to(ROOT)}", output)
 
     def run_reader(self) -> str:
-        """Run the example reader to its end and give what it prints."""
+        """Run the example reader. Returns its output."""
         name = "reader"
         self._kubectl("delete", "pod,configmap", name, "--ignore-not-found", "--grace-period", "0")
         self._kubectl("create", "configmap", name, f"--from-file=reader.py={READER}")
@@ -183,7 +191,7 @@ class Story:
         return output
 
     def suggest(self, first: str) -> None:
-        """Name a few commands."""
+        """Print a few commands to try."""
         kubectl = self._kubectl
         if kubectl.kubeconfig:
             tools, config = (STATE / "bin").relative_to(ROOT), kubectl.kubeconfig.relative_to(ROOT)
@@ -199,7 +207,7 @@ class Story:
   {self.farewell()}""")
 
     def farewell(self) -> str:
-        """Name the command that takes everything away again."""
+        """Return the command that removes everything."""
         if self._environment.context:
             return f"kubectl delete namespace {self._kubectl.namespace}"
         return "make demo-down"

@@ -1,4 +1,4 @@
-"""The demo itself: Shuttle's 49,097 real events, full-size trees, and a reader that knows only river."""
+"""The demo with 49,097 real events, a full-size forest, and a reader that uses only river."""
 
 import subprocess
 import sys
@@ -11,7 +11,7 @@ from tests.system.services import Postgres, Redis
 
 
 @pytest.mark.timeout(420)
-def test_demo_tells_the_whole_story() -> None:
+def test_demo_runs_to_its_end() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "tests.demo"],
         cwd=ROOT,
@@ -24,7 +24,8 @@ def test_demo_tells_the_whole_story() -> None:
     services = environment.ours().services
     database = Postgres(services, "retraining")
     rows = database.rows(
-        "SELECT version, trigger_reason, n_samples FROM model_versions ORDER BY trained_at DESC LIMIT 2"
+        "SELECT version, trigger_reason, n_samples FROM model_versions"
+        " ORDER BY trained_at DESC LIMIT 2"
     )
     by_record = next(row for row in rows if row[1] == "drift_detected")
     assert by_record[2] == "49097"
