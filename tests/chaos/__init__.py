@@ -1,5 +1,5 @@
-"""Keeps sending triggers to a release on the real cluster while it kills all that the release stands on.
+"""Sends triggers to a release on a real cluster while it kills the release and its dependencies.
 
-Run by `make chaos`, and in short by `make test`. Nothing here is simulated: processes get SIGKILL,
-packets are dropped, Redis is full, and the API server itself answers 429 and 500.
+Nothing is simulated: processes get SIGKILL, packets are dropped, Redis is full, and the API server
+itself answers 429 and 500.
 """

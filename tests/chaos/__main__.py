@@ -1,4 +1,4 @@
-"""`python -m tests.chaos --kills 500 --seed 1`: the long run, which writes docs/chaos.md."""
+"""The long chaos run, which writes its page of results: `python -m tests.chaos --kills 500`."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from tests.chaos.rounds import NotAsItMustBe, Tally, run
 
 
 def tell(line: str) -> None:
-    """Write a line at once: the run is long."""
+    """Print a line without buffering."""
     sys.stdout.write(line + "\n")
     sys.stdout.flush()
 
 
 def note(tally: Tally, line: str) -> None:
-    """Write what a round has shown, so that a run that is cut short has its figures as well."""
+    """Write the results after a round, so that an interrupted run has results as well."""
     page.write(tally)
     tell(f"{tally.seconds:6.0f} s  {line}")
 
 
 def main() -> int:
-    """Run until enough was killed."""
+    """Run until enough processes were killed."""
     parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
     parser.add_argument("--kills", type=int, default=500)
     parser.add_argument("--seed", type=int, default=1)
@@ -35,7 +35,7 @@ def main() -> int:
         except NotAsItMustBe as error:
             tell(f"FAILED: {error}")
             return 1
-    tell(f"Nothing was lost and nothing doubled. The figures are in {page.PAGE.name}.")
+    tell(f"Nothing was lost and nothing was duplicated. See the results in {page.PAGE.name}.")
     return 0
 
 

@@ -1,4 +1,4 @@
-"""What was really sent, created and promoted: read from the topic, the API server's audit log, Redis and PostgreSQL."""
+"""What was sent, created and promoted, by topic, API server's audit log, Redis and PostgreSQL."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ LABEL = re.compile(r'"retraining\.dev/request":"([^"]+)"')
 
 @dataclass(frozen=True)
 class Evidence:
-    """The state of the world at the end of a round."""
+    """The state of the system at the end of a round."""
 
     records: list[str]
-    """Names that the RetrainRequests of the topics' records must have."""
+    """The names that the RetrainRequests of the records must have."""
     requests: dict[str, Any]
     jobs: Counter[str]
-    """How many Jobs were ever created for each request, by the API server's audit log."""
+    """The number of Jobs ever created per request, by the API server's audit log."""
     versions: list[tuple[int, str]]
     """Version and run id of each row of model_versions."""
     runs: dict[str, tuple[str | None, int | None]]
@@ -37,14 +37,14 @@ class Evidence:
 
 
 def gather(world: World, topics: Iterable[str]) -> Evidence:
-    """Read the state of the world after a round.
+    """Read the state of the system after a round.
 
     Args:
-        world: the release.
-        topics: all topics that the run has used so far.
+        world: The release.
+        topics: All topics that the run has used.
 
     Returns:
-        What is in the topics, the cluster, Redis and the database.
+        The contents of topics, cluster, Redis and database.
     """
     versions = world.postgres.rows(
         "SELECT version, run_id FROM model_versions ORDER BY version::int"
@@ -63,7 +63,7 @@ def gather(world: World, topics: Iterable[str]) -> Evidence:
 
 
 def records(topic: str) -> list[str]:
-    """Read all committed records of a topic: they are what was sent, whatever the producer was told.
+    """Read all committed records of a topic. They count as sent, even if the producer got an error.
 
     Returns:
         The name of the RetrainRequest that each record must have.
@@ -97,8 +97,8 @@ def records(topic: str) -> list[str]:
 def created_jobs(namespace: str) -> Counter[str]:
     """Count the Jobs that the API server has created for each request, by its audit log.
 
-    Not read as JSON: a killed API server leaves a line that breaks off, and the next one writes on
-        behind it. What it has created and not noted any more is missing here.
+    The log is not parsed as JSON, because a killed API server leaves an incomplete line, to which the
+    next one appends. Jobs that it created without writing to the log are not counted.
     """
     place = f'"resource":"jobs","namespace":"{namespace}"'
     found: Counter[str] = Counter()
@@ -111,7 +111,7 @@ def created_jobs(namespace: str) -> Counter[str]:
 
 
 def faults(found: Evidence) -> list[str]:
-    """Say what is not as it must be; empty where all is well."""
+    """Return the violations of guarantees."""
     told: list[str] = []
     told += [
         f"the record of {name} has no RetrainRequest"
@@ -119,7 +119,7 @@ def faults(found: Evidence) -> list[str]:
         if name not in found.requests
     ]
     told += [
-        f"{name} is no record's"
+        f"{name} belongs to no record"
         for name, request in found.requests.items()
         if request["spec"].get("trigger") and name not in set(found.records)
     ]
@@ -127,20 +127,21 @@ def faults(found: Evidence) -> list[str]:
         has_job = "jobName" in request.get("status", {})
         if found.jobs[name] > has_job:
             told.append(
-                f"{name} had {found.jobs[name]} Jobs, and its status names {'one' if has_job else 'none'}"
+                f"{name} had {found.jobs[name]} Jobs, "
+                f"and its status names {'one' if has_job else 'none'}"
             )
         if has_job and request["metadata"]["uid"] not in found.runs:
-            told.append(f"{name} had a Job, and its run has no row")
+            told.append(f"{name} had a Job, but its run has no row")
         uid, version = request["metadata"]["uid"], request.get("status", {}).get("version")
         if version and found.runs.get(uid, (None, None))[1] != version:
             told.append(
-                f"{name} says version {version}, and the row of its run says {found.runs.get(uid)}"
+                f"{name} says version {version}, but the row of its run says {found.runs.get(uid)}"
             )
     numbers = [version for version, _ in found.versions]
     if numbers != list(range(1, len(numbers) + 1)):
-        told.append(f"the versions have holes or doubles: {numbers}")
+        told.append(f"versions are missing or duplicated: {numbers}")
     doubled = [run for run, count in Counter(run for _, run in found.versions).items() if count > 1]
     told += [f"the run {run} has more than one version" for run in doubled]
     if found.live != (numbers[-1] if numbers else 0):
-        told.append(f"version {found.live} is live, and the last row says {numbers[-1:]}")
+        told.append(f"version {found.live} is live, but the last row says {numbers[-1:]}")
     return told

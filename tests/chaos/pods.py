@@ -1,4 +1,4 @@
-"""Pods that crash: how often they have, and a way around Kubernetes' patience with them."""
+"""Crashed pods: where their programs died, and their replacement without Kubernetes' backoff."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from tests.system.kubectl import CommandError, Kubectl, wait_for
 
 LAST_WORDS = re.compile(r"Stopping at the point ([a-z-]+)")
 Falls = MutableMapping[tuple[str, int], str]
-"""At which named point a pod's program fell, by the pod's uid and how often it had been started again before."""
+"""The named point at which a pod's program died, by the pod's uid and its number of restarts."""
 
 
 def look_after(kubectl: Kubectl, selector: str, falls: Falls) -> None:
-    """Note at which points programs fell, and replace pods that Kubernetes makes wait for their next start.
+    """Record where programs died, and replace pods that wait for a restart.
 
     Args:
-        kubectl: for the pods' namespace.
-        selector: the pods' labels.
-        falls: taken in by what their containers said last; what is gone by now stays in it.
+        kubectl: For the pods' namespace.
+        selector: The pods' labels.
+        falls: Is extended by the points that the containers logged last.
     """
     with suppress(CommandError, subprocess.TimeoutExpired):
         for pod in kubectl.items("pods", selector):
@@ -36,7 +36,7 @@ def look_after(kubectl: Kubectl, selector: str, falls: Falls) -> None:
 
 
 def fallen(uid: str, status: dict[str, Any]) -> dict[tuple[str, int], str]:
-    """Read where a container fell, before its last start and now."""
+    """Read where a container died, before its last start and now."""
     found = {}
     for state, starts in (
         ("lastState", status["restartCount"] - 1),
@@ -49,12 +49,12 @@ def fallen(uid: str, status: dict[str, Any]) -> dict[tuple[str, int], str]:
 
 
 def replace(kubectl: Kubectl, pod: dict[str, Any]) -> None:
-    """Let a pod's controller make another one at once, however long the API server is away itself.
+    """Delete a pod, so that its controller creates another one. Repeats while the API server is unavailable.
 
-    Started again in its place it would wait for minutes after some kills, as Kubernetes lets
-    whatever crashes often. Never by force: the pod's name would be free before its program has
-    ended, and two databases on one volume lose rows. By name and uid: asked twice, the second
-    answer comes from the next pod of a StatefulSet.
+    After some kills, a restart in place would wait for minutes, because of Kubernetes' backoff. The
+    pod is not deleted by force: its name would be free before its program has ended, and two
+    databases on one volume lose rows. It is deleted by name and uid, because a repeated call would
+    otherwise delete the next pod of a StatefulSet.
     """
     name, uid = pod["metadata"]["name"], pod["metadata"]["uid"]
 
@@ -69,8 +69,8 @@ def replace(kubectl: Kubectl, pod: dict[str, Any]) -> None:
     wait_for(f"the pod {name} to be deleted", deleted)
 
 
-def standing(kubectl: Kubectl, selector: str) -> str:
-    """Say in what state the pods are."""
+def describe_pods(kubectl: Kubectl, selector: str) -> str:
+    """Describe the state of the pods."""
     return "; ".join(
         f"{pod['metadata']['name']}: {pod['status'].get('containerStatuses', pod['status'])}"
         for pod in kubectl.items("pods", selector)

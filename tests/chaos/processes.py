@@ -1,4 +1,4 @@
-"""The processes of a pod, as the machine sees them: found by its cgroup, so that none but the cluster's are hit."""
+"""The processes of a pod on this machine, by the pod's cgroup, so that no other process is hit."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from contextlib import suppress
 from pathlib import Path
 
 PAUSE = "/pause"
-"""Holds a pod's namespaces; it is the pod and not the program."""
+"""Holds a pod's namespaces. It is not the program."""
 
 
 def of_pod(uid: str) -> Iterator[int]:
-    """Give the ids of the pod's own processes."""
+    """Return the ids of the pod's processes."""
     for folder in Path("/proc").iterdir():
         if not folder.name.isdigit():
             continue
@@ -25,7 +25,7 @@ def of_pod(uid: str) -> Iterator[int]:
 
 
 def kill(uid: str) -> bool:
-    """Send SIGKILL to all of a pod's processes; tell whether there were any."""
+    """Send SIGKILL to all of a pod's processes. Returns whether there were any."""
     found = list(of_pod(uid))
     for process in found:
         with suppress(ProcessLookupError):

@@ -1,4 +1,4 @@
-"""Ways to let the real API server refuse what it would otherwise do, as overload and broken webhooks do."""
+"""Makes the real API server refuse calls, as in an overload or with a broken webhook."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ FLOW_CONTROL = "flowcontrol.apiserver.k8s.io/v1"
 WEBHOOK = "ValidatingWebhookConfiguration"
 SEATED = "chaos.retraining.dev/takes-the-seat"
 LONGEST_SECONDS = 30
-"""How long the API server waits for a webhook at most, and so how long the seat can be taken."""
+"""In seconds: the API server's longest wait for a webhook, and so how long the seat is taken."""
 
 
 @contextmanager
 def overloaded(kubectl: Kubectl, account: str) -> Iterator[None]:
-    """Give the namespace's service accounts one seat at the API server, and take it: it answers them 429.
+    """Limit the namespace's service accounts to one seat and occupy it, so that calls get 429.
 
-    Without any share the API server still serves one request at a time, so one of that account has
-    to sit there.
+    Even without a share, the API server serves one request at a time. So a request of that account
+    has to occupy the seat.
     """
     name = f"one-seat-for-{kubectl.namespace}-{secrets.token_hex(3)}"  # two strikes may overlap
     one = {"nominalConcurrencyShares": 0, "lendablePercent": 0, "borrowingLimitPercent": 0}
@@ -40,7 +40,7 @@ def overloaded(kubectl: Kubectl, account: str) -> Iterator[None]:
         "clusterScope": True,
     }
     schema = {
-        "matchingPrecedence": 2,  # 1 is kept for the schema of those who are never limited
+        "matchingPrecedence": 2,  # 1 is reserved for the schema of accounts without limit
         "priorityLevelConfiguration": {"name": name},
         "rules": [{"subjects": [subject], "resourceRules": [rule]}],
     }
@@ -54,7 +54,7 @@ def overloaded(kubectl: Kubectl, account: str) -> Iterator[None]:
 
 @contextmanager
 def seated(kubectl: Kubectl, account: str) -> Iterator[None]:
-    """Have a request of that service account wait in the API server, for a webhook that listens and says nothing."""
+    """Send a request of that service account, which waits for a webhook that never answers."""
     name = f"seat-for-{kubectl.namespace}-{secrets.token_hex(3)}"
     request = {
         "apiVersion": "retraining.dev/v1alpha1",
@@ -86,7 +86,7 @@ def seated(kubectl: Kubectl, account: str) -> Iterator[None]:
             )
             try:
                 return sitting, silent.accept()[0]
-            except TimeoutError:  # the webhook is too new to be asked
+            except TimeoutError:  # the webhook is not called yet
                 sitting.kill()
                 return None
 
@@ -101,7 +101,7 @@ def seated(kubectl: Kubectl, account: str) -> Iterator[None]:
 
 @contextmanager
 def broken(kubectl: Kubectl) -> Iterator[None]:
-    """Have a webhook that does not answer asked about every write: the API server answers 500."""
+    """Register a webhook that does not answer for every write, so that calls get 500."""
     rules = [
         {
             "apiGroups": ["retraining.dev"],
@@ -119,7 +119,7 @@ def broken(kubectl: Kubectl) -> Iterator[None]:
 def applied_webhook(
     kubectl: Kubectl, name: str, url: str, rules: list[dict[str, Any]], seconds: int, **more: Any
 ) -> Iterator[None]:
-    """Have the API server ask a webhook about some creations and changes in the namespace."""
+    """Register a webhook for some creations and changes in the namespace."""
     webhook = {
         "name": "chaos.retraining.dev",
         "rules": [
@@ -143,7 +143,7 @@ def applied_webhook(
 def applied(
     kubectl: Kubectl, version: str, kind: str, name: str, content: dict[str, Any]
 ) -> Iterator[None]:
-    """Have a cluster's object for a while, however long the API server is away itself."""
+    """Create a cluster object for the block. Repeats while the API server is unavailable."""
     manifest = {"apiVersion": version, "kind": kind, "metadata": {"name": name}, **content}
     wait_for(f"{kind} {name} to be applied", lambda: kubectl.apply(manifest))
     try:
@@ -153,7 +153,7 @@ def applied(
 
 
 def delete(kubectl: Kubectl, kind: str, name: str) -> None:
-    """Take an object away, however long the API server is away itself."""
+    """Delete an object. Repeats while the API server is unavailable."""
 
     def gone() -> bool:
         kubectl("delete", kind, name, "--ignore-not-found")

@@ -1,4 +1,4 @@
-"""The release that is struck: two operators with short leases that also crash by themselves, and small trainers."""
+"""The release under test: two operators with short leases that also crash, and small trainers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.e2e.world import World, build_world
 from tests.system import environment
 
 CRASHES = 0.02
-"""How probably an operator kills itself whenever it comes by one of the named points."""
+"""The probability that an operator kills itself at a named point."""
 
 
 def install(world: World, topic: RoundTopic) -> None:
@@ -37,7 +37,7 @@ def install(world: World, topic: RoundTopic) -> None:
 
 @contextmanager
 def chaotic_world() -> Iterator[World]:
-    """Create its namespace with a database and Redis, and take all of it away at the end."""
+    """Create its namespace with a database and Redis. Removes everything at the end."""
     world = build_world(environment.ours())
     install(world, RoundTopic(world.kafka.topic, "earliest"))  # its hook creates the tables
     try:

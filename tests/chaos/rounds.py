@@ -1,4 +1,4 @@
-"""One round after the other: triggers, harm, and then the question whether all is as it must be."""
+"""Rounds of triggers and strikes, each followed by a check of the guarantees."""
 
 from __future__ import annotations
 
@@ -31,22 +31,22 @@ from tests.e2e.world import OPERATOR, World
 from tests.system.kubectl import wait_for
 
 CALM_SECONDS = 240
-"""How long a round may take to come to rest after the last strike; a takeover and a run tried again fit in."""
+"""In seconds: the limit until all work is finished. Enough for a takeover and a repeated run."""
 LANES = 4
-"""Strikes that are under way at the same time."""
+"""Strikes at the same time."""
 GROWN_TOPIC_SHARE = 0.3
-"""In so many rounds the topic gets a partition more while records arrive."""
+"""One in so many rounds, the topic gets one more partition while records arrive."""
 MENDINGS = 5
-"""How often a part of Kubernetes is started before the round has failed: it may need another one that is down."""
+"""Starts of a Kubernetes component before the round fails. It may need another one first."""
 
 
 class NotAsItMustBe(Exception):
-    """A guarantee does not hold; the text says which, after what, and how to see it again."""
+    """A guarantee does not hold. The text says which, after which strikes, and how to repeat it."""
 
 
 @dataclass
 class Tally:
-    """What was done so far, and what came of it."""
+    """What was done so far, and the results."""
 
     seed: int
     at_once: int
@@ -55,9 +55,9 @@ class Tally:
     seconds: float = 0
     strikes: Counter[str] = field(default_factory=Counter)
     falls: dict[tuple[str, int], str] = field(default_factory=dict)
-    """Where operators have fallen by themselves, at least: what a pod did before it was struck is not always seen."""
+    """Where operators died by themselves. Incomplete, because a strike can hide the log."""
     recoveries: list[float] = field(default_factory=list)
-    """Seconds from the last strike of each round until all was at rest."""
+    """Seconds from the last strike of each round until all work was finished."""
     evidence: Evidence | None = None
     topics: list[RoundTopic] = field(default_factory=list)
     """One for each round."""
@@ -66,19 +66,19 @@ class Tally:
 
     @property
     def dead(self) -> int:
-        """How many processes have died."""
+        """The number of processes that died."""
         return self.kills + len(self.falls)
 
 
 def run(
     world: World, kills: int, seed: int, say: Callable[[Tally, str], None], at_once: int
 ) -> Tally:
-    """Go on until so many processes were killed, in rounds of so many strikes.
+    """Run rounds of strikes until enough processes were killed.
 
     Raises:
         NotAsItMustBe: at the end of the first round in which a guarantee does not hold.
     """
-    source, tally = Random(seed), Tally(seed, at_once)  # noqa: S311  # to be repeated
+    source, tally = Random(seed), Tally(seed, at_once)  # noqa: S311  # repeatable
     began = time.monotonic()
     while tally.dead < kills:
         tally.rounds += 1
@@ -93,7 +93,7 @@ def run(
 
 
 def one_round(world: World, source: Random, tally: Tally) -> list[str]:
-    """Send some triggers, strike, wait for rest, check."""
+    """Send triggers, strike, wait until all work is finished, check."""
     chosen = source.choices(STRIKES, [strike.weight for strike in STRIKES], k=tally.at_once)
     count, mark, by_hand = (
         source.randint(1, tally.at_once // 2 + 1),
@@ -115,7 +115,7 @@ def one_round(world: World, source: Random, tally: Tally) -> list[str]:
             tally.grown += 1
 
         def one(number: int, strike: Strike) -> str | None:
-            own = Random(f"{tally.seed}/{tally.rounds}/{number}")  # noqa: S311  # lanes must not take from one source
+            own = Random(f"{tally.seed}/{tally.rounds}/{number}")  # noqa: S311  # each lane needs its own source
             time.sleep(own.random() * 2)
             pods.look_after(world.kubectl, OPERATOR, tally.falls)
             return strike.do(world, own)
@@ -137,14 +137,17 @@ def one_round(world: World, source: Random, tally: Tally) -> list[str]:
     tally.recoveries.append(time.monotonic() - last)
     tally.evidence = gather(world, [each.name for each in tally.topics])
     if wrong := faults(tally.evidence):
-        again = f"Seen with seed {tally.seed}, round {tally.rounds} ({topic.start_position}), after: {'; '.join(told)}."
+        again = (
+            f"Seen with seed {tally.seed}, round {tally.rounds} ({topic.start_position}), "
+            f"after: {'; '.join(told)}."
+        )
         raise NotAsItMustBe(f"{'; '.join(wrong)}. {again}")
     return told
 
 
 @contextmanager
 def reviving() -> Iterator[None]:
-    """Start again what has ended though nobody struck it, as a machine's init would: it needs what was struck."""
+    """Restart components that ended because a component that they need was struck."""
     over = threading.Event()
     with ThreadPoolExecutor() as aside:
         try:
@@ -155,7 +158,7 @@ def reviving() -> Iterator[None]:
 
 
 def revive_until(over: threading.Event) -> None:
-    """Look every second for parts of Kubernetes that are away for longer than a strike lets them be."""
+    """Check every second for Kubernetes components that are down for longer than a strike."""
     paths, since = Paths.here(), dict[str, float]()
     while not over.wait(1):
         for component in COMPONENTS:
@@ -169,7 +172,7 @@ def revive_until(over: threading.Event) -> None:
 
 
 def mend(world: World) -> None:
-    """Wait until all that the release stands on is there again."""
+    """Wait until all dependencies of the release are available again."""
     paths = Paths.here()
     for component in COMPONENTS:
         for tries_left in reversed(range(MENDINGS)):
@@ -190,14 +193,14 @@ def mend(world: World) -> None:
         try:
             wait_for(f"{name} to be ready", ready, CALM_SECONDS)
         except TimeoutError:
-            told = pods.standing(services, labels(name))
+            told = pods.describe_pods(services, labels(name))
             raise NotAsItMustBe(
                 f"{name} does not come back within {CALM_SECONDS} s: {told}."
             ) from None
 
 
 def rest(world: World, tally: Tally) -> None:
-    """Wait until each record has its request and each request its outcome."""
+    """Wait until each record has a request and each request an outcome."""
 
     def at_rest() -> bool:
         pods.look_after(world.kubectl, OPERATOR, tally.falls)
@@ -211,18 +214,18 @@ def rest(world: World, tally: Tally) -> None:
         wait_for("each trigger's outcome", at_rest, CALM_SECONDS, pause=1)
     except TimeoutError:
         raise NotAsItMustBe(
-            f"There is no rest after {CALM_SECONDS} s: {standing(world)}."
+            f"Work is unfinished after {CALM_SECONDS} s: {describe_unfinished(world)}."
         ) from None
 
 
 def ended(request: dict[str, object]) -> bool:
-    """Tell whether a request has its outcome, and the database as well."""
+    """Return whether a request has its outcome, and the database has its row."""
     conditions = {c["type"]: c["status"] for c in request.get("status", {}).get("conditions", ())}  # type: ignore[attr-defined]
     return conditions.get("Succeeded") in {"True", "False"} and conditions.get("Recorded") == "True"
 
 
-def standing(world: World) -> str:
-    """Say where the requests stand that have no outcome."""
+def describe_unfinished(world: World) -> str:
+    """Describe the requests without outcome."""
     waiting = {name: request for name, request in world.requests().items() if not ended(request)}
     return "; ".join(
         f"{name}: {request.get('status', {}).get('conditions', 'no status')}"

@@ -1,6 +1,4 @@
-"""What can be done to the release and to what it stands on.
-
-Each strike says in words what it has done.
+"""Strikes at the release and its dependencies. Each returns a description of what it did.
 """
 
 from __future__ import annotations
@@ -32,21 +30,21 @@ PARTS = (
 )
 SERVICES = ("kafka", "redis", "postgres")
 LONGEST_AWAY_SECONDS = 4
-"""How long a part of Kubernetes is away at most."""
+"""In seconds: how long a Kubernetes component is down at most."""
 AIM_SECONDS = 8
-"""How long a strike at a pod waits for one to be there: the API server that is asked may just have been struck."""
+"""In seconds: how long a strike waits for a pod. The API server may just have been struck."""
 
 
 @dataclass(frozen=True)
 class Strike:
-    """One kind of harm."""
+    """One kind of strike."""
 
     name: str
     weight: int
     kills: bool
-    """Whether it kills a process; the others are cuts and refusals."""
+    """Whether it kills a process. Other strikes drop packets or refuse calls."""
     do: Callable[[World, Random], str | None]
-    """Does it, and gives what it has done; None where there was nothing to do it to."""
+    """Strikes. Returns a description, or None if there was nothing to strike."""
 
 
 def operator(world: World, source: Random) -> str | None:
@@ -56,7 +54,7 @@ def operator(world: World, source: Random) -> str | None:
 
 
 def trainer(world: World, source: Random) -> str | None:
-    """Kill a trainer, at some moment of its run."""
+    """Kill a trainer at a random moment of its run."""
     pod = aimed(world.kubectl, TRAINERS, source)
     time.sleep(source.random() * 1.5)
     return (
@@ -67,7 +65,7 @@ def trainer(world: World, source: Random) -> str | None:
 
 
 def part(name: str) -> Callable[[World, Random], str | None]:
-    """Kill a part of Kubernetes, and start it again after a while."""
+    """Kill a Kubernetes component, and start it again after a while."""
 
     def strike(_: World, source: Random) -> str | None:
         paths, component = Paths.here(), lifecycle.named(name)
@@ -80,7 +78,7 @@ def part(name: str) -> Callable[[World, Random], str | None]:
         lifecycle.start(paths, component)
         with suppress(
             ClusterError
-        ):  # struck again meanwhile, or what it needs is away; the round's end mends it
+        ):  # struck again, or a dependency is down; repaired at the round's end
             lifecycle.wait_until_healthy(paths, component)
         return f"killed {name} and started it again after {away:.1f} s"
 
@@ -99,7 +97,7 @@ def service(name: str) -> Callable[[World, Random], str | None]:
 
 
 def cut(world: World, source: Random) -> str | None:
-    """Drop for a while all packets that an operator sends, or those to Kafka, or those to the API server."""
+    """Drop all packets of an operator for a while, or those to Kafka or to the API server."""
     pod = aimed(world.kubectl, OPERATOR, source)
     if not pod:
         return None

@@ -41,7 +41,7 @@ from tests.quality.changes import (
 )
 
 LATER = 2_000
-"""How many events a healthy champion is older than its challenger."""
+"""A healthy champion is so many events older than its challenger."""
 
 Features = Callable[[np.ndarray], np.ndarray]
 Truth = Callable[[np.ndarray, np.random.Generator], np.ndarray]
@@ -63,7 +63,7 @@ class Scenario:
 
     Args:
         name: Its name.
-        champion: What the champion was trained on, in words.
+        champion: A description of the champion's training rows.
         challenger: What the challenger was trained on, in words.
         champion_rows: The number of events when the champion was trained.
         champion_features: Changes the features in the champion's training rows.

@@ -1,4 +1,1 @@
-"""The running system as a person reaches it, by kubectl and Helm.
-
-Used by the demo and by the e2e tests.
-"""
+"""The running system as a person reaches it, with kubectl and Helm."""

@@ -1,4 +1,4 @@
-"""The test cluster's services as clients on this machine reach them: by their pods' addresses, which it routes to."""
+"""Addresses of the test cluster's services for clients on this machine, which has routes to pods."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ KUBECTL = (
     "retraining",
 )
 KAFKA_PORT = 19092
-"""Where Kafka advertises itself by its pod's address; by name it does so to other pods only."""
+"""The listener that advertises the pod's address. The other one advertises a name for pods only."""
 
 
 class NoEndpointError(OSError):
-    """A pod has no address; it may have one in a moment."""
+    """A pod has no address at the moment."""
 
 
 def is_there() -> bool:
-    """Tell whether the test cluster was brought up."""
+    """Return whether the test cluster exists."""
     return (CLUSTER / "kubeconfig").exists()
 
 
 def endpoint(pod: str, port: int) -> str:
-    """Give address and port of a pod, which stay as they are until the pod is deleted.
+    """Return address and port of a pod. They do not change until the pod is deleted.
 
     Raises:
-        NoEndpointError: the pod, its address or the API server is not there just now.
+        NoEndpointError: The pod, its address or the API server is unavailable at the moment.
     """
     command = [*KUBECTL, "get", "pod", pod, "--output", "jsonpath={.status.podIP}"]
     asked = subprocess.run(command, check=False, capture_output=True, text=True)
@@ -44,10 +44,10 @@ def endpoint(pod: str, port: int) -> str:
 
 
 def broker() -> str:
-    """Give Kafka's endpoint.
+    """Return Kafka's endpoint.
 
     Raises:
-        NoEndpointError: it has none just now.
+        NoEndpointError: It has none at the moment.
     """
     return endpoint("kafka-0", KAFKA_PORT)
 
@@ -61,7 +61,7 @@ def secret(name: str, key: str) -> str:
 
 
 def at(url: str, *, address: str | None = None, path: str | None = None) -> str:
-    """Give a URL with another address or path, the user and the password unchanged."""
+    """Return a URL with another address or path. User and password are unchanged."""
     parts = urlsplit(url)
     login, _, own_address = parts.netloc.rpartition("@")
     netloc = f"{login}@{address or own_address}" if login else address or own_address

@@ -1,4 +1,4 @@
-"""Where the system runs: the cluster that `make` brings up, or one that the user has."""
+"""The cluster on which the system runs: the test cluster, or one of the user."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ SERVICES_NAMESPACE = "retraining"
 
 @dataclass(frozen=True)
 class Environment:
-    """A cluster with its tools and the images to run there."""
+    """A cluster, its tools, and the images that run there."""
 
     kubectl: Kubectl
     helm: str
     images: dict[str, str]
-    """Full references of `operator` and `job`; of `kafka`, `redis`, `postgres` where they are not the public ones."""
+    """Full references of `operator` and `job`, and of services that do not use the public image."""
     context: str | None = None
-    """The name of kubectl's current context, where the cluster is the user's own."""
+    """The name of kubectl's current context, if the cluster is the user's."""
 
     @property
     def services(self) -> Kubectl:
@@ -33,7 +33,7 @@ class Environment:
 
 
 def ours() -> Environment:
-    """Give the cluster of this checkout, which `python3 -m tests.cluster up` has brought up."""
+    """Return the test cluster of this checkout."""
     tools = STATE / "bin"
     kubectl = Kubectl(str(tools / "kubectl"), STATE / "kubeconfig", SERVICES_NAMESPACE)
     images = STATE / "images.json"
@@ -43,10 +43,10 @@ def ours() -> Environment:
 
 
 def existing() -> Environment:
-    """Give the user's own cluster: kubectl's current context.
+    """Return the user's cluster: kubectl's current context.
 
     Raises:
-        CommandError: where a tool or an image's name is missing.
+        CommandError: A tool or an image's name is missing.
     """
     tools = {name: shutil.which(name) for name in ("kubectl", "helm")}
     images = {
@@ -63,8 +63,8 @@ def existing() -> Environment:
         raise CommandError("CLUSTER=existing needs kubectl and helm on the PATH.")
     if not operator or not job:
         raise CommandError(
-            "CLUSTER=existing needs IMAGE and JOB_IMAGE: the operator's and the trainer's image, built from "
-            "operator/Dockerfile and job_image/Dockerfile and put where the cluster can pull them."
+            "CLUSTER=existing needs IMAGE and JOB_IMAGE, the images of operator and trainer. Build them from "
+            "operator/Dockerfile and job_image/Dockerfile, and push them where the cluster can pull them."
         )
     context = run([kubectl, "config", "current-context"]).strip()
     return Environment(

@@ -1,6 +1,4 @@
-"""Made-up events: one cloud of normal ones, and anomalies far from it.
-
-Small, repeatable, and inside [0, 1].
+"""Made-up events: normal events around one point, and anomalies far from it, all in [0, 1].
 """
 
 from __future__ import annotations
@@ -19,14 +17,14 @@ NAMES = ("a", "b", "c")
 def made_up(
     count: int, centre: float, *, seed: int = 1, anomalies: float = 0.0, first: int = 0
 ) -> Iterator[tuple[object, ...]]:
-    """Give rows of `scored_events`, oldest first.
+    """Build rows of `scored_events`, oldest first.
 
     Args:
-        count: how many.
-        centre: where the normal events lie in each feature.
-        seed: the same seed gives the same rows.
-        anomalies: the share of anomalies, which lie elsewhere and are labelled.
-        first: the number of the first row; its time follows from it.
+        count: How many rows.
+        centre: The middle of the normal events in each feature.
+        seed: The same seed gives the same rows.
+        anomalies: The share of anomalies. They are labelled.
+        first: The number of the first row, from which its time follows.
     """
     source = random.Random(seed)  # noqa: S311  # made-up data
     for number in range(first, first + count):

@@ -1,4 +1,4 @@
-"""kubectl in one namespace, as a function; what it says on failure is the error."""
+"""kubectl in one namespace, as a function. Its error output is the text of the exception."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from typing import Any
 
 
 class CommandError(Exception):
-    """A command failed; the text holds its own words."""
+    """A command failed. The text contains its error output."""
 
 
 def run(command: list[str], stdin: str | bytes | None = None, timeout: float = 120) -> str:
-    """Run a command to its end and give its standard output.
+    """Run a command to its end. Returns its standard output.
 
     Raises:
-        CommandError: where it exits non-zero.
+        CommandError: It exits with another code than 0.
     """
     data = stdin.encode() if isinstance(stdin, str) else stdin
     done = subprocess.run(command, input=data, capture_output=True, timeout=timeout, check=False)
@@ -31,19 +31,19 @@ def run(command: list[str], stdin: str | bytes | None = None, timeout: float = 1
 
 @dataclass(frozen=True)
 class Kubectl:
-    """One kubectl, one kubeconfig (None: the user's own), one namespace."""
+    """One kubectl, one kubeconfig (None: the user's), one namespace."""
 
     program: str
     kubeconfig: Path | None
     namespace: str
 
     def inside(self, namespace: str) -> Kubectl:
-        """Give the same for another namespace."""
+        """Return the same for another namespace."""
         return replace(self, namespace=namespace)
 
     @property
     def access(self) -> list[str]:
-        """The options that kubectl and helm have in common."""
+        """The options that kubectl and helm share."""
         config = ["--kubeconfig", str(self.kubeconfig)] if self.kubeconfig else []
         return [*config, "--namespace", self.namespace]
 
@@ -80,10 +80,10 @@ class Kubectl:
 
 
 def wait_for(what: str, look: Callable[[], Any], timeout: float = 120, pause: float = 0.25) -> Any:
-    """Look again and again until there is something; a kubectl that fails meanwhile is no end.
+    """Wait until a function returns something true. A failing kubectl counts as false.
 
     Raises:
-        TimeoutError: with what was waited for and what was seen last.
+        TimeoutError: The text names what was waited for and what was seen last.
     """
     deadline, seen = time.monotonic() + timeout, "nothing"
     while time.monotonic() < deadline:
@@ -94,4 +94,4 @@ def wait_for(what: str, look: Callable[[], Any], timeout: float = 120, pause: fl
         if found:
             return found
         time.sleep(pause)
-    raise TimeoutError(f"Waited {timeout:.0f} s in vain for {what}; seen last: {seen}.")
+    raise TimeoutError(f"Timed out after {timeout:.0f} s waiting for {what}. Seen last: {seen}.")

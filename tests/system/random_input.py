@@ -1,7 +1,4 @@
-"""What a careless or hostile world hands to the operator, as hypothesis strategies.
-
-Driven by the fuzz tests.
-"""
+"""Hypothesis strategies for careless and hostile input of the operator."""
 
 from __future__ import annotations
 
@@ -13,11 +10,11 @@ from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
 LONGEST_SENTENCE = 2500
-"""Characters; what a condition's message is cut to, and the words that a log line puts around it."""
+"""In characters: the limit of a condition's message, and the text around it in a log line."""
 
 texts = st.one_of(
     st.text(max_size=30),
-    st.text(st.characters(), max_size=30),  # halves of surrogate pairs too
+    st.text(st.characters(), max_size=30),  # including single surrogates
     st.sampled_from(
         [
             "",
@@ -43,7 +40,7 @@ values = st.one_of(
 
 
 def written(value: object) -> bytes:
-    """Write JSON as a sender would; halves of surrogate pairs stay escaped."""
+    """Return JSON as a sender writes it. Single surrogates stay escaped."""
     return json.dumps(value, ensure_ascii=True).encode()
 
 
@@ -82,7 +79,7 @@ topics = st.one_of(
 places = st.tuples(
     topics, st.integers(0, 2**31 - 1), st.integers(0, 2**63 - 1), st.integers(-(2**63), 2**63 - 1)
 )
-"""Topic, partition, offset and timestamp in milliseconds; a producer may write any timestamp."""
+"""Topic, partition, offset and timestamp in ms. A producer may write any timestamp."""
 
 quantities = st.one_of(
     st.sampled_from(
@@ -119,18 +116,18 @@ FIELDS: dict[str, SearchStrategy[Any]] = {
     "suspend": st.booleans(),
 }
 plausible_specs = st.fixed_dictionaries({}, optional=FIELDS)
-"""Specs whose fields each look right alone."""
+"""Specs whose fields are valid one by one."""
 spoilt_specs = st.builds(
     lambda spec, name, value: {**spec, name: value},
     plausible_specs,
     st.one_of(st.sampled_from(sorted(FIELDS)), st.just("trigger"), texts),
     values,
 )
-"""Specs with one field that is anything."""
+"""Specs with one field of any value."""
 
 
 def drawn(strategy: SearchStrategy[Any], count: int) -> list[Any]:
-    """Draw so many examples, to be sent in a few batches."""
+    """Draw a number of examples."""
     found: list[Any] = []
 
     @settings(
@@ -149,17 +146,17 @@ def drawn(strategy: SearchStrategy[Any], count: int) -> list[Any]:
 
 
 def flaw(sentence: str) -> str | None:
-    """Tell what is wrong with a sentence for a person; None where it is one line of bounded length."""
+    """Return what is wrong with a message, or None if it is one line of limited length."""
     if not sentence.strip():
         return "it is empty"
     if len(sentence) > LONGEST_SENTENCE:
         return f"it has {len(sentence):,} characters"
     if "Traceback" in sentence:
         return "it is a traceback"
-    return None if sentence.isprintable() else f"it holds what no line shows: {sentence!r}"
+    return None if sentence.isprintable() else f"it contains characters that no line shows: {sentence!r}"
 
 
 def check_sentence(sentence: str) -> None:
-    """Fail where a sentence has a flaw."""
+    """Fail if something is wrong with a message."""
     found = flaw(sentence)
     assert found is None, f"{found}: {sentence!r}"

@@ -1,4 +1,4 @@
-"""The chart's release in one namespace, installed by Helm as a person would."""
+"""The chart's release in one namespace, installed with Helm."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def install(environment: Environment, namespace: str, values: dict[str, Any]) ->
 
 
 def install_services(environment: Environment, namespace: str) -> None:
-    """Install Kafka, Redis and PostgreSQL from their public images; values that a person has set there stay."""
+    """Install Kafka, Redis and PostgreSQL from their public images. Keeps values that were set there."""
     helm(
         environment, namespace, "upgrade", "--install", "services", str(SERVICES), "--create-namespace",
         "--reuse-values", "--wait", "--timeout", "5m",

@@ -1,4 +1,4 @@
-"""Kafka, Redis and PostgreSQL, reached through kubectl as anybody could: no client library, no open port."""
+"""Kafka, Redis and PostgreSQL through kubectl, without client libraries and open ports."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ class Kafka:
         self.topic = topic
 
     def send(self, *values: str | None) -> None:
-        """Send records; None is a tombstone."""
+        """Send records. None is a tombstone."""
         producer = (
-            f"{KAFKA_SCRIPTS}/kafka-console-producer.sh --bootstrap-server localhost:9092 --topic {self.topic} "
-            f"--property null.marker='{NULL}' --producer-property max.request.size=2000000 "
+            f"{KAFKA_SCRIPTS}/kafka-console-producer.sh --bootstrap-server localhost:9092 "
+            f"--topic {self.topic} --property null.marker='{NULL}' --producer-property max.request.size=2000000 "
             "--producer-property linger.ms=0 2>/dev/null || exit 1"
         )
         lines = "".join(f"{NULL if value is None else value}\n" for value in values)
@@ -47,7 +47,7 @@ class Postgres:
         self.database = database
 
     def run(self, sql: str, stdin: str | None = None) -> str:
-        """Run statements; give psql's output, a line for each row."""
+        """Run statements. Returns psql's output, one line per row."""
         shell = (
             f'exec psql --username "$POSTGRES_USER" --dbname {self.database} --csv --tuples-only '
             + ("--quiet --set ON_ERROR_STOP=1 --file -")
@@ -78,7 +78,7 @@ class Redis:
         self.number = number
 
     def run(self, *command: str) -> str:
-        """Run a command; give redis-cli's raw output."""
+        """Run a command. Returns redis-cli's raw output."""
         return self._kubectl.execute(
             "redis-0", "redis-cli", "-n", str(self.number), "--raw", *command
         ).strip()

@@ -1,4 +1,4 @@
-"""Shuttle, the real data set that lies in river's own package, as rows of `scored_events`.
+"""The real data set Shuttle, which river's package contains, as rows of `scored_events`.
 
 UCI's Statlog (Shuttle) set as prepared by ODDS: 49,097 readings, 3,511 of them anomalies.
 """
@@ -21,10 +21,10 @@ STEP = timedelta(seconds=30)
 
 
 def readings() -> Iterator[tuple[dict[str, float], int]]:
-    """Give the features and the label of each reading, oldest first."""
+    """Read the features and the label of each reading, oldest first."""
     spec = importlib.util.find_spec("river")
     if spec is None or not spec.submodule_search_locations:
-        raise ModuleNotFoundError("river is not installed here; the data set lies in its package")
+        raise ModuleNotFoundError("river, whose package contains the data set, is not installed")
     path = Path(spec.submodule_search_locations[0]) / "datasets" / "shuttle.csv.gz"
     with gzip.open(path, "rt") as lines:
         for row in csv.DictReader(lines):
@@ -33,7 +33,7 @@ def readings() -> Iterator[tuple[dict[str, float], int]]:
 
 
 def rows() -> Iterator[tuple[object, ...]]:
-    """Give the rows of `scored_events`, one every thirty seconds, oldest first."""
+    """Build the rows of `scored_events`, one every 30 seconds, oldest first."""
     for number, (features, label) in enumerate(readings()):
         moment = START + number * STEP
         yield moment.isoformat(), features["f1"], 0.0, False, label, 1.0, json.dumps(features)
