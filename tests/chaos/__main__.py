@@ -7,7 +7,7 @@ import sys
 
 from tests.chaos import page
 from tests.chaos.release import chaotic_world
-from tests.chaos.rounds import NotAsItMustBe, Tally, run
+from tests.chaos.rounds import GuaranteeViolatedError, Tally, run
 
 
 def tell(line: str) -> None:
@@ -32,7 +32,7 @@ def main() -> int:
     with chaotic_world() as world:
         try:
             run(world, options.kills, options.seed, note, options.at_once)
-        except NotAsItMustBe as error:
+        except GuaranteeViolatedError as error:
             tell(f"FAILED: {error}")
             return 1
     tell(f"Nothing was lost and nothing was duplicated. See the results in {page.PAGE.name}.")

@@ -40,7 +40,7 @@ MENDINGS = 5
 """Starts of a Kubernetes component before the round fails. It may need another one first."""
 
 
-class NotAsItMustBe(Exception):
+class GuaranteeViolatedError(Exception):
     """A guarantee does not hold. The text says which, after which strikes, and how to repeat it."""
 
 
@@ -76,7 +76,7 @@ def run(
     """Run rounds of strikes until enough processes were killed.
 
     Raises:
-        NotAsItMustBe: at the end of the first round in which a guarantee does not hold.
+        GuaranteeViolatedError: at the end of the first round in which a guarantee does not hold.
     """
     source, tally = Random(seed), Tally(seed, at_once)  # noqa: S311  # repeatable
     began = time.monotonic()
@@ -141,7 +141,7 @@ def one_round(world: World, source: Random, tally: Tally) -> list[str]:
             f"Seen with seed {tally.seed}, round {tally.rounds} ({topic.start_position}), "
             f"after: {'; '.join(told)}."
         )
-        raise NotAsItMustBe(f"{'; '.join(wrong)}. {again}")
+        raise GuaranteeViolatedError(f"{'; '.join(wrong)}. {again}")
     return told
 
 
@@ -182,7 +182,7 @@ def mend(world: World) -> None:
                 break
             except ClusterError as error:
                 if not tries_left:
-                    raise NotAsItMustBe(str(error)) from error
+                    raise GuaranteeViolatedError(str(error)) from error
     services = world.environment.services
     for name in SERVICES:
 
@@ -194,7 +194,7 @@ def mend(world: World) -> None:
             wait_for(f"{name} to be ready", ready, CALM_SECONDS)
         except TimeoutError:
             told = pods.describe_pods(services, labels(name))
-            raise NotAsItMustBe(
+            raise GuaranteeViolatedError(
                 f"{name} does not come back within {CALM_SECONDS} s: {told}."
             ) from None
 
@@ -213,7 +213,7 @@ def rest(world: World, tally: Tally) -> None:
     try:
         wait_for("each trigger's outcome", at_rest, CALM_SECONDS, pause=1)
     except TimeoutError:
-        raise NotAsItMustBe(
+        raise GuaranteeViolatedError(
             f"Work is unfinished after {CALM_SECONDS} s: {describe_unfinished(world)}."
         ) from None
 

@@ -1,5 +1,4 @@
-"""Strikes at the release and its dependencies. Each returns a description of what it did.
-"""
+"""Strikes at the release and its dependencies. Each returns a description of what it did."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""Made-up events: normal events around one point, and anomalies far from it, all in [0, 1].
-"""
+"""Made-up events: normal events around one point, and anomalies far from it, all in [0, 1]."""
 
 from __future__ import annotations
 

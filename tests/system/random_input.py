@@ -153,7 +153,11 @@ def flaw(sentence: str) -> str | None:
         return f"it has {len(sentence):,} characters"
     if "Traceback" in sentence:
         return "it is a traceback"
-    return None if sentence.isprintable() else f"it contains characters that no line shows: {sentence!r}"
+    return (
+        None
+        if sentence.isprintable()
+        else f"it contains characters that no line shows: {sentence!r}"
+    )
 
 
 def check_sentence(sentence: str) -> None:
