@@ -106,10 +106,10 @@ async def operate(settings: Settings, fault_injection: FaultInjection) -> None:
             event_recorder=EventRecorder(cluster, platform.node()),
             settings=settings,
             fault_injection=fault_injection,
-            clock=now,
+            clock=get_time,
         )
         resynchronizer = Resynchronizer(
-            cluster=cluster, cache=cache, triggers=settings.triggers, clock=now
+            cluster=cluster, cache=cache, triggers=settings.triggers, clock=get_time
         )
         reconciler = Reconciler(
             cache=cache,
@@ -118,7 +118,7 @@ async def operate(settings: Settings, fault_injection: FaultInjection) -> None:
             write_priority=write_priority,
             triggers=settings.triggers,
             retention=settings.retention,
-            clock=now,
+            clock=get_time,
         )
         intake = Intake(
             cluster=cluster,
@@ -128,7 +128,7 @@ async def operate(settings: Settings, fault_injection: FaultInjection) -> None:
             fault_injection=fault_injection,
             settings=settings,
         )
-        consumer = Consumer(settings.kafka, intake.accept, metrics, instance_id(settings))
+        consumer = Consumer(settings.kafka, intake.accept, metrics, build_instance_id(settings))
         elector = Elector(
             cluster=lease_cluster,
             settings=settings.leader_election,
@@ -145,9 +145,9 @@ async def operate(settings: Settings, fault_injection: FaultInjection) -> None:
         )
         metrics.export_gauges(
             Sources(
-                leading=lambda: elector.leading,
-                acting=lambda: replica.acting,
-                work=reconciler.counts,
+                leading=lambda: elector.is_leading,
+                acting=lambda: replica.is_acting,
+                work=reconciler.count_work,
                 consumer=consumer.get_state,
                 intake=intake.get_state,
             )
@@ -159,7 +159,7 @@ async def operate(settings: Settings, fault_injection: FaultInjection) -> None:
         )
 
 
-def instance_id(settings: Settings) -> str:
+def build_instance_id(settings: Settings) -> str:
     """Build the consumer's static member id (`group.instance.id`): one for each release and topic.
 
     It does not depend on the pod. Only the holder of the Lease consumes, so the next holder may
@@ -169,7 +169,7 @@ def instance_id(settings: Settings) -> str:
     return f"retraining-operator-{names.compute_digest(identity, 16)}"
 
 
-def now() -> datetime:
+def get_time() -> datetime:
     """Return the current time in UTC."""
     return datetime.now(UTC)
 
@@ -184,7 +184,9 @@ async def serve(port: int, metrics: Metrics, replica: Replica) -> None:
     """
     await asyncio.sleep(LATE_IMPORT_SECONDS)
     http = await asyncio.to_thread(import_module, "retraining_operator.observability.http")
-    await http.serve(http.build_app(metrics.registry, replica.alive, replica.ready), port)
+    await http.serve(
+        http.build_app(metrics.registry, replica.check_liveness, replica.check_readiness), port
+    )
 
 
 async def watch(settings: Settings, cache: ClusterCache, stopping: asyncio.Event) -> None:

@@ -88,7 +88,7 @@ class Reconciler:
                 except TimeoutError:
                     logger.debug("Planning again for a timed step.")
 
-    def counts(self) -> WorkCounts:
+    def count_work(self) -> WorkCounts:
         """Count the requests by state."""
         return self._cache.count_work(self._waiting_reasons)
 

@@ -51,7 +51,7 @@ class Replica:
         self._populating: asyncio.Task[None] | None = None
         """The first list, if it shows all that was done before this process leads."""
         self._probe: asyncio.Task[None] | None = None
-        self.acting = False
+        self.is_acting = False
         """Whether it does the work: it leads and has listed all objects."""
 
     async def run(self, watch: Callable[[], Coroutine[Any, Any, None]]) -> None:
@@ -70,24 +70,24 @@ class Replica:
             group.create_task(self._elector.run(self._lead))
             await asyncio.gather(populating, self._elector.tried.wait())
             self._is_populated = True
-            if not self._elector.leading:
+            if not self._elector.is_leading:
                 self._probe = group.create_task(self._consumer.probe())
             group.create_task(watch())
             group.create_task(self._resynchronizer.run())
 
     async def _lead(self) -> None:
-        """Work after all objects are listed and recent deletions known; Kafka connects meanwhile."""
+        """Work after the cache is filled and recent deletions are known. Kafka connects meanwhile."""
         self._intake.close()
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._consume())
                 await asyncio.gather(self._populate(), self._intake.prepare())
-                self.acting = True
+                self.is_acting = True
                 self._intake.open()
                 group.create_task(self._intake.keep_fresh())
                 group.create_task(self._reconciler.run())
         finally:
-            self.acting = False
+            self.is_acting = False
 
     async def _populate(self) -> None:
         """Fill the cache. A former leader may have acted after an earlier list."""
@@ -100,7 +100,7 @@ class Replica:
             await asyncio.wait([self._probe])
         await self._consumer.run()
 
-    def alive(self) -> str | None:
+    def check_liveness(self) -> str | None:
         """Check whether a part hangs.
 
         An unavailable API server or Kafka is not reported, because a restart would not help.
@@ -113,14 +113,14 @@ class Replica:
             return problem
         if is_silent(self._elector.tried_at, now):
             return f"the Lease was neither renewed nor checked for {SILENT_SECONDS} s"
-        if self.acting and is_silent(self._consumer.polled_at, now):
+        if self.is_acting and is_silent(self._consumer.polled_at, now):
             return f"the consumer has not polled Kafka for {SILENT_SECONDS} s"
-        has_work = self.acting and self._cache.changed.is_set()
+        has_work = self.is_acting and self._cache.changed.is_set()
         if has_work and is_silent(self._reconciler.planned_at, now):
             return f"the reconciler has not planned for {SILENT_SECONDS} s after a change"
         return None
 
-    def ready(self) -> str | None:
+    def check_readiness(self) -> str | None:
         """Check whether this replica could take over at any time.
 
         A standby is ready too, because otherwise no rolling update would end. It must have read
@@ -132,7 +132,7 @@ class Replica:
         """
         if not self._is_populated:
             return "the RetrainRequests have not been listed yet"
-        if not self._elector.leading and not self._elector.holder:
+        if not self._elector.is_leading and not self._elector.holder:
             return "no leader is known yet"
         return self._consumer.describe_problem()
 

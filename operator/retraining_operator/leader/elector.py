@@ -76,7 +76,7 @@ class Elector:
         self._observation: LeaseObservation | None = None
         self._renewed_at = 0.0
         """When the last acknowledged renewal was sent, by the monotonic clock in seconds."""
-        self.leading = False
+        self.is_leading = False
         self.tried = asyncio.Event()
         """Set once it is known whether this process leads from its start."""
         self.tried_at: float | None = None
@@ -111,7 +111,7 @@ class Elector:
             lead: Does the leader's work until it is cancelled.
         """
         if not self._settings.enabled:
-            self.leading = True
+            self.is_leading = True
             self.tried.set()
             return await lead()
         while True:
@@ -123,7 +123,7 @@ class Elector:
             except* LeaseLostError as lost:
                 logger.warning("Lost the Lease: %s Standing by.", lost.exceptions[0])
             finally:
-                self.leading = False
+                self.is_leading = False
                 await self._release()
 
     async def _acquire(self) -> None:
@@ -134,7 +134,7 @@ class Elector:
                 reported = self.holder
                 logger.info("%s leads. Standing by.", reported)
             await asyncio.sleep(self._compute_wait())
-        self.leading = True
+        self.is_leading = True
         self.tried.set()
         logger.info("Leading as %s.", self._identity)
 
@@ -166,7 +166,7 @@ class Elector:
         """Try once to acquire or renew the Lease; returns whether this process surely holds it."""
         self.tried_at = time.monotonic()
         try:
-            if self._observation is None or not self.leading:
+            if self._observation is None or not self.is_leading:
                 await self._read()
             try:
                 return await self._act()

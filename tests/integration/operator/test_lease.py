@@ -277,7 +277,7 @@ async def test_watch_that_dies_silently_is_noticed(
         while not trouble():  # noqa: ASYNC110
             await asyncio.sleep(0.05)
         assert "the watch of leases" in (trouble() or "")
-        assert elector.leading  # the API server answers all the while
+        assert elector.is_leading  # the API server answers all the while
         for task in tasks:
             task.cancel()
         await asyncio.wait(tasks)

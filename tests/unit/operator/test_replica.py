@@ -18,7 +18,7 @@ class Parts:
         self.cache = ClusterCache()
         self.consumer = SimpleNamespace(polled_at=now, describe_problem=lambda: None)
         self.reconciler = SimpleNamespace(planned_at=now)
-        self.elector = SimpleNamespace(tried_at=now, leading=True, holder="me")
+        self.elector = SimpleNamespace(tried_at=now, is_leading=True, holder="me")
         self.replica = Replica(
             cache=self.cache,
             resynchronizer=cast("Any", None),
@@ -27,7 +27,7 @@ class Parts:
             elector=cast("Any", self.elector),
             intake=cast("Any", SimpleNamespace()),
         )
-        self.replica._is_populated = self.replica.acting = True
+        self.replica._is_populated = self.replica.is_acting = True
 
 
 @pytest.fixture
@@ -39,48 +39,48 @@ LONG_AGO = time.monotonic() - SILENT_SECONDS - 60
 
 
 def test_leader_in_good_order(parts: Parts) -> None:
-    assert parts.replica.alive() is None
-    assert parts.replica.ready() is None
+    assert parts.replica.check_liveness() is None
+    assert parts.replica.check_readiness() is None
 
 
 def test_standby_that_knows_the_leader_and_has_reached_kafka_is_ready(parts: Parts) -> None:
-    parts.elector.leading, parts.elector.holder = False, "another"
-    assert parts.replica.ready() is None
+    parts.elector.is_leading, parts.elector.holder = False, "another"
+    assert parts.replica.check_readiness() is None
     parts.consumer.describe_problem = lambda: "Kafka has not answered yet"
-    assert "Kafka" in (parts.replica.ready() or "")
+    assert "Kafka" in (parts.replica.check_readiness() or "")
 
 
 def test_nobody_is_ready_before_it_is_decided_who_leads(parts: Parts) -> None:
-    parts.elector.leading, parts.elector.holder = False, ""
-    assert "leader" in (parts.replica.ready() or "")
+    parts.elector.is_leading, parts.elector.holder = False, ""
+    assert "leader" in (parts.replica.check_readiness() or "")
 
 
 def test_nobody_is_ready_before_the_crd_is_there(parts: Parts) -> None:
     parts.replica._is_populated = False
-    assert "listed" in (parts.replica.ready() or "")
+    assert "listed" in (parts.replica.check_readiness() or "")
 
 
 def test_consumer_that_hangs_is_noticed_where_it_has_to_poll(parts: Parts) -> None:
     parts.consumer.polled_at = LONG_AGO
-    assert "Kafka" in (parts.replica.alive() or "")
-    parts.replica.acting = False
-    assert parts.replica.alive() is None
+    assert "Kafka" in (parts.replica.check_liveness() or "")
+    parts.replica.is_acting = False
+    assert parts.replica.check_liveness() is None
 
 
 def test_election_that_hangs_is_noticed(parts: Parts) -> None:
     parts.elector.tried_at = LONG_AGO
-    assert "Lease" in (parts.replica.alive() or "")
+    assert "Lease" in (parts.replica.check_liveness() or "")
 
 
 def test_reconciler_that_hangs_is_noticed_where_something_is_to_do(parts: Parts) -> None:
     parts.reconciler.planned_at = LONG_AGO
-    assert parts.replica.alive() is None
+    assert parts.replica.check_liveness() is None
     parts.cache.changed.set()
-    assert "reconciler" in (parts.replica.alive() or "")
+    assert "reconciler" in (parts.replica.check_liveness() or "")
 
 
 def test_dead_watch_is_noticed(parts: Parts, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         parts.cache.watch_health, "describe_problem", lambda: "the watch of jobs is dead"
     )
-    assert parts.replica.alive() == "the watch of jobs is dead"
+    assert parts.replica.check_liveness() == "the watch of jobs is dead"
