@@ -50,7 +50,7 @@ def families() -> Iterable[Metric]:
             acting=lambda: True,
             work=lambda: WorkCounts(0, 0, 0, 0, None, 0.0, {}),
             consumer=lambda: ConsumerState(lags={("topic", 0): 0}),
-            intake=lambda: IntakeState(held={"": False}),
+            intake=lambda: IntakeState(backpressure={"": False}),
         )
     )
     metrics.export_skipped_batches([""])

@@ -60,7 +60,7 @@ class ApiRetry:
         try:
             return await call()
         except unavailable as error:
-            with self._backpressure.hold(
+            with self._backpressure.apply(
                 BackpressureReason.API_SERVER,
                 f"The API server does not accept RetrainRequests: {error}",
             ):

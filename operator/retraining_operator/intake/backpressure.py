@@ -30,7 +30,7 @@ class Backpressure:
         return {reason: self._waiting[reason] > 0 for reason in BackpressureReason}
 
     @contextmanager
-    def hold(self, reason: BackpressureReason, message: str) -> Iterator[None]:
+    def apply(self, reason: BackpressureReason, message: str) -> Iterator[None]:
         """Apply backpressure within the context. The first start and the last end are logged.
 
         Args:

@@ -74,7 +74,7 @@ class Intake:
         )
         self._dead_letters = DeadLetters(
             settings.kafka,
-            partial(self._backpressure.hold, BackpressureReason.DEAD_LETTERS),
+            partial(self._backpressure.apply, BackpressureReason.DEAD_LETTERS),
         )
         self._handled_offsets = HandledOffsets(
             cluster, settings.handled_offsets_name, settings.kafka.topic

@@ -72,7 +72,7 @@ class RequestCreator:
                     f"{self._max_waiting} RetrainRequests wait for their Jobs "
                     "(triggers.maxWaiting)."
                 )
-                with self._backpressure.hold(BackpressureReason.TOO_MANY_WAITING, message):
+                with self._backpressure.apply(BackpressureReason.TOO_MANY_WAITING, message):
                     while self._room <= 0:
                         await asyncio.sleep(POLL_SECONDS)
                         self._count_room()

@@ -41,12 +41,15 @@ class DeadLetters:
 
     Args:
         kafka: The brokers and the topic.
-        hold: Creates a context in which no records are taken. Its argument is a text for the log.
+        apply_backpressure: Creates a context in which no records are taken. Its argument is a text
+            for the log.
     """
 
-    def __init__(self, kafka: Kafka, hold: Callable[[str], AbstractContextManager[None]]) -> None:
+    def __init__(
+        self, kafka: Kafka, apply_backpressure: Callable[[str], AbstractContextManager[None]]
+    ) -> None:
         self._kafka = kafka
-        self._hold = hold
+        self._apply_backpressure = apply_backpressure
         self._open: dict[tuple[int, int], DeadLetter] = {}
         self._delivered: set[tuple[int, int]] = set()
         self._sending: asyncio.Task[None] | None = None
@@ -75,7 +78,7 @@ class DeadLetters:
         if len(self._open) >= OPEN_LETTERS_LIMIT:
             await self.send_open()
         if len(self._open) >= OPEN_LETTERS_LIMIT:
-            with self._hold(
+            with self._apply_backpressure(
                 f"The dead-letter topic {self._kafka.dead_letter_topic} is unavailable, and "
                 f"{OPEN_LETTERS_LIMIT} malformed records are waiting for it."
             ):

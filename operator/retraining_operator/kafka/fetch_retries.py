@@ -51,7 +51,7 @@ class PartitionBackoff:
 
 
 @dataclass
-class Obstacle:
+class UnreadableOffset:
     """An offset of a partition that could not be read.
 
     Args:
@@ -65,11 +65,11 @@ class Obstacle:
     tries: int = 0
 
 
-class Obstacles:
+class UnreadableOffsets:
     """The unreadable offset of each partition, if any."""
 
     def __init__(self) -> None:
-        self._by_partition: dict[TopicPartition, Obstacle] = {}
+        self._by_partition: dict[TopicPartition, UnreadableOffset] = {}
 
     def count_try(self, item: UndecodableBatch) -> bool:
         """Count a failed try to read an offset.
@@ -79,12 +79,12 @@ class Obstacles:
         """
         partition = TopicPartition(item.topic, item.partition)
         now = time.monotonic()
-        obstacle = self._by_partition.get(partition)
-        if obstacle is None or obstacle.position != item.first_offset:
-            obstacle = self._by_partition[partition] = Obstacle(item.first_offset, now)
-        obstacle.tries += 1
+        unreadable = self._by_partition.get(partition)
+        if unreadable is None or unreadable.position != item.first_offset:
+            unreadable = self._by_partition[partition] = UnreadableOffset(item.first_offset, now)
+        unreadable.tries += 1
         patience = BROKER_PATIENCE_SECONDS if item.fault is Fault.UNREADABLE else PATIENCE_SECONDS
-        return obstacle.tries >= MIN_TRIES and now - obstacle.since >= patience
+        return unreadable.tries >= MIN_TRIES and now - unreadable.since >= patience
 
     def reset(self, partition: TopicPartition) -> None:
         """Forget the offset of a partition."""

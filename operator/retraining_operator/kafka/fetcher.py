@@ -22,7 +22,7 @@ from retraining_operator.kafka.batches.item import UndecodableBatch
 from retraining_operator.kafka.batches.partition_reader import PartitionReader
 from retraining_operator.kafka.batches.record_batch import Fault
 from retraining_operator.kafka.batches.transactions import AbortedTransaction
-from retraining_operator.kafka.fetch_retries import Obstacles, PartitionBackoff
+from retraining_operator.kafka.fetch_retries import PartitionBackoff, UnreadableOffsets
 from retraining_operator.kafka.log_probe import LogProbe
 
 KEPT_VALUE_LIMIT_BYTES = 1_048_576
@@ -49,7 +49,7 @@ class Fetcher(LibraryFetcher):  # type: ignore[misc]  # the package ships no typ
         self.log_probe = LogProbe(self)
         self._requested: dict[int, dict[TopicPartition, int]] = {}
         self._backoff = PartitionBackoff()
-        self._obstacles = Obstacles()
+        self._unreadable_offsets = UnreadableOffsets()
         self._max_wait_ms = self.config["fetch_max_wait_ms"]
 
     def forget(self, partition: TopicPartition) -> None:
@@ -123,7 +123,7 @@ class Fetcher(LibraryFetcher):  # type: ignore[misc]  # the package ships no typ
         buffer = bytes(data.records or b"")
         if not buffer and position < self.ends.get(tp, -1):
             message = f"Kafka has records up to offset {self.ends[tp] - 1} but returns none"
-            return self._handle_obstacle(build_item(tp, position, Fault.UNREADABLE, message))
+            return self._handle_unreadable(build_item(tp, position, Fault.UNREADABLE, message))
         epoch = self._manager.cluster.leader_epoch_for_partition(tp)
         reader = PartitionReader(
             tp,
@@ -140,10 +140,10 @@ class Fetcher(LibraryFetcher):  # type: ignore[misc]  # the package ships no typ
         first = reader.take(1)
         if first:
             reader.put_back(first[0])
-        elif reader.obstacle or (buffer and reader.is_stuck):
+        elif reader.unreadable or (buffer and reader.is_stuck):
             message = "the response contains nothing for this offset"
             missing = build_item(tp, position, Fault.TRUNCATED, message, buffer)
-            return self._handle_obstacle(reader.obstacle or missing)
+            return self._handle_unreadable(reader.unreadable or missing)
         self._clear_fault(tp)
         if reader.next_fetch_offset != position and not first:
             # Only control records, or records of aborted transactions.
@@ -183,14 +183,14 @@ class Fetcher(LibraryFetcher):  # type: ignore[misc]  # the package ships no typ
         if kind in BROKEN_LOG and position is not None and position.offset == fetch.fetched_offset:
             message = f"the broker cannot read its log there ({kind.message})"
             at = fetch.fetched_offset
-            return self._handle_obstacle(build_item(tp, at, Fault.UNREADABLE, message))
+            return self._handle_unreadable(build_item(tp, at, Fault.UNREADABLE, message))
         return None
 
-    def _handle_obstacle(self, item: UndecodableBatch) -> PartitionReader | None:
+    def _handle_unreadable(self, item: UndecodableBatch) -> PartitionReader | None:
         """Handle an unreadable offset: retry it, and if that has failed long enough, skip it."""
         tp = TopicPartition(item.topic, item.partition)
         self._backoff.extend(tp)
-        if not self._obstacles.count_try(item):
+        if not self._unreadable_offsets.count_try(item):
             return None
         end = self.log_probe.find_readable(
             tp, item.first_offset, or_end=item.fault is not Fault.UNREADABLE
@@ -204,7 +204,7 @@ class Fetcher(LibraryFetcher):  # type: ignore[misc]  # the package ships no typ
     def _clear_fault(self, tp: TopicPartition) -> None:
         self.faults.pop(tp, None)
         self._backoff.reset(tp)
-        self._obstacles.reset(tp)
+        self._unreadable_offsets.reset(tp)
 
 
 def build_item(

@@ -79,7 +79,7 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # the packag
         return bool(self._consumer.paused())
 
     def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
-        """Forget revoked partitions. Their new owner commits the records that are in hand."""
+        """Forget revoked partitions. Their new owner handles the records in flight."""
         for partition in revoked:
             self._revoked.add(partition)
             self._tracker.forget(partition)
@@ -102,7 +102,7 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # the packag
         """
         batches = self._poll(POLL_SECONDS)
         self._revoked.clear()
-        self._tracker.in_hand = {
+        self._tracker.in_flight = {
             partition: get_first_offset(batch[0]) for partition, batch in batches.items()
         }
         items: list[Item] = []
@@ -214,7 +214,7 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # the packag
             KafkaError: If the group's offsets cannot be read.
         """
         previous, self._topic.topic_id = self._topic.topic_id, topic_id
-        self._tracker.in_hand.clear()
+        self._tracker.in_flight.clear()
         self._tracker.first_open = progress.first_open
         self._placement.add_former(progress.former)
         if previous and topic_id and previous != topic_id:

@@ -46,14 +46,14 @@ class OffsetTracker:
         """Up to where each partition is handled. Control records and gaps count as handled."""
         self._committed: dict[TopicPartition, int] = {}
         self._commit_problem: str | None = None
-        self.in_hand: dict[TopicPartition, int] = {}
+        self.in_flight: dict[TopicPartition, int] = {}
         """The first offset of each partition's records that were read and are not handled yet."""
         self.first_open: Mapping[int, int] = {}
         """By partition number, the first offset that is open although later records are handled."""
 
     def forget(self, partition: TopicPartition) -> None:
         """Forget a partition."""
-        for offsets in (self.in_hand, self._positions, self._committed):
+        for offsets in (self.in_flight, self._positions, self._committed):
             offsets.pop(partition, None)
         self._consumer.fetcher.forget(partition)
 
@@ -85,7 +85,7 @@ class OffsetTracker:
 
     def get_unhandled_offset(self, partition: TopicPartition) -> int | None:
         """Return the first offset that is not handled yet, or None if it is unknown."""
-        return self.in_hand.get(partition, self._consumer.get_current_offset(partition))
+        return self.in_flight.get(partition, self._consumer.get_current_offset(partition))
 
     def mark_handled(self, partitions: Iterable[TopicPartition]) -> None:
         """Mark everything that was read of some partitions as handled."""
@@ -99,7 +99,7 @@ class OffsetTracker:
         Raises:
             FencedInstanceIdError: If another process has taken this member's place.
         """
-        for partition in assigned - self.in_hand.keys():
+        for partition in assigned - self.in_flight.keys():
             position = self._consumer.get_current_offset(partition)
             if position is not None and (position > 0 or partition in self._positions):
                 self._positions[partition] = position

@@ -36,8 +36,8 @@ class ConsumerState:
 
     Args:
         lags: Records that are not handled yet, by topic and assigned partition.
-        oldest_record_at: Timestamp of the oldest record in hand, in seconds since 1970 (UTC); None
-            if there is none.
+        oldest_record_at: Timestamp of the oldest record that is read and not handled yet, in
+            seconds since 1970 (UTC); None if there is none.
         assigned_partitions: How many partitions are assigned.
         last_poll_at: When a poll last succeeded and all assigned partitions had answered, in
             seconds since 1970 (UTC); None if never.
@@ -56,11 +56,11 @@ class IntakeState:
     """The state of the intake.
 
     Args:
-        held: Whether there is backpressure, by reason.
+        backpressure: Whether there is backpressure, by reason.
         dead_letters_open: Malformed records that the dead-letter topic has not acknowledged.
     """
 
-    held: Mapping[str, bool] = field(default_factory=dict)
+    backpressure: Mapping[str, bool] = field(default_factory=dict)
     dead_letters_open: int = 0
 
 

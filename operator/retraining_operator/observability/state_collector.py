@@ -144,7 +144,7 @@ def build_intake_gauges(state: IntakeState) -> Iterator[Metric]:
         "retraining_consumer_held",
         "Whether there is backpressure, so that no records are taken: 1 or 0, by reason.",
         ["reason"],
-        {(str(reason),): is_held for reason, is_held in state.held.items()},
+        {(str(reason),): is_active for reason, is_active in state.backpressure.items()},
     )
     yield build_gauge(
         "retraining_dead_letters_open",

@@ -39,7 +39,7 @@ def count(parts: Parts, outcome: str) -> float:
 
 
 def held(intake: Intake, reason: str) -> bool:
-    return intake.get_state().held[reason]
+    return intake.get_state().backpressure[reason]
 
 
 async def test_record_that_comes_twice_is_one_request(

@@ -53,7 +53,7 @@ class PartitionReader:
         self.next_fetch_offset = position
         self.leader_epoch = -1
         self.bytes_read = len(buffer)
-        self.obstacle: UndecodableBatch | None = None
+        self.unreadable: UndecodableBatch | None = None
         """What is at the position if its end is unknown; `offset` is then the position itself."""
         self._buffer = buffer
         self._at = 0
@@ -115,7 +115,7 @@ class PartitionReader:
         except BatchError as error:
             # After other batches it may only be cut off: then it is requested again.
             if self.next_fetch_offset == self.fetch_offset:
-                self._set_obstacle(error, self._buffer[self._at :])
+                self._set_unreadable(error, self._buffer[self._at :])
             return False
         self._at += len(batch.raw)
         try:
@@ -153,7 +153,7 @@ class PartitionReader:
         first = max(self.next_fetch_offset, batch.base_offset if batch.base_offset < end else 0)
         if not end:
             if self.next_fetch_offset == self.fetch_offset:
-                self._set_obstacle(error, batch.raw)
+                self._set_unreadable(error, batch.raw)
             return False
         if end <= self.next_fetch_offset:
             return True  # all of it is before the requested offset
@@ -200,8 +200,8 @@ class PartitionReader:
             return batch.base_offset
         return None
 
-    def _set_obstacle(self, error: BatchError, raw: bytes) -> None:
-        self.obstacle = self._build_item(self.fetch_offset, self.fetch_offset, error, raw)
+    def _set_unreadable(self, error: BatchError, raw: bytes) -> None:
+        self.unreadable = self._build_item(self.fetch_offset, self.fetch_offset, error, raw)
 
     def _build_item(self, first: int, last: int, error: BatchError, raw: bytes) -> UndecodableBatch:
         topic, partition = self.topic_partition
