@@ -1,4 +1,4 @@
-"""A clock for whatever takes one: time stands still until a test moves it."""
+"""A clock that only moves when a test moves it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Builders for the operator's unit tests: whole objects as the API server gives them, changed where a test says so."""
+"""Fixtures that build objects as the API server returns them."""
 
 from __future__ import annotations
 

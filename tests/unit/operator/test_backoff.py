@@ -1,4 +1,4 @@
-"""A request whose step has failed waits for its time, or for the version that a write has met."""
+"""How long a request waits after a failed step."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -26,7 +26,7 @@ def backoff(clock: Clock) -> Backoff:
     return Backoff(clock)
 
 
-def test_nothing_waits_at_first(backoff: Backoff, retrain: RetrainRequest) -> None:
+def test_request_without_a_failure_does_not_wait(backoff: Backoff, retrain: RetrainRequest) -> None:
     assert not backoff.is_waiting(retrain)
     assert backoff.remaining_seconds({retrain.uid}) == []
 
@@ -37,7 +37,7 @@ def test_conflict_waits_for_a_newer_version(backoff: Backoff, retrain: RetrainRe
     assert not backoff.is_waiting(replace(retrain, resource_version=retrain.resource_version + 1))
 
 
-def test_conflict_is_tried_again_where_the_watch_brings_nothing(
+def test_conflict_is_retried_if_the_watch_delivers_nothing(
     backoff: Backoff, retrain: RetrainRequest, clock: Clock
 ) -> None:
     backoff.wait_for_newer_version(retrain)
@@ -46,7 +46,7 @@ def test_conflict_is_tried_again_where_the_watch_brings_nothing(
     assert not backoff.is_waiting(retrain)
 
 
-def test_refusal_waits_whatever_else_changes(
+def test_newer_version_does_not_end_a_fixed_wait(
     backoff: Backoff, retrain: RetrainRequest, clock: Clock
 ) -> None:
     backoff.wait(retrain, 30)
@@ -55,7 +55,7 @@ def test_refusal_waits_whatever_else_changes(
     assert not backoff.is_waiting(retrain)
 
 
-def test_failures_in_a_row_wait_longer_and_a_success_starts_over(
+def test_wait_grows_with_each_failure_and_is_reset_by_success(
     backoff: Backoff, retrain: RetrainRequest
 ) -> None:
     assert [backoff.wait_longer(retrain) for _ in range(6)] == [
@@ -67,6 +67,6 @@ def test_failures_in_a_row_wait_longer_and_a_success_starts_over(
     assert backoff.wait_longer(retrain) == BACKOFF_SECONDS[0]
 
 
-def test_request_that_is_gone_wakes_nobody(backoff: Backoff, retrain: RetrainRequest) -> None:
+def test_deleted_request_has_no_remaining_wait(backoff: Backoff, retrain: RetrainRequest) -> None:
     backoff.wait(retrain, 30)
     assert backoff.remaining_seconds(set[str]()) == []

@@ -1,4 +1,4 @@
-"""The cache holds the newest word of each object, whatever the order in which words come."""
+"""The cache stores the newest version of each object, in whatever order versions arrive."""
 
 from collections.abc import Callable
 from typing import Any
@@ -12,14 +12,14 @@ from retraining_operator.watch.cache import ClusterCache
 Build = Callable[..., dict[str, Any]]
 
 
-def test_older_word_does_not_replace_a_newer_one(request_body: Build) -> None:
+def test_older_version_does_not_replace_a_newer_one(request_body: Build) -> None:
     cache = ClusterCache()
     cache.update_request(request_body(version=8, status={"jobName": "new"}))
     cache.update_request(request_body(version=7))
     assert cache.requests["uid-of-first"].status == {"jobName": "new"}
 
 
-def test_late_word_does_not_bring_a_settled_request_back(request_body: Build) -> None:
+def test_older_version_does_not_restore_a_settled_request(request_body: Build) -> None:
     cache = ClusterCache()
     cache.settle(read_request(request_body(version=9)))
     cache.changed.clear()
@@ -43,7 +43,7 @@ HELD = trainer(waiting={"reason": "ErrImagePull", "message": "not found"})
 
 
 @pytest.mark.parametrize("job_first", [True, False], ids=["after its Job", "before its Job"])
-def test_job_is_known_to_wait_for_what_its_pod_waits_for(
+def test_job_shows_what_its_pod_waits_for(
     request_body: Build, job_body: Build, job_first: bool
 ) -> None:
     cache = ClusterCache()
@@ -58,7 +58,7 @@ def test_job_is_known_to_wait_for_what_its_pod_waits_for(
 
 
 @pytest.mark.parametrize("end", ["starts", "goes"])
-def test_pod_that_waits_no_longer_is_news(request_body: Build, job_body: Build, end: str) -> None:
+def test_end_of_a_wait_is_a_change(request_body: Build, job_body: Build, end: str) -> None:
     cache = ClusterCache()
     cache.update_request(request_body())
     cache.update_job(job_body())
@@ -73,7 +73,7 @@ def test_pod_that_waits_no_longer_is_news(request_body: Build, job_body: Build, 
     assert cache.changed.is_set()
 
 
-def test_same_word_of_a_pod_is_no_news(request_body: Build, job_body: Build) -> None:
+def test_repeated_event_of_a_pod_is_no_change(request_body: Build, job_body: Build) -> None:
     cache = ClusterCache()
     cache.update_request(request_body())
     cache.update_job(job_body())
@@ -83,21 +83,21 @@ def test_same_word_of_a_pod_is_no_news(request_body: Build, job_body: Build) -> 
     assert not cache.changed.is_set()
 
 
-def test_newer_word_brings_a_settled_request_back(request_body: Build) -> None:
+def test_newer_version_restores_a_settled_request(request_body: Build) -> None:
     cache = ClusterCache()
     cache.settle(read_request(request_body(version=9)))
     cache.update_request(request_body(version=10))
     assert list(cache.requests) == ["uid-of-first"]
 
 
-def test_jobs_of_others_are_left_out(job_body: Build) -> None:
+def test_jobs_of_other_owners_are_ignored(job_body: Build) -> None:
     cache, body = ClusterCache(), job_body()
     body["metadata"]["ownerReferences"][0]["kind"] = "CronJob"
     cache.update_job(body)
     assert not any(cache.jobs.values())
 
 
-def test_end_of_a_pod_that_is_gone_is_kept_until_its_request_is_settled(
+def test_end_of_a_deleted_pod_is_stored_until_its_request_is_settled(
     request_body: Build,
 ) -> None:
     cache, body = ClusterCache(), request_body()
@@ -116,7 +116,7 @@ def test_end_of_a_pod_that_is_gone_is_kept_until_its_request_is_settled(
     assert cache.pods == {}
 
 
-def test_list_takes_out_what_the_watch_has_missed(request_body: Build, job_body: Build) -> None:
+def test_list_removes_what_the_watch_has_missed(request_body: Build, job_body: Build) -> None:
     cache = ClusterCache()
     cache.update_request(request_body(version=7))
     cache.settle(read_request(request_body("finished", version=6)))
@@ -132,7 +132,7 @@ def test_list_takes_out_what_the_watch_has_missed(request_body: Build, job_body:
     assert cache.changed.is_set()
 
 
-def test_list_does_not_take_out_what_is_newer_than_it(request_body: Build, job_body: Build) -> None:
+def test_list_does_not_remove_newer_objects(request_body: Build, job_body: Build) -> None:
     cache = ClusterCache()
     cache.update_request(request_body(version=8))
     cache.update_job(job_body())

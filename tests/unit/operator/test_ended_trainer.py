@@ -1,4 +1,4 @@
-"""A trainer that has ended in a pod that goes on: what is planned, whatever has been done of it before."""
+"""A trainer that has ended in a pod whose other containers still run."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ def test_success_counts_although_kubernetes_counts_the_pod_as_failed(
 
 
 @pytest.mark.parametrize("phase", ["Running", "Succeeded"])
-def test_job_that_completes_by_itself_is_waited_for(
+def test_job_that_completes_by_itself_is_not_ended(
     request_body: Build, job_body: Build, now: datetime, phase: str
 ) -> None:
     alone = pod(now, phase=phase, proxy="terminated")
@@ -155,7 +155,7 @@ def test_job_that_is_being_ended_is_waited_for_and_then_has_its_ttl(
     assert isinstance(planned(request_body(status=RECORDED), over, pod(now), now), Settle)
 
 
-def test_place_is_free_once_the_outcome_is_stored(
+def test_place_is_free_after_the_outcome_is_stored(
     request_body: Build, job_body: Build, now: datetime
 ) -> None:
     cache = ClusterCache()

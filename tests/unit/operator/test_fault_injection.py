@@ -1,4 +1,4 @@
-"""The points at which a test lets the operator die are off by default, and say what is wrong with them."""
+"""Named points at which a test stops the operator."""
 
 import os
 import subprocess
@@ -10,7 +10,7 @@ from retraining_operator.fault_injection import FaultInjection, Point
 from retraining_operator.settings import SettingsError
 
 
-def test_nothing_dies_by_default() -> None:
+def test_disabled_by_default() -> None:
     for point in Point:
         FaultInjection.disabled().reach(point)
         FaultInjection.read({}).reach(point)
@@ -24,7 +24,7 @@ PROCESS_1 = pytest.param(
 
 
 @pytest.mark.parametrize("command", [pytest.param([], id="any process"), PROCESS_1])
-def test_point_that_is_named_dies_and_no_other(command: list[str]) -> None:
+def test_process_stops_only_at_the_named_point(command: list[str]) -> None:
     program = (
         "from retraining_operator.fault_injection import FaultInjection, Point\n"
         "injection = FaultInjection.read({'CRASH_POINTS': 'job-created=1'})\n"
@@ -41,6 +41,6 @@ def test_point_that_is_named_dies_and_no_other(command: list[str]) -> None:
 
 
 @pytest.mark.parametrize("text", ["often", "job-created=often", "no-such-point=1"])
-def test_bad_odds_are_one_sentence(text: str) -> None:
+def test_invalid_probabilities_are_reported_in_one_sentence(text: str) -> None:
     with pytest.raises(SettingsError, match=r"^The setting CRASH_POINTS is wrong: .+\.$"):
         FaultInjection.read({"CRASH_POINTS": text})

@@ -1,4 +1,4 @@
-"""What the API server's refusals are taken for."""
+"""Conversion of the API server's error answers, and the connection."""
 
 import json
 from pathlib import Path
@@ -35,7 +35,9 @@ from retraining_operator.kube.errors import (
         (504, "Timeout", ApiServerUnavailableError),
     ],
 )
-def test_answer_is_taken_for_what_it_is(status: int, reason: str, kind: type[KubeError]) -> None:
+def test_error_answer_is_converted_by_status_and_reason(
+    status: int, reason: str, kind: type[KubeError]
+) -> None:
     error = read_error(
         status, json.dumps({"kind": "Status", "message": "So it is.", "reason": reason})
     )
@@ -43,14 +45,14 @@ def test_answer_is_taken_for_what_it_is(status: int, reason: str, kind: type[Kub
     assert "So it is." in str(error)
 
 
-def test_answer_that_is_no_status_is_given_as_it_is() -> None:
+def test_answer_without_a_status_object_is_quoted() -> None:
     assert (
         str(read_error(502, "<html>Bad Gateway</html>"))
         == "The API server answered 502: <html>Bad Gateway</html>"
     )
 
 
-def test_proxy_is_the_environment_s(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_proxy_is_read_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("https_proxy", "HTTPS_PROXY", "no_proxy", "NO_PROXY"):
         monkeypatch.delenv(name, raising=False)
     assert find_proxy("https://api.example.com:6443") is None
@@ -61,7 +63,7 @@ def test_proxy_is_the_environment_s(monkeypatch: pytest.MonkeyPatch) -> None:
     assert find_proxy("https://10.96.0.1:443") is None
 
 
-async def test_nowhere_to_connect_to_is_one_sentence(tmp_path: Path) -> None:
+async def test_missing_cluster_access_is_reported_in_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(NoClusterAccessError, match="KUBECONFIG"):
         async with connect("fraud", str(tmp_path / "none")):
             pass

@@ -1,4 +1,4 @@
-"""Only what the operator needs of the official client is imported, and everything where that does not work."""
+"""The operator imports only the needed modules of the official client."""
 
 import subprocess
 import sys

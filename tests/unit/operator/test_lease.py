@@ -1,4 +1,4 @@
-"""Who may act: decided from what is seen of the Lease and the local clock alone."""
+"""Who may lead, by the observed Lease and the local clock."""
 
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -52,11 +52,11 @@ def test_decision(holder: str, age: float, move: LeaseAction) -> None:
     )
 
 
-def test_lease_that_is_not_there_is_created() -> None:
+def test_missing_lease_is_created() -> None:
     assert choose_action(LeaseObservation(None, NOW), ME, NOW) is LeaseAction.CREATE
 
 
-def test_processes_outside_of_pods_never_count_as_one() -> None:
+def test_processes_outside_of_pods_are_never_of_one_pod() -> None:
     first, second = build_identity(""), build_identity("")
     assert first != second
     assert (
@@ -69,7 +69,7 @@ def test_two_processes_of_one_pod_have_different_names() -> None:
     assert build_identity("operator-abc") != build_identity("operator-abc")
 
 
-def test_unchanged_lease_keeps_its_age_and_a_renewed_one_is_young() -> None:
+def test_age_of_a_lease_counts_from_its_last_change() -> None:
     seen = observe(None, THEIRS, 10)
     assert (
         observe(seen, replace(THEIRS, version="8"), 20).since == 10
@@ -82,7 +82,7 @@ def body(**spec: Any) -> dict[str, Any]:
     return {"metadata": {"resourceVersion": "7"}, "spec": spec}
 
 
-def test_holder_s_own_duration_counts() -> None:
+def test_duration_of_the_holder_takes_precedence() -> None:
     assert read_lease(body(holderIdentity="a", leaseDurationSeconds=60), 15).seconds == 60
     assert read_lease(body(holderIdentity="a"), 15).seconds == 15
 
@@ -96,13 +96,13 @@ def test_lease_without_a_holder_is_free() -> None:
     )
 
 
-def test_every_write_names_the_version_that_was_read() -> None:
+def test_every_write_contains_the_version_that_was_read() -> None:
     now = datetime(2026, 3, 1, tzinfo=UTC)
     for move in (LeaseAction.TAKE, LeaseAction.RENEW):
         assert build_lease(move, THEIRS, ME, 15, now)["metadata"]["resourceVersion"] == "7"
 
 
-def test_transitions_are_counted_and_a_renewal_is_none() -> None:
+def test_renewal_is_not_counted_as_a_transition() -> None:
     now = datetime(2026, 3, 1, tzinfo=UTC)
     assert build_lease(LeaseAction.CREATE, None, ME, 15, now)["spec"]["leaseTransitions"] == 0
     assert build_lease(LeaseAction.TAKE, THEIRS, ME, 15, now)["spec"]["leaseTransitions"] == 4

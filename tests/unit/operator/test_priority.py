@@ -1,4 +1,4 @@
-"""Reports give way to what makes triggers safe and starts Jobs, and not for ever."""
+"""Informative writes wait for urgent work, but not for ever."""
 
 import pytest
 
@@ -20,12 +20,12 @@ def build() -> tuple[Rests, WritePriority]:
     return clock, WritePriority(clock.rest, clock)
 
 
-def test_nobody_waits_at_the_start() -> None:
+def test_no_wait_without_urgent_work() -> None:
     _, priority = build()
     assert priority.compute_wait() == 0
 
 
-def test_reports_wait_while_a_launch_is_at_work_and_a_moment_longer() -> None:
+def test_informative_writes_wait_during_urgent_work_and_shortly_after() -> None:
     clock, priority = build()
     with priority.claim():
         assert priority.compute_wait() == MAX_WAIT_SECONDS
@@ -36,7 +36,7 @@ def test_reports_wait_while_a_launch_is_at_work_and_a_moment_longer() -> None:
     assert priority.compute_wait() == 0
 
 
-def test_only_the_last_one_s_end_wakes_the_others() -> None:
+def test_only_the_end_of_the_last_urgent_work_is_signalled() -> None:
     clock, priority = build()
     with priority.claim():
         with priority.claim():
@@ -45,14 +45,14 @@ def test_only_the_last_one_s_end_wakes_the_others() -> None:
     assert clock.count == 1
 
 
-def test_patience_ends_though_the_work_does_not() -> None:
+def test_wait_is_limited_even_if_urgent_work_continues() -> None:
     clock, priority = build()
     with priority.claim():
         clock.now += MAX_WAIT_SECONDS
         assert priority.compute_wait() == 0
 
 
-def test_batches_that_follow_each_other_are_one_stretch_of_work() -> None:
+def test_consecutive_batches_share_one_time_limit() -> None:
     clock, priority = build()
     for _ in range(100):
         with priority.claim():
@@ -64,7 +64,7 @@ def test_batches_that_follow_each_other_are_one_stretch_of_work() -> None:
         assert priority.compute_wait() == MAX_WAIT_SECONDS
 
 
-def test_work_that_fails_is_over_as_well() -> None:
+def test_failed_work_ends_its_claim() -> None:
     clock, priority = build()
     with pytest.raises(ValueError, match="lost"), priority.claim():
         raise ValueError("lost")

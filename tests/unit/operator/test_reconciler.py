@@ -1,4 +1,4 @@
-"""The reconciler's loop ends when it is told to, whatever else happens at that moment."""
+"""The control loop stops when it is cancelled."""
 
 import asyncio
 from datetime import UTC, datetime
@@ -12,7 +12,7 @@ from retraining_operator.watch.cache import ClusterCache
 NOBODY: Any = cast("Any", None)
 
 
-async def test_stop_that_comes_together_with_a_change_is_heard(settings: Settings) -> None:
+async def test_cancellation_together_with_a_change_is_not_lost(settings: Settings) -> None:
     cache = ClusterCache()
     write_priority = WritePriority(cache.changed.set)
     with write_priority.claim():  # so that it waits for a change, or for some seconds

@@ -1,4 +1,4 @@
-"""A refused pod is known from the Job controller's Event, until a pod has been created after it."""
+"""A rejected pod is known from the Job controller's Event until a newer pod exists."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def cache(request_body: Build, job_body: Build) -> ClusterCache:
     return cache
 
 
-def test_each_try_of_the_same_refusal_has_the_same_words(cache: ClusterCache) -> None:
+def test_message_is_the_same_for_each_repetition_of_a_refusal(cache: ClusterCache) -> None:
     cache.update_refusal(event())
     held = job_of(cache).waiting_for
     assert held
@@ -79,7 +79,7 @@ def test_older_event_does_not_replace_a_newer_one(cache: ClusterCache) -> None:
     assert "newer" in held.message
 
 
-def test_pod_that_is_there_ends_the_hold_and_a_later_refusal_begins_one(
+def test_existing_pod_ends_the_wait_and_a_later_refusal_starts_one(
     cache: ClusterCache,
 ) -> None:
     cache.update_refusal(event())
@@ -93,7 +93,7 @@ def test_pod_that_is_there_ends_the_hold_and_a_later_refusal_begins_one(
     assert job_of(cache).waiting_for
 
 
-def test_event_of_before_a_restart_says_nothing_about_a_job_that_runs(
+def test_event_before_a_restart_does_not_affect_a_running_job(
     request_body: Build, job_body: Build
 ) -> None:
     cache = ClusterCache()
@@ -111,7 +111,7 @@ def test_finished_job_waits_for_nothing(request_body: Build, job_body: Build) ->
     assert job_of(cache).waiting_for is None
 
 
-def test_event_of_a_job_that_is_gone_is_forgotten(cache: ClusterCache, job_body: Build) -> None:
+def test_event_of_a_deleted_job_is_removed(cache: ClusterCache, job_body: Build) -> None:
     cache.update_refusal(event())
     cache.remove_job(job_body())
     assert cache.refusals == {}
@@ -126,7 +126,7 @@ def test_event_of_a_job_that_is_gone_is_forgotten(cache: ClusterCache, job_body:
         {"regarding": None, "note": None},
     ],
 )
-def test_other_events_say_nothing(changes: dict[str, Any]) -> None:
+def test_other_events_are_ignored(changes: dict[str, Any]) -> None:
     assert read_refusal(event(**changes)) is None
 
 

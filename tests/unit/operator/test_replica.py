@@ -1,4 +1,4 @@
-"""What a replica says of itself: ready where it could take over at any time, alive where a restart would not help."""
+"""Liveness and readiness of a replica."""
 
 import time
 from types import SimpleNamespace
@@ -38,7 +38,7 @@ def parts() -> Parts:
 LONG_AGO = time.monotonic() - SILENT_SECONDS - 60
 
 
-def test_leader_in_good_order(parts: Parts) -> None:
+def test_healthy_leader_is_live_and_ready(parts: Parts) -> None:
     assert parts.replica.check_liveness() is None
     assert parts.replica.check_readiness() is None
 
@@ -50,36 +50,36 @@ def test_standby_that_knows_the_leader_and_has_reached_kafka_is_ready(parts: Par
     assert "Kafka" in (parts.replica.check_readiness() or "")
 
 
-def test_nobody_is_ready_before_it_is_decided_who_leads(parts: Parts) -> None:
+def test_not_ready_before_a_leader_is_known(parts: Parts) -> None:
     parts.elector.is_leading, parts.elector.holder = False, ""
     assert "leader" in (parts.replica.check_readiness() or "")
 
 
-def test_nobody_is_ready_before_the_crd_is_there(parts: Parts) -> None:
+def test_not_ready_before_the_crd_is_installed(parts: Parts) -> None:
     parts.replica._is_populated = False
     assert "listed" in (parts.replica.check_readiness() or "")
 
 
-def test_consumer_that_hangs_is_noticed_where_it_has_to_poll(parts: Parts) -> None:
+def test_hanging_consumer_of_a_leader_is_detected(parts: Parts) -> None:
     parts.consumer.polled_at = LONG_AGO
     assert "Kafka" in (parts.replica.check_liveness() or "")
     parts.replica.is_acting = False
     assert parts.replica.check_liveness() is None
 
 
-def test_election_that_hangs_is_noticed(parts: Parts) -> None:
+def test_hanging_election_is_detected(parts: Parts) -> None:
     parts.elector.tried_at = LONG_AGO
     assert "Lease" in (parts.replica.check_liveness() or "")
 
 
-def test_reconciler_that_hangs_is_noticed_where_something_is_to_do(parts: Parts) -> None:
+def test_hanging_reconciler_with_work_to_do_is_detected(parts: Parts) -> None:
     parts.reconciler.planned_at = LONG_AGO
     assert parts.replica.check_liveness() is None
     parts.cache.changed.set()
     assert "reconciler" in (parts.replica.check_liveness() or "")
 
 
-def test_dead_watch_is_noticed(parts: Parts, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_dead_watch_is_detected(parts: Parts, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         parts.cache.watch_health, "describe_problem", lambda: "the watch of jobs is dead"
     )

@@ -1,4 +1,4 @@
-"""What YAML reads as a number or a truth is taken as Kubernetes takes it, or refused with what to do."""
+"""YAML numbers and booleans become the strings that Kubernetes requires, or are rejected."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def test_value_of_a_label_is_text(value: object, text: str) -> None:
 
 
 @pytest.mark.parametrize("value", [1.1, 1e300, float("nan"), float("inf")])
-def test_value_of_a_label_that_may_have_been_written_otherwise_is_refused(value: float) -> None:
+def test_label_value_with_an_ambiguous_original_is_rejected(value: float) -> None:
     with pytest.raises(ValidationError, match="in quotes"):
         TypeAdapter(Text).validate_python(value)
 
@@ -54,7 +54,7 @@ def test_quantity_may_be_a_number(value: object, text: str) -> None:
     "value",
     [True, -1, float("nan"), float("inf"), "", "half", "true", "1 Gi", "-1", None, [1], {"a": 1}],
 )
-def test_what_is_no_quantity_is_refused(value: Any) -> None:
+def test_value_that_is_not_a_quantity_is_rejected(value: Any) -> None:
     with pytest.raises(ValidationError):
         TypeAdapter(Quantity).validate_python(value)
 

@@ -1,4 +1,4 @@
-"""A bad setting is one sentence that names it, and never shows its value."""
+"""A wrong setting is reported in one sentence with its name and without its value."""
 
 from pathlib import Path
 
@@ -71,6 +71,8 @@ def test_missing_file_says_what_to_do(tmp_path: Path) -> None:
         read_settings(tmp_path / "none.yaml")
 
 
-def test_environment_wins_over_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_environment_takes_precedence_over_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("KAFKA__TOPIC", "other")
     assert read_settings(write(tmp_path, GOOD)).kafka.topic == "other"

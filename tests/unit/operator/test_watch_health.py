@@ -1,4 +1,4 @@
-"""A watch is dead where the API server answers and the watch does not bring what exists; else it is not."""
+"""Detection of a watch that no longer delivers events."""
 
 import pytest
 
@@ -18,14 +18,14 @@ def watch_health(clock: Clock) -> WatchHealth:
     return WatchHealth(clock)
 
 
-def test_change_that_does_not_come_back_is_noticed(watch_health: WatchHealth, clock: Clock) -> None:
+def test_undelivered_change_is_detected(watch_health: WatchHealth, clock: Clock) -> None:
     watch_health.expect_version("jobs", 5)
     clock.now += LATE
     watch_health.expect_version("leases", 6)  # the API server still answers
     assert "the watch of jobs" in (watch_health.describe_problem() or "")
 
 
-def test_change_that_came_back_is_none(watch_health: WatchHealth, clock: Clock) -> None:
+def test_delivered_change_is_healthy(watch_health: WatchHealth, clock: Clock) -> None:
     watch_health.expect_version("jobs", 5)
     watch_health.record_delivery("jobs", 5)
     clock.now += LATE
@@ -33,7 +33,7 @@ def test_change_that_came_back_is_none(watch_health: WatchHealth, clock: Clock) 
     assert watch_health.describe_problem() is None
 
 
-def test_change_that_came_back_before_its_write_was_answered_is_none(
+def test_delivery_before_the_answer_of_the_write_is_healthy(
     watch_health: WatchHealth, clock: Clock
 ) -> None:
     watch_health.record_delivery("jobs", 5)
@@ -43,7 +43,7 @@ def test_change_that_came_back_before_its_write_was_answered_is_none(
     assert watch_health.describe_problem() is None
 
 
-def test_one_watch_s_word_does_not_count_for_another(
+def test_delivery_of_one_kind_does_not_count_for_another(
     watch_health: WatchHealth, clock: Clock
 ) -> None:
     watch_health.expect_version("jobs", 5)
@@ -53,13 +53,15 @@ def test_one_watch_s_word_does_not_count_for_another(
     assert "jobs" in (watch_health.describe_problem() or "")
 
 
-def test_api_server_that_is_away_is_no_dead_watch(watch_health: WatchHealth, clock: Clock) -> None:
+def test_unavailable_api_server_is_not_a_dead_watch(
+    watch_health: WatchHealth, clock: Clock
+) -> None:
     watch_health.expect_version("jobs", 5)
     clock.now += 10 * LATE
     assert watch_health.describe_problem() is None
 
 
-def test_busy_watch_that_is_always_a_little_behind_is_alive(
+def test_busy_watch_with_a_constant_delay_is_healthy(
     watch_health: WatchHealth, clock: Clock
 ) -> None:
     for version in range(2, 1000):
@@ -69,7 +71,9 @@ def test_busy_watch_that_is_always_a_little_behind_is_alive(
         assert watch_health.describe_problem() is None
 
 
-def test_watch_that_dies_in_the_midst_is_noticed(watch_health: WatchHealth, clock: Clock) -> None:
+def test_watch_that_stops_after_deliveries_is_detected(
+    watch_health: WatchHealth, clock: Clock
+) -> None:
     for version in range(2, 50):
         watch_health.expect_version("jobs", version)
         watch_health.record_delivery("jobs", version)
@@ -79,7 +83,7 @@ def test_watch_that_dies_in_the_midst_is_noticed(watch_health: WatchHealth, cloc
     assert "version 50" in (watch_health.describe_problem() or "")
 
 
-def test_watch_that_is_opened_again_is_alive(watch_health: WatchHealth, clock: Clock) -> None:
+def test_reopened_watch_is_healthy(watch_health: WatchHealth, clock: Clock) -> None:
     watch_health.expect_version("jobs", 5)
     clock.now += LATE
     watch_health.expect_version("jobs", 6)
