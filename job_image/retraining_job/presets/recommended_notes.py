@@ -30,7 +30,7 @@ def compute_periods(
     """Compute the metrics over time, for about ten periods of the hold-out with equally many rows.
 
     Args:
-        times: Shape (n,), datetime64 in UTC. The times of the held-out events, oldest first.
+        times: Shape (n,), datetime64 in UTC. The times of the hold-out events, oldest first.
         truth: Shape (n,). 1 for an anomaly, 0 for a normal event, -1 if unknown.
         challenger: Shape (n,). The challenger's combined scores.
         champion: Shape (n,). The champion's, or None if there is none.
@@ -91,7 +91,7 @@ def describe_events(prepared: Prepared, split: Split, settings: Tunables) -> lis
         )
     if split.unlabelled:
         notes.append(
-            f"{split.unlabelled:,} of {split.hold_out.rows:,} held-out events have no label and "
+            f"{split.unlabelled:,} of {split.hold_out.rows:,} hold-out events have no label and "
             "do not count in the metrics."
         )
     return notes
@@ -123,6 +123,6 @@ def describe_models(
         share = "all" if rate else "none"
         notes.append(
             f"At the threshold of {threshold:g} the challenger raises an alert for {share} of the "
-            "held-out events."
+            "hold-out events."
         )
     return notes

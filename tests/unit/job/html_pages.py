@@ -8,7 +8,7 @@ from xml.etree import ElementTree as ET
 
 
 def pictures(page: str) -> list[ET.Element]:
-    """Give every SVG element of a page; each has to be well-formed XML."""
+    """Return every SVG element of a page. Each must be well-formed XML."""
     return [ET.fromstring(one) for one in re.findall(r"<svg.*?</svg>", page, re.DOTALL)]  # noqa: S314  # our own page
 
 

@@ -1,4 +1,4 @@
-"""The bootstrap against drawing rows one by one, and what its bounds must keep to."""
+"""The bootstrap, compared with drawing rows one by one, and properties of its bounds."""
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ from retraining_job.evaluation.metrics import average_precision
 def hold_out(
     rows: int, anomalies: int, *, gain: float, seed: int = 1
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Give the truth and the scores of two contenders, the first better by `gain`; many scores are equal."""
+    """Return the truth and the scores of two models, the first better by `gain`, with many ties."""
     random = np.random.default_rng(seed)
     truth = np.zeros(rows, int)
     truth[random.choice(rows, anomalies, replace=False)] = 1
@@ -22,7 +22,7 @@ def hold_out(
     return truth, one, other
 
 
-def test_draws_are_those_of_rows() -> None:
+def test_resamples_have_the_distribution_of_drawn_rows() -> None:
     truth, one, other = hold_out(400, 25, gain=0.5)
     drawn = resample_precisions(truth, [one, other], seed=1, draws=4_000)
     random = np.random.default_rng(2)
@@ -39,10 +39,9 @@ def test_draws_are_those_of_rows() -> None:
     assert differences[0] == pytest.approx(differences[1], abs=0.015)  # so they are paired as well
 
 
-def test_one_draw_of_everything_is_the_figure_itself() -> None:
-    truth = np.array(
-        [1, 0, 0, 0]
-    )  # whichever are drawn, one anomaly and three others that are equal
+def test_all_resamples_of_equal_rows_have_the_same_average_precision() -> None:
+    # Each resample has one anomaly and three normal events, which are equal.
+    truth = np.array([1, 0, 0, 0])
     drawn = resample_precisions(
         truth, [np.array([0.5, 0.5, 0.5, 0.5]), np.array([0.5, 0.1, 0.1, 0.1])], seed=3, draws=50
     )
@@ -54,7 +53,7 @@ def test_equal_scores_raise_their_alerts_together() -> None:
     assert resample_precisions(truth, [equal], seed=3, draws=50).tolist() == [[0.5] * 50]
 
 
-def test_equal_contenders_differ_by_nothing() -> None:
+def test_equal_models_have_no_difference() -> None:
     truth, one, _ = hold_out(500, 30, gain=0.0)
     comparison = compute_comparison(truth, one, one, difference=0.0, seed=42)
     assert (comparison.lower, comparison.upper) == (0.0, 0.0)
@@ -69,7 +68,7 @@ def test_same_seed_gives_the_same_bounds() -> None:
     assert first.lower != another.lower
 
 
-def test_bounds_lie_around_the_difference_and_tighten_with_anomalies() -> None:
+def test_bounds_enclose_the_difference_and_narrow_with_more_anomalies() -> None:
     widths = []
     for anomalies in (10, 100):
         truth, one, other = hold_out(3_000, anomalies, gain=0.5)
@@ -82,7 +81,9 @@ def test_bounds_lie_around_the_difference_and_tighten_with_anomalies() -> None:
     assert widths[1] < widths[0] / 1.5
 
 
-def test_memory_is_bounded_by_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_small_batches_give_the_same_precisions_on_average(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     truth, one, other = hold_out(400, 25, gain=0.5)
     monkeypatch.setattr("retraining_job.evaluation.bootstrap.CELLS_AT_ONCE", 1)
     drawn = resample_precisions(truth, [one, other], seed=1, draws=400)

@@ -9,19 +9,13 @@ import pytest
 from retraining_job.contract import Verdict, VerdictReason
 from retraining_job.evaluation.guards import decide_on_input
 from retraining_job.evaluation.input_change import ChampionInput, InputChange, compare_input
-from retraining_job.evaluation.input_counts import measure_columns, measure_tallies, merge_tallies
+from retraining_job.evaluation.input_counts import measure_columns
 from retraining_job.evaluation.input_shape import (
     InputMeasurement,
     InputShape,
-    find_lasting_fall,
-    split_into_periods,
 )
-from retraining_job.evaluation.reading_notes import describe_reading
 from retraining_job.events.columns import Columns
 from retraining_job.events.features import NEUTRAL_FEATURES
-from retraining_job.events.reading import FeatureFacts, ReadingFacts
-from retraining_job.events.scored_event import ScoredEvent
-from retraining_job.presets.reference_pipeline import count_samples
 from retraining_job.registry.manifest import Manifest, read_manifest
 from tests.quality.changes import break_features_json, keep_features
 from tests.quality.trial import build_columns
@@ -142,7 +136,7 @@ def test_change_within_the_limit_is_noticed_with_its_numbers() -> None:
     assert noticed == "Fewer events have hour_of_day (85.0% of the newest events, 100.0% before)."
 
 
-def test_limit_is_settable() -> None:
+def test_limit_is_configurable() -> None:
     found = spoilt(9_850, ROWS, 1)
     assert change(found, limit=0.1).stops
     assert not change(spoilt(0, ROWS, 0, 1, 3), limit=1.0).stops
@@ -171,7 +165,7 @@ def test_accepted_change_is_the_new_standard_while_old_events_leave_the_window()
     assert change(spoilt(0, ROWS, 3), accepted).stops
 
 
-def test_share_that_comes_and_goes_with_the_time_of_the_day_is_no_change() -> None:
+def test_share_that_depends_on_the_time_of_the_day_is_no_change() -> None:
     features = events().features.copy(order="F")
     night = np.arange(ROWS) // 1_000 % 2 == 1
     features[night, 1] = np.nan
@@ -220,7 +214,7 @@ def test_champion_that_uses_none_of_the_features_cannot_be_compared() -> None:
 @pytest.mark.parametrize(
     ("lost", "stops"), [(0, False), (5_000, False), (5_001, True), (ROWS, True)]
 )
-def test_first_model_asks_for_readable_events(lost: int, stops: bool) -> None:
+def test_first_model_needs_readable_events(lost: int, stops: bool) -> None:
     found = compare_input(measured(events(unreadable=lost)), None, limit=0.2, accepted=False)
     decision = decide_on_input(found)
     assert (decision is not None) == stops
@@ -250,73 +244,6 @@ def test_unreadable_stream_is_stopped_on_every_seed() -> None:
         assert "9 of the 11 features" in found.beyond
 
 
-def event(number: int, text: str | None) -> ScoredEvent:
-    return ScoredEvent(np.datetime64(number, "us").item(), 1.0, 0.0, False, 0, 1.0, text)
-
-
-def tallied(texts: list[str | None], newest: int = 100) -> InputMeasurement:
-    """The shape as the `reference` preset counts it; the newest event comes first."""
-    samples, tallies = count_samples(
-        [event(number, text) for number, text in enumerate(texts)], newest
-    )
-    assert len(samples) == len(texts)
-    return measure_tallies(
-        tallies,
-        [sample.features for sample in samples[:newest]],
-        merge_tallies(tallies).build_facts(0),
-    )
-
-
-def test_reference_preset_counts_the_same() -> None:
-    texts: list[str | None] = [
-        f'{{"amount": {number}, "hour": "{number % 24}", "word": "x"}}' for number in range(600)
-    ]
-    shape = tallied(texts).shape
-    assert {name: one.usable for name, one in shape.features.items()} == {
-        "amount": 1.0,
-        "hour": 1.0,
-        "word": 0.0,
-    }
-    assert (shape.events, shape.newest, shape.own, shape.labelled) == (600, 100, 1.0, 1.0)
-    assert shape.texts == 0.5
-    assert shape.features["amount"].varies
-    broken = tallied([*(["[1]"] * 200), *texts[200:]])
-    assert broken.shape.unreadable == pytest.approx(0.3333)
-    assert broken.shape.features["hour"].newest == 0.0
-    step = broken.lasting_falls["hour"]
-    assert step.before == 1.0
-    assert step.after == pytest.approx(0.5455, abs=0.5)
-    assert step.events == pytest.approx(200, abs=60)
-    found = compare_input(
-        broken, ChampionInput(1, {"amount", "hour"}, shape), limit=0.2, accepted=False
-    )
-    assert found.stops
-
-
-def test_first_model_of_the_reference_preset_is_not_made_of_nothing() -> None:
-    words = tallied(['{"amount": "much", "hour": "late"}'] * 600)
-    found = compare_input(words, None, limit=0.2, accepted=False)
-    assert "No feature is a usable number in any of the 600 events" in found.beyond
-    assert not compare_input(tallied([None] * 600), None, limit=0.2, accepted=False).stops
-
-
-@pytest.mark.parametrize(
-    ("rows", "newest_start"), [(1, 0), (5, 3), (100, 80), (50_000, 45_000), (200, 0)]
-)
-def test_stretches_cover_all_events_once(rows: int, newest_start: int) -> None:
-    parts = split_into_periods(rows, newest_start)
-    assert [number for part in parts for number in range(rows)[part]] == list(range(rows))
-    assert parts[-1] == slice(newest_start, rows)
-    assert all(part.stop > part.start for part in parts)
-
-
-def test_lasting_fall_is_a_step_and_no_dip() -> None:
-    assert find_lasting_fall([10, 10, 2, 10], [10] * 4) is None
-    found = find_lasting_fall([10, 9, 2, 3], [10] * 4)
-    assert found is not None
-    assert (found.before, found.after, found.events) == (0.9, 0.3, 20)
-
-
 def test_manifest_of_an_older_trainer_has_no_shape_and_stays_readable() -> None:
     old = b'{"version": 3, "published_at": "2026-01-01T00:00:00Z", "pickle_sha256": "", "pickle_bytes": 1}'
     assert read_manifest(old).input is None
@@ -324,7 +251,7 @@ def test_manifest_of_an_older_trainer_has_no_shape_and_stays_readable() -> None:
     assert read_manifest(kept.text().encode()).input == HEALTHY
 
 
-def test_names_from_the_events_do_no_harm_in_a_sentence() -> None:
+def test_feature_names_are_cut_and_escaped_in_messages() -> None:
     long, odd = "n" * 500, "a\nb\x00"
     found = change(
         events(names=("amount", "hour_of_day", odd, "risk")), None, used={odd, "gone" * 100}
@@ -334,32 +261,3 @@ def test_names_from_the_events_do_no_harm_in_a_sentence() -> None:
     assert (
         long not in measured(events(names=("amount", "hour_of_day", long, "risk"))).shape.features
     )
-
-
-def test_problems_of_reading_are_described_with_numbers() -> None:
-    quiet = ReadingFacts(
-        rows=1_000,
-        labelled=0,
-        left_out=0,
-        neutral=0,
-        unreadable=0,
-        decoded=0,
-        features=(FeatureFacts("a", 1, 1, 0),),
-    )
-    assert describe_reading(quiet) == []
-    loud = replace(
-        quiet,
-        left_out=3,
-        unreadable=20,
-        decoded=500,
-        features=tuple(FeatureFacts(n, 9, 0, 9) for n in "abcde"),
-    )
-    assert describe_reading(loud) == [
-        "3 rows were left out because their time cannot be used.",
-        "20 of 1,000 events (2.0%) have a features_json that does not hold a JSON object. "
-        "They were read without it.",
-        "500 of 1,000 events (50.0%) have a features_json that is a JSON string. "
-        "The object in the string was read.",
-        "Numbers written as text were read as numbers: "
-        "a in 9 events, b in 9 events, c in 9 events and 2 more.",
-    ]

@@ -53,7 +53,7 @@ def coverage(
         pytest.param(coverage((5_000, 5_000, 40), (0, 0, 0)), False, id="alerts alone"),
     ],
 )
-def test_labels_of_alerts_alone_are_noticed(found: LabelCoverage, follows: bool) -> None:
+def test_labels_of_alerts_only_are_detected(found: LabelCoverage, follows: bool) -> None:
     assert has_labels_of_alerts_only(found) == follows
 
 
@@ -95,13 +95,13 @@ def test_labels_of_alerts_alone_are_noticed(found: LabelCoverage, follows: bool)
         ),
     ],
 )
-def test_rest_counted_as_normal_is_noticed_where_it_can_be(
+def test_unchecked_normal_labels_are_detected_if_possible(
     found: LabelCoverage, follows: bool
 ) -> None:
     assert has_unchecked_normal_labels(found) == follows
 
 
-def test_coverage_counts_the_hold_out_by_the_champion_s_alerts() -> None:
+def test_coverage_counts_labels_with_and_without_an_alert() -> None:
     truth = np.array([1, 0, -1, 1, 0, -1, -1, 1], np.int8)
     scores = np.array([0.9, 0.8, 0.95, 0.75, 0.7, 0.2, 0.1, 0.3])
     found = compute_label_coverage(truth, scores, 0.7)
@@ -139,7 +139,7 @@ def test_message_says_what_to_do(found: LabelCoverage, said: str) -> None:
     ).promotes
 
 
-def test_complete_labels_are_judged() -> None:
+def test_complete_labels_pass_the_guard() -> None:
     complete = coverage((200, 200, 41), (4_800, 4_800, 20), (15, 26))
     assert check_labels(evidence(labels=complete)) is None
     assert promotion_policy.decide_promotion(

@@ -1,4 +1,4 @@
-"""Figures against plain, slow implementations, and by hand where ties decide."""
+"""Metrics, compared with simple implementations, and computed by hand for ties."""
 
 import json
 import math
@@ -55,7 +55,7 @@ def test_roc_auc_is_the_share_of_pairs_in_order(rows: list[tuple[int, float]]) -
 
 
 @given(ROWS, st.floats(0.01, 1.0))
-def test_budget_is_what_a_fair_draw_among_equals_gives(
+def test_rows_at_the_edge_of_the_budget_share_the_alerts(
     rows: list[tuple[int, float]], budget: float
 ) -> None:
     left, hits, misses = math.ceil(budget * len(rows)), 0.0, 0.0
@@ -89,7 +89,7 @@ def test_budget_by_hand(budget: float, precision: float, recall: float) -> None:
     )
 
 
-def test_threshold_is_exceeded_and_not_reached() -> None:
+def test_score_equal_to_the_threshold_is_no_alert() -> None:
     assert metrics.alert_rate(SCORES, 0.7) == pytest.approx(3 / 6)
     assert metrics.accuracy(TRUTH, SCORES, 0.7) == pytest.approx(3 / 5)
     assert metrics.precision_recall_at_threshold(TRUTH, SCORES, 0.7) == pytest.approx(
@@ -98,14 +98,14 @@ def test_threshold_is_exceeded_and_not_reached() -> None:
     assert metrics.precision_recall_at_threshold(TRUTH, SCORES, 0.95) == (None, 0.0)
 
 
-def test_scores_of_no_use_are_one_group_below_the_others() -> None:
+def test_non_finite_scores_rank_last_as_one_group() -> None:
     useless = np.full(4, -np.inf)
     assert metrics.average_precision(np.array([1, 0, 0, 0]), useless) == 0.25
     useless[1] = 0.5
     assert metrics.precision_recall(np.array([1, 0, 0, 0]), useless)[0].tolist() == [0.0, 1.0]
 
 
-def test_nothing_is_made_up_without_labels() -> None:
+def test_metrics_without_labels_are_unknown() -> None:
     unknown = np.full(6, -1)
     found = metrics.compute_metrics(unknown, Scores(SCORES, SCORES), Tunables(), 0.7)
     assert found.precision is None
@@ -131,7 +131,7 @@ def test_matching_threshold_raises_as_many_alerts(values: list[float], alerts: i
     assert raised == alerts if at_edge else raised < alerts
 
 
-def test_curve_is_thinned_and_keeps_its_ends() -> None:
+def test_curve_is_thinned_and_includes_its_ends() -> None:
     random = np.random.default_rng(1)
     truth = (random.random(20_000) < 0.1).astype(int)
     scores = random.normal(truth, 1.0)

@@ -1,4 +1,4 @@
-"""What chance reaches."""
+"""The permutation test, compared with random orders."""
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ def labels(rows: int, anomalies: int) -> np.ndarray:
 
 
 @pytest.mark.parametrize("ties", [False, True])
-def test_it_is_the_greatest_of_random_orders(ties: bool) -> None:
+def test_result_is_the_greatest_average_precision_of_random_orders(ties: bool) -> None:
     random = np.random.default_rng(1)
     truth, scores = labels(300, 12), random.random(300)
     scores = np.round(scores, 1) if ties else scores
@@ -22,7 +22,7 @@ def test_it_is_the_greatest_of_random_orders(ties: bool) -> None:
     assert np.quantile(plain, 0.99) < min(limits)
 
 
-def test_it_falls_with_more_anomalies_to_their_share() -> None:
+def test_result_approaches_the_share_of_anomalies_if_there_are_many() -> None:
     scores = np.random.default_rng(1).random(5_000)
     few, many = (
         run_permutation_test(labels(5_000, anomalies), scores, seed=42) for anomalies in (30, 1_000)

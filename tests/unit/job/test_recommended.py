@@ -77,7 +77,7 @@ def healthy(prepared: Prepared) -> Scores:
 
 @pytest.fixture(scope="module")
 def misled(prepared: Prepared) -> Scores:
-    """Give the scores of a model that learned every feature under its neighbour's name."""
+    """Return the scores of a model that was trained on each feature under the next name."""
     other = ready(replace(prepared.columns, features=np.roll(prepared.columns.features, 1, axis=1)))
     return recommended.score_hold_out(recommended.train(other, SETTINGS), prepared)
 

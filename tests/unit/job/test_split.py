@@ -1,4 +1,4 @@
-"""Which rows train and which judge."""
+"""The split of the rows into training, gap and hold-out."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -47,14 +47,14 @@ def parted(
         pytest.param([100], 2_800, id="not at all where that finds none"),
     ],
 )
-def test_hold_out_is_the_newest_and_grows_until_it_can_judge(
+def test_hold_out_is_the_newest_rows_and_grows_until_it_has_enough_anomalies(
     anomalies: list[int], start: int
 ) -> None:
     parts = parted(truth(3_000, *anomalies))
     assert (parts.hold_out, parts.training) == (slice(start, 3_000), slice(0, start - 50))
 
 
-def test_rows_without_a_label_train_and_do_not_judge() -> None:
+def test_rows_without_a_label_are_trained_on_and_not_evaluated() -> None:
     labels = truth(3_000, 2_850, 2_900, 2_950)
     labels[2_840:2_860] = UNKNOWN  # one of the three is not known any more
     labels[100:200] = UNKNOWN
@@ -76,7 +76,7 @@ def test_rows_without_a_label_train_and_do_not_judge() -> None:
         pytest.param(2_999, 2_800, 200, id="it has learned all"),
     ],
 )
-def test_champion_must_not_have_learned_what_it_is_judged_on(
+def test_hold_out_excludes_rows_that_the_champion_was_trained_on(
     until: int, start: int, saw: int
 ) -> None:
     parts = parted(truth(3_000, 2_850, 2_900, 2_950), champion_until=moment(until))
@@ -84,7 +84,7 @@ def test_champion_must_not_have_learned_what_it_is_judged_on(
     assert parts.training_rows == start - 50
 
 
-def test_nothing_shrinks_where_nothing_can_judge() -> None:
+def test_hold_out_does_not_shrink_if_the_rest_has_too_few_labels() -> None:
     parts = parted(np.full(3_000, UNKNOWN, np.int8), champion_until=moment(2_950))
     assert (parts.hold_out_start, parts.champion_saw) == (2_800, 151)
 
@@ -101,7 +101,9 @@ def test_nothing_shrinks_where_nothing_can_judge() -> None:
         ),
     ],
 )
-def test_too_few_events_are_said_with_numbers(rows: int, window: int, numbers: list[str]) -> None:
+def test_message_about_too_few_events_has_the_numbers(
+    rows: int, window: int, numbers: list[str]
+) -> None:
     decision = split_rows(
         times(rows), truth(rows), SETTINGS.model_copy(update={"forest_window": window})
     )
@@ -116,7 +118,7 @@ def test_too_few_events_are_said_with_numbers(rows: int, window: int, numbers: l
 
 
 @pytest.mark.parametrize(("window", "training"), [(40, 56), (48, 48), (90, 90), (96, 96)])
-def test_gap_gives_way_to_the_one_window_that_a_forest_needs(window: int, training: int) -> None:
+def test_gap_shrinks_for_the_one_window_that_a_forest_needs(window: int, training: int) -> None:
     parts = parted(truth(120), SETTINGS.model_copy(update={"forest_window": window}))
     assert (parts.training_rows, parts.hold_out_start) == (training, 96)
 
@@ -129,7 +131,7 @@ def test_gap_gives_way_to_the_one_window_that_a_forest_needs(window: int, traini
     share=st.floats(0.01, 0.5),
     until=st.none() | st.integers(-5, 405),
 )
-def test_no_row_does_both(  # noqa: PLR0917
+def test_no_row_is_in_training_and_hold_out(  # noqa: PLR0917
     labels: list[int], window: int, size: int, anomalies: int, share: float, until: int | None
 ) -> None:
     settings = Tunables(
