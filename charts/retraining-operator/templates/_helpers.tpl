@@ -1,11 +1,11 @@
-{{/* Every name that the chart gives, in one place. */}}
+{{/* The names of the chart's objects. */}}
 {{- define "retraining.name" -}}
 {{- if contains .Chart.Name .Release.Name }}{{ .Release.Name | trunc 50 | trimSuffix "-" }}{{ else }}{{ printf "%s-%s" .Release.Name .Chart.Name | trunc 50 | trimSuffix "-" }}{{ end }}
 {{- end }}
 
 {{- define "retraining.jobAccount" -}}{{ include "retraining.name" . }}-job{{- end }}
 
-{{/* The ConfigMap that the operator keeps its offsets in. */}}
+{{/* The ConfigMap of the handled offsets. */}}
 {{- define "retraining.handledOffsets" -}}{{ include "retraining.name" . }}-offsets{{- end }}
 
 {{- define "retraining.labels" -}}
@@ -21,7 +21,7 @@ app.kubernetes.io/instance: {{ .Release.Name | quote }}
 app.kubernetes.io/component: operator
 {{- end }}
 
-{{/* An image's reference: registry, repository, tag and digest, or a repository that has one of the last two already. */}}
+{{/* The reference of an image: registry, repository, tag and digest. The repository may contain the last two. */}}
 {{- define "retraining.image" -}}
 {{- $tag := include "retraining.tag" . -}}
 {{- $digest := .image.digest | default "" -}}
@@ -42,7 +42,7 @@ app.kubernetes.io/component: operator
 {{- end -}}
 {{- end }}
 
-{{/* A tag as it was written. From a file, YAML has made a number of 20240115, 0x1f or 1.10 before Helm sees it. */}}
+{{/* A tag as it was written. In a file, YAML turns 20240115, 0x1f or 1.10 into a number before Helm reads it. */}}
 {{- define "retraining.tag" -}}
 {{- $tag := .image.tag -}}
 {{- if or (kindIs "int64" $tag) (kindIs "int" $tag) -}}
@@ -58,7 +58,7 @@ app.kubernetes.io/component: operator
 {{ $tag }}
 {{- end }}
 
-{{/* A value that Kubernetes wants as text: booleans and whole numbers as they are written. */}}
+{{/* A value that Kubernetes requires as text: booleans and whole numbers as they are written. */}}
 {{- define "retraining.text" -}}
 {{- $value := .value -}}
 {{- if or (kindIs "string" $value) (kindIs "bool" $value) -}}{{ $value }}
@@ -79,7 +79,7 @@ app.kubernetes.io/component: operator
 {{- toYaml $texts -}}
 {{- end }}
 
-{{/* Labels or annotations: the chart's own, and beneath them what the values add, as YAML. */}}
+{{/* Labels or annotations as YAML: the chart's own, then those from the values. */}}
 {{- define "retraining.added" -}}
 {{- $added := include "retraining.texts" (dict "values" .values "path" .path) | fromYaml -}}
 {{- toYaml (merge (fromYaml .own) $added) -}}
@@ -117,7 +117,7 @@ app.kubernetes.io/component: operator
 {{- toYaml $resources -}}
 {{- end }}
 
-{{/* imagePullSecrets, also where only their names are given. */}}
+{{/* imagePullSecrets, also if only their names are given. */}}
 {{- define "retraining.pullSecrets" -}}
 {{- $secrets := list -}}
 {{- range .Values.imagePullSecrets -}}
@@ -126,7 +126,7 @@ app.kubernetes.io/component: operator
 {{- toJson $secrets -}}
 {{- end }}
 
-{{/* The Secret that holds a URL: the user's own, or the chart's. */}}
+{{/* The Secret that has a URL: the user's or the chart's. */}}
 {{- define "retraining.secret" -}}
 {{- $store := index .root.Values .store -}}
 {{- if $store.existingSecret -}}
@@ -167,7 +167,7 @@ logFormat: {{ .Values.logFormat }}
 logLevel: {{ .Values.logLevel }}
 {{- end }}
 
-{{/* Both may be added to, or overridden, by values; they satisfy the Pod Security Standard "restricted". */}}
+{{/* Both satisfy the Pod Security Standard "restricted". The values may add to them or override them. */}}
 {{- define "retraining.containerSecurity" -}}
 {{- $default := dict "allowPrivilegeEscalation" false "readOnlyRootFilesystem" true "capabilities" (dict "drop" (list "ALL")) -}}
 {{- toYaml (merge (deepCopy (. | default dict)) $default) -}}
@@ -178,7 +178,7 @@ logLevel: {{ .Values.logLevel }}
 {{- toYaml (merge (deepCopy (. | default dict)) $default) -}}
 {{- end }}
 
-{{/* Where a pod runs and what it runs as. From the section `job`, or from the root for the operator. */}}
+{{/* Placement and security context of a pod, from the section `job`, or from the root for the operator. */}}
 {{- define "retraining.placement" -}}
 {{- $path := .path -}}
 {{- with .section.priorityClassName }}

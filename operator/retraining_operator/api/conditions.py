@@ -67,7 +67,7 @@ TO_BE_RECORDED = Condition(
 
 
 def read_conditions(status: Mapping[str, Any]) -> dict[ConditionType, Condition]:
-    """Read the conditions from a status. A condition that is not set is Unknown without a reason."""
+    """Read the conditions from a status. A missing one is Unknown and has no reason."""
     conditions = {kind: Condition(kind, "Unknown", "", "") for kind in ConditionType}
     for entry in status.get("conditions") or ():
         if entry["type"] in conditions:

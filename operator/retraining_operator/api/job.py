@@ -62,7 +62,7 @@ class Job:
         deadline_seconds: The deadline in seconds after the start.
         is_failing: Whether it has failed while its last pod is still ending.
         waiting_for: What keeps its pod from starting.
-        is_starting: Whether one of its pods is alive and waits for nothing that a person must solve.
+        is_starting: Whether one of its pods is alive and has no problem.
         last_failure: Why its last ended pod failed.
         ended_trainer: The trainer that has ended although its pod goes on.
         is_trainer_running: Whether the trainer's container runs in one of its pods.

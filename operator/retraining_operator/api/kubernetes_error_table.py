@@ -1,4 +1,4 @@
-"""The ways in which Kubernetes refuses a Job or its pod: what each means, whether it is retried, what to do."""
+"""The ways in which Kubernetes refuses a Job or its pod, with their meaning and what to do."""
 
 from __future__ import annotations
 
@@ -31,35 +31,51 @@ NAMESPACE_ENDS = ErrorRow(
     reason=ConditionReason.JOB_REFUSED_FOR_NOW,
     retried=True,
     meaning="The namespace does not exist or is being deleted, so no Job can be created in it",
-    advice="The request is deleted together with its namespace. Apply a new one in another namespace.",
+    advice=(
+        "The request is deleted together with its namespace. Apply a new one in another namespace."
+    ),
 )
 FORBIDDEN = ErrorRow(
     code="403 Forbidden",
     reason=ConditionReason.JOB_REFUSED_FOR_NOW,
     retried=True,
     meaning="The API server does not allow the Job to be created at present",
-    advice="Raise the quota, change the policy or restore the operator's Role, depending on the message.",
+    advice=(
+        "Raise the quota, change the policy or restore the operator's Role, depending on the "
+        "message."
+    ),
 )
 DENIED = ErrorRow(
-    code="422 whose causes name no field; 400, 409 or 413 with another reason than the API server's own",
+    code=(
+        "422 whose causes name no field; 400, 409 or 413 with another reason than the API "
+        "server's own"
+    ),
     reason=ConditionReason.JOB_REFUSED_FOR_NOW,
     retried=True,
     meaning="An admission policy or an admission webhook denies the Job",
-    advice="Change the policy that the message names, or the settings under job in the chart's values.",
+    advice=(
+        "Change the policy that the message names, or the settings under job in the chart's values."
+    ),
 )
 INVALID = ErrorRow(
     code="422 Invalid whose causes name a field",
     reason=ConditionReason.JOB_REFUSED,
     retried=False,
     meaning="The API server refuses the Job because a field is invalid",
-    advice="Correct the setting under job in the chart's values, or in the request's spec, and apply a new request.",
+    advice=(
+        "Correct the setting under job in the chart's values, or in the request's spec, and "
+        "apply a new request."
+    ),
 )
 UNREADABLE = ErrorRow(
     code="400 BadRequest",
     reason=ConditionReason.JOB_REFUSED,
     retried=False,
     meaning="The API server cannot read the Job",
-    advice="Correct the setting under job in the chart's values, or in the request's spec, and apply a new request.",
+    advice=(
+        "Correct the setting under job in the chart's values, or in the request's spec, and "
+        "apply a new request."
+    ),
 )
 TOO_LARGE = ErrorRow(
     code="413 RequestEntityTooLarge",
@@ -94,7 +110,9 @@ WEBHOOK_UNAVAILABLE = ErrorRow(
     reason=ConditionReason.JOB_REFUSED_FOR_NOW,
     retried=True,
     meaning="The API server, or an admission webhook that it calls, failed",
-    advice="If the message names a webhook, check that it runs and that the API server can reach it.",
+    advice=(
+        "If the message names a webhook, check that it runs and that the API server can reach it."
+    ),
 )
 UNAVAILABLE = ErrorRow(
     code="503 ServiceUnavailable",
@@ -108,13 +126,18 @@ TIMED_OUT = ErrorRow(
     reason=ConditionReason.JOB_REFUSED_FOR_NOW,
     retried=True,
     meaning="The API server did not create the Job in time",
-    advice="Check that the admission webhooks for Jobs and pods answer. Each may take its timeoutSeconds.",
+    advice=(
+        "Check that the admission webhooks for Jobs and pods answer. Each may take its "
+        "timeoutSeconds."
+    ),
 )
 UNKNOWN = ErrorRow(
     code="every other answer",
     reason=ConditionReason.JOB_REFUSED_FOR_NOW,
     retried=True,
-    meaning="The API server, or a proxy before it, answered in a way that the operator does not know",
+    meaning=(
+        "The API server, or a proxy before it, answered in a way that the operator does not know"
+    ),
     advice="The operator retries. If this lasts, check proxies and admission webhooks.",
 )
 POD_REFUSED = ErrorRow(
@@ -130,15 +153,15 @@ POD_REFUSED = ErrorRow(
 )
 IMAGE_PULL_FAILED = ErrorRow(
     code=(
-        "container waits with ErrImagePull, ImagePullBackOff, InvalidImageName, ErrImageNeverPull, ImageInspectError, "
-        "RegistryUnavailable or SignatureValidationFailed"
+        "container waits with ErrImagePull, ImagePullBackOff, InvalidImageName, "
+        "ErrImageNeverPull, ImageInspectError, RegistryUnavailable or SignatureValidationFailed"
     ),
     reason=ConditionReason.IMAGE_PULL_FAILED,
     retried=True,
     meaning="The trainer's image cannot be pulled",
     advice=(
-        "Check jobImage.repository, jobImage.tag and imagePullSecrets, and whether the node can reach "
-        "the registry."
+        "Check jobImage.repository, jobImage.tag and imagePullSecrets, and whether the node can"
+        " reach the registry."
     ),
 )
 CONTAINER_NOT_CREATED = ErrorRow(
@@ -149,16 +172,21 @@ CONTAINER_NOT_CREATED = ErrorRow(
     reason=ConditionReason.CONTAINER_NOT_CREATED,
     retried=True,
     meaning="The trainer's container cannot be created",
-    advice="Check that the Secrets of database, redis and signing exist and have the configured keys.",
+    advice=(
+        "Check that the Secrets of database, redis and signing exist and have the configured keys."
+    ),
 )
 INIT_BLOCKED = ErrorRow(
-    code="init container (also a sidecar with restartPolicy Always) waits with one of these, or with CrashLoopBackOff",
+    code=(
+        "init container (also a sidecar with restartPolicy Always) waits with one of these, or "
+        "with CrashLoopBackOff"
+    ),
     reason=ConditionReason.CONTAINER_NOT_CREATED,
     retried=True,
     meaning="A container that must start before the trainer does not start",
     advice=(
-        "An admission webhook added it to the pod. Ask the owner of the webhook, or disable it with "
-        "job.annotations."
+        "An admission webhook added it to the pod. Ask the owner of the webhook, or disable it "
+        "with job.annotations."
     ),
 )
 UNSCHEDULABLE = ErrorRow(
@@ -167,23 +195,32 @@ UNSCHEDULABLE = ErrorRow(
     retried=True,
     meaning="No node can take the trainer's pod",
     advice=(
-        "Free resources, or change job.resources (spec.resources of a request), job.nodeSelector, job.affinity or "
-        "job.tolerations."
+        "Free resources, or change job.resources (spec.resources of a request), "
+        "job.nodeSelector, job.affinity or job.tolerations."
     ),
 )
 EVICTED = ErrorRow(
-    code="condition DisruptionTarget is True, or the pod failed with Evicted, Preempting, Shutdown or NodeLost",
+    code=(
+        "condition DisruptionTarget is True, or the pod failed with Evicted, Preempting, "
+        "Shutdown or NodeLost"
+    ),
     reason=ConditionReason.EVICTED,
     retried=True,
     meaning="Kubernetes removed the pod",
     advice="Nothing to do. Another pod follows, and this one does not count as a failed attempt.",
 )
 NODE_REJECTED = ErrorRow(
-    code="pod failed before the trainer ran: OutOfcpu, OutOfmemory, OutOfpods, NodeAffinity, UnexpectedAdmissionError",
+    code=(
+        "pod failed before the trainer ran: OutOfcpu, OutOfmemory, OutOfpods, NodeAffinity, "
+        "UnexpectedAdmissionError"
+    ),
     reason=ConditionReason.JOB_FAILED,
     retried=True,
     meaning="The pod failed before the trainer ran",
-    advice="Check the node, or the init container that the message names. This counts as a failed attempt.",
+    advice=(
+        "Check the node, or the init container that the message names. This counts as a failed "
+        "attempt."
+    ),
 )
 
 KUBERNETES_ERRORS: tuple[ErrorRow, ...] = (

@@ -40,7 +40,7 @@ ANNOTATION_TOUCHED = "retraining.dev/touched-at"
 It keeps the resource version recent.
 """
 ANNOTATION_TRAINER_ENDED = "retraining.dev/trainer-ended"
-"""On a Job whose trainer ended while other containers kept the pod alive: when the trainer ended."""
+"""On a Job whose trainer ended before the other containers of its pod: when the trainer ended."""
 TRAINER_CONTAINER = "trainer"
 OPERATOR_CONTAINER = "operator"
 """The name that the chart gives the operator's container."""
@@ -90,7 +90,7 @@ def build_job_name(request: str, uid: str, task: Task = Task.TRAIN) -> str:
 
     Args:
         request: The name of the request.
-        uid: The uid of the request. It makes a request that was deleted and created again a new run.
+        uid: The uid of the request. A request that was deleted and created again is a new run.
         task: The task of the Job.
 
     Returns:

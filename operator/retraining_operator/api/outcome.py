@@ -104,7 +104,8 @@ def build_failed_outcome(
     last = attempts[-1] if attempts else None
     result = read_result(last.document) if last else None
     if job.replaced_by:
-        message = f"The newer request {job.replaced_by} replaced it (triggers.concurrencyPolicy: Replace)."
+        by = f"the newer request {job.replaced_by}"
+        message = f"It was replaced by {by} (triggers.concurrencyPolicy: Replace)."
         return JobOutcome(ConditionReason.REPLACED, message, result)
     if job.end_reason == "DeadlineExceeded":
         return build_deadline_outcome(job, attempts, waiting_for)

@@ -35,7 +35,7 @@ CREATION_REASONS = {
     "CreatePodSandboxError",
     "ConfigPodSandboxError",
 }
-"""Reasons of the kubelet for a waiting container. Others, such as ContainerCreating, are temporary."""
+"""Reasons of the kubelet for a waiting container. Others, such as ContainerCreating, pass."""
 CRASHES = "CrashLoopBackOff"
 
 WAITING_REASONS = frozenset(

@@ -33,7 +33,7 @@ class ConditionReason(StrEnum):
     SUSPENDED = "Suspended"
     """spec.suspend is true."""
     JOB_REFUSED_FOR_NOW = "JobRefusedForNow"
-    """The API server does not allow the Job to be created at present, for example because of a quota.
+    """The API server does not allow the Job at present, for example because of a quota.
 
     It is retried.
     """
@@ -88,7 +88,7 @@ class ConditionReason(StrEnum):
     DATABASE_UNAVAILABLE = "DatabaseUnavailable"
     """The database does not answer. Recording is retried."""
     RECORD_REFUSED = "RecordRefused"
-    """The database refuses the row. Recording is retried, because a missing right may be granted."""
+    """The database refuses the row. Recording is retried, as a right may be granted."""
     NOT_MIGRATED = "NotMigrated"
     """The database has no table of runs, so there is nothing to record in."""
     NO_DATABASE = "NoDatabase"

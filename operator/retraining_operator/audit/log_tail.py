@@ -15,8 +15,14 @@ TAIL_LIMIT_BYTES = 16_384
 MASK = "***"
 PASSES = 5
 
-KEYS = r"pass(?:word|wd|phrase)?|pwd|secret|token|credentials?|(?:api|access|private|signing)[ _-]?key|authorization"
-VALUE = r"""(?:"(?:\\.|[^"\\\n]){0,512}"?|'(?:\\.|[^'\\\n]){0,512}'?|(?:(?:bearer|basic)\s+)?[^\s"']\S{0,512})"""
+KEYS = (
+    r"pass(?:word|wd|phrase)?|pwd|secret|token|credentials?"
+    r"|(?:api|access|private|signing)[ _-]?key|authorization"
+)
+VALUE = (
+    r"""(?:"(?:\\.|[^"\\\n]){0,512}"?|'(?:\\.|[^'\\\n]){0,512}'?"""
+    r"""|(?:(?:bearer|basic)\s+)?[^\s"']\S{0,512})"""
+)
 BLOCK = re.compile(
     r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL
 )

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 BATCH_SECONDS = 15
 """Time limit of a batch. The time limits of the connection do not cover a slow name service."""
 BACKOFF_SECONDS = (0.5, 1, 2, 5, 10, 30, 60)
-"""How long an unavailable database is not asked, after the first, second, ... consecutive failure."""
+"""How long an unavailable database is not asked, after the first, second, ... failure."""
 
 logger = logging.getLogger(__name__)
 
@@ -71,7 +71,7 @@ class AuditWriter:
             self._answers.pop(run, None)
 
     async def read_verdict(self, run_id: str) -> Result | None:
-        """Read the verdict of a run. Returns None if there is none or the database is unavailable."""
+        """Read the verdict of a run. Returns None if there is none or no database answers."""
         if self._url is None or self.backoff_seconds:
             return None
         try:

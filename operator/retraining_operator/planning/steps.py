@@ -92,7 +92,7 @@ class RecordOutcome:
 
 @dataclass(frozen=True)
 class EndPod:
-    """Delete a pod whose trainer has failed and whose other containers run, so that the Job retries.
+    """Delete a pod whose trainer has failed while other containers run, so that the Job retries.
 
     Args:
         request: The request of the pod.

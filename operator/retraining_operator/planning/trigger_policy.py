@@ -1,4 +1,4 @@
-"""The trigger policy: whether a request may start now, waits, is merged into another, or is refused.
+"""The trigger policy: whether a request may start, waits, is merged, or is refused.
 
 With the default settings one trigger is one run. The policy has no memory: what a rule needs
 follows from the requests and Jobs in the cluster, so a restart changes nothing.
@@ -70,6 +70,7 @@ def check_suspend(request: RetrainRequest, _: Snapshot) -> Wait | None:
 
     Args:
         request: The request.
+        _: Not used by this rule.
 
     Returns:
         The answer, or None if the rule has none. The same holds for all rules.
@@ -85,6 +86,7 @@ def check_pause(_: RetrainRequest, snapshot: Snapshot) -> Wait | None:
     """Wait if all runs are paused.
 
     Args:
+        _: Not used by this rule.
         snapshot: What the rule looks at.
 
     Returns:
@@ -103,6 +105,7 @@ def allow_rollback(request: RetrainRequest, _: Snapshot) -> Allow | None:
 
     Args:
         request: The request.
+        _: Not used by this rule.
 
     Returns:
         The answer, or None.
@@ -114,6 +117,7 @@ def check_replacement(_: RetrainRequest, snapshot: Snapshot) -> Refuse | None:
     """Refuse a request that newer requests replace before it has started.
 
     Args:
+        _: Not used by this rule.
         snapshot: What the rule looks at.
 
     Returns:
@@ -132,6 +136,7 @@ def check_breaker(_: RetrainRequest, snapshot: Snapshot) -> Wait | None:
     """Wait after consecutive failures. When the reset time is over, one run may start as a trial.
 
     Args:
+        _: Not used by this rule.
         snapshot: What the rule looks at.
 
     Returns:
@@ -160,6 +165,7 @@ def check_budget(_: RetrainRequest, snapshot: Snapshot) -> Wait | None:
     """Wait if the maximum number of runs in 24 hours is reached.
 
     Args:
+        _: Not used by this rule.
         snapshot: What the rule looks at.
 
     Returns:
@@ -180,6 +186,7 @@ def check_cooldown(_: RetrainRequest, snapshot: Snapshot) -> Wait | None:
     """Wait for some time after the end of a run.
 
     Args:
+        _: Not used by this rule.
         snapshot: What the rule looks at.
 
     Returns:
@@ -203,6 +210,7 @@ def check_concurrency(_: RetrainRequest, snapshot: Snapshot) -> Wait | Refuse | 
     """Wait, or refuse, if the maximum number of concurrent runs is reached.
 
     Args:
+        _: Not used by this rule.
         snapshot: What the rule looks at.
 
     Returns:
@@ -239,7 +247,7 @@ RULES: tuple[Callable[[RetrainRequest, Snapshot], Admission | None], ...] = (
     check_cooldown,
     check_concurrency,
 )
-"""In the order in which they are asked. The rules after `allow_rollback` do not apply to rollbacks."""
+"""In the order in which they are asked. Those after `allow_rollback` do not apply to rollbacks."""
 
 
 def is_mergeable(request: RetrainRequest, older: RetrainRequest) -> bool:
