@@ -1,4 +1,4 @@
-"""What trainer and operator cost, as ratios within one run: `make bench`.
+"""Benchmarks of trainer and operator, as ratios within one run.
 
 Figures, never assertions.
 """

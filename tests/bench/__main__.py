@@ -1,4 +1,4 @@
-"""`python -m tests.bench [trainer|operator]`, or `make bench` for both: figures, as ratios within one run."""
+"""Command line of the benchmarks: `python -m tests.bench [trainer|operator]`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tests.bench import operator, trainer
 
 
 def main() -> None:
-    """Measure one or both."""
+    """Run one or both."""
     parser = argparse.ArgumentParser(prog="tests.bench", description=__doc__)
     parser.add_argument(
         "part", nargs="?", choices=("trainer", "operator"), help="both where left out"

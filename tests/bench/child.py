@@ -1,4 +1,4 @@
-"""A measurement in a process of its own, so that its peak of memory is its own."""
+"""A measurement in a separate process, which has its own peak of memory."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ Figures = dict[str, float]
 
 
 class Clock:
-    """Takes the time of steps, in seconds."""
+    """Measures the duration of steps, in seconds."""
 
     def __init__(self) -> None:
         self.figures: Figures = {}
 
     @contextmanager
     def step(self, name: str) -> Iterator[None]:
-        """Take the time of one step."""
+        """Measure the duration of a step."""
         start = time.perf_counter()
         yield
         self.figures[name] = time.perf_counter() - start
 
     def leave(self, **more: Any) -> None:
-        """Hand the figures over, with the process's peak of memory in MB."""
+        """Print the figures, with the process's peak of memory in MB."""
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000
         sys.stdout.write(json.dumps({**self.figures, "peak": peak, **more}) + "\n")
 
 
 def measured(module: str, *arguments: str) -> Figures:
-    """Run `python -m MODULE ARGUMENTS` and give the figures it leaves."""
+    """Run `python -m MODULE ARGUMENTS`. Returns the figures that it printed."""
     done = subprocess.run(
         [sys.executable, "-m", module, *arguments], capture_output=True, text=True, check=False
     )

@@ -1,6 +1,6 @@
-"""One side of the comparison with river: `python -m tests.bench.forest river|ours EVENTS PICKLE`. Run by `__main__`.
+"""One side of the comparison with river: `python -m tests.bench.forest river|ours EVENTS PICKLE`.
 
-Both are given the same events: 11 features in [0, 1], oldest to newest, the newest 5,000 held out.
+Both get the same events: 11 features in [0, 1], oldest to newest, the newest 5,000 held out.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ SHAPE: ForestParameters = {"n_trees": 25, "height": 15, "window_size": 250, "see
 
 
 def made_up(rows: int) -> np.ndarray:
-    """Make events up: (rows, 11)."""
+    """Generate events, shape (rows, 11)."""
     return np.random.default_rng(1).beta(2.0, 5.0, (rows, len(NAMES)))
 
 
 def river(matrix: np.ndarray, path: Path) -> None:
-    """Plain river, as its users drive it."""
+    """Train plain river, as its users do."""
     clock = Clock()
     with clock.step("import"):
         from river.anomaly import HalfSpaceTrees  # noqa: PLC0415
@@ -44,7 +44,7 @@ def river(matrix: np.ndarray, path: Path) -> None:
 
 
 def ours(matrix: np.ndarray, path: Path) -> None:
-    """The trainer's own way to the same forest, its proof included."""
+    """Train the same forest as the trainer does, including the equivalence check."""
     clock = Clock()
     with clock.step("import"):
         from retraining_job.deviation import StandardAbsoluteDeviation  # noqa: PLC0415
@@ -65,13 +65,13 @@ def ours(matrix: np.ndarray, path: Path) -> None:
 
 
 def load(path: Path) -> None:
-    """What a reader waits for."""
+    """Measure how long a reader loads the model."""
     clock = Clock()
-    import river.anomaly  # noqa: F401, PLC0415  # a reader has it loaded
+    import river.anomaly  # noqa: F401, PLC0415  # a reader has already imported it
 
     content = path.read_bytes()
     with clock.step("load"):
-        pickle.loads(content)  # noqa: S301  # written a moment ago
+        pickle.loads(content)  # noqa: S301  # written just before
     clock.leave()
 
 

@@ -1,4 +1,4 @@
-"""Tables that Markdown knows, on the screen and in docs/bench.md."""
+"""Markdown tables, on the screen and in the page of benchmarks."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "bench.md"
 
 
 def heading(text: str) -> None:
-    """Begin a table on the screen."""
+    """Print the heading of a table."""
     sys.stdout.write(f"\n{text}\n\n")
 
 
@@ -22,7 +22,7 @@ def table(rows: Iterable[tuple[str, ...]]) -> None:
 
 
 def markdown(rows: Iterable[tuple[str, ...]]) -> str:
-    """Lay a table out; the first row is its head."""
+    """Format a table. The first row is its head."""
     rows = list(rows)
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     rows.insert(1, tuple("-" * width for width in widths))
@@ -30,7 +30,7 @@ def markdown(rows: Iterable[tuple[str, ...]]) -> str:
 
 
 def replace_part(name: str, text: str) -> None:
-    """Write a part of the page anew, between the two comments that name it."""
+    """Replace a part of the page, between the two comments that name it."""
     begin, end = f"<!-- {name}: written by make bench -->", f"<!-- {name}: end -->"
     page = PAGE.read_text(encoding="utf-8")
     found = re.compile(f"{re.escape(begin)}.*?{re.escape(end)}", re.DOTALL)

@@ -1,4 +1,4 @@
-"""From made-up rows to scores, without Redis: `python -m tests.bench.rows select|text|ours URL TABLE ROWS`."""
+"""Reads and scores made-up rows: `python -m tests.bench.rows select|text|ours URL TABLE ROWS`."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ SELECT = (
 
 
 def plain_select(url: str, name: str, rows: int, cast: str = "") -> None:
-    """Read the rows as anybody would; `cast` may leave the features as texts that nobody can learn from yet."""
+    """Read the rows with a plain SELECT. `cast` may leave the features as text."""
     import psycopg2  # noqa: PLC0415
 
     clock = Clock()
@@ -43,7 +43,7 @@ def plain_select(url: str, name: str, rows: int, cast: str = "") -> None:
 
 
 def judged(url: str, name: str, rows: int) -> None:
-    """Read, train and judge as the recommended preset does."""
+    """Read, train and evaluate as the recommended preset does."""
     from retraining_job.contract import Tunables  # noqa: PLC0415
     from retraining_job.events.copy_columns import read_columns  # noqa: PLC0415
     from retraining_job.presets import recommended  # noqa: PLC0415

@@ -1,7 +1,4 @@
-"""What the trainer costs: prints tables.
-
-Bounded: a few minutes, nearly all of it plain river's. Run by `__main__`.
-"""
+"""Benchmarks of the trainer. They take a few minutes, most of it for plain river."""
 
 from __future__ import annotations
 
@@ -27,7 +24,7 @@ from tests.system.endpoints import at, endpoint, secret
 ROWS = 50_000
 MANY = 1_000_000
 SIDES = ("select", "text", "ours")
-"""How the rows are read: as objects, as texts, and into columns."""
+"""How the rows are read: as objects, as text, and into columns."""
 ROUNDS = 5
 STEP = re.compile(r"Z ([A-Z][a-z' A-Z]+) in ([0-9.]+) s\.")
 DATABASE = {
@@ -39,7 +36,7 @@ DATABASE = {
 
 
 def measure() -> None:
-    """Measure all."""
+    """Run all."""
     with tempfile.TemporaryDirectory() as folder:
         forest(Path(folder))
     database, store = endpoint("postgres-0", 5432), endpoint("redis-0", 6379)
@@ -97,14 +94,14 @@ def forest(folder: Path) -> None:
 
 
 def fill(url: str) -> None:
-    """Make the events."""
+    """Create the events."""
     with closing(psycopg2.connect(url)) as connection, connection, connection.cursor() as cursor:
         cursor.execute(TABLE.format(name="scored_events", rows=ROWS))
         cursor.execute(TABLE.format(name="many_events", rows=MANY))
 
 
 def reading(url: str) -> None:
-    """Compare with a plain SELECT, in turns."""
+    """Compare with a plain SELECT, alternately."""
     arguments = url, "scored_events", str(ROWS)
     rounds = [
         [measured("tests.bench.rows", side, *arguments)["read"] for side in SIDES]
@@ -146,7 +143,7 @@ def growth(url: str) -> None:
 
 
 def trainer(url: str, store: str, mark: str) -> None:
-    """Run the trainer whole, as the Job does, against a champion of its own."""
+    """Run the whole trainer, as the Job does, against its own champion."""
     environment = {
         "PATH": os.environ["PATH"],
         "DATABASE_URL": url,
@@ -155,9 +152,9 @@ def trainer(url: str, store: str, mark: str) -> None:
         "RETRAIN_VERSION_KEY": f"{mark}:model_version",
         "RETRAIN_ALERT_RATE_FACTOR": "1000",
         "RETRAIN_MARGIN": "1",
-        "RETRAIN_DEVIATION_FEATURE": "risk_score_raw",  # the made-up amounts tell nothing
+        "RETRAIN_DEVIATION_FEATURE": "risk_score_raw",  # the made-up amounts carry no information
     }
-    heading(f"The trainer whole: {ROWS:,} events, default settings, against a champion of its own")
+    heading(f"The whole trainer: {ROWS:,} events, default settings, against its own champion")
     try:
         one_run(environment, "migrate")
         one_run(environment | {"RETRAIN_RUN_ID": "first"}, "train")
@@ -190,7 +187,7 @@ def trainer(url: str, store: str, mark: str) -> None:
 
 
 def one_run(environment: dict[str, str], command: str) -> Figures:
-    """Run the trainer once; its steps are taken from its own log."""
+    """Run the trainer once. The durations of its steps come from its log."""
     watch = "import resource, runpy, sys, atexit; sys.argv = ['retraining_job', sys.argv[1]];"
     watch += "atexit.register(lambda: print('PEAK', resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000));"
     watch += "runpy.run_module('retraining_job', run_name='__main__')"
@@ -212,7 +209,7 @@ def one_run(environment: dict[str, str], command: str) -> Figures:
 
 
 def show(name: str, value: float) -> str:
-    """Show a figure in its unit."""
+    """Format a figure with its unit."""
     if name in {"peak", "megabytes"}:
         return f"{value:,.0f} MB"
     return f"{value:.3f} s" if value < 10 else f"{value:.1f} s"

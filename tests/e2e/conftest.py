@@ -1,4 +1,4 @@
-"""One release for the whole session, and a clean slate for each test; the guarantees are checked after each."""
+"""One release per session, emptied before each test. The guarantees are checked after each test."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def installed() -> Iterator[World]:
 
 @pytest.fixture
 def world(installed: World) -> Iterator[World]:
-    """Give the release with nothing in it; afterwards the guarantees must hold."""
+    """Empty the release before a test, and check the guarantees after it."""
     installed.clear()
     yield installed
     installed.check_guarantees()

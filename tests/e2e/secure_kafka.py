@@ -1,4 +1,4 @@
-"""A second, real broker in the release's namespace that lets nobody in without TLS, and a login or a certificate."""
+"""A second Kafka broker in the release's namespace, which requires TLS and a login or certificate."""
 
 from __future__ import annotations
 
@@ -20,36 +20,38 @@ NAME = "secure-kafka"
 MECHANISM = "SCRAM-SHA-512"
 USER, PASSWORD = "operator", "hidden-word-of-the-test"  # the test's own
 SECURE_PORT, MUTUAL_PORT, OPEN_PORT = 9094, 9095, 19092
-"""The first asks for TLS and a login, the second for TLS and a certificate; the third, by which the test sends, for
-nothing."""
+"""The first requires TLS and a login, the second TLS and a client certificate, the third nothing.
+
+The test sends through the third.
+"""
 TLS = Path("/etc/kafka-tls")
 
 
 @dataclass(frozen=True)
 class SecureKafka:
-    """The broker, as the release and the test reach it."""
+    """The broker and its addresses."""
 
     host: str
-    """A name that only pods can look up."""
+    """Its host name, which only pods can resolve."""
     outside: str
     authority: str
-    """The certificate, PEM, by which the broker is known."""
+    """The broker's certificate, PEM."""
     certificate: str
-    """The one, PEM, that the broker lets in."""
+    """The client certificate that the broker accepts, PEM."""
     private_key: str
 
     @property
     def secure(self) -> str:
-        """Where it asks for TLS and a login."""
+        """The address that requires TLS and a login."""
         return f"{self.host}:{SECURE_PORT}"
 
     @property
     def mutual(self) -> str:
-        """Where it asks for TLS and a certificate."""
+        """The address that requires TLS and a client certificate."""
         return f"{self.host}:{MUTUAL_PORT}"
 
     def make(self, *topics: str) -> None:
-        """Make topics."""
+        """Create topics."""
         with closing(KafkaAdminClient(bootstrap_servers=self.outside)) as admin:
             admin.create_topics([NewTopic(topic, 1, 1) for topic in topics])
 
@@ -68,7 +70,7 @@ class SecureKafka:
 
 @contextmanager
 def secure_kafka(environment: Environment, kubectl: Kubectl) -> Iterator[SecureKafka]:
-    """Run the broker for a while."""
+    """Run the broker for the block."""
     host = f"{NAME}.{kubectl.namespace}.svc"
     (authority, broker_key), (user, user_key) = certificate(host), certificate(USER)
     kubectl.apply(
@@ -91,7 +93,7 @@ def secure_kafka(environment: Environment, kubectl: Kubectl) -> Iterator[SecureK
 
 
 def give_login(outside: str) -> None:
-    """Let the broker know the user."""
+    """Create the user at the broker."""
     with closing(KafkaAdminClient(bootstrap_servers=outside)) as admin:
         answer = admin.alter_user_scram_credentials(
             [UserScramCredentialUpsertion(USER, MECHANISM, PASSWORD)]
@@ -100,7 +102,7 @@ def give_login(outside: str) -> None:
 
 
 def certificate(name: str) -> tuple[str, str]:
-    """Make a certificate for a name, its own authority; give it and its key."""
+    """Create a self-signed certificate. Returns it and its key."""
     with TemporaryDirectory() as folder:
         key, found = Path(folder) / "key.pem", Path(folder) / "certificate.pem"
         subprocess.run(
@@ -117,7 +119,7 @@ def secret(name: str, content: dict[str, str]) -> dict[str, Any]:
 
 
 def service() -> dict[str, Any]:
-    """Build the Service, by whose name the certificate is made out."""
+    """Build the Service whose name is in the certificate."""
     ports = [{"name": "secure", "port": SECURE_PORT}, {"name": "mutual", "port": MUTUAL_PORT}]
     spec = {
         "selector": {"app.kubernetes.io/name": NAME},
@@ -136,12 +138,16 @@ def pod(image: str, host: str) -> dict[str, Any]:
         "KAFKA_CONTROLLER_QUORUM_VOTERS": "1@localhost:9093",
         "KAFKA_CONTROLLER_LISTENER_NAMES": "CONTROLLER",
         "KAFKA_LISTENERS": (
-            f"SECURE://:{SECURE_PORT},MUTUAL://:{MUTUAL_PORT},OPEN://:{OPEN_PORT},CONTROLLER://localhost:9093"
+            f"SECURE://:{SECURE_PORT},MUTUAL://:{MUTUAL_PORT},OPEN://:{OPEN_PORT},"
+            "CONTROLLER://localhost:9093"
         ),
         "KAFKA_ADVERTISED_LISTENERS": (
-            f"SECURE://{host}:{SECURE_PORT},MUTUAL://{host}:{MUTUAL_PORT},OPEN://$(POD_IP):{OPEN_PORT}"
+            f"SECURE://{host}:{SECURE_PORT},MUTUAL://{host}:{MUTUAL_PORT},"
+            f"OPEN://$(POD_IP):{OPEN_PORT}"
         ),
-        "KAFKA_LISTENER_SECURITY_PROTOCOL_MAP": "SECURE:SASL_SSL,MUTUAL:SSL,OPEN:PLAINTEXT,CONTROLLER:PLAINTEXT",
+        "KAFKA_LISTENER_SECURITY_PROTOCOL_MAP": (
+            "SECURE:SASL_SSL,MUTUAL:SSL,OPEN:PLAINTEXT,CONTROLLER:PLAINTEXT"
+        ),
         "KAFKA_INTER_BROKER_LISTENER_NAME": "OPEN",
         "KAFKA_SASL_ENABLED_MECHANISMS": MECHANISM,
         "KAFKA_LISTENER_NAME_SECURE_SCRAM___SHA___512_SASL_JAAS_CONFIG": (

@@ -1,4 +1,4 @@
-"""Whatever dies or goes away, and when: one Job for each request, versions without holes or doubles."""
+"""Failures of every component: one Job per request, versions without gaps and duplicates."""
 
 import time
 
@@ -13,7 +13,7 @@ DEATHS = pytest.mark.parametrize("force", [False, True], ids=["deleted", "killed
 
 
 def forbid(world: World, resource: str) -> None:
-    """Let the API server refuse to create a kind, so that a step of the operator stays undone."""
+    """Make the API server refuse to create a kind, so that a step of the operator fails."""
     world.kubectl.apply(
         {
             "apiVersion": "v1",
@@ -63,7 +63,7 @@ def test_operator_dies_between_request_and_job(world: World, force: bool) -> Non
 @DEATHS
 def test_operator_dies_between_job_and_status(world: World, force: bool) -> None:
     load_good(world)
-    with world.held_events():  # it ends when nobody looks
+    with world.held_events():  # it ends at an unobserved moment
         name = world.apply("unseen")
         wait_for("its Job", lambda: world.jobs(name))
         world.kubectl("scale", "deployment", "--all", "--replicas=0")

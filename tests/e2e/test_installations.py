@@ -1,4 +1,4 @@
-"""Installations in namespaces as platform teams hand them out, and as GitOps tools do them: without Helm's release."""
+"""Installations in restricted namespaces, and by GitOps tools without a Helm release."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ QUOTA = {
 
 @pytest.fixture
 def empty() -> Iterator[World]:
-    """Create a namespace with nothing installed, and with the resources that the chart itself sets."""
+    """Create an empty namespace, in which the chart sets its own resources."""
     world = build_world(environment.ours())
     world.values.pop("job")
-    world.redis.run("FLUSHDB")  # another session's may have had it before
+    world.redis.run("FLUSHDB")  # another session may have used it before
     yield world
     world.remove()
 
@@ -85,7 +85,9 @@ def test_manifests_rendered_without_a_namespace_work_wherever_they_are_applied_a
     load_good(empty)
     assert empty.wait_for_end(empty.apply("first"))["version"] == 1
 
-    apply(job={"labels": {"team": "fraud"}})  # another migration Job, since no Job can be changed
+    apply(
+        job={"labels": {"team": "fraud"}}
+    )  # another migration Job, because a Job cannot be changed
     assert len(migrations()) == 2
     empty.wait_for_operator()
     assert empty.wait_for_end(empty.apply("second"))["version"] == 2

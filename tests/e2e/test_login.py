@@ -1,4 +1,4 @@
-"""Triggers from a broker that asks for TLS and a login, or for a certificate: consumer, dead letters and replay."""
+"""Triggers from a broker with TLS and login or client certificate: consumer, dead letters, replay."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def kafka(installed: World) -> Iterator[SecureKafka]:
 
 @contextmanager
 def listening(world: World, kafka: SecureKafka, topic: str, **how: str) -> Iterator[None]:
-    """Let the release listen there."""
+    """Configure the release for this broker."""
     kafka.make(topic, f"{topic}-dead")
     which = {
         "topic": topic,
@@ -40,7 +40,7 @@ def listening(world: World, kafka: SecureKafka, topic: str, **how: str) -> Itera
 
 
 def check_triggers(world: World, kafka: SecureKafka, topic: str) -> str:
-    """Let one record come to a model, one become a dead letter, and both be replayed; give what all that printed."""
+    """Send a trigger and a malformed record, and replay both. Returns the operator's output."""
     load_good(world)
     kafka.send(topic, "no JSON", '{"reason": "drift behind a door"}')
     [name] = world.wait_for_requests(1)
@@ -58,7 +58,7 @@ def check_triggers(world: World, kafka: SecureKafka, topic: str) -> str:
         ),
         *SPAN,
     )
-    assert f"finished earlier: {name}" in replayed  # the database knows
+    assert f"finished earlier: {name}" in replayed  # as recorded in the database
     said = world.kubectl("logs", "--selector", OPERATOR, "--tail=-1")
     assert f"Listening to the topic {topic}" in said
     return said + replayed

@@ -108,7 +108,7 @@ def test_two_requests_at_once_give_two_versions(world: World) -> None:
 
 def test_third_request_waits_for_a_place(world: World) -> None:
     load_good(world)
-    with world.held_events():  # else the first is done before the third is there
+    with world.held_events():  # otherwise the first is finished before the third arrives
         for name in ("one", "two", "three"):
             world.apply(name)
         world.wait_for_reason("three", "Queued")

@@ -1,4 +1,4 @@
-"""The recommended preset on the cluster: what it promotes and keeps, and what a person has to say about it."""
+"""The recommended preset on the cluster: promotion, rejection, approval and rollback."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ DECISION = "retraining.dev/approval"
 
 
 def shuttle_rows() -> Iterator[tuple[object, ...]]:
-    """Give Shuttle with its first reading as the amount, whose deviation is scored."""
+    """Build Shuttle's rows with the first reading as amount, for the deviation score."""
     for row in shuttle.rows():
         *columns, features = row
         yield *columns, json.dumps({**json.loads(str(features)), "amount": columns[1]})
@@ -28,7 +28,7 @@ def shuttle_world(world: World) -> World:
     return world
 
 
-def test_scaled_challenger_replaces_the_raw_champion_the_reverse_is_kept_out_and_there_is_a_way_back(
+def test_scaled_challenger_replaces_the_raw_champion_not_the_reverse_and_can_be_rolled_back(
     shuttle_world: World,
 ) -> None:
     world = shuttle_world

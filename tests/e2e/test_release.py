@@ -39,7 +39,7 @@ def test_operator_has_what_it_needs_and_no_more(world: World) -> None:
     assert not can(world, account, "create", "pods")
     assert can(
         world, account, "delete", "pods"
-    )  # one whose trainer has failed and whose sidecars go on
+    )  # its trainer has failed and its sidecars still run
     assert not can(world, account, "patch", "pods")
     assert can(world, account, "watch", "events.events.k8s.io")
 
@@ -56,7 +56,7 @@ def test_wrong_setting_is_named_in_the_status(world: World) -> None:
     assert (condition["status"], condition["reason"]) == ("False", "BadConfiguration")
     assert "trainer.eventsTable" in condition["message"]
     [job] = world.jobs("misled")
-    assert job["status"]["failed"] == 1  # another try would have failed as well
+    assert job["status"]["failed"] == 1  # a retry would fail as well
 
 
 def test_wrong_password_is_named_and_not_shown(world: World) -> None:

@@ -1,4 +1,4 @@
-"""One installed release with its own topic, database and Redis database, and what a test asks of it."""
+"""One installed release with its own topic, database and Redis database."""
 
 from __future__ import annotations
 
@@ -17,18 +17,21 @@ from tests.system.services import Kafka, Postgres, Redis
 from tests.system.shuttle import COLUMNS
 
 REDIS_DATABASES = range(1, 15)
-"""What a world takes one of; the demo has the first, and the last says which are taken."""
+"""Each world uses one. The demo uses database 0; the last database has the claims."""
 CLAIMS, CLAIMED_SECONDS = 15, 3600
 OPERATOR = "app.kubernetes.io/component=operator"
 RUN_SECONDS = 180
-LOCKED = "SELECT count(*) FROM pg_locks WHERE mode = 'AccessExclusiveLock' AND relation = 'scored_events'::regclass"
+LOCKED = (
+    "SELECT count(*) FROM pg_locks"
+    " WHERE mode = 'AccessExclusiveLock' AND relation = 'scored_events'::regclass"
+)
 RELEASE = "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep(%'"
 Request = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class World:
-    """The product in a namespace of its own."""
+    """The product in its own namespace."""
 
     environment: Environment
     kubectl: Kubectl
@@ -37,10 +40,10 @@ class World:
     redis: Redis
     values: dict[str, Any]
 
-    # What a person does.
+    # What a person does
 
     def install(self, **changes: Any) -> None:
-        """Install the release with the test's values, or change it."""
+        """Install or upgrade the release with the test's values."""
         release.install(self.environment, self.kubectl.namespace, self.values | changes)
 
     def apply(self, name: str, **spec: Any) -> str:
@@ -54,14 +57,17 @@ class World:
         return name
 
     def load(self, *parts: Iterable[Sequence[object]]) -> None:
-        """Fill scored_events anew."""
+        """Replace the rows of scored_events."""
         self.postgres.run("TRUNCATE scored_events")
         self.postgres.copy("scored_events", COLUMNS, [row for part in parts for row in part])
 
     @contextmanager
     def held_events(self) -> Iterator[None]:
-        """Let nobody read the events: a trainer that runs meanwhile stays where it is."""
-        lock = f"BEGIN; LOCK TABLE scored_events IN ACCESS EXCLUSIVE MODE; SELECT pg_sleep({2 * RUN_SECONDS});"
+        """Lock the table of events, so that a trainer waits before it reads."""
+        lock = (
+            "BEGIN; LOCK TABLE scored_events IN ACCESS EXCLUSIVE MODE;"
+            f" SELECT pg_sleep({2 * RUN_SECONDS});"
+        )
         with ThreadPoolExecutor() as aside:
             held = aside.submit(self.postgres.run, lock)
             wait_for("the lock", lambda: self.postgres.rows(LOCKED) != [["0"]])
@@ -73,7 +79,7 @@ class World:
                     held.result()
 
     def scale(self, service: str, replicas: int) -> None:
-        """Take one of the services away, or bring it back, and wait until it is so."""
+        """Scale one of the services, and wait until it is scaled."""
         services = self.environment.services
         services("scale", f"statefulset/{service}", f"--replicas={replicas}")
         gone = "--for=delete" if replicas == 0 else "--for=condition=Ready"
@@ -83,7 +89,7 @@ class World:
         )
 
     def stop_operator(self, *, force: bool) -> None:
-        """Delete the operator's pod; its Deployment starts another."""
+        """Delete the operator's pod. Its Deployment starts another."""
         options = ["--grace-period=0", "--force"] if force else []
         self.kubectl("delete", "pod", "--selector", OPERATOR, *options)
 
@@ -91,20 +97,20 @@ class World:
         """Wait until an operator is ready."""
         self.kubectl("rollout", "status", f"deployment/{release.DEPLOYMENT}", "--timeout=90s")
 
-    # What a person sees.
+    # What a person sees
 
     def requests(self) -> dict[str, Request]:
-        """Give all RetrainRequests by their names."""
+        """Return all RetrainRequests by name."""
         return {item["metadata"]["name"]: item for item in self.kubectl.items("retrainrequests")}
 
     def jobs(self, request: str) -> list[dict[str, Any]]:
-        """Give the Jobs that retrain for one request; one that carries out a decision is not among them."""
+        """Return the training Jobs of one request, without Jobs of the task `decide`."""
         return self.kubectl.items(
             "jobs", f"retraining.dev/request={request},retraining.dev/task=train"
         )
 
     def wait_for_requests(self, count: int, seconds: float = 60) -> list[str]:
-        """Wait until there are so many requests; give their names in order of arrival."""
+        """Wait until there are so many requests. Returns their names in order of arrival."""
         found = wait_for(
             f"{count} RetrainRequests",
             lambda: len(self.requests()) >= count and self.requests(),
@@ -115,14 +121,14 @@ class World:
         )
 
     def condition(self, name: str, kind: str = "Succeeded") -> dict[str, str]:
-        """Give one condition of a request; empty where it has none yet."""
+        """Return one condition of a request, or an empty dict."""
         conditions = (
             self.kubectl.get("retrainrequest", name).get("status", {}).get("conditions", [])
         )
         return next((condition for condition in conditions if condition["type"] == kind), {})
 
     def wait_for_end(self, name: str, seconds: float = RUN_SECONDS) -> Request:
-        """Wait until a request has its outcome; give its status."""
+        """Wait until a request has its outcome. Returns its status."""
         wait_for(
             f"the end of {name}",
             lambda: self.condition(name).get("status") in {"True", "False"},
@@ -140,25 +146,25 @@ class World:
         )
 
     def wait_for_reason(self, name: str, reason: str, seconds: float = 60) -> None:
-        """Wait until a request stands somewhere."""
+        """Wait until a condition of a request has a reason."""
         wait_for(
             f"{name} at {reason}", lambda: self.condition(name).get("reason") == reason, seconds
         )
 
     def versions(self) -> list[int]:
-        """Give the versions of the audit trail, in order."""
+        """Return the versions of the audit trail, in order."""
         return [
             int(row[0])
             for row in self.postgres.rows("SELECT version FROM model_versions ORDER BY version")
         ]
 
     def metric(self, series: str) -> float:
-        """Read one series of the metrics of the operator that leads."""
+        """Read one series of the leader's metrics."""
         figures = wait_for("an operator that leads", self.leader_figures, 60)
         return float(figures[series])
 
     def leader_figures(self) -> dict[str, str] | None:
-        """Give the leader's metrics by series; None while there is no leader."""
+        """Read the leader's metrics by series. Returns None while there is no leader."""
         for pod in self.kubectl.items("pods", OPERATOR):
             path = f"/api/v1/namespaces/{self.kubectl.namespace}/pods/{pod['metadata']['name']}:8005/proxy/metrics"
             with suppress(CommandError):  # it may just be starting or ending
@@ -170,10 +176,10 @@ class World:
                     return figures
         return None
 
-    # What must be so after every test.
+    # What must hold after every test
 
     def check_guarantees(self) -> None:
-        """Check that each request had one Job at most, and that versions have neither holes nor doubles."""
+        """Check that each request had at most one Job, and that versions have no gaps or duplicates."""
         requests = self.requests()
         for name, request in requests.items():
             jobs = self.jobs(name)
@@ -184,7 +190,7 @@ class World:
             r["status"]["version"] for r in requests.values() if "version" in r.get("status", {})
         ]
         versions = self.versions()
-        assert versions == list(range(1, len(versions) + 1)), f"holes or doubles: {versions}"
+        assert versions == list(range(1, len(versions) + 1)), f"gaps or duplicates: {versions}"
         assert sorted(promoted) == versions, (
             f"the status says {sorted(promoted)}, the audit trail {versions}"
         )
@@ -194,7 +200,7 @@ class World:
         )
 
     def clear(self) -> None:
-        """Take away what a test has left."""
+        """Delete what a test has left."""
         self.kubectl("delete", "retrainrequests", "--all")
         wait_for(
             "all Jobs gone", lambda: not self.kubectl.items("jobs", "retraining.dev/request"), 90
@@ -203,14 +209,14 @@ class World:
         self.redis.run("FLUSHDB")
 
     def remove(self) -> None:
-        """Take away the release, its namespace, and the claim to its Redis database."""
+        """Delete the release, its namespace, and the claim to its Redis database."""
         release.uninstall(self.environment, self.kubectl.namespace)
         self.kubectl("delete", "namespace", self.kubectl.namespace, "--wait=false")
         Redis(self.environment.services, CLAIMS).run("DEL", claim(self.redis.number))
 
 
 def build_world(environment: Environment) -> World:
-    """Make a namespace, a topic and a database for one session of tests."""
+    """Create a namespace, a topic and a database for one session of tests."""
     mark = secrets.token_hex(4)
     kubectl = environment.kubectl.inside(f"e2e-{mark}")
     services = environment.services
@@ -242,9 +248,8 @@ def build_world(environment: Environment) -> World:
         },
         "redis": {"existingSecret": "redis"},
         "database": {"existingSecret": "database"},
-        # Small trees, short waits and the old rule, under which every tie is a promotion: what is
-        # tested here is who
-        # does what and when, not the model.
+        # Small trees, short waits and the promotion policy `Reference`, which promotes every tie,
+        # because these tests are not about the model.
         "trainer": {"preset": "reference", "forestHeight": 6, "databaseRetryDelaySeconds": 5},
         "job": {"resources": {"requests": {"cpu": "50m"}, "limits": {"memory": "1Gi"}}},
     }
@@ -252,7 +257,7 @@ def build_world(environment: Environment) -> World:
 
 
 def claim_redis(services: Kubectl, owner: str) -> Redis:
-    """Take one of Redis' databases for a session: two sessions may run at once, and each empties its own."""
+    """Claim one of Redis' databases for a session, because two sessions may run at once."""
     claims = Redis(services, CLAIMS)
     for number in REDIS_DATABASES:
         if claims.run("SET", claim(number), owner, "NX", "EX", str(CLAIMED_SECONDS)) == "OK":
@@ -263,11 +268,11 @@ def claim_redis(services: Kubectl, owner: str) -> Redis:
 
 
 def claim(number: int) -> str:
-    """Give the key that says whose a database of Redis is."""
+    """Return the key with the owner of a Redis database."""
     return f"e2e:{number}"
 
 
 def secret_url(services: Kubectl, name: str, database: str) -> str:
-    """Give a service's URL for another database of it."""
+    """Return a service's URL with another database."""
     url = base64.b64decode(services.get("secret", name)["data"]["url"]).decode()
     return f"{url.rpartition('/')[0]}/{database}"

@@ -1,7 +1,7 @@
-"""Real services for the integration tests: Redis and PostgreSQL from `TEST_REDIS_URL` and `TEST_DATABASE_URL`.
+"""Redis and PostgreSQL of the integration tests: `TEST_REDIS_URL` and `TEST_DATABASE_URL`.
 
-Where these are not set, the services of the test cluster are used. Where there is neither, the
-tests are left out; with `CI` set that is a failure instead.
+If they are not set, the services of the test cluster are used. If there is neither, the tests are
+skipped, or fail if `CI` is set.
 """
 
 import os
@@ -19,7 +19,7 @@ from tests.system.endpoints import KUBECTL, at, secret
 
 
 def endpoint(pod: str, port: int) -> str:
-    """Give the address under which a pod is reached from here, or leave the test out."""
+    """Return the address of a pod for this machine, or skip the test."""
     if not endpoints.is_there():
         reason = f"There is no {pod}: neither TEST_*_URL is set nor is the test cluster up."
         pytest.fail(reason) if os.environ.get("CI") else pytest.skip(reason)
@@ -28,13 +28,13 @@ def endpoint(pod: str, port: int) -> str:
 
 @pytest.fixture(scope="session")
 def redis_url() -> str:
-    """A Redis that tests share; each keeps to keys of its own."""
+    """A Redis that tests share. Each uses its own keys."""
     return os.environ.get("TEST_REDIS_URL") or f"redis://{endpoint('redis-0', 6379)}/0"
 
 
 @pytest.fixture(scope="session")
 def own_redis_server() -> Iterator[str]:
-    """A Redis beside the shared one, whose memory and role a test may change; it ends with the tests."""
+    """A separate Redis, whose memory and role a test may change. It ends with the session."""
     port = 20_000 + secrets.randbelow(10_000)  # two tests at once may each have one
     serve = f"""
         redis-server --port {port} --protected-mode no --save '' --dir /tmp >/dev/null &
@@ -53,7 +53,7 @@ def own_redis_server() -> Iterator[str]:
 
 @pytest.fixture
 def own_redis(own_redis_server: str) -> Iterator[redis.Redis]:
-    """A client of it, for one test; afterwards it is as it was."""
+    """A client of it for one test, after which its settings are restored."""
     with redis.Redis.from_url(own_redis_server) as client:
         yield client
         client.replicaof("NO", "ONE")
@@ -64,7 +64,7 @@ def own_redis(own_redis_server: str) -> Iterator[redis.Redis]:
 
 @pytest.fixture(scope="session")
 def database_server_url() -> str:
-    """A PostgreSQL where databases can be made."""
+    """A PostgreSQL in which databases can be created."""
     if url := os.environ.get("TEST_DATABASE_URL"):
         return url
     address = endpoint("postgres-0", 5432)
@@ -73,7 +73,7 @@ def database_server_url() -> str:
 
 @pytest.fixture
 def key_prefix(redis_url: str) -> Iterator[str]:
-    """A beginning for the keys of one test, which are gone after it."""
+    """A prefix for the keys of one test, which are deleted after it."""
     prefix = f"test-{secrets.token_hex(6)}:"
     yield prefix
     with redis.Redis.from_url(redis_url) as client:
@@ -83,7 +83,7 @@ def key_prefix(redis_url: str) -> Iterator[str]:
 
 @pytest.fixture
 def database_url(database_server_url: str) -> Iterator[str]:
-    """A fresh database for one test, gone after it."""
+    """A new database for one test, which is deleted after it."""
     name = f"test_{secrets.token_hex(6)}"
     with (
         closing(psycopg2.connect(database_server_url)) as connection,

@@ -1,10 +1,10 @@
-"""What the operator costs: latency, bursts, promotion, rest and resumption, as ratios within one run.
+"""Benchmarks of the operator: latency, bursts, promotion, idle use and recovery.
 
 The operator runs as a process on this machine, against the real API server and the real Kafka of
-the test cluster; the floor is measured from the same machine over the same ways, in turns with it.
-Jobs are really created, but for a promotion's with a node selector that no node has, so that a
-thousand trainers do not run. For the recovery from a kill the operator runs in the cluster,
-installed by the chart.
+the test cluster. The floor is measured from the same machine over the same connections, alternating
+with the operator. Jobs are really created, but with a node selector that no node has (except for
+promotions), so that a thousand trainers do not run. For the recovery from a kill, the operator runs
+in the cluster, installed by the chart.
 """
 
 from __future__ import annotations
@@ -29,21 +29,23 @@ from tests.bench.page import heading, replace_part
 from tests.system import environment
 
 SWITCH_SECONDS = 0.0005
-"""Else the producer's thread and this loop would wait for each other in steps of 5 ms, and that would be measured."""
+"""In seconds. Otherwise the producer's thread and this loop wait for each other in steps of 5 ms."""
 
 
 async def measure() -> None:
-    """Measure all, print it and write it into docs/bench.md."""
+    """Run all, print the results and write them into the page."""
     sys.setswitchinterval(SWITCH_SECONDS)
     began = time.perf_counter()
-    async with AsyncExitStack() as stack:  # all are deleted in the end: deleting loads the cluster
+    async with (
+        AsyncExitStack() as stack
+    ):  # all are deleted at the end, because deleting loads the cluster
 
         async def begin(name: str, what: str) -> Place:
             sys.stderr.write(f"{time.perf_counter() - began:4.0f} s  {what} ...\n")
             return await stack.enter_async_context(a_place(name))
 
         bare = await begin("bare", "Preparing the floor")
-        fresh = await measure_fresh(await begin("rest", "An operator at rest"))
+        fresh = await measure_fresh(await begin("rest", "An idle operator"))
         latency = await measure_latency(await begin("latency", "Record to Job"), bare)
         promotions = await measure_promotions(await begin("promotion", "Record to promotion"), bare)
         few = await measure_few(await begin("few", "Fifty records at once"))
@@ -59,13 +61,13 @@ async def measure() -> None:
         )
     figures = Figures(latency, few, many, promotions, fresh, full, resumption, recovery)
     text = report(figures, where(), time.perf_counter() - began)
-    heading("What the operator costs")
+    heading("The operator's benchmarks")
     sys.stdout.write(text)
     replace_part("operator", text)
 
 
 def where() -> str:
-    """Say on what it was measured."""
+    """Describe the machine and the versions."""
     info = Path("/proc/cpuinfo").read_text(encoding="utf-8")
     model = re.search(r"model name\s*:\s*(.+)", info)
     cores = info.count("processor\t")
@@ -78,6 +80,7 @@ def where() -> str:
     )
     kubernetes = git[1] if git else "unknown"
     return (
-        f"Made by `make bench` on {datetime.now(UTC):%Y-%m-%d}: {cores} cores ({model[1] if model else 'unknown'}) for "
+        f"Made by `make bench` on {datetime.now(UTC):%Y-%m-%d}: "
+        f"{cores} cores ({model[1] if model else 'unknown'}) for "
         f"everything together, Kubernetes {kubernetes}, Python {platform.python_version()}, {packages}."
     )

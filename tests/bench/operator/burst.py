@@ -20,12 +20,12 @@ FEW = 50
 ROUNDS = 3
 MANY = 1000
 SETTLE_SECONDS = 6
-"""Kubernetes' own controllers go on working on fifty Jobs for a while."""
+"""In seconds. Kubernetes' own controllers work on fifty Jobs for a while."""
 
 
 @dataclass(frozen=True)
 class Few:
-    """Seconds from the first record's sending to the last of fifty, the median of the rounds."""
+    """Seconds from sending the first record to the last of fifty, median of the rounds."""
 
     requests: float
     jobs: float
@@ -33,14 +33,14 @@ class Few:
 
 @dataclass(frozen=True)
 class Many:
-    """Requests created in a second, medians of the rounds."""
+    """Requests created per second, medians of the rounds."""
 
     ours: float
     bare: float
 
 
 async def measure_few(place: Place) -> Few:
-    """Send fifty records at once, some times."""
+    """Send fifty records at once, in several rounds."""
     found: list[tuple[float, float]] = []
     with operator(place.config(triggers={"maxConcurrent": 10_000})) as process:
         await asyncio.to_thread(process.wait_until_ready)
@@ -62,7 +62,7 @@ async def measure_few(place: Place) -> Few:
 
 
 async def measure_many(places: Sequence[Place], bare: Place) -> Many:
-    """Send a thousand records at once, in each place once; the bare client has its turn before and after each."""
+    """Send a thousand records at once, once per place, with the plain client before and after."""
     ours, theirs = [], [await bare_rate(bare, 0)]
     for number, place in enumerate(places, 1):
         ours.append(await our_rate(place))
@@ -71,7 +71,7 @@ async def measure_many(places: Sequence[Place], bare: Place) -> Many:
 
 
 async def our_rate(place: Place) -> float:
-    """Let the operator create a thousand requests from records."""
+    """Measure how fast the operator creates a thousand requests from records."""
     with operator(place.config(triggers={"maxWaiting": 2 * MANY})) as process:
         await asyncio.to_thread(process.wait_until_ready)
         async with producing(place) as producer, new_requests(place) as requests:
@@ -84,7 +84,7 @@ async def our_rate(place: Place) -> float:
 
 
 async def bare_rate(place: Place, first: int) -> float:
-    """Create a thousand requests by the operator's client, as many at a time as the intake does."""
+    """Create a thousand requests with the operator's client, as parallel as the intake does."""
     places = asyncio.Semaphore(PARALLEL_RECORDS)
 
     async def create(offset: int) -> None:
@@ -93,7 +93,7 @@ async def bare_rate(place: Place, first: int) -> float:
                 REQUESTS, build_request(trigger(place, offset), place.namespace)
             )
 
-    async with new_requests(place):  # the same eyes as on the operator's
+    async with new_requests(place):  # seen by the same watch as the operator's
         began = time.perf_counter()
         await asyncio.gather(
             *(create(offset) for offset in range(10_000 + first, 10_000 + first + MANY))

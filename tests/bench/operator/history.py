@@ -1,4 +1,4 @@
-"""An operator at rest, with nothing behind it and with thousands of finished requests, and how it starts with them."""
+"""An idle operator without and with thousands of finished requests, and its start with them."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ LOG_TAIL = "\n".join(
     ["2026-11-24T04:00:00Z Trained the challenger on 45,000 events; the rest is held out."] * 30
 )
 KEEP = {"maxCount": 10 * FINISHED}
-"""Retention that prunes nothing; by default the newest 1,000 are kept."""
+"""Retention that deletes nothing. By default the newest 1,000 are kept."""
 
 
 @dataclass(frozen=True)
 class Rest:
-    """What an operator takes that has nothing to do."""
+    """What an idle operator uses."""
 
     core: float
     """The share of one core."""
@@ -50,7 +50,7 @@ class Resumption:
 
 
 async def measure_rest(process: Operator) -> Rest:
-    """Look at an operator for a while."""
+    """Observe an operator for a while."""
     await asyncio.sleep(CALM_SECONDS)
     began, used = time.perf_counter(), process.processor_seconds()
     await asyncio.sleep(REST_SECONDS)
@@ -59,7 +59,7 @@ async def measure_rest(process: Operator) -> Rest:
 
 
 async def measure_fresh(place: Place) -> Rest:
-    """Measure one that has never had a request."""
+    """Measure an operator that never had a request."""
     with operator(place.config()) as process:
         await asyncio.to_thread(process.wait_until_ready)
         return await measure_rest(process)
@@ -77,7 +77,7 @@ async def measure_resumption(place: Place) -> tuple[Resumption, Rest]:
 
 
 async def fill(place: Place) -> None:
-    """Create finished requests as a promotion leaves them, all figures included."""
+    """Create finished requests as a promotion leaves them, including all figures."""
     places = asyncio.Semaphore(FILL_PARALLEL)
     part = PartMetrics(
         average_precision=0.8123,
@@ -88,7 +88,10 @@ async def fill(place: Place) -> None:
     )
     figures = ContenderMetrics(precision=0.97, mixture=part, hst=part, sad=part)
     moment = datetime.now(UTC)
-    message = "Promoted: average precision 0.8123 against 0.7991, not worse by more than 0.05 with 95 % confidence."
+    message = (
+        "Promoted: average precision 0.8123 against 0.7991, "
+        "not worse by more than 0.05 with 95 % confidence."
+    )
     result = Result.model_validate(
         {
             "run_id": "bench",

@@ -1,4 +1,4 @@
-"""Record produced to Job created, one at a time, against the floor taken in turns with it."""
+"""Time from produced record to created Job, one at a time, alternating with the floor."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Latency:
     """Milliseconds."""
 
     floor: list[float]
-    """The record's bare poll, then a RetrainRequest and a Job, created by the operator's own client."""
+    """A plain poll of the record, then a RetrainRequest and a Job created with the operator's client."""
     requests: list[float]
     """Record produced to RetrainRequest seen by a watch."""
     jobs: list[float]
@@ -34,12 +34,12 @@ class Latency:
 
 
 def percentile(values: list[float], percent: int) -> float:
-    """Give a percentile."""
+    """Return a percentile."""
     return quantiles(values, n=100, method="inclusive")[percent - 1]
 
 
 async def measure_latency(place: Place, bare: Place) -> Latency:
-    """Take samples in turns, so that what else the machine does falls on both sides alike."""
+    """Take samples alternately, so that other load of the machine affects both sides alike."""
     found = Latency([], [], [])
     config = place.config(triggers={"maxConcurrent": 10_000})
     settings = Settings.model_validate(bare.config())
@@ -71,7 +71,7 @@ async def measure_latency(place: Place, bare: Place) -> Latency:
 async def bare_sample(
     place: Place, producer: Producer, consumer: BareConsumer, settings: Settings, number: int
 ) -> float:
-    """Give the seconds of the same way with nothing on it."""
+    """Measure the floor, in seconds."""
     polling = asyncio.create_task(asyncio.to_thread(consumer.poll))
     await patience()
     [sent] = await producer.send()
@@ -86,7 +86,7 @@ async def bare_sample(
 
 
 async def forget(place: Place, name: str) -> None:
-    """Delete a request and with it its Job: a sample is to find the cluster as the one before did."""
+    """Delete a request and its Job, so that each sample starts from the same state."""
     stored = await place.cluster.read(REQUESTS, name)
     while True:
         try:
@@ -94,5 +94,5 @@ async def forget(place: Place, name: str) -> None:
             return await place.cluster.delete_request(
                 name, metadata["uid"], int(metadata["resourceVersion"])
             )
-        except KubeError:  # its status was written meanwhile
+        except KubeError:  # its status was written in the meantime
             stored = await place.cluster.read(REQUESTS, name)

@@ -1,4 +1,4 @@
-"""Where one measurement happens: a namespace and a topic of its own, reached as the operator reaches them."""
+"""A namespace and a topic for one measurement, reached as the operator reaches them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.system.environment import STATE
 from tests.system.kubectl import Kubectl
 
 NOWHERE = {"retraining.dev/bench": "no-node-has-this"}
-"""A node selector: Jobs and pods are really created, and no trainer takes the processor away."""
+"""A node selector. Jobs and pods are really created, but no trainer uses the processor."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Place:
         return self.kubectl.namespace
 
     def config(self, **changes: Any) -> dict[str, Any]:
-        """Give the operator's configuration file: its defaults, but for Jobs that never get a node."""
+        """Build the operator's configuration file: defaults, with Jobs that never get a node."""
         return {
             "namespace": self.namespace,
             "kafka": {"bootstrapServers": broker(), "topic": self.topic, "groupId": self.topic},
@@ -53,7 +53,7 @@ class Place:
 
 @asynccontextmanager
 async def a_place(name: str) -> AsyncIterator[Place]:
-    """Make a namespace and a topic; they are deleted in the end, and nobody waits for that."""
+    """Create a namespace and a topic. They are deleted at the end without waiting."""
     mark = f"bench-{name}-{secrets.token_hex(3)}"
     kubectl = environment.ours().kubectl.inside(mark)
     kubectl("create", "namespace", mark)

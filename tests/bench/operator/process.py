@@ -1,4 +1,4 @@
-"""The operator as a process on this machine, and what it takes of processor and memory."""
+"""The operator as a process on this machine, and its use of processor and memory."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ LOOK_SECONDS = 0.02
 
 @dataclass(frozen=True)
 class Memory:
-    """In MiB: what is resident now, the same with shared pages counted in part, and the most that ever was."""
+    """In MiB: resident now, proportional (shared pages divided by their users), and the peak."""
 
     resident: float
     proportional: float
@@ -43,7 +43,7 @@ class Operator:
         """By the performance counter."""
 
     def wait_until_ready(self) -> float:
-        """Wait for /ready; give the seconds since the start."""
+        """Wait for /ready. Returns the seconds since the start."""
         while time.perf_counter() - self.started < START_SECONDS and self._process.poll() is None:
             try:
                 with urllib.request.urlopen(f"http://localhost:{PORT}/ready", timeout=5):
@@ -53,12 +53,12 @@ class Operator:
         raise TimeoutError(f"The operator was not ready within {START_SECONDS} s.")
 
     def processor_seconds(self) -> float:
-        """Give the processor time so far."""
+        """Return the processor time so far, in seconds."""
         fields = (self._folder / "stat").read_text().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def memory(self) -> Memory:
-        """Give the memory in use."""
+        """Return the memory in use."""
         text = (self._folder / "smaps_rollup").read_text() + (self._folder / "status").read_text()
 
         def of(field: str) -> float:
@@ -70,7 +70,7 @@ class Operator:
 
 @contextmanager
 def operator(config: dict[str, Any], **environment: str) -> Iterator[Operator]:
-    """Run an operator; what it logged is the error's text where something fails meanwhile."""
+    """Run an operator. If something fails in the block, its log is added to the error."""
     with TemporaryDirectory() as folder:
         path, log = Path(folder) / "config.yaml", Path(folder) / "log"
         path.write_text(json.dumps({**config, "httpPort": PORT}), encoding="utf-8")
@@ -85,7 +85,7 @@ def operator(config: dict[str, Any], **environment: str) -> Iterator[Operator]:
                 yield Operator(process, started)
             except TimeoutError as error:
                 raise TimeoutError(
-                    f"{error}\nThe operator's last words:\n{log.read_text()[-3000:]}"
+                    f"{error}\nThe operator's last log lines:\n{log.read_text()[-3000:]}"
                 ) from error
             finally:
                 process.terminate()

@@ -1,4 +1,4 @@
-"""Record produced to challenger promoted, the whole way with a real trainer, against an empty Job's start and end."""
+"""Time from produced record to promoted challenger with a real trainer, against an empty Job."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ from tests.system import environment
 from tests.system.endpoints import at, endpoint, secret
 
 SIZES = (2_000, 50_000)
-"""Events: a small table, and as many as the default settings read."""
+"""Numbers of events: a small table, and as many as the default settings read."""
 ROUNDS = 3
 END_SECONDS = 120
 FORESTS = (42, 43, 44, 45)
-"""Seeds: the same forest on the same events would be no new model."""
+"""Seeds, because the same forest on the same events is no new model."""
 
 
 @dataclass(frozen=True)
@@ -47,11 +47,11 @@ class Promotion:
     promoted: float
     empty: float
     trainer: float
-    """Of the former, from the start of the Job to its end, in whole seconds, as the status tells."""
+    """Part of it from the Job's start to its end, in whole seconds, by its status."""
 
 
 async def measure_promotions(place: Place, bare: Place) -> list[Promotion]:
-    """Promote some challengers on tables of two sizes."""
+    """Promote challengers on tables of two sizes."""
     database, store = endpoint("postgres-0", 5432), endpoint("redis-0", 6379)
     mark = place.topic.replace("-", "_")
     with a_database(at(secret("postgres", "url"), address=database), mark) as url:
@@ -66,7 +66,7 @@ async def measure_promotions(place: Place, bare: Place) -> list[Promotion]:
 
 
 async def measure_size(place: Place, bare: Place, url: str, mark: str, events: int) -> Promotion:
-    """Take rounds in turns with the empty Job."""
+    """Run rounds alternating with the empty Job."""
     await asyncio.to_thread(fill, url, events)
     promoted, empty, trainer = [], [], []
     for number, seed in enumerate(FORESTS[: ROUNDS + 1]):
@@ -83,7 +83,7 @@ async def measure_size(place: Place, bare: Place, url: str, mark: str, events: i
                 [sent] = await producer.send()
                 seconds = await requests.wait_for_name(sent.request, END_SECONDS) - sent.at
                 status = (await place.cluster.read(REQUESTS, sent.request))["status"]
-        if number:  # the first has no champion to beat
+        if number:  # the first has no champion
             promoted.append(seconds)
             empty.append(nothing)
             trainer.append(seconds_between(status["startTime"], status["completionTime"]))
@@ -91,7 +91,7 @@ async def measure_size(place: Place, bare: Place, url: str, mark: str, events: i
 
 
 def configuration(place: Place, mark: str, events: int, seed: int) -> dict[str, Any]:
-    """Give the configuration: every challenger that is not the champion itself is promoted."""
+    """Build the configuration. Every challenger that differs from the champion is promoted."""
     return place.config(
         job={"image": environment.ours().images["job"], "serviceAccountName": "default"},
         trainer={
@@ -99,7 +99,7 @@ def configuration(place: Place, mark: str, events: int, seed: int) -> dict[str, 
             "modelKey": f"{mark}:active_model",
             "versionKey": f"{mark}:model_version",
             "margin": 1,
-            "onInconclusive": "Promote",  # a small table has too few anomalies to tell
+            "onInconclusive": "Promote",  # a small table has too few anomalies
             "alertRateFactor": 1000,
             "deviationFeature": "risk_score_raw",
             "forestSeed": seed,
@@ -108,7 +108,7 @@ def configuration(place: Place, mark: str, events: int, seed: int) -> dict[str, 
 
 
 async def empty_job(place: Place, settings: Settings, name: str) -> float:
-    """Run the trainer's own Job with nothing to do; give the seconds from its creation to its completion."""
+    """Run the trainer's Job without work. Returns the seconds from creation to completion."""
     request = await place.cluster.create(
         REQUESTS, build_request(trigger(place, hash(name) % 10**9), place.namespace)
     )
@@ -125,30 +125,30 @@ async def empty_job(place: Place, settings: Settings, name: str) -> float:
 
 
 def completed_name(job: Body) -> str | None:
-    """Take Jobs that are complete."""
+    """Return the name of a complete Job."""
     return name_where(job, "Complete")
 
 
 def promoted_name(request: Body) -> str | None:
-    """Take RetrainRequests whose challenger is live."""
+    """Return the name of a RetrainRequest whose challenger is live."""
     return name_where(request, "Promoted")
 
 
 def name_where(body: Body, condition: str) -> str | None:
-    """Give an object's name where a condition of it is true."""
+    """Return an object's name if a condition of it is true."""
     conditions = (body.get("status") or {}).get("conditions") or ()
     is_so = any(one["type"] == condition and one["status"] == "True" for one in conditions)
     return str(body["metadata"]["name"]) if is_so else None
 
 
 def seconds_between(first: str, last: str) -> float:
-    """Give the seconds between two times as Kubernetes writes them."""
+    """Compute the seconds between two times of Kubernetes objects."""
     return (datetime.fromisoformat(last) - datetime.fromisoformat(first)).total_seconds()
 
 
 @contextmanager
 def a_database(server: str, name: str) -> Iterator[str]:
-    """Give the URL of a database of our own."""
+    """Create a database and yield its URL."""
     with closing(psycopg2.connect(server)) as connection, connection.cursor() as cursor:
         connection.autocommit = True
         cursor.execute(f"CREATE DATABASE {name}")
@@ -159,7 +159,7 @@ def a_database(server: str, name: str) -> Iterator[str]:
 
 
 def migrate(url: str) -> None:
-    """Make the audit trail's tables."""
+    """Create the audit trail's tables."""
     command = [sys.executable, "-m", "retraining_job", "migrate"]
     done = subprocess.run(
         command, env={"DATABASE_URL": url}, capture_output=True, text=True, check=False
@@ -169,14 +169,14 @@ def migrate(url: str) -> None:
 
 
 def fill(url: str, events: int) -> None:
-    """Make the events anew."""
+    """Replace the events."""
     with closing(psycopg2.connect(url)) as connection, connection, connection.cursor() as cursor:
         cursor.execute("DROP TABLE IF EXISTS scored_events")
         cursor.execute(TABLE.format(name="scored_events", rows=events))
 
 
 def give_secrets(place: Place, database: str) -> None:
-    """Give the Job's container its two addresses."""
+    """Build the environment variables with the two URLs."""
     urls = {
         "database": at(secret("postgres", "url"), path=database),
         "redis": secret("redis", "url"),

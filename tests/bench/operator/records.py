@@ -1,4 +1,4 @@
-"""Records sent and polled barely, with the moments of both."""
+"""Plain sending and polling of records, with the times of both."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ VALUE = json.dumps({"reason": "drift_detected", "drift_score": 0.31, "feature": 
 
 @dataclass(frozen=True)
 class Sent:
-    """A record that Kafka has taken."""
+    """A record that Kafka has acknowledged."""
 
     at: float
-    """The moment before it was sent."""
+    """The time before it was sent."""
     request: str
-    """The name that its RetrainRequest will have."""
+    """The name of its RetrainRequest."""
 
 
 class Producer:
@@ -38,7 +38,7 @@ class Producer:
         self._kafka = KafkaProducer(bootstrap_servers=broker(), linger_ms=0, acks=1)
 
     async def send(self, count: int = 1) -> list[Sent]:
-        """Send records at once and wait until Kafka has them."""
+        """Send records at once and wait for Kafka's acknowledgement."""
         at = time.perf_counter()
         futures = [self._kafka.send(self._topic, VALUE.encode()) for _ in range(count)]
         metadata = await asyncio.to_thread(lambda: [future.get(30) for future in futures])
@@ -54,7 +54,7 @@ class Producer:
 
 @asynccontextmanager
 async def producing(place: Place) -> AsyncIterator[Producer]:
-    """Give a producer that has sent before, so that the first record measured is like the rest."""
+    """Create a producer that has sent before, so that the first record is like the others."""
     producer = await asyncio.to_thread(Producer, place.topic)
     try:
         yield producer
@@ -63,7 +63,7 @@ async def producing(place: Place) -> AsyncIterator[Producer]:
 
 
 class BareConsumer:
-    """A kafka-python consumer with its defaults and nothing behind it."""
+    """A kafka-python consumer with defaults, which only polls."""
 
     def __init__(self, topic: str) -> None:
         self._kafka = KafkaConsumer(bootstrap_servers=broker(), enable_auto_commit=False)
@@ -72,7 +72,7 @@ class BareConsumer:
         self._kafka.poll(200)
 
     def poll(self) -> float:
-        """Wait for the next record; give the moment at which the poll returned."""
+        """Wait for the next record. Returns the time when the poll returned."""
         while not self._kafka.poll(1000):
             pass
         return time.perf_counter()
@@ -83,12 +83,12 @@ class BareConsumer:
 
 
 def trigger(place: Place, offset: int) -> Trigger:
-    """Give the trigger of a made-up record, for requests that are created barely."""
+    """Build the trigger of a made-up record."""
     return Trigger(
         KafkaPosition(place.topic, 0, offset, 1_780_000_000_000 + offset), "drift_detected", VALUE
     )
 
 
 def patience() -> Any:
-    """Give the machine a moment between two samples."""
+    """Wait a moment between two samples."""
     return asyncio.sleep(0.03)

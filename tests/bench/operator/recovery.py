@@ -1,8 +1,7 @@
-"""From a kill in the middle of a burst to the burst's last Job, in the cluster: one replica, and a standby's takeover.
+"""Time from a kill during a burst to the burst's last Job, with one replica and with a standby.
 
-The floor is what no operator can be faster than: an empty Python container that is killed in the
-    same way, until its first line. Each kill hits a fresh pod, because Kubernetes lets a container
-    that dies often wait before its next start.
+The floor is an empty Python container that is killed in the same way, until its first output line.
+Each kill hits a fresh pod, because Kubernetes delays the restart of a container that dies often.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ from tests.system.kubectl import wait_for
 BURST = 50
 ROUNDS = 5
 KILLED_AFTER = (1, 10, 20)
-"""How many of the burst's Jobs there are when the operator is killed, in turns."""
+"""Numbers of the burst's Jobs that exist when the operator is killed, in turn."""
 SETTLE_SECONDS = 5
 OPERATOR = "app.kubernetes.io/component=operator"
 PROGRAM = "import time; print(time.time(), flush=True); time.sleep(3600)"
@@ -31,14 +30,14 @@ PROGRAM = "import time; print(time.time(), flush=True); time.sleep(3600)"
 
 @dataclass(frozen=True)
 class Recovery:
-    """Seconds from the kill, one for each round."""
+    """Seconds from the kill, one per round."""
 
     floor: list[float]
     """To the first line of an empty Python container."""
     alone: list[float]
     """To the last Job, with one replica."""
     standby: list[float]
-    """To the last Job, with a standby, where the leader's pod is gone for good."""
+    """To the last Job, with a standby, after the leader's pod was deleted."""
 
 
 async def measure_recovery(place: Place, standby: Place) -> Recovery:
@@ -110,7 +109,7 @@ async def measure_release(place: Place, *, replicas: int) -> list[float]:
             await jobs.wait_for(total + KILLED_AFTER[number % len(KILLED_AFTER)])
             killed = time.perf_counter()
             processes.kill(leader["metadata"]["uid"])
-            if replicas > 1:  # else Kubernetes would start it again in its place
+            if replicas > 1:  # otherwise Kubernetes restarts it in place
                 name = leader["metadata"]["name"]
                 await asyncio.to_thread(
                     place.kubectl, "delete", "pod", name, "--force", "--grace-period=0"
@@ -138,7 +137,7 @@ def a_fresh_leader(place: Place, replicas: int) -> dict[str, Any]:
 
 
 def values(place: Place, replicas: int) -> dict[str, Any]:
-    """Build the release's values: its defaults, but for a place for each request and Jobs that never get a node."""
+    """Build the release's values: defaults, with room for each request and Jobs without a node."""
     secrets = {"redis": "redis", "database": "database"}
     for name in secrets.values():
         secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}}

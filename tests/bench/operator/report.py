@@ -1,4 +1,4 @@
-"""The operator's figures against their goals, as a part of docs/bench.md. Pure."""
+"""The operator's figures and their goals, as a part of the page of benchmarks."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ HEAD = ("what", "measured", "against", "ratio", "goal", "")
 
 @dataclass(frozen=True)
 class Figures:
-    """All that was measured in one run."""
+    """Everything that was measured in one run."""
 
     latency: Latency
     few: Few
@@ -42,7 +42,10 @@ def report(figures: Figures, where: str, seconds: float) -> str:
     )
     rows.append(limit("the same, to the Job of a record that waited", resumed.first_job, 30, "s"))
     rows += recoveries(figures.recovery)
-    return f"{where} The run took {seconds:.0f} s; each latency is of {SAMPLES} records.\n\n{markdown(rows)}"
+    return (
+        f"{where} The run took {seconds:.0f} s; each latency is of {SAMPLES} records."
+        f"\n\n{markdown(rows)}"
+    )
 
 
 def latency(found: Latency) -> list[tuple[str, ...]]:
@@ -66,7 +69,7 @@ def latency(found: Latency) -> list[tuple[str, ...]]:
 
 
 def bursts(few: Few, many: Many) -> list[tuple[str, ...]]:
-    """Show what came of many records at once."""
+    """Format the results of many records at once."""
     ratio = many.ours / many.bare
     return [
         limit(f"{FEW} records at once → all requests", few.requests, 1, "s"),
@@ -90,7 +93,7 @@ def promotion_row(found: Promotion) -> tuple[str, ...]:
 
 
 def rest(when: str, found: Rest) -> list[tuple[str, ...]]:
-    """Show what an operator takes that has nothing to do."""
+    """Format what an idle operator uses."""
     memory, share = found.memory, 100 * found.core
     shown = (
         f"{memory.resident:.0f} MiB ({memory.proportional:.0f} of its own; peak {memory.peak:.0f})"
@@ -102,7 +105,7 @@ def rest(when: str, found: Rest) -> list[tuple[str, ...]]:
 
 
 def recoveries(found: Recovery) -> list[tuple[str, ...]]:
-    """Compare the time from a kill to the last Job of a burst with the next start of an empty Python container."""
+    """Compare the time from a kill to a burst's last Job with the restart of an empty container."""
     floor = median(found.floor)
     rows: list[tuple[str, ...]] = [
         ("kill → first line of an empty Python container", spread(found.floor), "", "", "", "")
@@ -121,20 +124,20 @@ def recoveries(found: Recovery) -> list[tuple[str, ...]]:
 
 
 def spread(seconds: Sequence[float]) -> str:
-    """Write the median and the maximum."""
+    """Format the median and the maximum."""
     return f"{median(seconds):.2f} s (at most {max(seconds):.2f} s)"
 
 
 def at_most(name: str, measured: str, against: str, ratio: float, goal: float) -> tuple[str, ...]:
-    """Hold a ratio to its goal."""
+    """Compare a ratio with its goal."""
     return name, measured, against, f"{ratio:.2f}", f"≤ {goal:g}", word(ratio <= goal)
 
 
 def limit(name: str, measured: float, goal: float, unit: str) -> tuple[str, ...]:
-    """Hold a figure to its goal."""
+    """Compare a figure with its goal."""
     return name, f"{measured:.2f} {unit}", "", "", f"≤ {goal:g} {unit}", word(measured <= goal)
 
 
 def word(met: bool) -> str:
-    """Say whether a goal is met."""
+    """Format whether a goal is met."""
     return "met" if met else "**missed**"

@@ -1,4 +1,4 @@
-"""What a watch of our own sees, and when: the same eyes for the operator and for the floor."""
+"""A watch that records when objects were seen, for both the operator and the floor."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ WATCH_SECONDS = 3600
 
 
 class Sight:
-    """Objects of one kind by name, with the moment at which each was first seen to be so."""
+    """Objects of one kind by name, with the time at which each was first seen in the wanted state."""
 
     def __init__(self) -> None:
         self.seen: dict[str, float] = {}
         self._more = asyncio.Event()
 
     def take(self, name: str) -> None:
-        """Take in one that is so."""
+        """Record an object in the wanted state."""
         if name not in self.seen:
             self.seen[name] = time.perf_counter()
             self._more.set()
 
     async def wait_for(self, count: int, seconds: float = 60) -> float:
-        """Wait until so many were seen; give the moment of the last of them.
+        """Wait until so many were seen. Returns the time of the last one.
 
         Raises:
-            TimeoutError: with how many were seen.
+            TimeoutError: The text names how many were seen.
         """
         try:
             async with asyncio.timeout(seconds):
@@ -44,7 +44,7 @@ class Sight:
         return sorted(self.seen.values())[count - 1]
 
     async def wait_for_name(self, name: str, seconds: float = 60) -> float:
-        """Wait for one; give its moment."""
+        """Wait for one. Returns its time."""
         async with asyncio.timeout(seconds):
             while name not in self.seen:
                 self._more.clear()
@@ -56,7 +56,7 @@ class Sight:
 async def watching(
     place: Place, kind: ResourceKind, name_of: Callable[[Body], str | None]
 ) -> AsyncIterator[Sight]:
-    """Watch a kind; `name_of` gives the name under which an object that is so counts, None for one that is not."""
+    """Watch a kind. `name_of` returns the name of an object in the wanted state, else None."""
     sight = Sight()
 
     async def look() -> None:
@@ -74,21 +74,21 @@ async def watching(
 
 
 def own_name(body: Body) -> str:
-    """Take every object, by its own name."""
+    """Return the name of every object."""
     return str(body["metadata"]["name"])
 
 
 def request_of(job: Body) -> str | None:
-    """Take every Job of a RetrainRequest, by the request's name."""
+    """Return the request's name of every Job of a RetrainRequest."""
     name: str | None = (job["metadata"].get("labels") or {}).get("retraining.dev/request")
     return name
 
 
 def new_requests(place: Place) -> Any:
-    """Watch RetrainRequests come."""
+    """Watch for new RetrainRequests."""
     return watching(place, REQUESTS, own_name)
 
 
 def new_jobs(place: Place) -> Any:
-    """Watch the Jobs of RetrainRequests come."""
+    """Watch for new Jobs of RetrainRequests."""
     return watching(place, JOBS, request_of)

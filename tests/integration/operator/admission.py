@@ -1,4 +1,4 @@
-"""An admission webhook on this machine, as policy engines and service meshes run them, for one test's namespace."""
+"""An admission webhook on this machine for one test's namespace."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.system.environment import STATE
 from tests.system.kubectl import Kubectl, run
 
 Review = Callable[[dict[str, Any]], dict[str, Any]]
-"""Answers one object with the fields of an AdmissionReview's response, such as allowed and status."""
+"""Returns the fields of an AdmissionReview's response for one object: allowed, status and others."""
 
 
 def patched(operations: list[dict[str, Any]]) -> dict[str, Any]:
@@ -30,7 +30,7 @@ def patched(operations: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def address_towards_the_api_server() -> str:
-    """Return this machine's address as the API server, which may be in a network of its own, can reach it."""
+    """Return this machine's address for the API server, which may be in another network."""
     server = urlsplit(address(STATE / "kubeconfig"))
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as found:
         found.connect((server.hostname, server.port))
@@ -50,14 +50,14 @@ def served(folder: Path, review: Review) -> Iterator[dict[str, Any]]:
                 "kind": "AdmissionReview",
                 "response": answer,
             }
-            with suppress(OSError):  # the API server may have given up
+            with suppress(OSError):  # the API server may have timed out
                 self.send_response(200)
                 self.send_header("Content-Type", "application/json")
                 self.end_headers()
                 self.wfile.write(json.dumps(body).encode())
 
         def log_message(self, *_: object) -> None:
-            """Keep the test's output quiet."""
+            """Log nothing."""
 
     here = address_towards_the_api_server()
     certificate, key = folder / "webhook.crt", folder / "webhook.key"
@@ -79,7 +79,7 @@ def served(folder: Path, review: Review) -> Iterator[dict[str, Any]]:
 def registered(
     namespace: Kubectl, kind: str, rule: tuple[str, str], *hooks: dict[str, Any]
 ) -> Iterator[None]:
-    """Register webhooks for the creation of one kind of objects in one namespace, and wait until they are asked.
+    """Register webhooks for the creation of one kind in one namespace, and wait until they are called.
 
     Args:
         namespace: the namespace.
@@ -110,7 +110,7 @@ def registered(
         "webhooks": [common | hook for hook in hooks],
     }
     namespace.apply(body)
-    time.sleep(2)  # the API server takes up a configuration about a second after it is stored
+    time.sleep(2)  # the API server applies a configuration about a second after it is stored
     try:
         yield
     finally:

@@ -1,4 +1,4 @@
-"""The way to the API server, broken as networks break it: connections that stay open and bring nothing more."""
+"""A proxy in front of the API server that simulates broken networks: open, silent connections."""
 
 from __future__ import annotations
 
@@ -13,31 +13,31 @@ from tests.system.environment import STATE
 
 
 class Way:
-    """A TCP proxy before the API server."""
+    """A TCP proxy in front of the API server."""
 
     def __init__(self, kubeconfig: Path) -> None:
         self.kubeconfig = kubeconfig
-        """Leads over this way."""
+        """Its kubeconfig, which leads through the proxy."""
         self._lets_through = asyncio.Event()
         self._lets_through.set()
         self._tasks: set[asyncio.Task[None]] = set()
 
     def freeze(self) -> None:
-        """Let nothing more through on the connections of now; new ones work."""
+        """Block the present connections. New ones work."""
         self._lets_through.clear()
         self._lets_through = asyncio.Event()
         self._lets_through.set()
 
     def cut(self) -> None:
-        """Let nothing more through at all, and close nothing."""
+        """Block all connections without closing them."""
         self._lets_through.clear()
 
     def mend(self) -> None:
-        """Let through again what was held, and all else."""
+        """Unblock everything, including what was held back."""
         self._lets_through.set()
 
     async def carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Carry one connection."""
+        """Serve one connection."""
         task = asyncio.current_task()
         assert task
         self._tasks.add(task)
@@ -52,7 +52,7 @@ class Way:
             end.close()
 
     async def close(self) -> None:
-        """End all connections."""
+        """Close all connections."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -61,7 +61,7 @@ class Way:
 async def pump(
     source: asyncio.StreamReader, sink: asyncio.StreamWriter, lets_through: asyncio.Event
 ) -> None:
-    """Carry one direction."""
+    """Copy one direction."""
     while data := await source.read(1 << 16):
         await lets_through.wait()
         sink.write(data)
@@ -70,14 +70,14 @@ async def pump(
 
 
 def address(kubeconfig: Path) -> str:
-    """Read where the API server is."""
+    """Read the API server's address."""
     server: str = json.loads(kubeconfig.read_text())["clusters"][0]["cluster"]["server"]
     return server
 
 
 @contextlib.asynccontextmanager
 async def way_to_apiserver(folder: Path) -> AsyncIterator[Way]:
-    """Open a way; its kubeconfig leads over it."""
+    """Run a proxy for the block."""
     way = Way(folder / "kubeconfig")
     listener = await asyncio.start_server(way.carry, "127.0.0.1", 0)
     config = json.loads((STATE / "kubeconfig").read_text())

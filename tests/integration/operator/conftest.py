@@ -1,4 +1,4 @@
-"""The operator's own parts, in this process, against the real API server and the real Kafka."""
+"""The operator's parts, in this process, with a real API server and a real Kafka."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ from tests.system.kubectl import Kubectl, wait_for
 
 @pytest.fixture(scope="session")
 def kubectl() -> Kubectl:
-    """Give kubectl with the CRD installed."""
+    """kubectl, with the CRD installed."""
     tool = environment.ours().kubectl
-    # As the README says: in Helm's name, or the next installation by Helm would find the fields
-    # taken.
+    # With Helm's field manager, as in the README. Otherwise the next installation with Helm would
+    # conflict.
     tool(
         "apply",
         "--server-side",
@@ -47,7 +47,7 @@ def kubectl() -> Kubectl:
 
 @pytest.fixture
 def namespace(kubectl: Kubectl) -> Iterator[Kubectl]:
-    """Give a namespace of the test's own."""
+    """A namespace for one test."""
     inside = kubectl.inside(f"it-{uuid.uuid4().hex[:8]}")
     inside("create", "namespace", inside.namespace)
     yield inside
@@ -56,7 +56,7 @@ def namespace(kubectl: Kubectl) -> Iterator[Kubectl]:
 
 @pytest.fixture
 def no_pods(namespace: Kubectl) -> None:
-    """Let no pod be made, so that a Job stays as it was created however long a test takes."""
+    """Forbid pods, so that a Job stays as it was created."""
     quota = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "no-pods"}}
     namespace.apply({**quota, "spec": {"hard": {"pods": "0"}}})
     wait_for(
@@ -65,13 +65,13 @@ def no_pods(namespace: Kubectl) -> None:
 
 
 def plain_reason(reason: str) -> str:
-    """Return a condition's reason; under `no_pods`, the pod of a created Job is refused sooner or later."""
+    """Return a condition's reason. Under `no_pods`, the pod of a created Job is refused at some time."""
     return "JobCreated" if reason == "PodRefused" else reason
 
 
 @pytest.fixture
 def settings(namespace: Kubectl) -> Settings:
-    """Give settings whose Jobs are created and never run: nothing has that image."""
+    """Settings whose Jobs are created and never run, because their image does not exist."""
     return Settings.model_validate(
         {
             "namespace": namespace.namespace,
@@ -106,13 +106,13 @@ def parts(settings: Settings) -> Parts:
 
 @pytest.fixture
 def topic(settings: Settings) -> Topic:
-    """Give the topic that triggers come from."""
+    """The topic of the triggers."""
     return Topic(settings.kafka, settings.kafka.topic)
 
 
 @pytest.fixture
 def operator(settings: Settings, tmp_path: Path) -> Iterator[Start]:
-    """Start the operator as a process, with other settings of its Jobs; Kafka is not needed here."""
+    """Start the operator as a process, with settings for its Jobs and without Kafka."""
     processes: list[subprocess.Popen[bytes]] = []
 
     def run(
@@ -152,7 +152,7 @@ def operator(settings: Settings, tmp_path: Path) -> Iterator[Start]:
 
 
 async def reconcile(reconciler: Reconciler) -> None:
-    """Plan once and wait until every step is done; none of them gives way to what the pass before has launched."""
+    """Plan once and wait until every step is done."""
     await asyncio.sleep(LINGER_SECONDS)
     async with asyncio.TaskGroup() as group:
         reconciler.dispatch(group)

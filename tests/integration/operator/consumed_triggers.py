@@ -1,4 +1,4 @@
-"""Stands in for the intake: takes records and batches as the consumer hands them over."""
+"""Replaces the intake: collects the records and batches of a consumer."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from retraining_operator.settings import Kafka
 WAIT_SECONDS = 60
 
 
-class Taken:
-    """What was handed over."""
+class Collected:
+    """The collected records and batches."""
 
     def __init__(self) -> None:
         self.values: list[bytes | None] = []
         self.skipped: list[UndecodableBatch] = []
 
     async def accept(self, records: Sequence[Any], topic_id: str | None) -> PartitionProgress:  # noqa: ARG002
-        """Record a batch."""
+        """Collect a batch."""
         for record in records:
             if isinstance(record, UndecodableBatch):
                 self.skipped.append(record)
@@ -37,9 +37,9 @@ class Taken:
 @asynccontextmanager
 async def consuming(
     kafka: Kafka, instance_id: str | None = None
-) -> AsyncIterator[tuple[Consumer, Taken]]:
-    """Run a consumer as one process would; afterwards it has stopped as by SIGTERM."""
-    taken = Taken()
+) -> AsyncIterator[tuple[Consumer, Collected]]:
+    """Run a consumer for the block. At the end it stops as after SIGTERM."""
+    taken = Collected()
     consumer = Consumer(kafka, taken.accept, Metrics(), instance_id)
     task = asyncio.create_task(consumer.run())
     try:
@@ -51,7 +51,7 @@ async def consuming(
 
 
 async def until(look: Callable[[], Any], seconds: float = WAIT_SECONDS) -> Any:
-    """Look again and again until there is something."""
+    """Wait until a function returns something true, and return it."""
     async with asyncio.timeout(seconds):
         while not (found := look()):  # noqa: ASYNC110  # what it looks at is elsewhere
             await asyncio.sleep(0.05)

@@ -1,4 +1,4 @@
-"""Kafka brokers of a test's own, as processes on this machine: to stop, to spoil, with listeners that go nowhere."""
+"""Kafka brokers as processes on this machine, which a test may stop and whose logs it may change."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ CACHE = Path.home() / ".cache" / "retraining-operator"
 CLUSTER_ID = "4L6g3nShT-eMCtK--X86sw"
 START_SECONDS = 60
 DEAF_ADDRESS = "192.0.2.1:9092"
-"""An address of the documentation, which no network routes (RFC 5737)."""
+"""An address for documentation, which no network routes (RFC 5737)."""
 JAVA = (
     "java",
     "-Xms32m",
@@ -49,7 +49,7 @@ class Broker:
 
     @property
     def address(self) -> str:
-        """Where it is reached without a login."""
+        """Its address without login."""
         return f"localhost:{self.port}"
 
     def segment(self, topic: str, partition: int = 0) -> Path:
@@ -118,13 +118,13 @@ class Broker:
 
 @dataclass
 class Brokers:
-    """Some brokers that make one cluster."""
+    """The brokers of one cluster."""
 
     all: list[Broker] = field(default_factory=list)
 
     @property
     def bootstrap(self) -> str:
-        """Where they are reached without a login."""
+        """Their addresses without login."""
         return ",".join(broker.address for broker in self.all)
 
     def settings(self, topic: str, **fields: Any) -> Kafka:
@@ -137,7 +137,7 @@ class Brokers:
 
 @contextmanager
 def own_kafka(folder: Path, count: int = 1) -> Iterator[Brokers]:
-    """Run brokers for a while."""
+    """Run brokers for the block."""
     brokers = [
         Broker(
             number + 1,
@@ -179,12 +179,17 @@ def write_properties(broker: Broker, voters: str, count: int) -> None:
             f"LOGIN://localhost:{broker.login_port},CONTROLLER://localhost:{broker.controller_port}"
         ),
         "advertised.listeners": (
-            f"OPEN://localhost:{broker.port},DEAF://{DEAF_ADDRESS},LOGIN://localhost:{broker.login_port}"
+            f"OPEN://localhost:{broker.port},DEAF://{DEAF_ADDRESS},"
+            f"LOGIN://localhost:{broker.login_port}"
         ),
-        "listener.security.protocol.map": "OPEN:PLAINTEXT,DEAF:PLAINTEXT,LOGIN:SASL_PLAINTEXT,CONTROLLER:PLAINTEXT",
+        "listener.security.protocol.map": (
+            "OPEN:PLAINTEXT,DEAF:PLAINTEXT,LOGIN:SASL_PLAINTEXT,CONTROLLER:PLAINTEXT"
+        ),
         "inter.broker.listener.name": "OPEN",
         "sasl.enabled.mechanisms": "PLAIN",
-        "listener.name.login.plain.sasl.jaas.config": f'{login} username="admin" password="admin-word" {users};',
+        "listener.name.login.plain.sasl.jaas.config": (
+            f'{login} username="admin" password="admin-word" {users};'
+        ),
         "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
         "super.users": "User:ANONYMOUS;User:admin",
         "allow.everyone.if.no.acl.found": "false",
@@ -225,7 +230,7 @@ def format_all(brokers: Sequence[Broker]) -> None:
 
 
 def libraries() -> Path:
-    """Return the folder with Kafka's libraries, from which the broker's image is built too."""
+    """Return the folder with Kafka's libraries, which the broker's image also uses."""
     found = sorted(CACHE.glob("kafka-*/libs"), key=os.path.getmtime)
     assert found, (
         f"Kafka's libraries are not in {CACHE}: bring the test cluster up first (make system)."

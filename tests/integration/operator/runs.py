@@ -1,4 +1,4 @@
-"""Requests of an operator that runs as a process, and what became of them."""
+"""Requests of an operator that runs as a process, and their conditions."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from tests.system.kubectl import Kubectl, wait_for
 
 Start = Callable[..., Any]
-"""Starts the operator as a process, with its DATABASE_URL and with other settings of its Jobs."""
+"""Starts the operator as a process, with its DATABASE_URL and settings for its Jobs."""
 
 
 def free_port() -> int:
@@ -36,7 +36,7 @@ def condition(namespace: Kubectl, name: str, kind: str = "Succeeded") -> tuple[s
 def wait_until(
     namespace: Kubectl, name: str, truth: str, reason: str, kind: str = "Succeeded"
 ) -> str:
-    """Wait for a condition; give its message."""
+    """Wait for a condition. Returns its message."""
     wait_for(
         f"{name} at {reason}", lambda: condition(namespace, name, kind)[:2] == (truth, reason), 60
     )

@@ -25,7 +25,7 @@ WAIT_SECONDS = 40
 
 
 class Topic:
-    """A topic by name; sending to it makes it."""
+    """A topic by name. Sending to it creates it."""
 
     def __init__(self, kafka: Kafka, name: str) -> None:
         self.kafka = kafka
@@ -34,7 +34,7 @@ class Topic:
     def send(
         self, *values: bytes | None, partition: int = 0, key: bytes | None = None
     ) -> list[int]:
-        """Send records and give their offsets."""
+        """Send records. Returns their offsets."""
         with closing(KafkaProducer(bootstrap_servers=self.kafka.bootstrap_servers)) as producer:
             sent = [
                 producer.send(self.name, value, key=key, partition=partition) for value in values
@@ -42,16 +42,16 @@ class Topic:
             return [future.get(10).offset for future in sent]
 
     def admin(self, act: Callable[[KafkaAdminClient], Any]) -> Any:
-        """Do something as an administrator."""
+        """Run a function with an administration client."""
         with closing(KafkaAdminClient(bootstrap_servers=self.kafka.bootstrap_servers)) as admin:
             return act(admin)
 
     def make(self, partitions: int = 1) -> None:
-        """Make the topic."""
+        """Create the topic."""
         self.admin(lambda admin: admin.create_topics([NewTopic(self.name, partitions, 1)]))
 
     def delete(self) -> None:
-        """Delete the topic, which Kafka does in a moment."""
+        """Delete the topic, and wait until it is deleted."""
         self.admin(lambda admin: admin.delete_topics([self.name]))
 
     def delete_before(self, offset: int) -> None:
@@ -59,7 +59,7 @@ class Topic:
         self.admin(lambda admin: admin.delete_records({TopicPartition(self.name, 0): offset}))
 
     def committed(self, group: str | None = None, partition: int = 0) -> int | None:
-        """Give the group's committed offset."""
+        """Return the group's committed offset."""
         options = {
             "bootstrap_servers": self.kafka.bootstrap_servers,
             "group_id": group or self.kafka.group_id,
@@ -69,7 +69,7 @@ class Topic:
             return offset
 
     def commit(self, offset: int) -> None:
-        """Commit an offset for the group, which has no members at the time."""
+        """Commit an offset for the group, which must have no members."""
         options = {
             "bootstrap_servers": self.kafka.bootstrap_servers,
             "group_id": self.kafka.group_id,
@@ -78,7 +78,7 @@ class Topic:
             consumer.commit({TopicPartition(self.name, 0): OffsetAndMetadata(offset, "", -1)})
 
     def records(self, count: int) -> list[Any]:
-        """Read so many records from the beginning."""
+        """Read a number of records from the beginning."""
         with closing(KafkaConsumer(bootstrap_servers=self.kafka.bootstrap_servers)) as consumer:
             consumer.assign([TopicPartition(self.name, 0)])
             consumer.seek_to_beginning()
@@ -91,13 +91,13 @@ class Topic:
 
 
 def always() -> bool:
-    """Stand in for a replica that leads and acts."""
+    """Return True, as a replica does that leads."""
     return True
 
 
 @asynccontextmanager
 async def listening(settings: Settings, cluster: KubeClient) -> AsyncIterator[Parts]:
-    """Run consumer and intake as a fresh process would; afterwards they have stopped as by SIGTERM."""
+    """Run consumer and intake for the block. At the end they stop as after SIGTERM."""
     parts = Parts(settings)
     intake = build_intake(parts, cluster)
     consumer = Consumer(settings.kafka, intake.accept, parts.metrics)
@@ -115,7 +115,7 @@ async def listening(settings: Settings, cluster: KubeClient) -> AsyncIterator[Pa
 
 
 async def until(look: Callable[[], Any]) -> Any:
-    """Look in a thread again and again until there is something."""
+    """Wait until a function, run in a thread, returns something true."""
     async with asyncio.timeout(WAIT_SECONDS):
         while not (found := await asyncio.to_thread(look)):  # noqa: ASYNC110  # what it looks at is elsewhere
             await asyncio.sleep(0.2)

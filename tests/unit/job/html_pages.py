@@ -1,4 +1,4 @@
-"""Reads pages of HTML and the pictures in them back, for the tests of the report."""
+"""Parses HTML pages and the charts in them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def pictures(page: str) -> list[ET.Element]:
 
 
 class Page(HTMLParser):
-    """Reads a page strictly: every element but `meta` is closed, in order."""
+    """Parses a page strictly: every element but `meta` must be closed, in order."""
 
     def __init__(self, page: str) -> None:
         super().__init__()
@@ -32,7 +32,7 @@ class Page(HTMLParser):
 
 
 class Picture:
-    """One picture of a page, read back by the labels of its own axes."""
+    """One chart of a page, whose values are read by the labels of its axes."""
 
     def __init__(self, page: str, key: str) -> None:
         (self.root,) = [
@@ -44,10 +44,10 @@ class Picture:
         self.across = self._axis([one for one in texts if one.get("text-anchor") == "middle"], "x")
         self.up = self._axis([one for one in texts if one.get("text-anchor") == "end"], "y")
 
-        assert self.across == sorted(self.across)  # more stands to the right
+        assert self.across == sorted(self.across)  # larger values are to the right
         assert [value for _, value in sorted(self.up)] == sorted(
             (value for _, value in self.up), reverse=True
-        )  # and up
+        )  # and at the top
 
     def _axis(self, labels: list[ET.Element], along: str) -> list[tuple[float, float]]:
         found = [
@@ -64,7 +64,7 @@ class Picture:
     def y(self, place: str | None) -> float:
         shifted = [
             (height - 4, value) for height, value in self.up
-        ]  # a label's letters stand above its place
+        ]  # the baseline of a label is below its middle
         return _between(shifted, float(place or ""))
 
     def of(self, name: str, *classes: str) -> list[ET.Element]:
