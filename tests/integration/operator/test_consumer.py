@@ -1,4 +1,4 @@
-"""Offsets are committed last: what was not handled comes again, what was handled does not."""
+"""Offsets are committed last: unhandled records are read again, handled records are not."""
 
 import asyncio
 import contextlib

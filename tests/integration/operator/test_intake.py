@@ -1,4 +1,4 @@
-"""A record becomes one request, however often it comes."""
+"""A record becomes one request, however often it is read."""
 
 import asyncio
 from dataclasses import dataclass

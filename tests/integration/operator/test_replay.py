@@ -1,4 +1,4 @@
-"""A replay makes the requests that are missing and only those, however often it runs."""
+"""A replay creates the requests that are missing and only those, however often it runs."""
 
 import asyncio
 from collections.abc import Sequence

@@ -46,8 +46,10 @@ class Made:
 def build(
     base: int, values: list[bytes], codec: int = 0, producer: int = -1, key: bytes | None = None
 ) -> bytearray:
-    builder = DefaultRecordBatchBuilder(2, codec, producer >= 0, producer, 0 if producer >= 0 else -1,
-                                        0 if producer >= 0 else -1, 1_000_000)  # fmt: skip
+    epoch = sequence = 0 if producer >= 0 else -1
+    builder = DefaultRecordBatchBuilder(
+        2, codec, producer >= 0, producer, epoch, sequence, 1_000_000
+    )
     for at, value in enumerate(values):
         builder.append(at, 1_750_000_000_000, key, value, [])
     raw = bytearray(builder.build())
@@ -161,9 +163,15 @@ def answer(draw: random.Random, log: list[Made], position: int) -> SimpleNamespa
         ]  # a broker cuts off what is too much
     end = log[-1].last + 1
     return SimpleNamespace(
-        error_code=0, high_watermark=end, last_stable_offset=end, aborted_transactions=None, records=records,
-        diverging_epoch=None, preferred_read_replica=-1, current_leader=None,
-    )  # fmt: skip
+        error_code=0,
+        high_watermark=end,
+        last_stable_offset=end,
+        aborted_transactions=None,
+        records=records,
+        diverging_epoch=None,
+        preferred_read_replica=-1,
+        current_leader=None,
+    )
 
 
 def read_all(draw: random.Random, log: list[Made], clock: list[float]) -> tuple[list[Any], int]:
@@ -191,7 +199,7 @@ def test_reading_continues_after_batches_that_cannot_be_decoded(
         monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: clock[0]))
     began = time.process_time()
     for number in range(2_500):
-        draw = random.Random(f"{seed}.{number}")  # noqa: S311  # to repeat a case, not to keep a secret
+        draw = random.Random(f"{seed}.{number}")  # noqa: S311  # not a secret
         log = make_log(draw)
         items, _ = read_all(draw, log, clock)
         skipped = [item for item in items if isinstance(item, UndecodableBatch)]

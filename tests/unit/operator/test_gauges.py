@@ -1,4 +1,4 @@
-"""What the gauges show of the state of the process that is asked."""
+"""The gauges show the present state of the process."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""How the operator logs in to Kafka: from a mounted Secret, with contradictions refused by name."""
+"""The operator logs in to Kafka with a mounted Secret; contradictory settings are refused."""
 
 import logging
 from pathlib import Path

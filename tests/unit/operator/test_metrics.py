@@ -1,4 +1,4 @@
-"""What the metrics count of decisions; the rest is counted end to end."""
+"""The counters count approvals, failures and outcomes."""
 
 from datetime import datetime
 

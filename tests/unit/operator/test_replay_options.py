@@ -1,4 +1,4 @@
-"""What a replay is asked for is read, or refused in one sentence that says what to ask for."""
+"""The options of a replay are read, or refused with a sentence that says what to select."""
 
 import argparse
 
@@ -38,7 +38,7 @@ def test_offsets_are_read() -> None:
         "2026-03-01T12:00:00.000",
     ],
 )
-def test_times_are_read_and_are_utc_where_they_name_no_zone(time: str) -> None:
+def test_times_are_read_and_are_utc_if_they_have_no_zone(time: str) -> None:
     assert read(f"--from-time {time}") == RecordSelection(from_ms=NOON_MS)
 
 

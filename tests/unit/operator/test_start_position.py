@@ -1,4 +1,4 @@
-"""Where reading of a partition begins, for each of its causes."""
+"""Where reading of a partition starts, in each case."""
 
 import pytest
 

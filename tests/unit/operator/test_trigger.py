@@ -1,4 +1,4 @@
-"""A record's bytes become a trigger, or one kind of malformed with a sentence."""
+"""The value of a record is parsed as a trigger, or it is malformed in one of several ways."""
 
 import base64
 import contextlib
