@@ -47,16 +47,16 @@ def judged(url: str, name: str, rows: int) -> None:
     from retraining_job.contract import Tunables  # noqa: PLC0415
     from retraining_job.events.copy_columns import read_columns  # noqa: PLC0415
     from retraining_job.presets import recommended  # noqa: PLC0415
-    from retraining_job.presets.recommended import Prepared  # noqa: PLC0415
+    from retraining_job.presets.recommended import SplitEvents  # noqa: PLC0415
 
     clock, settings = Clock(), Tunables(rows=rows)
     with clock.step("read"):
         columns = read_columns(SecretStr(url), name, rows)
     with clock.step("train"):
         prepared = recommended.prepare(columns, settings)
-        if not isinstance(prepared, Prepared):
+        if not isinstance(prepared, SplitEvents):
             raise TypeError(prepared.message)
-        model = recommended.train(prepared, settings)
+        model = recommended.train_model(prepared, settings)
     with clock.step("judge"):
         recommended.score_hold_out(model, prepared)
     clock.leave(rows=len(columns.truth))

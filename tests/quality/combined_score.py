@@ -59,7 +59,9 @@ def evaluate_shapes(stream_seed: int) -> StreamMetrics:
                 forest_seed=seed,
             )
             prepared = prepare(events, settings)
-            scores = recommended.score_hold_out(recommended.train(prepared, settings), prepared)
+            scores = recommended.score_hold_out(
+                recommended.train_model(prepared, settings), prepared
+            )
             for weights in WEIGHTS:
                 combined = scores.combine(*weights)
                 precisions[weights].append(average_precision(prepared.held_truth, combined) or 0.0)

@@ -19,7 +19,7 @@ from retraining_job.evaluation.split import compute_window
 from retraining_job.events.columns import Columns
 from retraining_job.model.model import Model, compute_deviation_scores, compute_forest_scores
 from retraining_job.presets import recommended
-from retraining_job.presets.recommended import Prepared
+from retraining_job.presets.recommended import SplitEvents
 from retraining_job.presets.recommended_evaluation import (
     EvaluationContext,
     ScoredModel,
@@ -49,7 +49,7 @@ def run_scenario(scenario: Scenario, seed: int) -> tuple[Decision, Evidence]:
         scenario.history(build_columns(seed, scenario.champion_rows, scenario.champion_features)),
         champion_settings,
     )
-    champion = recommended.train(before, champion_settings)
+    champion = recommended.train_model(before, champion_settings)
     trained = before.parts.build_split(before.columns.times, before.columns.truth).training
 
     settings = shared.model_copy(update=scenario.challenger_settings)
@@ -65,7 +65,7 @@ def run_scenario(scenario: Scenario, seed: int) -> tuple[Decision, Evidence]:
     now = prepare(events, settings, trained.last)
     shape = measure_columns(before.columns, before.parts.hold_out_start).shape
     champion_input = ChampionInput(1, set(champion.feature_names), shape)
-    challenger = recommended.train(now, settings)
+    challenger = recommended.train_model(now, settings)
     scored_champion = ScoredModel(
         recommended.score_hold_out(champion, now), Contender(version=1, trained=trained)
     )
@@ -101,7 +101,7 @@ def score_newest(model: Model, events: Columns, newest: int, settings: Tunables)
 
 def prepare(
     events: Columns, settings: Tunables, champion_until: datetime | None = None
-) -> Prepared:
+) -> SplitEvents:
     """Split and scale events.
 
     Args:

@@ -87,7 +87,7 @@ def read_tables(connection: Connection) -> Tables:
         BadConfigurationError: There is no table `model_versions`, or it lacks columns of the old
             service.
     """
-    versions = read_columns(connection, "model_versions")
+    versions = read_table_columns(connection, "model_versions")
     if not versions:
         raise BadConfigurationError(
             f"The database of {SETTING} has no table model_versions, which records promotions. "
@@ -101,10 +101,10 @@ def read_tables(connection: Connection) -> Tables:
         )
     encoding = connection.get_parameter_status("server_encoding") or "UTF8"
     codec = "utf_8" if encoding in {"UTF8", "SQL_ASCII"} else encodings.get(encoding, "ascii")
-    return Tables(versions, read_columns(connection, RUN_TABLE), codec)
+    return Tables(versions, read_table_columns(connection, RUN_TABLE), codec)
 
 
-def read_columns(connection: Connection, table: str) -> dict[str, Column]:
+def read_table_columns(connection: Connection, table: str) -> dict[str, Column]:
     """Read what each column of a table can hold.
 
     Args:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Prepared:
+class SplitEvents:
     """Events that are split into training and hold-out, with the scalings of their features.
 
     Args:
@@ -54,7 +54,7 @@ class Prepared:
 
 def prepare(
     columns: Columns, settings: Tunables, champion_until: datetime | None = None
-) -> Prepared | Decision:
+) -> SplitEvents | Decision:
     """Split the events and choose how their features are scaled.
 
     Args:
@@ -80,10 +80,10 @@ def prepare(
         )
         message = f"No feature can be split by a tree, so nothing was trained ({why})."
         return Decision(Verdict.INSUFFICIENT_DATA, VerdictReason.INSUFFICIENT_DATA, message)
-    return Prepared(columns, parts, tuple(scalings), records)
+    return SplitEvents(columns, parts, tuple(scalings), records)
 
 
-def train(prepared: Prepared, settings: Tunables) -> Model:
+def train_model(prepared: SplitEvents, settings: Tunables) -> Model:
     """Train a challenger on the training rows, oldest first.
 
     Args:
@@ -117,7 +117,7 @@ def train(prepared: Prepared, settings: Tunables) -> Model:
     return Model(hst, sad)
 
 
-def score_hold_out(model: Model, prepared: Prepared) -> Scores:
+def score_hold_out(model: Model, prepared: SplitEvents) -> Scores:
     """Score the hold-out. The model learns nothing from it.
 
     Args:
@@ -140,7 +140,7 @@ def score_hold_out(model: Model, prepared: Prepared) -> Scores:
 
 
 def compare_with_champion_input(
-    prepared: Prepared, champion: ChampionInput | None, settings: Tunables
+    prepared: SplitEvents, champion: ChampionInput | None, settings: Tunables
 ) -> InputChange:
     """Compare the input shape of the events with the input that the champion was trained for.
 

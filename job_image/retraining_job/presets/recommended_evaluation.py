@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from retraining_job.evaluation.decision import Decision
     from retraining_job.evaluation.evidence import Comparison, LabelCoverage, Split
     from retraining_job.evaluation.input_change import InputChange
-    from retraining_job.presets.recommended import Prepared
+    from retraining_job.presets.recommended import SplitEvents
 
 
 class ScoredModel(NamedTuple):
@@ -96,7 +96,7 @@ class ChampionComparison(NamedTuple):
 
 
 def evaluate(
-    prepared: Prepared,
+    prepared: SplitEvents,
     challenger: Scores,
     champion: ScoredModel | None,
     context: EvaluationContext,

@@ -13,7 +13,7 @@ from retraining_job.evaluation.split import compute_window
 
 if TYPE_CHECKING:
     from retraining_job.evaluation.evidence import Split
-    from retraining_job.presets.recommended import Prepared
+    from retraining_job.presets.recommended import SplitEvents
 
 PERIODS = 10
 NAMES_LIMIT = 10
@@ -62,7 +62,7 @@ def compute_periods(
     return found
 
 
-def describe_events(prepared: Prepared, split: Split, settings: Tunables) -> list[str]:
+def describe_events(prepared: SplitEvents, split: Split, settings: Tunables) -> list[str]:
     """Describe what is unusual about the events.
 
     Args:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from retraining_job.evaluation.input_shape import InputShape
     from retraining_job.events.columns import Columns
     from retraining_job.events.source import EventSource
-    from retraining_job.presets.recommended import Prepared
+    from retraining_job.presets.recommended import SplitEvents
     from retraining_job.registry.champion import Champion
     from retraining_job.registry.threshold import Threshold
     from retraining_job.settings import RunSettings
@@ -82,7 +82,9 @@ class RecommendedEvents:
             return add_reading_remarks(prepared, self.columns.facts)
         return None
 
-    def prepare(self, champion: Champion, learned: Prepared | None = None) -> RecommendedComparison:
+    def prepare(
+        self, champion: Champion, learned: SplitEvents | None = None
+    ) -> RecommendedComparison:
         """Split the events so that neither model has learned the hold-out, and score the champion.
 
         Args:
@@ -106,7 +108,7 @@ class RecommendedEvents:
             prepared = exclude_learned_rows(prepared, learned)
         known = get_champion_input(champion, self.settings.deviation_feature)
         change = recommended.compare_with_champion_input(prepared, known, self.settings)
-        scored = score_champion(champion, prepared) if change.comparable else None
+        scored = score_champion_model(champion, prepared) if change.comparable else None
         return RecommendedComparison(self, prepared, scored, change)
 
 
@@ -122,7 +124,7 @@ class RecommendedComparison:
     """
 
     events: RecommendedEvents
-    prepared: Prepared
+    prepared: SplitEvents
     champion: ScoredModel | None
     change: InputChange
 
@@ -135,7 +137,7 @@ class RecommendedComparison:
         """Train the challenger on the rows that are older than the hold-out."""
         prepared = self.prepared
         return TrainedModel(
-            model=recommended.train(prepared, self.events.settings),
+            model=recommended.train_model(prepared, self.events.settings),
             window=compute_window(prepared.columns.times[prepared.parts.training]),
             features=[scaling.name for scaling in prepared.scalings],
             scalings=prepared.scalings,
@@ -197,7 +199,7 @@ class RecommendedComparison:
         )
 
 
-def score_champion(champion: Champion, prepared: Prepared) -> ScoredModel | None:
+def score_champion_model(champion: Champion, prepared: SplitEvents) -> ScoredModel | None:
     """Score the hold-out with the champion.
 
     Args:
@@ -226,7 +228,7 @@ def score_champion(champion: Champion, prepared: Prepared) -> ScoredModel | None
         ) from None
 
 
-def exclude_learned_rows(prepared: Prepared, learned: Prepared) -> Prepared:
+def exclude_learned_rows(prepared: SplitEvents, learned: SplitEvents) -> SplitEvents:
     """Exclude from the hold-out what the challenger has learned.
 
     Another champion may allow a larger hold-out than the one that the challenger was trained for.

@@ -71,7 +71,7 @@ def check_row_count(n_samples: int, minimum: int) -> Decision | None:
     return Decision(Verdict.INSUFFICIENT_DATA, VerdictReason.INSUFFICIENT_DATA, message)
 
 
-def train(samples: Sequence[Sample], settings: Tunables) -> Model:
+def train_model(samples: Sequence[Sample], settings: Tunables) -> Model:
     """Train a challenger on all samples in their order.
 
     Args:

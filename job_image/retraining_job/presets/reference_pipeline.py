@@ -140,7 +140,7 @@ class ReferenceComparison:
         """
         if self.events.window is None:
             raise ValueError("there are no events")
-        model = reference.train(self.events.samples, self.events.settings)
+        model = reference.train_model(self.events.samples, self.events.settings)
         return TrainedModel(model, self.events.window, list(model.feature_names))
 
     def evaluate(self, challenger: TrainedModel, _threshold: Threshold) -> EvaluationResult:

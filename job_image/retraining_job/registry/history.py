@@ -9,7 +9,7 @@ from pydantic import BaseModel, ValidationError
 
 from retraining_job.registry.client import open_registry
 from retraining_job.registry.keys import Keys
-from retraining_job.registry.live import Live, parse_number, read_live
+from retraining_job.registry.live import Live, parse_whole_number, read_live
 from retraining_job.registry.manifest import Manifest
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def read_versions(registry: RegistrySettings) -> list[Version]:
 
 def get_live_version(live: Live) -> Version | None:
     """Return the live version, or None if there is no live model or its version is no number."""
-    number = parse_number(live.version)
+    number = parse_whole_number(live.version)
     if number is None or live.model is None:
         return None
     return Version(number, live=True, entry=HistoryEntry(manifest=live.own_manifest))
@@ -70,7 +70,7 @@ def read_stored_versions(registry: RegistrySettings) -> list[Version]:
         fields = cast(dict[bytes, bytes], client.hgetall(Keys.of(registry).history))
     versions = []
     for field, text in fields.items():
-        number = parse_number(field)
+        number = parse_whole_number(field)
         if number is not None:
             versions.append(Version(number, live=False, entry=read_entry(text)))
     return versions

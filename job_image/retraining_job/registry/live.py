@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -76,7 +77,7 @@ class Live:
     def own_manifest(self) -> Manifest | None:
         """The manifest of the live version, or None if another program has put the model there."""
         manifest = self.manifest
-        is_own = manifest is not None and manifest.version == parse_number(self.version)
+        is_own = manifest is not None and manifest.version == parse_whole_number(self.version)
         return manifest if is_own else None
 
     @property
@@ -84,13 +85,13 @@ class Live:
         """The highest version that Redis knows, 0 if there is none."""
         manifest = self.manifest
         described = manifest.version if manifest else 0
-        return max(parse_number(self.version) or 0, described, *self.kept, 0)
+        return max(parse_whole_number(self.version) or 0, described, *self.kept, 0)
 
     @property
     def stamp(self) -> Stamp:
         """The change that was read."""
         manifest = self.manifest
-        changes = max(parse_number(self.epoch) or 0, manifest.epoch if manifest else 0)
+        changes = max(parse_whole_number(self.epoch) or 0, manifest.epoch if manifest else 0)
         return Stamp(self.version or b"", self.epoch or b"", changes)
 
 
@@ -133,10 +134,7 @@ def read_live(registry: RegistrySettings, *, with_model: bool = True) -> Live:
         answers = transaction.execute(raise_on_error=False)
         kinds, rest = answers[: len(texts) + 1], answers[len(texts) + 1 :]
         kept, contents = rest[0], rest[1:]
-        for key, kind in zip((*texts, keys.history), kinds, strict=True):
-            expected = b"hash" if key == keys.history else b"string"
-            if isinstance(kind, bytes) and kind not in {b"none", expected}:
-                raise build_wrong_type_error(key, kind)
+        check_types((*texts, keys.history), kinds, keys.history)
         for answer in answers:
             if isinstance(answer, Exception):
                 raise answer
@@ -153,11 +151,28 @@ def read_live(registry: RegistrySettings, *, with_model: bool = True) -> Live:
         meta=meta,
         state=state,
         state_bytes=lengths[4],
-        kept=sorted(number for number in map(parse_number, kept) if number is not None),
+        kept=sorted(number for number in map(parse_whole_number, kept) if number is not None),
     )
 
 
-def parse_number(text: bytes | None) -> int | None:
+def check_types(names: Sequence[str], kinds: Sequence[object], history: str) -> None:
+    """Check that each key holds a value of the expected type, or none.
+
+    Args:
+        names: The keys.
+        kinds: The types of their values, as Redis names them, or errors.
+        history: The key that holds a hash. The others hold strings.
+
+    Raises:
+        BadConfigurationError: A key holds a value of another type.
+    """
+    for name, kind in zip(names, kinds, strict=True):
+        expected = b"hash" if name == history else b"string"
+        if isinstance(kind, bytes) and kind not in {b"none", expected}:
+            raise build_wrong_type_error(name, kind)
+
+
+def parse_whole_number(text: bytes | None) -> int | None:
     """Parse a non-negative integer of at most 15 digits. Returns None for anything else."""
     if text is None or not text.isdigit() or len(text) > MAX_DIGITS:
         return None

@@ -15,7 +15,7 @@ from retraining_job.errors import BadConfigurationError
 from retraining_job.registry.client import open_registry
 from retraining_job.registry.history import HistoryEntry, Version, read_stored_versions
 from retraining_job.registry.keys import Keys
-from retraining_job.registry.live import Live, parse_number, read_live
+from retraining_job.registry.live import Live, parse_whole_number, read_live
 from retraining_job.registry.manifest import Manifest, ModelProvenance, get_writer, sha256
 from retraining_job.registry.publish import ModelPackage, Overtaken, publish, read_own_result
 from retraining_job.registry.signing import NotSignedError, check_signature
@@ -63,7 +63,7 @@ def restore_version(
     live = read_live(registry, with_model=False)
     package = build_package(registry, find_version(registry, live, to))
     version = max(live.highest, floor) + 1
-    former = parse_number(live.version)
+    former = parse_whole_number(live.version)
     before = "no version was live" if former is None else f"version {former} was live"
     result = Result(
         run_id=registry.run_id,
@@ -104,7 +104,7 @@ def find_version(registry: RegistrySettings, live: Live, to: int) -> Version:
     versions = {version.number: version for version in read_stored_versions(registry)}
     if lost := get_lost_version(live):
         versions[lost.number] = lost
-    if live.model is not None and parse_number(live.version) == to:
+    if live.model is not None and parse_whole_number(live.version) == to:
         raise RollbackImpossibleError(f"Version {to} is live already. There is nothing to restore.")
     if to in versions:
         return versions[to]

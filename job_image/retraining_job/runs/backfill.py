@@ -142,7 +142,9 @@ def record_promotion(
         if is_recorded(connection, tables, manifest):
             return
         trigger_reason = read_trigger_reason(connection, tables, manifest.run_id)
-        result = read_result_of_run(registry, manifest.run_id) or build_result(manifest)
+        result = read_result_of_run(registry, manifest.run_id) or build_result_from_manifest(
+            manifest
+        )
         if manifest.restored_from is not None:
             result = result.model_copy(update={"verdict": Verdict.RESTORED})
         insert_version(connection, tables, trigger_reason or VerdictReason.UNKNOWN, result)
@@ -212,7 +214,7 @@ def read_trigger_reason(connection: Connection, tables: Tables, run_id: str) -> 
     return str(row[0]) if row else None
 
 
-def build_result(manifest: Manifest) -> Result:
+def build_result_from_manifest(manifest: Manifest) -> Result:
     """Build a substitute for a lost result document from the manifest."""
     return Result(
         run_id=manifest.run_id,

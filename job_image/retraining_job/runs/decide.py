@@ -53,13 +53,13 @@ def apply_approval(settings: DecideSettings, started_at: datetime) -> Result:
     )
     end = call_with_retries(settings.retry_policy, step)
     evaluated = trail.finished or build_unknown_result(settings.run_id, started_at)
-    result = build_result(end, settings, evaluated)
+    result = build_approval_result(end, settings, evaluated)
     record_outcome(settings, RunOutcome(result, decided_by=decided_by))
     backfill(settings, former)
     return result
 
 
-def build_result(
+def build_approval_result(
     end: Published | Overtaken | Rejected | Expired, settings: DecideSettings, evaluated: Result
 ) -> Result:
     """Build the result from what happened to the challenger.

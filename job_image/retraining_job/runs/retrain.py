@@ -76,7 +76,7 @@ def retrain(settings: TrainSettings, started_at: datetime, *, floor: int) -> Ret
     try:
         champion = load_champion(settings, floor)
         former = champion.manifest
-        prepared = score_champion(settings.model_key, champion, events.prepare)
+        prepared = prepare_events(settings.model_key, champion, events.prepare)
         champion = champion.without_model()
         challenger = train_challenger(prepared)
         threshold = load_threshold(settings)
@@ -100,7 +100,7 @@ def retrain(settings: TrainSettings, started_at: datetime, *, floor: int) -> Ret
                 return Retrained(finished, former)
             champion = load_champion(settings, floor)
             former = champion.manifest
-            prepared = score_champion(settings.model_key, champion, prepared.with_champion)
+            prepared = prepare_events(settings.model_key, champion, prepared.with_champion)
             champion = champion.without_model()
         overtaken = replace(evaluation, decision=decide_overtaken(champion))
         return Retrained(outcomes.build(overtaken, champion.version), former)
@@ -154,7 +154,7 @@ def load_champion(settings: TrainSettings, floor: int) -> Champion:
     return replace(champion, highest=max(champion.highest, floor))
 
 
-def score_champion(
+def prepare_events(
     model_key: str, champion: Champion, prepare: Callable[[Champion], PreparedEvents]
 ) -> PreparedEvents:
     """Score the hold-out with the champion.

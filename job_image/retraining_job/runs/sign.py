@@ -41,7 +41,7 @@ def sign_live_model(registry: RegistrySettings) -> Manifest:
     ):
         watched = keys.model, keys.version, keys.meta, keys.state
         transaction.watch(*watched)  # type: ignore[no-untyped-call]
-        manifest = sign_manifest(registry.signing_key, keys.model, read_live_manifest(registry))
+        manifest = sign_manifest(registry.signing_key, keys.model, read_or_build_manifest(registry))
         transaction.multi()
         transaction.set(keys.meta, manifest.text())
         try:
@@ -53,7 +53,7 @@ def sign_live_model(registry: RegistrySettings) -> Manifest:
     return manifest
 
 
-def read_live_manifest(registry: RegistrySettings) -> Manifest:
+def read_or_build_manifest(registry: RegistrySettings) -> Manifest:
     """Read the manifest of the live model, or build one if the model has none.
 
     Raises:

@@ -202,14 +202,14 @@ def test_what_is_not_there_or_not_whole_is_not_signed(registry: ModelRegistry) -
 def test_model_that_changes_while_it_is_signed_is_not_signed(
     registry: ModelRegistry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    present = signing_command.read_live_manifest
+    present = signing_command.read_or_build_manifest
 
     def overtaken(settings: Any) -> Manifest | None:
         manifest = present(settings)
         registry.redis.set(registry.keys.model, b"another")
         return manifest
 
-    monkeypatch.setattr(signing_command, "read_live_manifest", overtaken)
+    monkeypatch.setattr(signing_command, "read_or_build_manifest", overtaken)
     meta = registry.meta
     with pytest.raises(DependencyUnavailableError, match="changed while it was being signed"):
         sign_live_model(registry.settings(SIGNING_KEY=OTHER_KEY).registry)

@@ -17,7 +17,7 @@ from retraining_job.evaluation.scores import Scores
 from retraining_job.events.columns import Columns
 from retraining_job.model.model import Model
 from retraining_job.presets import recommended
-from retraining_job.presets.recommended import Prepared
+from retraining_job.presets.recommended import SplitEvents
 from retraining_job.presets.recommended_evaluation import (
     EvaluationContext,
     ScoredModel,
@@ -46,14 +46,14 @@ def columns(rows: int = ROWS, seed: int = 1) -> Columns:
 
 def ready(
     events: Columns, settings: Tunables = SETTINGS, until: datetime | None = None
-) -> Prepared:
+) -> SplitEvents:
     prepared = recommended.prepare(events, settings, until)
-    assert isinstance(prepared, Prepared)
+    assert isinstance(prepared, SplitEvents)
     return prepared
 
 
 def judged(
-    prepared: Prepared,
+    prepared: SplitEvents,
     challenger: Scores,
     champion: tuple[Scores, Contender] | None,
     settings: Tunables = SETTINGS,
@@ -66,28 +66,28 @@ def judged(
 
 
 @pytest.fixture(scope="module")
-def prepared() -> Prepared:
+def prepared() -> SplitEvents:
     return ready(columns())
 
 
 @pytest.fixture(scope="module")
-def healthy(prepared: Prepared) -> Scores:
-    return recommended.score_hold_out(recommended.train(prepared, SETTINGS), prepared)
+def healthy(prepared: SplitEvents) -> Scores:
+    return recommended.score_hold_out(recommended.train_model(prepared, SETTINGS), prepared)
 
 
 @pytest.fixture(scope="module")
-def misled(prepared: Prepared) -> Scores:
+def misled(prepared: SplitEvents) -> Scores:
     """Return the scores of a model that was trained on each feature under the next name."""
     other = ready(replace(prepared.columns, features=np.roll(prepared.columns.features, 1, axis=1)))
-    return recommended.score_hold_out(recommended.train(other, SETTINGS), prepared)
+    return recommended.score_hold_out(recommended.train_model(other, SETTINGS), prepared)
 
 
 def test_model_takes_raw_features_and_scores_as_river_does_on_scaled_ones(
-    prepared: Prepared,
+    prepared: SplitEvents,
 ) -> None:
     settings = SETTINGS.model_copy(update={"scaling": Scaling.LINEAR})
     linear = ready(prepared.columns, settings)
-    model = recommended.train(linear, settings)
+    model = recommended.train_model(linear, settings)
     low, high = (
         np.array([getattr(scaling, end) for scaling in linear.scalings]) for end in ("low", "high")
     )
@@ -102,25 +102,27 @@ def test_model_takes_raw_features_and_scores_as_river_does_on_scaled_ones(
     assert recommended.score_hold_out(model, linear).hst == pytest.approx(expected, abs=1e-12)
 
 
-def test_nothing_is_learned_from_the_hold_out(prepared: Prepared, healthy: Scores) -> None:
+def test_nothing_is_learned_from_the_hold_out(prepared: SplitEvents, healthy: Scores) -> None:
     features = prepared.columns.features.copy()
     features[prepared.parts.training_rows :] *= 1_000.0
     other = ready(replace(prepared.columns, features=features))
     assert other.scalings == prepared.scalings
-    again = recommended.score_hold_out(recommended.train(other, SETTINGS), prepared)
+    again = recommended.score_hold_out(recommended.train_model(other, SETTINGS), prepared)
     assert np.array_equal(again.hst, healthy.hst)
     assert np.array_equal(again.sad, healthy.sad)
 
 
-def test_deviation_learns_its_feature_raw_from_the_training_rows_alone(prepared: Prepared) -> None:
-    model = recommended.train(prepared, SETTINGS)
+def test_deviation_learns_its_feature_raw_from_the_training_rows_alone(
+    prepared: SplitEvents,
+) -> None:
+    model = recommended.train_model(prepared, SETTINGS)
     amounts = prepared.columns.features[prepared.parts.training, NAMES.index("amount")]
     assert (model.sad.feature, model.sad.count) == ("amount", prepared.parts.training_rows)
     assert model.sad.mean == pytest.approx(amounts.mean())
 
 
 def test_better_model_replaces_a_worse_one_and_not_the_other_way(
-    prepared: Prepared, healthy: Scores, misled: Scores
+    prepared: SplitEvents, healthy: Scores, misled: Scores
 ) -> None:
     facts = Contender(
         version=7,
@@ -156,16 +158,16 @@ def test_better_model_replaces_a_worse_one_and_not_the_other_way(
 
 
 def test_same_run_gives_the_same_evidence(
-    prepared: Prepared, healthy: Scores, misled: Scores
+    prepared: SplitEvents, healthy: Scores, misled: Scores
 ) -> None:
-    again = recommended.score_hold_out(recommended.train(prepared, SETTINGS), prepared)
+    again = recommended.score_hold_out(recommended.train_model(prepared, SETTINGS), prepared)
     assert judged(prepared, healthy, (misled, Contender())) == judged(
         prepared, again, (misled, Contender())
     )
 
 
 def test_challenger_that_is_the_champion_again_is_identical(
-    prepared: Prepared, healthy: Scores, misled: Scores
+    prepared: SplitEvents, healthy: Scores, misled: Scores
 ) -> None:
     for champion, print_ in ((healthy, ""), (misled, "f" * 64)):
         decision, _ = judged(
@@ -175,7 +177,7 @@ def test_challenger_that_is_the_champion_again_is_identical(
 
 
 def test_champion_of_unknown_training_is_judged_and_noted(
-    prepared: Prepared, healthy: Scores, misled: Scores
+    prepared: SplitEvents, healthy: Scores, misled: Scores
 ) -> None:
     decision, evidence = judged(prepared, healthy, (misled, Contender(version=7)))
     assert decision.promotes
@@ -195,7 +197,7 @@ def test_champion_that_has_learned_the_hold_out_is_not_compared(
 
 
 def test_first_model_goes_live_where_it_beats_chance_and_no_other_does(
-    prepared: Prepared, healthy: Scores
+    prepared: SplitEvents, healthy: Scores
 ) -> None:
     decision, evidence = judged(prepared, healthy, None)
     assert (decision.verdict, decision.reason, decision.promotes) == (
@@ -212,7 +214,7 @@ def test_first_model_goes_live_where_it_beats_chance_and_no_other_does(
 
 @pytest.mark.parametrize("seed", range(6))
 def test_labels_of_other_events_promote_nobody(
-    prepared: Prepared, healthy: Scores, misled: Scores, seed: int
+    prepared: SplitEvents, healthy: Scores, misled: Scores, seed: int
 ) -> None:
     labels, held = prepared.columns.truth.copy(), prepared.parts.hold_out
     labels[held] = np.random.default_rng(seed).permutation(labels[held])
@@ -225,7 +227,7 @@ def test_labels_of_other_events_promote_nobody(
         assert not judged(shuffled, challenger, champion)[0].promotes
 
 
-def test_no_labels_tell_nothing(prepared: Prepared, healthy: Scores, misled: Scores) -> None:
+def test_no_labels_tell_nothing(prepared: SplitEvents, healthy: Scores, misled: Scores) -> None:
     blind = replace(prepared, columns=replace(prepared.columns, truth=np.full(ROWS, -1, np.int8)))
     decision, evidence = judged(blind, healthy, (misled, Contender()))
     assert (decision.verdict, decision.reason) == (Verdict.INCONCLUSIVE, VerdictReason.NO_TRUTH)
@@ -236,7 +238,7 @@ def test_no_labels_tell_nothing(prepared: Prepared, healthy: Scores, misled: Sco
 
 @pytest.mark.parametrize("broken", [np.nan, np.inf])
 def test_scores_that_are_no_numbers_are_refused(
-    prepared: Prepared, healthy: Scores, misled: Scores, broken: float
+    prepared: SplitEvents, healthy: Scores, misled: Scores, broken: float
 ) -> None:
     hst = healthy.hst.copy()
     hst[17] = broken
@@ -259,7 +261,7 @@ def test_features_that_cannot_be_used_are_left_out_and_reported() -> None:
     features = events.features.copy()
     features[:, 1], features[:4_000, 2] = 7.0, np.nan
     prepared = ready(replace(events, features=features))
-    model = recommended.train(prepared, SETTINGS)
+    model = recommended.train_model(prepared, SETTINGS)
     assert [scaling.name for scaling in prepared.scalings] == [
         name for name in NAMES if name not in NAMES[1:3]
     ]
@@ -275,15 +277,15 @@ def test_features_that_cannot_be_used_are_left_out_and_reported() -> None:
     assert "amount: its value is 1 in every training row" in constant.message
 
 
-def test_missing_deviation_feature_is_noted(prepared: Prepared) -> None:
+def test_missing_deviation_feature_is_noted(prepared: SplitEvents) -> None:
     settings = SETTINGS.model_copy(update={"deviation_feature": "price"})
-    model = recommended.train(prepared, settings)
+    model = recommended.train_model(prepared, settings)
     assert model.sad.count == 0
     _, evidence = judged(prepared, recommended.score_hold_out(model, prepared), None, settings)
     assert any("No event has the feature price" in note for note in evidence.notes)
 
 
-def test_foreign_champion_is_scored_on_raw_features(prepared: Prepared) -> None:
+def test_foreign_champion_is_scored_on_raw_features(prepared: SplitEvents) -> None:
     river = HalfSpaceTrees(n_trees=3, height=4, window_size=50, seed=1)
     for row in prepared.columns.features[:120].tolist():
         river.learn_one(dict(zip(NAMES, row, strict=True)))

@@ -119,7 +119,7 @@ def test_challenger_learns_from_newest_to_oldest_with_the_old_settings() -> None
     ]
     samples = reference.build_samples(newest_first)
     assert [sample.is_anomaly for sample in samples[:4]] == [False, True, False, True]
-    model = reference.train(samples, Tunables(forest_trees=2, forest_height=4))
+    model = reference.train_model(samples, Tunables(forest_trees=2, forest_height=4))
 
     forest = HalfSpaceTrees(n_trees=2, height=4, window_size=250, seed=42)
     deviation = StandardAbsoluteDeviation("amount")
