@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from kafka import TopicPartition
 from kafka.consumer.fetcher import ConsumerRecord
 
-from retraining_operator.kafka.batches.record_batch import Fault
+from retraining_operator.kafka.batches.record_batch import Batch, BatchRecord, Fault
 
 
 @dataclass(frozen=True)
@@ -50,3 +51,31 @@ Item: TypeAlias = ConsumerRecord | UndecodableBatch
 def get_first_offset(item: Item) -> int:
     """Return the offset of a record, or the first offset of a batch."""
     return int(getattr(item, "first_offset", item.offset))
+
+
+def convert_record(record: BatchRecord, batch: Batch, partition: TopicPartition) -> ConsumerRecord:
+    """Convert a decoded record to kafka-python's type.
+
+    Args:
+        record: The record.
+        batch: The batch that contains it.
+        partition: The partition that contains the batch.
+
+    Returns:
+        The record as kafka-python's consumer returns it.
+    """
+    return ConsumerRecord(
+        topic=partition.topic,
+        partition=partition.partition,
+        leader_epoch=batch.leader_epoch,
+        offset=record.offset,
+        timestamp=record.timestamp,
+        timestamp_type=0,
+        key=record.key,
+        value=record.value,
+        headers=list(record.headers),
+        checksum=None,
+        serialized_key_size=-1 if record.key is None else len(record.key),
+        serialized_value_size=-1 if record.value is None else len(record.value),
+        serialized_header_size=-1,
+    )

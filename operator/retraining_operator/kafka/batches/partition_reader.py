@@ -10,10 +10,9 @@ from collections import deque
 from collections.abc import Iterable
 
 from kafka import TopicPartition
-from kafka.consumer.fetcher import ConsumerRecord
 
 from retraining_operator.kafka.batches.decoder import decode_records
-from retraining_operator.kafka.batches.item import Item, UndecodableBatch
+from retraining_operator.kafka.batches.item import Item, UndecodableBatch, convert_record
 from retraining_operator.kafka.batches.record_batch import (
     SHORTEST_BYTES,
     Batch,
@@ -206,31 +205,3 @@ class PartitionReader:
     def _build_item(self, first: int, last: int, error: BatchError, raw: bytes) -> UndecodableBatch:
         topic, partition = self.topic_partition
         return UndecodableBatch(topic, partition, first, last, error.fault, str(error), raw)
-
-
-def convert_record(record: BatchRecord, batch: Batch, partition: TopicPartition) -> ConsumerRecord:
-    """Convert a decoded record to kafka-python's type.
-
-    Args:
-        record: The record.
-        batch: The batch that contains it.
-        partition: The partition that contains the batch.
-
-    Returns:
-        The record as kafka-python's consumer returns it.
-    """
-    return ConsumerRecord(
-        topic=partition.topic,
-        partition=partition.partition,
-        leader_epoch=batch.leader_epoch,
-        offset=record.offset,
-        timestamp=record.timestamp,
-        timestamp_type=0,
-        key=record.key,
-        value=record.value,
-        headers=list(record.headers),
-        checksum=None,
-        serialized_key_size=-1 if record.key is None else len(record.key),
-        serialized_value_size=-1 if record.value is None else len(record.value),
-        serialized_header_size=-1,
-    )
