@@ -45,13 +45,13 @@ def plain_select(url: str, name: str, rows: int, cast: str = "") -> None:
 def judged(url: str, name: str, rows: int) -> None:
     """Read, train and evaluate as the recommended preset does."""
     from retraining_job.contract import Tunables  # noqa: PLC0415
-    from retraining_job.events.copy_columns import read_columns  # noqa: PLC0415
+    from retraining_job.events.copy_columns import read_table_columns  # noqa: PLC0415
     from retraining_job.presets import recommended  # noqa: PLC0415
     from retraining_job.presets.recommended import SplitEvents  # noqa: PLC0415
 
     clock, settings = Clock(), Tunables(rows=rows)
     with clock.step("read"):
-        columns = read_columns(SecretStr(url), name, rows)
+        columns = read_table_columns(SecretStr(url), name, rows)
     with clock.step("train"):
         prepared = recommended.prepare(columns, settings)
         if not isinstance(prepared, SplitEvents):

@@ -13,7 +13,12 @@ import numpy as np
 from retraining_job.errors import BadDataError
 from retraining_job.events.columns import Columns
 from retraining_job.events.feature_json import FeaturesKind, collect_names, parse_many
-from retraining_job.events.feature_values import ABSENT, MISSING, encode_value, encode_values
+from retraining_job.events.feature_values import (
+    ABSENT,
+    MISSING,
+    encode_feature_value,
+    encode_feature_values,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -90,7 +95,7 @@ class ColumnBuilder:
         for name, column in self.features.items():
             if name in names:
                 values = list(map(dict.get, objects, repeat(name), repeat(ABSENT)))
-                column[rows] = encode_values(values)
+                column[rows] = encode_feature_values(values)
                 self._mark_texts(name, rows, values)
             else:
                 column[rows] = MISSING
@@ -100,7 +105,7 @@ class ColumnBuilder:
             row = self.filled + place
             self.neutral[row] = True
             for name, value in zip(COLUMN_FEATURES, get_column_features(place), strict=True):
-                self.features[name][row] = encode_value(value)
+                self.features[name][row] = encode_feature_value(value)
         self.filled = rows.stop
 
     def _mark_texts(self, name: str, rows: slice, values: list[Any]) -> None:

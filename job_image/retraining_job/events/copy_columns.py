@@ -32,7 +32,7 @@ sends meanwhile."""
 log = logging.getLogger(__name__)
 
 
-def read_columns(
+def read_table_columns(
     url: SecretStr, table: str, rows: int, truth_column: str = TRUTH_COLUMN
 ) -> Columns:
     """Read the newest events as columns.

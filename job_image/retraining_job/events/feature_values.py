@@ -17,10 +17,10 @@ ABSENT: Any = object()
 MISSING, UNUSABLE = np.nan, np.inf
 """In an array: the event lacks the feature; the event has it, but not as a finite number."""
 
-NUMBER_TYPES = {int, float, bool}
+PYTHON_NUMBERS = {int, float, bool}
 
 
-def parse_number(value: object) -> float | None:
+def parse_finite_number(value: object) -> float | None:
     """Return the finite number that a value is or, for a text, contains; None if there is none.
 
     Texts are read as Python's `float` reads them, as the old service did: white space around the
@@ -36,20 +36,20 @@ def parse_number(value: object) -> float | None:
     return number if math.isfinite(number) else None
 
 
-def parse_number_or_zero(value: object) -> float:
-    """Return the finite number that a value is or contains, as `parse_number`; 0 if none."""
-    return parse_number(value) or 0.0
+def parse_finite_or_zero(value: object) -> float:
+    """Return the finite number that a value is or contains, as `parse_finite_number`; 0 if none."""
+    return parse_finite_number(value) or 0.0
 
 
-def encode_value(value: object) -> float:
+def encode_feature_value(value: object) -> float:
     """Return a value for an array: a finite number, `MISSING` or `UNUSABLE`."""
     if value is ABSENT:
         return MISSING
-    number = parse_number(value)
+    number = parse_finite_number(value)
     return UNUSABLE if number is None else number
 
 
-def encode_values(values: list[Any]) -> NDArray[np.float64]:
+def encode_feature_values(values: list[Any]) -> NDArray[np.float64]:
     """Build the array of a feature's values.
 
     Args:
@@ -58,7 +58,7 @@ def encode_values(values: list[Any]) -> NDArray[np.float64]:
     Returns:
         Shape (n,), float64: finite numbers, `MISSING` and `UNUSABLE`.
     """
-    if NUMBER_TYPES.issuperset(map(type, values)):
+    if PYTHON_NUMBERS.issuperset(map(type, values)):
         try:
             column = np.array(values, np.float64)
         except OverflowError:  # an integer beyond the largest float
@@ -67,4 +67,4 @@ def encode_values(values: list[Any]) -> NDArray[np.float64]:
             column[~np.isfinite(column)] = UNUSABLE
             column += 0.0  # makes -0.0, which PostgreSQL's jsonb does not have, 0.0
             return column
-    return np.array([encode_value(value) for value in values])
+    return np.array([encode_feature_value(value) for value in values])

@@ -8,7 +8,7 @@ from sys import intern
 from typing import TYPE_CHECKING
 
 from retraining_job.events.feature_json import FeaturesKind, parse_features_json
-from retraining_job.events.feature_values import parse_number, parse_number_or_zero
+from retraining_job.events.feature_values import parse_finite_number, parse_finite_or_zero
 from retraining_job.events.reading import FeatureFacts, ReadingFacts
 
 if TYPE_CHECKING:
@@ -56,14 +56,14 @@ class Tally:
         if not values:
             self.neutral += 1
             return {
-                "amount": parse_number_or_zero(event.amount),
-                "amount_vs_user_avg": parse_number_or_zero(event.amount_vs_user_avg),
+                "amount": parse_finite_or_zero(event.amount),
+                "amount_vs_user_avg": parse_finite_or_zero(event.amount_vs_user_avg),
                 **NEUTRAL_FEATURES,
             }
         self.present.update(values.keys())
         features = {}
         for name, value in values.items():
-            number = parse_number(value)
+            number = parse_finite_number(value)
             if number is None:
                 self.unusable[name] += 1
             elif isinstance(value, str):

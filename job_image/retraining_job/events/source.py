@@ -40,19 +40,19 @@ class TableSource:
     def read_columns(self) -> Columns:
         """Read the newest events as columns, oldest first."""
         # Imported here, because only runs that read a table need psycopg2.
-        from retraining_job.events.copy_columns import read_columns  # noqa: PLC0415
+        from retraining_job.events.copy_columns import read_table_columns  # noqa: PLC0415
 
         settings = self.settings
-        return read_columns(
+        return read_table_columns(
             settings.database_url, settings.events_table, settings.rows, settings.truth_column
         )
 
     def read_events(self) -> tuple[list[ScoredEvent], int]:
         """Read the newest events, newest first, and count the rows left out for their time."""
-        from retraining_job.events.table import read_table  # noqa: PLC0415
+        from retraining_job.events.table import read_table_events  # noqa: PLC0415
 
         settings = self.settings
-        return read_table(
+        return read_table_events(
             settings.database_url, settings.events_table, settings.rows, settings.truth_column
         )
 

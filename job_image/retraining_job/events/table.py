@@ -99,7 +99,7 @@ def open_table(url: SecretStr, table: str, rows: int, truth_column: str) -> Iter
         yield OpenTable(connection, query, left_out)
 
 
-def read_table(
+def read_table_events(
     url: SecretStr, table: str, rows: int, truth_column: str = TRUTH_COLUMN
 ) -> tuple[list[ScoredEvent], int]:
     """Read the newest events.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from retraining_job.events.feature_values import parse_number, parse_number_or_zero
+from retraining_job.events.feature_values import parse_finite_number, parse_finite_or_zero
 
 TRUE_WORDS = {"t", "true", "yes"}
 FALSE_WORDS = {"f", "false", "no"}
@@ -23,7 +23,7 @@ def parse_truth(label: object) -> int:
             label = float(word)
         except ValueError:
             return UNKNOWN
-    number = parse_number(label)
+    number = parse_finite_number(label)
     return UNKNOWN if number is None else int(number != 0)
 
 
@@ -34,11 +34,11 @@ def is_anomaly(label: object) -> bool:
     """
     if isinstance(label, str):
         return label.strip().lower() in {"1", "1.0", *TRUE_WORDS}
-    return parse_number_or_zero(label) != 0.0
+    return parse_finite_or_zero(label) != 0.0
 
 
 def has_truth(label: object) -> bool:
     """Return whether a label states a truth. The `recommended` preset ignores the others."""
     if isinstance(label, str) and label.strip().lower() in TRUE_WORDS | FALSE_WORDS:
         return True
-    return parse_number(label) is not None
+    return parse_finite_number(label) is not None

@@ -188,7 +188,7 @@ class ArrayForest:
 
 
 def build_matrix(events: Sequence[FeatureValues], names: Sequence[str]) -> np.ndarray:
-    """Build the matrix that the array forest takes.
+    """Build the matrix for an array forest.
 
     Args:
         events: The features of each event.

@@ -47,22 +47,22 @@ def pickle_forest(forest: ArrayForest, sad: object) -> bytes:
     """
     out = io.BytesIO()
     out.write(pickle.PROTO + b"\x04" + encode_memo(forest.names))
-    out.write(pickle.EMPTY_DICT + pickle.MARK + encode_value("hst"))
+    out.write(pickle.EMPTY_DICT + pickle.MARK + encode_small_value("hst"))
     out.write(
         encode_global("river.anomaly.hst", "HalfSpaceTrees") + pickle.EMPTY_TUPLE + pickle.NEWOBJ
     )
     out.write(pickle.EMPTY_DICT + pickle.MARK)
     for key, value in build_first_attributes(forest).items():
-        out.write(encode_value(key) + encode_value(value))
+        out.write(encode_small_value(key) + encode_small_value(value))
     write_nodes(out, forest)
     out.write(
-        encode_value("counter")
-        + encode_value(forest.counter)
-        + encode_value("_first_window")
-        + encode_value(forest.first_window)
+        encode_small_value("counter")
+        + encode_small_value(forest.counter)
+        + encode_small_value("_first_window")
+        + encode_small_value(forest.first_window)
     )
     out.write(pickle.SETITEMS + pickle.BUILD)
-    out.write(encode_value("sad") + encode_value(sad) + pickle.SETITEMS + pickle.STOP)
+    out.write(encode_small_value("sad") + encode_small_value(sad) + pickle.SETITEMS + pickle.STOP)
     return out.getvalue()
 
 
@@ -83,7 +83,7 @@ def build_first_attributes(forest: ArrayForest) -> dict[str, object]:
     }
 
 
-def encode_value(value: object) -> bytes:
+def encode_small_value(value: object) -> bytes:
     """Build the opcodes of a small value, without memo, head and end."""
     out = io.BytesIO()
     pickler = pickle.Pickler(out, protocol=3)  # 3 writes no frames
@@ -102,14 +102,14 @@ def encode_global(module: str, name: str) -> bytes:
     Returns:
         The opcodes.
     """
-    return encode_value(module) + encode_value(name) + pickle.STACK_GLOBAL
+    return encode_small_value(module) + encode_small_value(name) + pickle.STACK_GLOBAL
 
 
 def encode_memo(names: tuple[str, ...]) -> bytes:
     """Build the opcodes that memoize what all nodes share, at the places `BRANCH` and following."""
-    zeros = encode_value({"l_mass": 0, "r_mass": 0})
+    zeros = encode_small_value({"l_mass": 0, "r_mass": 0})
     classes = [encode_global("river.tree.padded", name) for name in ("PaddedBranch", "PaddedLeaf")]
-    values = (*classes, zeros, *map(encode_value, (*KEYS, *names)))
+    values = (*classes, zeros, *map(encode_small_value, (*KEYS, *names)))
     return b"".join(value + MEMOIZE_ONLY for value in values)
 
 
@@ -131,7 +131,7 @@ def write_nodes(out: io.BytesIO, forest: ArrayForest) -> None:
     n_nodes, first_node = forest.l_mass.shape[1], FIRST_NAME + len(forest.names)
     gets = np.empty(n_nodes, [("opcode", "S1"), ("node", "<u4")])
     gets["opcode"] = pickle.LONG_BINGET
-    out.write(encode_value("_tree_nodes") + pickle.EMPTY_LIST + pickle.MARK)
+    out.write(encode_small_value("_tree_nodes") + pickle.EMPTY_LIST + pickle.MARK)
     for index in range(forest.n_trees):
         gets["node"] = np.arange(n_nodes) + first_node + index * n_nodes
         out.write(pickle.EMPTY_LIST + pickle.MARK)
@@ -156,7 +156,7 @@ def write_trees(out: io.BytesIO, forest: ArrayForest) -> None:
     splits = np.empty(len(places), SPLIT)
     splits["key"] = np.void(encode_fetch(THRESHOLD) + pickle.BINFLOAT)
     order = np.argsort(compute_depth_first_order(forest.height))
-    out.write(encode_value("trees") + pickle.EMPTY_LIST + pickle.MARK)
+    out.write(encode_small_value("trees") + pickle.EMPTY_LIST + pickle.MARK)
     for features, thresholds in zip(forest.features, forest.thresholds, strict=True):
         splits["feature"] = features[order].astype(np.uint32) + FIRST_NAME
         splits["threshold"] = thresholds[order]

@@ -1,4 +1,4 @@
-"""Both kinds of forest, node by node, and rows as the events that river takes."""
+"""Both kinds of forest, node by node, and rows of a matrix as events for river."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def iterate_river_nodes(forest: HalfSpaceTrees) -> Iterator[Node]:
 
 
 def get_feature_values(names: Sequence[str], row: np.ndarray) -> dict[str, float]:
-    """Return a row as the event that river takes.
+    """Return a row as an event for river.
 
     Args:
         names: The features of the columns.

@@ -38,7 +38,7 @@ def import_forest_module() -> ModuleType:
     try:
         with skip_package_init("river.anomaly", "river.tree"):
             return import_module(MODULE)
-    except Exception:  # noqa: BLE001  # whatever it is, the plain import reports it better
+    except Exception:  # noqa: BLE001  # the plain import reports errors better
         return import_module(MODULE)
 
 

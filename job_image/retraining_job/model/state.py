@@ -41,8 +41,8 @@ def write_state(model: Model, scalings: Iterable[FeatureScaling] = ()) -> str | 
 
     Returns:
         The state. None if the model can be read from its pickle only: if river's own forest was
-        trained, whose trees may differ from those that the seed gives here, or if the state would
-        exceed a limit of reading.
+        trained, whose trees may differ from those that are grown from the seed, or if the state
+        would exceed a limit of reading.
     """
     if not isinstance(model.hst, ArrayForest):
         return None

@@ -13,7 +13,7 @@ from typing import NamedTuple, TypedDict
 import numpy as np
 
 Unscale = Callable[[str, np.ndarray], np.ndarray]
-"""Converts scaled thresholds in [0, 1] of the named feature to raw ones. It must keep their order.
+"""Converts scaled thresholds in [0, 1] of the named feature to raw ones. It must preserve order.
 """
 
 PADDING = 0.15

@@ -35,7 +35,7 @@ from retraining_job.settings import TrainSettings
 EXAMPLES = 2_000
 ROWS = 24
 FULLY = 20
-"""Every so many examples, the run goes on to train and to judge."""
+"""Every so many examples, the run also trains and evaluates."""
 
 DEFAULTS = {
     "timestamp": "timestamptz", "amount": "float8", "anomaly_score": "float8", "is_anomaly": "boolean",
@@ -145,7 +145,7 @@ TYPES = """
 
 @st.composite
 def tables(draw: st.DrawFn) -> tuple[dict[str, str], list[tuple[str, str | None]]]:
-    """Draw the types of the columns, and odd values for them; what most columns have is the usual."""
+    """Draw the types of the columns, most of them the default ones, and unusual values."""
     changed = draw(st.lists(st.sampled_from(list(DEFAULTS)), min_size=1, max_size=2, unique=True))
     kinds = {
         name: draw(st.sampled_from(list(KINDS))) if draw(st.booleans()) else DEFAULTS[name]
@@ -176,7 +176,7 @@ def good_row(number: int) -> tuple[Any, ...]:
 
 
 def fill(cursor: Cursor, kinds: dict[str, str], odd: Sequence[tuple[str, str | None]]) -> None:
-    """Make the table; good rows go where the types take them, and each odd value in a row of its own."""
+    """Create the table with good rows, and one more row for each unusual value."""
     columns = ", ".join(f'"{name}" {kind}' for name, kind in kinds.items())
     cursor.execute(f"SAVEPOINT example; CREATE TEMP TABLE scored_events ({columns})")
     kept = [place for place, (name, kind) in enumerate(kinds.items()) if kind == DEFAULTS[name]]

@@ -10,10 +10,10 @@ import pytest
 from pydantic import SecretStr
 
 from retraining_job.errors import BadConfigurationError, BadDataError, DependencyUnavailableError
-from retraining_job.events.copy_columns import read_columns
+from retraining_job.events.copy_columns import read_table_columns
 from retraining_job.events.event_columns import build_columns
 from retraining_job.events.scored_event import ScoredEvent
-from retraining_job.events.table import read_table
+from retraining_job.events.table import read_table_events
 from tests.integration.job.proxy import Chunk, ThroughProxy
 from tests.integration.job.world import World
 
@@ -21,11 +21,11 @@ TIED = 300
 
 
 def read_events(*arguments: Any) -> list[ScoredEvent]:
-    events, _ = read_table(*arguments)
+    events, _ = read_table_events(*arguments)
     return events
 
 
-READERS = [read_events, read_columns]
+READERS = [read_events, read_table_columns]
 
 
 @pytest.fixture
@@ -69,7 +69,7 @@ def test_ties_at_the_limit_give_the_same_rows_in_any_physical_order(
         found.append(
             (
                 read_events(url, "scored_events", 100),
-                read_columns(url, "scored_events", 100).checksum,
+                read_table_columns(url, "scored_events", 100).checksum,
             )
         )
     assert found[0] == found[1] == found[2]
@@ -92,7 +92,7 @@ def test_both_ways_to_columns_say_the_same(table: World, url: SecretStr) -> None
         for number, text in enumerate(values)
     ]
     fill(table, rows)
-    by_copy = read_columns(url, "scored_events", 100)
+    by_copy = read_table_columns(url, "scored_events", 100)
     by_query = build_columns([read_events(url, "scored_events", 100)], 100)
     assert by_copy.checksum == by_query.checksum
     assert by_copy.names == ("a", "b\t\\", "é")
@@ -113,7 +113,7 @@ def test_features_may_stand_in_a_column_of_text(table: World, url: SecretStr, ki
             ("2026-01-02Z", 1, 1, '{"a":\r2, "back\\\\slash": 3}'),
         ],
     )
-    found = read_columns(url, "scored_events", 10)
+    found = read_table_columns(url, "scored_events", 10)
     assert found.names == ("a", "back\\slash")
     np.testing.assert_array_equal(found.features, [[1, np.nan], [2, 3]])
 
@@ -122,7 +122,7 @@ def test_feature_of_an_event_that_kept_none_comes_from_its_column(
     table: World, url: SecretStr
 ) -> None:
     fill(table, [("2026-01-01Z", 12.5, 1, None), ("2026-01-02Z", 1, 1, '{"amount": 2}')])
-    found = read_columns(url, "scored_events", 10)
+    found = read_table_columns(url, "scored_events", 10)
     assert (found.features.tolist(), found.neutral) == ([[12.5], [2]], 1)
 
 
@@ -132,7 +132,7 @@ def test_event_without_a_finite_time_is_left_out(table: World, url: SecretStr) -
     )
     assert (
         len(read_events(url, "scored_events", 10))
-        == len(read_columns(url, "scored_events", 10).times)
+        == len(read_table_columns(url, "scored_events", 10).times)
         == 1
     )
 
@@ -147,7 +147,7 @@ def test_truth_comes_from_the_column_that_is_named(table: World, url: SecretStr,
             value,
             number,
         )
-    assert read_columns(url, "scored_events", 10, "chargeback").truth.tolist() == [1, 0, -1]
+    assert read_table_columns(url, "scored_events", 10, "chargeback").truth.tolist() == [1, 0, -1]
     by_query = build_columns([read_events(url, "scored_events", 10, "chargeback")], 10)
     assert by_query.truth.tolist() == [1, 0, -1]
 
@@ -203,7 +203,7 @@ def test_connection_that_is_cut_while_it_is_read_may_be_made_again(
             raise ConnectionAbortedError
 
     with through_proxy(cut) as environment, pytest.raises(DependencyUnavailableError):
-        read_columns(SecretStr(environment["DATABASE_URL"]), "scored_events", 5_000)
+        read_table_columns(SecretStr(environment["DATABASE_URL"]), "scored_events", 5_000)
 
 
 def test_names_without_end_are_bad_data(table: World, url: SecretStr) -> None:
@@ -212,4 +212,4 @@ def test_names_without_end_are_bad_data(table: World, url: SecretStr) -> None:
         " SELECT now(), jsonb_build_object('user-' || n, 1) FROM generate_series(1, 1001) AS n"
     )
     with pytest.raises(BadDataError, match="more than 1,000 different features"):
-        read_columns(url, "scored_events", 2_000)
+        read_table_columns(url, "scored_events", 2_000)

@@ -1,4 +1,4 @@
-"""What a table of events may hold, and what a run makes of it."""
+"""Tables of events with unusual values and types, read by both presets."""
 
 import json
 from collections.abc import Sequence
@@ -10,9 +10,9 @@ import pytest
 from pydantic import SecretStr
 
 from retraining_job.errors import BadConfigurationError
-from retraining_job.events.copy_columns import read_columns
+from retraining_job.events.copy_columns import read_table_columns
 from retraining_job.events.event_columns import build_columns
-from retraining_job.events.table import read_table
+from retraining_job.events.table import read_table_events
 from tests.integration.job.test_events import fill, read_events, table, url  # noqa: F401  # fixtures
 from tests.integration.job.world import RECOMMENDED, SMALL, World
 from tests.system.endpoints import at
@@ -26,7 +26,7 @@ BAD_TIMES = [
 
 @pytest.fixture
 def any_time(world: World) -> World:
-    """A world whose events may have no time."""
+    """A world whose events may lack a time."""
     world.sql("ALTER TABLE scored_events ALTER timestamp DROP NOT NULL")
     return world
 
@@ -70,7 +70,7 @@ def test_first_and_last_days_that_python_knows_are_read_in_any_time_zone(
     table.sql(f"ALTER DATABASE {name} SET timezone = '{zone}'")
     fill(table, [("0001-01-02 00:00Z", 1, 1, '{"a": 1}'), ("1850-01-01Z", 1, 1, '{"a": 1}')])
     assert [event.timestamp.year for event in read_events(url, "scored_events", 10)] == [1850, 1]
-    assert len(read_columns(url, "scored_events", 10).times) == 2
+    assert len(read_table_columns(url, "scored_events", 10).times) == 2
 
 
 def test_rows_that_are_left_out_are_counted_for_both_presets(table: World, url: SecretStr) -> None:
@@ -82,8 +82,8 @@ def test_rows_that_are_left_out_are_counted_for_both_presets(table: World, url: 
             ("2026-01-01Z", 1, 1, '{"a": 1}'),
         ],
     )
-    events, left_out = read_table(url, "scored_events", 10)
-    found = read_columns(url, "scored_events", 10)
+    events, left_out = read_table_events(url, "scored_events", 10)
+    found = read_table_columns(url, "scored_events", 10)
     assert (len(events), left_out, len(found.times), found.left_out) == (1, 2, 1, 2)
 
 
@@ -105,9 +105,9 @@ def test_json_in_a_json_string_is_read_like_the_json_itself(
             for number in (1, 2, 3)
         ],
     )
-    before = read_columns(url, "scored_events", 10)
+    before = read_table_columns(url, "scored_events", 10)
     table.sql(f"ALTER TABLE scored_events ALTER features_json TYPE {kind} USING {written}")
-    after = read_columns(url, "scored_events", 10)
+    after = read_table_columns(url, "scored_events", 10)
     assert (after.checksum, after.decoded, before.decoded) == (before.checksum, 3, 0)
     assert build_columns([read_events(url, "scored_events", 10)], 10).decoded == 3
 
@@ -139,11 +139,11 @@ def test_reading_depends_on_no_setting_of_the_database(table: World, url: Secret
             ("2026-01-02Z", 2 / 3, 1, '{"amount": 0.1, "é\\\\": 1}'),
         ],
     )
-    before = read_columns(url, "scored_events", 10), read_events(url, "scored_events", 10)
+    before = read_table_columns(url, "scored_events", 10), read_events(url, "scored_events", 10)
     name = table.sql("SELECT current_database()")[0][0]
     for setting in SETTINGS:
         table.sql(f"ALTER DATABASE {name} SET {setting}")
-    after = read_columns(url, "scored_events", 10), read_events(url, "scored_events", 10)
+    after = read_table_columns(url, "scored_events", 10), read_events(url, "scored_events", 10)
     assert (after[0].checksum, after[1]) == (before[0].checksum, before[1])
 
 
@@ -176,7 +176,7 @@ def test_column_that_cannot_hold_what_it_should_is_named_with_its_type(
 ) -> None:
     table.sql("CREATE EXTENSION IF NOT EXISTS hstore")
     table.sql(f"ALTER TABLE scored_events ALTER {column} TYPE {kind} USING NULL")
-    for read in (read_events, read_columns):
+    for read in (read_events, read_table_columns):
         with pytest.raises(BadConfigurationError, match=told):
             read(url, "scored_events", 10)
 
@@ -201,7 +201,7 @@ def test_amount_of_any_type_of_number_is_read_the_same_by_both_presets(
     )
     table.sql(f"ALTER TABLE scored_events ALTER amount TYPE {kind} USING NULL")
     fill(table, [("2026-01-01Z", written, 1, None)])
-    found = read_columns(url, "scored_events", 10)
+    found = read_table_columns(url, "scored_events", 10)
     again = build_columns([read_events(url, "scored_events", 10)], 10)
     assert found.checksum == again.checksum
     assert found.unusable.sum() == (2 if amount is None else 1)  # the other column has no value
@@ -235,7 +235,7 @@ def test_table_of_other_types_and_kinds_is_read(
     )
     for statement in statements:
         table.sql(statement)
-    assert read_columns(url, "scored_events", 10).truth.tolist() == [1, 0, 1]
+    assert read_table_columns(url, "scored_events", 10).truth.tolist() == [1, 0, 1]
     assert len(read_events(url, "scored_events", 2)) == 2
 
 
@@ -244,7 +244,7 @@ def test_materialized_view_that_was_never_filled_is_a_wrong_setting(
 ) -> None:
     table.sql("CREATE MATERIALIZED VIEW empty AS SELECT * FROM scored_events WITH NO DATA")
     with pytest.raises(BadConfigurationError, match=r"not ready for use.*SQLSTATE 55000"):
-        read_columns(url, "empty", 10)
+        read_table_columns(url, "empty", 10)
 
 
 def test_bytes_that_are_no_text_cost_only_their_own_row(
@@ -269,7 +269,7 @@ def test_bytes_that_are_no_text_cost_only_their_own_row(
                     "INSERT INTO scored_events (timestamp, anomaly_label, features_json) VALUES ('2026-01-01Z',"
                     """ '1', '{"a": 1}'), ('2026-01-02Z', E'\\xfc', E'{"a": 2, "\\xfc": 3}')"""
                 )
-            found = read_columns(SecretStr(address), "scored_events", 10)
+            found = read_table_columns(SecretStr(address), "scored_events", 10)
             assert (found.features[:, 0].tolist(), found.truth.tolist()) == ([1, 2], [1, -1])
             assert len(read_events(SecretStr(address), "scored_events", 10)) == 2
         finally:

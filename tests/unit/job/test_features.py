@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from retraining_job.events.feature_values import parse_number_or_zero
+from retraining_job.events.feature_values import parse_finite_or_zero
 from retraining_job.events.features import read_features
 from retraining_job.events.scored_event import ScoredEvent
 from retraining_job.events.truth import is_anomaly
@@ -124,11 +124,11 @@ def test_every_text_gives_features(text: str) -> None:
 
 
 def test_numeric_columns_that_are_no_numbers_count_as_zero() -> None:
-    assert parse_number_or_zero(Decimal("NaN")) == 0.0
-    assert parse_number_or_zero(Decimal("sNaN")) == 0.0
-    assert parse_number_or_zero("12") == 12.0
-    assert parse_number_or_zero("twelve") == 0.0
-    assert parse_number_or_zero(None) == 0.0
+    assert parse_finite_or_zero(Decimal("NaN")) == 0.0
+    assert parse_finite_or_zero(Decimal("sNaN")) == 0.0
+    assert parse_finite_or_zero("12") == 12.0
+    assert parse_finite_or_zero("twelve") == 0.0
+    assert parse_finite_or_zero(None) == 0.0
 
 
 @pytest.mark.parametrize(
