@@ -1,7 +1,7 @@
-"""Whatever PostgreSQL can hold in a column that the trainer reads, a run ends with a verdict or with a sentence.
+"""For any value of any PostgreSQL type, a run ends with a verdict or with an error message.
 
-In one transaction of the real server: each example is a table of its own, with odd values of any
-    type among good rows.
+Each example is a table with unusual values of any type among good rows. All run in one transaction
+of a real server.
 """
 
 import json
