@@ -1,4 +1,4 @@
-"""A Job that somebody deletes: what its trainer has come to counts, and so does what it may still come to."""
+"""A Job that somebody deletes: the outcome of its trainer still counts."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ async def test_verdict_of_a_run_whose_job_was_deleted_comes_from_the_database(
     assert namespace.items("jobs") == []
 
 
-async def test_pod_that_outlives_its_job_may_come_to_a_verdict_and_keeps_its_place(
+async def test_pod_that_outlives_its_job_may_reach_a_verdict_and_occupies_its_place(
     namespace: Kubectl, cluster: KubeClient, settings: Settings, database_url: str
 ) -> None:
     apply(namespace, "a")

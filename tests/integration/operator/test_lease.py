@@ -1,4 +1,4 @@
-"""One replica acts at a time; and where two do all the same, nothing is doubled."""
+"""Only one replica leads at a time, and even two leaders at once create nothing twice."""
 
 import asyncio
 import json
@@ -81,7 +81,7 @@ def lease(namespace: Kubectl) -> dict[str, Any]:
     return spec
 
 
-async def test_lease_that_is_given_back_is_taken_at_once(
+async def test_released_lease_is_taken_at_once(
     namespace: Kubectl, cluster: KubeClient, settings: Settings
 ) -> None:
     long = settings.model_copy(update={"leader_election": LeaderElection(retry_period_seconds=0.5)})
@@ -148,7 +148,7 @@ async def test_standby_does_not_wait_for_a_leader_whose_pod_has_ended(
         await asyncio.wait(replicas.running.values(), timeout=5)
 
 
-async def test_lease_is_given_back_though_a_renewal_was_cut_short(
+async def test_lease_is_released_after_a_cancelled_renewal(
     namespace: Kubectl, cluster: KubeClient, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     replicas = Replicas(settings)
@@ -169,7 +169,7 @@ async def test_lease_is_given_back_though_a_renewal_was_cut_short(
     assert not lease(namespace).get("holderIdentity")
 
 
-async def test_leader_that_is_cut_off_stops_before_the_next_one_acts(
+async def test_disconnected_leader_stops_before_the_next_one_acts(
     cluster: KubeClient, settings: Settings, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     replicas = Replicas(settings)
@@ -194,9 +194,7 @@ async def test_leader_that_is_cut_off_stops_before_the_next_one_acts(
         await replicas.stop("a")
 
 
-async def test_of_many_that_find_a_free_lease_at_once_one_acts(
-    cluster: KubeClient, settings: Settings
-) -> None:
+async def test_only_one_of_many_takes_a_free_lease(cluster: KubeClient, settings: Settings) -> None:
     replicas = Replicas(settings)
     replicas.start("former", cluster)
     await replicas.acting("former")
@@ -209,7 +207,7 @@ async def test_of_many_that_find_a_free_lease_at_once_one_acts(
         await replicas.stop(name)
 
 
-async def test_two_leaders_at_once_double_nothing(
+async def test_two_leaders_at_once_create_no_second_job(
     namespace: Kubectl, cluster: KubeClient, settings: Settings
 ) -> None:
     free = settings.model_copy(
@@ -246,7 +244,7 @@ async def test_two_leaders_at_once_double_nothing(
     assert len(requests) == len(records)
 
 
-async def test_watch_that_dies_silently_is_noticed(
+async def test_silently_dead_watch_is_detected(
     namespace: Kubectl,
     cluster: KubeClient,
     parts: Parts,

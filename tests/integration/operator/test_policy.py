@@ -1,4 +1,4 @@
-"""The trigger policy against the real API server: what is held back, merged or replaced is so in the cluster."""
+"""The trigger policy against the real API server."""
 
 import asyncio
 from typing import Any
@@ -44,7 +44,7 @@ async def settle(parts: Parts, cluster: KubeClient, passes: int = 4) -> None:
         await reconcile(reconciler)
 
 
-async def test_paused_triggers_start_when_the_pause_is_over(
+async def test_paused_requests_start_after_the_pause(
     namespace: Kubectl, cluster: KubeClient, settings: Settings
 ) -> None:
     apply(namespace, "a", "b", "c")
@@ -69,7 +69,7 @@ async def test_paused_triggers_start_when_the_pause_is_over(
     assert namespace.get("retrainrequest", "a")["status"]["merged"]["count"] == 2
 
 
-async def test_newer_request_replaces_the_one_that_runs(
+async def test_newer_request_replaces_the_running_one(
     namespace: Kubectl, cluster: KubeClient, settings: Settings
 ) -> None:
     parts = with_triggers(settings, max_concurrent=1, concurrency_policy=ConcurrencyPolicy.REPLACE)
@@ -92,7 +92,7 @@ async def test_newer_request_replaces_the_one_that_runs(
     assert reasons(namespace) == {"old": "Replaced", "new": "JobCreated"}
 
 
-async def test_two_operators_that_decide_differently_do_not_both_have_their_way(
+async def test_only_one_of_two_conflicting_decisions_is_carried_out(
     namespace: Kubectl, cluster: KubeClient, settings: Settings
 ) -> None:
     """One lets all start, the other merges all but one: each request is either merged or has a Job, never both."""
@@ -139,7 +139,7 @@ async def test_finished_requests_are_pruned_once_they_are_recorded(
     assert "a" not in {past.name for past in parts.cache.settled.values()}
 
 
-async def test_job_is_created_after_it_was_written_down(
+async def test_job_is_created_only_after_the_status_says_so(
     namespace: Kubectl, cluster: KubeClient, parts: Parts
 ) -> None:
     """The operator dies between the two: another one finishes what is written down, though the pause says otherwise."""

@@ -1,4 +1,4 @@
-"""The operator as a process: it starts, tells how it is, and stops when told to."""
+"""The operator as a process: how it starts, reports its health and stops."""
 
 import json
 import os
@@ -90,14 +90,14 @@ def test_signal_stops_it_cleanly(start: Any, signum: signal.Signals) -> None:
     assert process.wait(STOP_SECONDS) == 0
 
 
-def test_signal_stops_it_while_kafka_is_away(start: Any) -> None:
+def test_signal_stops_it_while_kafka_is_unavailable(start: Any) -> None:
     process = start(bootstrapServers="localhost:1")
     wait_for("the first list", lambda: "Kafka" in answer("/ready")[1], 30)
     process.send_signal(signal.SIGTERM)
     assert process.wait(STOP_SECONDS) == 0
 
 
-def test_standby_is_ready_and_takes_over_where_the_leader_is_killed(
+def test_standby_is_ready_and_takes_over_when_the_leader_is_killed(
     start: Any, namespace: Kubectl, topic: Topic
 ) -> None:
     leader = start(PORT)
@@ -168,7 +168,7 @@ ABOUT_WORK = (
 
 
 @pytest.mark.usefixtures("no_pods")
-def test_gauges_are_the_leaders_and_follow_what_there_is(
+def test_only_the_leader_exports_gauges_and_they_follow_the_state(
     start: Any, namespace: Kubectl, topic: Topic
 ) -> None:
     topic.send(b"{}")
@@ -199,7 +199,7 @@ def test_gauges_are_the_leaders_and_follow_what_there_is(
     assert first["retraining_oldest_waiting_age_seconds"] > 0
 
 
-def test_wrong_setting_ends_it_with_one_sentence(tmp_path: Path) -> None:
+def test_wrong_setting_stops_it_with_one_sentence(tmp_path: Path) -> None:
     config = tmp_path / "config.yaml"
     config.write_text("kafka: {bootstrapServers: ''}")
     command = [sys.executable, "-m", "retraining_operator", "--config", str(config)]

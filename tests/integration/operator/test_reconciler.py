@@ -1,4 +1,4 @@
-"""A request becomes one Job, whoever else is at it."""
+"""A request becomes exactly one Job, whatever else happens."""
 
 import asyncio
 
@@ -37,7 +37,7 @@ async def settle(parts: Parts, cluster: KubeClient, passes: int = 3) -> None:
         await reconcile(reconciler)
 
 
-async def test_as_many_jobs_as_may_run_at_once(
+async def test_concurrency_limit_is_reached_and_not_exceeded(
     namespace: Kubectl, cluster: KubeClient, parts: Parts
 ) -> None:
     apply(namespace, "a", "b", "c", "d")
@@ -47,7 +47,7 @@ async def test_as_many_jobs_as_may_run_at_once(
     assert sorted(reasons) == ["JobCreated", "JobCreated", "Queued", "Queued"]
 
 
-async def test_two_operators_at_once_double_nothing(
+async def test_two_operators_at_once_create_no_second_job(
     namespace: Kubectl, cluster: KubeClient, settings: Settings
 ) -> None:
     apply(namespace, *(f"r{number}" for number in range(6)))
@@ -63,7 +63,7 @@ async def test_two_operators_at_once_double_nothing(
     assert {reason(namespace, f"r{number}") for number in range(6)} == {"JobCreated"}
 
 
-async def test_job_made_before_a_crash_is_adopted(
+async def test_job_created_before_a_crash_is_adopted(
     namespace: Kubectl, cluster: KubeClient, parts: Parts, settings: Settings
 ) -> None:
     apply(namespace, "a")
@@ -79,7 +79,7 @@ async def test_job_made_before_a_crash_is_adopted(
     assert reason(namespace, "a") == "JobCreated"
 
 
-async def test_foreign_job_of_the_same_name_is_not_ours(
+async def test_foreign_job_of_the_same_name_is_not_adopted(
     namespace: Kubectl, cluster: KubeClient, parts: Parts, settings: Settings
 ) -> None:
     apply(namespace, "a")
@@ -91,7 +91,7 @@ async def test_foreign_job_of_the_same_name_is_not_ours(
     assert reason(namespace, "a") == "JobNameTaken"
 
 
-async def test_late_word_of_an_old_version_changes_nothing(
+async def test_outdated_version_changes_nothing(
     namespace: Kubectl, cluster: KubeClient, parts: Parts
 ) -> None:
     apply(namespace, "a")
@@ -106,7 +106,7 @@ async def test_late_word_of_an_old_version_changes_nothing(
     assert reason(namespace, "a") == "JobCreated"
 
 
-async def test_job_that_a_quota_refuses_is_tried_again(
+async def test_job_that_a_quota_rejects_is_retried(
     namespace: Kubectl, cluster: KubeClient, parts: Parts
 ) -> None:
     apply(namespace, "a")

@@ -1,4 +1,4 @@
-"""Jobs that the API server refuses at creation: what it says is in the status, and what may pass is tried again."""
+"""Jobs that the API server rejects: the status shows the message, and a temporary rejection is retried."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ async def settle(settings: Settings, cluster: KubeClient) -> None:
         await reconcile(reconciler)
 
 
-async def test_refusal_is_in_the_status_and_the_job_is_created_once_it_may(
+async def test_refusal_is_in_the_status_and_the_job_is_created_when_it_is_allowed(
     namespace: Kubectl, cluster: KubeClient, settings: Settings, tmp_path: Path
 ) -> None:
     def review(body: dict[str, Any]) -> dict[str, Any]:
@@ -142,7 +142,7 @@ async def test_refusal_is_in_the_status_and_the_job_is_created_once_it_may(
     assert len(namespace.items("jobs")) == len(refused)
 
 
-async def test_field_that_is_invalid_ends_the_run_with_its_name(
+async def test_invalid_field_ends_the_run_and_is_named(
     namespace: Kubectl, cluster: KubeClient, settings: Settings
 ) -> None:
     ask(namespace, "first", resources={"requests": {"cpu": "2"}, "limits": {"cpu": "1"}})
@@ -153,7 +153,7 @@ async def test_field_that_is_invalid_ends_the_run_with_its_name(
     assert "apply a new request" in message
 
 
-async def test_same_refusal_is_told_once(
+async def test_repeated_refusal_is_reported_once(
     namespace: Kubectl, cluster: KubeClient, settings: Settings
 ) -> None:
     quota = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "none"}}
@@ -171,7 +171,7 @@ async def test_same_refusal_is_told_once(
     assert "exceeded quota: none" in condition(namespace, "first")[2]
 
 
-async def test_request_whose_job_is_always_refused_blocks_no_other(
+async def test_permanently_refused_job_blocks_no_other_request(
     namespace: Kubectl, cluster: KubeClient, settings: Settings
 ) -> None:
     with job_policy(namespace, "Forbidden"):

@@ -1,4 +1,4 @@
-"""Pods that the API server refuses after it has taken the Job: its own sentence is in the status within seconds."""
+"""Pods that the API server rejects: the status shows its message within seconds."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def pod_policy(namespace: Kubectl, request: str) -> Iterator[None]:
         namespace("delete", "validatingadmissionpolicybinding,validatingadmissionpolicy", name)
 
 
-def test_quota_on_limits_is_named_and_once_it_is_gone_the_run_goes_on(
+def test_quota_on_limits_is_named_and_the_run_continues_without_it(
     namespace: Kubectl, operator: Start
 ) -> None:
     quota(namespace, **{"limits.cpu": "4"})
@@ -95,9 +95,7 @@ def test_deadline_of_a_refused_pod_ends_the_run_with_the_refusal(
     assert "Raise spec.deadlineSeconds" not in message
 
 
-def test_operator_that_starts_later_learns_why_pods_are_refused(
-    namespace: Kubectl, operator: Start
-) -> None:
+def test_restarted_operator_shows_why_pods_are_refused(namespace: Kubectl, operator: Start) -> None:
     quota(namespace, pods="0")
     process = operator(None, {"CRASH_POINTS": "job-created=1"})
     ask(namespace, "first")
@@ -109,7 +107,7 @@ def test_operator_that_starts_later_learns_why_pods_are_refused(
     assert len(namespace.items("jobs")) == 1
 
 
-def test_every_admission_says_its_own_sentence(
+def test_message_of_every_admission_is_shown(
     namespace: Kubectl, operator: Start, tmp_path: Path
 ) -> None:
     bound = [{"type": "Container", "max": {"cpu": "2"}}]
@@ -181,7 +179,7 @@ def test_every_admission_says_its_own_sentence(
         ),
     ],
 )
-def test_what_the_pod_needs_and_the_cluster_has_not_is_named(
+def test_missing_prerequisite_of_a_pod_is_named(
     namespace: Kubectl, operator: Start, job: dict[str, Any], words: str
 ) -> None:
     namespace(

@@ -1,4 +1,4 @@
-"""Containers that a webhook adds to the trainer's pod, as service meshes do: they hold up neither outcome nor retry."""
+"""Containers that a webhook adds to the trainer's pod delay neither outcome nor retry."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def job() -> dict[str, Any]:
     return {"image": environment.ours().images["job"], "imagePullPolicy": "IfNotPresent"}
 
 
-def test_outcome_is_taken_although_another_container_never_ends(
+def test_outcome_is_stored_although_another_container_never_ends(
     namespace: Kubectl, operator: Start, tmp_path: Path, job: dict[str, Any]
 ) -> None:
     good = ends(0, document(verdict="Promoted", promoted=True, version=4))
@@ -153,7 +153,7 @@ def test_outcome_is_taken_although_another_container_never_ends(
 
 
 @pytest.mark.parametrize("point", ["job-ended", "outcome-stored"])
-def test_operator_that_dies_on_the_way_loses_no_outcome_and_starts_no_second_pod(
+def test_crashed_operator_loses_no_outcome_and_starts_no_second_pod(
     namespace: Kubectl, operator: Start, tmp_path: Path, job: dict[str, Any], point: str
 ) -> None:
     programs = {"good": (ends(0, document(verdict="Kept")), FOR_EVER)}

@@ -1,4 +1,4 @@
-"""Pods that cannot start or do not end well, on a real node: each is told apart, in the status and in the database."""
+"""Pods that cannot start or that fail, on a real node: each has its own reason."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def postgres_at(port: int) -> Iterator[None]:
         forward.terminate()
 
 
-def test_pod_that_waits_is_seen_and_its_end_is_recorded_once_the_database_is_back(
+def test_waiting_pod_is_shown_and_its_end_is_recorded_when_the_database_is_back(
     namespace: Kubectl, operator: Start, database_url: str
 ) -> None:
     port = free_port()
@@ -92,7 +92,7 @@ def test_pod_that_waits_is_seen_and_its_end_is_recorded_once_the_database_is_bac
     assert set(told[:-4]) <= {"JobCreated"}
 
 
-def test_pod_goes_on_once_its_secret_is_there_and_each_end_is_told_apart(
+def test_pod_starts_when_its_secret_exists_and_each_end_has_its_own_reason(
     namespace: Kubectl, operator: Start, database_url: str, database_server_url: str
 ) -> None:
     inside = f"postgres.{SERVICES_NAMESPACE}.svc:5432"
