@@ -1,1 +1,1 @@
-"""The loop that plans and acts: reconciler, executor, backoff, and the replica that runs them."""
+"""The control loop: reconciler, step runner, the parts that carry out steps, and the replica."""

@@ -76,7 +76,7 @@ class Replica:
             group.create_task(self._resynchronizer.run())
 
     async def _lead(self) -> None:
-        """Work after the cache is filled and recent deletions are known. Kafka connects meanwhile."""
+        """Connect to Kafka, and work after the cache is filled and recent deletions are known."""
         self._intake.close()
         try:
             async with asyncio.TaskGroup() as group:

@@ -1,1 +1,1 @@
-"""The API server: client, errors and the event recorder."""
+"""The API server: transport, errors, resources, calls, and the event recorder."""
