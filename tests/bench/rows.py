@@ -11,20 +11,27 @@ from pydantic import SecretStr
 from tests.bench.child import Clock
 
 TABLE = """
-    CREATE TABLE {name} ("timestamp" timestamptz, amount float8, anomaly_score float8, is_anomaly boolean,
+    CREATE TABLE {name} (
+        "timestamp" timestamptz, amount float8, anomaly_score float8, is_anomaly boolean,
         anomaly_label integer, amount_vs_user_avg float8, features_json jsonb);
     INSERT INTO {name} SELECT
         timestamptz '2026-01-01' + n * interval '1 second', a, random(), false, label, random(),
-        jsonb_build_object('amount', a, 'amount_vs_user_avg', random(), 'amount_zscore', random() + label,
-            'tx_velocity_ratio', random() + label, 'is_high_risk_merchant', round(random()), 'is_odd_hour', 0.0,
-            'location_match', random(), 'device_known', random(), 'risk_score_raw', random() + label,
+        jsonb_build_object('amount', a, 'amount_vs_user_avg', random(),
+            'amount_zscore', random() + label, 'tx_velocity_ratio', random() + label,
+            'is_high_risk_merchant', round(random()), 'is_odd_hour', 0.0,
+            'location_match', random(), 'device_known', random(),
+            'risk_score_raw', random() + label,
             'hour_of_day', n % 24, 'day_of_week', n % 7)
-    FROM (SELECT n, random() * 100 AS a, (n % 80 = 0)::int AS label FROM generate_series(1, {rows}) AS n) AS made;
+    FROM (
+        SELECT n, random() * 100 AS a, (n % 80 = 0)::int AS label
+        FROM generate_series(1, {rows}) AS n
+    ) AS made;
     CREATE INDEX ON {name} ("timestamp" DESC);
     ANALYZE {name};
 """
 SELECT = (
-    'SELECT "timestamp", amount, anomaly_score, is_anomaly, anomaly_label, amount_vs_user_avg, features_json{cast}'
+    'SELECT "timestamp", amount, anomaly_score, is_anomaly, anomaly_label, amount_vs_user_avg,'
+    " features_json{cast}"
     ' FROM {name} ORDER BY "timestamp" DESC LIMIT {rows}'
 )
 

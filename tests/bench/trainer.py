@@ -189,7 +189,10 @@ def trainer(url: str, store: str, mark: str) -> None:
 def one_run(environment: dict[str, str], command: str) -> Figures:
     """Run the trainer once. The durations of its steps come from its log."""
     watch = "import resource, runpy, sys, atexit; sys.argv = ['retraining_job', sys.argv[1]];"
-    watch += "atexit.register(lambda: print('PEAK', resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000));"
+    watch += (
+        "atexit.register(lambda: print('PEAK',"
+        " resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000));"
+    )
     watch += "runpy.run_module('retraining_job', run_name='__main__')"
     start = time.perf_counter()
     done = subprocess.run(

@@ -97,8 +97,8 @@ def records(topic: str) -> list[str]:
 def created_jobs(namespace: str) -> Counter[str]:
     """Count the Jobs that the API server has created for each request, by its audit log.
 
-    The log is not parsed as JSON, because a killed API server leaves an incomplete line, to which the
-    next one appends. Jobs that it created without writing to the log are not counted.
+    The log is not parsed as JSON, because a killed API server leaves an incomplete line, to which
+    the next one appends. Jobs that it created without writing to the log are not counted.
     """
     place = f'"resource":"jobs","namespace":"{namespace}"'
     found: Counter[str] = Counter()

@@ -16,12 +16,18 @@ PAGE = Path(__file__).parents[2] / "docs" / "chaos.md"
 
 TEXT = """# Chaos run
 
-Written by `make chaos`. On a real single-node cluster with two operators it sends triggers and kills processes with
-SIGKILL, four at a time. The operators also die at named points of their own code. Each round has a topic of its own
-with {partitions} partitions; the start position is `earliest` and `latest` in turn. Records are plain or compressed
-with lz4, some are in transactions, and some of these are aborted. In some rounds the topic gets one more partition.
-After each round it checks that every committed record has exactly one RetrainRequest, that every request had exactly
-one Job (by the API server's audit log), that every promotion has one version and one row, and that no version is
+Written by `make chaos`. On a real single-node cluster with two operators it sends triggers and \
+kills processes with
+SIGKILL, four at a time. The operators also die at named points of their own code. Each round \
+has a topic of its own
+with {partitions} partitions; the start position is `earliest` and `latest` in turn. Records are \
+plain or compressed
+with lz4, some are in transactions, and some of these are aborted. In some rounds the topic gets \
+one more partition.
+After each round it checks that every committed record has exactly one RetrainRequest, that \
+every request had exactly
+one Job (by the API server's audit log), that every promotion has one version and one row, and \
+that no version is
 missing.
 
 | | |
@@ -47,8 +53,10 @@ missing.
 |---|---|
 {falls}
 
-After a kill of Kafka, Redis, PostgreSQL or an operator, its pod is deleted as well, because Kubernetes lets a container
-that crashes often wait for minutes. A new pod starts at once. The seed decides the kills and their times, but not what
+After a kill of Kafka, Redis, PostgreSQL or an operator, its pod is deleted as well, because \
+Kubernetes lets a container
+that crashes often wait for minutes. A new pod starts at once. The seed decides the kills and \
+their times, but not what
 runs at that moment: the same seed is the same test with another course of events.
 """
 

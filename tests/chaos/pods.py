@@ -49,7 +49,7 @@ def fallen(uid: str, status: dict[str, Any]) -> dict[tuple[str, int], str]:
 
 
 def replace(kubectl: Kubectl, pod: dict[str, Any]) -> None:
-    """Delete a pod, so that its controller creates another one. Repeats while the API server is unavailable.
+    """Delete a pod, so that its controller creates another one. Retries without API server.
 
     After some kills, a restart in place would wait for minutes, because of Kubernetes' backoff. The
     pod is not deleted by force: its name would be free before its program has ended, and two

@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from random import Random
+from typing import Any
 
 from tests.chaos import pods
 from tests.chaos.evidence import Evidence, faults, gather, records
@@ -115,7 +116,7 @@ def one_round(world: World, source: Random, tally: Tally) -> list[str]:
             tally.grown += 1
 
         def one(number: int, strike: Strike) -> str | None:
-            own = Random(f"{tally.seed}/{tally.rounds}/{number}")  # noqa: S311  # each lane needs its own source
+            own = Random(f"{tally.seed}/{tally.rounds}/{number}")  # noqa: S311
             time.sleep(own.random() * 2)
             pods.look_after(world.kubectl, OPERATOR, tally.falls)
             return strike.do(world, own)
@@ -220,7 +221,8 @@ def rest(world: World, tally: Tally) -> None:
 
 def ended(request: dict[str, object]) -> bool:
     """Return whether a request has its outcome, and the database has its row."""
-    conditions = {c["type"]: c["status"] for c in request.get("status", {}).get("conditions", ())}  # type: ignore[attr-defined]
+    status: Any = request.get("status", {})
+    conditions = {c["type"]: c["status"] for c in status.get("conditions", ())}
     return conditions.get("Succeeded") in {"True", "False"} and conditions.get("Recorded") == "True"
 
 

@@ -98,7 +98,7 @@ def send(topic: str, count: int, mark: int, seconds: float) -> None:
         mark: stands in each record's reason, so that a person can tell the rounds apart.
         seconds: how long to try at most.
     """
-    source, sent, deadline = Random(mark), 0, time.monotonic() + seconds  # noqa: S311  # to be repeated
+    source, sent, deadline = Random(mark), 0, time.monotonic() + seconds  # noqa: S311
     while sent < count and time.monotonic() < deadline:
         try:
             if source.random() < 0.3:

@@ -1,8 +1,8 @@
 """A single-node Kubernetes cluster with real Kafka, Redis and PostgreSQL, for tests and the demo.
 
-It needs only Python's standard library, because it runs before there is a virtual environment. The
-node has its own mount and network namespaces. On the machine, a cluster consists of processes in one
-cgroup, one network link and one folder.
+It needs only Python's standard library, because it runs before there is a virtual environment.
+The node has its own mount and network namespaces. On the machine, a cluster consists of processes
+in one cgroup, one network link and one folder.
 """
 
 import sys

@@ -26,7 +26,7 @@ LENT_SETTINGS = (
     "default-timeout",
     "retries",
 )
-"""Settings of pip for reaching packages. Settings that contain a path of this machine are left out."""
+"""Settings of pip for reaching packages, without those that contain a path of this machine."""
 
 IN_OWN_MOUNTS = 'mkdir -p "$1" && mount -t tmpfs tmpfs "$1" && shift && exec "$@"'
 

@@ -1,4 +1,4 @@
-"""Keys, certificates and kubeconfigs, made with the openssl command. Each cluster has its own CA."""
+"""Keys, certificates and kubeconfigs, made with openssl. Each cluster has its own CA."""
 
 import base64
 import json

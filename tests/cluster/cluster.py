@@ -52,7 +52,8 @@ def up(paths: Paths, steps: Steps) -> None:
     if owner is not None and owner.living:
         if owner.checkout != paths.checkout:
             raise ClusterError(
-                f"A cluster of the checkout {owner.checkout} runs on this machine, and only one can run. "
+                f"A cluster of the checkout {owner.checkout} runs on this machine, and only one"
+                " can run. "
                 f"Remove it with `python3 -m tests.cluster down` in {owner.checkout}."
             )
         _mend(paths, steps)

@@ -122,7 +122,7 @@ def load(paths: Paths, steps: Steps, images: tuple[Image, ...]) -> None:
 
 
 def load_all(paths: Paths, steps: Steps) -> None:
-    """Load the images of services and project, and write their names to the file that tests read."""
+    """Load the images of services and project, and write their names to a file."""
     images = (*services(), *project(paths))
     load(paths, steps, images)
     say(f"{'done':7} images are loaded")

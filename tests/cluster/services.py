@@ -1,4 +1,4 @@
-"""Installs Kafka, Redis and PostgreSQL with their Helm chart. Volumes are folders on this machine."""
+"""Installs Kafka, Redis and PostgreSQL with their Helm chart, on volumes on this machine."""
 
 import json
 import shutil

@@ -77,7 +77,7 @@ class Steps:
             failures = self._watch(running, begun)
         if failures:
             raise ClusterError(
-                f"Not done: {', '.join(failures)}. See the reason above. Run the same command again."
+                f"Not done: {', '.join(failures)}. See above. Run the same command again."
             )
 
     def _watch(self, running: dict[Future[object], Task], begun: float) -> list[str]:

@@ -201,7 +201,8 @@ class Story:
   kubectl describe rtr {first}
   kubectl logs -l retraining.dev/request={first} --tail -1
   kubectl logs deploy/{release.DEPLOYMENT}
-  kubectl port-forward deploy/{release.DEPLOYMENT} 8005 & curl -s localhost:8005/metrics | grep retraining
+  kubectl port-forward deploy/{release.DEPLOYMENT} 8005 &
+  curl -s localhost:8005/metrics | grep retraining
   kubectl create -f - <<< '{{"apiVersion": "retraining.dev/v1alpha1", "kind": "RetrainRequest",\
  "metadata": {{"generateName": "mine-"}}, "spec": {{"reason": "curious", "rows": 5000}}}}'
   {self.farewell()}""")

@@ -1,4 +1,4 @@
-"""A second Kafka broker in the release's namespace, which requires TLS and a login or certificate."""
+"""A second Kafka broker in the release's namespace. It requires TLS and a login or certificate."""
 
 from __future__ import annotations
 
@@ -106,7 +106,8 @@ def certificate(name: str) -> tuple[str, str]:
     with TemporaryDirectory() as folder:
         key, found = Path(folder) / "key.pem", Path(folder) / "certificate.pem"
         subprocess.run(
-            ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", f"/CN={name}",
+            ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj",
+             f"/CN={name}",
              "-addext", f"subjectAltName=DNS:{name}", "-keyout", str(key), "-out", str(found)],
             check=True, capture_output=True,
         )  # fmt: skip

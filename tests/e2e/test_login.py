@@ -1,4 +1,4 @@
-"""Triggers from a broker with TLS and login or client certificate: consumer, dead letters, replay."""
+"""Triggers from a broker with TLS and login or certificate: consumer, dead letters, replay."""
 
 from __future__ import annotations
 

@@ -166,7 +166,8 @@ class World:
     def leader_figures(self) -> dict[str, str] | None:
         """Read the leader's metrics by series. Returns None while there is no leader."""
         for pod in self.kubectl.items("pods", OPERATOR):
-            path = f"/api/v1/namespaces/{self.kubectl.namespace}/pods/{pod['metadata']['name']}:8005/proxy/metrics"
+            name = pod["metadata"]["name"]
+            path = f"/api/v1/namespaces/{self.kubectl.namespace}/pods/{name}:8005/proxy/metrics"
             with suppress(CommandError):  # it may just be starting or ending
                 lines = self.kubectl("get", "--raw", path).splitlines()
                 figures = {
@@ -179,7 +180,7 @@ class World:
     # What must hold after every test
 
     def check_guarantees(self) -> None:
-        """Check that each request had at most one Job, and that versions have no gaps or duplicates."""
+        """Check that each request had at most one Job, and versions are without gaps."""
         requests = self.requests()
         for name, request in requests.items():
             jobs = self.jobs(name)

@@ -43,8 +43,8 @@ class SourceFile:
         """Find all functions and methods.
 
         Returns:
-            Pairs of a function and whether it is public: neither its name nor its class's starts with an underscore,
-            and it is not defined inside another function.
+            Pairs of a function and whether it is public: neither its name nor its class's starts
+            with an underscore, and it is not defined inside another function.
         """
         yield from _functions(self.tree, public=True)
 

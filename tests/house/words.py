@@ -77,7 +77,7 @@ def parameters(function: Function) -> list[str]:
 
 
 def is_property(function: Function) -> bool:
-    """Return whether a function is a property or an overload, which take no arguments of a caller."""
+    """Return whether a function is a property or an overload, which callers do not call."""
     names = {ast.unparse(one).rpartition(".")[2] for one in function.decorator_list}
     return bool(names & {"property", "cached_property", "overload", "override", "setter"})
 
@@ -91,7 +91,7 @@ def gives_something(function: Function) -> bool:
 
 
 def raises_itself(function: Function) -> bool:
-    """Return whether a function has a `raise` with an exception of its own, not in an inner function."""
+    """Return whether a function raises an exception itself, not in an inner function."""
     return any(isinstance(node, ast.Raise) and node.exc is not None for node in own_nodes(function))
 
 

@@ -126,7 +126,7 @@ def mutmut(workspace: Path, command: str) -> str:
         What it printed.
 
     Raises:
-        subprocess.CalledProcessError: It failed, for example because a test fails without any change.
+        subprocess.CalledProcessError: It failed, for example if a test fails without changes.
     """
     done = subprocess.run(
         [sys.executable, "-m", "mutmut", command],

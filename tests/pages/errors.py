@@ -1,4 +1,4 @@
-"""docs/reference/errors.md: how errors of each dependency are classified, from the tables in the code."""
+"""docs/reference/errors.md: the classification of errors, from the tables in the code."""
 
 from __future__ import annotations
 
@@ -41,7 +41,8 @@ class Section:
 
 INTRODUCTION = """# Errors of the services around the product
 
-Generated from the tables in the code by `make pages`. An error is classified by its code, never by its English text.
+Generated from the tables in the code by `make pages`. An error is classified by its code, never \
+by its English text.
 An error that is in no table is retried, and the message says that it is unknown.
 """
 
@@ -59,7 +60,8 @@ SECTIONS = (
     ),
     Section(
         "Kubernetes",
-        "By HTTP status and by the reason and the causes of the API server's answer; for a pod, by the reason that "
+        "By HTTP status and by the reason and the causes of the API server's answer; for a pod,"
+        " by the reason that "
         "the kubelet, the scheduler or the Job controller gives.",
         KUBERNETES_ERRORS,
     ),

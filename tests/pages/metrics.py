@@ -1,4 +1,4 @@
-"""docs/reference/metrics.md: every metric with its type, labels and help, from the operator's registry."""
+"""docs/reference/metrics.md: every metric with type, labels, help, from the operator's registry."""
 
 from __future__ import annotations
 
@@ -17,11 +17,15 @@ from tests.pages.markdown import GENERATED, code, table
 
 INTRODUCTION = f"""# Metrics
 
-{GENERATED} The operator serves `/metrics`, `/health` and `/ready` on port 8005. The names `retraining_runs_total`,
-`retraining_duration_seconds`, `model_promotions_total` and `last_retraining_timestamp` are those of the old service.
+{GENERATED} The operator serves `/metrics`, `/health` and `/ready` on port 8005. The names \
+`retraining_runs_total`,
+`retraining_duration_seconds`, `model_promotions_total` and `last_retraining_timestamp` are \
+those of the old service.
 
-Counters count what this process has done since it started. Gauges are computed at each scrape from the present state.
-Only the leader exports the gauges about work (all but `retraining_leader`). To be alerted if nobody leads, use
+Counters count what this process has done since it started. Gauges are computed at each scrape \
+from the present state.
+Only the leader exports the gauges about work (all but `retraining_leader`). To be alerted if \
+nobody leads, use
 `absent(retraining_requests)` or `sum(retraining_leader) != 1`.
 
 """

@@ -1,4 +1,4 @@
-"""docs/reference/reasons.md: every reason, verdict and exit code, from the enums that the code uses."""
+"""docs/reference/reasons.md: every reason, verdict and exit code, from the enums in the code."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from tests.pages.markdown import GENERATED, code, table
 SECTIONS: tuple[tuple[str, str, type[Enum]], ...] = (
     (
         "Verdicts",
-        "`status.verdict`, the column `verdict`, and the condition reason of a run that could evaluate.",
+        "`status.verdict`, the column `verdict`, and the condition reason of a run that could"
+        " evaluate.",
         Verdict,
     ),
     ("Withheld", "`status.withheld`: why a challenger that may be promoted is not live.", Withheld),
@@ -24,7 +25,8 @@ SECTIONS: tuple[tuple[str, str, type[Enum]], ...] = (
     ("Failures", "The condition reason of a run whose trainer ended without a verdict.", Failure),
     (
         "Condition reasons of the operator",
-        "The reason of the conditions `Accepted`, `Succeeded` and `Recorded`, beside verdicts and failures.",
+        "The reason of the conditions `Accepted`, `Succeeded` and `Recorded`, beside verdicts"
+        " and failures.",
         ConditionReason,
     ),
     ("Exit codes of the trainer", "The Job's podFailurePolicy reads them.", ExitCode),
@@ -34,7 +36,8 @@ SECTIONS: tuple[tuple[str, str, type[Enum]], ...] = (
 def render() -> str:
     """Render the page as Markdown."""
     parts = [
-        f"# Reasons\n\n{GENERATED} The same value appears in the condition, the log, the Event, the metric and the"
+        f"# Reasons\n\n{GENERATED} The same value appears in the condition, the log, the Event,"
+        " the metric and the"
         " database. What to do: [troubleshoot](../how-to/troubleshoot.md).\n"
     ]
     for title, introduction, kind in SECTIONS:

@@ -20,7 +20,8 @@ def render() -> str:
     properties = version["schema"]["openAPIV3Schema"]["properties"]
     parts = [
         f"# RetrainRequest\n\n`retraining.dev/{version['name']}`, short name `rtr`. {GENERATED}\n",
-        "```\napiVersion: retraining.dev/v1alpha1\nkind: RetrainRequest\nmetadata: {name: by-hand}\n"
+        "```\napiVersion: retraining.dev/v1alpha1\nkind: RetrainRequest\nmetadata: {name:"
+        " by-hand}\n"
         "spec: {reason: check the new fraud pattern}\n```\n",
     ]
     for part in ("spec", "status"):

@@ -16,7 +16,8 @@ from tests.pages.markdown import GENERATED, code, table
 INTRODUCTION = f"""# Result document
 
 {GENERATED} The trainer writes it as the container's termination message (JSON, at most
-{RESULT_LIMIT_BYTES} bytes), and the operator copies it to the request's status. Fields without a value are left out.
+{RESULT_LIMIT_BYTES} bytes), and the operator copies it to the request's status. Fields without \
+a value are left out.
 """
 
 

@@ -1,4 +1,4 @@
-"""docs/images/rooms.svg: the folders of both packages by layer, from the contracts of import-linter."""
+"""docs/images/rooms.svg: the folders of both packages by layer, from import-linter's contracts."""
 
 from __future__ import annotations
 

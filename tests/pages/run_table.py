@@ -7,8 +7,10 @@ from tests.pages.markdown import GENERATED, code, table
 
 INTRODUCTION = f"""# The table retraining_runs
 
-{GENERATED} Each run has one row. The trainer writes it; the operator writes it if no trainer could. Each promotion also
-has a row in `model_versions` (`version`, `trained_at`, `trigger_reason`, `precision_score`, `n_samples`, `run_id`).
+{GENERATED} Each run has one row. The trainer writes it; the operator writes it if no trainer \
+could. Each promotion also
+has a row in `model_versions` (`version`, `trained_at`, `trigger_reason`, `precision_score`, \
+`n_samples`, `run_id`).
 
 """
 

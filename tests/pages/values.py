@@ -1,4 +1,4 @@
-"""docs/reference/values.md: the chart's values with their defaults and comments, from values.yaml."""
+"""docs/reference/values.md: the chart's values with defaults and comments, from values.yaml."""
 
 from __future__ import annotations
 

@@ -95,7 +95,7 @@ def keep_events(events: Columns) -> Columns:
 
 
 def break_features_json(events: Columns) -> Columns:
-    """Make `features_json` of the newest events unreadable, but not features with their own column."""
+    """Make `features_json` of the newest events unreadable, except features with a column."""
     features = events.features.copy(order="F")
     own = [place for place, name in enumerate(NAMES) if name not in COLUMN_FEATURES]
     features[-BROKEN:, own] = np.nan

@@ -1,4 +1,4 @@
-"""Addresses of the test cluster's services for clients on this machine, which has routes to pods."""
+"""Addresses of the test cluster's services for clients on this machine."""
 
 from __future__ import annotations
 

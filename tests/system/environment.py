@@ -63,8 +63,10 @@ def existing() -> Environment:
         raise CommandError("CLUSTER=existing needs kubectl and helm on the PATH.")
     if not operator or not job:
         raise CommandError(
-            "CLUSTER=existing needs IMAGE and JOB_IMAGE, the images of operator and trainer. Build them from "
-            "operator/Dockerfile and job_image/Dockerfile, and push them where the cluster can pull them."
+            "CLUSTER=existing needs IMAGE and JOB_IMAGE, the images of operator and trainer."
+            " Build them from "
+            "operator/Dockerfile and job_image/Dockerfile, and push them where the cluster can"
+            " pull them."
         )
     context = run([kubectl, "config", "current-context"]).strip()
     return Environment(

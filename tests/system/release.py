@@ -28,15 +28,17 @@ def install(environment: Environment, namespace: str, values: dict[str, Any]) ->
         "jobImage": image(environment.images["job"]),
     }
     helm(
-        environment, namespace, "upgrade", "--install", NAME, str(CHART), "--create-namespace", "--values", "-",
+        environment, namespace, "upgrade", "--install", NAME, str(CHART), "--create-namespace",
+        "--values", "-",
         "--wait", "--timeout", "5m", stdin=json.dumps(images | values),
     )  # fmt: skip
 
 
 def install_services(environment: Environment, namespace: str) -> None:
-    """Install Kafka, Redis and PostgreSQL from their public images. Keeps values that were set there."""
+    """Install Kafka, Redis and PostgreSQL from public images. Keeps values that were set there."""
     helm(
-        environment, namespace, "upgrade", "--install", "services", str(SERVICES), "--create-namespace",
+        environment, namespace, "upgrade", "--install", "services", str(SERVICES),
+        "--create-namespace",
         "--reuse-values", "--wait", "--timeout", "5m",
     )  # fmt: skip
 

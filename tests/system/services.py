@@ -23,7 +23,8 @@ class Kafka:
         """Send records. None is a tombstone."""
         producer = (
             f"{KAFKA_SCRIPTS}/kafka-console-producer.sh --bootstrap-server localhost:9092 "
-            f"--topic {self.topic} --property null.marker='{NULL}' --producer-property max.request.size=2000000 "
+            f"--topic {self.topic} --property null.marker='{NULL}' --producer-property"
+            " max.request.size=2000000 "
             "--producer-property linger.ms=0 2>/dev/null || exit 1"
         )
         lines = "".join(f"{NULL if value is None else value}\n" for value in values)

@@ -14,7 +14,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 COLUMNS = (
-    "timestamp", "amount", "anomaly_score", "is_anomaly", "anomaly_label", "amount_vs_user_avg", "features_json",
+    "timestamp", "amount", "anomaly_score", "is_anomaly", "anomaly_label", "amount_vs_user_avg",
+    "features_json",
 )  # fmt: skip
 START = datetime(2026, 1, 1, tzinfo=UTC)
 STEP = timedelta(seconds=30)

@@ -29,7 +29,7 @@ from tests.bench.page import heading, replace_part
 from tests.system import environment
 
 SWITCH_SECONDS = 0.0005
-"""In seconds. Otherwise the producer's thread and this loop wait for each other in steps of 5 ms."""
+"""In seconds. Otherwise the producer's thread and this loop block each other for 5 ms each."""
 
 
 async def measure() -> None:
@@ -82,5 +82,6 @@ def where() -> str:
     return (
         f"Made by `make bench` on {datetime.now(UTC):%Y-%m-%d}: "
         f"{cores} cores ({model[1] if model else 'unknown'}) for "
-        f"everything together, Kubernetes {kubernetes}, Python {platform.python_version()}, {packages}."
+        f"everything together, Kubernetes {kubernetes}, Python {platform.python_version()},"
+        f" {packages}."
     )

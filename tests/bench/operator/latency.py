@@ -26,7 +26,7 @@ class Latency:
     """Milliseconds."""
 
     floor: list[float]
-    """A plain poll of the record, then a RetrainRequest and a Job created with the operator's client."""
+    """A plain poll of the record, then creation of a RetrainRequest and a Job."""
     requests: list[float]
     """Record produced to RetrainRequest seen by a watch."""
     jobs: list[float]

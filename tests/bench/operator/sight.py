@@ -16,7 +16,7 @@ WATCH_SECONDS = 3600
 
 
 class Sight:
-    """Objects of one kind by name, with the time at which each was first seen in the wanted state."""
+    """Objects of one kind by name, with the time when each first had the wanted state."""
 
     def __init__(self) -> None:
         self.seen: dict[str, float] = {}

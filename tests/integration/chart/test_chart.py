@@ -25,7 +25,7 @@ NEEDED = (
 
 @pytest.fixture(autouse=True)
 def downward_api(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Set what the Deployment sets: the namespace comes from the pod, and not from the rendered configuration."""
+    """Set the namespace as the Deployment does, because the rendered configuration lacks it."""
     monkeypatch.setenv("NAMESPACE", "fraud")
 
 

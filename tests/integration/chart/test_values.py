@@ -1,4 +1,4 @@
-"""Values as people write them: tags of digits, numbers as quantities, booleans in annotations, digests, placement."""
+"""Unusual chart values: numeric tags and quantities, booleans in annotations, digests."""
 
 from __future__ import annotations
 
@@ -108,9 +108,14 @@ def test_numbers_and_booleans_are_taken_as_kubernetes_takes_them(
         tmp_path,
         """
         job:
-          resources: {requests: {cpu: 0.5, memory: 1073741824}, limits: {cpu: 2, memory: 2e9, ephemeral-storage: 1Gi}}
+          resources:
+            requests: {cpu: 0.5, memory: 1073741824}
+            limits: {cpu: 2, memory: 2e9, ephemeral-storage: 1Gi}
           labels: {team: 7, istio: false}
-          annotations: {sidecar.istio.io/inject: false, linkerd.io/inject: disabled, number: 20240115}
+          annotations:
+            sidecar.istio.io/inject: false
+            linkerd.io/inject: disabled
+            number: 20240115
           nodeSelector: {gpu: true}
           tolerations: [{key: gpu, value: true, effect: NoSchedule, tolerationSeconds: 300}]
           env: [{name: PORT, value: 5432}]
@@ -189,7 +194,10 @@ def test_schema_names_no_value_that_does_not_exist_and_every_setting_of_the_job(
 
 
 def test_large_whole_numbers_stay_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    text = "{trainer: {rows: 1000000}, job: {deadlineSeconds: 604800, ttlSecondsAfterFailure: 31536000}}"
+    text = (
+        "{trainer: {rows: 1000000}, job: {deadlineSeconds: 604800, ttlSecondsAfterFailure:"
+        " 31536000}}"
+    )
     settings = settings_of(with_file(tmp_path, text), tmp_path, monkeypatch)
     assert (settings.trainer.rows, settings.job.ttl_seconds_after_failure) == (
         1_000_000,

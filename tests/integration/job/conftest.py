@@ -1,4 +1,4 @@
-"""The fork server of trainers, the worlds in which they run, and the proxy between."""
+"""Fixtures: the fork server of trainers, their services, and the proxy between."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -52,7 +52,7 @@ def separable_world(bare_world: World) -> World:
 
 @pytest.fixture
 def through_proxy(world: World) -> ThroughProxy:
-    """Return a function that opens a proxy with a rule and yields the environment that leads through it."""
+    """Return a function that opens a proxy with a rule and yields a trainer's environment."""
 
     @contextmanager
     def environment(rule: Rule) -> Iterator[dict[str, str]]:

@@ -1,4 +1,4 @@
-"""Forks trainers from one process that has already imported river, because the import takes seconds.
+"""Forks trainers from one process that has imported river, because the import takes seconds.
 
 Reads one JSON document per line from stdin and answers with one number per line. The document
 `{"environment": {...}, "arguments": [...], "output": PATH}` starts a trainer; the answer is its

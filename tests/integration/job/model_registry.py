@@ -151,7 +151,7 @@ class ModelRegistry:
         return list(self.redis.scan_iter(f"{self.keys.model}:staging:*"))
 
     def contents(self) -> dict[bytes, tuple[bytes, bool]]:
-        """Return everything under the model's keys: the dump of each value, and whether it expires."""
+        """Return the dump of each value under the model's keys, and whether it expires."""
         names = sorted([*self.redis.scan_iter(f"{self.keys.model}*"), self.keys.version.encode()])
         return {name: (self.redis.dump(name), self.redis.ttl(name) >= 0) for name in names}
 

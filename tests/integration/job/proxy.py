@@ -30,7 +30,7 @@ class Chunk:
 
 
 Rule = Callable[[Chunk], object]
-"""Looks at each chunk. If it raises ConnectionAbortedError, the chunk is dropped and the connection closed."""
+"""Checks each chunk. If it raises ConnectionAbortedError, the connection ends without the chunk."""
 
 ThroughProxy = Callable[[Rule], AbstractContextManager[dict[str, str]]]
 """Opens a proxy with a rule. Yields the environment variables of a trainer that uses it."""
@@ -103,7 +103,7 @@ class Proxy:
 def kill_at_every_message(
     through_proxy: ThroughProxy, start: StartRun, prepare: Callable[[str], object] | None = None
 ) -> Iterator[tuple[str, TrainerProcess]]:
-    """Kill a process before its n-th message arrives, for every n until one gets through; then start it again.
+    """Kill a process before its n-th message arrives, for every n, and then start it again.
 
     What the process receives changes nothing outside of it. So a kill at an answer has the same
     effect as a kill before the next message.
@@ -132,7 +132,7 @@ def kill_at_every_message(
 
 
 def kill_at_message(number: int, started: queue.SimpleQueue[TrainerProcess]) -> Rule:
-    """Return a rule that kills a process at one of its messages and drops this and all later ones."""
+    """Return a rule that kills a process at one message and drops this and all later messages."""
     sent = itertools.count(1)
 
     def rule(chunk: Chunk) -> None:

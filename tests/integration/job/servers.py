@@ -59,14 +59,16 @@ def running(pod: str, port: int, *, start: str, kill: str, remove: str) -> Itera
 
 def redis_server(port: int) -> AbstractContextManager[Server]:
     """Run a Redis that has each acknowledged write on its disk."""
-    folder, ping = f"/var/tmp/redis-{port}", f"redis-cli -p {port} ping 2>/dev/null | grep -q PONG"  # noqa: S108  # in the pod
+    folder = f"/var/tmp/redis-{port}"  # noqa: S108  # in the pod
+    ping = f"redis-cli -p {port} ping 2>/dev/null | grep -q PONG"
     return running(
         "redis-0",
         port,
         start=f"""
             mkdir -p {folder}
-            redis-server --port {port} --protected-mode no --dir {folder} --appendonly yes --appendfsync always \
-                --save '' --daemonize yes --pidfile {folder}/pid >/dev/null
+            redis-server --port {port} --protected-mode no --dir {folder} \
+                --appendonly yes --appendfsync always --save '' \
+                --daemonize yes --pidfile {folder}/pid >/dev/null
             until {ping}; do sleep 0.02; done
         """,
         kill=f"kill -9 $(cat {folder}/pid); while {ping}; do sleep 0.02; done",
@@ -77,7 +79,10 @@ def redis_server(port: int) -> AbstractContextManager[Server]:
 def postgres_server(port: int, language: str = "") -> AbstractContextManager[Server]:
     """Run a PostgreSQL that keeps what it has committed, with messages in a language."""
     folder = f"/var/tmp/postgres-{port}"  # noqa: S108  # in the pod
-    options = f"-p {port} -c lc_messages=C.UTF-8 -k /tmp -c listen_addresses=0.0.0.0 -c shared_buffers=16MB"
+    options = (
+        f"-p {port} -c lc_messages=C.UTF-8 -k /tmp -c listen_addresses=0.0.0.0 -c"
+        " shared_buffers=16MB"
+    )
     binaries = "/usr/lib/postgresql/15/bin"
     return running(
         "postgres-0",
@@ -88,7 +93,8 @@ def postgres_server(port: int, language: str = "") -> AbstractContextManager[Ser
                 echo "host all all all trust" >> {folder}/pg_hba.conf
             fi
             until {binaries}/pg_isready -q -h 127.0.0.1 -p {port}; do
-                LANGUAGE={language} {binaries}/pg_ctl -D {folder} -o "{options}" -l {folder}.log -w start
+                LANGUAGE={language} {binaries}/pg_ctl -D {folder} -o "{options}" \
+                    -l {folder}.log -w start
             done
         """,
         kill=f"{binaries}/pg_ctl -D {folder} -m immediate -w stop",

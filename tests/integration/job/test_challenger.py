@@ -1,4 +1,4 @@
-"""Manual promotion: a challenger waits, a person decides once, and only against the champion that it was judged by."""
+"""Manual promotion: one approval, valid only while the evaluated champion is live."""
 
 import json
 from collections.abc import Iterator

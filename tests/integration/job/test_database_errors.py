@@ -1,4 +1,4 @@
-"""Errors of a real PostgreSQL are told apart by their SQLSTATE, whatever language the server speaks."""
+"""Errors of a real PostgreSQL are classified by SQLSTATE, in any language of the server."""
 
 import secrets
 from collections.abc import Iterator
@@ -215,7 +215,8 @@ def test_statement_that_a_person_cancels_is_tried_again(german_server: Server) -
 def test_role_with_a_short_limit_ends_the_run_at_once_and_says_what_to_set(world: World) -> None:
     user, password = f"test_{secrets.token_hex(4)}", secrets.token_hex(12)
     world.sql(
-        f"CREATE ROLE {user} LOGIN PASSWORD '{password}' IN ROLE pg_read_all_data, pg_write_all_data"
+        f"CREATE ROLE {user} LOGIN PASSWORD '{password}' IN ROLE pg_read_all_data,"
+        " pg_write_all_data"
     )
     world.sql(f"ALTER ROLE {user} SET statement_timeout = '20ms'")
     world.sql("ALTER TABLE scored_events RENAME TO parts")

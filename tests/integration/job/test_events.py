@@ -32,7 +32,8 @@ READERS = [read_events, read_table_columns]
 def table(bare_world: World) -> World:
     """An empty table of events."""
     bare_world.sql(
-        'CREATE TABLE scored_events ("timestamp" timestamptz, amount float8, anomaly_score float8, is_anomaly boolean,'
+        'CREATE TABLE scored_events ("timestamp" timestamptz, amount float8, anomaly_score'
+        " float8, is_anomaly boolean,"
         " anomaly_label integer, amount_vs_user_avg float8, features_json jsonb)"
     )
     return bare_world
@@ -46,7 +47,8 @@ def url(table: World) -> SecretStr:
 def fill(world: World, rows: Sequence[tuple[object, ...]]) -> None:
     with world.cursor() as cursor:
         cursor.executemany(
-            'INSERT INTO scored_events ("timestamp", amount, anomaly_label, features_json) VALUES (%s, %s, %s, %s)',
+            'INSERT INTO scored_events ("timestamp", amount, anomaly_label, features_json)'
+            " VALUES (%s, %s, %s, %s)",
             rows,
         )
 
@@ -104,7 +106,8 @@ def test_both_ways_to_columns_say_the_same(table: World, url: SecretStr) -> None
 @pytest.mark.parametrize("kind", ["json", "text"])
 def test_features_may_stand_in_a_column_of_text(table: World, url: SecretStr, kind: str) -> None:
     table.sql(
-        f"ALTER TABLE scored_events ALTER features_json TYPE {kind} USING features_json::text::{kind}"
+        f"ALTER TABLE scored_events ALTER features_json TYPE {kind} USING"
+        f" features_json::text::{kind}"
     )
     fill(
         table,
@@ -184,7 +187,8 @@ def test_database_that_goes_away_while_it_is_read_may_come_back(
         f"$$ BEGIN PERFORM 1 FROM ({victim}) AS gone; PERFORM pg_sleep(5); RETURN 1; END $$"
     )
     fill(table, [(f"2026-01-0{number}Z", 1, 0, '{"a": 1}') for number in (1, 2, 3)])
-    table.sql("CREATE VIEW falling AS SELECT timestamp, amount, anomaly_score, is_anomaly, fall() AS anomaly_label,"
+    table.sql("CREATE VIEW falling AS SELECT timestamp, amount, anomaly_score, is_anomaly,"
+        " fall() AS anomaly_label,"
               " amount_vs_user_avg, features_json FROM scored_events")  # fmt: skip
     with pytest.raises(DependencyUnavailableError):
         read(url, "falling", 10)

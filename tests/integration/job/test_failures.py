@@ -1,4 +1,4 @@
-"""Wrong settings and dependencies that are away: one clear sentence, the right exit code, never a password."""
+"""Wrong settings and unavailable dependencies: a clear message, the exit code, no password."""
 
 import secrets
 import signal
@@ -32,7 +32,7 @@ def nobody_listens() -> Iterator[str]:
 
 
 def traces(world: World, run: TrainerProcess) -> str:
-    """All that a run leaves where a person or a machine reads."""
+    """Return everything that a run leaves in its log, result, database and Redis."""
     rows = (
         world.sql("SELECT * FROM retraining_runs")
         if world.sql("SELECT to_regclass('retraining_runs')")[0][0]
@@ -58,7 +58,7 @@ def test_wrong_password_of_the_database(world: World) -> None:
 
 @pytest.fixture
 def redis_user(world: World) -> Iterator[str]:
-    """A user of Redis with a password that the test does not use."""
+    """A Redis user with a password that the test does not use."""
     name = f"user-{secrets.token_hex(4)}"
     world.redis.acl_setuser(
         name, enabled=True, passwords=[f"+{secrets.token_urlsafe(12)}"], commands=["+@all"]
@@ -110,7 +110,8 @@ def test_passwords_of_a_good_run_show_nowhere(world: World) -> None:
         user, enabled=True, passwords=[f"+{password}"], keys=["*"], commands=["+@all"]
     )
     world.sql(
-        f"CREATE ROLE {user} LOGIN PASSWORD '{password}' IN ROLE pg_read_all_data, pg_write_all_data"
+        f"CREATE ROLE {user} LOGIN PASSWORD '{password}' IN ROLE pg_read_all_data,"
+        " pg_write_all_data"
     )
     try:
         environment = {
@@ -172,7 +173,8 @@ def test_column_of_times_that_holds_none(world: World) -> None:
 
 def test_view_that_fails_while_it_is_read_is_bad_data(world: World) -> None:
     world.sql(
-        "CREATE VIEW broken AS SELECT timestamp, 1 / (anomaly_label - anomaly_label) AS amount, anomaly_score,"
+        "CREATE VIEW broken AS SELECT timestamp, 1 / (anomaly_label - anomaly_label) AS amount,"
+        " anomaly_score,"
         " is_anomaly, anomaly_label, amount_vs_user_avg, features_json FROM scored_events"
     )
     run = world.train(events_table="broken")

@@ -1,4 +1,4 @@
-"""A feed that breaks, numbers written as text, labels of alerts alone: with real services, in both presets."""
+"""Broken feeds, numbers as text, and labels of alerts only, with real services and both presets."""
 
 import json
 from typing import Any
@@ -16,7 +16,8 @@ BREAKS = {
     "no object": "'[1, 2]'",
     "not decodable": "to_jsonb('<' || features_json::text)",
     "words": """'{"amount": "much", "hour_of_day": "late", "risk": "high"}'""",
-    "one feature renamed": "features_json - 'risk' || jsonb_build_object('risk_score', features_json->'risk')",
+    "one feature renamed": "features_json - 'risk' || jsonb_build_object('risk_score',"
+    " features_json->'risk')",
     "null values": """features_json || '{"risk": null}'""",
     "features no longer stored": "NULL",
     "zeros": """'{"amount": 0, "hour_of_day": 0, "risk": 0}'""",
@@ -31,7 +32,7 @@ OTHER_NAMES = (
 
 
 def rewrite(world: World, features: str, where: str = "") -> None:
-    world.sql(f"UPDATE scored_events SET features_json = {features} {where}")  # noqa: S608  # words of this file
+    world.sql(f"UPDATE scored_events SET features_json = {features} {where}")  # noqa: S608
 
 
 def train(

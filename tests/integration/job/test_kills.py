@@ -1,7 +1,6 @@
-"""A hundred trainers that are killed, each at another moment, with Redis and PostgreSQL killed under some of them.
+"""A hundred trainers are killed at random moments, some together with Redis or PostgreSQL.
 
-What must hold afterwards is checked after each round: one effect for each run, whatever happened to
-    it on its way.
+After each round, the guarantees are checked: each run has exactly one effect.
 """
 
 import json
@@ -86,7 +85,10 @@ def test_hundred_kills(own_world: KillableWorld) -> None:
         run_id = f"run-{number}"
         settings = {"history_versions": 3, **(RECOMMENDED if source.random() < 0.3 else {})}
         restarts = number % RESTART_EVERY == 0
-        where = f"seed {SEED}, round {number}: {doomed(world, source, run_id, settings, restarts=restarts)}"
+        where = (
+            f"seed {SEED}, round {number}:"
+            f" {doomed(world, source, run_id, settings, restarts=restarts)}"
+        )
         result = to_the_end(world, run_id, settings, where)
         ends.append((run_id, str(result.verdict), result.version))
         check(world, ends, where)
@@ -143,7 +145,8 @@ def check(world: World, ends: list[tuple[str, str, int | None]], where: str) -> 
         where
     )
     rows = world.sql(
-        "SELECT run_id, verdict, version FROM retraining_runs ORDER BY split_part(run_id, '-', 2)::int"
+        "SELECT run_id, verdict, version FROM retraining_runs ORDER BY split_part(run_id, '-',"
+        " 2)::int"
     )
     assert rows == ends, where
     last = promoted[-1] if promoted else (0, "")
@@ -253,7 +256,7 @@ def test_rollback_killed_at_every_message(world: World, through_proxy: ThroughPr
 
 
 def test_eight_at_once_for_one_champion_and_the_others_say_who_won(separable_world: World) -> None:
-    """All are judged against the same champion; the first to publish wins, and the rest say so and judge again."""
+    """All evaluate against the same champion. The first to publish wins; the others repeat."""
     world, settings = separable_world, {**RECOMMENDED, "on_inconclusive": "Promote"}
     assert world.train("first", **settings).result.version == 1
     runs = [world.start(f"run-{seed}", forest_seed=seed, **settings) for seed in range(8)]

@@ -1,4 +1,4 @@
-"""A run has one effect, however often it is started, wherever it dies, and whoever runs beside it."""
+"""A run has one effect, even if it is repeated, killed at any point, or runs beside others."""
 
 import time
 
@@ -235,7 +235,7 @@ def test_same_run_started_eight_times_at_once_has_one_effect(world: World) -> No
 
 
 def test_reader_never_sees_a_model_without_its_version(world: World) -> None:
-    """While trainers promote, each model is seen with one version, and each version with one model."""
+    """While trainers publish, each model has one version, and each version one model."""
     runs = [world.start(f"run-{i}", forest_seed=i) for i in range(6)]
     seen = set()
     deadline = time.monotonic() + 60

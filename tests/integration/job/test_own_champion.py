@@ -1,4 +1,4 @@
-"""The trainer's own champion is rebuilt from its state; whatever of it is missing, damaged or forged is told apart."""
+"""The champion is rebuilt from its state. Missing, damaged and forged parts are distinguished."""
 
 import json
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""The recommended preset with real services: what it leaves in Redis and the database, and what its commands do."""
+"""The recommended preset and its commands with real Redis and PostgreSQL."""
 
 import json
 from typing import Any

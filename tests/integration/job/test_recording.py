@@ -1,4 +1,4 @@
-"""What the tables of the audit trail refuse is told before a model goes live, and one run's debt is no other's."""
+"""Rows that the audit tables refuse fail before publishing. A backfill never fails another run."""
 
 import secrets
 from collections.abc import Callable, Iterator, Sequence
@@ -14,9 +14,15 @@ from tests.integration.job.trainers import TrainerProcess
 from tests.integration.job.world import RECOMMENDED, World
 from tests.system.endpoints import at
 
-CHECK = "ALTER TABLE model_versions ADD CONSTRAINT known_reasons CHECK (trigger_reason IN ('manual', 'weekly'))"
+CHECK = (
+    "ALTER TABLE model_versions ADD CONSTRAINT known_reasons CHECK (trigger_reason IN"
+    " ('manual', 'weekly'))"
+)
 DOMAIN = "CREATE DOMAIN reason AS text CHECK (VALUE IN ('manual', 'weekly'))"
-RAISE = "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'not on Sundays'; END $$"
+RAISE = (
+    "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION"
+    " 'not on Sundays'; END $$"
+)
 DROP = "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$"
 TRIGGER = (
     "CREATE TRIGGER refuse BEFORE INSERT ON model_versions FOR EACH ROW EXECUTE FUNCTION refuse()"
@@ -29,18 +35,21 @@ REFUSALS = {
         ["reason_check", 'trigger_reason = "drift_detected"', "23514"],
     ),
     "an enum": (
-        ["CREATE TYPE reasons AS ENUM ('manual')", "ALTER TABLE model_versions ALTER trigger_reason TYPE reasons"
+        ["CREATE TYPE reasons AS ENUM ('manual')",
+         "ALTER TABLE model_versions ALTER trigger_reason TYPE reasons"
          " USING trigger_reason::reasons"],
         ['trigger_reason = "drift_detected"', "22P02"],
     ),
-    "a column without a default": (["ALTER TABLE model_versions ADD author text NOT NULL"], ["author = null", "23502"]),
+    "a column without a default": (["ALTER TABLE model_versions ADD author text NOT NULL"],
+    ["author = null", "23502"]),
     "a generated column": (
         ["ALTER TABLE model_versions DROP trigger_reason",
          "ALTER TABLE model_versions ADD trigger_reason text GENERATED ALWAYS AS ('x') STORED"],
         ["trigger_reason", "428C9"],
     ),
     "a number too small for it": (
-        ["ALTER TABLE model_versions ALTER n_samples TYPE numeric(2, 0)"], ['n_samples = "600"', "22003"],
+        ["ALTER TABLE model_versions ALTER n_samples TYPE numeric(2, 0)"],
+         ['n_samples = "600"', "22003"],
     ),
     "a number where the reason should be": (
         ["ALTER TABLE model_versions ALTER trigger_reason TYPE integer USING 1"],
@@ -49,7 +58,8 @@ REFUSALS = {
     "a trigger": ([RAISE, TRIGGER], ["not on Sundays", "P0001"]),
     "a trigger that drops the row": ([DROP, TRIGGER], ["does not keep the row", "a trigger"]),
     "a rule that drops the row": (
-        ["CREATE RULE none AS ON INSERT TO model_versions DO INSTEAD NOTHING"], ["does not keep the row", "a rule"],
+        ["CREATE RULE none AS ON INSERT TO model_versions DO INSTEAD NOTHING"],
+         ["does not keep the row", "a rule"],
     ),
     "a unique reason": (
         ["ALTER TABLE model_versions ADD CONSTRAINT once UNIQUE (trigger_reason)",
@@ -58,7 +68,8 @@ REFUSALS = {
     ),
     "a check that waits for the end": (
         ["CREATE TABLE reasons (reason text PRIMARY KEY)",
-         "ALTER TABLE model_versions ADD CONSTRAINT listed FOREIGN KEY (trigger_reason) REFERENCES reasons"
+         "ALTER TABLE model_versions ADD CONSTRAINT listed FOREIGN KEY (trigger_reason)"
+         " REFERENCES reasons"
          " DEFERRABLE INITIALLY DEFERRED"],
         ["listed", 'trigger_reason = "drift_detected"', "23503"],
     ),
@@ -75,7 +86,8 @@ REFUSALS = {
     ),
     "a view with a check option": (
         ["ALTER TABLE model_versions RENAME TO versions",
-         "CREATE VIEW model_versions AS SELECT * FROM versions WHERE trigger_reason <> 'drift_detected'"
+         "CREATE VIEW model_versions AS SELECT * FROM versions WHERE trigger_reason <>"
+         " 'drift_detected'"
          " WITH CHECK OPTION"],
         ["model_versions", "44000"],
     ),
@@ -109,7 +121,8 @@ def test_right_that_is_missing_keeps_the_model_from_going_live(
     user, password = f"test_{secrets.token_hex(4)}", secrets.token_hex(12)
     world.sql(f"CREATE ROLE {user} LOGIN PASSWORD '{password}'")
     world.sql(
-        f"GRANT ALL ON scored_events, retraining_runs TO {user}; GRANT {rights} ON model_versions TO {user}"
+        f"GRANT ALL ON scored_events, retraining_runs TO {user}; GRANT {rights} ON"
+        f" model_versions TO {user}"
     )
     try:
         environment = {"DATABASE_URL": with_password(world.database_url, password, user)}
@@ -164,7 +177,8 @@ def published_without_its_row(
 def test_debt_of_a_run_fails_no_later_run_and_is_paid_once_it_can_be(world: World) -> None:
     with published_without_its_row(world, "debtor", reason="alert") as run:
         world.sql(
-            "ALTER TABLE model_versions ADD CONSTRAINT never CHECK (trigger_reason <> 'alert') NOT VALID"
+            "ALTER TABLE model_versions ADD CONSTRAINT never CHECK (trigger_reason <> 'alert')"
+            " NOT VALID"
         )
     assert (run.wait().code, run.result.reason, run.result.version) == (76, "AuditPending", 1), (
         run.log

@@ -1,4 +1,4 @@
-"""The rights in Redis that docs/how-to/database-and-redis.md asks for are enough, and each of them is needed."""
+"""The rights in Redis that docs/how-to/database-and-redis.md names suffice, and each is needed."""
 
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -35,7 +35,7 @@ def registry_with(own_redis: redis.Redis, own_redis_server: str) -> Iterator[Reg
     """Return a function that makes a registry whose user has some rights."""
 
     def make(rights: Sequence[str]) -> ModelRegistry:
-        own_redis.execute_command(  # type: ignore[no-untyped-call]  # takes the rights as documented
+        own_redis.execute_command(  # type: ignore[no-untyped-call]
             "ACL", "SETUSER", "retraining", "on", f">{PASSWORD}", *rights
         )
         return ModelRegistry(

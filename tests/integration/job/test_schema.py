@@ -61,10 +61,12 @@ def old_world(bare_world: World, request: pytest.FixtureRequest) -> World:
     names = ("version", "trained_at", "reason", "score", "n")
     extra = "id serial, " if "PRIMARY KEY" not in request.param[0] else ""
     world.sql(
-        f"CREATE TABLE model_versions ({extra}{REFERENCE.format(**dict(zip(names, request.param, strict=True)))})"
+        "CREATE TABLE model_versions"
+        f" ({extra}{REFERENCE.format(**dict(zip(names, request.param, strict=True)))})"
     )
     world.sql(
-        "CREATE TABLE scored_events (timestamp timestamp, amount numeric, anomaly_score real, is_anomaly boolean,"
+        "CREATE TABLE scored_events (timestamp timestamp, amount numeric, anomaly_score real,"
+        " is_anomaly boolean,"
         " anomaly_label smallint, amount_vs_user_avg real, features_json text)"
     )
     world.seed(600)
@@ -81,7 +83,8 @@ def rounded_precision(run: TrainerProcess) -> float:
 
 def row(world: World) -> tuple[Any, ...]:
     [found] = world.sql(
-        "SELECT version::text, trigger_reason, round(precision_score::numeric, 4)::float8, n_samples::int,"
+        "SELECT version::text, trigger_reason, round(precision_score::numeric, 4)::float8,"
+        " n_samples::int,"
         " trained_at::timestamptz > now() - interval '1 day' FROM model_versions"
     )
     return found
@@ -124,7 +127,8 @@ def test_unmigrated_table_gets_one_row_though_the_first_start_died_before_it(
 def test_version_is_never_used_twice_though_redis_was_emptied(old_world: World) -> None:
     world = old_world
     world.sql(
-        "INSERT INTO model_versions (version, trained_at, trigger_reason) VALUES ('7', '2024-01-01', 'x')"
+        "INSERT INTO model_versions (version, trained_at, trigger_reason) VALUES ('7',"
+        " '2024-01-01', 'x')"
     )
     assert world.train().result.version == 8
     assert sorted(
@@ -170,7 +174,8 @@ def test_migration_leaves_what_is_there(old_world: World) -> None:
     world = old_world
     before = columns(world, "model_versions")
     world.sql(
-        "INSERT INTO model_versions (version, trained_at, trigger_reason) VALUES ('7', '2024-01-01', 'x')"
+        "INSERT INTO model_versions (version, trained_at, trigger_reason) VALUES ('7',"
+        " '2024-01-01', 'x')"
     )
     run = world.migrate()
     assert run.code == 0, run.log
@@ -182,7 +187,8 @@ def test_migration_leaves_what_is_there(old_world: World) -> None:
 def test_migration_says_what_it_cannot_add_and_goes_on(bare_world: World) -> None:
     world = bare_world
     world.sql(
-        "CREATE TABLE raw (version int, trained_at timestamp, trigger_reason text, precision_score real, n_samples int)"
+        "CREATE TABLE raw (version int, trained_at timestamp, trigger_reason text,"
+        " precision_score real, n_samples int)"
     )
     world.sql("CREATE VIEW model_versions AS SELECT * FROM raw")
     run = world.migrate()
@@ -196,7 +202,8 @@ def test_migration_says_what_it_cannot_add_and_goes_on(bare_world: World) -> Non
 def test_run_id_column_of_another_type_is_left_alone(bare_world: World) -> None:
     world = bare_world
     world.sql(
-        "CREATE TABLE model_versions (version int, trained_at timestamp, trigger_reason text, precision_score real,"
+        "CREATE TABLE model_versions (version int, trained_at timestamp, trigger_reason text,"
+        " precision_score real,"
         " n_samples int, run_id int)"
     )
     assert world.migrate().code == 0

@@ -1,4 +1,4 @@
-"""With a key set, nothing is believed that the trainer or a person has not signed; readers can check it, too."""
+"""With a signing key, only signed models are accepted. Readers can check signatures as well."""
 
 import hashlib
 import json
@@ -40,7 +40,7 @@ def manifest_of(champion: Champion) -> Manifest:
 
 @pytest.fixture
 def registry(redis_url: str, key_prefix: str) -> Iterator[ModelRegistry]:
-    """Two signed champions, one after the other."""
+    """Two signed versions, one after the other."""
     registry = ModelRegistry(
         redis_url, f"{key_prefix}active_model", f"{key_prefix}model_version", SIGNING_KEY=KEY
     )
@@ -105,7 +105,7 @@ def move_to_another_name(registry: ModelRegistry) -> None:
         pytest.param(
             change_meta(signature="0" * 64), "signature does not match", id="a made-up signature"
         ),
-        pytest.param(change_meta(signature="é"), "signature does not match", id="no digits at all"),
+        pytest.param(change_meta(signature="é"), "signature does not match", id="no digits"),
         pytest.param(
             replay_the_first, "signature does not match", id="an old pair under a new version"
         ),
@@ -240,7 +240,7 @@ def test_forged_history_is_not_restored(registry: ModelRegistry, key: str) -> No
 
 @pytest.fixture
 def read(world: World, own_redis: redis.Redis, own_redis_server: str) -> Read:
-    """Run the example of a reader against a model under the default names."""
+    """Run the example reader on a model with the default keys."""
     assert own_redis.ping()
 
     def run(key: str) -> subprocess.CompletedProcess[str]:

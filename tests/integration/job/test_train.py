@@ -16,7 +16,7 @@ from tests.integration.job.world import World
 
 
 def untrained() -> bytes:
-    """A champion that flags nothing: its forest has not filled a window, and its deviation knows nothing."""
+    """Return a champion without any training, which flags nothing."""
     return pickle.dumps({"hst": HalfSpaceTrees(), "sad": StandardAbsoluteDeviation()})
 
 
@@ -140,7 +140,8 @@ def test_newest_rows_are_the_ones_read(world: World) -> None:
 @pytest.mark.parametrize("column", ["jsonb", "json", "text"])
 def test_features_column_may_have_any_json_type(world: World, column: str) -> None:
     world.sql(
-        f"ALTER TABLE scored_events ALTER features_json TYPE {column} USING features_json::text::{column}"
+        f"ALTER TABLE scored_events ALTER features_json TYPE {column} USING"
+        f" features_json::text::{column}"
     )
     world.train()
     assert set(world.model["hst"].limits) == {"amount", "hour_of_day"}
@@ -148,10 +149,14 @@ def test_features_column_may_have_any_json_type(world: World, column: str) -> No
 
 def test_values_that_are_no_numbers_do_no_harm(world: World) -> None:
     world.sql("ALTER TABLE scored_events ALTER features_json TYPE text")
-    odd = '{"amount": NaN, "hour_of_day": -Infinity, "text": "x", "list": [1], "null": null, "big": 1e999}'
+    odd = (
+        '{"amount": NaN, "hour_of_day": -Infinity, "text": "x", "list": [1], "null": null,'
+        ' "big": 1e999}'
+    )
     for offset, text in enumerate([odd, "no json at all", "null", "[]", "", None]):
         world.sql(
-            "UPDATE scored_events SET features_json = %s, amount = 'NaN', anomaly_label = NULL WHERE timestamp = %s",
+            "UPDATE scored_events SET features_json = %s, amount = 'NaN', anomaly_label = NULL"
+            " WHERE timestamp = %s",
             text,
             datetime(2025, 1, 1, 9, 30 + offset, tzinfo=UTC),
         )
@@ -163,8 +168,10 @@ def test_values_that_are_no_numbers_do_no_harm(world: World) -> None:
 def test_events_may_come_from_a_view_in_another_schema(world: World) -> None:
     world.sql(
         "CREATE SCHEMA fraud; ALTER TABLE scored_events RENAME TO raw;"
-        'CREATE VIEW fraud.events AS SELECT "timestamp"::timestamp, amount::numeric(12, 2), anomaly_score, is_anomaly,'
-        "  anomaly_label = 1 AS anomaly_label, amount_vs_user_avg, NULL::text AS features_json FROM raw"
+        'CREATE VIEW fraud.events AS SELECT "timestamp"::timestamp, amount::numeric(12, 2),'
+        " anomaly_score, is_anomaly,"
+        "  anomaly_label = 1 AS anomaly_label, amount_vs_user_avg, NULL::text AS features_json"
+        " FROM raw"
     )
     run = world.train(events_table="fraud.events")
     assert run.code == 0, run.log

@@ -29,7 +29,7 @@ SMALL: dict[str, Any] = {
     "forest_window": 50,
     "database_retry_delay_seconds": 0,
 }
-"""A forest that is trained quickly, with the promotion policy `Reference`, which promotes every tie.
+"""A quickly trained forest with the promotion policy `Reference`, which promotes every tie.
 
 These tests are about what follows from a verdict, not about how it is reached.
 """
@@ -53,7 +53,7 @@ EVERY = 50
 
 
 def separable_features(number: int) -> dict[str, float]:
-    """Return the features of an event: anomalies lie outside the normal range, in units that need scaling."""
+    """Return features that need scaling. Those of anomalies are outside the normal range."""
     source = random.Random(number)  # noqa: S311  # made-up data
     middle = 6.5 if number % EVERY == 0 else 5.0
     return {
@@ -169,7 +169,7 @@ class World:
             for i in range(rows)
         ]
         with self.cursor() as cursor:
-            execute_values(cursor, f"INSERT INTO {table} VALUES %s", values)  # noqa: S608  # the test names it
+            execute_values(cursor, f"INSERT INTO {table} VALUES %s", values)  # noqa: S608
 
     def seed_separable(self, rows: int = 3_000) -> None:
         """Write events, the oldest first, among which anomalies can be told from normal events."""
@@ -202,7 +202,7 @@ class World:
 
     @property
     def runs(self) -> list[tuple[Any, ...]]:
-        """Return the rows of `retraining_runs`, without those that a dead run has only announced."""
+        """Return the rows of `retraining_runs`, without those of announced runs."""
         return self.sql(
             "SELECT run_id, verdict, reason, version FROM retraining_runs"
             " WHERE reason <> 'announced' ORDER BY finished_at"

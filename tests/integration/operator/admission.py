@@ -20,7 +20,7 @@ from tests.system.environment import STATE
 from tests.system.kubectl import Kubectl, run
 
 Review = Callable[[dict[str, Any]], dict[str, Any]]
-"""Returns the fields of an AdmissionReview's response for one object: allowed, status and others."""
+"""Returns the fields of an AdmissionReview's response for an object: allowed, status and others."""
 
 
 def patched(operations: list[dict[str, Any]]) -> dict[str, Any]:
@@ -79,7 +79,7 @@ def served(folder: Path, review: Review) -> Iterator[dict[str, Any]]:
 def registered(
     namespace: Kubectl, kind: str, rule: tuple[str, str], *hooks: dict[str, Any]
 ) -> Iterator[None]:
-    """Register webhooks for the creation of one kind in one namespace, and wait until they are called.
+    """Register webhooks for the creation of a kind in a namespace, and wait until they are called.
 
     Args:
         namespace: the namespace.

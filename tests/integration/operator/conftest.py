@@ -65,7 +65,7 @@ def no_pods(namespace: Kubectl) -> None:
 
 
 def plain_reason(reason: str) -> str:
-    """Return a condition's reason. Under `no_pods`, the pod of a created Job is refused at some time."""
+    """Return a condition's reason. With `no_pods`, the pod of a created Job is refused later."""
     return "JobCreated" if reason == "PodRefused" else reason
 
 

@@ -24,7 +24,11 @@ class Collected:
         self.values: list[bytes | None] = []
         self.skipped: list[UndecodableBatch] = []
 
-    async def accept(self, records: Sequence[Any], topic_id: str | None) -> PartitionProgress:  # noqa: ARG002
+    async def accept(
+        self,
+        records: Sequence[Any],
+        topic_id: str | None,  # noqa: ARG002
+    ) -> PartitionProgress:
         """Collect a batch."""
         for record in records:
             if isinstance(record, UndecodableBatch):

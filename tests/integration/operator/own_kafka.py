@@ -1,4 +1,4 @@
-"""Kafka brokers as processes on this machine, which a test may stop and whose logs it may change."""
+"""Kafka brokers as processes on this machine. A test may stop them and change their logs."""
 
 from __future__ import annotations
 

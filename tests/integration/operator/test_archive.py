@@ -82,7 +82,8 @@ async def test_failure_gets_its_row_and_writing_it_again_changes_nothing(
 
 async def test_trainer_s_verdict_stays_and_gets_the_log_s_tail(url: SecretStr, sql: Sql) -> None:
     sql(
-        "INSERT INTO retraining_runs (run_id, verdict, reason, message, version, started_at, finished_at)"
+        "INSERT INTO retraining_runs (run_id, verdict, reason, message, version, started_at,"
+        " finished_at)"
         " VALUES ('r', 'Promoted', 'superior', 'Better.', 3, now(), now())"
     )
     await AuditWriter(url).record(row(reason="DeadlineExceeded", message="Late."))
@@ -107,7 +108,8 @@ async def test_decision_that_failed_changes_what_nobody_has_decided(
     url: SecretStr, sql: Sql, withheld: str | None
 ) -> None:
     sql(
-        "INSERT INTO retraining_runs (run_id, verdict, withheld, reason, message, started_at, finished_at)"
+        "INSERT INTO retraining_runs (run_id, verdict, withheld, reason, message, started_at,"
+        " finished_at)"
         " VALUES ('r', 'Promoted', %s, 'superior', 'Better.', now(), now())",
         withheld,
     )
@@ -125,7 +127,8 @@ async def test_database_without_the_table_says_how_to_get_it(database_url: str) 
 
 async def test_table_of_an_older_migration_gets_what_it_can_hold(url: SecretStr, sql: Sql) -> None:
     sql(
-        "ALTER TABLE retraining_runs DROP COLUMN log_tail, DROP COLUMN withheld, DROP COLUMN promoted"
+        "ALTER TABLE retraining_runs DROP COLUMN log_tail, DROP COLUMN withheld, DROP COLUMN"
+        " promoted"
     )
     answer = await AuditWriter(url).record(row())
     assert answer.status == "True"
@@ -226,7 +229,8 @@ async def test_verdict_is_read_back_with_what_decided(url: SecretStr, sql: Sql) 
     )
     assert await archive.read_verdict("r") is None
     sql(
-        "UPDATE retraining_runs SET verdict = 'Promoted', reason = 'not_inferior', version = 7, n_samples = 600,"
+        "UPDATE retraining_runs SET verdict = 'Promoted', reason = 'not_inferior', version = 7,"
+        " n_samples = 600,"
         " window_first = now(), window_last = now(), figures = %s",
         '{"challenger": {"mixture": {"average_precision": 0.5}}}',
     )

@@ -55,7 +55,11 @@ class Sink:
         self.enough = asyncio.Event()
         self.wanted = 1
 
-    async def accept(self, records: Sequence[Any], topic_id: str | None) -> PartitionProgress:  # noqa: ARG002
+    async def accept(
+        self,
+        records: Sequence[Any],
+        topic_id: str | None,  # noqa: ARG002
+    ) -> PartitionProgress:
         if not records:
             return PartitionProgress({}, {}, set())
         self.entered.set()

@@ -63,7 +63,8 @@ async def test_batch_that_cannot_be_decoded_goes_there_with_its_range_also_to_a_
     parts = Parts(with_dead_letters)
     intake = build_intake(parts, cluster)
     intake.open()
-    fit, huge = (UndecodableBatch(topic.name, 0, at, at + 4, Fault.CHECKSUM, "damaged", b"raw" * size)
+    fit, huge = (UndecodableBatch(topic.name, 0, at, at + 4, Fault.CHECKSUM, "damaged",
+        b"raw" * size)
                  for at, size in ((5, 1), (10, 700_000)))  # fmt: skip
     progress = await intake.accept([fit, huge], "id")
     assert not progress.first_open

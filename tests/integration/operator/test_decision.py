@@ -57,7 +57,7 @@ async def pass_by(parts: Parts, cluster: KubeClient, passes: int = 3) -> None:
 
 @pytest.fixture
 async def asked(namespace: Kubectl, cluster: KubeClient) -> dict[str, Any]:
-    """Give a request whose challenger awaits a decision."""
+    """Create a request whose challenger waits for approval."""
     manifest = {
         "apiVersion": "retraining.dev/v1alpha1",
         "kind": "RetrainRequest",

@@ -1,4 +1,4 @@
-"""What a careless world sends, through real Kafka and the real API server: taken or refused with one sentence."""
+"""Random input through real Kafka and a real API server is accepted, or refused with one line."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ SPECS = 800
 
 @pytest.fixture
 def received() -> Iterator[list[ConsumerRecord]]:
-    """Wild records as Kafka gives them back."""
+    """Random records as Kafka returns them."""
     topic, server = f"it-{uuid.uuid4().hex[:8]}", broker()
     producer = KafkaProducer(bootstrap_servers=server, linger_ms=5)
     for value in drawn(records, RECORDS):
@@ -91,7 +91,7 @@ async def test_every_spec_becomes_a_job_or_one_sentence(
             async with places:
                 jobs.append(await tried(cluster, JOBS, build_job(request, settings)))
         except (RequestRefusedError, InvalidRequestError) as error:
-            refusals.append((str(error), flaw(to_one_line(str(error)))))  # as a condition has it
+            refusals.append((str(error), flaw(to_one_line(str(error)))))  # the form of a condition
 
     await asyncio.gather(*(follow(number, spec) for number, spec in enumerate(specs)))
     assert [refusal for refusal in refusals if refusal[1]] == []
@@ -100,7 +100,7 @@ async def test_every_spec_becomes_a_job_or_one_sentence(
 
 
 async def tried(cluster: KubeClient, kind: ResourceKind, manifest: Manifest) -> Manifest:
-    """Let the API server check an object and not keep it."""
+    """Let the API server validate an object in a dry run."""
     return await cluster.transport.request_object(
         "POST", kind.path(cluster.namespace), manifest, query={"dryRun": "All"}
     )

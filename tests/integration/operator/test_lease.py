@@ -60,7 +60,7 @@ class Replicas:
 
     async def acting(self, name: str) -> None:
         async with asyncio.timeout(20):
-            while not any(actor == name for actor, _ in self.acts):  # noqa: ASYNC110  # a poll's delay harms nobody
+            while not any(actor == name for actor, _ in self.acts):  # noqa: ASYNC110
                 await asyncio.sleep(0.02)
 
     @property

@@ -117,6 +117,6 @@ async def listening(settings: Settings, cluster: KubeClient) -> AsyncIterator[Pa
 async def until(look: Callable[[], Any]) -> Any:
     """Wait until a function, run in a thread, returns something true."""
     async with asyncio.timeout(WAIT_SECONDS):
-        while not (found := await asyncio.to_thread(look)):  # noqa: ASYNC110  # what it looks at is elsewhere
+        while not (found := await asyncio.to_thread(look)):  # noqa: ASYNC110
             await asyncio.sleep(0.2)
         return found

@@ -220,7 +220,8 @@ def test_times_are_in_utc() -> None:
         (1, 1), (0, 0), (2, 1), (True, 1), (False, 0), (1.0, 1), (Decimal(0), 0), ("t", 1),
         (" Yes ", 1), ("f", 0),
         ("1.0", 1),
-        ("0", 0), (None, -1), ("", -1), ("unsure", -1), (math.nan, -1), ("nan", -1), (Decimal("NaN"), -1),
+        ("0", 0), (None, -1), ("", -1), ("unsure", -1), (math.nan, -1), ("nan", -1),
+         (Decimal("NaN"), -1),
         ([1], -1),
     ],
 )  # fmt: skip

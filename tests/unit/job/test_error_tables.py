@@ -1,4 +1,4 @@
-"""The tables of errors: every class of SQLSTATE has a row, and what is unknown is retried and blamed on nobody."""
+"""The error tables: every class of SQLSTATE has a row, and unknown errors are retried."""
 
 from __future__ import annotations
 

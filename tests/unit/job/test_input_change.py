@@ -245,7 +245,10 @@ def test_unreadable_stream_is_stopped_on_every_seed() -> None:
 
 
 def test_manifest_of_an_older_trainer_has_no_shape_and_stays_readable() -> None:
-    old = b'{"version": 3, "published_at": "2026-01-01T00:00:00Z", "pickle_sha256": "", "pickle_bytes": 1}'
+    old = (
+        b'{"version": 3, "published_at": "2026-01-01T00:00:00Z", "pickle_sha256": "",'
+        b' "pickle_bytes": 1}'
+    )
     assert read_manifest(old).input is None
     kept = Manifest.model_validate_json(old).model_copy(update={"input": HEALTHY})
     assert read_manifest(kept.text().encode()).input == HEALTHY

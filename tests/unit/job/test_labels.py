@@ -180,7 +180,8 @@ def test_loss_that_the_combined_score_hides_is_a_remark() -> None:
     decision = promotion_policy.decide_promotion(evidence(-0.01, 0.0, hidden=hidden), Tunables())
     assert decision.promotes
     assert decision.remarks == (
-        "The forest alone is worse, which the combined score does not show: its average precision is "
+        "The forest alone is worse, which the combined score does not show: its average"
+        " precision is "
         "0.7390, the champion's 0.8500 (-0.1110)."
     )
     assert decision.text.endswith(decision.remarks)

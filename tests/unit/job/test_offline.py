@@ -46,7 +46,7 @@ def test_first_model_is_left_as_readers_expect_it(events: Path, tmp_path: Path) 
     assert (result.verdict, result.n_samples, result.promoted) == ("FirstModel", ROWS, False)
     assert result.figures
     assert result.figures.champion is None
-    content = pickle.loads((tmp_path / "active_model.pkl").read_bytes())  # noqa: S301  # as a reader does
+    content = pickle.loads((tmp_path / "active_model.pkl").read_bytes())  # noqa: S301
     assert type(content["hst"]) is HalfSpaceTrees
     assert 0.0 <= content["hst"].score_one({"amount": 10.0, "hour_of_day": 3.0}) <= 1.0
     assert json.loads((tmp_path / "state.json").read_text())["n_trees"] == 25

@@ -1,4 +1,4 @@
-"""The script that publishes takes its keys and arguments in the order in which Python sends them."""
+"""The publish script expects keys and arguments in the order in which Python sends them."""
 
 import re
 

@@ -23,7 +23,8 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     return monkeypatch
 
 
-def test_defaults_stand_where_nothing_is_said(environment: pytest.MonkeyPatch) -> None:  # noqa: ARG001
+@pytest.mark.usefixtures("environment")
+def test_defaults_apply_without_settings() -> None:
     settings = read_settings(TrainSettings)
     assert settings.model_dump(include=set(Tunables.model_fields)) == Tunables().model_dump()
     assert (settings.reason, settings.request) == ("unknown", "")
@@ -33,9 +34,12 @@ def test_every_tunable_comes_from_the_name_that_the_operator_writes(
     environment: pytest.MonkeyPatch,
 ) -> None:
     wanted = Tunables(
-        events_table="fraud.events", rows=600, minimum_rows=10, hold_out_rows=20, threshold=0.85, forest_trees=3,
-        forest_height=4, forest_window=5, forest_seed=6, database_retries=0, database_retry_delay_seconds=0.5,
-        model_key="m", version_key="v", model_limit_mebibytes=2, deviation_class="a.B", deviation_feature="f",
+        events_table="fraud.events", rows=600, minimum_rows=10, hold_out_rows=20, threshold=0.85,
+        forest_trees=3,
+        forest_height=4, forest_window=5, forest_seed=6, database_retries=0,
+        database_retry_delay_seconds=0.5,
+        model_key="m", version_key="v", model_limit_mebibytes=2, deviation_class="a.B",
+        deviation_feature="f",
         log_format="json",
     )  # fmt: skip
     for field, value in wanted.model_dump(mode="json").items():

@@ -1,4 +1,4 @@
-"""Whatever comes is accepted or refused with one sentence, and nothing falls over: records, specs, words, pods."""
+"""Random records, specs, approvals and pods are accepted or refused with one line."""
 
 from __future__ import annotations
 

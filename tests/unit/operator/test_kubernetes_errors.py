@@ -1,4 +1,4 @@
-"""Answers of the API server are classified by status, reason and causes, whatever their words are."""
+"""Answers of the API server are classified by status, reason and causes, not by their text."""
 
 from __future__ import annotations
 

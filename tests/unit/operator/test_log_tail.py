@@ -76,9 +76,11 @@ def test_what_looks_like_a_credential_is_masked(secret: str) -> None:
 @pytest.mark.parametrize(
     "line",
     [
-        "2026-03-01T12:00:00Z Read 50,000 events from scored_events (2026-01-01 to 2026-02-28) in 1.52 s.",
+        "2026-03-01T12:00:00Z Read 50,000 events from scored_events (2026-01-01 to 2026-02-28)"
+        " in 1.52 s.",
         "The digest is 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08.",
-        "Run 2f1e7c1e-8b4f-4a3c-9a52-0d8e4a2c7f11 of fraud/retraining-triggers-0-17-a1b2c3d4 promoted version 4.",
+        "Run 2f1e7c1e-8b4f-4a3c-9a52-0d8e4a2c7f11 of fraud/retraining-triggers-0-17-a1b2c3d4"
+        " promoted version 4.",
         '  File "/opt/retraining/retraining_job/audit.py", line 12, in record',
         "Connecting to postgresql://database:5432/fraud as the user app.",
     ],

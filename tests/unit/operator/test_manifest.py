@@ -1,4 +1,4 @@
-"""The Job's manifest, held against a golden file; make it anew with `make golden` and read the difference."""
+"""The Job's manifest equals a golden file. To update it, run `make golden` and review the diff."""
 
 import json
 import os

@@ -163,7 +163,8 @@ def test_cooldown_counts_from_the_last_end(
     found = answer(request_named(), now, past, cooldown_seconds=600)
     assert (found.reason, found.until) == (ConditionReason.COOLDOWN, now + timedelta(minutes=5))
     assert found.message == (
-        "The last run, late, ended at 2026-03-01 11:55:00 UTC. The next run may start at 2026-03-01 12:05:00 UTC "
+        "The last run, late, ended at 2026-03-01 11:55:00 UTC. The next run may start at"
+        " 2026-03-01 12:05:00 UTC "
         "(triggers.cooldownSeconds: 600)."
     )
     assert answer(request_named(), now, past, cooldown_seconds=300) == Allow()
