@@ -43,7 +43,8 @@ def connection(database_url: str) -> Iterator[Connection]:
     with closing(psycopg2.connect(database_url)) as connection, connection.cursor() as cursor:
         cursor.execute(TYPES)
         cursor.execute(
-            "SET client_encoding = 'UTF8'; SET TIME ZONE 'America/New_York'; SET extra_float_digits = -5"
+            "SET client_encoding = 'UTF8'; SET TIME ZONE 'America/New_York'; SET"
+            " extra_float_digits = -5"
         )
         yield connection
         connection.rollback()
@@ -61,11 +62,12 @@ def fill(cursor: Cursor, kinds: dict[str, str], odd: Sequence[tuple[str, str | N
     kept = [place for place, (name, kind) in enumerate(kinds.items()) if kind == DEFAULTS[name]]
     names = ", ".join(f'"{list(DEFAULTS)[place]}"' for place in kept)
     rows = [tuple(good_row(number)[place] for place in kept) for number in range(ROWS)]
-    execute_values(cursor, f"INSERT INTO scored_events ({names}) VALUES %s", rows)  # noqa: S608  # a test's own words
+    execute_values(cursor, f"INSERT INTO scored_events ({names}) VALUES %s", rows)  # noqa: S608
     for name, value in odd:
         try:
             cursor.execute(
-                "SAVEPOINT odd; INSERT INTO scored_events SELECT * FROM scored_events LIMIT 1;"  # noqa: S608
+                "SAVEPOINT odd;"  # noqa: S608
+                " INSERT INTO scored_events SELECT * FROM scored_events LIMIT 1;"
                 f' UPDATE scored_events SET "{name}" = %s::{kinds[name]}'
                 " WHERE ctid = (SELECT max(ctid) FROM scored_events)",
                 [value],

@@ -13,14 +13,16 @@ from retraining_job.errors import BadConfigurationError
 from retraining_job.events.copy_columns import read_table_columns
 from retraining_job.events.event_columns import build_columns
 from retraining_job.events.table import read_table_events
-from tests.integration.job.test_events import fill, read_events, table, url  # noqa: F401  # fixtures
+from tests.integration.job.test_events import fill, read_events, table, url  # noqa: F401
 from tests.integration.job.world import RECOMMENDED, SMALL, World
 from tests.system.endpoints import at
 
 PRESETS = pytest.mark.parametrize("preset", [SMALL, RECOMMENDED], ids=["reference", "recommended"])
 BAD_TIMES = [
-    "to_timestamp(1700000000000)", "'infinity'", "'-infinity'", "'0044-03-15 BC'", "'4713-01-01 BC'", "NULL",
-    "'294276-12-31 23:59:59.999999Z'", "'9999-12-31'", "now() + interval '400 days'", "'10000-01-01'",
+    "to_timestamp(1700000000000)", "'infinity'", "'-infinity'", "'0044-03-15 BC'",
+    "'4713-01-01 BC'", "NULL",
+    "'294276-12-31 23:59:59.999999Z'", "'9999-12-31'", "now() + interval '400 days'",
+    "'10000-01-01'",
 ]  # fmt: skip
 
 
@@ -41,7 +43,8 @@ def test_row_whose_time_cannot_be_used_is_left_out_and_said(
     world.sql(f"ALTER TABLE scored_events ALTER timestamp TYPE {kind}")
     for time in BAD_TIMES:
         world.sql(
-            "INSERT INTO scored_events (timestamp, amount, features_json, anomaly_label)"  # noqa: S608  # our own
+            "INSERT INTO scored_events"  # noqa: S608
+            " (timestamp, amount, features_json, anomaly_label)"
             f" SELECT {time}, amount, features_json, anomaly_label FROM scored_events LIMIT 100"
         )
     run = world.start(**{**preset, "rows": 2_000, "minimum_rows": 500}).wait()
@@ -126,8 +129,10 @@ def test_numbers_as_text_train_the_same_model(world: World, preset: dict[str, An
     assert second.result.figures == first.result.figures
 
 
-SETTINGS = ["extra_float_digits = -15", "datestyle = 'German'", "timezone = 'Asia/Tokyo'", "intervalstyle = 'postgres'",
-            "bytea_output = 'escape'", "standard_conforming_strings = off", "client_encoding = 'LATIN1'",
+SETTINGS = ["extra_float_digits = -15", "datestyle = 'German'", "timezone = 'Asia/Tokyo'",
+    "intervalstyle = 'postgres'",
+            "bytea_output = 'escape'", "standard_conforming_strings = off",
+            "client_encoding = 'LATIN1'",
             "default_transaction_isolation = 'serializable'"]  # fmt: skip
 
 
@@ -184,8 +189,10 @@ def test_column_that_cannot_hold_what_it_should_is_named_with_its_type(
 @pytest.mark.parametrize(
     ("kind", "written", "amount"),
     [
-        ("numeric", "12.5", 12.5), ("money", "12.50", 12.5), ("real", "12.5", 12.5), ("smallint", "12", 12.0),
-        ("boolean", "true", 1.0), ("text", " 12.5 ", 12.5), ("citext", "12.5", 12.5), ("amount_of_money", "12.5", 12.5),
+        ("numeric", "12.5", 12.5), ("money", "12.50", 12.5), ("real", "12.5", 12.5),
+         ("smallint", "12", 12.0),
+        ("boolean", "true", 1.0), ("text", " 12.5 ", 12.5), ("citext", "12.5", 12.5),
+         ("amount_of_money", "12.5", 12.5),
         ("json", "12.5", 12.5), ("numeric", "NaN", None), ("double precision", "-Infinity", None),
     ],
 )  # fmt: skip
@@ -212,19 +219,24 @@ def test_amount_of_any_type_of_number_is_read_the_same_by_both_presets(
 @pytest.mark.parametrize(
     "statements",
     [
-        ["ALTER TABLE scored_events ALTER anomaly_score TYPE point USING NULL, ALTER is_anomaly TYPE xml USING NULL"],
-        ["ALTER TABLE scored_events ALTER anomaly_score TYPE json USING NULL, ALTER is_anomaly TYPE int[] USING NULL"],
-        ["CREATE TYPE pair AS (a int, b text)", "ALTER TABLE scored_events ALTER is_anomaly TYPE pair USING NULL"],
+        ["ALTER TABLE scored_events ALTER anomaly_score TYPE point USING NULL, ALTER is_anomaly"
+            " TYPE xml USING NULL"],
+        ["ALTER TABLE scored_events ALTER anomaly_score TYPE json USING NULL, ALTER is_anomaly"
+            " TYPE int[] USING NULL"],
+        ["CREATE TYPE pair AS (a int, b text)",
+         "ALTER TABLE scored_events ALTER is_anomaly TYPE pair USING NULL"],
         ["ALTER TABLE scored_events ALTER anomaly_label TYPE bit(1) USING anomaly_label::bit(1)"],
         ["ALTER TABLE scored_events RENAME TO parts", "CREATE TABLE scored_events (LIKE parts)"
          " PARTITION BY RANGE (timestamp)", "CREATE TABLE one PARTITION OF scored_events DEFAULT",
          "INSERT INTO scored_events SELECT * FROM parts"],
-        ["ALTER TABLE scored_events RENAME TO parts", "CREATE MATERIALIZED VIEW scored_events AS SELECT * FROM parts"],
+        ["ALTER TABLE scored_events RENAME TO parts",
+         "CREATE MATERIALIZED VIEW scored_events AS SELECT * FROM parts"],
         ["ALTER TABLE scored_events ALTER timestamp TYPE date"],
         ["ALTER TABLE scored_events DROP amount",
          "ALTER TABLE scored_events ADD amount numeric GENERATED ALWAYS AS (1.5) STORED"],
     ],
-    ids=["point and xml", "json and array", "composite", "bit", "partitioned", "materialized", "date", "generated"],
+    ids=["point and xml", "json and array", "composite", "bit", "partitioned", "materialized",
+    "date", "generated"],
 )  # fmt: skip
 def test_table_of_other_types_and_kinds_is_read(
     table: World, url: SecretStr, statements: Sequence[str]
@@ -261,12 +273,14 @@ def test_bytes_that_are_no_text_cost_only_their_own_row(
             address = at(database_server_url, path=name)
             with closing(psycopg2.connect(address)) as there, there, there.cursor() as at_work:
                 at_work.execute(
-                    'CREATE TABLE scored_events ("timestamp" timestamptz, amount float8, anomaly_score text, is_anomaly'
+                    'CREATE TABLE scored_events ("timestamp" timestamptz, amount float8,'
+                    " anomaly_score text, is_anomaly"
                     " text, anomaly_label text, amount_vs_user_avg float8, features_json text)"
                 )
                 at_work.execute("SET client_encoding = 'SQL_ASCII'")
                 at_work.execute(
-                    "INSERT INTO scored_events (timestamp, anomaly_label, features_json) VALUES ('2026-01-01Z',"
+                    "INSERT INTO scored_events (timestamp, anomaly_label, features_json) VALUES"
+                    " ('2026-01-01Z',"
                     """ '1', '{"a": 1}'), ('2026-01-02Z', E'\\xfc', E'{"a": 2, "\\xfc": 3}')"""
                 )
             found = read_table_columns(SecretStr(address), "scored_events", 10)

@@ -33,7 +33,8 @@ def publish(namespace: Kubectl, name: str, database_url: str) -> None:
         connection.cursor() as cursor,
     ):
         cursor.execute(
-            "INSERT INTO retraining_runs (run_id, verdict, reason, message, version, started_at, finished_at)"
+            "INSERT INTO retraining_runs (run_id, verdict, reason, message, version,"
+            " started_at, finished_at)"
             " VALUES (%s, 'Promoted', 'not_inferior', 'It is no worse.', 7, now(), now())",
             [uid],
         )

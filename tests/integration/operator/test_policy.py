@@ -95,7 +95,7 @@ async def test_newer_request_replaces_the_running_one(
 async def test_only_one_of_two_conflicting_decisions_is_carried_out(
     namespace: Kubectl, cluster: KubeClient, settings: Settings
 ) -> None:
-    """One lets all start, the other merges all but one: each request is either merged or has a Job, never both."""
+    """One starts all, the other merges all but one. No request is merged and has a Job."""
     apply(namespace, *(f"r{number}" for number in range(8)))
     generous = with_triggers(settings, max_concurrent=8)
     thrifty = with_triggers(settings, paused=True, coalesce=True)
@@ -142,7 +142,7 @@ async def test_finished_requests_are_pruned_once_they_are_recorded(
 async def test_job_is_created_only_after_the_status_says_so(
     namespace: Kubectl, cluster: KubeClient, parts: Parts
 ) -> None:
-    """The operator dies between the two: another one finishes what is written down, though the pause says otherwise."""
+    """The operator dies between the two. Another one creates the Job, even though it is paused."""
     apply(namespace, "a")
 
     class DiesBeforeTheJob(KubeClient):

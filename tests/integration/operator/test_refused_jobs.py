@@ -1,4 +1,4 @@
-"""Jobs that the API server rejects: the status shows the message, and a temporary rejection is retried."""
+"""Jobs that the API server rejects. The status shows why. Temporary rejections are retried."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ UNKNOWN = "that the operator does not know"
 
 @contextmanager
 def job_policy(namespace: Kubectl, *reasons: str) -> Iterator[None]:
-    """Have a ValidatingAdmissionPolicy deny the Jobs of the requests that are named after a reason."""
+    """Create a ValidatingAdmissionPolicy that denies the Jobs of requests named after a reason."""
     rule = {
         "apiGroups": ["batch"],
         "apiVersions": ["v1"],

@@ -148,7 +148,8 @@ def test_message_of_every_admission_is_shown(
             ask(namespace, "by-quota", resources={"limits": {"cpu": "1", "memory": "2Gi"}})
             said = {
                 "by-policy": "denied request: no trainers here",
-                "by-webhook": 'admission webhook "by-webhook.test.dev" denied the request: trainers need an owner',
+                "by-webhook": 'admission webhook "by-webhook.test.dev" denied the request:'
+                " trainers need an owner",
                 "by-absence": 'failed calling webhook "by-absence.test.dev"',
                 "by-slowness": 'failed calling webhook "by-slowness.test.dev"',
                 "by-limit-range": "maximum cpu usage per Container is 2",

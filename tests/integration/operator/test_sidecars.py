@@ -59,7 +59,7 @@ def injected(
 def mesh(
     namespace: Kubectl, folder: Path, programs: dict[str, tuple[str, str]], native: str = ""
 ) -> Iterator[None]:
-    """Inject a sidecar into every pod: by the request's name, the trainer's program and the sidecar's."""
+    """Inject a sidecar into every pod. The request's name selects both programs."""
 
     def review(pod: dict[str, Any]) -> dict[str, Any]:
         name = pod["metadata"]["labels"]["retraining.dev/request"]

@@ -23,7 +23,7 @@ SMALL = {"requests": {"cpu": "10m"}, "limits": {"memory": "20Mi"}}
 
 @pytest.fixture
 def database_url(database_url: str) -> str:
-    """A database that is half migrated: runs have their table, and a trainer that wants the other one gives up."""
+    """A half-migrated database: it has the table of runs, but a trainer needs the other one."""
     with (
         closing(psycopg2.connect(database_url)) as connection,
         connection,
