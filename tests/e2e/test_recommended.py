@@ -48,7 +48,7 @@ def test_scaled_challenger_replaces_the_raw_champion_not_the_reverse_and_can_be_
     assert (back["verdict"], back["version"], back["championVersion"]) == ("Restored", 3, 2)
     assert world.redis.run("GET", "model_version") == "3"
     nowhere = world.wait_for_end(world.apply("nowhere", rollbackTo=99))
-    assert "Version 99 is not kept" in nowhere["conditions"][0]["message"]
+    assert "Version 99 is not stored" in nowhere["conditions"][0]["message"]
     [[page]] = world.postgres.rows(
         "SELECT report FROM retraining_runs WHERE request LIKE '%/raw-again'"
     )

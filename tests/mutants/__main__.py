@@ -44,11 +44,15 @@ class Target(NamedTuple):
 TARGETS = (
     Target(
         "retraining_operator/planning/trigger_policy.py",
-        ("operator/test_policy.py", "operator/test_plan.py"),
+        ("operator/test_trigger_policy.py", "operator/test_plan.py"),
     ),
     Target(
         "retraining_operator/planning/plan.py",
-        ("operator/test_plan.py", "operator/test_policy.py", "operator/test_manual_promotion.py"),
+        (
+            "operator/test_plan.py",
+            "operator/test_trigger_policy.py",
+            "operator/test_approval_status.py",
+        ),
     ),
     Target("retraining_operator/api/outcome.py", ("operator/test_outcome.py",)),
     *(

@@ -1,4 +1,4 @@
-"""The end of a log: short, and without secrets, whatever was logged."""
+"""The end of a log is short and has no secrets."""
 
 import re
 import string
@@ -48,7 +48,7 @@ def test_password_in_a_url_is_masked_and_the_rest_can_be_read(
 
 
 @given(password=PASSWORD.filter(lambda text: text[0] not in "=:"), key=KEY, sign=SIGN)
-def test_value_of_a_telling_name_is_masked(password: str, key: str, sign: str) -> None:
+def test_value_of_a_key_with_a_secret_is_masked(password: str, key: str, sign: str) -> None:
     text = mask_secrets(f"It failed with {key}{sign}{password}")
     assert text.startswith("It failed with ")
     assert password not in text
@@ -85,7 +85,7 @@ def test_what_looks_like_a_credential_is_masked(secret: str) -> None:
         "Connecting to postgresql://database:5432/fraud as the user app.",
     ],
 )
-def test_what_a_trainer_says_stays_as_it_is(line: str) -> None:
+def test_log_lines_of_a_trainer_are_not_masked(line: str) -> None:
     assert mask_secrets(line) == line
 
 
@@ -119,7 +119,7 @@ def test_tail_has_few_lines_and_nothing_that_a_database_refuses(text: str, lines
     tail.encode()
 
 
-def test_last_lines_are_kept() -> None:
+def test_last_lines_are_extracted() -> None:
     assert extract_tail("a\nb\nc\n", 2) == "b\nc"
     assert extract_tail("a\nb\nc\n", 0) == ""
 

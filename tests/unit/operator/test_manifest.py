@@ -25,9 +25,7 @@ def test_manifest_is_the_golden_one(settings: Settings, request_body: Build) -> 
     assert manifest == json.loads(GOLDEN.read_text())
 
 
-def test_job_that_decides_is_another_one_of_the_same_request(
-    settings: Settings, request_body: Build
-) -> None:
+def test_job_of_an_approval_has_another_name(settings: Settings, request_body: Build) -> None:
     request = read_request(request_body())
     train = build_job(request, settings)
     decide = build_job(request, settings, Approval(ApprovalDecision.APPROVE, "Jane $(REDIS_URL)"))
@@ -47,7 +45,7 @@ def environment(manifest: dict[str, Any]) -> dict[str, str]:
     return {variable["name"]: variable.get("value", "") for variable in container["env"]}
 
 
-def test_way_back_is_a_job_that_trains_nothing(settings: Settings, request_body: Build) -> None:
+def test_rollback_is_a_job_that_does_not_train(settings: Settings, request_body: Build) -> None:
     manifest = build_job(read_request(request_body(spec={"rollbackTo": 3})), settings)
     [container] = manifest["spec"]["template"]["spec"]["containers"]
     assert container["args"] == ["rollback", "--to", "3"]
@@ -75,13 +73,13 @@ def test_request_wins_over_the_settings(settings: Settings, request_body: Build)
     assert container["resources"] == {"limits": {"memory": "3Gi"}}
 
 
-def test_hold_out_is_that_of_whichever_preset_runs(settings: Settings, request_body: Build) -> None:
+def test_hold_out_applies_to_both_presets(settings: Settings, request_body: Build) -> None:
     manifest = build_job(read_request(request_body(spec={"holdOutRows": 900})), settings)
     variables = environment(manifest)
     assert variables["RETRAIN_HOLD_OUT_ROWS"] == variables["RETRAIN_HOLD_OUT_SIZE"] == "900"
 
 
-def test_words_of_the_spec_reach_the_trainer(settings: Settings, request_body: Build) -> None:
+def test_spec_reaches_the_trainer(settings: Settings, request_body: Build) -> None:
     spec = {
         "preset": "recommended",
         "policy": "Superior",

@@ -1,4 +1,4 @@
-"""How a finished Job ended: each end of a pod has a reason of its own and says what to do."""
+"""How a finished Job ended: each outcome has a reason and says what to do."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -68,7 +68,7 @@ def finished_job(body: dict[str, Any]) -> Job:
     ],
     ids=["no container yet", "it still runs", "another container ended"],
 )
-def test_pod_whose_trainer_has_not_ended_tells_nothing(status: dict[str, Any]) -> None:
+def test_pod_whose_trainer_runs_has_no_attempt(status: dict[str, Any]) -> None:
     assert read_attempt({"metadata": {}, "status": status}) is None
 
 
@@ -106,7 +106,7 @@ def test_first_model_of_an_earlier_trainer_reads_as_one_of_today(
     assert [c["reason"] for c in status["conditions"]][:2] == ["FirstModel", "FirstModel"]
 
 
-def test_pods_of_the_request_s_other_job_tell_nothing(job_body: Build, now: datetime) -> None:
+def test_pods_of_the_other_job_are_ignored(job_body: Build, now: datetime) -> None:
     other = pod(0, document(now, verdict="Promoted", promoted=True), job="decision-of-first")
     assert read_outcome(finished_job(job_body(end="Complete")), [other]).reason == "ResultLost"
 
@@ -194,7 +194,7 @@ def test_lost_result_is_no_failure_and_says_where_the_verdict_is(
         ),
     ],
 )
-def test_failure_is_told_apart(
+def test_each_failure_has_its_reason_and_advice(
     job_body: Build, pods: list[Attempt], job_reason: str, reason: str, hint: str
 ) -> None:
     body = job_body(end="Failed", reason=job_reason, failed=2)
@@ -242,7 +242,7 @@ def test_model_that_is_live_at_the_deadline_without_its_row_is_named(
     assert outcome.result.version == 3
 
 
-def test_last_pod_tells_the_failure(job_body: Build, now: datetime) -> None:
+def test_last_pod_counts(job_body: Build, now: datetime) -> None:
     early = pod(
         75,
         document(now, reason="DependencyUnavailable", message="Redis was away."),

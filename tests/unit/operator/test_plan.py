@@ -1,4 +1,4 @@
-"""What is done next, in sentences."""
+"""The steps of a plan."""
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
@@ -56,7 +56,7 @@ def test_new_request_is_launched(request_body: Build, now: datetime) -> None:
     assert steps([request], jobs(), 2, now) == [Launch(request)]
 
 
-def test_oldest_go_first_and_the_rest_wait(request_body: Build, now: datetime) -> None:
+def test_oldest_start_first_and_the_rest_wait(request_body: Build, now: datetime) -> None:
     third, first, second = (
         read_request(request_body(name, created=f"2026-03-01T11:00:0{age}Z"))
         for name, age in (("third", 3), ("first", 1), ("second", 2))
@@ -67,7 +67,7 @@ def test_oldest_go_first_and_the_rest_wait(request_body: Build, now: datetime) -
     assert found[2].status["conditions"][0]["reason"] == ConditionReason.QUEUED
 
 
-def test_records_of_one_second_go_in_the_order_of_their_offsets(
+def test_records_of_one_second_start_in_the_order_of_their_offsets(
     request_body: Build, now: datetime
 ) -> None:
     def of(offset: int) -> dict[str, Any]:
@@ -85,19 +85,25 @@ def test_records_of_one_second_go_in_the_order_of_their_offsets(
     assert steps([later, earlier], jobs(), 1, now)[0] == Launch(earlier)
 
 
-def test_running_jobs_take_places(request_body: Build, job_body: Build, now: datetime) -> None:
+def test_running_jobs_count_for_concurrency(
+    request_body: Build, job_body: Build, now: datetime
+) -> None:
     waiting = read_request(request_body("second"))
     running = jobs(job_body("first", active=1), job_body("third", active=1))
     [step] = steps([waiting], running, 2, now)
     assert isinstance(step, WriteStatus)
 
 
-def test_finished_jobs_take_none(request_body: Build, job_body: Build, now: datetime) -> None:
+def test_finished_jobs_do_not_count_for_concurrency(
+    request_body: Build, job_body: Build, now: datetime
+) -> None:
     waiting = read_request(request_body("second"))
     assert steps([waiting], jobs(job_body("first", end="Complete")), 1, now) == [Launch(waiting)]
 
 
-def test_suspended_request_waits_and_takes_no_place(request_body: Build, now: datetime) -> None:
+def test_suspended_request_waits_and_does_not_count_for_concurrency(
+    request_body: Build, now: datetime
+) -> None:
     held = read_request(request_body("first", {"suspend": True}))
     free = read_request(request_body("second"))
     report, launch = steps([held, free], jobs(), 1, now)
@@ -127,7 +133,7 @@ def test_ttl_is_armed_only_after_the_outcome_is_stored(
 
 
 @pytest.mark.parametrize("reason", ["Pending", "DatabaseUnavailable", "RecordRefused"])
-def test_outcome_is_recorded_before_the_job_may_go(
+def test_outcome_is_recorded_before_the_job_may_be_deleted(
     request_body: Build, job_body: Build, now: datetime, reason: str
 ) -> None:
     late = {"type": "Recorded", "status": "False", "reason": reason, "message": ""}
@@ -136,7 +142,7 @@ def test_outcome_is_recorded_before_the_job_may_go(
 
 
 @pytest.mark.parametrize("reason", ["NotMigrated", "NoDatabase"])
-def test_job_may_go_where_there_is_nothing_to_record_in(
+def test_job_may_be_deleted_if_there_is_no_database(
     request_body: Build, now: datetime, reason: str
 ) -> None:
     none = {"type": "Recorded", "status": "False", "reason": reason, "message": ""}
@@ -153,7 +159,7 @@ def test_finished_request_is_settled(
     assert steps([request], jobs(body) if armed else jobs(), 2, now) == [Settle(request)]
 
 
-def test_job_that_the_status_names_is_looked_for_and_not_made_again(
+def test_job_that_the_status_names_is_read_and_not_created_again(
     request_body: Build, now: datetime
 ) -> None:
     request = read_request(request_body(status={"jobName": "first-job"}))
@@ -175,7 +181,7 @@ def test_run_whose_pod_has_just_ended_still_runs(
     assert second.status["conditions"] == first.status["conditions"]
 
 
-def test_status_that_says_nothing_new_is_not_written(
+def test_status_without_changes_is_not_written(
     request_body: Build, job_body: Build, now: datetime
 ) -> None:
     running = jobs(job_body(active=1, ready=1))
@@ -187,13 +193,13 @@ def test_status_that_says_nothing_new_is_not_written(
     )
 
 
-def test_launch_that_was_begun_is_finished(request_body: Build, now: datetime) -> None:
+def test_interrupted_launch_is_repeated(request_body: Build, now: datetime) -> None:
     request = read_request(request_body())
     begun = read_request(request_body(status=build_launching_status(request, "first-job", now)))
     assert steps([begun], jobs(), 2, now) == [Launch(begun)]
 
 
-def test_launch_that_was_begun_takes_a_place(request_body: Build, now: datetime) -> None:
+def test_interrupted_launch_counts_for_concurrency(request_body: Build, now: datetime) -> None:
     request = read_request(request_body())
     begun = read_request(request_body(status=build_launching_status(request, "first-job", now)))
     launch, report = steps([begun, read_request(request_body("second"))], jobs(), 1, now)
@@ -201,9 +207,7 @@ def test_launch_that_was_begun_takes_a_place(request_body: Build, now: datetime)
     assert isinstance(report, WriteStatus)
 
 
-def test_launch_under_way_takes_a_place_before_anything_shows_it(
-    request_body: Build, now: datetime
-) -> None:
+def test_launch_in_progress_counts_for_concurrency(request_body: Build, now: datetime) -> None:
     first, second = read_request(request_body()), read_request(request_body("second"))
     found = plan(
         PlanInput([first, second], jobs(), launching={first.uid}), Triggers(max_concurrent=1), now

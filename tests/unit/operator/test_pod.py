@@ -1,4 +1,4 @@
-"""What holds a pod up, and how it ended, in the words of the kubelet and the scheduler."""
+"""What keeps a pod from starting, and how it ended, as the kubelet and the scheduler report it."""
 
 from typing import Any
 
@@ -81,7 +81,7 @@ def pod(status: dict[str, Any], **metadata: Any) -> dict[str, Any]:
         ),
     ],
 )
-def test_what_holds_a_pod_up_is_told_with_what_to_do(
+def test_problem_of_a_pod_has_a_message_with_what_to_do(
     status: dict[str, Any], reason: ConditionReason, words: str, advice: str
 ) -> None:
     hold = read_pod_problem(status)
@@ -91,7 +91,7 @@ def test_what_holds_a_pod_up_is_told_with_what_to_do(
     assert advice in hold.message
 
 
-def test_same_trouble_has_the_same_words_however_the_kubelet_puts_it() -> None:
+def test_same_problem_has_the_same_message_during_backoff() -> None:
     assert read_pod_problem(waiting("ErrImagePull", PULL)) == read_pod_problem(
         waiting("ImagePullBackOff", f'Back-off pulling image "registry/x:1": ErrImagePull: {PULL}')
     )
@@ -107,24 +107,24 @@ def test_same_trouble_has_the_same_words_however_the_kubelet_puts_it() -> None:
     ],
     ids=["new", "its container is created", "another container", "held by its own gate"],
 )
-def test_pod_that_only_starts_is_not_held_up(status: dict[str, Any]) -> None:
+def test_starting_pod_has_no_problem(status: dict[str, Any]) -> None:
     assert read_pod_problem(status) is None
     found = read_pod(pod(status))
     assert found
     assert found.is_alive
 
 
-def test_pod_that_is_told_to_end_waits_for_nothing() -> None:
+def test_deleted_pod_waits_for_nothing() -> None:
     found = read_pod(pod(waiting("ErrImagePull", PULL), deletionTimestamp="2026-03-01T12:00:00Z"))
     assert found
     assert (found.problem, found.is_alive) == (None, False)
 
 
-def test_pod_of_somebody_else_is_left_out() -> None:
+def test_foreign_pod_is_ignored() -> None:
     assert read_pod(pod({}, labels={})) is None
 
 
-def test_pod_that_was_taken_from_its_node_says_by_whom() -> None:
+def test_removed_pod_says_why() -> None:
     taken = {
         "type": "DisruptionTarget",
         "status": "True",

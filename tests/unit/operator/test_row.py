@@ -1,4 +1,4 @@
-"""The row of a run, which can be read from the status at any time."""
+"""The row of a run, which is built from the status."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -29,7 +29,7 @@ def test_row_has_a_column_for_each_value(request_body: Build, now: datetime) -> 
     assert set(row) - columns == {"decided"}
 
 
-def test_failure_without_a_job_has_a_row_too(request_body: Build, now: datetime) -> None:
+def test_failure_without_a_job_has_a_row(request_body: Build, now: datetime) -> None:
     request = read_request(request_body())
     status = build_finished_status(
         request, JobOutcome("InvalidRequest", "spec.rows is wrong."), now
@@ -64,7 +64,7 @@ def test_row_is_the_same_whenever_it_is_read(request_body: Build, now: datetime)
     assert first["log_tail"] == "The end."
 
 
-def test_decision_that_failed_leaves_the_verdict(request_body: Build, now: datetime) -> None:
+def test_failed_approval_keeps_the_verdict(request_body: Build, now: datetime) -> None:
     result = Result(
         run_id="r",
         verdict="Promoted",

@@ -1,4 +1,4 @@
-"""What an annotation may say."""
+"""Valid and invalid approvals in an annotation."""
 
 import contextlib
 
@@ -26,7 +26,7 @@ from retraining_operator.contract import ApprovalDecision
         ("reject by " + "x" * 100, Approval(ApprovalDecision.REJECT, "x" * 100)),
     ],
 )
-def test_word_and_author_are_read(text: str, ruling: Approval) -> None:
+def test_decision_and_author_are_parsed(text: str, ruling: Approval) -> None:
     assert read_approval(text) == ruling
 
 
@@ -47,7 +47,7 @@ def test_word_and_author_are_read(text: str, ruling: Approval) -> None:
         "approve or reject",
     ],
 )
-def test_anything_else_says_what_is_allowed(text: str) -> None:
+def test_message_about_an_invalid_annotation_says_what_is_allowed(text: str) -> None:
     with pytest.raises(
         InvalidApprovalError, match=r"retraining.dev/approval .* approve or reject.* at most 100"
     ):
@@ -55,7 +55,7 @@ def test_anything_else_says_what_is_allowed(text: str) -> None:
 
 
 @given(st.one_of(st.text(), st.text().map("approve by {}".format)))
-def test_what_was_read_reads_the_same_again(text: str) -> None:
+def test_parsed_approval_parses_to_itself(text: str) -> None:
     with contextlib.suppress(InvalidApprovalError):
         ruling = read_approval(text)
         assert read_approval(str(ruling)) == ruling

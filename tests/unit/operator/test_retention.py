@@ -1,4 +1,4 @@
-"""Which finished requests go, in sentences."""
+"""Which finished requests are deleted."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -51,33 +51,37 @@ def gone(
     ]
 
 
-def test_none_go_within_both_limits(past: list[FinishedRun], now: datetime) -> None:
+def test_none_is_deleted_within_both_limits(past: list[FinishedRun], now: datetime) -> None:
     assert gone(past, now, max_count=10, max_age_days=10) == []
 
 
-def test_oldest_go_beyond_the_number(past: list[FinishedRun], now: datetime) -> None:
+def test_oldest_beyond_the_number_are_deleted(past: list[FinishedRun], now: datetime) -> None:
     assert gone(past, now, max_count=8) == ["r0", "r1"]
 
 
-def test_those_beyond_the_age_go(past: list[FinishedRun], now: datetime) -> None:
+def test_those_beyond_the_age_are_deleted(past: list[FinishedRun], now: datetime) -> None:
     assert gone(past, now, max_age_days=7) == ["r0", "r1", "r2"]
 
 
-def test_none_goes_before_its_outcome_is_in_the_database(
+def test_none_is_deleted_before_its_outcome_is_in_the_database(
     past: list[FinishedRun], now: datetime
 ) -> None:
     past[0] = run_of("r0", past[0].ended_at, recorded=False)
     assert gone(past, now, max_count=8) == ["r1"]
 
 
-def test_policy_keeps_what_it_looks_at(past: list[FinishedRun], now: datetime) -> None:
+def test_runs_that_the_trigger_policy_needs_are_not_deleted(
+    past: list[FinishedRun], now: datetime
+) -> None:
     assert gone(past, now, max_age_days=1, breaker_failures=3) == [f"r{day}" for day in range(7)]
     today = [run_of(f"t{hour}", now - timedelta(hours=hour)) for hour in range(5)]
     assert gone(today, now, max_count=1, max_runs_per_day=9) == []
     assert gone(today, now, max_count=1) == ["t4", "t3", "t2", "t1"]
 
 
-def test_merged_request_stays_while_it_is_counted(past: list[FinishedRun], now: datetime) -> None:
+def test_merged_request_is_not_deleted_while_it_is_counted(
+    past: list[FinishedRun], now: datetime
+) -> None:
     past[0] = run_of("r0", past[0].ended_at, merged_into="waits", ran=False)
     assert gone(past, now, {"waits"}, max_count=9) == []
     assert gone(past, now, set(), max_count=9) == ["r0"]

@@ -1,4 +1,4 @@
-"""The trigger policy, in sentences."""
+"""The rules of the trigger policy."""
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -85,18 +85,18 @@ def planned(
 # By default one trigger is one retrain.
 
 
-def test_nothing_is_held_back_by_default(request_named: Named, now: datetime, ended: Ended) -> None:
+def test_nothing_waits_by_default(request_named: Named, now: datetime, ended: Ended) -> None:
     past = [ended(0.01, failed=True, name=f"r{number}") for number in range(100)]
     assert answer(request_named(), now, past, running=1) == Allow()
 
 
-def test_queue_waits_for_a_place(request_named: Named, now: datetime) -> None:
+def test_queued_request_waits_for_a_running_one(request_named: Named, now: datetime) -> None:
     found = answer(request_named(), now, running=2)
     assert (type(found), found.reason) == (Wait, ConditionReason.QUEUED)
     assert "at most 2 runs may be active (triggers.maxConcurrent)" in found.message
 
 
-def test_forbid_refuses_what_finds_no_place(request_named: Named, now: datetime) -> None:
+def test_forbid_refuses_above_the_limit(request_named: Named, now: datetime) -> None:
     found = answer(request_named(), now, running=1, max_concurrent=1, concurrency_policy="Forbid")
     assert (type(found), found.reason) == (Refuse, ConditionReason.FORBIDDEN)
     assert answer(request_named(), now, max_concurrent=1, concurrency_policy="Forbid") == Allow()
@@ -177,7 +177,7 @@ def test_cooldown_does_not_count_what_never_ran(
     assert answer(request_named(), now, [merged], cooldown_seconds=600) == Allow()
 
 
-def test_day_has_a_budget(request_named: Named, now: datetime, ended: Ended) -> None:
+def test_runs_in_24_hours_are_limited(request_named: Named, now: datetime, ended: Ended) -> None:
     past = [ended(60 * hours, name=f"r{hours}") for hours in (1, 5, 30)]
     assert answer(request_named(), now, past, max_runs_per_day=3) == Allow()
     found = answer(request_named(), now, past, max_runs_per_day=2)
@@ -243,7 +243,7 @@ def test_breaker_closes_on_success(request_named: Named, now: datetime, ended: E
 # Merging.
 
 
-def test_waiting_request_takes_later_ones_in(request_named: Named, now: datetime) -> None:
+def test_later_requests_are_merged_into_a_waiting_one(request_named: Named, now: datetime) -> None:
     requests = [request_named(f"r{second}", second) for second in range(4)]
     found = admit_all(
         requests, build_snapshot(Triggers(max_concurrent=1, coalesce=True), now, [], [])
@@ -262,9 +262,7 @@ def test_request_for_something_else_is_not_merged(request_named: Named, now: dat
     assert isinstance(found["uid-of-c"], Wait)
 
 
-def test_suspended_request_takes_none_in_and_is_not_taken(
-    request_named: Named, now: datetime
-) -> None:
+def test_suspended_request_is_never_merged(request_named: Named, now: datetime) -> None:
     requests = [
         request_named("held", suspend=True),
         request_named("a", 1),
@@ -300,7 +298,7 @@ def test_merged_triggers_are_counted_with_their_reasons(
     }
 
 
-def test_merged_request_is_finished_and_says_where_it_went(
+def test_merged_request_is_finished_and_names_the_other_one(
     request_named: Named, now: datetime
 ) -> None:
     status = build_not_launched_status(request_named("late"), Merge(request_named()), now)
@@ -317,20 +315,20 @@ def test_merged_request_is_finished_and_says_where_it_went(
 # Pause, and the way back.
 
 
-def test_pause_holds_all_back(request_named: Named, now: datetime) -> None:
+def test_pause_stops_all_requests(request_named: Named, now: datetime) -> None:
     assert answer(request_named(), now, paused=True).reason == ConditionReason.PAUSED
     assert answer(request_named(rollbackTo=3), now, paused=True).reason == ConditionReason.PAUSED
 
 
-def test_way_back_does_not_wait_for_retrains(
-    request_named: Named, now: datetime, ended: Ended
-) -> None:
+def test_rollback_does_not_wait_for_runs(request_named: Named, now: datetime, ended: Ended) -> None:
     past = [ended(1, failed=True)]
     limits = {"max_runs_per_day": 1, "cooldown_seconds": 600, "breaker_failures": 1}
     assert answer(request_named(rollbackTo=3), now, past, running=9, **limits) == Allow()
 
 
-def test_what_begun_is_not_asked_again(request_body: Build, job_body: Build, now: datetime) -> None:
+def test_started_request_is_not_asked_again(
+    request_body: Build, job_body: Build, now: datetime
+) -> None:
     running = read_request(request_body(status={"jobName": "first-job"}))
     found = planned([running], now, [job_body(active=1)], paused=True)
     assert not [step for step in found.steps if isinstance(step, Launch)]

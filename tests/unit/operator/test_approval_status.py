@@ -1,4 +1,4 @@
-"""From a verdict that awaits a person's decision to the end that the decision makes."""
+"""Approval, from a challenger that awaits it until it is applied."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -59,7 +59,7 @@ def promoted(status: Status) -> tuple[str, str]:
 
 @pytest.fixture
 def awaits(request_body: Build, now: datetime) -> Ask:
-    """Give a request whose challenger awaits a decision."""
+    """Return a function that builds a request whose challenger awaits approval."""
     first = build_finished_status(
         read_request(request_body()),
         outcome(now, verdict="Promoted", withheld="AwaitingDecision", figures=None),
@@ -77,7 +77,7 @@ def awaits(request_body: Build, now: datetime) -> Ask:
 
 
 def in_database(status: Status) -> Status:
-    """Give a status whose outcome is recorded, which comes before all else."""
+    """Return a status whose outcome is recorded, which every later step requires."""
     *others, recorded = status["conditions"]
     return status | {"conditions": [*others, recorded | {"status": "True", "reason": "Recorded"}]}
 
@@ -94,7 +94,7 @@ def message_of(step: Step | None) -> str:
     return str(step.status["conditions"][1]["message"])
 
 
-def test_verdict_stands_and_the_promotion_awaits_a_person(awaits: Ask) -> None:
+def test_verdict_is_stored_and_the_promotion_awaits_approval(awaits: Ask) -> None:
     request = awaits()
     assert request.conditions[ConditionType.SUCCEEDED].status == "True"
     condition = request.conditions[ConditionType.PROMOTED]
@@ -105,21 +105,21 @@ def test_verdict_stands_and_the_promotion_awaits_a_person(awaits: Ask) -> None:
     )
 
 
-def test_request_without_a_decision_waits_and_stays_known(
+def test_request_without_an_approval_waits_and_is_not_settled(
     awaits: Ask, job_body: Build, now: datetime
 ) -> None:
     assert isinstance(step_of(awaits(), now, job_body(end="Complete")), ArmTtl)
     assert step_of(awaits(), now) is None
 
 
-def test_annotation_starts_the_job_that_decides(awaits: Ask, now: datetime) -> None:
+def test_annotation_starts_the_job_that_applies_it(awaits: Ask, now: datetime) -> None:
     request = awaits("approve by Jane Doe")
     assert step_of(request, now) == ApplyApproval(
         request, Approval(ApprovalDecision.APPROVE, "Jane Doe")
     )
 
 
-def test_annotation_that_is_no_decision_says_what_is_allowed(awaits: Ask, now: datetime) -> None:
+def test_invalid_annotation_says_what_is_allowed(awaits: Ask, now: datetime) -> None:
     step = step_of(awaits("yes please"), now)
     assert "approve or reject" in message_of(step)
     assert isinstance(step, WriteStatus)
@@ -129,11 +129,11 @@ def test_annotation_that_is_no_decision_says_what_is_allowed(awaits: Ask, now: d
     )  # and taken back with the annotation
 
 
-def test_suspended_request_takes_no_decision(awaits: Ask, now: datetime) -> None:
+def test_approval_is_not_applied_while_the_request_is_suspended(awaits: Ask, now: datetime) -> None:
     assert "spec.suspend" in message_of(step_of(awaits("approve", spec={"suspend": True}), now))
 
 
-def test_decision_takes_no_place_and_waits_for_none(
+def test_approval_does_not_count_for_concurrency(
     awaits: Ask, request_body: Build, job_body: Build, now: datetime
 ) -> None:
     decision = read_job(job_body(decision="approve"))
@@ -149,7 +149,7 @@ def test_decision_takes_no_place_and_waits_for_none(
     assert isinstance(step, ApplyApproval)
 
 
-def test_word_that_the_job_took_counts(awaits: Ask, job_body: Build, now: datetime) -> None:
+def test_approval_of_the_job_counts(awaits: Ask, job_body: Build, now: datetime) -> None:
     step = step_of(awaits("reject by Joe"), now, job_body(decision="approve by Jane Doe"))
     assert isinstance(step, WriteStatus)
     assert promoted(step.status) == ("Unknown", "Deciding")
@@ -162,7 +162,9 @@ def test_word_that_the_job_took_counts(awaits: Ask, job_body: Build, now: dateti
     )
 
 
-def test_finished_decision_is_concluded(awaits: Ask, job_body: Build, now: datetime) -> None:
+def test_finished_job_of_an_approval_is_concluded(
+    awaits: Ask, job_body: Build, now: datetime
+) -> None:
     step = step_of(
         awaits("approve"),
         now,
@@ -173,7 +175,7 @@ def test_finished_decision_is_concluded(awaits: Ask, job_body: Build, now: datet
     assert step.job.task is Task.DECIDE
 
 
-def test_decision_whose_job_is_gone_is_not_carried_out_twice(awaits: Ask, now: datetime) -> None:
+def test_approval_whose_job_was_deleted_is_not_applied_twice(awaits: Ask, now: datetime) -> None:
     request = awaits("approve", approvalJobName="first-decision", approval="approve")
     assert step_of(request, now) == FindJob(request, Task.DECIDE)
 
@@ -207,7 +209,7 @@ def decision_job(job_body: Build) -> Job:
         ),
     ],
 )
-def test_decision_ends_the_wait(
+def test_applied_approval_ends_the_wait(
     awaits: Ask, job_body: Build, now: datetime, fields: dict[str, Any], end: tuple[object, ...]
 ) -> None:
     status = build_applied_approval_status(
@@ -224,7 +226,7 @@ def test_decision_ends_the_wait(
     assert step_of(request, now) == Settle(request)
 
 
-def test_decision_that_failed_says_so_and_ends_the_wait(
+def test_failed_approval_says_so_and_ends_the_wait(
     awaits: Ask, job_body: Build, now: datetime
 ) -> None:
     status = build_applied_approval_status(
@@ -239,7 +241,7 @@ def test_decision_that_failed_says_so_and_ends_the_wait(
 
 
 @pytest.mark.parametrize("reason", [ConditionReason.JOB_DELETED, ConditionReason.RESULT_LOST])
-def test_decision_whose_end_nobody_saw_is_unknown(
+def test_approval_with_a_lost_result_is_unknown(
     awaits: Ask, now: datetime, reason: ConditionReason
 ) -> None:
     status = build_applied_approval_status(
@@ -250,7 +252,7 @@ def test_decision_whose_end_nobody_saw_is_unknown(
 
 
 @pytest.mark.parametrize("late", ["reject", "approve", "approve by Joe", "nonsense"])
-def test_later_annotation_changes_nothing_and_is_said_once(
+def test_later_annotation_has_no_effect_and_is_reported_once(
     awaits: Ask, now: datetime, late: str
 ) -> None:
     taken = {"withheld": None, "approval": "approve", "approvalBy": "Jane Doe"}
@@ -261,7 +263,7 @@ def test_later_annotation_changes_nothing_and_is_said_once(
     assert step_of(told, now) == Settle(told)
 
 
-def test_annotation_where_nothing_awaits_it_is_said_too(request_body: Build, now: datetime) -> None:
+def test_annotation_that_nothing_awaits_is_reported(request_body: Build, now: datetime) -> None:
     kept = build_finished_status(read_request(request_body()), outcome(now, verdict="Kept"), now)
     step = step_of(read_request(request_body(status=kept, decision="approve")), now)
     assert isinstance(step, IgnoreApproval)
@@ -275,9 +277,7 @@ def test_dry_run_says_that_nothing_was_published(request_body: Build, now: datet
     assert promoted(status) == ("False", "DryRun")
 
 
-def test_both_conditions_are_told_where_they_say_different_things(
-    request_body: Build, now: datetime
-) -> None:
+def test_both_conditions_are_reported_if_they_differ(request_body: Build, now: datetime) -> None:
     request = read_request(request_body())
     manual = build_finished_status(
         request, outcome(now, verdict="Promoted", withheld="AwaitingDecision"), now
@@ -313,7 +313,7 @@ def test_first_model_is_promoted_without_a_champion(request_body: Build, now: da
     assert promoted(status) == ("True", "FirstModel")
 
 
-def test_metrics_stand_as_kubernetes_names_fields(request_body: Build, now: datetime) -> None:
+def test_metrics_in_the_status_have_camel_case_names(request_body: Build, now: datetime) -> None:
     figures = {"challenger": {"precision": 0.9, "mixture": {"average_precision": 0.5}}}
     status = build_finished_status(
         read_request(request_body()), outcome(now, verdict="Kept", figures=figures), now

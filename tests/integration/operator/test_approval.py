@@ -1,4 +1,4 @@
-"""A person's annotation becomes one Job that decides, whoever else is at it."""
+"""An approval becomes one Job, also if several operators see it."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ async def asked(namespace: Kubectl, cluster: KubeClient) -> dict[str, Any]:
 
 
 def end(namespace: Kubectl, **fields: Any) -> None:
-    """End the Job that decides as its trainer would: no pod of it ever runs here."""
+    """End the Job of an approval as its trainer would. None of its pods runs here."""
     [job] = namespace.items("jobs", DECIDES)
     name, now = job["metadata"]["name"], datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     wait_for("its start", lambda: namespace.get("job", name).get("status", {}).get("startTime"))
@@ -144,7 +144,7 @@ async def test_annotation_becomes_one_job_whoever_sees_it(
 
 
 @pytest.mark.usefixtures("asked")
-async def test_without_a_decision_no_job_is_created(
+async def test_without_an_approval_no_job_is_created(
     namespace: Kubectl, cluster: KubeClient, parts: Parts
 ) -> None:
     await pass_by(parts, cluster)
@@ -155,7 +155,7 @@ async def test_without_a_decision_no_job_is_created(
     assert "approve or reject" in namespace("describe", "rtr", "asked")
 
 
-async def test_job_that_was_created_before_a_crash_keeps_its_decision(
+async def test_job_that_was_created_before_a_crash_keeps_its_approval(
     namespace: Kubectl,
     cluster: KubeClient,
     parts: Parts,
@@ -177,7 +177,7 @@ async def test_job_that_was_created_before_a_crash_keeps_its_decision(
     assert namespace.get("retrainrequest", "asked")["status"]["approvalBy"] == "Jane Doe"
 
 
-async def test_foreign_job_of_that_name_decides_nothing(
+async def test_foreign_job_of_that_name_applies_nothing(
     namespace: Kubectl,
     cluster: KubeClient,
     parts: Parts,
@@ -193,7 +193,7 @@ async def test_foreign_job_of_that_name_decides_nothing(
 
 
 @pytest.mark.usefixtures("asked")
-async def test_decision_ends_in_the_status_and_a_later_one_is_said_once(
+async def test_approval_is_in_the_status_and_a_later_one_is_reported_once(
     namespace: Kubectl, cluster: KubeClient, parts: Parts
 ) -> None:
     annotate(namespace, "approve by Jane Doe")

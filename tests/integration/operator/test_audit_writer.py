@@ -1,4 +1,4 @@
-"""What the operator writes to a real database, whatever stands there and whatever goes wrong."""
+"""The audit writer with a real database, in any state and with any failure."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ async def test_end_of_the_run_replaces_what_an_attempt_has_left(url: SecretStr, 
 @pytest.mark.parametrize(
     "withheld", ["AwaitingDecision", None], ids=["undecided", "decided by the trainer"]
 )
-async def test_decision_that_failed_changes_what_nobody_has_decided(
+async def test_failed_approval_changes_only_an_undecided_row(
     url: SecretStr, sql: Sql, withheld: str | None
 ) -> None:
     sql(
@@ -160,7 +160,7 @@ async def test_rows_that_come_together_go_together(url: SecretStr, sql: Sql) -> 
     assert sql("SELECT count(*), count(DISTINCT pid) <= 2 FROM connections") == [(50, True)]
 
 
-async def test_database_that_is_away_is_left_alone_for_a_while_and_then_asked_again(
+async def test_unavailable_database_is_asked_again_after_a_backoff(
     url: SecretStr, sql: Sql
 ) -> None:
     with socket.socket() as nobody:
@@ -179,7 +179,7 @@ async def test_database_that_is_away_is_left_alone_for_a_while_and_then_asked_ag
     assert len(outcomes(sql)) == 1
 
 
-async def test_silent_database_keeps_nobody_waiting(url: SecretStr) -> None:
+async def test_silent_database_does_not_block_the_event_loop(url: SecretStr) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:  # it takes connections and says nothing
         archive = AuditWriter(
             SecretStr(at(url.get_secret_value(), address=f"127.0.0.1:{silent.getsockname()[1]}"))
@@ -196,7 +196,7 @@ async def test_silent_database_keeps_nobody_waiting(url: SecretStr) -> None:
 
 
 @pytest.mark.parametrize("password", ["hidden-word@x", "hidden-word"])
-async def test_wrong_url_is_told_without_its_password(url: SecretStr, password: str) -> None:
+async def test_message_about_a_wrong_url_has_no_password(url: SecretStr, password: str) -> None:
     wrong = f"postgresql://nobody:{password}@{url.get_secret_value().rpartition('@')[2]}"
     answer = await AuditWriter(SecretStr(wrong)).record(row())
     assert answer.reason == "RecordRefused"
@@ -215,7 +215,7 @@ async def test_runs_that_have_ended_are_known(url: SecretStr) -> None:
     assert await find_recorded_requests(url, asked) == {"fraud/ended"}
 
 
-async def test_database_that_knows_of_no_runs_says_so(database_url: str) -> None:
+async def test_database_without_the_table_is_an_error(database_url: str) -> None:
     with pytest.raises(AuditUnavailableError, match='"retraining_runs" does not exist'):
         await find_recorded_requests(SecretStr(database_url), ["fraud/any"])
 
@@ -249,6 +249,6 @@ async def test_verdict_is_read_back_with_what_decided(url: SecretStr, sql: Sql) 
     assert found.figures.challenger.mixture.average_precision == 0.5
 
 
-async def test_database_that_is_away_has_no_verdict() -> None:
+async def test_unavailable_database_has_no_verdict() -> None:
     assert await AuditWriter(None).read_verdict("r") is None
     assert await AuditWriter(SecretStr("postgresql://localhost:1/none")).read_verdict("r") is None

@@ -1,4 +1,4 @@
-"""Where an unfinished Job stands, what is told of it, and what is not told twice."""
+"""The conditions of a request with an unfinished Job, and which changes are reported."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -26,7 +26,7 @@ DONE = Condition(ConditionType.RECORDED, "True", "Recorded", "It is there.")
 
 @pytest.fixture
 def turn(request_body: Build, job_body: Build, now: datetime) -> Turn:
-    """Give the status that a Job's state makes of the one before."""
+    """Return a function that builds the status after a change of the Job."""
 
     def build(
         before: Status | None = None,
@@ -47,48 +47,55 @@ def turn(request_body: Build, job_body: Build, now: datetime) -> Turn:
     return build
 
 
-def stands(status: Status) -> tuple[str, str]:
+def read_succeeded(status: Status) -> tuple[str, str]:
     condition = read_conditions(status)[ConditionType.SUCCEEDED]
     return condition.reason, condition.message
 
 
 def test_job_whose_pod_waits_does_not_run(turn: Turn) -> None:
-    reason, message = stands(turn(active=1, told={"waiting_for": HOLD}))
+    reason, message = read_succeeded(turn(active=1, told={"waiting_for": HOLD}))
     assert reason == "ImagePullFailed"
     assert message.startswith(HOLD.message)
     assert "continues by itself" in message
 
 
-def test_job_whose_pod_waits_no_longer_runs(turn: Turn) -> None:
+def test_job_whose_pod_stops_waiting_runs(turn: Turn) -> None:
     waits = turn(active=1, told={"waiting_for": HOLD})
-    assert stands(turn(waits, active=1, told={"is_starting": True}))[0] == "JobCreated"
-    assert stands(turn(waits, active=1, ready=1, told={"is_starting": True}))[0] == "Running"
+    starts = turn(waits, active=1, told={"is_starting": True})
+    assert read_succeeded(starts)[0] == "JobCreated"
+    assert waits["waitingFor"] == {"reason": HOLD.reason, "message": HOLD.message}
+    assert starts["waitingFor"] is None
+    assert (
+        read_succeeded(turn(waits, active=1, ready=1, told={"is_starting": True}))[0] == "Running"
+    )
 
 
-def test_what_a_pod_waited_for_is_kept_while_it_is_ended(turn: Turn, request_body: Build) -> None:
+def test_what_a_pod_waited_for_is_stored_while_the_pod_ends(
+    turn: Turn, request_body: Build
+) -> None:
     waits = turn(active=1, told={"waiting_for": HOLD})
     ends = turn(waits, active=0)
-    assert stands(ends) == stands(waits)
+    assert read_succeeded(ends) == read_succeeded(waits)
     assert read_waiting_for(read_request(request_body(status=ends))) == HOLD
 
 
-def test_next_attempt_is_told_with_what_ended_the_one_before(turn: Turn) -> None:
+def test_message_of_a_retry_has_the_failure_of_the_attempt_before(turn: Turn) -> None:
     setback = {"last_failure": PodProblem("OutOfMemory", "It used more memory than its limit.")}
     again = turn(turn(active=1, ready=1), failed=1, told=setback)
-    assert stands(again) == (
+    assert read_succeeded(again) == (
         "Retrying",
         "Attempt 1 of 4 failed: It used more memory than its limit. Another attempt follows.",
     )
     runs = turn(again, active=1, ready=1, failed=1, told=setback)
-    assert stands(runs) == (
+    assert read_succeeded(runs) == (
         "Running",
         "The Job first-job is running (attempt 2 of 4), after: It used more memory than its limit.",
     )
 
 
-def test_eviction_counts_as_no_attempt(turn: Turn) -> None:
+def test_eviction_does_not_count_as_an_attempt(turn: Turn) -> None:
     taken = {"last_failure": PodProblem("Evicted", "Kubernetes removed the pod.")}
-    assert stands(turn(turn(active=1, ready=1), told=taken)) == (
+    assert read_succeeded(turn(turn(active=1, ready=1), told=taken)) == (
         "Retrying",
         "Kubernetes removed the pod. Another pod follows.",
     )
@@ -99,16 +106,16 @@ def test_eviction_counts_as_no_attempt(turn: Turn) -> None:
     [{"failed": 0}, {"failed": 4}, {"failed": 1, "succeeded": 1}, {"failed": 1, "failing": True}],
     ids=["not counted yet", "the last attempt", "it has succeeded", "it will not be tried again"],
 )
-def test_no_attempt_is_announced_that_may_not_come(turn: Turn, of: dict[str, Any]) -> None:
+def test_no_attempt_is_announced_that_may_not_follow(turn: Turn, of: dict[str, Any]) -> None:
     told = {
         "last_failure": PodProblem("BadData", "No events."),
         "is_failing": of.pop("failing", False),
     }
     runs = turn(active=1, ready=1)
-    assert stands(turn(runs, told=told, **of)) == stands(runs)
+    assert read_succeeded(turn(runs, told=told, **of)) == read_succeeded(runs)
 
 
-def test_trouble_that_is_worded_anew_is_told_once(turn: Turn, request_body: Build) -> None:
+def test_problem_with_a_varying_message_is_reported_once(turn: Turn, request_body: Build) -> None:
     first = turn(active=1, told={"waiting_for": HOLD})
     again = turn(
         first, active=1, told={"waiting_for": replace(HOLD, message="Not found, in other words.")}
@@ -145,7 +152,7 @@ def ended(
     return [each.reason for each in select_reportable_conditions(request, status)], status
 
 
-def test_record_goes_without_saying_unless_it_comes_late(
+def test_recorded_outcome_is_reported_only_after_a_failure(
     request_body: Build, now: datetime
 ) -> None:
     assert ended(request_body, now, None, DONE)[0] == ["JobFailed"]
