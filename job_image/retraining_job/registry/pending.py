@@ -44,7 +44,7 @@ class Challenger(BaseModel):
     """Version, epoch and pickle are unknown before it goes live: 0 and empty."""
     state: str
     judged_against: Stamp
-    """The live model that it was evaluated against."""
+    """The live model that it was evaluated against. Redis stores it under this name."""
     result: Result
     """The result of its evaluation."""
     rejected: bool = False
@@ -82,7 +82,7 @@ def store_challenger(
     registry: RegistrySettings,
     package: ModelPackage,
     *,
-    judged_against: Stamp,
+    expected_live: Stamp,
     result: Result,
     days: int,
 ) -> None:
@@ -91,7 +91,7 @@ def store_challenger(
     Args:
         registry: The settings of the registry.
         package: The challenger's package. It needs no pickle.
-        judged_against: The live model that it was evaluated against.
+        expected_live: The live model that it was evaluated against.
         result: The result of its evaluation.
         days: How long it waits.
 
@@ -118,7 +118,7 @@ def store_challenger(
     challenger = Challenger(
         manifest=sign_manifest(registry.signing_key, key, manifest),
         state=package.state,
-        judged_against=judged_against,
+        judged_against=expected_live,
         result=result,
     )
     with open_registry(registry.redis_url) as client:
@@ -234,7 +234,7 @@ def approve(
     package = ModelPackage(pickle, challenger.state, provenance)
     if rehearse:
         rehearse(result)
-    return publish(registry, package, judged_against=challenger.judged_against, result=result)
+    return publish(registry, package, expected_live=challenger.judged_against, result=result)
 
 
 def reject(registry: RegistrySettings, challenger: Challenger) -> Rejected | Expired:

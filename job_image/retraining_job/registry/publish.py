@@ -88,7 +88,7 @@ class ModelPackage:
 
 
 def publish(
-    registry: RegistrySettings, package: ModelPackage, *, judged_against: Stamp, result: Result
+    registry: RegistrySettings, package: ModelPackage, *, expected_live: Stamp, result: Result
 ) -> Published | Overtaken:
     """Make a model live as `result.version`, unless the live model has changed meanwhile.
 
@@ -97,7 +97,7 @@ def publish(
     Args:
         registry: The settings of the registry, with the run.
         package: The model.
-        judged_against: The live model that it was evaluated against.
+        expected_live: The live model that it was evaluated against, and may replace.
         result: The result document of the run.
 
     Returns:
@@ -115,11 +115,11 @@ def publish(
             f"{STATE_LIMIT_BYTES:,}",
         )
         package = replace(package, state=None)
-    manifest = build_manifest(registry, package, judged_against, result)
+    manifest = build_manifest(registry, package, expected_live, result)
     keys = build_keys(registry)
     arguments = PublishArguments(
-        expected_version=judged_against.version,
-        expected_epoch=judged_against.epoch,
+        expected_version=expected_live.version,
+        expected_epoch=expected_live.epoch,
         new_version=manifest.version,
         new_epoch=manifest.epoch,
         new_manifest=manifest.text(),
@@ -158,14 +158,14 @@ def read_answer(answer: ScriptAnswer) -> Published | Overtaken:
 
 
 def build_manifest(
-    registry: RegistrySettings, package: ModelPackage, judged_against: Stamp, result: Result
+    registry: RegistrySettings, package: ModelPackage, expected_live: Stamp, result: Result
 ) -> Manifest:
     """Build the signed manifest of a model that goes live.
 
     Args:
         registry: The settings of the registry, with the run.
         package: The model.
-        judged_against: The live model that it was evaluated against.
+        expected_live: The live model that it was evaluated against, and may replace.
         result: The result document, with the new version.
 
     Returns:
@@ -179,7 +179,7 @@ def build_manifest(
     manifest = Manifest(
         **package.provenance.model_dump(include=set(ModelProvenance.model_fields)),
         version=result.version,
-        epoch=judged_against.changes + 1,
+        epoch=expected_live.changes + 1,
         run_id=registry.run_id,
         published_at=datetime.now(UTC),
         pickle_sha256=sha256(package.pickle),

@@ -78,7 +78,7 @@ def restore_version(
     )
     if rehearse:
         rehearse(result)
-    outcome = publish(registry, package, judged_against=live.stamp, result=result)
+    outcome = publish(registry, package, expected_live=live.stamp, result=result)
     if isinstance(outcome, Overtaken):
         raise RollbackImpossibleError(
             f"Meanwhile {outcome} went live, so nothing was changed. Check it, and repeat the "

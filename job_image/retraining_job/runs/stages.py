@@ -167,7 +167,7 @@ def announce_and_publish(
     with timed("Announced it to the audit trail"):
         call_with_retries(settings.retry_policy, partial(announce, settings.audit, outcome))
     step = partial(
-        publish, settings.registry, package, judged_against=champion.stamp, result=outcome.result
+        publish, settings.registry, package, expected_live=champion.stamp, result=outcome.result
     )
     with timed("Sent it to Redis"):
         published = call_with_retries(settings.retry_policy, step)
@@ -201,7 +201,7 @@ def store_pending(
         store_challenger,
         settings.registry,
         package,
-        judged_against=champion.stamp,
+        expected_live=champion.stamp,
         result=outcome.result,
         days=settings.decision_days,
     )

@@ -119,7 +119,7 @@ class ModelRegistry:
         return publish(
             registry,
             package or self.package(seed),
-            judged_against=champion.stamp,
+            expected_live=champion.stamp,
             result=result_of(run_id, champion.highest + 1),
         )
 

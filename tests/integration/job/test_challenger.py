@@ -34,7 +34,7 @@ def wait(registry: ModelRegistry, run_id: str = "run-2", seed: int = 2, **settin
     stamp = registry.champion(**settings).stamp
     run = registry.settings(run_id, **settings)
     store_challenger(
-        run.registry, package, judged_against=stamp, result=result, days=run.decision_days
+        run.registry, package, expected_live=stamp, result=result, days=run.decision_days
     )
 
 
@@ -135,7 +135,7 @@ def test_challenger_without_a_state_cannot_wait(registry: ModelRegistry) -> None
         store_challenger(
             registry.settings("run-3").registry,
             package,
-            judged_against=registry.champion().stamp,
+            expected_live=registry.champion().stamp,
             result=result_of("run-3", None),
             days=7,
         )
