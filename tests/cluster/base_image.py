@@ -26,7 +26,15 @@ def key() -> str:
 
 
 def build(task: Task, paths: Paths) -> Path:
-    """Return the folder with the base image's files as `root.tar`."""
+    """Return the folder with the base image's files as `root.tar`.
+
+    Args:
+        task: The running step, which has the log.
+        paths: The folders of the checkout's cluster.
+
+    Returns:
+        The folder.
+    """
 
     def make(folder: Path) -> None:
         root = folder / "root"

@@ -19,7 +19,15 @@ PROGRAMS = SOURCE / "programs"
 
 
 def kubernetes(task: Task, paths: Paths) -> Path:
-    """Return the folder with the binaries `programs` and `pause`."""
+    """Return the folder with the binaries `programs` and `pause`.
+
+    Args:
+        task: The running step, which has the log.
+        paths: The folders of the checkout's cluster.
+
+    Returns:
+        The folder.
+    """
     version = KUBERNETES.removeprefix("v").split(".")
     stamp = "k8s.io/component-base/version."
     flags = (
@@ -45,6 +53,13 @@ def helm(task: Task, paths: Paths) -> Path:
     """Return the folder with the binary `helm`.
 
     It is built apart, because it needs newer Kubernetes modules than the cluster.
+
+    Args:
+        task: The running step, which has the log.
+        paths: The folders of the checkout's cluster.
+
+    Returns:
+        The folder.
     """
 
     def build(folder: Path) -> None:

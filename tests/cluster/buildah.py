@@ -32,7 +32,13 @@ IN_OWN_MOUNTS = 'mkdir -p "$1" && mount -t tmpfs tmpfs "$1" && shift && exec "$@
 
 
 def run(task: Task, paths: Paths, *arguments: str) -> None:
-    """Run buildah so that its mounts end with it, even if it is killed."""
+    """Run buildah so that its mounts end with it, even if it is killed.
+
+    Args:
+        task: The running step, which has the log.
+        paths: The folders of the checkout's cluster.
+        *arguments: buildah's command line.
+    """
     store = paths.cache / "buildah"
     command = [
         "buildah",
@@ -59,7 +65,12 @@ def run(task: Task, paths: Paths, *arguments: str) -> None:
 
 
 def forget_half_builds(task: Task, paths: Paths) -> None:
-    """Remove the working containers of builds that were killed."""
+    """Remove the working containers of builds that were killed.
+
+    Args:
+        task: The running step, which has the log.
+        paths: The folders of the checkout's cluster.
+    """
     run(task, paths, "rm", "--all")
 
 
@@ -72,7 +83,16 @@ def build(
     context: Path,
     arguments: Mapping[str, str] | None = None,
 ) -> None:
-    """Build one image under a name. Layers with unchanged inputs are reused."""
+    """Build one image under a name. Layers with unchanged inputs are reused.
+
+    Args:
+        task: The running step, which has the log.
+        paths: The folders of the checkout's cluster.
+        name: The image's name.
+        dockerfile: The Dockerfile.
+        context: The folder from which the Dockerfile copies.
+        arguments: Build arguments by name.
+    """
     with tempfile.TemporaryDirectory() as lent:
         pip, sources, proxy = (
             Path(lent, "pip.conf"),
@@ -113,7 +133,14 @@ def build(
 
 
 def save(task: Task, paths: Paths, name: str, archive: Path) -> None:
-    """Write an image to an archive that containerd can import, without compression."""
+    """Write an image to an archive that containerd can import, without compression.
+
+    Args:
+        task: The running step, which has the log.
+        paths: The folders of the checkout's cluster.
+        name: The image's name.
+        archive: The archive to write.
+    """
     run(task, paths, "push", name, f"docker-archive:{archive}:{name}")
 
 

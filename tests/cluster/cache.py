@@ -37,7 +37,15 @@ def _contents(part: str | Path) -> Iterable[tuple[str, bytes]]:
 
 @contextlib.contextmanager
 def alone(cache: Path, name: str) -> Iterator[None]:
-    """Hold a lock, so that no other step or command builds the same thing at the same time."""
+    """Hold a lock, so that no other step or command builds the same thing at the same time.
+
+    Args:
+        cache: The cache's folder.
+        name: The entry's name.
+
+    Yields:
+        Nothing, while the lock is held.
+    """
     cache.mkdir(parents=True, exist_ok=True)
     with (cache / f"{name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -45,7 +53,17 @@ def alone(cache: Path, name: str) -> Iterator[None]:
 
 
 def entry(cache: Path, name: str, key: str, build: Callable[[Path], None]) -> Path:
-    """Return the folder with this name and key. If it is missing, `build` fills it first."""
+    """Return the folder with this name and key. If it is missing, `build` fills it first.
+
+    Args:
+        cache: The cache's folder.
+        name: The entry's name.
+        key: The hash of its inputs.
+        build: Fills the folder that it gets.
+
+    Returns:
+        The folder.
+    """
     target = cache / f"{name}-{key}"
     with alone(cache, name):
         if target.exists():

@@ -60,7 +60,14 @@ def exists() -> bool:
 
 
 def remove(patience: float = 30) -> None:
-    """Kill all processes in the cgroup and remove it."""
+    """Kill all processes in the cgroup and remove it.
+
+    Args:
+        patience: The limit in seconds.
+
+    Raises:
+        ClusterError: Processes are still running after that time.
+    """
     deadline = time.monotonic() + patience
     while pids := processes():
         for pid in pids:

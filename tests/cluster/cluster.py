@@ -47,7 +47,15 @@ def locked() -> Iterator[None]:
 
 
 def up(paths: Paths, steps: Steps) -> None:
-    """Start the cluster, from any state of the machine."""
+    """Start the cluster, from any state of the machine.
+
+    Args:
+        paths: The folders of the checkout's cluster.
+        steps: Runs and prints the steps.
+
+    Raises:
+        ClusterError: Another checkout has a cluster on this machine.
+    """
     owner = Owner.read()
     if owner is not None and owner.living:
         if owner.checkout != paths.checkout:
@@ -71,7 +79,15 @@ def up(paths: Paths, steps: Steps) -> None:
 
 
 def down(paths: Paths, steps: Steps) -> None:
-    """Remove the cluster and everything that it left on the machine."""
+    """Remove the cluster and everything that it left on the machine.
+
+    Args:
+        paths: The folders of the checkout's cluster.
+        steps: Runs and prints the steps.
+
+    Raises:
+        ClusterError: The cluster on this machine belongs to another checkout.
+    """
     owner = Owner.read()
     if owner is not None and owner.living and owner.checkout != paths.checkout:
         raise ClusterError(

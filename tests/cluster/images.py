@@ -44,7 +44,15 @@ class Image:
         )
 
     def archive(self, task: Task, paths: Paths) -> Path:
-        """Return the image as an archive. It is built first if its inputs have changed."""
+        """Return the image as an archive. It is built first if its inputs have changed.
+
+        Args:
+            task: The running step, which has the log.
+            paths: The folders of the checkout's cluster.
+
+        Returns:
+            The archive.
+        """
 
         def build(folder: Path) -> None:
             base = _base(task, paths)
@@ -97,7 +105,16 @@ def project(paths: Paths) -> tuple[Image, ...]:
 
 
 def load(paths: Paths, steps: Steps, images: tuple[Image, ...]) -> None:
-    """Build missing images, and load missing images into the running cluster's containerd."""
+    """Build missing images, and load missing images into the running cluster's containerd.
+
+    Args:
+        paths: The folders of the checkout's cluster.
+        steps: Runs and prints the steps.
+        images: The images.
+
+    Raises:
+        ClusterError: No cluster of this checkout runs.
+    """
     holder = Process.read(paths.run / "node")
     if holder is None:
         raise ClusterError(
@@ -122,7 +139,12 @@ def load(paths: Paths, steps: Steps, images: tuple[Image, ...]) -> None:
 
 
 def load_all(paths: Paths, steps: Steps) -> None:
-    """Load the images of services and project, and write their names to a file."""
+    """Load the images of services and project, and write their names to a file.
+
+    Args:
+        paths: The folders of the checkout's cluster.
+        steps: Runs and prints the steps.
+    """
     images = (*services(), *project(paths))
     load(paths, steps, images)
     say(f"{'done':7} images are loaded")

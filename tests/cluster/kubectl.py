@@ -15,7 +15,19 @@ def client_environment() -> dict[str, str]:
 
 
 def kubectl(paths: Paths, *arguments: str, stdin: str | None = None) -> str:
-    """Run kubectl and return what it prints."""
+    """Run kubectl and return what it prints.
+
+    Args:
+        paths: The folders of the checkout's cluster.
+        *arguments: kubectl's command line.
+        stdin: What the command reads from standard input.
+
+    Returns:
+        Its standard output.
+
+    Raises:
+        ClusterError: It failed.
+    """
     done = subprocess.run(
         [str(paths.bin / "kubectl"), f"--kubeconfig={paths.kubeconfig}", *arguments],
         check=False,

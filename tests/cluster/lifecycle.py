@@ -14,7 +14,17 @@ from tests.cluster.steps import last_lines
 
 
 def named(name: str) -> Component:
-    """Return the component with this name."""
+    """Return the component with this name.
+
+    Args:
+        name: The name.
+
+    Returns:
+        The component.
+
+    Raises:
+        ClusterError: There is no such component.
+    """
     for component in COMPONENTS:
         if component.name == name:
             return component
@@ -24,12 +34,28 @@ def named(name: str) -> Component:
 
 
 def process(paths: Paths, component: Component) -> Process | None:
-    """Return the component's process, or None if it does not run."""
+    """Return the component's process, or None if it does not run.
+
+    Args:
+        paths: The folders of the checkout's cluster.
+        component: The component.
+
+    Returns:
+        The process, or None.
+    """
     return Process.read(paths.run / component.name)
 
 
 def start(paths: Paths, component: Component) -> None:
-    """Start a component, unless it runs."""
+    """Start a component, unless it runs.
+
+    Args:
+        paths: The folders of the checkout's cluster.
+        component: The component.
+
+    Raises:
+        ClusterError: The cluster's node is gone.
+    """
     if process(paths, component) is not None:
         return
     holder = Process.read(paths.run / "node")
@@ -42,14 +68,28 @@ def start(paths: Paths, component: Component) -> None:
 
 
 def stop(paths: Paths, component: Component) -> None:
-    """Stop a component gracefully. Does nothing if it does not run."""
+    """Stop a component gracefully. Does nothing if it does not run.
+
+    Args:
+        paths: The folders of the checkout's cluster.
+        component: The component.
+    """
     if (running := process(paths, component)) is not None:
         running.stop()
     (paths.run / component.name).unlink(missing_ok=True)
 
 
 def wait_until_healthy(paths: Paths, component: Component, patience: float = 60) -> None:
-    """Wait until the component is healthy."""
+    """Wait until the component is healthy.
+
+    Args:
+        paths: The folders of the checkout's cluster.
+        component: The component.
+        patience: The limit in seconds.
+
+    Raises:
+        ClusterError: It ended, or was not healthy in time.
+    """
     deadline = time.monotonic() + patience
     while not healthy(paths, component):
         if process(paths, component) is None:
@@ -62,7 +102,15 @@ def wait_until_healthy(paths: Paths, component: Component, patience: float = 60)
 
 
 def healthy(paths: Paths, component: Component) -> bool:
-    """Return whether the component runs and is healthy."""
+    """Return whether the component runs and is healthy.
+
+    Args:
+        paths: The folders of the checkout's cluster.
+        component: The component.
+
+    Returns:
+        Whether it is healthy.
+    """
     if process(paths, component) is None:
         return False
     trusted = ssl.create_default_context(cafile=paths.pki / "ca.crt")

@@ -34,7 +34,12 @@ def missing() -> list[str]:
 
 
 def install(task: Task, packages: list[str]) -> None:
-    """Install packages, after updating the package lists."""
+    """Install packages, after updating the package lists.
+
+    Args:
+        task: The running step, which has the log.
+        packages: The names of the packages.
+    """
     apt = ["apt-get", "--yes", "--no-install-recommends", "-o", "DPkg::Lock::Timeout=300"]
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     with _no_services_started():

@@ -17,7 +17,11 @@ FREE_SPACE_WANTED = {"cache": 12, "state": 8}
 
 
 def check_system() -> None:
-    """Check what every command needs."""
+    """Check what every command needs.
+
+    Raises:
+        UnusableMachineError: The machine cannot run the cluster.
+    """
     release = _os_release()
     if sys.platform != "linux" or (release.get("ID"), release.get("VERSION_ID")) != (
         "debian",

@@ -77,7 +77,19 @@ class Process:
 
 
 def launch(command: Sequence[str], log: Path, environment: dict[str, str]) -> Process:
-    """Start a program in the cluster's cgroup, detached from this command and its terminal."""
+    """Start a program in the cluster's cgroup, detached from this command and its terminal.
+
+    Args:
+        command: The command line.
+        log: The file for its output.
+        environment: Its environment variables.
+
+    Returns:
+        The process.
+
+    Raises:
+        ChildProcessError: It ended immediately.
+    """
     into_cgroup = f'echo $$ >{cgroup.entrance()} && exec "$@"'
     with log.open("ab") as output:
         child = subprocess.Popen(

@@ -14,7 +14,13 @@ STATEFUL_SETS = ("kafka", "postgres", "redis")
 
 
 def install(paths: Paths, steps: Steps, namespace: str) -> None:
-    """Install or upgrade the services, and wait until they are ready."""
+    """Install or upgrade the services, and wait until they are ready.
+
+    Args:
+        paths: The folders of the checkout's cluster.
+        steps: Runs and prints the steps.
+        namespace: The namespace.
+    """
     steps.run("volumes", lambda _: _make_volumes(paths, namespace))
     steps.run("Kafka, Redis, PostgreSQL", lambda task: _install_chart(task, paths, namespace))
 

@@ -30,7 +30,17 @@ class Task:
         folder: Path | None = None,
         stdin: IO[bytes] | None = None,
     ) -> None:
-        """Run a command and append its output to the log."""
+        """Run a command and append its output to the log.
+
+        Args:
+            command: The command line.
+            environment: Environment variables, or None to inherit them.
+            folder: The working directory.
+            stdin: The file for standard input.
+
+        Raises:
+            ClusterError: The command failed.
+        """
         with self.log.open("ab") as output:
             output.write(f"$ {' '.join(command)}\n".encode())
             output.flush()
@@ -59,11 +69,23 @@ class Steps:
         self._logs = logs
 
     def run(self, name: str, action: Callable[[Task], object]) -> None:
-        """Run one step."""
+        """Run one step.
+
+        Args:
+            name: The step's name.
+            action: Runs the step.
+        """
         self.together({name: action})
 
     def together(self, actions: Mapping[str, Callable[[Task], object]]) -> None:
-        """Run steps in parallel. If one fails, the command fails after all have ended."""
+        """Run steps in parallel. If one fails, the command fails after all have ended.
+
+        Args:
+            actions: The steps by name.
+
+        Raises:
+            ClusterError: At least one step failed.
+        """
         if not actions:
             return
         self._logs.mkdir(parents=True, exist_ok=True)
@@ -102,7 +124,15 @@ class Steps:
 
 
 def last_lines(log: Path, count: int) -> list[str]:
-    """Return the last lines of a log that are not empty."""
+    """Return the last lines of a log that are not empty.
+
+    Args:
+        log: The log.
+        count: The number of lines.
+
+    Returns:
+        The lines.
+    """
     if not log.exists():
         return []
     lines = log.read_bytes()[-8192:].decode(errors="replace").splitlines()

@@ -21,7 +21,12 @@ class Screen:
         print(text, flush=True)
 
     def show(self, command: str, output: str) -> None:
-        """Print a command and its output."""
+        """Print a command and its output.
+
+        Args:
+            command: The command line.
+            output: What it printed.
+        """
         lines = output.rstrip().splitlines()
         print(f"$ {command}", *(f"  {line[: WIDTH * 2]}" for line in lines), sep="\n", flush=True)
 

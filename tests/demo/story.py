@@ -130,7 +130,12 @@ class Story:
         return condition
 
     def show(self, first: str, second: str) -> None:
-        """Print all requests, one in full, a trainer's log, the audit rows and the live version."""
+        """Print all requests, one in full, a trainer's log, the audit rows and the live version.
+
+        Args:
+            first: The name of the record's request.
+            second: The name of the applied request.
+        """
         shown = self._screen.show
         shown("kubectl get rtr", self._kubectl("get", "rtr"))
         shown(f"kubectl describe rtr {second}", self._kubectl("describe", "rtr", second))

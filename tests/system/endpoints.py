@@ -31,6 +31,13 @@ def is_there() -> bool:
 def endpoint(pod: str, port: int) -> str:
     """Return address and port of a pod. They do not change until the pod is deleted.
 
+    Args:
+        pod: The pod's name.
+        port: The port.
+
+    Returns:
+        Address and port, separated by a colon.
+
     Raises:
         NoEndpointError: The pod, its address or the API server is unavailable at the moment.
     """
@@ -53,7 +60,15 @@ def broker() -> str:
 
 
 def secret(name: str, key: str) -> str:
-    """Read a Secret of the test cluster."""
+    """Read a Secret of the test cluster.
+
+    Args:
+        name: The Secret's name.
+        key: The key in it.
+
+    Returns:
+        The decoded value.
+    """
     command = [*KUBECTL, "get", "secret", name, "--output", f"jsonpath={{.data.{key}}}"]
     return base64.b64decode(
         subprocess.run(command, check=True, capture_output=True).stdout
@@ -61,7 +76,16 @@ def secret(name: str, key: str) -> str:
 
 
 def at(url: str, *, address: str | None = None, path: str | None = None) -> str:
-    """Return a URL with another address or path. User and password are unchanged."""
+    """Return a URL with another address or path. User and password are unchanged.
+
+    Args:
+        url: The URL.
+        address: The new host and port, or None.
+        path: The new path, or None.
+
+    Returns:
+        The changed URL.
+    """
     parts = urlsplit(url)
     login, _, own_address = parts.netloc.rpartition("@")
     netloc = f"{login}@{address or own_address}" if login else address or own_address

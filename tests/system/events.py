@@ -24,6 +24,9 @@ def made_up(
         seed: The same seed gives the same rows.
         anomalies: The share of anomalies. They are labelled.
         first: The number of the first row, from which its time follows.
+
+    Yields:
+        The rows.
     """
     source = random.Random(seed)  # noqa: S311  # made-up data
     for number in range(first, first + count):

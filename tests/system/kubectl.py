@@ -18,6 +18,14 @@ class CommandError(Exception):
 def run(command: list[str], stdin: str | bytes | None = None, timeout: float = 120) -> str:
     """Run a command to its end. Returns its standard output.
 
+    Args:
+        command: The command line.
+        stdin: What the command reads from standard input.
+        timeout: The limit in seconds.
+
+    Returns:
+        The standard output.
+
     Raises:
         CommandError: It exits with another code than 0.
     """
@@ -54,12 +62,28 @@ class Kubectl:
         return run([self.program, *self.access, *arguments], stdin, timeout)
 
     def get(self, kind: str, name: str) -> dict[str, Any]:
-        """Read an object."""
+        """Read an object.
+
+        Args:
+            kind: The object's kind.
+            name: The object's name.
+
+        Returns:
+            The object.
+        """
         answer: dict[str, Any] = json.loads(self("get", kind, name, "--output", "json"))
         return answer
 
     def items(self, kind: str, selector: str = "") -> list[dict[str, Any]]:
-        """List objects."""
+        """List objects.
+
+        Args:
+            kind: The kind.
+            selector: The label selector.
+
+        Returns:
+            The objects.
+        """
         options = ["--selector", selector] if selector else []
         items: list[dict[str, Any]] = json.loads(self("get", kind, *options, "--output", "json"))[
             "items"
@@ -74,13 +98,32 @@ class Kubectl:
     def execute(
         self, pod: str, *command: str, stdin: str | bytes | None = None, timeout: float = 120
     ) -> str:
-        """Run a command in a pod."""
+        """Run a command in a pod.
+
+        Args:
+            pod: The pod's name.
+            *command: The command line.
+            stdin: What the command reads from standard input.
+            timeout: The limit in seconds.
+
+        Returns:
+            The standard output.
+        """
         flag = ["--stdin"] if stdin is not None else []
         return self("exec", *flag, pod, "--", *command, stdin=stdin, timeout=timeout)
 
 
 def wait_for(what: str, look: Callable[[], Any], timeout: float = 120, pause: float = 0.25) -> Any:
     """Wait until a function returns something true. A failing kubectl counts as false.
+
+    Args:
+        what: What is waited for, for the error.
+        look: The function.
+        timeout: The limit in seconds.
+        pause: Seconds between two calls.
+
+    Returns:
+        What the function returned.
 
     Raises:
         TimeoutError: The text names what was waited for and what was seen last.

@@ -127,7 +127,15 @@ spoilt_specs = st.builds(
 
 
 def drawn(strategy: SearchStrategy[Any], count: int) -> list[Any]:
-    """Draw a number of examples."""
+    """Draw a number of examples.
+
+    Args:
+        strategy: The strategy.
+        count: The number of examples.
+
+    Returns:
+        The examples.
+    """
     found: list[Any] = []
 
     @settings(

@@ -22,7 +22,13 @@ def image(reference: str) -> dict[str, str]:
 
 
 def install(environment: Environment, namespace: str, values: dict[str, Any]) -> None:
-    """Install the release, or upgrade it."""
+    """Install the release, or upgrade it.
+
+    Args:
+        environment: The cluster, its tools and images.
+        namespace: The namespace.
+        values: The chart's values.
+    """
     images = {
         "image": image(environment.images["operator"]),
         "jobImage": image(environment.images["job"]),
@@ -35,7 +41,12 @@ def install(environment: Environment, namespace: str, values: dict[str, Any]) ->
 
 
 def install_services(environment: Environment, namespace: str) -> None:
-    """Install Kafka, Redis and PostgreSQL from public images. Keeps values that were set there."""
+    """Install Kafka, Redis and PostgreSQL from public images. Keeps values that were set there.
+
+    Args:
+        environment: The cluster, its tools and images.
+        namespace: The namespace.
+    """
     helm(
         environment, namespace, "upgrade", "--install", "services", str(SERVICES),
         "--create-namespace",
@@ -44,7 +55,12 @@ def install_services(environment: Environment, namespace: str) -> None:
 
 
 def uninstall(environment: Environment, namespace: str) -> None:
-    """Uninstall the release, and wait until its pods are gone."""
+    """Uninstall the release, and wait until its pods are gone.
+
+    Args:
+        environment: The cluster, its tools and images.
+        namespace: The namespace.
+    """
     helm(
         environment, namespace, "uninstall", NAME, "--wait", "--ignore-not-found", "--timeout", "2m"
     )
@@ -53,6 +69,16 @@ def uninstall(environment: Environment, namespace: str) -> None:
 def helm(
     environment: Environment, namespace: str, *arguments: str, stdin: str | None = None
 ) -> str:
-    """Run Helm in a namespace."""
+    """Run Helm in a namespace.
+
+    Args:
+        environment: The cluster, its tools and images.
+        namespace: The namespace.
+        *arguments: Helm's command line.
+        stdin: What the command reads from standard input.
+
+    Returns:
+        The standard output.
+    """
     access = environment.kubectl.inside(namespace).access
     return run([environment.helm, *access, *arguments], stdin, timeout=360)

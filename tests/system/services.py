@@ -48,7 +48,15 @@ class Postgres:
         self.database = database
 
     def run(self, sql: str, stdin: str | None = None) -> str:
-        """Run statements. Returns psql's output, one line per row."""
+        """Run statements. Returns psql's output, one line per row.
+
+        Args:
+            sql: The statements.
+            stdin: Further input of psql, such as rows for COPY.
+
+        Returns:
+            The output.
+        """
         shell = (
             f'exec psql --username "$POSTGRES_USER" --dbname {self.database} --csv --tuples-only '
             + ("--quiet --set ON_ERROR_STOP=1 --file -")
@@ -62,7 +70,13 @@ class Postgres:
         return list(csv.reader(io.StringIO(self.run(sql))))
 
     def copy(self, table: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-        """Load rows into a table."""
+        """Load rows into a table.
+
+        Args:
+            table: The table.
+            columns: The names of the columns.
+            rows: The values in this order.
+        """
         text = io.StringIO()
         csv.writer(text, lineterminator="\n").writerows(rows)
         self.run(

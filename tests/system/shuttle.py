@@ -22,7 +22,11 @@ STEP = timedelta(seconds=30)
 
 
 def readings() -> Iterator[tuple[dict[str, float], int]]:
-    """Read the features and the label of each reading, oldest first."""
+    """Read the features and the label of each reading, oldest first.
+
+    Raises:
+        ModuleNotFoundError: river is not installed.
+    """
     spec = importlib.util.find_spec("river")
     if spec is None or not spec.submodule_search_locations:
         raise ModuleNotFoundError("river, whose package contains the data set, is not installed")
