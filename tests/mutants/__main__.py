@@ -90,7 +90,7 @@ def main() -> int:
         workspace = Path(folder)
         prepare(workspace, targets)
         mutmut(workspace, "run")
-        survivors = mutmut(workspace, "results")
+        survivors = "\n".join(describe(workspace, name) for name in surviving(workspace))
         mutmut(workspace, "export-cicd-stats")
         found = json.loads((workspace / "mutants/mutmut-cicd-stats.json").read_text())
     total, killed = int(found["total"]), int(found["killed"]) + int(found.get("timeout", 0))
@@ -119,12 +119,25 @@ def prepare(workspace: Path, targets: list[Target]) -> None:
     (workspace / "pyproject.toml").write_text(settings)
 
 
-def mutmut(workspace: Path, command: str) -> str:
+def surviving(workspace: Path) -> list[str]:
+    """Return the names of the mutants that no test has noticed."""
+    lines = [line.strip() for line in mutmut(workspace, "results").splitlines()]
+    return [line.partition(":")[0] for line in lines if line.endswith((": survived", ": no tests"))]
+
+
+def describe(workspace: Path, mutant: str) -> str:
+    """Return a mutant's name with the lines that it changes."""
+    lines = mutmut(workspace, "show", mutant).splitlines()
+    changed = [line for line in lines if line[:1] in "+-" and line[:3] not in ("+++", "---")]
+    return "\n".join([mutant, *changed])
+
+
+def mutmut(workspace: Path, *command: str) -> str:
     """Run a command of mutmut.
 
     Args:
         workspace: Where the copies are.
-        command: Its name.
+        command: Its name and arguments.
 
     Returns:
         What it printed.
@@ -133,7 +146,7 @@ def mutmut(workspace: Path, command: str) -> str:
         subprocess.CalledProcessError: It failed, for example if a test fails without changes.
     """
     done = subprocess.run(
-        [sys.executable, "-m", "mutmut", command],
+        [sys.executable, "-m", "mutmut", *command],
         cwd=workspace,
         check=True,
         text=True,
