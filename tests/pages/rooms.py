@@ -97,9 +97,10 @@ def draw_layer(rooms: list[Room], left: int, top: int) -> Iterator[str]:
             f' fill="{fill}" stroke="#57606a"/>'
         )
         fits = int(LINE * width / 220)
-        meaning = room.meaning if len(room.meaning) <= fits else ""
+        short = room.meaning.split(":")[0]
+        meaning = next((text for text in (room.meaning, short) if len(text) <= fits), "")
         y = top + (18 if meaning else 27)
-        yield f'<text x="{x + 8:.0f}" y="{y}" font-weight="600">{escape(room.name)}</text>'
+        yield f'<text x="{x + 8:.0f}" y="{y}" font-weight="600" font-size="12.5">{escape(room.name)}</text>'
         if meaning:
             yield (
                 f'<text x="{x + 8:.0f}" y="{top + 35}" font-size="11.5" fill="#57606a">'
