@@ -34,7 +34,18 @@ class Clock:
 
 
 def measured(module: str, *arguments: str) -> Figures:
-    """Run `python -m MODULE ARGUMENTS`. Returns the figures that it printed."""
+    """Run `python -m MODULE ARGUMENTS`. Returns the figures that it printed.
+
+    Args:
+        module: The module.
+        *arguments: The command line.
+
+    Returns:
+        The figures.
+
+    Raises:
+        RuntimeError: The process failed.
+    """
     done = subprocess.run(
         [sys.executable, "-m", module, *arguments], capture_output=True, text=True, check=False
     )

@@ -25,7 +25,12 @@ def made_up(rows: int) -> np.ndarray:
 
 
 def river(matrix: np.ndarray, path: Path) -> None:
-    """Train plain river, as its users do."""
+    """Train plain river, as its users do.
+
+    Args:
+        matrix: Shape (rows, 11), float64, values in [0, 1].
+        path: The file for the pickle.
+    """
     clock = Clock()
     with clock.step("import"):
         from river.anomaly import HalfSpaceTrees  # noqa: PLC0415
@@ -44,7 +49,15 @@ def river(matrix: np.ndarray, path: Path) -> None:
 
 
 def ours(matrix: np.ndarray, path: Path) -> None:
-    """Train the same forest as the trainer does, including the equivalence check."""
+    """Train the same forest as the trainer does, including the equivalence check.
+
+    Args:
+        matrix: Shape (rows, 11), float64, values in [0, 1].
+        path: The file for the pickle.
+
+    Raises:
+        RuntimeError: The equivalence check failed.
+    """
     clock = Clock()
     with clock.step("import"):
         from retraining_job.deviation import StandardAbsoluteDeviation  # noqa: PLC0415

@@ -30,7 +30,12 @@ def markdown(rows: Iterable[tuple[str, ...]]) -> str:
 
 
 def replace_part(name: str, text: str) -> None:
-    """Replace a part of the page, between the two comments that name it."""
+    """Replace a part of the page, between the two comments that name it.
+
+    Args:
+        name: The part's name.
+        text: Its new text.
+    """
     begin, end = f"<!-- {name}: written by make bench -->", f"<!-- {name}: end -->"
     page = PAGE.read_text(encoding="utf-8")
     found = re.compile(f"{re.escape(begin)}.*?{re.escape(end)}", re.DOTALL)

@@ -37,7 +37,14 @@ SELECT = (
 
 
 def plain_select(url: str, name: str, rows: int, cast: str = "") -> None:
-    """Read the rows with a plain SELECT. `cast` may leave the features as text."""
+    """Read the rows with a plain SELECT. `cast` may leave the features as text.
+
+    Args:
+        url: The database's URL.
+        name: The table.
+        rows: The number of rows.
+        cast: A cast of the features, such as `::text`.
+    """
     import psycopg2  # noqa: PLC0415
 
     clock = Clock()
@@ -50,7 +57,16 @@ def plain_select(url: str, name: str, rows: int, cast: str = "") -> None:
 
 
 def judged(url: str, name: str, rows: int) -> None:
-    """Read, train and evaluate as the recommended preset does."""
+    """Read, train and evaluate as the recommended preset does.
+
+    Args:
+        url: The database's URL.
+        name: The table.
+        rows: The number of rows.
+
+    Raises:
+        TypeError: The rows do not suffice for a training.
+    """
     from retraining_job.contract import Tunables  # noqa: PLC0415
     from retraining_job.events.copy_columns import read_table_columns  # noqa: PLC0415
     from retraining_job.presets import recommended  # noqa: PLC0415

@@ -143,7 +143,13 @@ def growth(url: str) -> None:
 
 
 def trainer(url: str, store: str, mark: str) -> None:
-    """Run the whole trainer, as the Job does, against its own champion."""
+    """Run the whole trainer, as the Job does, against its own champion.
+
+    Args:
+        url: The database's URL.
+        store: Redis' URL.
+        mark: Makes names unique.
+    """
     environment = {
         "PATH": os.environ["PATH"],
         "DATABASE_URL": url,
@@ -187,7 +193,18 @@ def trainer(url: str, store: str, mark: str) -> None:
 
 
 def one_run(environment: dict[str, str], command: str) -> Figures:
-    """Run the trainer once. The durations of its steps come from its log."""
+    """Run the trainer once. The durations of its steps come from its log.
+
+    Args:
+        environment: The trainer's environment variables.
+        command: The trainer's command.
+
+    Returns:
+        Seconds by step.
+
+    Raises:
+        RuntimeError: The run published nothing.
+    """
     watch = "import resource, runpy, sys, atexit; sys.argv = ['retraining_job', sys.argv[1]];"
     watch += (
         "atexit.register(lambda: print('PEAK',"
@@ -212,7 +229,15 @@ def one_run(environment: dict[str, str], command: str) -> Figures:
 
 
 def show(name: str, value: float) -> str:
-    """Format a figure with its unit."""
+    """Format a figure with its unit.
+
+    Args:
+        name: The name of the figure.
+        value: The figure.
+
+    Returns:
+        The text.
+    """
     if name in {"peak", "megabytes"}:
         return f"{value:,.0f} MB"
     return f"{value:.3f} s" if value < 10 else f"{value:.1f} s"

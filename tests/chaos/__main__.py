@@ -17,7 +17,12 @@ def tell(line: str) -> None:
 
 
 def note(tally: Tally, line: str) -> None:
-    """Write the results after a round, so that an interrupted run has results as well."""
+    """Write the results after a round, so that an interrupted run has results as well.
+
+    Args:
+        tally: The results so far.
+        line: What the round has shown.
+    """
     page.write(tally)
     tell(f"{tally.seconds:6.0f} s  {line}")
 

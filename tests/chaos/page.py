@@ -62,7 +62,14 @@ runs at that moment: the same seed is the same test with another course of event
 
 
 def write(tally: Tally) -> None:
-    """Write the page."""
+    """Write the page.
+
+    Args:
+        tally: The results so far.
+
+    Raises:
+        ValueError: There was no round.
+    """
     evidence = tally.evidence
     if evidence is None:
         raise ValueError("there was no round")

@@ -27,7 +27,7 @@ def look_after(kubectl: Kubectl, selector: str, falls: Falls) -> None:
         for pod in kubectl.items("pods", selector):
             statuses = pod["status"].get("containerStatuses", ())
             for status in statuses:
-                falls.update(fallen(pod["metadata"]["uid"], status))
+                falls.update(read_deaths(pod["metadata"]["uid"], status))
             if any(
                 (status["state"].get("waiting") or {}).get("reason") == "CrashLoopBackOff"
                 for status in statuses
@@ -35,8 +35,16 @@ def look_after(kubectl: Kubectl, selector: str, falls: Falls) -> None:
                 replace(kubectl, pod)
 
 
-def fallen(uid: str, status: dict[str, Any]) -> dict[tuple[str, int], str]:
-    """Read where a container died, before its last start and now."""
+def read_deaths(uid: str, status: dict[str, Any]) -> dict[tuple[str, int], str]:
+    """Read where a container died, before its last start and now.
+
+    Args:
+        uid: The pod's uid.
+        status: The container's status.
+
+    Returns:
+        The points, by uid and number of restarts.
+    """
     found = {}
     for state, starts in (
         ("lastState", status["restartCount"] - 1),
@@ -55,6 +63,10 @@ def replace(kubectl: Kubectl, pod: dict[str, Any]) -> None:
     pod is not deleted by force: its name would be free before its program has ended, and two
     databases on one volume lose rows. It is deleted by name and uid, because a repeated call would
     otherwise delete the next pod of a StatefulSet.
+
+    Args:
+        kubectl: For the namespace.
+        pod: The pod.
     """
     name, uid = pod["metadata"]["name"], pod["metadata"]["uid"]
 
@@ -70,7 +82,15 @@ def replace(kubectl: Kubectl, pod: dict[str, Any]) -> None:
 
 
 def describe_pods(kubectl: Kubectl, selector: str) -> str:
-    """Describe the state of the pods."""
+    """Describe the state of the pods.
+
+    Args:
+        kubectl: For the namespace.
+        selector: The label selector.
+
+    Returns:
+        The description.
+    """
     return "; ".join(
         f"{pod['metadata']['name']}: {pod['status'].get('containerStatuses', pod['status'])}"
         for pod in kubectl.items("pods", selector)

@@ -22,11 +22,18 @@ LONGEST_SECONDS = 30
 
 
 @contextmanager
-def overloaded(kubectl: Kubectl, account: str) -> Iterator[None]:
+def overload_api_server(kubectl: Kubectl, account: str) -> Iterator[None]:
     """Limit the namespace's service accounts to one seat and occupy it, so that calls get 429.
 
     Even without a share, the API server serves one request at a time. So a request of that account
     has to occupy the seat.
+
+    Args:
+        kubectl: For the namespace.
+        account: The service account.
+
+    Yields:
+        Nothing, while the seat is occupied.
     """
     name = f"one-seat-for-{kubectl.namespace}-{secrets.token_hex(3)}"  # two strikes may overlap
     one = {"nominalConcurrencyShares": 0, "lendablePercent": 0, "borrowingLimitPercent": 0}
@@ -45,16 +52,24 @@ def overloaded(kubectl: Kubectl, account: str) -> Iterator[None]:
         "rules": [{"subjects": [subject], "resourceRules": [rule]}],
     }
     with (
-        applied(kubectl, FLOW_CONTROL, "PriorityLevelConfiguration", name, {"spec": level}),
-        applied(kubectl, FLOW_CONTROL, "FlowSchema", name, {"spec": schema}),
-        seated(kubectl, account),
+        apply_object(kubectl, FLOW_CONTROL, "PriorityLevelConfiguration", name, {"spec": level}),
+        apply_object(kubectl, FLOW_CONTROL, "FlowSchema", name, {"spec": schema}),
+        occupy_seat(kubectl, account),
     ):
         yield
 
 
 @contextmanager
-def seated(kubectl: Kubectl, account: str) -> Iterator[None]:
-    """Send a request of that service account, which waits for a webhook that never answers."""
+def occupy_seat(kubectl: Kubectl, account: str) -> Iterator[None]:
+    """Send a request of that service account, which waits for a webhook that never answers.
+
+    Args:
+        kubectl: For the namespace.
+        account: The service account.
+
+    Yields:
+        Nothing, while the request waits.
+    """
     name = f"seat-for-{kubectl.namespace}-{secrets.token_hex(3)}"
     request = {
         "apiVersion": "retraining.dev/v1alpha1",
@@ -90,7 +105,7 @@ def seated(kubectl: Kubectl, account: str) -> Iterator[None]:
                 sitting.kill()
                 return None
 
-        with applied_webhook(kubectl, name, url, rules, LONGEST_SECONDS, **selector):
+        with apply_webhook(kubectl, name, url, rules, LONGEST_SECONDS, **selector):
             sitting, asked = wait_for("the seat to be taken", sit)
             with sitting, asked:
                 try:
@@ -100,7 +115,7 @@ def seated(kubectl: Kubectl, account: str) -> Iterator[None]:
 
 
 @contextmanager
-def broken(kubectl: Kubectl) -> Iterator[None]:
+def break_webhook(kubectl: Kubectl) -> Iterator[None]:
     """Register a webhook that does not answer for every write, so that calls get 500."""
     rules = [
         {
@@ -111,15 +126,27 @@ def broken(kubectl: Kubectl) -> Iterator[None]:
         {"apiGroups": ["coordination.k8s.io"], "resources": ["leases"]},
     ]
     name = f"broken-for-{kubectl.namespace}-{secrets.token_hex(3)}"
-    with applied_webhook(kubectl, name, "https://127.0.0.1:1/", rules, 1):
+    with apply_webhook(kubectl, name, "https://127.0.0.1:1/", rules, 1):
         yield
 
 
 @contextmanager
-def applied_webhook(
+def apply_webhook(
     kubectl: Kubectl, name: str, url: str, rules: list[dict[str, Any]], seconds: int, **more: Any
 ) -> Iterator[None]:
-    """Register a webhook for some creations and changes in the namespace."""
+    """Register a webhook for some creations and changes in the namespace.
+
+    Args:
+        kubectl: For the namespace.
+        name: The name.
+        url: The webhook's URL.
+        rules: What it is called for.
+        seconds: How long the API server waits for it.
+        more: Further fields of the webhook.
+
+    Yields:
+        Nothing, while it is registered.
+    """
     webhook = {
         "name": "chaos.retraining.dev",
         "rules": [
@@ -133,17 +160,28 @@ def applied_webhook(
         "timeoutSeconds": seconds,
         **more,
     }
-    with applied(
+    with apply_object(
         kubectl, "admissionregistration.k8s.io/v1", WEBHOOK, name, {"webhooks": [webhook]}
     ):
         yield
 
 
 @contextmanager
-def applied(
+def apply_object(
     kubectl: Kubectl, version: str, kind: str, name: str, content: dict[str, Any]
 ) -> Iterator[None]:
-    """Create a cluster object for the block. Repeats while the API server is unavailable."""
+    """Create a cluster object for the block. Repeats while the API server is unavailable.
+
+    Args:
+        kubectl: For the namespace.
+        version: The apiVersion.
+        kind: The kind.
+        name: The object's name.
+        content: Its further fields.
+
+    Yields:
+        Nothing, while it exists.
+    """
     manifest = {"apiVersion": version, "kind": kind, "metadata": {"name": name}, **content}
     wait_for(f"{kind} {name} to be applied", lambda: kubectl.apply(manifest))
     try:
@@ -153,7 +191,13 @@ def applied(
 
 
 def delete(kubectl: Kubectl, kind: str, name: str) -> None:
-    """Delete an object. Repeats while the API server is unavailable."""
+    """Delete an object. Repeats while the API server is unavailable.
+
+    Args:
+        kubectl: For the namespace.
+        kind: The kind.
+        name: The object's name.
+    """
 
     def gone() -> bool:
         kubectl("delete", kind, name, "--ignore-not-found")

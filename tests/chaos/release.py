@@ -15,7 +15,12 @@ CRASHES = 0.02
 
 
 def install(world: World, topic: RoundTopic) -> None:
-    """Install the release, or change it, so that it reads a round's topic."""
+    """Install the release, or change it, so that it reads a round's topic.
+
+    Args:
+        world: The release.
+        topic: The topic.
+    """
     world.install(
         kafka=world.values["kafka"] | topic.values,
         replicas=2,

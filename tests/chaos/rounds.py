@@ -15,7 +15,8 @@ from typing import Any
 from tests.chaos import pods
 from tests.chaos.evidence import Evidence, faults, gather, records
 from tests.chaos.release import install
-from tests.chaos.strikes import LONGEST_AWAY_SECONDS, SERVICES, STRIKES, Strike, labels
+from tests.chaos.strikes import LONGEST_AWAY_SECONDS, SERVICES, STRIKES, Strike
+from tests.chaos.targets import labels
 from tests.chaos.topics import (
     RoundTopic,
     add_partition,
@@ -76,6 +77,16 @@ def run(
 ) -> Tally:
     """Run rounds of strikes until enough processes were killed.
 
+    Args:
+        world: The release.
+        kills: The number of processes to kill.
+        seed: Decides the strikes.
+        say: Gets each line of the output.
+        at_once: Strikes at the same time.
+
+    Returns:
+        The results.
+
     Raises:
         GuaranteeViolatedError: at the end of the first round in which a guarantee does not hold.
     """
@@ -94,7 +105,19 @@ def run(
 
 
 def one_round(world: World, source: Random, tally: Tally) -> list[str]:
-    """Send triggers, strike, wait until all work is finished, check."""
+    """Send triggers, strike, wait until all work is finished, check.
+
+    Args:
+        world: The release.
+        source: Decides at random.
+        tally: The results so far.
+
+    Returns:
+        The descriptions of the strikes.
+
+    Raises:
+        GuaranteeViolatedError: A guarantee does not hold.
+    """
     chosen = source.choices(STRIKES, [strike.weight for strike in STRIKES], k=tally.at_once)
     count, mark, by_hand = (
         source.randint(1, tally.at_once // 2 + 1),
@@ -133,8 +156,8 @@ def one_round(world: World, source: Random, tally: Tally) -> list[str]:
     tally.strikes.update(strike.name for strike, _ in done)
     told = [what for _, what in done]
     last = time.monotonic()
-    mend(world)
-    rest(world, tally)
+    wait_for_dependencies(world)
+    wait_for_outcomes(world, tally)
     tally.recoveries.append(time.monotonic() - last)
     tally.evidence = gather(world, [each.name for each in tally.topics])
     if wrong := faults(tally.evidence):
@@ -172,8 +195,15 @@ def revive_until(over: threading.Event) -> None:
                 lifecycle.start(paths, component)
 
 
-def mend(world: World) -> None:
-    """Wait until all dependencies of the release are available again."""
+def wait_for_dependencies(world: World) -> None:
+    """Wait until all dependencies of the release are available again.
+
+    Args:
+        world: The release.
+
+    Raises:
+        GuaranteeViolatedError: A dependency does not come back.
+    """
     paths = Paths.here()
     for component in COMPONENTS:
         for tries_left in reversed(range(MENDINGS)):
@@ -200,8 +230,16 @@ def mend(world: World) -> None:
             ) from None
 
 
-def rest(world: World, tally: Tally) -> None:
-    """Wait until each record has a request and each request an outcome."""
+def wait_for_outcomes(world: World, tally: Tally) -> None:
+    """Wait until each record has a request and each request an outcome.
+
+    Args:
+        world: The release.
+        tally: The results so far.
+
+    Raises:
+        GuaranteeViolatedError: Work is unfinished after the limit.
+    """
 
     def at_rest() -> bool:
         pods.look_after(world.kubectl, OPERATOR, tally.falls)

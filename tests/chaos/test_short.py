@@ -1,4 +1,4 @@
-"""A short chaos run: the long one is `make chaos`."""
+"""A short chaos run."""
 
 import sys
 
@@ -12,16 +12,14 @@ SEED = 20261124
 AT_ONCE = 28
 
 
-def tell(tally: Tally, line: str) -> None:
+def print_line(tally: Tally, line: str) -> None:
     sys.stdout.write(f"{tally.seconds:4.0f} s  {line}\n")
 
 
-@pytest.mark.timeout(
-    1200
-)  # a round says by itself what does not come to rest; some rounds take two minutes
-def test_twenty_kills_lose_and_double_nothing() -> None:
+@pytest.mark.timeout(1200)  # a round reports unfinished work itself, after up to two minutes
+def test_twenty_kills_lose_and_duplicate_nothing() -> None:
     with chaotic_world() as world:
-        tally = run(world, KILLS, SEED, tell, AT_ONCE)
+        tally = run(world, KILLS, SEED, print_line, AT_ONCE)
     assert tally.dead >= KILLS
     assert tally.evidence is not None
     assert tally.evidence.versions

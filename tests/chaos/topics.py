@@ -40,7 +40,15 @@ class RoundTopic:
 
 
 def open_topic(world: World, number: int) -> RoundTopic:
-    """Create the topic of a round. Rounds alternate between the two start positions."""
+    """Create the topic of a round. Rounds alternate between the two start positions.
+
+    Args:
+        world: The release.
+        number: The number of the round.
+
+    Returns:
+        The topic.
+    """
     topic = RoundTopic(f"{world.kafka.topic}-{number}", POSITIONS[number % len(POSITIONS)])
 
     def created() -> bool:
@@ -110,7 +118,18 @@ def send(topic: str, count: int, mark: int, seconds: float) -> None:
 
 
 def send_some(topic: str, mark: int, first: int, count: int, source: Random) -> int:
-    """Send some records with one codec. Returns how many."""
+    """Send some records with one codec. Returns how many.
+
+    Args:
+        topic: The topic.
+        mark: Makes names unique.
+        first: The number of the first record.
+        count: The number of records.
+        source: Decides at random.
+
+    Returns:
+        The number of records.
+    """
     options = {
         "bootstrap_timeout_ms": 5000,
         "acks": "all",
@@ -127,6 +146,15 @@ def send_transaction(topic: str, mark: int, first: int, source: Random) -> int:
     """Send one transaction and commit or abort it. Returns how many records it has committed.
 
     A transaction that a kill leaves open is ended by the next one, which has the same id.
+
+    Args:
+        topic: The topic.
+        mark: Makes names unique.
+        first: The number of the first record.
+        source: Decides at random.
+
+    Returns:
+        The number of committed records.
     """
     options: dict[str, Any] = {
         "bootstrap_timeout_ms": 5000,
@@ -147,7 +175,15 @@ def send_transaction(topic: str, mark: int, first: int, source: Random) -> int:
 
 
 def reason(mark: int, what: str) -> bytes:
-    """Build a record's value."""
+    """Build a record's value.
+
+    Args:
+        mark: Makes names unique.
+        what: How it is sent.
+
+    Returns:
+        The value, JSON.
+    """
     return f'{{"reason": "chaos {mark}.{what}"}}'.encode()
 
 

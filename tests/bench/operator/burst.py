@@ -62,7 +62,15 @@ async def measure_few(place: Place) -> Few:
 
 
 async def measure_many(places: Sequence[Place], bare: Place) -> Many:
-    """Send a thousand records at once, once per place, with the plain client before and after."""
+    """Send a thousand records at once, once per place, with the plain client before and after.
+
+    Args:
+        places: One for each round.
+        bare: The place of the plain client.
+
+    Returns:
+        The rates.
+    """
     ours, theirs = [], [await bare_rate(bare, 0)]
     for number, place in enumerate(places, 1):
         ours.append(await our_rate(place))
@@ -84,7 +92,15 @@ async def our_rate(place: Place) -> float:
 
 
 async def bare_rate(place: Place, first: int) -> float:
-    """Create a thousand requests with the operator's client, as parallel as the intake does."""
+    """Create a thousand requests with the operator's client, as parallel as the intake does.
+
+    Args:
+        place: Namespace and topic.
+        first: The number of the first record.
+
+    Returns:
+        Requests per second.
+    """
     places = asyncio.Semaphore(PARALLEL_RECORDS)
 
     async def create(offset: int) -> None:

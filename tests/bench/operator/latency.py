@@ -34,12 +34,28 @@ class Latency:
 
 
 def percentile(values: list[float], percent: int) -> float:
-    """Return a percentile."""
+    """Return a percentile.
+
+    Args:
+        values: The samples.
+        percent: From 0 to 100.
+
+    Returns:
+        The percentile.
+    """
     return quantiles(values, n=100, method="inclusive")[percent - 1]
 
 
 async def measure_latency(place: Place, bare: Place) -> Latency:
-    """Take samples alternately, so that other load of the machine affects both sides alike."""
+    """Measure alternately, so that other load of the machine affects both sides alike.
+
+    Args:
+        place: Namespace and topic.
+        bare: The place of the floor.
+
+    Returns:
+        The latencies.
+    """
     found = Latency([], [], [])
     config = place.config(triggers={"maxConcurrent": 10_000})
     settings = Settings.model_validate(bare.config())
@@ -71,7 +87,18 @@ async def measure_latency(place: Place, bare: Place) -> Latency:
 async def bare_sample(
     place: Place, producer: Producer, consumer: BareConsumer, settings: Settings, number: int
 ) -> float:
-    """Measure the floor, in seconds."""
+    """Measure the floor, in seconds.
+
+    Args:
+        place: Namespace and topic.
+        producer: Sends the record.
+        consumer: Polls it.
+        settings: The operator's settings.
+        number: The number of the sample.
+
+    Returns:
+        The seconds.
+    """
     polling = asyncio.create_task(asyncio.to_thread(consumer.poll))
     await patience()
     [sent] = await producer.send()
@@ -86,7 +113,12 @@ async def bare_sample(
 
 
 async def forget(place: Place, name: str) -> None:
-    """Delete a request and its Job, so that each sample starts from the same state."""
+    """Delete a request and its Job, so that each sample starts from the same state.
+
+    Args:
+        place: Namespace and topic.
+        name: The request's name.
+    """
     stored = await place.cluster.read(REQUESTS, name)
     while True:
         try:

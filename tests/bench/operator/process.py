@@ -43,7 +43,11 @@ class Operator:
         """By the performance counter."""
 
     def wait_until_ready(self) -> float:
-        """Wait for /ready. Returns the seconds since the start."""
+        """Wait for /ready. Returns the seconds since the start.
+
+        Raises:
+            TimeoutError: It was not ready in time.
+        """
         while time.perf_counter() - self.started < START_SECONDS and self._process.poll() is None:
             try:
                 with urllib.request.urlopen(f"http://localhost:{PORT}/ready", timeout=5):
@@ -70,7 +74,18 @@ class Operator:
 
 @contextmanager
 def operator(config: dict[str, Any], **environment: str) -> Iterator[Operator]:
-    """Run an operator. If something fails in the block, its log is added to the error."""
+    """Run an operator. If something fails in the block, its log is added to the error.
+
+    Args:
+        config: The configuration file.
+        environment: Further environment variables.
+
+    Yields:
+        The running operator.
+
+    Raises:
+        TimeoutError: Something timed out. The text has the log.
+    """
     with TemporaryDirectory() as folder:
         path, log = Path(folder) / "config.yaml", Path(folder) / "log"
         path.write_text(json.dumps({**config, "httpPort": PORT}), encoding="utf-8")

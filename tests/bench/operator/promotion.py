@@ -51,12 +51,20 @@ class Promotion:
 
 
 async def measure_promotions(place: Place, bare: Place) -> list[Promotion]:
-    """Promote challengers on tables of two sizes."""
+    """Promote challengers on tables of two sizes.
+
+    Args:
+        place: Namespace and topic.
+        bare: The place of the floor.
+
+    Returns:
+        The times, by number of events.
+    """
     database, store = endpoint("postgres-0", 5432), endpoint("redis-0", 6379)
     mark = place.topic.replace("-", "_")
     with a_database(at(secret("postgres", "url"), address=database), mark) as url:
         await asyncio.to_thread(migrate, url)
-        give_secrets(place, mark)
+        create_secrets(place, mark)
         try:
             return [await measure_size(place, bare, url, mark, events) for events in SIZES]
         finally:
@@ -66,7 +74,18 @@ async def measure_promotions(place: Place, bare: Place) -> list[Promotion]:
 
 
 async def measure_size(place: Place, bare: Place, url: str, mark: str, events: int) -> Promotion:
-    """Run rounds alternating with the empty Job."""
+    """Run rounds alternating with the empty Job.
+
+    Args:
+        place: Namespace and topic.
+        bare: The place of the floor.
+        url: The database's URL.
+        mark: Makes names unique.
+        events: The number of events.
+
+    Returns:
+        The times.
+    """
     await asyncio.to_thread(fill, url, events)
     promoted, empty, trainer = [], [], []
     for number, seed in enumerate(FORESTS[: ROUNDS + 1]):
@@ -91,7 +110,17 @@ async def measure_size(place: Place, bare: Place, url: str, mark: str, events: i
 
 
 def configuration(place: Place, mark: str, events: int, seed: int) -> dict[str, Any]:
-    """Build the configuration. Every challenger that differs from the champion is promoted."""
+    """Build the configuration. Every challenger that differs from the champion is promoted.
+
+    Args:
+        place: Namespace and topic.
+        mark: Makes names unique.
+        events: The number of events.
+        seed: The forest's seed.
+
+    Returns:
+        The configuration file.
+    """
     return place.config(
         job={"image": environment.ours().images["job"], "serviceAccountName": "default"},
         trainer={
@@ -108,7 +137,16 @@ def configuration(place: Place, mark: str, events: int, seed: int) -> dict[str, 
 
 
 async def empty_job(place: Place, settings: Settings, name: str) -> float:
-    """Run the trainer's Job without work. Returns the seconds from creation to completion."""
+    """Run the trainer's Job without work. Returns the seconds from creation to completion.
+
+    Args:
+        place: Namespace and topic.
+        settings: The operator's settings.
+        name: The Job's name.
+
+    Returns:
+        The seconds.
+    """
     request = await place.cluster.create(
         REQUESTS, build_request(trigger(place, hash(name) % 10**9), place.namespace)
     )
@@ -135,20 +173,44 @@ def promoted_name(request: Body) -> str | None:
 
 
 def name_where(body: Body, condition: str) -> str | None:
-    """Return an object's name if a condition of it is true."""
+    """Return an object's name if a condition of it is true.
+
+    Args:
+        body: The object.
+        condition: The condition's type.
+
+    Returns:
+        The name, or None.
+    """
     conditions = (body.get("status") or {}).get("conditions") or ()
     is_so = any(one["type"] == condition and one["status"] == "True" for one in conditions)
     return str(body["metadata"]["name"]) if is_so else None
 
 
 def seconds_between(first: str, last: str) -> float:
-    """Compute the seconds between two times of Kubernetes objects."""
+    """Compute the seconds between two times of Kubernetes objects.
+
+    Args:
+        first: The earlier time, RFC 3339.
+        last: The later time, RFC 3339.
+
+    Returns:
+        The seconds.
+    """
     return (datetime.fromisoformat(last) - datetime.fromisoformat(first)).total_seconds()
 
 
 @contextmanager
 def a_database(server: str, name: str) -> Iterator[str]:
-    """Create a database and yield its URL."""
+    """Create a database and yield its URL.
+
+    Args:
+        server: The server's URL.
+        name: The database's name.
+
+    Yields:
+        The URL.
+    """
     with closing(psycopg2.connect(server)) as connection, connection.cursor() as cursor:
         connection.autocommit = True
         cursor.execute(f"CREATE DATABASE {name}")
@@ -159,7 +221,14 @@ def a_database(server: str, name: str) -> Iterator[str]:
 
 
 def migrate(url: str) -> None:
-    """Create the audit trail's tables."""
+    """Create the audit trail's tables.
+
+    Args:
+        url: The database's URL.
+
+    Raises:
+        RuntimeError: The migration failed.
+    """
     command = [sys.executable, "-m", "retraining_job", "migrate"]
     done = subprocess.run(
         command, env={"DATABASE_URL": url}, capture_output=True, text=True, check=False
@@ -169,14 +238,24 @@ def migrate(url: str) -> None:
 
 
 def fill(url: str, events: int) -> None:
-    """Replace the events."""
+    """Replace the events.
+
+    Args:
+        url: The database's URL.
+        events: The number of events.
+    """
     with closing(psycopg2.connect(url)) as connection, connection, connection.cursor() as cursor:
         cursor.execute("DROP TABLE IF EXISTS scored_events")
         cursor.execute(TABLE.format(name="scored_events", rows=events))
 
 
-def give_secrets(place: Place, database: str) -> None:
-    """Build the environment variables with the two URLs."""
+def create_secrets(place: Place, database: str) -> None:
+    """Create the Secrets with the two URLs.
+
+    Args:
+        place: Namespace and topic.
+        database: The database's name.
+    """
     urls = {
         "database": at(secret("postgres", "url"), path=database),
         "redis": secret("redis", "url"),

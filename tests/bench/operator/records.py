@@ -83,7 +83,15 @@ class BareConsumer:
 
 
 def trigger(place: Place, offset: int) -> Trigger:
-    """Build the trigger of a made-up record."""
+    """Build the trigger of a made-up record.
+
+    Args:
+        place: Namespace and topic.
+        offset: The record's offset.
+
+    Returns:
+        The trigger.
+    """
     return Trigger(
         KafkaPosition(place.topic, 0, offset, 1_780_000_000_000 + offset), "drift_detected", VALUE
     )

@@ -46,6 +46,9 @@ async def measure_recovery(place: Place, standby: Place) -> Recovery:
     Args:
         place: for the floor and the single replica.
         standby: for the two replicas.
+
+    Returns:
+        The times.
     """
     return Recovery(
         floor=await asyncio.to_thread(measure_floor, place),
@@ -82,7 +85,15 @@ def measure_floor(place: Place) -> list[float]:
 
 
 def restarted(place: Place, name: str) -> bool:
-    """Return whether a pod's container was started again and runs."""
+    """Return whether a pod's container was started again and runs.
+
+    Args:
+        place: Namespace and topic.
+        name: The pod's name.
+
+    Returns:
+        Whether it was.
+    """
     [status] = place.kubectl.get("pod", name)["status"]["containerStatuses"]
     return bool(status["restartCount"]) and "running" in status["state"]
 
@@ -93,6 +104,9 @@ async def measure_release(place: Place, *, replicas: int) -> list[float]:
     Args:
         place: where the release is installed.
         replicas: one, or two for a standby's takeover.
+
+    Returns:
+        The seconds, one per kill.
     """
     await asyncio.to_thread(
         release.install, environment.ours(), place.namespace, values(place, replicas)
@@ -121,7 +135,15 @@ async def measure_release(place: Place, *, replicas: int) -> list[float]:
 
 
 def a_fresh_leader(place: Place, replicas: int) -> dict[str, Any]:
-    """Replace the operator's pods and return the one that leads."""
+    """Replace the operator's pods and return the one that leads.
+
+    Args:
+        place: Namespace and topic.
+        replicas: The number of operators.
+
+    Returns:
+        The pod.
+    """
     place.kubectl("delete", "pod", "--selector", OPERATOR)
     place.kubectl("rollout", "status", f"deployment/{release.DEPLOYMENT}", "--timeout=120s")
 
@@ -137,7 +159,15 @@ def a_fresh_leader(place: Place, replicas: int) -> dict[str, Any]:
 
 
 def values(place: Place, replicas: int) -> dict[str, Any]:
-    """Build the release's values: defaults, with room for each request and Jobs without a node."""
+    """Build the release's values: defaults, with room for each request and Jobs without a node.
+
+    Args:
+        place: Namespace and topic.
+        replicas: The number of operators.
+
+    Returns:
+        The chart's values.
+    """
     secrets = {"redis": "redis", "database": "database"}
     for name in secrets.values():
         secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}}

@@ -31,7 +31,16 @@ class Figures:
 
 
 def report(figures: Figures, where: str, seconds: float) -> str:
-    """Write the part of the page."""
+    """Write the part of the page.
+
+    Args:
+        figures: The measured figures.
+        where: The machine and versions.
+        seconds: The duration of the run.
+
+    Returns:
+        Markdown.
+    """
     rows = [HEAD, *latency(figures.latency), *bursts(figures.few, figures.many)]
     rows += [promotion_row(promotion) for promotion in figures.promotions]
     rows += rest("at rest", figures.fresh)
@@ -69,7 +78,15 @@ def latency(found: Latency) -> list[tuple[str, ...]]:
 
 
 def bursts(few: Few, many: Many) -> list[tuple[str, ...]]:
-    """Format the results of many records at once."""
+    """Format the results of many records at once.
+
+    Args:
+        few: The results of fifty records.
+        many: The results of a thousand records.
+
+    Returns:
+        Rows of the table.
+    """
     ratio = many.ours / many.bare
     return [
         limit(f"{FEW} records at once → all requests", few.requests, 1, "s"),
@@ -93,7 +110,15 @@ def promotion_row(found: Promotion) -> tuple[str, ...]:
 
 
 def rest(when: str, found: Rest) -> list[tuple[str, ...]]:
-    """Format what an idle operator uses."""
+    """Format what an idle operator uses.
+
+    Args:
+        when: The state of the operator.
+        found: What it uses.
+
+    Returns:
+        Rows of the table.
+    """
     memory, share = found.memory, 100 * found.core
     shown = (
         f"{memory.resident:.0f} MiB ({memory.proportional:.0f} of its own; peak {memory.peak:.0f})"
@@ -129,12 +154,33 @@ def spread(seconds: Sequence[float]) -> str:
 
 
 def at_most(name: str, measured: str, against: str, ratio: float, goal: float) -> tuple[str, ...]:
-    """Compare a ratio with its goal."""
+    """Compare a ratio with its goal.
+
+    Args:
+        name: What was measured.
+        measured: The figure with its unit.
+        against: The floor with its unit.
+        ratio: Measured by floor.
+        goal: The largest ratio.
+
+    Returns:
+        A row of the table.
+    """
     return name, measured, against, f"{ratio:.2f}", f"≤ {goal:g}", word(ratio <= goal)
 
 
 def limit(name: str, measured: float, goal: float, unit: str) -> tuple[str, ...]:
-    """Compare a figure with its goal."""
+    """Compare a figure with its goal.
+
+    Args:
+        name: What was measured.
+        measured: The figure.
+        goal: The largest figure.
+        unit: The unit of both.
+
+    Returns:
+        A row of the table.
+    """
     return name, f"{measured:.2f} {unit}", "", "", f"≤ {goal:g} {unit}", word(measured <= goal)
 
 

@@ -31,6 +31,13 @@ class Sight:
     async def wait_for(self, count: int, seconds: float = 60) -> float:
         """Wait until so many were seen. Returns the time of the last one.
 
+        Args:
+            count: The number of objects.
+            seconds: The limit in seconds.
+
+        Returns:
+            The time, by the performance counter.
+
         Raises:
             TimeoutError: The text names how many were seen.
         """
@@ -44,7 +51,15 @@ class Sight:
         return sorted(self.seen.values())[count - 1]
 
     async def wait_for_name(self, name: str, seconds: float = 60) -> float:
-        """Wait for one. Returns its time."""
+        """Wait for one. Returns its time.
+
+        Args:
+            name: The object's name.
+            seconds: The limit in seconds.
+
+        Returns:
+            The time, by the performance counter.
+        """
         async with asyncio.timeout(seconds):
             while name not in self.seen:
                 self._more.clear()
@@ -56,7 +71,16 @@ class Sight:
 async def watching(
     place: Place, kind: ResourceKind, name_of: Callable[[Body], str | None]
 ) -> AsyncIterator[Sight]:
-    """Watch a kind. `name_of` returns the name of an object in the wanted state, else None."""
+    """Watch a kind. `name_of` returns the name of an object in the wanted state, else None.
+
+    Args:
+        place: Namespace and topic.
+        kind: The kind.
+        name_of: Returns the name of an object in the wanted state, else None.
+
+    Yields:
+        What was seen.
+    """
     sight = Sight()
 
     async def look() -> None:
