@@ -6,54 +6,14 @@ The same request and settings always give the same manifest.
 from __future__ import annotations
 
 import copy
-from typing import Any
-
-from pydantic import ValidationError
 
 from retraining_operator.api import names
 from retraining_operator.api.approval import Approval
+from retraining_operator.api.job_container import build_container
 from retraining_operator.api.names import Task
 from retraining_operator.api.request import Manifest, RetrainRequest
-from retraining_operator.contract import (
-    DATABASE_URL,
-    REDIS_URL,
-    SIGNING_KEY,
-    ExitCode,
-    Tunables,
-    environment_name,
-)
-from retraining_operator.settings import JobSettings, SecretKey, Settings
-
-
-class InvalidRequestError(Exception):
-    """The request matches its schema but cannot be fulfilled."""
-
-
-def merge_tunables(request: RetrainRequest, settings: Settings) -> Tunables:
-    """Merge the request's settings of the trainer with the operator's.
-
-    Args:
-        request: The request, whose settings count first.
-        settings: The operator's settings.
-
-    Returns:
-        The settings of the run.
-
-    Raises:
-        InvalidRequestError: If the merged settings are invalid.
-    """
-    try:
-        tunables = Tunables(**{**settings.trainer.model_dump(), **request.spec.tunables()})
-    except ValidationError as error:
-        fields = ", ".join(f"spec.{detail['loc'][0]}: {detail['msg']}" for detail in error.errors())
-        raise InvalidRequestError(fields) from None
-    if tunables.minimum_rows > tunables.rows:
-        raise InvalidRequestError(
-            f"The run reads {tunables.rows:,} rows (rows) but needs at least "
-            f"{tunables.minimum_rows:,} (minimumRows), so it could never train. "
-            "Set spec.rows or spec.minimumRows."
-        )
-    return tunables
+from retraining_operator.contract import ExitCode
+from retraining_operator.settings import JobSettings, Settings
 
 
 def build_job(
@@ -158,124 +118,3 @@ def build_placement(job: JobSettings) -> Manifest:
         "volumes": list(job.volumes),
     }
     return {name: copy.deepcopy(value) for name, value in fields.items() if value}
-
-
-def build_container(
-    request: RetrainRequest, settings: Settings, approval: Approval | None
-) -> Manifest:
-    """Build the trainer's container.
-
-    It needs no rights in the cluster and writes no file but its result document.
-
-    Args:
-        request: The request.
-        settings: The operator's settings.
-        approval: The approval to apply, if any.
-
-    Returns:
-        The container.
-    """
-    return {
-        "name": names.TRAINER_CONTAINER,
-        "image": settings.job.image,
-        "imagePullPolicy": settings.job.image_pull_policy,
-        "args": build_arguments(request, approval),
-        "env": [*copy.deepcopy(settings.job.env), *build_environment(request, settings, approval)],
-        "resources": copy.deepcopy(request.spec.resources or settings.job.resources),
-        "terminationMessagePolicy": "File",
-        "securityContext": {
-            "allowPrivilegeEscalation": False,
-            "readOnlyRootFilesystem": True,
-            "capabilities": {"drop": ["ALL"]},
-            **copy.deepcopy(settings.job.security_context),
-        },
-        **(
-            {"envFrom": list(copy.deepcopy(settings.job.env_from))} if settings.job.env_from else {}
-        ),
-        **(
-            {"volumeMounts": list(copy.deepcopy(settings.job.volume_mounts))}
-            if settings.job.volume_mounts
-            else {}
-        ),
-    }
-
-
-def build_arguments(request: RetrainRequest, approval: Approval | None) -> list[str]:
-    """Build the trainer's command line.
-
-    Args:
-        request: The request.
-        approval: The approval to apply, if any.
-
-    Returns:
-        The command with its options.
-    """
-    if approval:
-        return [Task.DECIDE]
-    if request.spec.rollback_to is not None:
-        return ["rollback", "--to", str(request.spec.rollback_to)]
-    return [Task.TRAIN]
-
-
-def build_environment(
-    request: RetrainRequest, settings: Settings, approval: Approval | None
-) -> list[Manifest]:
-    """Build the trainer's environment variables.
-
-    Args:
-        request: The request.
-        settings: The operator's settings.
-        approval: The approval to apply, if any.
-
-    Returns:
-        The variables, named as the contract says.
-    """
-    fields: dict[str, Any] = {
-        "run_id": request.uid,
-        "request": request.key,
-        "reason": request.spec.reason,
-        "image": settings.job.image,
-        **({"decision": approval.decision, "decided_by": approval.author} if approval else {}),
-        **merge_tunables(request, settings).model_dump(mode="json"),
-    }
-    values = [
-        {"name": environment_name(field), "value": escape_references(str(value))}
-        for field, value in fields.items()
-    ]
-    secrets = {
-        DATABASE_URL: settings.database,
-        REDIS_URL: settings.redis,
-        SIGNING_KEY: settings.signing,
-    }
-    return [
-        *values,
-        *(
-            build_secret_variable(variable, secret)
-            for variable, secret in secrets.items()
-            if secret
-        ),
-    ]
-
-
-def escape_references(value: str) -> str:
-    """Escape `$(NAME)`, which Kubernetes would expand.
-
-    Otherwise the reason of a record could read out a secret.
-    """
-    return value.replace("$", "$$")
-
-
-def build_secret_variable(variable: str, secret: SecretKey) -> Manifest:
-    """Build a variable that the kubelet fills from a Secret. The operator never reads the Secret.
-
-    Args:
-        variable: The name of the variable.
-        secret: The Secret and its key.
-
-    Returns:
-        The variable.
-    """
-    return {
-        "name": variable,
-        "valueFrom": {"secretKeyRef": {"name": secret.name, "key": secret.key}},
-    }

@@ -8,7 +8,8 @@ from datetime import datetime
 
 from retraining_operator.api.approval_status import build_awaiting_approval_status
 from retraining_operator.api.job import read_owner_uid
-from retraining_operator.api.job_manifest import InvalidRequestError, build_job
+from retraining_operator.api.job_container import InvalidRequestError
+from retraining_operator.api.job_manifest import build_job
 from retraining_operator.api.kubernetes_error_table import CONFLICT
 from retraining_operator.api.kubernetes_errors import classify
 from retraining_operator.api.names import Task

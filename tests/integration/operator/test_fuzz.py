@@ -14,7 +14,8 @@ from kafka import KafkaConsumer, KafkaProducer
 from kafka.consumer.fetcher import ConsumerRecord
 
 from retraining_operator.api.conditions import to_one_line
-from retraining_operator.api.job_manifest import InvalidRequestError, build_job
+from retraining_operator.api.job_container import InvalidRequestError
+from retraining_operator.api.job_manifest import build_job
 from retraining_operator.api.request import Manifest, read_request
 from retraining_operator.kube.client import KubeClient
 from retraining_operator.kube.connection import CONNECTIONS

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from retraining_operator.api.approval import InvalidApprovalError, read_approval
 from retraining_operator.api.job import Job, read_job
-from retraining_operator.api.job_manifest import InvalidRequestError, build_job
+from retraining_operator.api.job_container import InvalidRequestError
+from retraining_operator.api.job_manifest import build_job
 from retraining_operator.api.names import Task
 from retraining_operator.api.outcome import JobOutcome, read_outcome
 from retraining_operator.api.outcome_status import build_finished_status

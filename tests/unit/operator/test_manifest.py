@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from retraining_operator.api.approval import Approval
-from retraining_operator.api.job_manifest import InvalidRequestError, build_job, escape_references
+from retraining_operator.api.job_container import InvalidRequestError, escape_references
+from retraining_operator.api.job_manifest import build_job
 from retraining_operator.api.request import read_request
 from retraining_operator.contract import ApprovalDecision
 from retraining_operator.settings import SecretKey, Settings
