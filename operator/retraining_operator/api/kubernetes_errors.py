@@ -97,7 +97,7 @@ def read_answer(status: int, body: Mapping[str, Any]) -> Answer:
     )
 
 
-def classify(answer: Answer) -> ErrorRow:
+def classify_answer(answer: Answer) -> ErrorRow:
     """Return the row of the error table for an answer to the creation of a Job."""
     if answer.status == 403 and NAMESPACE_TERMINATING in answer.causes:
         return NAMESPACE_ENDS

@@ -192,7 +192,7 @@ def describe_deleted_job(request: RetrainRequest, task: names.Task, job: str) ->
     if task is names.Task.TRAIN:
         return (
             f"{deleted} It is not started again. "
-            "Apply a new RetrainRequest if the retrain is still wanted."
+            "Apply a new RetrainRequest if the run is still wanted."
         )
     return (
         f"{deleted} The approval is not applied a second time. The row of run {request.uid} in the "

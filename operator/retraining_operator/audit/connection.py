@@ -41,7 +41,7 @@ class AuditUnavailableError(Exception):
         self.passes = passes
 
 
-def connect(url: SecretStr) -> Connection:
+def connect_database(url: SecretStr) -> Connection:
     """Connect within a few seconds.
 
     Raises:

@@ -13,7 +13,7 @@ import psycopg2
 from psycopg2.extras import RealDictCursor
 
 from retraining_operator.api.conditions import Condition
-from retraining_operator.audit.connection import AuditUnavailableError, connect
+from retraining_operator.audit.connection import AuditUnavailableError, connect_database
 from retraining_operator.audit.recorded import (
     DONE,
     NO_COLUMN,
@@ -69,7 +69,7 @@ def write_rows(
     """
     answers: dict[str, Condition] = {}
     try:
-        with closing(connect(url)) as connection:
+        with closing(connect_database(url)) as connection:
             columns = read_columns(connection)
             for row in rows:
                 answer = write_row(connection, columns, row) if columns else NO_TABLE
@@ -131,7 +131,7 @@ def read_recorded_requests(url: SecretStr, requests: Sequence[str]) -> set[str]:
         psycopg2.Error: If the database is unavailable, refuses, or has no table retraining_runs.
         AuditUnavailableError: If the URL is wrong, or the server refuses the login.
     """
-    with closing(connect(url)) as connection, connection, connection.cursor() as cursor:
+    with closing(connect_database(url)) as connection, connection, connection.cursor() as cursor:
         cursor.execute(LIMITS)
         cursor.execute(RECORDED_REQUESTS, [list(requests)])
         return {str(request) for [request] in cursor.fetchall()}
@@ -152,7 +152,7 @@ def read_verdict(url: SecretStr, run_id: str) -> Result | None:
         AuditUnavailableError: If the URL is wrong, or the server refuses the login.
     """
     with (
-        closing(connect(url)) as connection,
+        closing(connect_database(url)) as connection,
         connection,
         connection.cursor(cursor_factory=RealDictCursor) as cursor,
     ):

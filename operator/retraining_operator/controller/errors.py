@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from retraining_operator.api.kubernetes_errors import classify, format_error
+from retraining_operator.api.kubernetes_errors import classify_answer, format_error
 from retraining_operator.controller.backoff import REFUSED_SECONDS
 from retraining_operator.kube.errors import KubeError, RequestRefusedError
 
@@ -50,4 +50,4 @@ def format_refusal(error: KubeError) -> str:
     """Build the message for a Job that the API server did not create."""
     if error.answer is None:
         return str(error)
-    return format_error(classify(error.answer), error.server_message)
+    return format_error(classify_answer(error.answer), error.server_message)

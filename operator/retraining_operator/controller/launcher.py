@@ -11,7 +11,7 @@ from retraining_operator.api.job import read_owner_uid
 from retraining_operator.api.job_container import InvalidRequestError
 from retraining_operator.api.job_manifest import build_job
 from retraining_operator.api.kubernetes_error_table import CONFLICT
-from retraining_operator.api.kubernetes_errors import classify
+from retraining_operator.api.kubernetes_errors import classify_answer
 from retraining_operator.api.names import Task
 from retraining_operator.api.reasons import ConditionReason
 from retraining_operator.api.request import Manifest, RetrainRequest
@@ -136,7 +136,7 @@ class Launcher:
         except AlreadyExistsError:
             await self._adopt(request, task, manifest["metadata"]["name"])
         except KubeError as error:
-            row = classify(error.answer) if error.answer else CONFLICT
+            row = classify_answer(error.answer) if error.answer else CONFLICT
             if row is CONFLICT:
                 raise
             if row.retried:

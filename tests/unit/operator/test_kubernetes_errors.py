@@ -27,7 +27,7 @@ from retraining_operator.api.kubernetes_error_table import (
 )
 from retraining_operator.api.kubernetes_errors import (
     Answer,
-    classify,
+    classify_answer,
     format_error,
     read_answer,
 )
@@ -75,7 +75,7 @@ def test_answer_has_its_row(
     answer = read_answer(
         status, {"reason": reason, "message": "anything", "details": {"causes": causes}}
     )
-    assert classify(answer) is row
+    assert classify_answer(answer) is row
 
 
 def test_only_what_would_fail_again_in_the_same_way_ends_a_run() -> None:
@@ -108,12 +108,12 @@ json_values: st.SearchStrategy[Any] = st.recursive(
     st.fixed_dictionaries({}, optional={"reason": json_values, "details": json_values}),
 )
 def test_body_of_any_shape_has_a_row(status: int, body: dict[str, Any]) -> None:
-    assert classify(read_answer(status, body)) in KUBERNETES_ERRORS
+    assert classify_answer(read_answer(status, body)) in KUBERNETES_ERRORS
     causes = {"details": {"causes": body.get("details")}}
-    assert classify(read_answer(status, causes)) in KUBERNETES_ERRORS
+    assert classify_answer(read_answer(status, causes)) in KUBERNETES_ERRORS
 
 
 def test_message_is_one_line_with_what_was_said_in_the_middle() -> None:
-    assert classify(Answer(451)) is UNKNOWN
+    assert classify_answer(Answer(451)) is UNKNOWN
     text = format_error(FORBIDDEN, "exceeded\nquota: team.")
     assert text == f"{FORBIDDEN.meaning}: exceeded quota: team. {FORBIDDEN.advice}"
