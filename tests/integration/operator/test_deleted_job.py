@@ -18,7 +18,7 @@ from tests.system.kubectl import Kubectl, wait_for
 
 @pytest.fixture
 def settings(settings: Settings, database_url: str) -> Settings:
-    """Give settings with a database that is migrated."""
+    """Settings with a migrated database."""
     url = SecretStr(database_url)
     migrate(url, "scored_events")
     return settings.model_copy(update={"database_url": url})

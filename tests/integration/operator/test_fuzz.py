@@ -101,7 +101,7 @@ async def test_every_spec_becomes_a_job_or_one_sentence(
 
 
 async def tried(cluster: KubeClient, kind: ResourceKind, manifest: Manifest) -> Manifest:
-    """Let the API server validate an object in a dry run."""
+    """Validate an object at the API server, in a dry run."""
     return await cluster.transport.request_object(
         "POST", kind.path(cluster.namespace), manifest, query={"dryRun": "All"}
     )
