@@ -29,3 +29,11 @@ def test_every_test_that_a_page_names_exists(page: Path) -> None:
 def test_every_file_that_a_page_links_to_exists(page: Path) -> None:
     missing = [link for link in LINK.findall(page.read_text()) if not (page.parent / link).exists()]
     assert missing == []
+
+
+def test_every_file_that_the_architecture_names_exists() -> None:
+    page = (ROOT / "docs" / "explanation" / "architecture.md").read_text()
+    roots = (ROOT, ROOT / "operator" / "retraining_operator", ROOT / "job_image" / "retraining_job")
+    named = re.findall(r"`([\w/]+/[\w.]+\.(?:py|lua))`", page)
+    assert named
+    assert [name for name in named if not any((root / name).exists() for root in roots)] == []
