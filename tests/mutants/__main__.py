@@ -41,42 +41,33 @@ class Target(NamedTuple):
     tests: tuple[str, ...]
 
 
+PLANNING = (
+    "test_plan.py",
+    "test_trigger_policy.py",
+    "test_approval_status.py",
+    "test_ended_trainer.py",
+)
+PROMOTION = (
+    "test_promotion_policy.py",
+    "test_alert_rate.py",
+    "test_first_model.py",
+    "test_labels.py",
+)
 TARGETS = (
-    Target(
-        "retraining_operator/planning/trigger_policy.py",
-        ("operator/test_trigger_policy.py", "operator/test_plan.py"),
-    ),
-    Target(
-        "retraining_operator/planning/plan.py",
-        (
-            "operator/test_plan.py",
-            "operator/test_trigger_policy.py",
-            "operator/test_approval_status.py",
-        ),
+    *(
+        Target(
+            f"retraining_operator/planning/{module}.py",
+            tuple(f"operator/{one}" for one in PLANNING),
+        )
+        for module in ("trigger_policy", "plan", "request_steps")
     ),
     Target("retraining_operator/api/outcome.py", ("operator/test_outcome.py",)),
     *(
-        Target(
-            f"retraining_job/evaluation/{module}.py",
-            (
-                "job/test_promotion_policy.py",
-                "job/test_alert_rate.py",
-                "job/test_first_model.py",
-                "job/test_labels.py",
-            ),
-        )
-        for module in (
-            "promotion_policy",
-            "promotion_rules",
-            "comparison_messages",
-            "hold_out",
-            "alert_rate",
-            "first_model",
-        )
+        Target(f"retraining_job/evaluation/{module}.py", tuple(f"job/{one}" for one in PROMOTION))
+        for module in ("promotion_policy", "promotion_rules", "alert_rate")
     ),
     Target("retraining_job/evaluation/split.py", ("job/test_split.py",)),
     Target("retraining_job/evaluation/metrics.py", ("job/test_metrics.py",)),
-    Target("retraining_job/evaluation/plot_data.py", ("job/test_metrics.py",)),
 )
 
 
