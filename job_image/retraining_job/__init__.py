@@ -1,1 +1,1 @@
-"""The trainer: reads events, trains a challenger, evaluates it, publishes it and records the run."""
+"""The trainer: reads events, trains and evaluates a challenger, publishes it and records the run."""

@@ -50,7 +50,7 @@ class Challenger(BaseModel):
     rejected: bool = False
 
 
-class Approval(NamedTuple):
+class ApprovalAnswer(NamedTuple):
     """What a person answers to a challenger that waits.
 
     Args:
@@ -157,7 +157,7 @@ def read_challenger(registry: RegistrySettings) -> Challenger | None:
 
 def carry_out_approval(
     registry: RegistrySettings,
-    approval: Approval,
+    approval: ApprovalAnswer,
     *,
     floor: int,
     rehearse: Callable[[Result], None] | None = None,

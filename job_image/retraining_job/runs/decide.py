@@ -15,7 +15,7 @@ from retraining_job.audit.runs import rehearse
 from retraining_job.audit.trail import read_trail
 from retraining_job.contract import Result, Verdict, VerdictReason, Withheld
 from retraining_job.infra.retries import call_with_retries
-from retraining_job.registry.pending import Approval, Expired, Rejected, carry_out_approval
+from retraining_job.registry.pending import ApprovalAnswer, Expired, Rejected, carry_out_approval
 from retraining_job.registry.publish import Overtaken, Published
 from retraining_job.runs.backfill import backfill, read_live_manifest
 from retraining_job.runs.recording import record_outcome
@@ -47,7 +47,7 @@ def apply_approval(settings: DecideSettings, started_at: datetime) -> Result:
     step = partial(
         carry_out_approval,
         settings.registry,
-        Approval(settings.decision, settings.decided_by),
+        ApprovalAnswer(settings.decision, settings.decided_by),
         floor=trail.last_version,
         rehearse=rehearse_result,
     )

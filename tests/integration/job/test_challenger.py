@@ -8,7 +8,7 @@ import pytest
 
 from retraining_job.errors import BadDataError
 from retraining_job.registry.pending import (
-    Approval,
+    ApprovalAnswer,
     Expired,
     Rejected,
     carry_out_approval,
@@ -42,7 +42,7 @@ def decided(
     registry: ModelRegistry, decision: str, run_id: str = "run-2", floor: int = 0, **settings: Any
 ) -> Published | Overtaken | Rejected | Expired:
     run = registry.settings(run_id, decision=decision, **{"decided_by": "ann", **settings})
-    approval = Approval(run.decision, run.decided_by)
+    approval = ApprovalAnswer(run.decision, run.decided_by)
     return carry_out_approval(run.registry, approval, floor=floor)
 
 
