@@ -1,1 +1,1 @@
-"""The trainer: reads events, trains and evaluates a challenger, publishes it and records the run."""
+"""The trainer: read events, train and evaluate a challenger, publish it and record the run."""

@@ -38,7 +38,7 @@ class StandardAbsoluteDeviation:
             self.learn_values((value,))
 
     def learn_values(self, values: Iterable[float]) -> None:
-        """Learn the feature's values of many events, in order. Ignores values that are not finite."""
+        """Learn the feature's values of many events, in order. Ignores non-finite values."""
         count, mean, squares = self.count, self.mean, self.squares
         for value in values:
             if math.isfinite(value):
