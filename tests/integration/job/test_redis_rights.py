@@ -75,5 +75,5 @@ def test_documented_rights_are_enough(registry_with: RegistryWith) -> None:
 def test_missing_right_is_named_as_the_setting_s_and_the_page_is_named(
     registry_with: RegistryWith, missing: str
 ) -> None:
-    with pytest.raises(BadConfigurationError, match=r"docs/operations\.md"):
+    with pytest.raises(BadConfigurationError, match=r"docs/how-to/database-and-redis\.md"):
         do_all(registry_with([right for right in documented_rights() if right != f"+{missing}"]))

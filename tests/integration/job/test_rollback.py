@@ -37,7 +37,7 @@ def test_former_champion_goes_live_under_a_number_of_its_own(registry: ModelRegi
     result = roll_back(registry, 2)
     assert (result.promoted, result.verdict, result.reason) == (True, None, "rollback")
     assert (result.version, result.champion_version) == (5, 4)
-    assert result.message == "Version 2 is live again, as version 5; before, version 4 was."
+    assert result.message == "Version 2 is live again, as version 5. Before, version 4 was live."
     assert registry.redis.get(registry.keys.model) == blob, (
         "the pickle is that of then, to the last byte"
     )
