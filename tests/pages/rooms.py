@@ -100,7 +100,8 @@ def draw_layer(rooms: list[Room], left: int, top: int) -> Iterator[str]:
         short = room.meaning.split(":")[0]
         meaning = next((text for text in (room.meaning, short) if len(text) <= fits), "")
         y = top + (18 if meaning else 27)
-        yield f'<text x="{x + 8:.0f}" y="{y}" font-weight="600" font-size="12.5">{escape(room.name)}</text>'
+        name = escape(room.name)
+        yield f'<text x="{x + 8:.0f}" y="{y}" font-weight="600" font-size="12.5">{name}</text>'
         if meaning:
             yield (
                 f'<text x="{x + 8:.0f}" y="{top + 35}" font-size="11.5" fill="#57606a">'

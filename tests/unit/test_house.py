@@ -1,6 +1,7 @@
 """The code keeps the rules of docs/glossary.md and CONTRIBUTING.md that a program can check."""
 
 import ast
+from pathlib import Path
 
 import pytest
 
@@ -29,8 +30,8 @@ def test_no_name_means_two_classes() -> None:
 
 
 @pytest.mark.parametrize("package", PACKAGES, ids=lambda package: package.name)
-def test_package_has_few_modules_beside_its_folders(package: object) -> None:
-    assert len(modules_beside_folders(package)) <= MAX_MODULES_BESIDE_FOLDERS  # type: ignore[arg-type]
+def test_package_has_few_modules_beside_its_folders(package: Path) -> None:
+    assert len(modules_beside_folders(package)) <= MAX_MODULES_BESIDE_FOLDERS
 
 
 @pytest.mark.parametrize(
