@@ -20,6 +20,7 @@ KEYWORDS = {
     "maximum",
     "minLength",
     "minimum",
+    "not",
     "nullable",
     "pattern",
     "properties",
