@@ -1,4 +1,6 @@
-"""Reads the live model and scores fresh events, as the scoring service does. Needs river, redis and psycopg2.
+"""Reads the live model and scores new events, as a scoring service does.
+
+Needs river, redis and psycopg2.
 
 Plain river and plain pickle: nothing of the operator's is called. The class of the deviation score
     has to be importable under the name that the setting `trainer.deviationClass` gives.
@@ -28,7 +30,8 @@ def check(blob, version, manifest, key, name="active_model"):
     signature = hmac.new(key.encode(), line.encode(), hashlib.sha256).hexdigest()
     if not hmac.compare_digest(signature.encode(), str(meta.get("signature")).encode()):
         raise SystemExit(
-            f"The live model, version {version.decode()}, is not signed with this key: it was not loaded."
+            f"The live model, version {version.decode()}, is not signed with this key. "
+            "It was not loaded."
         )
 
 
@@ -56,7 +59,8 @@ for number, (features, label) in enumerate(events):
 
 right = sum(label for *_, label in flagged)
 print(
-    f"Of the {len(events)} newest events it flags {len(flagged)}; {right} of them are labelled anomalies."
+    f"Of the {len(events)} newest events it flags {len(flagged)}; "
+    f"{right} of them are labelled anomalies."
 )
 for score, number, label in sorted(flagged, reverse=True)[:5]:
     print(f"  event {number:3d} of the newest: score {score:.3f}, label {label}")

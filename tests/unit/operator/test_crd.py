@@ -1,4 +1,7 @@
-"""The CRD's schema has only keywords that an API server knows: a comma too many makes a field of a sentence."""
+"""The CRD's schema has only keywords that an API server knows.
+
+A comma in a description without quotes makes a keyword of half a sentence.
+"""
 
 from collections.abc import Iterator
 from pathlib import Path
