@@ -1,9 +1,7 @@
 """Reads the live model and scores new events, as a scoring service does.
 
-Needs river, redis and psycopg2.
-
-Plain river and plain pickle: nothing of the operator's is called. The class of the deviation score
-    has to be importable under the name that the setting `trainer.deviationClass` gives.
+Needs river, redis and psycopg2, and nothing of the operator. The class of the deviation score must
+be importable under the name in `trainer.deviationClass`.
 """
 
 import hashlib
