@@ -1,6 +1,7 @@
 """The split of the rows into training, gap and hold-out."""
 
-from datetime import UTC, datetime, timedelta
+import time
+from datetime import UTC, datetime, timedelta, timezone
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 
 from retraining_job.contract import Tunables, Verdict, VerdictReason
 from retraining_job.evaluation.decision import Decision
-from retraining_job.evaluation.split import SplitRows, split_rows
+from retraining_job.evaluation.split import SplitRows, split_rows, to_datetime64
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 SETTINGS = Tunables(minimum_rows=100, forest_window=50, hold_out_size=200, hold_out_anomalies=3)
@@ -59,7 +60,8 @@ def test_rows_without_a_label_are_trained_on_and_not_evaluated() -> None:
     labels[2_840:2_860] = UNKNOWN  # one of the three is not known any more
     labels[100:200] = UNKNOWN
     record = parted(labels).build_split(times(3_000), labels)
-    assert (record.anomalies, record.unlabelled, record.hold_out.rows) == (2, 20, 600)
+    assert (record.anomalies, record.normal, record.unlabelled) == (2, 578, 20)
+    assert (record.hold_out.rows, record.gap_rows, record.champion_saw) == (600, 50, 0)
     assert record.training.rows == 3_000 - 600 - 50
     assert (record.training.first, record.training.last) == (moment(0), moment(2_349))
     assert (record.hold_out.first, record.hold_out.last) == (moment(2_400), moment(2_999))
@@ -84,6 +86,42 @@ def test_hold_out_excludes_rows_that_the_champion_was_trained_on(
     assert parts.training_rows == start - 50
 
 
+def test_record_counts_the_rows_that_the_champion_was_trained_on() -> None:
+    labels = truth(3_000, 2_850, 2_900, 2_950)
+    record = parted(labels, champion_until=moment(2_850)).build_split(times(3_000), labels)
+    assert record.champion_saw == 51
+
+
+def test_hold_out_does_not_shrink_to_rows_without_a_normal_event() -> None:
+    labels = truth(3_000, 2_997, 2_998, 2_999)
+    labels[2_950:2_997] = UNKNOWN
+    parts = parted(labels, champion_until=moment(2_960))
+    assert (parts.hold_out_start, parts.champion_saw) == (2_800, 161)
+
+
+def test_time_of_the_champion_may_have_any_zone_and_microseconds() -> None:
+    east = timezone(timedelta(hours=5, minutes=30))
+    until = (moment(2_840) + timedelta(microseconds=999_999)).astimezone(east)
+    parts = parted(truth(3_000, 2_850, 2_900, 2_950), champion_until=until)
+    assert parts.hold_out_start == 2_841
+    assert to_datetime64(until) == np.datetime64("2026-01-01T00:47:20.999999", "us")
+
+
+@pytest.mark.skipif(not hasattr(time, "tzset"), reason="the zone of a process is set by tzset")
+def test_zone_of_the_machine_does_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "Asia/Kolkata")
+    time.tzset()
+    try:
+        assert to_datetime64(START) == np.datetime64("2026-01-01", "us")
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+
+
+def test_minimum_of_rows_is_enough() -> None:
+    assert isinstance(split_rows(times(100), truth(100, 99), SETTINGS), SplitRows)
+
+
 def test_hold_out_does_not_shrink_if_the_rest_has_too_few_labels() -> None:
     parts = parted(np.full(3_000, UNKNOWN, np.int8), champion_until=moment(2_950))
     assert (parts.hold_out_start, parts.champion_saw) == (2_800, 151)
@@ -92,11 +130,16 @@ def test_hold_out_does_not_shrink_if_the_rest_has_too_few_labels() -> None:
 @pytest.mark.parametrize(
     ("rows", "window", "numbers"),
     [
-        pytest.param(99, 50, ["99 events", "at least 100"], id="fewer than the minimum"),
+        pytest.param(
+            99,
+            50,
+            ["99 events", "at least 100", "trainer.minimumRows"],
+            id="fewer than the minimum",
+        ),
         pytest.param(
             120,
             97,
-            ["24 of 120 events", "The other 96", "window of 97"],
+            ["24 of 120 events", "The other 96", "window of 97", "trainer.forestWindow"],
             id="no whole window",
         ),
     ],
