@@ -145,7 +145,7 @@ def test_redis_user_without_rights_is_a_wrong_setting(world: World) -> None:
     finally:
         world.redis.acl_deluser(user)
     assert (run.code, run.result.reason) == (78, "BadConfiguration"), run.log
-    assert "the user of redis.url" in run.result.message
+    assert "The user of redis.url" in run.result.message
 
 
 def test_missing_table_names_the_setting(world: World) -> None:
