@@ -59,7 +59,7 @@ def precision_recall(
     positive, scores = truth[known] == 1, scores[known]
     if not positive.any():
         return np.empty(0), np.empty(0)
-    order = np.argsort(-scores, kind="stable")
+    order = np.argsort(-scores)
     descending = scores[order]
     ends = np.append(np.flatnonzero(descending[1:] != descending[:-1]), len(order) - 1)
     true_alerts = np.cumsum(positive[order])[ends]
@@ -83,7 +83,7 @@ def roc_auc(truth: NDArray[np.int8], scores: NDArray[np.float64]) -> float | Non
     anomalies, normal = scores[truth == 1], np.sort(scores[truth == 0])
     if len(anomalies) == 0 or len(normal) == 0:
         return None
-    below = np.searchsorted(normal, anomalies, side="left")
+    below = np.searchsorted(normal, anomalies)
     not_above = np.searchsorted(normal, anomalies, side="right")
     return float((below + not_above).sum() / (2.0 * len(anomalies) * len(normal)))
 

@@ -9,7 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from retraining_job.contract import Contenders, Result, Tunables, Verdict, VerdictReason, Window
+from retraining_job.contract import (
+    Contenders,
+    PartMetrics,
+    Result,
+    Tunables,
+    Verdict,
+    VerdictReason,
+    Window,
+)
 from retraining_job.evaluation import metrics, plot_data
 from retraining_job.evaluation.scores import Scores
 
@@ -96,6 +104,18 @@ def test_score_equal_to_the_threshold_is_no_alert() -> None:
         (1 / 2, 1 / 2)
     )
     assert metrics.precision_recall_at_threshold(TRUTH, SCORES, 0.95) == (None, 0.0)
+    assert metrics.accuracy(TRUTH, SCORES, 0.8) == pytest.approx(4 / 5)
+    assert metrics.accuracy(TRUTH, SCORES, 0.65) == pytest.approx(3 / 5)
+
+
+def test_recall_without_a_known_anomaly_is_unknown() -> None:
+    normal = np.array([0, 0, -1])
+    assert metrics.precision_recall_at_threshold(normal, np.array([0.9, 0.1, 0.5]), 0.5) == (
+        0.0,
+        None,
+    )
+    recall, precision = metrics.precision_recall(normal, np.array([0.9, 0.1, 0.5]))
+    assert (len(recall), len(precision)) == (0, 0)
 
 
 def test_non_finite_scores_rank_last_as_one_group() -> None:
@@ -129,6 +149,45 @@ def test_matching_threshold_raises_as_many_alerts(values: list[float], alerts: i
         or sorted(values)[-alerts] != sorted(values)[-alerts - 1]
     )
     assert raised == alerts if at_edge else raised < alerts
+
+
+@pytest.mark.parametrize(
+    ("alerts", "threshold"), [(0, 8.0), (1, 6.0), (2, 3.0), (3, 1.5)], ids="{} alerts".format
+)
+def test_matching_threshold_is_in_the_middle_of_two_scores(alerts: int, threshold: float) -> None:
+    assert metrics.find_matching_threshold(np.array([4.0, 1.0, 8.0, 2.0]), alerts) == threshold
+
+
+def test_matching_threshold_separates_scores_without_a_number_between_them() -> None:
+    below = np.nextafter(1.0, 2.0)
+    above = np.nextafter(below, 2.0)
+    assert metrics.find_matching_threshold(np.array([below, above]), 1) == below
+
+
+def test_metrics_of_a_model_are_those_of_its_score_and_its_parts() -> None:
+    parts = Scores(
+        np.array([0.9, 0.8, 0.7, 0.2, 0.1, 0.3]), np.array([0.0, 1.0, 0.0, 1.0, 1.0, 0.5])
+    )
+    settings = Tunables(forest_weight=0.8, deviation_weight=0.2, alert_budget=0.5)
+    found = metrics.compute_metrics(TRUTH, parts, settings, 0.6)
+    assert found.precision == 0.6
+    assert found.mixture == PartMetrics(
+        average_precision=0.583333,
+        roc_auc=0.666667,
+        budget_precision=0.666667,
+        budget_recall=1.0,
+        alert_rate=0.333333,
+    )
+    assert found.hst == PartMetrics(
+        average_precision=0.833333,
+        roc_auc=0.833333,
+        budget_precision=0.666667,
+        budget_recall=1.0,
+        alert_rate=0.5,
+    )
+    assert found.sad == PartMetrics(
+        average_precision=0.4, roc_auc=0.0, budget_precision=0.0, budget_recall=0.0, alert_rate=0.5
+    )
 
 
 def test_curve_is_thinned_and_includes_its_ends() -> None:

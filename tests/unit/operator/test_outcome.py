@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from retraining_operator.api.job import Job, read_job
-from retraining_operator.api.outcome import read_outcome
+from retraining_operator.api.outcome import is_decisive, read_outcome
 from retraining_operator.api.outcome_status import build_finished_status
 from retraining_operator.api.pod import Attempt, read_attempt
 from retraining_operator.api.pod_problems import PodProblem
@@ -252,3 +252,59 @@ def test_last_pod_counts(job_body: Build, now: datetime) -> None:
     outcome = read_outcome(finished_job(job_body(end="Failed", failed=2)), [late, early])
     assert outcome.reason == "BadData"
     assert outcome.message.startswith("No events.")
+
+
+@pytest.mark.parametrize(
+    ("code", "fields", "expected"),
+    [
+        pytest.param(0, None, True, id="exit code 0 without a document"),
+        pytest.param(1, {"verdict": "Kept"}, True, id="a verdict, though the exit code is 1"),
+        pytest.param(75, {"reason": "DependencyUnavailable"}, False, id="a failure"),
+        pytest.param(1, None, False, id="a crash"),
+    ],
+)
+def test_attempt_is_decisive_with_exit_code_0_or_a_verdict(
+    now: datetime, code: int, fields: dict[str, Any] | None, expected: bool
+) -> None:
+    text = "" if fields is None else document(now, **fields)
+    assert is_decisive(pod(code, text)) is expected
+
+
+def test_replaced_job_names_the_newer_request(job_body: Build, now: datetime) -> None:
+    body = job_body(end="Failed", reason="DeadlineExceeded", failed=1)
+    body["metadata"]["annotations"] = {"retraining.dev/replaced-by": "second"}
+    outcome = read_outcome(finished_job(body), [pod(143, document(now, reason="InternalError"))])
+    assert outcome.reason == "Replaced"
+    assert outcome.message == (
+        "It was replaced by the newer request second (triggers.concurrencyPolicy: Replace)."
+    )
+    assert outcome.result
+    assert outcome.result.reason == "InternalError"
+
+
+def test_failed_job_has_its_result_its_advice_and_the_number_of_pods(
+    job_body: Build, now: datetime
+) -> None:
+    text = document(now, reason="DependencyUnavailable", message="Redis is unavailable.")
+    outcome = read_outcome(finished_job(job_body(end="Failed", failed=4)), [pod(75, text)])
+    assert outcome.result
+    assert outcome.result.message == "Redis is unavailable."
+    assert outcome.message.startswith("Redis is unavailable. ")
+    assert outcome.message.endswith(" The Job first-job failed after 4 failed pod(s).")
+
+
+def test_deadline_has_the_result_of_the_last_pod(job_body: Build, now: datetime) -> None:
+    pods = [
+        pod(
+            143,
+            document(now, reason="InternalError", message=message),
+            at=f"2026-03-01T11:0{at}:00Z",
+        )
+        for at, message in enumerate(["First.", "Second.", "Third."], 1)
+    ]
+    job = finished_job(job_body(end="Failed", reason="DeadlineExceeded"))
+    outcome = read_outcome(job, pods)
+    assert outcome.result
+    assert outcome.result.message == "Third."
+    assert outcome.message.endswith("(job.deadlineSeconds for all requests).")
+    assert read_outcome(job, []).result is None
