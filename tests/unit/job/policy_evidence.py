@@ -16,7 +16,7 @@ WINDOW = Window(first=MOMENT, last=MOMENT, rows=5_000)
 
 
 def contender(
-    average_precision: float | None, *, alerts: float = 0.02, right: float = 0.9, **more: Any
+    average_precision: float | None, *, alerts: float = 0.02, right: float | None = 0.9, **more: Any
 ) -> Contender:
     mixture = PartMetrics(average_precision=average_precision, alert_rate=alerts)
     return Contender(

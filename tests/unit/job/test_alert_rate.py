@@ -9,9 +9,10 @@ from retraining_job.contract import (
     VerdictReason,
 )
 from retraining_job.evaluation import promotion_policy
+from retraining_job.evaluation.alert_rate import check_alert_rate, has_comparable_recall
 from retraining_job.evaluation.input_change import InputChange
 from retraining_job.evaluation.input_shape import InputShape
-from tests.unit.job.policy_evidence import contender, evidence
+from tests.unit.job.policy_evidence import contender, evidence, first
 
 
 @pytest.mark.parametrize(
@@ -28,6 +29,7 @@ from tests.unit.job.policy_evidence import contender, evidence
         ),
         pytest.param(0.031, 0.0, (0.5, 0.5), True, id="but not as more"),
         pytest.param(0.007, 0.02, (0.1, 0.9), False, id="a third of the alerts"),
+        pytest.param(0.01, 0.03, (0.1, 0.9), False, id="exactly a third"),
         pytest.param(0.006, 0.02, (0.1, 0.9), True, id="less than a third"),
         pytest.param(
             0.006,
@@ -115,3 +117,34 @@ def test_inconclusive_does_not_promote_a_challenger_with_too_many_alerts() -> No
         VerdictReason.ALERT_RATE,
         False,
     )
+
+
+def test_message_has_both_rates_the_limit_and_the_threshold_that_matches() -> None:
+    challenger = contender(0.9, alerts=0.5, matching_threshold=0.987654321)
+    decision = check_alert_rate(evidence(0.05, 0.1, challenger), Tunables())
+    assert decision is not None
+    assert decision.message == (
+        "At the live threshold of 0.7 the challenger would raise an alert for 50.00% of the 5,000 "
+        "hold-out events, the champion (version 7) for 2.00%. This is more than 3 times "
+        "(trainer.alertRateFactor) the champion's rate and the alert budget of 1.00% "
+        "(trainer.alertBudget). With a threshold of 0.98765432 it would raise as many as the "
+        "champion. Its average precision differs from the champion's by +0.1000. The champion "
+        "stays live."
+    )
+
+
+def test_message_leaves_out_what_is_unknown() -> None:
+    found = evidence(anomalies=0, normal=0, challenger=contender(None, alerts=0.5))
+    decision = check_alert_rate(found, Tunables())
+    assert decision is not None
+    assert decision.message.endswith(" (trainer.alertBudget). The champion stays live.")
+
+
+def test_recall_is_comparable_only_with_labels_and_a_champion() -> None:
+    blind = contender(0.8, threshold_recall=0.0)
+    without = evidence(anomalies=0, normal=0, challenger=contender(0.8, threshold_recall=1.0))
+    assert has_comparable_recall(
+        evidence(challenger=blind, champion=contender(0.8, threshold_recall=None)), Tunables()
+    )
+    assert not has_comparable_recall(without, Tunables())
+    assert not has_comparable_recall(first(0.9), Tunables())

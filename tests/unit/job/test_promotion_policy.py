@@ -9,11 +9,12 @@ from retraining_job.contract import (
     PromotionPolicy,
     Tunables,
     Verdict,
+    VerdictReason,
 )
 from retraining_job.evaluation import promotion_policy
 from retraining_job.evaluation.evidence import Evidence
-from retraining_job.evaluation.promotion_rules import compute_margin
-from tests.unit.job.policy_evidence import UNUSABLE, contender, evidence
+from retraining_job.evaluation.promotion_rules import apply_reference, compute_margin
+from tests.unit.job.policy_evidence import UNUSABLE, contender, evidence, first
 
 MESSAGE_LIMIT = 900
 OLD_RULE = {"policy": PromotionPolicy.REFERENCE}
@@ -220,3 +221,46 @@ def test_message_mentions_that_the_champions_training_is_unknown() -> None:
 def test_evidence_without_a_split_is_refused() -> None:
     with pytest.raises(ValueError, match="has no split"):
         promotion_policy.decide_promotion(evidence(split=None), Tunables())
+
+
+@pytest.mark.parametrize(
+    ("lower", "sentence"),
+    [
+        (0.0001, " The challenger is better."),
+        (0.0, "it is worse by no more than the margin of 0.05 (trainer.margin), if at all."),
+    ],
+)
+def test_challenger_is_called_better_only_with_confidence(lower: float, sentence: str) -> None:
+    decision = promotion_policy.decide_promotion(evidence(lower), Tunables())
+    assert decision.message.endswith(sentence)
+
+
+def test_message_of_the_old_rule_has_both_accuracies() -> None:
+    decision = apply_reference(evidence(challenger=contender(0.8, right=0.91)), Tunables())
+    assert decision.message == (
+        "On 5,000 hold-out events with 61 known anomalies, at the threshold 0.7, the challenger's "
+        "accuracy on the labelled events is 0.9100, that of the champion (version 7) is 0.9000. "
+        "The challenger is better."
+    )
+
+
+@pytest.mark.parametrize(
+    ("found", "reason"),
+    [
+        pytest.param(
+            evidence(challenger=contender(0.8, right=None)),
+            VerdictReason.LOWER_PRECISION,
+            id="the challenger has none",
+        ),
+        pytest.param(
+            evidence(champion=contender(0.8, right=None)),
+            VerdictReason.HIGHER_PRECISION,
+            id="the champion has none",
+        ),
+        pytest.param(first(0.8), VerdictReason.HIGHER_PRECISION, id="there is no champion"),
+    ],
+)
+def test_unknown_accuracy_counts_as_0_for_the_old_rule(
+    found: Evidence, reason: VerdictReason
+) -> None:
+    assert apply_reference(found, Tunables()).reason is reason
