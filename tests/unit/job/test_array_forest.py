@@ -31,6 +31,7 @@ def generate_events(count: int, gaps: float = 0.0) -> list[Features]:
     ]
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(
     events=EVENTS,

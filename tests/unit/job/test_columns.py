@@ -133,6 +133,7 @@ def test_events_that_all_lack_features_have_two() -> None:
     assert (found.features.tolist(), found.neutral) == ([[1, 2], [3, 4]], 2)
 
 
+@pytest.mark.slow
 @given(st.lists(st.one_of(st.none(), JSON_VALUES, JSON_OBJECTS), max_size=8), st.integers(1, 4))
 def test_columns_hold_what_the_features_of_an_event_are(objects: list[Any], size: int) -> None:
     events = [event(number, one, amount=number, average=1.5) for number, one in enumerate(objects)]
@@ -152,6 +153,7 @@ def test_columns_hold_what_the_features_of_an_event_are(objects: list[Any], size
     )
 
 
+@pytest.mark.slow
 @given(st.randoms(use_true_random=False), st.integers(1, 30), st.integers(1, 7))
 def test_neither_order_nor_chunks_of_the_events_matter(
     source: random.Random, rows: int, size: int
@@ -246,6 +248,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
 """
 
 
+@pytest.mark.slow
 def test_rows_are_not_held_twice() -> None:
     def peak(rows: int) -> int:
         return int(subprocess.check_output([sys.executable, "-c", MEMORY, str(rows)]))

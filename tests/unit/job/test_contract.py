@@ -113,6 +113,7 @@ def imported(module: str) -> set[str]:
     )
 
 
+@pytest.mark.slow
 def test_each_part_loads_only_what_it_needs() -> None:
     heavy = {"river", "numpy", "scipy", "psycopg2", "redis", "pythonjsonlogger"}
     assert not imported("retraining_job.contract") & (

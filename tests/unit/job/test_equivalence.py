@@ -170,6 +170,7 @@ def test_array_forest_if_equivalent_and_river_with_a_warning_if_not(
         assert describe(forest) == expected  # type: ignore[arg-type]
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(events=EVENTS | st.lists(WITH_GAPS.filter(bool), max_size=5), parameters=PARAMETERS_STRATEGY)
 def test_array_forest_and_river_give_the_same(
@@ -187,6 +188,7 @@ def test_array_forest_and_river_give_the_same(
         assert describe(fast) == describe(rivers_own)  # type: ignore[arg-type]
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(events=EVENTS, parameters=PARAMETERS_STRATEGY)
 def test_array_forest_and_river_write_the_scaling_into_the_trees(

@@ -111,6 +111,7 @@ def test_each_value_becomes_a_finite_number(text: str, number: float) -> None:
     assert read_features(event(f'{{"x": {text}}}')) == {"x": number}
 
 
+@pytest.mark.slow
 @given(st.dictionaries(st.text().filter(lambda name: "\0" not in name), JSON_VALUES, min_size=1))
 def test_every_object_gives_finite_features_under_its_names(content: dict[str, object]) -> None:
     features = read_features(event(json.dumps(content)))

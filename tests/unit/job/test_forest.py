@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, Unpack
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from river.anomaly import HalfSpaceTrees
@@ -50,6 +51,7 @@ def state(forest: HalfSpaceTrees) -> dict[str, Any]:
     } | {name: getattr(forest, name) for name in own}
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(
     events=st.lists(COMPLETE, max_size=60) | st.lists(WITH_GAPS, max_size=60),

@@ -31,6 +31,7 @@ PARAMETERS: ForestParameters = {"n_trees": 3, "height": 4, "window_size": 10, "s
 SOME = [{name: (i * place % 7) / 7 for place, name in enumerate(NAMES, 1)} for i in range(45)]
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(events=EVENTS, parameters=PARAMETERS_STRATEGY, more=st.lists(WITH_GAPS, max_size=30))
 def test_reader_gets_rivers_own_forest(

@@ -16,6 +16,8 @@ from retraining_job.model.state import read_state, write_state
 from retraining_job.model.tree_growth import ForestParameters
 from tests.unit.job.forests import equals_river, train_river
 
+pytestmark = pytest.mark.slow
+
 PARAMETERS: ForestParameters = {"n_trees": 25, "height": 15, "window_size": 250, "seed": 42}
 NAMES = [f"feature_{i:02}" for i in range(11)]
 VALUES = itertools.cycle(math.sin(i) / 2 + 0.5 for i in range(9_973))

@@ -18,6 +18,8 @@ from retraining_job.runs.offline import Files, train_offline
 from retraining_job.settings import RunSettings
 from tests.quality.stream import build_lines
 
+pytestmark = pytest.mark.slow
+
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 SMALL: dict[str, Any] = {
     "forest_height": 6,

@@ -3,6 +3,10 @@
 import subprocess
 import sys
 
+import pytest
+
+pytestmark = pytest.mark.slow
+
 LIGHT = """
 import sys
 from retraining_job.model.river_import import import_half_space_trees

@@ -54,6 +54,7 @@ def test_message_about_an_invalid_annotation_says_what_is_allowed(text: str) -> 
         read_approval(text)
 
 
+@pytest.mark.slow
 @given(st.one_of(st.text(), st.text().map("approve by {}".format)))
 def test_parsed_approval_parses_to_itself(text: str) -> None:
     with contextlib.suppress(InvalidApprovalError):

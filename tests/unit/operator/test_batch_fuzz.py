@@ -21,6 +21,8 @@ from retraining_operator.kafka.batches.item import UndecodableBatch
 from retraining_operator.kafka.batches.record_batch import CHECKED_FROM
 from retraining_operator.kafka.fetcher import Fetcher
 
+pytestmark = pytest.mark.slow
+
 PARTITION = TopicPartition("t", 0)
 CRC_AT = 17
 CPU_SECONDS = 120

@@ -9,6 +9,8 @@ import pytest
 from retraining_operator.fault_injection import FaultInjection, Point
 from retraining_operator.settings import SettingsError
 
+pytestmark = pytest.mark.slow
+
 
 def test_disabled_by_default() -> None:
     for point in Point:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
@@ -37,6 +38,8 @@ from tests.system.random_input import (
     values,
     written,
 )
+
+pytestmark = pytest.mark.slow
 
 Build = Callable[..., dict[str, Any]]
 FIXED = [HealthCheck.function_scoped_fixture]
@@ -85,7 +88,7 @@ def test_spec_becomes_a_job_or_one_sentence(
 
 @so_many(1000)
 @given(st.one_of(texts, st.from_regex(r"\s*(approve|reject)( by .{0,120})?\s*", fullmatch=True)))
-def test_word_is_a_ruling_or_one_sentence(text: str) -> None:
+def test_value_is_an_approval_or_one_sentence(text: str) -> None:
     try:
         ruling = read_approval(text)
     except InvalidApprovalError as error:
