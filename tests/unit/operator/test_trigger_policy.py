@@ -333,3 +333,131 @@ def test_started_request_is_not_asked_again(
     found = planned([running], now, [job_body(active=1)], paused=True)
     assert not [step for step in found.steps if isinstance(step, Launch)]
     assert found.waiting_reasons == {}
+
+
+# What a request is told.
+
+
+def test_suspended_request_is_told_how_to_start(request_named: Named, now: datetime) -> None:
+    assert answer(request_named(suspend=True), now) == Wait(
+        ConditionReason.SUSPENDED, "spec.suspend is true. To start the Job, set it to false."
+    )
+
+
+def test_paused_request_is_told_which_value_pauses_it(request_named: Named, now: datetime) -> None:
+    assert answer(request_named(), now, paused=True) == Wait(
+        ConditionReason.PAUSED,
+        "All runs are paused (triggers.paused). They start in order once it is false.",
+    )
+
+
+def test_forbidden_request_is_told_the_limit_and_what_to_do(
+    request_named: Named, now: datetime
+) -> None:
+    assert answer(request_named(), now, running=2, concurrency_policy="Forbid") == Refuse(
+        ConditionReason.FORBIDDEN,
+        "2 runs were active when it arrived, and the limit is 2 (triggers.maxConcurrent, "
+        "concurrencyPolicy: Forbid), so it does not run. Apply a new RetrainRequest if it is still "
+        "wanted.",
+    )
+
+
+def test_replacing_request_waits_for_the_run_to_stop(request_named: Named, now: datetime) -> None:
+    assert answer(request_named(), now, running=2, concurrency_policy="Replace") == Wait(
+        ConditionReason.QUEUED, "It replaces a running run and starts when that one has stopped."
+    )
+
+
+def test_replaced_request_has_its_reason(request_named: Named, now: datetime) -> None:
+    requests = [request_named(f"r{second}", second) for second in range(3)]
+    found = admit_all(requests, build_snapshot(Triggers(concurrency_policy="Replace"), now, [], []))
+    assert found["uid-of-r0"] == Refuse(
+        ConditionReason.REPLACED,
+        "The newer request r2 replaces it (triggers.concurrencyPolicy: Replace).",
+    )
+
+
+def test_suspended_requests_and_rollbacks_replace_no_other(
+    request_named: Named, now: datetime
+) -> None:
+    requests = [
+        request_named("a"),
+        request_named("held", 1, suspend=True),
+        request_named("back", 2, rollbackTo=3),
+    ]
+    triggers = Triggers(concurrency_policy="Replace", max_concurrent=1)
+    found = admit_all(requests, build_snapshot(triggers, now, [], []))
+    assert found["uid-of-a"] == Allow()
+
+
+def test_waiting_for_the_trial_is_told_with_the_last_failure(
+    request_named: Named, now: datetime, ended: Ended
+) -> None:
+    past = [
+        ended(minutes, failed=True, name=f"r{minutes}", reason=reason)
+        for minutes, reason in ((60, "BadData"), (50, "JobFailed"), (40, "OutOfMemory"))
+    ]
+    assert answer(request_named(), now, past, running=1, breaker_failures=3) == Wait(
+        ConditionReason.BREAKER_OPEN,
+        "The last 3 runs failed (triggers.breakerFailures), most recently r40 with OutOfMemory. "
+        "A trial is running. If it succeeds, the others start.",
+    )
+
+
+def test_trial_may_start_when_the_reset_time_is_over(
+    request_named: Named, now: datetime, ended: Ended
+) -> None:
+    past = [ended(30, failed=True)]
+    assert answer(request_named(), now, past, breaker_failures=1) == Allow()
+
+
+def test_breaker_that_is_off_does_not_look_at_failures(
+    request_named: Named, now: datetime, ended: Ended
+) -> None:
+    past = [ended(5, failed=True)]
+    assert answer(request_named(), now, past, cooldown_seconds=60) == Allow()
+
+
+def test_reason_and_record_do_not_matter_for_merging(request_named: Named, now: datetime) -> None:
+    record = {"topic": "t", "partition": 0, "offset": 7, "timestamp": "x", "record": "{}"}
+    requests = [
+        request_named("running"),
+        request_named("waiting", 1),
+        request_named("later", 2, reason="alert", trigger=record),
+    ]
+    triggers = Triggers(max_concurrent=1, coalesce=True)
+    found = admit_all(requests, build_snapshot(triggers, now, [], []))
+    assert found["uid-of-later"] == Merge(requests[1])
+
+
+def test_launch_in_progress_counts_for_the_budget_from_now(
+    request_named: Named, now: datetime
+) -> None:
+    requests = [request_named("launching"), request_named("next", 1)]
+    found = plan(
+        PlanInput(requests, {task: {} for task in Task}, launching={"uid-of-launching"}),
+        Triggers(max_runs_per_day=1),
+        now,
+    )
+    assert found.wake_at == now + timedelta(hours=24)
+    assert found.waiting_reasons == {"next": ConditionReason.BUDGET_SPENT}
+
+
+def test_refused_request_ends_with_its_reason(
+    request_body: Build, job_body: Build, request_named: Named, now: datetime
+) -> None:
+    running = read_request(request_body("old", status={"jobName": "old-job"}))
+    late = request_named("late")
+    found = planned(
+        [running, late],
+        now,
+        [job_body("old", active=1)],
+        max_concurrent=1,
+        concurrency_policy="Forbid",
+    )
+    [step] = [step for step in found.steps if step.request.name == "late"]
+    assert isinstance(step, WriteStatus)
+    assert step.request == late
+    succeeded = step.status["conditions"][0]
+    assert (succeeded["status"], succeeded["reason"]) == ("False", "ConcurrencyForbidden")
+    assert datetime.fromisoformat(succeeded["lastTransitionTime"]) == now
