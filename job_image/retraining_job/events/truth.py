@@ -39,6 +39,4 @@ def is_anomaly(label: object) -> bool:
 
 def has_truth(label: object) -> bool:
     """Return whether a label states a truth. The `recommended` preset ignores the others."""
-    if isinstance(label, str) and label.strip().lower() in TRUE_WORDS | FALSE_WORDS:
-        return True
-    return parse_finite_number(label) is not None
+    return parse_truth(label) != UNKNOWN

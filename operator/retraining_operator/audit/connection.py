@@ -80,4 +80,5 @@ def describe_error(error: Exception) -> str:
 
 
 def _first_line(text: str) -> str:
-    return mask_secrets(text.splitlines()[0].rstrip("."))
+    lines = text.splitlines() or ["an error without a message"]
+    return mask_secrets(lines[0].rstrip("."))
