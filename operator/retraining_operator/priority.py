@@ -1,4 +1,4 @@
-"""Gives writes that make a trigger safe or start its Job priority over writes that only inform.
+"""Prioritizes writes that secure a trigger or start its Job over writes that only inform.
 
 In a burst all writes wait for the same thing, this process's own processor. Informative writes wait
 a few seconds at most while the intake or a launch is at work. They are planned again afterwards, so

@@ -30,6 +30,9 @@ def findings(file: SourceFile) -> Iterator[str]:
     head = ast.get_docstring(file.tree) or ""
     if CALLERS.search(head):
         yield f"{file.name}:1: the module docstring names callers"
+    for node in file.classes():
+        if starts_vaguely(ast.get_docstring(node) or ""):
+            yield f"{file.name}:{node.lineno}: {node.name}: starts with a vague verb"
     for function, public in file.functions():
         for fault in function_faults(function, public=public):
             yield f"{file.name}:{function.lineno}: {function.name}: {fault}"
@@ -46,9 +49,8 @@ def function_faults(function: Function, *, public: bool) -> Iterator[str]:
         One phrase for each fault.
     """
     text = ast.get_docstring(function) or ""
-    first = text.split(None, 1)[0].rstrip(",.:;") if text else ""
-    if first in VAGUE_VERBS:
-        yield f"starts with {first}"
+    if starts_vaguely(text):
+        yield f"starts with {text.split(None, 1)[0]}"
     if not public or is_property(function):
         return
     names = parameters(function)
@@ -67,6 +69,12 @@ def function_faults(function: Function, *, public: bool) -> Iterator[str]:
             yield "has no Returns"
     if raises_itself(function) and "Raises:" not in text:
         yield "has no Raises"
+
+
+def starts_vaguely(docstring: str) -> bool:
+    """Return whether a docstring starts with a verb that does not say what the caller gets."""
+    words = docstring.split(None, 1)
+    return bool(words) and words[0].rstrip(",.:;").removesuffix("s") in VAGUE_VERBS
 
 
 def parameters(function: Function) -> list[str]:

@@ -7,7 +7,7 @@ import pytest
 
 from tests.house.figures import ambiguous_classes, longest_files, modules_beside_folders
 from tests.house.source import PACKAGES, ROOT, SourceFile, source_files
-from tests.house.words import findings, function_faults
+from tests.house.words import findings, function_faults, starts_vaguely
 from tests.mutants.__main__ import PACKAGES as MUTATED_PACKAGES
 from tests.mutants.__main__ import TARGETS, Target
 
@@ -59,3 +59,17 @@ def test_module_to_mutate_and_its_tests_exist(target: Target) -> None:
     [package] = [one for one in MUTATED_PACKAGES if one.endswith(target.module.split("/")[0])]
     assert (ROOT / package).parent.joinpath(target.module).exists()
     assert [test for test in target.tests if not (ROOT / "tests/unit" / test).exists()] == []
+
+
+@pytest.mark.parametrize(
+    ("docstring", "vague"),
+    [
+        ("Let Kubernetes delete a Job.", True),
+        ("Gives the time.", True),
+        ("Return the time.", False),
+        ("Letters of the alphabet.", False),
+        ("", False),
+    ],
+)
+def test_vague_verb_at_the_start_of_any_docstring_is_found(docstring: str, vague: bool) -> None:
+    assert starts_vaguely(docstring) is vague

@@ -113,7 +113,7 @@ class EndJob:
 
 @dataclass(frozen=True)
 class ArmTtl:
-    """Let Kubernetes delete a Job whose outcome is stored and recorded."""
+    """Set the time after which Kubernetes deletes a Job whose outcome is stored and recorded."""
 
     request: RetrainRequest
     job: Job

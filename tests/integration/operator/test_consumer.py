@@ -45,7 +45,7 @@ def committed(settings: Settings) -> int | None:
 
 
 class Sink:
-    """Takes records, and can hold them back."""
+    """Collects records, and can hold them back."""
 
     def __init__(self) -> None:
         self.values: list[str] = []

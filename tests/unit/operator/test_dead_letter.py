@@ -27,7 +27,7 @@ class Future:
 
 
 class Topic:
-    """Takes records up to a size."""
+    """Accepts records up to a size."""
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
