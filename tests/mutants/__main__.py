@@ -44,6 +44,8 @@ class Target(NamedTuple):
 PLANNING = (
     "test_plan.py",
     "test_trigger_policy.py",
+    "test_admission_messages.py",
+    "test_merging.py",
     "test_approval_status.py",
     "test_ended_trainer.py",
 )
@@ -61,7 +63,10 @@ TARGETS = (
         )
         for module in ("trigger_policy", "plan", "request_steps")
     ),
-    Target("retraining_operator/api/outcome.py", ("operator/test_outcome.py",)),
+    Target(
+        "retraining_operator/api/outcome.py",
+        ("operator/test_outcome.py", "operator/test_failed_jobs.py"),
+    ),
     *(
         Target(f"retraining_job/evaluation/{module}.py", tuple(f"job/{one}" for one in PROMOTION))
         for module in ("promotion_policy", "promotion_rules", "alert_rate")

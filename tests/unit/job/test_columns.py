@@ -1,11 +1,9 @@
 """Columns from events."""
 
-import json
 import math
 import random
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any
@@ -17,13 +15,9 @@ from hypothesis import strategies as st
 
 from retraining_job.errors import BadDataError
 from retraining_job.events import column_builder
-from retraining_job.events.columns import Columns
-from retraining_job.events.event_columns import build_columns
 from retraining_job.events.features import read_features
-from retraining_job.events.scored_event import ScoredEvent
-from retraining_job.events.truth import is_anomaly, parse_truth
+from tests.unit.job.scored_events import START, event, of
 
-START = datetime(2026, 1, 1, tzinfo=UTC)
 JSON_VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
     lambda inner: (
@@ -35,26 +29,6 @@ NAMES = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]
 JSON_OBJECTS = st.dictionaries(
     st.sampled_from(["a", "b", "amount"]) | NAMES, JSON_VALUES, max_size=5
 )
-
-
-def event(
-    number: int = 0,
-    features: object = None,
-    label: object = 0,
-    *,
-    amount: object = None,
-    average: object = None,
-) -> ScoredEvent:
-    text = features if isinstance(features, str) else json.dumps(features)
-    return ScoredEvent(START + timedelta(seconds=number), amount, None, None, label, average, text)
-
-
-def in_chunks(events: Sequence[ScoredEvent], size: int = 2) -> Iterator[Sequence[ScoredEvent]]:
-    return (events[start : start + size] for start in range(0, len(events), size))
-
-
-def of(events: Sequence[ScoredEvent], rows: int = 1_000, size: int = 2) -> Columns:
-    return build_columns(in_chunks(events, size), rows)
 
 
 def test_events_become_columns_oldest_to_newest() -> None:
@@ -216,22 +190,6 @@ def test_times_are_in_utc() -> None:
     ]
 
 
-@pytest.mark.parametrize(
-    ("label", "truth"),
-    [
-        (1, 1), (0, 0), (2, 1), (True, 1), (False, 0), (1.0, 1), (Decimal(0), 0), ("t", 1),
-        (" Yes ", 1), ("f", 0),
-        ("1.0", 1),
-        ("0", 0), (None, -1), ("", -1), ("unsure", -1), (math.nan, -1), ("nan", -1),
-         (Decimal("NaN"), -1),
-        ([1], -1),
-    ],
-)  # fmt: skip
-def test_truth_is_known_or_unknown(label: object, truth: int) -> None:
-    assert parse_truth(label) == truth
-    assert truth == -1 or is_anomaly(label) == bool(truth)
-
-
 MEMORY = """
 import resource, sys
 from datetime import UTC, datetime, timedelta
@@ -255,95 +213,3 @@ def test_rows_are_not_held_twice() -> None:
 
     small, large = peak(1_000), peak(21_000)
     assert large - small < 1.35 * 20_000 * 100 * 8
-
-
-def layered(content: object, layers: int) -> str:
-    text = json.dumps(content)
-    for _ in range(layers):
-        text = json.dumps(text)
-    return text
-
-
-@pytest.mark.parametrize("layers", [1, 2, 5])
-def test_object_in_a_json_string_is_read_and_counted(layers: int) -> None:
-    found = of(
-        [
-            event(1, {"a": 1}),
-            event(2, layered({"a": 2}, layers)),
-            event(3, layered({"a": 3}, layers)),
-        ]
-    )
-    assert found.features.tolist() == [[1], [2], [3]]
-    assert (found.decoded, found.unreadable, found.neutral) == (2, 0, 0)
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "[1]",
-        "1",
-        "{not json",
-        '"text"',
-        '"[1]"',
-        '"{\\"a\\""',
-        "true",
-        '{"a\\u0000": 1}',
-        '{"\\ud800": 1}',
-    ],
-)
-def test_what_is_there_and_is_no_object_is_counted(text: str | None) -> None:
-    found = of([event(1, text), event(2, {"a": 1}), event(3, None)])
-    assert (found.unreadable, found.neutral, found.decoded) == (1, 2, 0)
-    assert found.facts.unreadable == 1
-
-
-@pytest.mark.parametrize("text", [None, "", "null", "{}", '""', '" "', '"null"', '"{}"'])
-def test_what_is_empty_is_not_unreadable(text: str | None) -> None:
-    found = of([event(1, text), event(2, {"a": 1})])
-    assert (found.unreadable, found.neutral) == (0, 1)
-
-
-def test_numbers_as_text_are_read_and_counted() -> None:
-    found = of(
-        [
-            event(1, {"a": "20.2897", "b": 1}),
-            event(2, {"a": " 1e3\n", "b": 2}),
-            event(3, {"a": "x", "b": 3}),
-            event(4, {"a": "nan", "b": "4"}),
-            event(5, {"a": 5}),
-        ],
-        size=2,
-    )
-    np.testing.assert_array_equal(
-        found.features, [[20.2897, 1], [1000, 2], [np.nan, 3], [np.nan, 4], [5, np.nan]]
-    )
-    assert (found.texts.tolist(), found.unusable.tolist()) == ([2, 1], [2, 0])
-    assert [(one.name, one.present, one.unusable, one.texts) for one in found.facts.features] == [
-        ("a", 5, 2, 2),
-        ("b", 4, 0, 1),
-    ]
-
-
-def test_counts_are_of_the_rows_that_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(column_builder, "CHUNK_LIMIT", 7)
-    old = [
-        event(number, {"a": "1"}) if number % 2 else event(number, "[1]") for number in range(100)
-    ]
-    found = of(
-        [*old, *(event(200 + number, {"a": number}) for number in range(5))], rows=10, size=20
-    )
-    assert (found.texts.tolist(), found.unreadable) == ([3], 2)
-
-
-def test_texts_that_are_json_only_together_are_not_read_together() -> None:
-    texts = ['{"a":[{}', '{}]},{"a":2}', '{"a":1']
-    found = of(
-        [event(number, text) for number, text in enumerate(texts)] + [event(9, {"a": 1})], size=4
-    )
-    assert (found.unreadable, found.features[:, 0].tolist()[-1]) == (3, 1)
-
-
-def test_whole_number_beyond_python_s_limit_costs_nobody_else_its_features() -> None:
-    found = of([event(1, '{"a": 1, "b": ' + "9" * 5_000 + "}"), event(2, {"a": 2, "b": 3})])
-    np.testing.assert_array_equal(found.features, [[1, np.nan], [2, 3]])
-    assert (found.unusable.tolist(), found.unreadable) == ([0, 1], 0)

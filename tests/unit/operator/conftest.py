@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
+from retraining_operator.api.request import RetrainRequest, read_request
+from retraining_operator.planning.finished import FinishedRun
 from retraining_operator.settings import Settings
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -103,5 +105,42 @@ def job_body() -> Callable[..., dict[str, Any]]:
                 **status,
             },
         }
+
+    return build
+
+
+@pytest.fixture
+def ended(now: datetime) -> Callable[..., FinishedRun]:
+    def build(
+        minutes_ago: float = 10, *, failed: bool = False, name: str = "before", **other: Any
+    ) -> FinishedRun:
+        end = now - timedelta(minutes=minutes_ago)
+        kept: dict[str, Any] = {
+            "reason": "OutOfMemory" if failed else "Kept",
+            "recorded": True,
+            "ran": True,
+            "merged_into": None,
+        }
+        kept |= {
+            "trigger_reason": "",
+            "resource_version": 1,
+            "arrival": ("", -1, -1, name),
+            "uid": f"uid-of-{name}",
+        }
+        return FinishedRun(
+            **{"name": name, "started_at": end, "ended_at": end, "failed": failed, **kept, **other}
+        )
+
+    return build
+
+
+@pytest.fixture
+def request_named(request_body: Callable[..., dict[str, Any]]) -> Callable[..., RetrainRequest]:
+    def build(name: str = "first", second: int = 0, **spec: Any) -> RetrainRequest:
+        return read_request(
+            request_body(
+                name, {"reason": "drift", **spec}, created=f"2026-03-01T11:00:{second:02d}Z"
+            )
+        )
 
     return build

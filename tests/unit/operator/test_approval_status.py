@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from retraining_operator.api.approval import Approval
-from retraining_operator.api.condition_changes import select_reportable_conditions
 from retraining_operator.api.conditions import ConditionType, Status, read_conditions
 from retraining_operator.api.job import Job, read_job
 from retraining_operator.api.names import Task
@@ -19,7 +18,7 @@ from retraining_operator.api.outcome_status import (
 )
 from retraining_operator.api.reasons import ConditionReason
 from retraining_operator.api.request import RetrainRequest, read_request
-from retraining_operator.contract import ApprovalDecision, Result
+from retraining_operator.contract import ApprovalDecision
 from retraining_operator.planning.plan import plan
 from retraining_operator.planning.snapshot import PlanInput
 from retraining_operator.planning.steps import (
@@ -33,28 +32,10 @@ from retraining_operator.planning.steps import (
     WriteStatus,
 )
 from retraining_operator.settings import Triggers
+from tests.unit.operator.finished_runs import outcome, promoted
 
 Build = Callable[..., dict[str, Any]]
 Ask = Callable[..., RetrainRequest]
-
-
-def outcome(now: datetime, **fields: Any) -> JobOutcome:
-    result = Result(
-        **{
-            "run_id": "r",
-            "reason": "x",
-            "message": "Said why.",
-            "started_at": now,
-            "finished_at": now,
-            **fields,
-        }
-    )
-    return JobOutcome(str(result.verdict), result.message, result)
-
-
-def promoted(status: Status) -> tuple[str, str]:
-    condition = status["conditions"][1]
-    return condition["status"], condition["reason"]
 
 
 @pytest.fixture
@@ -268,56 +249,3 @@ def test_annotation_that_nothing_awaits_is_reported(request_body: Build, now: da
     step = step_of(read_request(request_body(status=kept, decision="approve")), now)
     assert isinstance(step, IgnoreApproval)
     assert "no challenger awaits" in step.message
-
-
-def test_dry_run_says_that_nothing_was_published(request_body: Build, now: datetime) -> None:
-    status = build_finished_status(
-        read_request(request_body()), outcome(now, verdict="Promoted", withheld="DryRun"), now
-    )
-    assert promoted(status) == ("False", "DryRun")
-
-
-def test_both_conditions_are_reported_if_they_differ(request_body: Build, now: datetime) -> None:
-    request = read_request(request_body())
-    manual = build_finished_status(
-        request, outcome(now, verdict="Promoted", withheld="AwaitingDecision"), now
-    )
-    assert [told.reason for told in select_reportable_conditions(request, manual)] == [
-        "Promoted",
-        "AwaitingDecision",
-    ]
-    kept = build_finished_status(request, outcome(now, verdict="Kept"), now)
-    assert [told.reason for told in select_reportable_conditions(request, kept)] == ["Kept"]
-    assert select_reportable_conditions(read_request(request_body(status=kept)), kept) == []
-
-
-@pytest.mark.parametrize(
-    "verdict", ["Inconclusive", "Identical", "FirstModel", "UnreadableChampion"]
-)
-def test_verdict_that_promotes_nothing_is_the_reason(
-    request_body: Build, now: datetime, verdict: str
-) -> None:
-    status = build_finished_status(read_request(request_body()), outcome(now, verdict=verdict), now)
-    assert [(c["status"], c["reason"]) for c in status["conditions"][:2]] == [
-        ("True", verdict),
-        ("False", verdict),
-    ]
-
-
-def test_first_model_is_promoted_without_a_champion(request_body: Build, now: datetime) -> None:
-    status = build_finished_status(
-        read_request(request_body()),
-        outcome(now, verdict="FirstModel", promoted=True, version=1),
-        now,
-    )
-    assert promoted(status) == ("True", "FirstModel")
-
-
-def test_metrics_in_the_status_have_camel_case_names(request_body: Build, now: datetime) -> None:
-    figures = {"challenger": {"precision": 0.9, "mixture": {"average_precision": 0.5}}}
-    status = build_finished_status(
-        read_request(request_body()), outcome(now, verdict="Kept", figures=figures), now
-    )
-    assert status["figures"] == {
-        "challenger": {"precision": 0.9, "mixture": {"averagePrecision": 0.5}}
-    }

@@ -4,85 +4,21 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
-import pytest
-
-from retraining_operator.api.admission import Allow, Merge, Refuse, Wait
-from retraining_operator.api.job import read_job
+from retraining_operator.api.admission import Allow, Refuse, Wait
 from retraining_operator.api.names import Task
-from retraining_operator.api.outcome_status import build_not_launched_status
 from retraining_operator.api.reasons import ConditionReason
-from retraining_operator.api.request import RetrainRequest, read_request
-from retraining_operator.planning.finished import FinishedRun
-from retraining_operator.planning.plan import Plan, plan
+from retraining_operator.api.request import read_request
+from retraining_operator.planning.plan import plan
 from retraining_operator.planning.snapshot import PlanInput, build_snapshot
-from retraining_operator.planning.steps import Launch, Replace, WriteStatus
-from retraining_operator.planning.trigger_policy import admit, admit_all
+from retraining_operator.planning.steps import Launch, Replace
+from retraining_operator.planning.trigger_policy import admit_all
 from retraining_operator.settings import Triggers
+from tests.unit.operator.admissions import Ended, Named, answer, planned
 
 Build = Callable[..., dict[str, Any]]
 
 
-@pytest.fixture
-def ended(now: datetime) -> Callable[..., FinishedRun]:
-    def build(
-        minutes_ago: float = 10, *, failed: bool = False, name: str = "before", **other: Any
-    ) -> FinishedRun:
-        end = now - timedelta(minutes=minutes_ago)
-        kept: dict[str, Any] = {
-            "reason": "OutOfMemory" if failed else "Kept",
-            "recorded": True,
-            "ran": True,
-            "merged_into": None,
-        }
-        kept |= {
-            "trigger_reason": "",
-            "resource_version": 1,
-            "arrival": ("", -1, -1, name),
-            "uid": f"uid-of-{name}",
-        }
-        return FinishedRun(
-            **{"name": name, "started_at": end, "ended_at": end, "failed": failed, **kept, **other}
-        )
-
-    return build
-
-
-@pytest.fixture
-def request_named(request_body: Build) -> Callable[..., RetrainRequest]:
-    def build(name: str = "first", second: int = 0, **spec: Any) -> RetrainRequest:
-        return read_request(
-            request_body(
-                name, {"reason": "drift", **spec}, created=f"2026-03-01T11:00:{second:02d}Z"
-            )
-        )
-
-    return build
-
-
-Named = Callable[..., RetrainRequest]
-Ended = Callable[..., FinishedRun]
-
-
-def answer(
-    request: RetrainRequest,
-    now: datetime,
-    past: list[FinishedRun] | None = None,
-    running: int = 0,
-    **triggers: Any,
-) -> Any:
-    return admit(request, build_snapshot(Triggers(**triggers), now, [now] * running, past or []))
-
-
-def planned(
-    requests: list[RetrainRequest], now: datetime, jobs: list[Any] | None = None, **triggers: Any
-) -> Plan:
-    found = {job.request_uid: job for body in jobs or [] if (job := read_job(body))}
-    return plan(
-        PlanInput(requests, {Task.TRAIN: found, Task.DECIDE: {}}), Triggers(**triggers), now
-    )
-
-
-# By default one trigger is one retrain.
+# By default each trigger is one run.
 
 
 def test_nothing_waits_by_default(request_named: Named, now: datetime, ended: Ended) -> None:
@@ -240,79 +176,7 @@ def test_breaker_closes_on_success(request_named: Named, now: datetime, ended: E
     assert answer(request_named(), now, past, breaker_failures=2) == Allow()
 
 
-# Merging.
-
-
-def test_later_requests_are_merged_into_a_waiting_one(request_named: Named, now: datetime) -> None:
-    requests = [request_named(f"r{second}", second) for second in range(4)]
-    found = admit_all(
-        requests, build_snapshot(Triggers(max_concurrent=1, coalesce=True), now, [], [])
-    )
-    assert found["uid-of-r0"] == Allow()
-    assert isinstance(found["uid-of-r1"], Wait)
-    assert found["uid-of-r2"] == Merge(requests[1])
-    assert found["uid-of-r3"] == Merge(requests[1])
-
-
-def test_request_for_something_else_is_not_merged(request_named: Named, now: datetime) -> None:
-    requests = [request_named("a"), request_named("b", 1), request_named("c", 2, rows=1000)]
-    found = admit_all(
-        requests, build_snapshot(Triggers(max_concurrent=1, coalesce=True), now, [], [])
-    )
-    assert isinstance(found["uid-of-c"], Wait)
-
-
-def test_suspended_request_is_never_merged(request_named: Named, now: datetime) -> None:
-    requests = [
-        request_named("held", suspend=True),
-        request_named("a", 1),
-        request_named("b", 2, suspend=True),
-    ]
-    found = admit_all(requests, build_snapshot(Triggers(paused=True, coalesce=True), now, [], []))
-    assert {type(found[request.uid]) for request in requests} == {Wait}
-
-
-def test_merged_triggers_are_counted_with_their_reasons(
-    request_named: Named, now: datetime, ended: Ended
-) -> None:
-    taken = [
-        ended(
-            name=name,
-            merged_into="first",
-            trigger_reason=reason,
-            ran=False,
-            arrival=(name, 0, 0, name),
-        )
-        for name, reason in (("c", "drift"), ("b", "drift"), ("d", "alert"))
-    ]
-    found = plan(
-        PlanInput([request_named()], {task: {} for task in Task}, taken), Triggers(paused=True), now
-    )
-    [step] = found.steps
-    assert isinstance(step, WriteStatus)
-    assert step.status["merged"] == {
-        "count": 3,
-        "first": "b",
-        "last": "d",
-        "reasons": ["drift", "alert"],
-    }
-
-
-def test_merged_request_is_finished_and_names_the_other_one(
-    request_named: Named, now: datetime
-) -> None:
-    status = build_not_launched_status(request_named("late"), Merge(request_named()), now)
-    succeeded, promoted, _ = status["conditions"]
-    assert (succeeded["status"], succeeded["reason"], promoted["status"]) == (
-        "False",
-        "Merged",
-        "False",
-    )
-    assert status["mergedInto"] == "first"
-    assert "Merged into the request first" in succeeded["message"]
-
-
-# Pause, and the way back.
+# Pause and rollback.
 
 
 def test_pause_stops_all_requests(request_named: Named, now: datetime) -> None:
@@ -335,48 +199,6 @@ def test_started_request_is_not_asked_again(
     assert found.waiting_reasons == {}
 
 
-# What a request is told.
-
-
-def test_suspended_request_is_told_how_to_start(request_named: Named, now: datetime) -> None:
-    assert answer(request_named(suspend=True), now) == Wait(
-        ConditionReason.SUSPENDED, "spec.suspend is true. To start the Job, set it to false."
-    )
-
-
-def test_paused_request_is_told_which_value_pauses_it(request_named: Named, now: datetime) -> None:
-    assert answer(request_named(), now, paused=True) == Wait(
-        ConditionReason.PAUSED,
-        "All runs are paused (triggers.paused). They start in order once it is false.",
-    )
-
-
-def test_forbidden_request_is_told_the_limit_and_what_to_do(
-    request_named: Named, now: datetime
-) -> None:
-    assert answer(request_named(), now, running=2, concurrency_policy="Forbid") == Refuse(
-        ConditionReason.FORBIDDEN,
-        "2 runs were active when it arrived, and the limit is 2 (triggers.maxConcurrent, "
-        "concurrencyPolicy: Forbid), so it does not run. Apply a new RetrainRequest if it is still "
-        "wanted.",
-    )
-
-
-def test_replacing_request_waits_for_the_run_to_stop(request_named: Named, now: datetime) -> None:
-    assert answer(request_named(), now, running=2, concurrency_policy="Replace") == Wait(
-        ConditionReason.QUEUED, "It replaces a running run and starts when that one has stopped."
-    )
-
-
-def test_replaced_request_has_its_reason(request_named: Named, now: datetime) -> None:
-    requests = [request_named(f"r{second}", second) for second in range(3)]
-    found = admit_all(requests, build_snapshot(Triggers(concurrency_policy="Replace"), now, [], []))
-    assert found["uid-of-r0"] == Refuse(
-        ConditionReason.REPLACED,
-        "The newer request r2 replaces it (triggers.concurrencyPolicy: Replace).",
-    )
-
-
 def test_suspended_requests_and_rollbacks_replace_no_other(
     request_named: Named, now: datetime
 ) -> None:
@@ -388,20 +210,6 @@ def test_suspended_requests_and_rollbacks_replace_no_other(
     triggers = Triggers(concurrency_policy="Replace", max_concurrent=1)
     found = admit_all(requests, build_snapshot(triggers, now, [], []))
     assert found["uid-of-a"] == Allow()
-
-
-def test_waiting_for_the_trial_is_told_with_the_last_failure(
-    request_named: Named, now: datetime, ended: Ended
-) -> None:
-    past = [
-        ended(minutes, failed=True, name=f"r{minutes}", reason=reason)
-        for minutes, reason in ((60, "BadData"), (50, "JobFailed"), (40, "OutOfMemory"))
-    ]
-    assert answer(request_named(), now, past, running=1, breaker_failures=3) == Wait(
-        ConditionReason.BREAKER_OPEN,
-        "The last 3 runs failed (triggers.breakerFailures), most recently r40 with OutOfMemory. "
-        "A trial is running. If it succeeds, the others start.",
-    )
 
 
 def test_trial_may_start_when_the_reset_time_is_over(
@@ -418,18 +226,6 @@ def test_breaker_that_is_off_does_not_look_at_failures(
     assert answer(request_named(), now, past, cooldown_seconds=60) == Allow()
 
 
-def test_reason_and_record_do_not_matter_for_merging(request_named: Named, now: datetime) -> None:
-    record = {"topic": "t", "partition": 0, "offset": 7, "timestamp": "x", "record": "{}"}
-    requests = [
-        request_named("running"),
-        request_named("waiting", 1),
-        request_named("later", 2, reason="alert", trigger=record),
-    ]
-    triggers = Triggers(max_concurrent=1, coalesce=True)
-    found = admit_all(requests, build_snapshot(triggers, now, [], []))
-    assert found["uid-of-later"] == Merge(requests[1])
-
-
 def test_launch_in_progress_counts_for_the_budget_from_now(
     request_named: Named, now: datetime
 ) -> None:
@@ -441,23 +237,3 @@ def test_launch_in_progress_counts_for_the_budget_from_now(
     )
     assert found.wake_at == now + timedelta(hours=24)
     assert found.waiting_reasons == {"next": ConditionReason.BUDGET_SPENT}
-
-
-def test_refused_request_ends_with_its_reason(
-    request_body: Build, job_body: Build, request_named: Named, now: datetime
-) -> None:
-    running = read_request(request_body("old", status={"jobName": "old-job"}))
-    late = request_named("late")
-    found = planned(
-        [running, late],
-        now,
-        [job_body("old", active=1)],
-        max_concurrent=1,
-        concurrency_policy="Forbid",
-    )
-    [step] = [step for step in found.steps if step.request.name == "late"]
-    assert isinstance(step, WriteStatus)
-    assert step.request == late
-    succeeded = step.status["conditions"][0]
-    assert (succeeded["status"], succeeded["reason"]) == ("False", "ConcurrencyForbidden")
-    assert datetime.fromisoformat(succeeded["lastTransitionTime"]) == now
