@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 
 from retraining_operator.api import names
 from retraining_operator.api.conditions import format_time
-from retraining_operator.api.job import EndedTrainer, read_job
+from retraining_operator.api.job import EndedTrainer, Job, read_job
+from retraining_operator.api.request import RetrainRequest
 from retraining_operator.controller.errors import RetryLaterError
 from retraining_operator.fault_injection import FaultInjection, Point
 from retraining_operator.kube.client import KubeClient
@@ -67,7 +69,8 @@ class JobCleanup:
             newer.name,
         )
         annotations = {names.ANNOTATION_REPLACED_BY: newer.name}
-        self._cache.update_job(await self._cluster.end_job(job.name, annotations))
+        with self._forget_if_deleted(job):
+            self._cache.update_job(await self._cluster.end_job(job.name, annotations))
 
     async def end_pod(self, step: EndPod) -> None:
         """Delete a pod whose trainer has failed while other containers run.
@@ -105,14 +108,28 @@ class JobCleanup:
         request, job, trainer = step.request, step.job, step.job.ended_trainer
         if trainer and trainer.running_containers:
             self._wait_for_sidecars(trainer)
-        body = await self._cluster.read(JOBS, job.name)
-        self._cache.update_job(body)
-        current = read_job(body)
-        if current is None or current.uid != job.uid or current.end:
-            return
-        ended_at = (trainer and trainer.finished_at) or format_time(self._clock())
-        annotations = {names.ANNOTATION_TRAINER_ENDED: ended_at}
-        self._cache.update_job(await self._cluster.end_job(job.name, annotations))
+        with self._forget_if_deleted(job):
+            body = await self._cluster.read(JOBS, job.name)
+            self._cache.update_job(body)
+            current = read_job(body)
+            if current is None or current.uid != job.uid or current.end:
+                return
+            ended_at = (trainer and trainer.finished_at) or format_time(self._clock())
+            annotations = {names.ANNOTATION_TRAINER_ENDED: ended_at}
+            self._cache.update_job(await self._cluster.end_job(job.name, annotations))
+            self._log_ended(request, job)
+
+    @contextmanager
+    def _forget_if_deleted(self, job: Job) -> Iterator[None]:
+        """Remove the Job from the cache if it was deleted. Its request is planned again."""
+        try:
+            yield
+        except NotFoundError:
+            logger.debug("The Job %s is gone.", job.name)
+            self._cache.forget_job(job)
+
+    def _log_ended(self, request: RetrainRequest, job: Job) -> None:
+        trainer = job.ended_trainer
         containers = ", ".join(trainer.running_containers) if trainer else ""
         logger.info(
             "%s: the outcome is stored. Ended the Job %s%s.",
@@ -131,7 +148,8 @@ class JobCleanup:
         job = step.job
         succeeded = job.end == "Complete" or job.is_ended_by_operator
         seconds = self._settings.ttl_seconds(succeeded=succeeded)
-        self._cache.update_job(await self._cluster.set_job_ttl(job.name, seconds))
+        with self._forget_if_deleted(job):
+            self._cache.update_job(await self._cluster.set_job_ttl(job.name, seconds))
 
     def _wait_for_sidecars(self, trainer: EndedTrainer) -> None:
         """Check that the other containers have had their time to end by themselves.

@@ -178,8 +178,12 @@ class ClusterCache:
 
     def remove_job(self, body: Mapping[str, Any]) -> None:
         """Remove a Job that no longer exists."""
-        job = read_job(body)
-        if job and self.jobs[job.task].pop(job.request_uid, None):
+        if job := read_job(body):
+            self.forget_job(job)
+
+    def forget_job(self, job: Job) -> None:
+        """Remove a Job that the API server no longer has. Its request stays."""
+        if self.jobs[job.task].pop(job.request_uid, None):
             self.refusals.pop(job.uid, None)
             self.changed.set()
 

@@ -10,8 +10,9 @@ from pydantic import SecretStr
 
 from retraining_job.audit.migrations import migrate
 from retraining_operator.kube.client import KubeClient
-from retraining_operator.settings import Settings
-from tests.integration.operator.parts import Parts
+from retraining_operator.settings import ConcurrencyPolicy, Settings
+from tests.integration.operator.conftest import reconcile
+from tests.integration.operator.parts import Parts, build_reconciler, populate
 from tests.integration.operator.test_reconciler import apply, reason, settle
 from tests.system.kubectl import Kubectl, wait_for
 
@@ -84,3 +85,21 @@ async def test_pod_that_outlives_its_job_may_reach_a_verdict_and_occupies_its_pl
     assert outcome(namespace, "a") == ("True", "Promoted", 7)
     assert len(namespace.items("jobs")) == 1
     assert reason(namespace, "b") != "Queued"
+
+
+@pytest.mark.usefixtures("no_pods")
+async def test_job_that_is_deleted_just_before_it_is_replaced_ends_its_request(
+    namespace: Kubectl, cluster: KubeClient, settings: Settings
+) -> None:
+    policy = {"max_concurrent": 1, "concurrency_policy": ConcurrencyPolicy.REPLACE}
+    triggers = settings.triggers.model_copy(update=policy)
+    parts = Parts(settings.model_copy(update={"triggers": triggers}))
+    apply(namespace, "a")
+    await settle(parts, cluster)
+    apply(namespace, "b")
+    await populate(parts, cluster)
+    namespace("delete", "jobs", "--all", "--wait=true")  # the cache still has it
+    reconciler = build_reconciler(parts, cluster)
+    for _ in range(3):
+        await reconcile(reconciler)
+    assert outcome(namespace, "a") == ("False", "JobDeleted", None)
