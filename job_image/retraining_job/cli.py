@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from retraining_job.contract import ApprovalDecision, ExitCode, Preset
+from retraining_job.contract import ApprovalAnswer, ExitCode, Preset
 from retraining_job.infra.logs import configure_logs
 from retraining_job.infra.signals import exit_on_signal
 from retraining_job.runs import commands
@@ -76,9 +76,9 @@ def build_parser() -> argparse.ArgumentParser:
         "decide", help="approve or reject a challenger that waits for approval"
     )
     decide.add_argument("--run", dest="run_id", metavar="RUN", help="the run of the challenger")
-    decide.add_argument("--decision", choices=[str(decision) for decision in ApprovalDecision])
+    decide.add_argument("--approval", choices=[str(answer) for answer in ApprovalAnswer])
     decide.add_argument(
-        "--by", dest="decided_by", metavar="NAME", help="who decided, for the audit trail"
+        "--by", dest="approval_by", metavar="NAME", help="who answered, for the audit trail"
     )
 
     rollback = subparsers.add_parser(

@@ -18,7 +18,7 @@ from retraining_job.contract import (
     ENVIRONMENT_PREFIX,
     REDIS_URL,
     SIGNING_KEY,
-    ApprovalDecision,
+    ApprovalAnswer,
     Tunables,
     environment_name,
     value_name,
@@ -181,8 +181,8 @@ class TrainSettings(MigrateSettings):
 class DecideSettings(TrainSettings):
     """The settings of `decide`, with the approval or rejection of the run's challenger."""
 
-    decision: ApprovalDecision
-    decided_by: str = Field(default="", max_length=200)
+    approval: ApprovalAnswer
+    approval_by: str = Field(default="", max_length=200)
 
 
 class OperateSettings(TrainSettings):

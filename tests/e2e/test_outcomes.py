@@ -34,7 +34,7 @@ def test_record_becomes_a_promoted_model(world: World) -> None:
     assert row == [
         "1",
         "drift_detected",
-        f"{status['figures']['challenger']['precision']:.4g}",
+        f"{status['metrics']['challenger']['precision']:.4g}",
         "600",
     ]
     spec = world.requests()[name]["spec"]
@@ -74,7 +74,7 @@ def test_tie_goes_to_the_challenger(world: World) -> None:
     world.wait_for_end(world.apply("first"))
     status = world.wait_for_end(world.apply("second"))
     assert (status["verdict"], status["version"], status["championVersion"]) == ("Promoted", 2, 1)
-    assert status["figures"]["champion"] == status["figures"]["challenger"]
+    assert status["metrics"]["champion"] == status["metrics"]["challenger"]
 
 
 def test_worse_challenger_is_kept_out(world: World) -> None:
@@ -85,7 +85,7 @@ def test_worse_challenger_is_kept_out(world: World) -> None:
     world.load(made_up(400, 0.6, seed=3), made_up(200, CENTRE, seed=2, anomalies=0.1, first=400))
     status = world.wait_for_end(world.apply("worse"))
     assert status["verdict"] == "Kept"
-    assert status["figures"]["challenger"]["precision"] < status["figures"]["champion"]["precision"]
+    assert status["metrics"]["challenger"]["precision"] < status["metrics"]["champion"]["precision"]
     assert world.condition("worse", "Promoted")["status"] == "False"
     [[reason]] = world.postgres.rows("SELECT reason FROM retraining_runs WHERE verdict = 'Kept'")
     assert reason == "lower_precision"

@@ -36,11 +36,11 @@ def test_scaled_challenger_replaces_the_raw_champion_not_the_reverse_and_can_be_
     assert (first["verdict"], first["version"]) == ("FirstModel", 1)
     second = world.wait_for_end(world.apply("scaled", **RECOMMENDED))
     assert (second["verdict"], second["version"], second["championVersion"]) == ("Promoted", 2, 1)
-    figures = {
-        name: second["figures"][name]["mixture"]["averagePrecision"]
+    metrics = {
+        name: second["metrics"][name]["combined"]["averagePrecision"]
         for name in ("champion", "challenger")
     }
-    assert figures["challenger"] > figures["champion"]
+    assert metrics["challenger"] > metrics["champion"]
     again = world.wait_for_end(world.apply("raw-again", **RAW))
     assert again["verdict"] == "Kept"
     assert world.condition("raw-again", "Promoted")["status"] == "False"
@@ -69,12 +69,12 @@ def test_person_decides_where_promotion_is_manual(
 ) -> None:
     world = shuttle_world
     status = world.wait_for_end(world.apply("asked", promotion="Manual", **RECOMMENDED))
-    assert (status["verdict"], status["withheld"]) == ("FirstModel", "AwaitingDecision")
+    assert (status["verdict"], status["withheld"]) == ("FirstModel", "AwaitingApproval")
     assert world.condition("asked", "Promoted")["status"] == "Unknown"
     assert world.redis.run("GET", "model_version") == ""
     world.kubectl("annotate", "rtr", "asked", f"{DECISION}={word} by Jane Doe")
     truth = {"approve": "True", "reject": "False"}[word]
     world.wait_for_truth("asked", "Promoted", truth)
     assert world.redis.run("GET", "model_version") == live
-    [[by]] = world.postgres.rows("SELECT decided_by FROM retraining_runs")
+    [[by]] = world.postgres.rows("SELECT approval_by FROM retraining_runs")
     assert by == "Jane Doe"

@@ -76,7 +76,7 @@ def compute_part_difference(outcomes: Outcomes, part: str) -> float:
     differences = []
     for _, evidence in outcomes:
         if evidence.champion:
-            challenger = get_precision(evidence.challenger.figures, part) or 0.0
-            champion = get_precision(evidence.champion.figures, part) or 0.0
+            challenger = get_precision(evidence.challenger.metrics, part) or 0.0
+            champion = get_precision(evidence.champion.metrics, part) or 0.0
             differences.append(challenger - champion)
     return median(differences)

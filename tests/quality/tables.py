@@ -14,7 +14,7 @@ from tests.quality.scenarios import INPUT_SCENARIOS, PART_SCENARIOS, Scenario
 Table = list[list[str]]
 Outcomes = Sequence[tuple[Decision, Evidence]]
 
-PARTS = {"mixture": "combined score", "hst": "`hst`", "sad": "`sad`"}
+PARTS = {"combined": "combined score", "hst": "`hst`", "sad": "`sad`"}
 
 
 def count_verdicts(scenarios: Iterable[Scenario], outcomes: dict[str, Outcomes]) -> Table:
@@ -93,7 +93,7 @@ def describe_change(outcomes: Outcomes, part: str) -> str:
 
     Args:
         outcomes: The outcomes.
-        part: `mixture`, `hst` or `sad`.
+        part: `combined`, `hst` or `sad`.
 
     Returns:
         The medians, or `unknown`.
@@ -102,8 +102,8 @@ def describe_change(outcomes: Outcomes, part: str) -> str:
     for _, evidence in outcomes:
         if evidence.champion is None:
             continue
-        champion = get_precision(evidence.champion.figures, part)
-        challenger = get_precision(evidence.challenger.figures, part)
+        champion = get_precision(evidence.champion.metrics, part)
+        challenger = get_precision(evidence.challenger.metrics, part)
         if champion is None or challenger is None:
             return "unknown"
         champions.append(champion)
@@ -116,7 +116,7 @@ def get_precision(metrics: ContenderMetrics, part: str) -> float | None:
 
     Args:
         metrics: The metrics of a model.
-        part: `mixture`, `hst` or `sad`.
+        part: `combined`, `hst` or `sad`.
 
     Returns:
         The average precision, or None if unknown.

@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING
 
 import psycopg2
 
-from retraining_job.contract import ADDED_COLUMNS, CREATE_RUN_TABLE, RUN_TABLE
+from retraining_job.contract import (
+    ADDED_COLUMNS,
+    CREATE_RUN_TABLE,
+    RENAMED_COLUMNS,
+    RUN_TABLE,
+    RunColumn,
+)
 from retraining_job.infra.postgres import database, describe_error
 
 if TYPE_CHECKING:
@@ -71,6 +77,8 @@ def migrate(database_url: SecretStr, events_table: str) -> None:
                 log.info("The table %s exists already.", table)
             else:
                 create_table(connection, table)
+        for column in RENAMED_COLUMNS:
+            rename_column(connection, column)
         for name, sql_type, *_ in ADDED_COLUMNS:
             statement = f"ALTER TABLE {RUN_TABLE} ADD COLUMN IF NOT EXISTS {name} {sql_type}"
             try_statement(connection, statement, f"Could not add the column {name} to {RUN_TABLE}")
@@ -108,6 +116,26 @@ def create_table(connection: Connection, table: str) -> None:
     log.info("Created the table %s.", table)
     if table == "scored_events":
         create_hypertable(connection, table)
+
+
+def rename_column(connection: Connection, column: RunColumn) -> None:
+    """Rename a column of `retraining_runs` that still has its former name.
+
+    Args:
+        connection: With an open transaction.
+        column: The column, with its former name.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT attname FROM pg_attribute WHERE attrelid = to_regclass(%s) AND attname IN %s",
+            [RUN_TABLE, (column.name, column.former_name)],
+        )
+        names = {name for (name,) in cursor.fetchall()}
+    if names == {column.former_name}:
+        change = f"the column {column.former_name} of {RUN_TABLE} to {column.name}"
+        statement = f"ALTER TABLE {RUN_TABLE} RENAME {column.former_name} TO {column.name}"
+        if try_statement(connection, statement, f"Could not rename {change}"):
+            log.info("Renamed %s.", change)
 
 
 def create_hypertable(connection: Connection, table: str) -> None:

@@ -19,12 +19,12 @@ class RunOutcome:
         evidence: All numbers that led to the verdict, or None if nothing was evaluated or the
             preset is `reference`.
         report: The evidence as an HTML page.
-        decided_by: Who approved or rejected the challenger, if the approval names somebody.
+        approval_by: Who approved or rejected the challenger, if the approval names somebody.
         restored_from: The version that a rollback made live again.
     """
 
     result: Result
     evidence: Evidence | None = None
     report: str | None = None
-    decided_by: str | None = None
+    approval_by: str | None = None
     restored_from: int | None = None

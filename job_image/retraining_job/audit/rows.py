@@ -45,14 +45,14 @@ def build_outcome_columns(outcome: RunOutcome) -> dict[str, Any]:
         "version": result.version,
         "champion_version": result.champion_version,
         "n_samples": result.n_samples,
-        "figures": result.figures.model_dump(exclude_none=True) if result.figures else None,
+        "metrics": result.metrics.model_dump(exclude_none=True) if result.metrics else None,
         "window_first": result.window.first if result.window else None,
         "window_last": result.window.last if result.window else None,
         "started_at": result.started_at,
         "finished_at": result.finished_at,
     }
     optional = {
-        "decided_by": outcome.decided_by,
+        "approval_by": outcome.approval_by,
         "restored_from": outcome.restored_from,
         "evidence": outcome.evidence.model_dump(mode="json") if outcome.evidence else None,
         "report": outcome.report,
@@ -74,7 +74,7 @@ def build_version_row(trigger_reason: str, result: Result, *, has_run_id: bool) 
     Returns:
         Values by column.
     """
-    precision = result.figures.challenger.precision if result.figures else None
+    precision = result.metrics.challenger.precision if result.metrics else None
     row: dict[str, Any] = {
         "version": str(result.version),
         # In whole seconds, so that a column of lower resolution returns the value that is compared.

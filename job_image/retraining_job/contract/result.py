@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from retraining_job.contract.verdict import Failure, Verdict, VerdictReason, Withheld
 
@@ -57,7 +57,9 @@ class ContenderMetrics(BaseModel):
 
     None if no event of the hold-out has a label.
     """
-    mixture: PartMetrics | None = None
+    combined: PartMetrics | None = Field(
+        default=None, validation_alias=AliasChoices("combined", "mixture")
+    )
     """The combined score, as the live service weights it.
 
     The `reference` preset has no metrics but the one above.
@@ -99,7 +101,10 @@ class Result(BaseModel):
     champion_version: int | None = None
     """The version that the challenger was evaluated against."""
     window: Window | None = None
-    figures: Contenders | None = None
+    metrics: Contenders | None = Field(
+        default=None, validation_alias=AliasChoices("metrics", "figures")
+    )
+    """Earlier trainers named it `figures`, and the combined score in it `mixture`."""
     started_at: datetime
     finished_at: datetime
 

@@ -7,7 +7,7 @@ from enum import Enum
 from typing import Any, NamedTuple
 
 from retraining_job.contract.result import Result
-from retraining_job.contract.verdict import Withheld
+from retraining_job.contract.verdict import FORMER_AWAITING_APPROVAL, Withheld
 
 RUN_TABLE = "retraining_runs"
 
@@ -33,6 +33,7 @@ class RunColumn(NamedTuple):
         operator_update: What the operator's upsert does to it.
         in_first_schema: Whether the table has had it from the start. Databases that were migrated
             early lack the other columns, so these are added one by one.
+        former_name: Its name in databases that an earlier trainer has migrated, if it differs.
     """
 
     name: str
@@ -40,6 +41,7 @@ class RunColumn(NamedTuple):
     meaning: str
     operator_update: OperatorUpdate = OperatorUpdate.FILL
     in_first_schema: bool = True
+    former_name: str = ""
 
 
 NEVER, REPLACE = OperatorUpdate.NEVER, OperatorUpdate.REPLACE
@@ -55,14 +57,20 @@ RUN_COLUMNS = (
     RunColumn("version", "BIGINT", "The version that the run published."),
     RunColumn("champion_version", "BIGINT", "The version that it was evaluated against."),
     RunColumn("n_samples", "INTEGER", "The number of events read."),
-    RunColumn("figures", "JSONB", "The metrics of challenger and champion."),
+    RunColumn("metrics", "JSONB", "The metrics of challenger and champion.", former_name="figures"),
     RunColumn("window_first", "TIMESTAMPTZ", "The time of the oldest event."),
     RunColumn("window_last", "TIMESTAMPTZ", "The time of the newest event."),
     RunColumn("started_at", "TIMESTAMPTZ NOT NULL", "When the run started.", NEVER),
     RunColumn("finished_at", "TIMESTAMPTZ NOT NULL", "When the run finished.", REPLACE),
     RunColumn("promoted", "BOOLEAN", "Whether the challenger went live.", REPLACE, False),
     RunColumn("withheld", "TEXT", "Why a fit challenger did not go live.", REPLACE, False),
-    RunColumn("decided_by", "TEXT", "Who approved or rejected it.", in_first_schema=False),
+    RunColumn(
+        "approval_by",
+        "TEXT",
+        "Who approved or rejected it.",
+        in_first_schema=False,
+        former_name="decided_by",
+    ),
     RunColumn("restored_from", "BIGINT", "The version a rollback restored.", in_first_schema=False),
     RunColumn("evidence", "JSONB", "What led to the verdict.", in_first_schema=False),
     RunColumn("report", "TEXT", "The evidence as an HTML page.", in_first_schema=False),
@@ -78,6 +86,9 @@ CREATE_RUN_TABLE = (
 
 ADDED_COLUMNS = tuple(one for one in RUN_COLUMNS if not one.in_first_schema)
 """The columns that were added after the first schema."""
+
+RENAMED_COLUMNS = tuple(one for one in RUN_COLUMNS if one.former_name)
+"""The columns that an earlier trainer has created under another name."""
 
 
 def trainer_upsert(names: Sequence[str]) -> str:
@@ -109,8 +120,8 @@ def operator_upsert(names: Sequence[str]) -> str:
         names: The columns that are written.
 
     Returns:
-        The statement, with a parameter `%(name)s` for each column, and `%(decided)s` for whether an
-        approval was to be carried out.
+        The statement, with a parameter `%(name)s` for each column, and `%(is_answered)s` for
+        whether an approval was to be carried out.
     """
     updates = {column.name: column.operator_update for column in RUN_COLUMNS}
     changes = []
@@ -121,7 +132,7 @@ def operator_upsert(names: Sequence[str]) -> str:
             changes.append(f"{name} = coalesce(EXCLUDED.{name}, stored.{name})")
     condition = "stored.verdict IS NULL"
     if "withheld" in names:
-        condition += f" OR {_IS_PENDING} AND %(decided)s"
+        condition += f" OR {_IS_PENDING} AND %(is_answered)s"
     return _upsert(names, changes, condition)
 
 
@@ -141,9 +152,9 @@ def writable_names(row: Mapping[str, Any], present: Collection[str]) -> list[str
 def read_row(row: Mapping[str, Any]) -> Result:
     """Read a verdict from its row. The table may lack the columns added later."""
     window = {"first": row["window_first"], "last": row["window_last"], "rows": row["n_samples"]}
-    facts = {
-        name: row.get(name) for name in Result.model_fields if name not in {"promoted", "window"}
-    }
+    names = [name for name in Result.model_fields if name not in {"promoted", "window"}]
+    names += [one.former_name for one in RENAMED_COLUMNS]
+    facts = {name: row[name] for name in names if name in row}
     return Result.model_validate(
         {
             **facts,
@@ -153,7 +164,7 @@ def read_row(row: Mapping[str, Any]) -> Result:
     )
 
 
-_IS_PENDING = f"stored.withheld = '{Withheld.AWAITING_DECISION}'"
+_IS_PENDING = f"stored.withheld IN ('{Withheld.AWAITING_APPROVAL}', '{FORMER_AWAITING_APPROVAL}')"
 
 
 def _upsert(names: Sequence[str], changes: Sequence[str], condition: str) -> str:

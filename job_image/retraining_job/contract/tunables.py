@@ -53,7 +53,7 @@ class Promotion(StrEnum):
     MANUAL = "Manual"
 
 
-class ApprovalDecision(StrEnum):
+class ApprovalAnswer(StrEnum):
     """What a person answers to a challenger that waits for approval."""
 
     APPROVE = "approve"
@@ -96,7 +96,7 @@ class Tunables(BaseModel):
     accept_input_change: bool = False
     """Evaluate although the input shape has changed beyond the limit: the change is intended."""
     promotion: Promotion = Promotion.AUTO
-    decision_days: int = Field(default=7, ge=1, le=365)
+    approval_days: int = Field(default=7, ge=1, le=365)
     """How long a challenger waits for approval, if promotion is Manual."""
     dry_run: bool = False
     """Train and evaluate, and publish nothing."""

@@ -53,15 +53,23 @@ class Verdict(StrEnum):
     """There is no challenger: a former champion is live again, under a new version."""
 
 
+FORMER_AWAITING_APPROVAL = "AwaitingDecision"
+"""The name that earlier trainers stored for `AwaitingApproval`."""
+
+
 class Withheld(StrEnum):
     """Why a fit challenger did not go live."""
 
     DRY_RUN = "DryRun"
     """The request asked only for a verdict."""
-    AWAITING_DECISION = "AwaitingDecision"
+    AWAITING_APPROVAL = "AwaitingApproval"
     """Promotion is Manual: the challenger is stored and waits for approval."""
     REJECTED = "Rejected"
     """Promotion is Manual, and a person has rejected it."""
+
+    @classmethod
+    def _missing_(cls, value: object) -> Withheld | None:
+        return cls.AWAITING_APPROVAL if value == FORMER_AWAITING_APPROVAL else None
 
 
 class VerdictReason(StrEnum):
@@ -123,7 +131,7 @@ class VerdictReason(StrEnum):
     REJECTED = "rejected"
     """A person has rejected it."""
     EXPIRED = "expired"
-    """Nobody decided in time."""
+    """Nobody approved or rejected in time."""
     ROLLBACK = "rollback"
     """Restored: a person has made a former champion live again."""
     ANNOUNCED = "announced"

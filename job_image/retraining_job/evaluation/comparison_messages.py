@@ -36,10 +36,10 @@ def describe_comparison(evidence: Evidence) -> str:
 def describe_failed_permutation_test(evidence: Evidence) -> str:
     """Return that the challenger may rank no better than chance. Empty if it ranks better."""
     reached = evidence.challenger.combined.average_precision or 0.0
-    if evidence.chance is None or reached > evidence.chance:
+    if evidence.best_random_precision is None or reached > evidence.best_random_precision:
         return ""
     return (
         f"But {PERMUTATIONS} random orders of the labels reach an average precision of up to "
-        f"{evidence.chance:.4f}. The challenger is not shown to rank better than chance, or the "
-        "labels are unrelated to the events."
+        f"{evidence.best_random_precision:.4f}. The challenger is not shown to rank better than "
+        "chance, or the labels are unrelated to the events."
     )

@@ -1,8 +1,6 @@
 """The evidence of one run: all numbers that led to the verdict, as they are stored with the run.
 
-The names of the fields are the names in the stored JSON, so some are older than the glossary:
-`figures` are the metrics of a model, `mixture` is the combined score, and `chance` is the result of
-the permutation test.
+The names of the fields are the names in the stored JSON.
 """
 
 from __future__ import annotations
@@ -153,7 +151,7 @@ class Contender(EvidencePart):
     """SHA-256 of the state. For a foreign model: of its pickle."""
     trained: Window | None = None
     """The events that it was trained on. None if unknown."""
-    figures: ContenderMetrics = ContenderMetrics()
+    metrics: ContenderMetrics = ContenderMetrics()
     """The metrics on the hold-out."""
     usable: bool = True
     """Whether its scores are finite and not all equal."""
@@ -172,7 +170,7 @@ class Contender(EvidencePart):
     @property
     def combined(self) -> PartMetrics:
         """The metrics of the combined score. All are None if there are none."""
-        return self.figures.mixture or PartMetrics()
+        return self.metrics.combined or PartMetrics()
 
 
 class Provenance(EvidencePart):
@@ -182,7 +180,7 @@ class Provenance(EvidencePart):
     request: str = ""
     trigger_reason: str = ""
     image: str = ""
-    judged_at: datetime | None = None
+    evaluated_at: datetime | None = None
     river: str
     python: str
     numpy: str
@@ -210,7 +208,7 @@ class Evidence(EvidencePart):
     margin: float
     """The greatest loss of average precision that is accepted: the setting, or less if the champion
     ranks little better than chance."""
-    chance: float | None = None
+    best_random_precision: float | None = None
     """The greatest average precision in 999 random orders of the labels. None if the hold-out has
     too few labels."""
     challenger: Contender

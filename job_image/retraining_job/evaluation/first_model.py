@@ -49,7 +49,7 @@ def decide_without_comparison(evidence: Evidence, settings: Tunables) -> Decisio
         f"At the live threshold of {evidence.threshold:g} it raises an alert for "
         f"{challenger.combined.alert_rate or 0.0:.2%} of the events."
     )
-    if evidence.chance is None:
+    if evidence.best_random_precision is None:
         problem = find_hold_out_problem(evidence.get_split(), settings)
         message = f"{start}. {problem} The challenger may go live without an evaluation. {alerts}"
         return Decision(fit, reason, message, promotes=True)
@@ -61,7 +61,7 @@ def decide_without_comparison(evidence: Evidence, settings: Tunables) -> Decisio
         message = f"{facts} {doubt} The challenger is not promoted."
         return Decision(unfit, VerdictReason.BELOW_FLOOR, message)
     message = (
-        f"{facts} {PERMUTATIONS} random orders of the labels reach {evidence.chance:.4f} at most. "
-        f"{alerts}"
+        f"{facts} {PERMUTATIONS} random orders of the labels reach "
+        f"{evidence.best_random_precision:.4f} at most. {alerts}"
     )
     return Decision(fit, reason, message, promotes=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel, ConfigDict
 
-from retraining_job.evaluation.input_falls import (
+from retraining_job.evaluation.input_losses import (
     FeatureLoss,
     compute_recorded_falls,
     compute_unrecorded_falls,
@@ -39,7 +39,7 @@ class InputChange(BaseModel):
     champion_version: int | None = None
     """None if there is no champion, or if its version is unknown."""
     has_champion: bool = False
-    falls: list[FeatureLoss] = []
+    losses: list[FeatureLoss] = []
     """Falls of at least `NOTICED`, of features that the champion uses, greatest first."""
     new: list[str] = []
     """Features that the champion's events did not have."""
@@ -84,7 +84,7 @@ def compare_input(
     Args:
         measured: The shape of the run's events.
         champion: None if there is no live model.
-        limit: The greatest fall of a share that does not stop a promotion, from 0 to 1.
+        limit: The greatest loss of a share that does not stop a promotion, from 0 to 1.
         accepted: Whether the run accepts a change.
 
     Returns:
@@ -95,26 +95,26 @@ def compare_input(
         return InputChange(now=now, beyond=describe_unreadable_input(now), accepted=accepted)
     then = champion.shape
     used = {name for name in champion.features if len(name) <= NAME_LIMIT_CHARACTERS}
-    falls = sorted(
+    losses = sorted(
         compute_recorded_falls(now, then, used)
         if then
         else compute_unrecorded_falls(measured, used),
-        key=lambda fall: (-fall.size, fall.name),
+        key=lambda loss: (-loss.size, loss.name),
     )
     constant = find_constant_features(now, then) if then else []
     varied = [name for name, one in then.features.items() if one.varies] if then else []
     new = find_new_features(now, then, used)
-    within_limit = [fall for fall in falls if NOTICED <= fall.size <= limit]
+    within_limit = [loss for loss in losses if NOTICED <= loss.size <= limit]
     return InputChange(
         now=now,
         then=then,
         champion_version=champion.version,
         has_champion=True,
-        falls=[fall for fall in falls if fall.size >= NOTICED],
+        losses=[loss for loss in losses if loss.size >= NOTICED],
         new=new,
         constant=constant,
         beyond=describe_change_beyond_limit(
-            [fall for fall in falls if fall.size > limit],
+            [loss for loss in losses if loss.size > limit],
             constant,
             varied=len(varied),
             used=len(champion.features),

@@ -14,9 +14,9 @@ from retraining_job.evaluation.input_shape import (
     FeatureShape,
     InputMeasurement,
     InputShape,
-    LastingFall,
+    LastingLoss,
     compute_feature_shape,
-    find_lasting_fall,
+    find_lasting_loss,
     split_into_periods,
 )
 from retraining_job.events.features import Features, Tally
@@ -36,13 +36,13 @@ def measure_columns(columns: Columns, newest_start: int) -> InputMeasurement:
         newest_start: The first row of the hold-out.
 
     Returns:
-        The shape, with the lasting falls within the events.
+        The shape, with the lasting losses within the events.
     """
     rows = len(columns.truth)
     periods = split_into_periods(rows, newest_start)
     sizes = [period.stop - period.start for period in periods]
     features: dict[str, FeatureShape] = {}
-    lasting_falls: dict[str, LastingFall] = {}
+    lasting_losses: dict[str, LastingLoss] = {}
     for place, name in list(enumerate(columns.names))[:FEATURES_LIMIT]:
         if len(name) > NAME_LIMIT_CHARACTERS:
             continue
@@ -51,10 +51,10 @@ def measure_columns(columns: Columns, newest_start: int) -> InputMeasurement:
         counts = [int(np.count_nonzero(usable[period])) for period in periods]
         varies = has_different_values(values[newest_start:])
         features[name] = compute_feature_shape(counts, sizes, varies=varies)
-        if fall := find_lasting_fall(counts, sizes):
-            lasting_falls[name] = fall
+        if loss := find_lasting_loss(counts, sizes):
+            lasting_losses[name] = loss
     shape = build_input_shape(columns.facts, sizes[-1], features)
-    return InputMeasurement(shape=shape, lasting_falls=lasting_falls)
+    return InputMeasurement(shape=shape, lasting_losses=lasting_losses)
 
 
 def measure_tallies(
@@ -68,20 +68,20 @@ def measure_tallies(
         facts: The counts of all events. At least one event.
 
     Returns:
-        The shape, with the lasting falls within the events.
+        The shape, with the lasting losses within the events.
     """
     sizes = [tally.rows for tally in tallies]
     features: dict[str, FeatureShape] = {}
-    lasting_falls: dict[str, LastingFall] = {}
+    lasting_losses: dict[str, LastingLoss] = {}
     names = [one.name for one in facts.features if len(one.name) <= NAME_LIMIT_CHARACTERS]
     for name in names[:FEATURES_LIMIT]:
         counts = [tally.present[name] - tally.unusable[name] for tally in tallies]
         values = {event[name] for event in newest if name in event}
         features[name] = compute_feature_shape(counts, sizes, varies=len(values) > 1)
-        if fall := find_lasting_fall(counts, sizes):
-            lasting_falls[name] = fall
+        if loss := find_lasting_loss(counts, sizes):
+            lasting_losses[name] = loss
     shape = build_input_shape(facts, sizes[-1], features)
-    return InputMeasurement(shape=shape, lasting_falls=lasting_falls)
+    return InputMeasurement(shape=shape, lasting_losses=lasting_losses)
 
 
 def build_input_shape(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from retraining_job.contract import value_name
-from retraining_job.evaluation.input_falls import FeatureLoss, Scope
+from retraining_job.evaluation.input_losses import FeatureLoss, Scope
 from retraining_job.evaluation.input_shape import InputShape
 from retraining_job.evaluation.phrases import format_feature_name, list_first, name_champion
 
@@ -36,7 +36,7 @@ def describe_unreadable_input(now: InputShape) -> str:
 
 
 def describe_change_beyond_limit(  # noqa: PLR0913  # everything that the sentence names
-    falls: Sequence[FeatureLoss],
+    losses: Sequence[FeatureLoss],
     constant: Sequence[str],
     *,
     varied: int,
@@ -47,23 +47,23 @@ def describe_change_beyond_limit(  # noqa: PLR0913  # everything that the senten
     """Return why a change stops a promotion. Empty if it does not.
 
     Args:
-        falls: The falls beyond the limit, greatest first.
+        losses: The losses beyond the limit, greatest first.
         constant: The features that have become constant.
         varied: The number of features that varied when the champion was trained.
         used: The number of features that the champion uses. 0 if unknown.
         version: The version of the champion. None if unknown.
-        limit: The greatest fall of a share that is accepted, from 0 to 1.
+        limit: The greatest loss of a share that is accepted, from 0 to 1.
 
     Returns:
         The sentences.
     """
     champion = name_champion(version)
     sentences = []
-    if falls:
+    if losses:
         of = f" of the {used:,}" if used else ""
         sentences.append(
-            f"Fewer events than before have a usable number for {len(falls):,}{of} features that "
-            f"{champion} uses: {list_first(describe_fall(fall) for fall in falls)}. A share may "
+            f"Fewer events than before have a usable number for {len(losses):,}{of} features that "
+            f"{champion} uses: {list_first(describe_loss(loss) for loss in losses)}. A share may "
             f"fall by at most {limit:.0%} ({value_name('input_change_limit')})."
         )
     if len(constant) > max(CONSTANT_SHARE, limit) * varied:
@@ -76,7 +76,7 @@ def describe_change_beyond_limit(  # noqa: PLR0913  # everything that the senten
 
 
 def describe_change_within_limit(
-    falls: Sequence[FeatureLoss],
+    losses: Sequence[FeatureLoss],
     new: Sequence[str],
     now: InputShape,
     then: InputShape | None,
@@ -85,18 +85,18 @@ def describe_change_within_limit(
     """Return what has changed without stopping a promotion. Empty if nothing has.
 
     Args:
-        falls: The falls within the limit, greatest first.
+        losses: The losses within the limit, greatest first.
         new: The features that the champion's events did not have.
         now: The shape of the run's events.
         then: The recorded shape of the champion. None if there is none.
-        limit: The greatest fall of the share of labelled events that is not mentioned, from 0 to 1.
+        limit: The greatest loss of the share of labelled events that is not mentioned, from 0 to 1.
 
     Returns:
         The sentences.
     """
     sentences = []
-    if falls:
-        sentences.append(f"Fewer events have {list_first(describe_fall(fall) for fall in falls)}.")
+    if losses:
+        sentences.append(f"Fewer events have {list_first(describe_loss(loss) for loss in losses)}.")
     if new:
         names = list_first(map(format_feature_name, new))
         sentences.append(f"New features since the champion was trained: {names}.")
@@ -107,13 +107,13 @@ def describe_change_within_limit(
     return " ".join(sentences)
 
 
-def describe_fall(fall: FeatureLoss) -> str:
-    """Return a fall as a phrase: `hour_of_day (16.7% of all events, 100.0% before)`."""
+def describe_loss(loss: FeatureLoss) -> str:
+    """Return a loss as a phrase: `hour_of_day (16.7% of all events, 100.0% before)`."""
     events = {
         Scope.ALL: "all events",
         Scope.NEWEST: "the newest events",
         Scope.STEP: "the newer events",
-    }[fall.scope]
-    before = "of the older ones" if fall.scope is Scope.STEP else "before"
-    name = format_feature_name(fall.name)
-    return f"{name} ({fall.after:.1%} of {events}, {fall.before:.1%} {before})"
+    }[loss.scope]
+    before = "of the older ones" if loss.scope is Scope.STEP else "before"
+    name = format_feature_name(loss.name)
+    return f"{name} ({loss.after:.1%} of {events}, {loss.before:.1%} {before})"

@@ -64,8 +64,8 @@ class InputShape(BaseModel):
     features: dict[str, FeatureShape] = Field(default={}, max_length=FEATURES_LIMIT)
 
 
-class LastingFall(BaseModel):
-    """A lasting fall of a share: each later period has a lower share than each earlier one."""
+class LastingLoss(BaseModel):
+    """A lasting loss of a share: each later period has a lower share than each earlier one."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -78,33 +78,33 @@ class LastingFall(BaseModel):
 
 
 class InputMeasurement(BaseModel):
-    """The shape of a run's events, and the lasting falls within them."""
+    """The shape of a run's events, and the lasting losses within them."""
 
     model_config = ConfigDict(frozen=True)
 
     shape: InputShape
-    lasting_falls: dict[str, LastingFall] = {}
+    lasting_losses: dict[str, LastingLoss] = {}
     """By feature."""
 
 
-def find_lasting_fall(usable: list[int], rows: list[int]) -> LastingFall | None:
-    """Find the greatest lasting fall of a share.
+def find_lasting_loss(usable: list[int], rows: list[int]) -> LastingLoss | None:
+    """Find the greatest lasting loss of a share.
 
     Args:
         usable: For each period, oldest first, the events with a usable number for the feature.
         rows: For each period, the number of events. At least 1.
 
     Returns:
-        The fall, or None if there is none.
+        The loss, or None if there is none.
     """
     shares = [count / size for count, size in zip(usable, rows, strict=True)]
-    greatest: LastingFall | None = None
+    greatest: LastingLoss | None = None
     for start in range(1, len(shares)):
         before, after = min(shares[:start]), max(shares[start:])
         if before <= after:
             continue
         if greatest is None or before - after > greatest.before - greatest.after:
-            greatest = LastingFall(
+            greatest = LastingLoss(
                 before=round(before, DECIMALS),
                 after=round(after, DECIMALS),
                 events=sum(rows[start:]),

@@ -214,7 +214,7 @@ def compute_metrics(
     combined = replace_non_finite(scores.combine(settings.forest_weight, settings.deviation_weight))
     return ContenderMetrics(
         precision=round_metric(accuracy(truth, combined, threshold)),
-        mixture=compute_part_metrics(truth, combined, settings, threshold),
+        combined=compute_part_metrics(truth, combined, settings, threshold),
         hst=compute_part_metrics(truth, replace_non_finite(scores.hst), settings, threshold),
         sad=compute_part_metrics(truth, replace_non_finite(scores.sad), settings, threshold),
     )

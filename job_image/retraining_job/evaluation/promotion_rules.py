@@ -38,8 +38,8 @@ def compute_margin(champion_precision: float, split: Split, settings: Tunables) 
     Returns:
         The margin, from 0 to the setting.
     """
-    chance = split.anomalies / (split.anomalies + split.normal)
-    return min(settings.margin, max(0.0, (champion_precision - chance) / 2.0))
+    base_rate = split.anomalies / (split.anomalies + split.normal)
+    return min(settings.margin, max(0.0, (champion_precision - base_rate) / 2.0))
 
 
 def apply_non_inferior(evidence: Evidence, settings: Tunables) -> Decision:
@@ -107,9 +107,9 @@ def apply_reference(evidence: Evidence, _settings: Tunables) -> Decision:
     Returns:
         The decision.
     """
-    metrics = evidence.champion.figures if evidence.champion else ContenderMetrics()
+    metrics = evidence.champion.metrics if evidence.champion else ContenderMetrics()
     version = evidence.champion.version if evidence.champion else None
-    challenger, champion = evidence.challenger.figures.precision or 0.0, metrics.precision or 0.0
+    challenger, champion = evidence.challenger.metrics.precision or 0.0, metrics.precision or 0.0
     facts = (
         f"{describe_hold_out(evidence)}, at the threshold {evidence.threshold:g}, the challenger's "
         f"accuracy on the labelled events is {challenger:.4f}, that of {name_champion(version)} is "

@@ -23,7 +23,7 @@ def find_hidden_losses(
     Returns:
         One entry for each part: `hst` for the forest, `sad` for the deviation score.
     """
-    if champion is None or compute_loss(challenger, champion, "mixture") > margin:
+    if champion is None or compute_loss(challenger, champion, "combined") > margin:
         return []
     return [
         HiddenLoss(
@@ -42,7 +42,7 @@ def compute_loss(challenger: Contender, champion: Contender, part: str) -> float
     Args:
         challenger: The challenger with its metrics.
         champion: The champion with its metrics.
-        part: `hst`, `sad`, or `mixture` for the combined score.
+        part: `hst`, `sad`, or `combined` for the combined score.
 
     Returns:
         The difference, or 0 if it is not known for both models.
@@ -56,10 +56,10 @@ def get_average_precision(model: Contender, part: str) -> float | None:
 
     Args:
         model: A model with its metrics.
-        part: `hst`, `sad`, or `mixture` for the combined score.
+        part: `hst`, `sad`, or `combined` for the combined score.
 
     Returns:
         The average precision, or None if it is not known.
     """
-    found: PartMetrics | None = getattr(model.figures, part)
+    found: PartMetrics | None = getattr(model.metrics, part)
     return found.average_precision if found else None

@@ -46,12 +46,12 @@ class EvaluationResult:
 
     Args:
         decision: The outcome of the promotion policy, or of a guard before it.
-        figures: The metrics of both models, if they were computed.
+        metrics: The metrics of both models, if they were computed.
         evidence: All numbers that led to the verdict, if the preset records them.
     """
 
     decision: Decision
-    figures: Contenders | None = None
+    metrics: Contenders | None = None
     evidence: Evidence | None = None
 
     @property

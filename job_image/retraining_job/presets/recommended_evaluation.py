@@ -135,7 +135,9 @@ def evaluate(
         threshold_source=context.threshold_source,
         policy=settings.policy,
         margin=compared.margin,
-        chance=run_permutation_test(truth, own, seed=settings.forest_seed) if is_testable else None,
+        best_random_precision=(
+            run_permutation_test(truth, own, seed=settings.forest_seed) if is_testable else None
+        ),
         challenger=challenger_record,
         champion=champion_record,
         comparison=compared.comparison,
@@ -222,7 +224,7 @@ def measure_model(model: ScoredModel, measure: Measure) -> Contender:
     precision, recall = metrics.precision_recall_at_threshold(truth, combined, threshold)
     return model.facts.model_copy(
         update={
-            "figures": metrics.compute_metrics(truth, model.scores, settings, threshold),
+            "metrics": metrics.compute_metrics(truth, model.scores, settings, threshold),
             "usable": not problem,
             "problem": problem,
             "threshold_precision": precision,

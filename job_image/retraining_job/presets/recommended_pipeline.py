@@ -165,11 +165,11 @@ class RecommendedComparison:
                 change=self.change,
             ),
         )
-        figures = Contenders(
-            challenger=evidence.challenger.figures,
-            champion=evidence.champion.figures if evidence.champion else None,
+        metrics = Contenders(
+            challenger=evidence.challenger.metrics,
+            champion=evidence.champion.metrics if evidence.champion else None,
         )
-        return EvaluationResult(decision, figures, evidence)
+        return EvaluationResult(decision, metrics, evidence)
 
     def with_champion(self, champion: Champion) -> RecommendedComparison:
         """Return these events prepared for another champion.
@@ -186,7 +186,7 @@ class RecommendedComparison:
             request=settings.request,
             trigger_reason=settings.reason,
             image=settings.image,
-            judged_at=datetime.now(UTC),
+            evaluated_at=datetime.now(UTC),
             river=version("river"),
             python=platform.python_version(),
             numpy=version("numpy"),

@@ -98,17 +98,17 @@ class ReferenceEvents:
             limit=self.settings.input_change_limit,
             accepted=self.settings.accept_input_change,
         )
-        figures = None
+        metrics = None
         if champion.model is not None:
             try:
-                figures = reference.compute_accuracy(
+                metrics = reference.compute_accuracy(
                     champion.model, self.hold_out, self.settings.threshold
                 )
             except Exception as error:  # noqa: BLE001  # a forged model can raise anything
                 raise UnreadableModelError(
                     f"it cannot score an event ({type(error).__name__}: {error})"
                 ) from None
-        return ReferenceComparison(self, champion.version, figures, change)
+        return ReferenceComparison(self, champion.version, metrics, change)
 
 
 @dataclass(frozen=True)
@@ -118,13 +118,13 @@ class ReferenceComparison:
     Args:
         events: The events.
         champion_version: The champion's version; 0 if there is none.
-        champion_figures: The champion's metrics, or None if there is no champion.
+        champion_metrics: The champion's metrics, or None if there is no champion.
         change: How the input shape has changed since the champion was trained.
     """
 
     events: ReferenceEvents
     champion_version: int
-    champion_figures: ContenderMetrics | None
+    champion_metrics: ContenderMetrics | None
     change: InputChange
 
     @property
@@ -154,10 +154,10 @@ class ReferenceComparison:
             The decision and the metrics.
         """
         hold_out, settings = self.events.hold_out, self.events.settings
-        figures = reference.compute_accuracy(challenger.model, hold_out, settings.threshold)
+        metrics = reference.compute_accuracy(challenger.model, hold_out, settings.threshold)
         decision = reference.decide_by_accuracy(
-            figures,
-            self.champion_figures,
+            metrics,
+            self.champion_metrics,
             champion_version=self.champion_version,
             hold_out_rows=len(hold_out),
         )
@@ -165,7 +165,7 @@ class ReferenceComparison:
         remarks = " ".join(build_input_remarks(self.change, decision.reason))
         decision = add_reading_remarks(replace(decision, remarks=remarks), self.events.facts)
         return EvaluationResult(
-            decision, Contenders(challenger=figures, champion=self.champion_figures)
+            decision, Contenders(challenger=metrics, champion=self.champion_metrics)
         )
 
     def with_champion(self, champion: Champion) -> ReferenceComparison:

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
 
-from retraining_job.contract import ApprovalDecision, Result
+from retraining_job.contract import ApprovalAnswer, Result
 from retraining_job.errors import BadDataError
 from retraining_job.registry.client import open_registry
 from retraining_job.registry.keys import Keys
@@ -43,23 +43,25 @@ class Challenger(BaseModel):
     manifest: Manifest
     """Version, epoch and pickle are unknown before it goes live: 0 and empty."""
     state: str
-    judged_against: Stamp
-    """The live model that it was evaluated against. Redis stores it under this name."""
+    evaluated_against: Stamp = Field(
+        validation_alias=AliasChoices("evaluated_against", "judged_against")
+    )
+    """The live model that it was evaluated against. Earlier trainers named it `judged_against`."""
     result: Result
     """The result of its evaluation."""
     rejected: bool = False
 
 
-class ApprovalAnswer(NamedTuple):
+class AuthoredAnswer(NamedTuple):
     """What a person answers to a challenger that waits.
 
     Args:
-        decision: Approve or reject.
-        decided_by: Who decided; empty if the approval names nobody.
+        answer: Approve or reject.
+        author: Who answered; empty if the approval names nobody.
     """
 
-    decision: ApprovalDecision
-    decided_by: str = ""
+    answer: ApprovalAnswer
+    author: str = ""
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,7 @@ class Rejected:
 
 @dataclass(frozen=True)
 class Expired:
-    """There is no challenger: nobody has decided in time, or the run has left none."""
+    """There is no challenger: nobody has answered in time, or the run has left none."""
 
 
 def store_challenger(
@@ -118,7 +120,7 @@ def store_challenger(
     challenger = Challenger(
         manifest=sign_manifest(registry.signing_key, key, manifest),
         state=package.state,
-        judged_against=expected_live,
+        evaluated_against=expected_live,
         result=result,
     )
     with open_registry(registry.redis_url) as client:
@@ -157,7 +159,7 @@ def read_challenger(registry: RegistrySettings) -> Challenger | None:
 
 def carry_out_approval(
     registry: RegistrySettings,
-    approval: ApprovalAnswer,
+    approval: AuthoredAnswer,
     *,
     floor: int,
     rehearse: Callable[[Result], None] | None = None,
@@ -166,7 +168,7 @@ def carry_out_approval(
 
     Args:
         registry: The settings of the registry, with the run.
-        approval: What a person has decided.
+        approval: What a person has answered.
         floor: The highest version that the audit trail knows.
         rehearse: Called with the result before anything is published. Raises if the result could
             not be recorded.
@@ -187,15 +189,15 @@ def carry_out_approval(
         return Expired()
     if challenger.rejected:
         return Rejected(challenger)
-    if approval.decision is ApprovalDecision.REJECT:
+    if approval.answer is ApprovalAnswer.REJECT:
         return reject(registry, challenger)
-    return approve(registry, challenger, approval.decided_by, floor=floor, rehearse=rehearse)
+    return approve(registry, challenger, approval.author, floor=floor, rehearse=rehearse)
 
 
 def approve(
     registry: RegistrySettings,
     challenger: Challenger,
-    decided_by: str,
+    author: str,
     *,
     floor: int,
     rehearse: Callable[[Result], None] | None,
@@ -205,7 +207,7 @@ def approve(
     Args:
         registry: The settings of the registry, with the run.
         challenger: The challenger.
-        decided_by: Who approved it; may be empty.
+        author: Who approved it; may be empty.
         floor: The highest version that the audit trail knows.
         rehearse: Raises if the result could not be recorded.
 
@@ -220,8 +222,8 @@ def approve(
     except ValueError as error:
         raise BadDataError(f"The state of the challenger {error}. Apply a new request.") from None
     version = max(read_live(registry, with_model=False).highest, floor) + 1
-    provenance = challenger.manifest.model_copy(update={"approved_by": decided_by or None})
-    by = f" by {decided_by}" if decided_by else ""
+    provenance = challenger.manifest.model_copy(update={"approved_by": author or None})
+    by = f" by {author}" if author else ""
     message = f"{challenger.result.message} Approved{by}; it goes live as version {version}."
     changes = {
         "promoted": True,
@@ -234,7 +236,7 @@ def approve(
     package = ModelPackage(pickle, challenger.state, provenance)
     if rehearse:
         rehearse(result)
-    return publish(registry, package, expected_live=challenger.judged_against, result=result)
+    return publish(registry, package, expected_live=challenger.evaluated_against, result=result)
 
 
 def reject(registry: RegistrySettings, challenger: Challenger) -> Rejected | Expired:

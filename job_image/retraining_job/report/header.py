@@ -49,7 +49,7 @@ def build_facts(evidence: Evidence) -> dict[str, str]:
         "Run": shorten(origin.run_id, NAME_LIMIT),
         "Request": shorten(origin.request, NAME_LIMIT),
         "Trigger reason": shorten(origin.trigger_reason, TRIGGER_LIMIT),
-        "Evaluated": format_time(origin.judged_at) if origin.judged_at else "",
+        "Evaluated": format_time(origin.evaluated_at) if origin.evaluated_at else "",
         "Events": f"{rows} from {source}, checksum {origin.checksum[:CHECKSUM_SHOWN]}",
         "Time range": format_time_range(origin.window.first, origin.window.last),
         "Champion": describe_champion(evidence),

@@ -20,7 +20,7 @@ class Headline(NamedTuple):
 
 WITHHELD = {
     Withheld.DRY_RUN: "The challenger may go live. It was not published: this was a dry run.",
-    Withheld.AWAITING_DECISION: "The challenger may go live and waits for approval.",
+    Withheld.AWAITING_APPROVAL: "The challenger may go live and waits for approval.",
     Withheld.REJECTED: "The challenger was rejected by a person.",
 }
 

@@ -105,8 +105,8 @@ def build_feature(change: InputChange, name: str) -> list[str]:
 
 def list_features(change: InputChange) -> list[str]:
     """Return the names of all features. Features that have changed are first."""
-    fallen = [fall.name for fall in change.falls]
-    changed = dict.fromkeys([*fallen, *change.constant, *change.new])
+    lost = [loss.name for loss in change.losses]
+    changed = dict.fromkeys([*lost, *change.constant, *change.new])
     before = change.then.features if change.then else {}
     return [*changed, *sorted({*change.now.features, *before} - set(changed))]
 

@@ -70,5 +70,5 @@ def render_parts(evidence: Evidence) -> Markup:
 
 
 def _get_average_precision(one: Contender | None, part: str) -> float | None:
-    metrics = getattr(one.figures, part) if one else None
+    metrics = getattr(one.metrics, part) if one else None
     return None if metrics is None else metrics.average_precision

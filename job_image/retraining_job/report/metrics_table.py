@@ -20,7 +20,7 @@ from retraining_job.report.roles import describe_budget
 from retraining_job.report.table import render_heads, render_row, wrap_table
 
 SCORES = {
-    "mixture": "Combined score, as the live service computes it",
+    "combined": "Combined score, as the live service computes it",
     "hst": "Forest alone (HST)",
     "sad": "Deviation score alone (SAD)",
 }
@@ -78,7 +78,7 @@ def subtract(after: float | None, before: float | None) -> float | None:
 
 def _render_score(evidence: Evidence, score: str, metrics: Sequence[Metric]) -> Markup:
     both: list[PartMetrics | None] = [
-        getattr(one.figures, score) if one else None
+        getattr(one.metrics, score) if one else None
         for one in (evidence.champion, evidence.challenger)
     ]
     if both == [None, None]:
@@ -105,7 +105,7 @@ def _render_accuracy(evidence: Evidence) -> Markup:
 
 
 def _get_accuracy(one: Contender | None) -> float | None:
-    return drop_non_finite(one.figures.precision) if one else None
+    return drop_non_finite(one.metrics.precision) if one else None
 
 
 def _render_body(title: str, rows: Sequence[Sequence[str]]) -> Markup:

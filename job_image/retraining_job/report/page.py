@@ -99,8 +99,8 @@ def _render_section(title: str, *content: Markup) -> Markup:
 
 def _render_tiles(evidence: Evidence) -> Markup:
     """Render the four most important metrics."""
-    champion = evidence.champion.figures.mixture if evidence.champion else None
-    challenger = evidence.challenger.figures.mixture
+    champion = evidence.champion.metrics.combined if evidence.champion else None
+    challenger = evidence.challenger.metrics.combined
     if champion is None and challenger is None:
         return Markup("")
     budget = describe_budget(evidence)

@@ -43,11 +43,11 @@ def draw_precision_recall(evidence: Evidence) -> Markup:
     if not drawn:
         why = describe_missing(evidence, "the run has recorded none.")
         return tag("p", f"There is no curve to draw: {why}", class_="absent")
-    chance = compute_share_of_anomalies(evidence)
+    base_rate = compute_share_of_anomalies(evidence)
     content = [
         draw_vertical_axis(PRECISION, format_number, "Precision"),
         draw_horizontal_axis(RECALL, BOTTOM, QUARTERS, "Recall"),
-        *([] if chance is None else [_draw_chance(chance)]),
+        *([] if base_rate is None else [_draw_base_rate(base_rate)]),
         *(_draw_curve(evidence, one) for one in drawn),
         *(_draw_points(evidence, one) for one in drawn),
     ]
@@ -69,11 +69,11 @@ def compute_share_of_anomalies(evidence: Evidence) -> float | None:
     return split.anomalies / (split.anomalies + split.normal)
 
 
-def _draw_chance(share: float) -> Markup:
+def _draw_base_rate(share: float) -> Markup:
     y = PRECISION(share)
     label = f"random ranking, {format_percent(share)}"
     return join(
-        draw_line((LEFT, y), (RIGHT, y), "chance"),
+        draw_line((LEFT, y), (RIGHT, y), "base-rate"),
         draw_text((LEFT + 6, y - 6), label, "hint", anchor="start"),
     )
 
@@ -125,7 +125,7 @@ def _build_point(recall: float | None, precision: float | None) -> RecallPrecisi
 
 def _describe_average_precision(evidence: Evidence, one: Contender) -> str:
     role = get_role(evidence, one).capitalize()
-    if one.figures.mixture is None:
+    if one.metrics.combined is None:
         return f"{role}: average precision unknown"
     return f"{role}: average precision {format_metric(one.combined.average_precision)}"
 

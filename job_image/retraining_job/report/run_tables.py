@@ -96,7 +96,7 @@ def render_provenance(evidence: Evidence) -> Markup:
     facts = [
         ("Run", origin.run_id),
         ("Request", origin.request),
-        ("Evaluated", format_time(origin.judged_at) if origin.judged_at else ""),
+        ("Evaluated", format_time(origin.evaluated_at) if origin.evaluated_at else ""),
         ("Source", origin.source),
         ("Events read", format_window(origin.window)),
         ("Checksum of the events", origin.checksum),

@@ -149,7 +149,7 @@ def record_promotion(
             result = result.model_copy(update={"verdict": Verdict.RESTORED})
         insert_version(connection, tables, trigger_reason or VerdictReason.UNKNOWN, result)
         outcome = RunOutcome(
-            result, decided_by=manifest.approved_by, restored_from=manifest.restored_from
+            result, approval_by=manifest.approved_by, restored_from=manifest.restored_from
         )
         row = build_outcome_columns(outcome)
         if trigger_reason is None:

@@ -15,7 +15,7 @@ from retraining_job.audit.runs import rehearse
 from retraining_job.audit.trail import read_trail
 from retraining_job.contract import Result, Verdict, VerdictReason, Withheld
 from retraining_job.infra.retries import call_with_retries
-from retraining_job.registry.pending import ApprovalAnswer, Expired, Rejected, carry_out_approval
+from retraining_job.registry.pending import AuthoredAnswer, Expired, Rejected, carry_out_approval
 from retraining_job.registry.publish import Overtaken, Published
 from retraining_job.runs.backfill import backfill, read_live_manifest
 from retraining_job.runs.recording import record_outcome
@@ -39,22 +39,22 @@ def apply_approval(settings: DecideSettings, started_at: datetime) -> Result:
     """
     trail = call_with_retries(settings.retry_policy, partial(read_trail, settings.audit))
     former = read_live_manifest(settings)
-    decided_by = settings.decided_by or None
+    approval_by = settings.approval_by or None
 
     def rehearse_result(result: Result) -> None:
-        rehearse(settings.audit, RunOutcome(result, decided_by=decided_by))
+        rehearse(settings.audit, RunOutcome(result, approval_by=approval_by))
 
     step = partial(
         carry_out_approval,
         settings.registry,
-        ApprovalAnswer(settings.decision, settings.decided_by),
+        AuthoredAnswer(settings.approval, settings.approval_by),
         floor=trail.last_version,
         rehearse=rehearse_result,
     )
     end = call_with_retries(settings.retry_policy, step)
     evaluated = trail.finished or build_unknown_result(settings.run_id, started_at)
     result = build_approval_result(end, settings, evaluated)
-    record_outcome(settings, RunOutcome(result, decided_by=decided_by))
+    record_outcome(settings, RunOutcome(result, approval_by=approval_by))
     backfill(settings, former)
     return result
 
@@ -74,7 +74,7 @@ def build_approval_result(
     """
     if isinstance(end, Published):
         return end.result
-    by = f" by {settings.decided_by}" if settings.decided_by else ""
+    by = f" by {settings.approval_by}" if settings.approval_by else ""
     changes: dict[str, object] = {"promoted": False, "finished_at": datetime.now(UTC)}
     if isinstance(end, Overtaken):
         changes |= {
@@ -100,8 +100,8 @@ def build_approval_result(
             "withheld": None,
             "reason": VerdictReason.EXPIRED,
             "message": (
-                f"There is no challenger of this run to {settings.decision}: it waits "
-                f"{settings.decision_days} days for approval. Apply a new request."
+                f"There is no challenger of this run to {settings.approval}: it waits "
+                f"{settings.approval_days} days for approval. Apply a new request."
             ),
         }
     return evaluated.model_copy(update=changes)

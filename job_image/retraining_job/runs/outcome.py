@@ -77,7 +77,7 @@ class OutcomeBuilder:
             message=message,
             n_samples=self.n_samples,
             window=self.window,
-            figures=evaluation.figures,
+            metrics=evaluation.metrics,
             started_at=self.started_at,
             finished_at=datetime.now(UTC),
         )
@@ -115,6 +115,6 @@ def describe_consequence(withheld: Withheld | None, version: int | None) -> str:
     """
     if withheld is Withheld.DRY_RUN:
         return " This was a dry run: nothing goes live."
-    if withheld is Withheld.AWAITING_DECISION:
+    if withheld is Withheld.AWAITING_APPROVAL:
         return " It waits for approval."
     return f" It goes live as version {version}." if version else ""

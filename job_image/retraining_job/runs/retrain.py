@@ -88,7 +88,7 @@ def retrain(settings: TrainSettings, started_at: datetime, *, floor: int) -> Ret
             package = package or pack_model(settings, challenger, prepared, events)
             package = with_thresholds(package, evaluation)
             if settings.promotion is Promotion.MANUAL:
-                withheld = Withheld.AWAITING_DECISION
+                withheld = Withheld.AWAITING_APPROVAL
                 outcome = outcomes.build(evaluation, champion.version, withheld)
                 finished = store_pending(settings, package, champion, outcome)
             else:

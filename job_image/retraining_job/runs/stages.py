@@ -203,7 +203,7 @@ def store_pending(
         package,
         expected_live=champion.stamp,
         result=outcome.result,
-        days=settings.decision_days,
+        days=settings.approval_days,
     )
     call_with_retries(settings.retry_policy, step)
     return outcome

@@ -6,12 +6,12 @@ import re
 from dataclasses import dataclass
 
 from retraining_operator.api import names
-from retraining_operator.contract import ApprovalDecision
+from retraining_operator.contract import ApprovalAnswer
 
 AUTHOR_LIMIT_CHARACTERS = 100
 TEXT_LIMIT_CHARACTERS = 200
 """Longer than any valid annotation. The rest of a longer one is not stored."""
-PATTERN = re.compile(rf"({'|'.join(ApprovalDecision)})(?:\s+by\s+(\S.*))?")
+PATTERN = re.compile(rf"({'|'.join(ApprovalAnswer)})(?:\s+by\s+(\S.*))?")
 
 
 class InvalidApprovalError(Exception):
@@ -23,15 +23,15 @@ class Approval:
     """What a person answers to a challenger that awaits approval.
 
     Args:
-        decision: Approve or reject.
+        answer: Approve or reject.
         author: Who answered; empty if the annotation names nobody.
     """
 
-    decision: ApprovalDecision
+    answer: ApprovalAnswer
     author: str = ""
 
     def __str__(self) -> str:
-        return f"{self.decision} by {self.author}" if self.author else str(self.decision)
+        return f"{self.answer} by {self.author}" if self.author else str(self.answer)
 
 
 def read_approval(text: str) -> Approval:
@@ -49,4 +49,4 @@ def read_approval(text: str) -> Approval:
             f"name of at most {AUTHOR_LIMIT_CHARACTERS} printable characters, such as "
             '"approve by Jane Doe".'
         )
-    return Approval(ApprovalDecision(match[1]), author)
+    return Approval(ApprovalAnswer(match[1]), author)

@@ -53,7 +53,7 @@ def build_applying_approval_status(request: RetrainRequest, job: Job, now: datet
     if waiting_for:
         reason, message = waiting_for.reason, f"{waiting_for.message} {GOES_ON}"
     else:
-        reason = ConditionReason.DECIDING
+        reason = ConditionReason.APPLYING_APPROVAL
         message = f'The Job {job.name} is applying the approval "{job.approval}".'
     status = build_awaiting_approval_status(request, reason, message, now)
     return status | build_waiting_for_field(waiting_for) | build_approval_fields(job)
@@ -66,7 +66,7 @@ def build_approval_fields(job: Job) -> Status:
     """
     fields = {"approvalJobName": job.name}
     if job.approval:
-        fields |= {"approval": str(job.approval.decision), "approvalBy": job.approval.author}
+        fields |= {"approval": str(job.approval.answer), "approvalBy": job.approval.author}
     return {field: value for field, value in fields.items() if value}
 
 

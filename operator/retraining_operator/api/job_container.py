@@ -127,7 +127,7 @@ def build_environment(
         "request": request.key,
         "reason": request.spec.reason,
         "image": settings.job.image,
-        **({"decision": approval.decision, "decided_by": approval.author} if approval else {}),
+        **({"approval": approval.answer, "approval_by": approval.author} if approval else {}),
         **merge_tunables(request, settings).model_dump(mode="json"),
     }
     values = [

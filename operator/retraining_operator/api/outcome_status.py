@@ -222,7 +222,7 @@ def build_promoted_condition(request: RetrainRequest, outcome: JobOutcome) -> Co
         return replace(condition, reason=outcome.reason)
     if result and result.promoted:
         return replace(condition, status="True", reason=outcome.reason)
-    if withheld == Withheld.AWAITING_DECISION:
+    if withheld == Withheld.AWAITING_APPROVAL:
         return replace(condition, message=describe_approval_commands(request))
     if withheld == Withheld.DRY_RUN:
         message = (
@@ -241,7 +241,7 @@ def build_promoted_condition(request: RetrainRequest, outcome: JobOutcome) -> Co
 
 def build_result_fields(result: Result) -> Status:
     """Build the status fields that come from the result document."""
-    metrics = result.figures and result.figures.model_dump(mode="json", exclude_none=True)
+    metrics = result.metrics and result.metrics.model_dump(mode="json", exclude_none=True)
     fields = {
         "verdict": result.verdict,
         "version": result.version,
@@ -249,7 +249,7 @@ def build_result_fields(result: Result) -> Status:
         "samples": result.n_samples,
         "window": result.window and result.window.model_dump(mode="json"),
         "withheld": result.withheld,
-        "figures": metrics and to_camel_keys(metrics),
+        "metrics": metrics and to_camel_keys(metrics),
     }
     return {field: value for field, value in fields.items() if value is not None}
 

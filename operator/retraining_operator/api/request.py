@@ -16,7 +16,7 @@ from retraining_operator.api.conditions import Condition, ConditionType, read_co
 from retraining_operator.api.reasons import ConditionReason
 from retraining_operator.api.trigger import DEFAULT_REASON, Trigger
 from retraining_operator.contract import (
-    ApprovalDecision,
+    ApprovalAnswer,
     OnInconclusive,
     Preset,
     Promotion,
@@ -152,14 +152,14 @@ class RetrainRequest:
     @property
     def is_awaiting_approval(self) -> bool:
         """Whether its challenger awaits approval, or the Job that applies the approval."""
-        return self.is_finished and self.status.get("withheld") == Withheld.AWAITING_DECISION
+        return self.is_finished and self.status.get("withheld") == Withheld.AWAITING_APPROVAL
 
     @property
     def given_approval(self) -> Approval | None:
         """The approval that was applied, as the status stores it."""
-        decision = self.status.get("approval")
+        answer = self.status.get("approval")
         author = self.status.get("approvalBy", "")
-        return Approval(ApprovalDecision(decision), author) if decision else None
+        return Approval(ApprovalAnswer(answer), author) if answer else None
 
     @property
     def arrival(self) -> tuple[str, int, int, str]:

@@ -28,8 +28,8 @@ def build_row(
         now: The end of a run whose status has no time of its end.
 
     Returns:
-        The values by column. The value `decided` is not a column: it says whether an approval was
-        applied.
+        The values by column. The value `is_answered` is not a column: it says whether an approval
+        was applied.
     """
     status = {**request.status, **status}
     conditions = read_conditions(status)
@@ -58,5 +58,5 @@ def build_row(
         "started_at": status.get("startTime") or request.created_at,
         "finished_at": finished_at or condition.last_transition or format_time(now),
         "log_tail": status.get("logTail"),
-        "decided": is_applied,
+        "is_answered": is_applied,
     }

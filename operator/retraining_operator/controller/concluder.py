@@ -149,7 +149,7 @@ class Concluder:
         if outcome.result and outcome.result.verdict:
             return outcome
         found = await self._audit_writer.read_verdict(request.uid)
-        if not found or (task is Task.DECIDE and found.withheld == Withheld.AWAITING_DECISION):
+        if not found or (task is Task.DECIDE and found.withheld == Withheld.AWAITING_APPROVAL):
             return outcome
         logger.info(
             "%s: the Job ended with %s, but the database has the verdict %s. Using that.",

@@ -17,7 +17,6 @@ from retraining_operator.kube.event_recorder import EventRecorder
 from retraining_operator.observability.metrics import Metrics
 from retraining_operator.planning.steps import (
     ApplyApproval,
-    ArmTtl,
     Conclude,
     EndJob,
     EndPod,
@@ -26,6 +25,7 @@ from retraining_operator.planning.steps import (
     Launch,
     RecordOutcome,
     Replace,
+    SetTtl,
     Step,
     WriteStatus,
 )
@@ -65,7 +65,7 @@ class Executor:
             Replace: job_cleanup.end_replaced_job,
             EndPod: job_cleanup.end_pod,
             EndJob: job_cleanup.end_job,
-            ArmTtl: job_cleanup.set_ttl,
+            SetTtl: job_cleanup.set_ttl,
         }
 
     async def execute(self, step: Step) -> None:

@@ -17,7 +17,7 @@ from retraining_operator.kube.client import KubeClient
 from retraining_operator.kube.errors import ConflictError, NotFoundError
 from retraining_operator.kube.resources import JOBS
 from retraining_operator.planning.finished import parse_time
-from retraining_operator.planning.steps import ArmTtl, EndJob, EndPod, Replace
+from retraining_operator.planning.steps import EndJob, EndPod, Replace, SetTtl
 from retraining_operator.settings import JobSettings
 from retraining_operator.watch.cache import ClusterCache
 
@@ -138,7 +138,7 @@ class JobCleanup:
             containers and f" with the running containers {containers}",
         )
 
-    async def set_ttl(self, step: ArmTtl) -> None:
+    async def set_ttl(self, step: SetTtl) -> None:
         """Set when Kubernetes deletes a Job, after its outcome is stored.
 
         Raises:

@@ -107,7 +107,7 @@ class StatusWriter:
         await self._store(request, {"ignoredApproval": request.approval_text})
         logger.warning("%s: %s", request.key, step.message)
         condition = Condition(
-            ConditionType.PROMOTED, "True", ConditionReason.DECISION_IGNORED, step.message
+            ConditionType.PROMOTED, "True", ConditionReason.APPROVAL_IGNORED, step.message
         )
         await self._event_recorder.record(request, condition)
 

@@ -30,7 +30,7 @@ EXPECTED_REASONS = {
 """If the challenger was not promoted for one of these reasons, nothing went wrong."""
 WARNING_REASONS = {
     Verdict.UNREADABLE_CHAMPION,
-    ConditionReason.DECISION_IGNORED,
+    ConditionReason.APPROVAL_IGNORED,
     ConditionReason.BREAKER_OPEN,
     ConditionReason.RETRYING,
     *WAITING_REASONS,

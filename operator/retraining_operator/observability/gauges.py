@@ -13,7 +13,7 @@ class WorkCounts:
     Args:
         waiting: Requests without a Job.
         running: Requests whose Job runs.
-        awaiting_decision: Requests whose challenger waits for approval.
+        awaiting_approval: Requests whose challenger waits for approval.
         unrecorded: Finished requests whose outcome is not in the database yet.
         oldest_waiting_at: When the oldest request without a Job was created, in seconds since 1970
             (UTC); None if there is none.
@@ -23,7 +23,7 @@ class WorkCounts:
 
     waiting: int
     running: int
-    awaiting_decision: int
+    awaiting_approval: int
     unrecorded: int
     oldest_waiting_at: float | None
     evaluated_at: float

@@ -71,8 +71,8 @@ class Metrics:
             "Retrains that have ended without a verdict, by reason. "
             "Retrains that never had a Job are included.",
         )
-        self._decisions = self._counter(
-            "retraining_decisions",
+        self._approvals = self._counter(
+            "retraining_approvals",
             "Approvals and rejections that were carried out or failed, by outcome.",
         )
         self._suppressed = self._counter(
@@ -112,7 +112,7 @@ class Metrics:
             self._count_run(outcome, job)
         else:
             withheld = outcome.result.withheld if outcome.result else None
-            self._decisions.labels(withheld or to_label(outcome.reason)).inc()
+            self._approvals.labels(withheld or to_label(outcome.reason)).inc()
         if outcome.result and outcome.result.promoted:
             self._promotions.inc()
 

@@ -78,7 +78,7 @@ def build_work_gauges(counts: WorkCounts, now: float) -> Iterator[Metric]:
     requests: dict[tuple[str, ...], float] = {
         ("waiting",): counts.waiting,
         ("running",): counts.running,
-        ("awaiting_decision",): counts.awaiting_decision,
+        ("awaiting_approval",): counts.awaiting_approval,
     }
     yield build_labelled_gauge(
         "retraining_requests",

@@ -33,7 +33,6 @@ from retraining_operator.contract import Withheld
 from retraining_operator.planning.finished import FinishedRun, build_merged_field
 from retraining_operator.planning.steps import (
     ApplyApproval,
-    ArmTtl,
     Conclude,
     EndJob,
     EndPod,
@@ -42,6 +41,7 @@ from retraining_operator.planning.steps import (
     Launch,
     RecordOutcome,
     Settle,
+    SetTtl,
     Step,
     WriteStatus,
 )
@@ -124,7 +124,7 @@ def plan_after_outcome(
         return
     for each in ended:
         if each.end and not each.has_ttl:
-            yield ArmTtl(request, each)
+            yield SetTtl(request, each)
     if not request.is_awaiting_approval and all(each.end for each in ended):
         yield Settle(request)
 
@@ -180,7 +180,7 @@ def plan_approval(request: RetrainRequest, job: Job | None, now: datetime) -> It
 
 
 def _plan_awaiting(request: RetrainRequest, message: str, now: datetime) -> Iterator[WriteStatus]:
-    reason = Withheld.AWAITING_DECISION
+    reason = Withheld.AWAITING_APPROVAL
     yield from plan_status(request, build_awaiting_approval_status(request, reason, message, now))
 
 

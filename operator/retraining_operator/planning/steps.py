@@ -112,7 +112,7 @@ class EndJob:
 
 
 @dataclass(frozen=True)
-class ArmTtl:
+class SetTtl:
     """Set the time after which Kubernetes deletes a Job whose outcome is stored and recorded."""
 
     request: RetrainRequest
@@ -137,6 +137,6 @@ Step = (
     | RecordOutcome
     | EndPod
     | EndJob
-    | ArmTtl
+    | SetTtl
     | Settle
 )

@@ -38,7 +38,7 @@ def count_work(
     return WorkCounts(
         waiting=len(waiting),
         running=len(unfinished) - len(waiting),
-        awaiting_decision=sum(request.is_awaiting_approval for request in requests),
+        awaiting_approval=sum(request.is_awaiting_approval for request in requests),
         unrecorded=sum(request.is_finished and not request.is_recorded for request in requests),
         oldest_waiting_at=parse_seconds(oldest) if oldest else None,
         evaluated_at=evaluated_at,
@@ -49,7 +49,7 @@ def count_work(
 def read_evaluation_time(request: RetrainRequest) -> float:
     """Return when the request's challenger was evaluated, in seconds since 1970, or 0."""
     status = request.status
-    if not status.get("figures") or not status.get("completionTime"):
+    if not status.get("metrics") or not status.get("completionTime"):
         return 0.0
     return parse_seconds(status["completionTime"])
 

@@ -77,7 +77,7 @@ async def measure_resumption(place: Place) -> tuple[Resumption, Rest]:
 
 
 async def fill(place: Place) -> None:
-    """Create finished requests as a promotion leaves them, including all figures."""
+    """Create finished requests as a promotion leaves them, including all metrics."""
     places = asyncio.Semaphore(FILL_PARALLEL)
     part = PartMetrics(
         average_precision=0.8123,
@@ -86,7 +86,7 @@ async def fill(place: Place) -> None:
         budget_recall=0.62,
         alert_rate=0.0123,
     )
-    figures = ContenderMetrics(precision=0.97, mixture=part, hst=part, sad=part)
+    metrics = ContenderMetrics(precision=0.97, combined=part, hst=part, sad=part)
     moment = datetime.now(UTC)
     message = (
         "Promoted: average precision 0.8123 against 0.7991, "
@@ -102,7 +102,7 @@ async def fill(place: Place) -> None:
             "n_samples": 50_000,
             "version": 7,
             "champion_version": 6,
-            "figures": {"challenger": figures, "champion": figures},
+            "metrics": {"challenger": metrics, "champion": metrics},
             "started_at": moment,
             "finished_at": moment,
         }

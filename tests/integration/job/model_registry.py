@@ -87,7 +87,7 @@ class ModelRegistry:
         return DecideSettings(
             **{
                 "REDIS_URL": self.url,
-                "decision": "approve",
+                "approval": "approve",
                 **self.common,
                 "run_id": run_id,
                 **more,

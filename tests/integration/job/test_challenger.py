@@ -8,7 +8,7 @@ import pytest
 
 from retraining_job.errors import BadDataError
 from retraining_job.registry.pending import (
-    ApprovalAnswer,
+    AuthoredAnswer,
     Expired,
     Rejected,
     carry_out_approval,
@@ -29,28 +29,28 @@ def registry(redis_url: str, key_prefix: str) -> Iterator[ModelRegistry]:
 
 
 def wait(registry: ModelRegistry, run_id: str = "run-2", seed: int = 2, **settings: Any) -> None:
-    result = result_of(run_id, None, promoted=False, withheld="AwaitingDecision")
+    result = result_of(run_id, None, promoted=False, withheld="AwaitingApproval")
     package = ModelPackage(b"", registry.package(seed).state, registry.package(seed).provenance)
     stamp = registry.champion(**settings).stamp
     run = registry.settings(run_id, **settings)
     store_challenger(
-        run.registry, package, expected_live=stamp, result=result, days=run.decision_days
+        run.registry, package, expected_live=stamp, result=result, days=run.approval_days
     )
 
 
-def decided(
-    registry: ModelRegistry, decision: str, run_id: str = "run-2", floor: int = 0, **settings: Any
+def answer(
+    registry: ModelRegistry, approval: str, run_id: str = "run-2", floor: int = 0, **settings: Any
 ) -> Published | Overtaken | Rejected | Expired:
-    run = registry.settings(run_id, decision=decision, **{"decided_by": "ann", **settings})
-    approval = ApprovalAnswer(run.decision, run.decided_by)
-    return carry_out_approval(run.registry, approval, floor=floor)
+    run = registry.settings(run_id, approval=approval, **{"approval_by": "ann", **settings})
+    given = AuthoredAnswer(run.approval, run.approval_by)
+    return carry_out_approval(run.registry, given, floor=floor)
 
 
 def test_challenger_waits_beside_the_champion_for_as_long_as_the_setting_says(
     registry: ModelRegistry,
 ) -> None:
     assert registry.meta["version"] == 1
-    wait(registry, "run-3", decision_days=3)
+    wait(registry, "run-3", approval_days=3)
     assert registry.redis.ttl(registry.keys.challenger("run-3")) in range(
         3 * 86_400 - 60, 3 * 86_400 + 1
     )
@@ -59,7 +59,7 @@ def test_challenger_waits_beside_the_champion_for_as_long_as_the_setting_says(
 def test_approved_challenger_goes_live_with_the_name_of_who_approved(
     registry: ModelRegistry,
 ) -> None:
-    outcome = decided(registry, "approve", floor=7)
+    outcome = answer(registry, "approve", floor=7)
     assert isinstance(outcome, Published)
     assert (outcome.result.version, outcome.result.promoted, outcome.result.withheld) == (
         8,
@@ -77,17 +77,25 @@ def test_approved_challenger_goes_live_with_the_name_of_who_approved(
     assert not registry.redis.exists(registry.keys.challenger("run-2"))
 
 
-def test_decision_can_be_repeated(registry: ModelRegistry) -> None:
-    first = decided(registry, "approve")
+def test_challenger_that_an_earlier_trainer_stored_can_go_live(registry: ModelRegistry) -> None:
+    key = registry.keys.challenger("run-2")
+    stored = registry.redis.get(key).decode()
+    assert "evaluated_against" in stored
+    registry.redis.set(key, stored.replace("evaluated_against", "judged_against"))
+    assert isinstance(answer(registry, "approve"), Published)
+
+
+def test_answer_can_be_repeated(registry: ModelRegistry) -> None:
+    first = answer(registry, "approve")
     before = registry.contents()
-    assert decided(registry, "approve") == decided(registry, "reject") == first
+    assert answer(registry, "approve") == answer(registry, "reject") == first
     assert registry.contents() == before
 
 
 def test_rejected_challenger_never_goes_live(registry: ModelRegistry) -> None:
     live = registry.redis.get(registry.keys.model)
-    for decision in ("reject", "reject", "approve"):
-        outcome = decided(registry, decision)
+    for approval in ("reject", "reject", "approve"):
+        outcome = answer(registry, approval)
         assert isinstance(outcome, Rejected)
         assert outcome.challenger.result.message == "It is good."
         assert registry.redis.get(registry.keys.model) == live
@@ -95,15 +103,15 @@ def test_rejected_challenger_never_goes_live(registry: ModelRegistry) -> None:
 
 
 def test_nothing_to_decide_on(registry: ModelRegistry) -> None:
-    assert isinstance(decided(registry, "approve", "run-9"), Expired)
+    assert isinstance(answer(registry, "approve", "run-9"), Expired)
 
 
-def test_challenger_that_was_judged_against_another_champion_is_told_by_whom_it_was_overtaken(
+def test_challenger_evaluated_against_another_champion_learns_which_run_has_overtaken_it(
     registry: ModelRegistry,
 ) -> None:
     registry.publish("run-3", seed=3)
     before = registry.contents()
-    assert decided(registry, "approve") == Overtaken("2", "run-3")
+    assert answer(registry, "approve") == Overtaken("2", "run-3")
     assert registry.contents() == before
 
 
@@ -125,7 +133,7 @@ def test_damaged_challenger_is_told(
     changed(registry, "run-2", **fields)
     before = registry.contents()
     with pytest.raises(BadDataError, match=says):
-        decided(registry, "approve")
+        answer(registry, "approve")
     assert registry.contents() == before
 
 
@@ -143,7 +151,7 @@ def test_challenger_without_a_state_cannot_wait(registry: ModelRegistry) -> None
 
 def test_unsigned_challenger_is_not_believed_once_a_key_is_set(registry: ModelRegistry) -> None:
     with pytest.raises(BadDataError, match="it is not signed"):
-        decided(registry, "approve", SIGNING_KEY=KEY)
+        answer(registry, "approve", SIGNING_KEY=KEY)
 
 
 def test_challenger_of_another_run_is_not_believed(redis_url: str, key_prefix: str) -> None:
@@ -156,6 +164,6 @@ def test_challenger_of_another_run_is_not_believed(redis_url: str, key_prefix: s
         registry.keys.challenger("run-1"), registry.keys.challenger("run-2"), replace=True
     )
     with pytest.raises(BadDataError, match="is not trusted"):
-        decided(registry, "approve", "run-2")
-    assert isinstance(decided(registry, "approve", "run-1"), Published)
+        answer(registry, "approve", "run-2")
+    assert isinstance(answer(registry, "approve", "run-1"), Published)
     registry.redis.close()

@@ -175,7 +175,7 @@ def test_evidence_and_report_show_the_input_then_and_now(separable_world: World)
         0.72,
         0.28,
     )
-    assert {fall["name"] for fall in change["falls"]} == {"hour_of_day", "risk"}
+    assert {loss["name"] for loss in change["losses"]} == {"hour_of_day", "risk"}
     assert evidence["reading"] == [
         "840 of 3,000 events (28.0%) have a features_json that does not hold a JSON object. "
         "They were read without it."

@@ -185,24 +185,24 @@ def test_approval_killed_at_every_message(
 
     def start(run_id: str, environment: dict[str, str] | None = None) -> TrainerProcess:
         return world.start(
-            run_id, ("decide",), environment, decision="approve", decided_by="Jane Doe"
+            run_id, ("decide",), environment, approval="approve", approval_by="Jane Doe"
         )
 
     def prepare(run_id: str) -> None:
         judged = world.train(run_id, **settings, forest_seed=int(run_id.removeprefix("run-")))
-        assert judged.result.withheld == "AwaitingDecision", judged.log
+        assert judged.result.withheld == "AwaitingApproval", judged.log
 
     number = 0
     for run_id, run in kill_at_every_message(through_proxy, start, prepare):
         number += 1
         assert run.code == 0, run.log
-        withheld, decided_by, version = world.sql(
-            "SELECT withheld, decided_by, version FROM retraining_runs WHERE run_id = %s", run_id
+        withheld, approval_by, version = world.sql(
+            "SELECT withheld, approval_by, version FROM retraining_runs WHERE run_id = %s", run_id
         )[0]
-        assert (withheld, decided_by, version) == (None, "Jane Doe", number)
+        assert (withheld, approval_by, version) == (None, "Jane Doe", number)
         assert [row[0] for row in world.versions] == list(range(1, number + 1))
         assert world.version == str(number).encode()
-    assert number > 10, "the proxy saw far fewer messages than a decision has"
+    assert number > 10, "the proxy saw far fewer messages than an approval has"
 
 
 def test_rejection_killed_between_redis_and_the_database(separable_world: World) -> None:
@@ -210,7 +210,7 @@ def test_rejection_killed_between_redis_and_the_database(separable_world: World)
     world.train("run-1", **RECOMMENDED, promotion="Manual")
 
     def reject() -> TrainerProcess:
-        return world.start("run-1", ("decide",), decision="reject", decided_by="Jane Doe")
+        return world.start("run-1", ("decide",), approval="reject", approval_by="Jane Doe")
 
     with world.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [AUDIT_LOCK])
@@ -222,7 +222,7 @@ def test_rejection_killed_between_redis_and_the_database(separable_world: World)
         run.wait()
     again = reject().wait()
     assert again.result.withheld == "Rejected", again.log
-    assert world.sql("SELECT withheld, decided_by FROM retraining_runs") == [
+    assert world.sql("SELECT withheld, approval_by FROM retraining_runs") == [
         ("Rejected", "Jane Doe")
     ]
     assert world.version is None

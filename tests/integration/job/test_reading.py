@@ -126,7 +126,7 @@ def test_numbers_as_text_train_the_same_model(world: World, preset: dict[str, An
     )
     second = world.start("texts", **preset, dry_run=True).wait()
     assert first.result.withheld == second.result.withheld == "DryRun", second.log
-    assert second.result.figures == first.result.figures
+    assert second.result.metrics == first.result.metrics
 
 
 SETTINGS = ["extra_float_digits = -15", "datestyle = 'German'", "timezone = 'Asia/Tokyo'",

@@ -32,9 +32,9 @@ def test_first_model_then_a_better_one_then_a_worse_one(separable_world: World) 
     )
     third = judge(world, "raw-again", scaling="None")
     assert (third.result.verdict, third.result.promoted) == ("Kept", False)
-    assert third.result.figures
-    assert second.result.figures
-    assert third.result.figures.champion == second.result.figures.challenger
+    assert third.result.metrics
+    assert second.result.metrics
+    assert third.result.metrics.champion == second.result.metrics.challenger
     assert world.version == b"2"
     assert [row[0] for row in world.versions] == [1, 2]
 
@@ -140,14 +140,14 @@ def test_dry_run_leaves_no_trace_in_redis(separable_world: World, preset: str) -
 
 def decide(world: World, word: str, run_id: str = "run-1", **more: Any) -> TrainerProcess:
     return world.start(
-        run_id, arguments=("decide",), decision=word, decided_by="Jane Doe", **more
+        run_id, arguments=("decide",), approval=word, approval_by="Jane Doe", **more
     ).wait()
 
 
 def test_approved_challenger_goes_live_once(separable_world: World) -> None:
     world = separable_world
     run = judge(world, "run-1", promotion="Manual")
-    assert (run.result.withheld, world.version) == ("AwaitingDecision", None)
+    assert (run.result.withheld, world.version) == ("AwaitingApproval", None)
     for _ in range(2):
         decided = decide(world, "approve")
         assert (decided.code, decided.result.promoted, decided.result.version) == (0, True, 1), (
@@ -156,7 +156,7 @@ def test_approved_challenger_goes_live_once(separable_world: World) -> None:
     assert world.version == b"1"
     assert [row[0] for row in world.versions] == [1]
     assert world.sql(
-        "SELECT verdict, version, withheld, decided_by, promoted FROM retraining_runs"
+        "SELECT verdict, version, withheld, approval_by, promoted FROM retraining_runs"
     ) == [("FirstModel", 1, None, "Jane Doe", True)]
     meta = json.loads(world.redis.get(f"{world.model_key}:meta"))
     assert (meta["approved_by"], meta["input"]["events"]) == ("Jane Doe", 3_000)
@@ -173,7 +173,7 @@ def test_rejected_challenger_stays_out(separable_world: World) -> None:
     too_late = decide(world, "approve")
     assert too_late.result.withheld == "Rejected"
     assert world.version is None
-    assert world.sql("SELECT withheld, decided_by FROM retraining_runs") == [
+    assert world.sql("SELECT withheld, approval_by FROM retraining_runs") == [
         ("Rejected", "Jane Doe")
     ]
 
@@ -192,7 +192,7 @@ def test_challenger_that_was_overtaken_while_it_waited_stays_out(separable_world
     assert world.version == b"1"
 
 
-def test_nothing_awaits_a_decision(separable_world: World) -> None:
+def test_nothing_awaits_approval(separable_world: World) -> None:
     decided = decide(separable_world, "approve", run_id="nobody")
     assert (decided.code, decided.result.reason) == (0, "expired"), decided.log
     assert "There is no challenger of this run to approve" in decided.result.message

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 import redis
 
-from retraining_job.contract import ApprovalDecision
+from retraining_job.contract import ApprovalAnswer
 from retraining_job.errors import BadConfigurationError
 from retraining_job.registry.history import Version, read_versions
-from retraining_job.registry.pending import ApprovalAnswer, carry_out_approval
+from retraining_job.registry.pending import AuthoredAnswer, carry_out_approval
 from retraining_job.registry.restore import restore_version
 from retraining_job.runs.sign import sign_live_model
 from tests.integration.job.model_registry import KEY, ModelRegistry
@@ -53,12 +53,12 @@ def do_all(registry: ModelRegistry) -> list[Version]:
     wait(registry, "run-3", seed=3)
     carry_out_approval(
         registry.settings("run-3").registry,
-        ApprovalAnswer(ApprovalDecision.APPROVE, "ann"),
+        AuthoredAnswer(ApprovalAnswer.APPROVE, "ann"),
         floor=0,
     )
     wait(registry, "run-4", seed=4)
     carry_out_approval(
-        registry.settings("run-4").registry, ApprovalAnswer(ApprovalDecision.REJECT, "ann"), floor=0
+        registry.settings("run-4").registry, AuthoredAnswer(ApprovalAnswer.REJECT, "ann"), floor=0
     )
     restore_version(registry.settings("back").registry, 1, floor=0)
     sign_live_model(registry.settings().registry)

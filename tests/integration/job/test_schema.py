@@ -75,10 +75,10 @@ def old_world(bare_world: World, request: pytest.FixtureRequest) -> World:
 
 def rounded_precision(run: TrainerProcess) -> float:
     """Return the challenger's precision as the old table stores it."""
-    assert run.result.figures
-    assert run.result.figures.challenger
-    assert run.result.figures.challenger.precision is not None
-    return round(run.result.figures.challenger.precision, 4)
+    assert run.result.metrics
+    assert run.result.metrics.challenger
+    assert run.result.metrics.challenger.precision is not None
+    return round(run.result.metrics.challenger.precision, 4)
 
 
 def row(world: World) -> tuple[Any, ...]:
@@ -149,11 +149,28 @@ def test_migration_makes_what_is_missing(bare_world: World) -> None:
         "features_json",
     } == set(columns(bare_world, "scored_events"))
     assert columns(bare_world, "model_versions")["run_id"] == "text"
-    assert columns(bare_world, "retraining_runs")["figures"] == "jsonb"
+    assert columns(bare_world, "retraining_runs")["metrics"] == "jsonb"
     with pytest.raises(Exception, match="unique"):
         bare_world.sql(
             "INSERT INTO model_versions VALUES (1, now(), '', 0, 0, 'a'), (2, now(), '', 0, 0, 'a')"
         )
+
+
+def test_migration_renames_the_columns_of_an_earlier_trainer(bare_world: World) -> None:
+    assert bare_world.migrate().code == 0
+    bare_world.sql("ALTER TABLE retraining_runs RENAME metrics TO figures")
+    bare_world.sql("ALTER TABLE retraining_runs RENAME approval_by TO decided_by")
+    bare_world.sql(
+        "INSERT INTO retraining_runs (run_id, reason, message, started_at, finished_at, decided_by)"
+        " VALUES ('old', 'r', 'm', now(), now(), 'Jane Doe')"
+    )
+    run = bare_world.migrate()
+    assert run.code == 0, run.log
+    assert "Renamed the column figures of retraining_runs to metrics." in run.log
+    assert bare_world.sql("SELECT approval_by FROM retraining_runs") == [("Jane Doe",)]
+    found = columns(bare_world, "retraining_runs")
+    assert "metrics" in found
+    assert not {"figures", "decided_by"} & set(found)
 
 
 def test_migration_can_be_done_again_and_by_many_at_once(bare_world: World) -> None:

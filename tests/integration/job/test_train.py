@@ -31,9 +31,9 @@ def test_first_run_promotes_and_leaves_the_old_row(world: World) -> None:
     )
     assert (run.result.version, run.result.n_samples) == (1, 600)
     assert world.version == b"1"
-    assert run.result.figures
-    assert run.result.figures.challenger
-    figure = run.result.figures.challenger.precision
+    assert run.result.metrics
+    assert run.result.metrics.challenger
+    figure = run.result.metrics.challenger.precision
     assert figure is not None
     assert world.versions == [(1, "drift_detected", round(figure, 4), 600)]
     [(trained_at,)] = world.sql("SELECT trained_at FROM model_versions")
@@ -77,13 +77,13 @@ def test_worse_challenger_is_kept_out(bare_world: World) -> None:
     run = world.train(threshold=0.01)
     assert run.code == 0, run.log
     assert (run.result.verdict, run.result.reason) == ("Kept", "lower_precision")
-    figures = run.result.figures
-    assert figures
-    assert figures.champion
-    assert figures.challenger
-    assert figures.champion.precision == 1.0
-    assert figures.challenger.precision is not None
-    assert figures.challenger.precision < 1.0
+    metrics = run.result.metrics
+    assert metrics
+    assert metrics.champion
+    assert metrics.challenger
+    assert metrics.champion.precision == 1.0
+    assert metrics.challenger.precision is not None
+    assert metrics.challenger.precision < 1.0
     assert world.version == b"41"
     assert world.redis.get(world.model_key) == champion
     assert world.versions == []

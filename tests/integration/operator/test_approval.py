@@ -14,7 +14,7 @@ from retraining_operator.api.job_manifest import build_job
 from retraining_operator.api.outcome import JobOutcome
 from retraining_operator.api.outcome_status import build_finished_status
 from retraining_operator.api.request import read_request
-from retraining_operator.contract import ApprovalDecision, Result
+from retraining_operator.contract import ApprovalAnswer, Result
 from retraining_operator.kube.client import KubeClient
 from retraining_operator.kube.resources import JOBS
 from retraining_operator.settings import Settings
@@ -65,7 +65,7 @@ async def asked(namespace: Kubectl, cluster: KubeClient) -> dict[str, Any]:
     }
     namespace.apply({**manifest, "spec": {"promotion": "Manual", "preset": "recommended"}})
     [body] = namespace.items("retrainrequests")
-    request, verdict = read_request(body), result(withheld="AwaitingDecision")
+    request, verdict = read_request(body), result(withheld="AwaitingApproval")
     status = build_finished_status(
         request, JobOutcome("Promoted", "Said why.", verdict), datetime.now(UTC)
     )
@@ -134,13 +134,13 @@ async def test_annotation_becomes_one_job_whoever_sees_it(
     [container] = job["spec"]["template"]["spec"]["containers"]
     environment = {variable["name"]: variable.get("value") for variable in container["env"]}
     assert container["args"] == ["decide"]
-    assert (environment["RETRAIN_DECISION"], environment["RETRAIN_DECIDED_BY"]) == (
+    assert (environment["RETRAIN_APPROVAL"], environment["RETRAIN_APPROVAL_BY"]) == (
         "approve",
         "Jane Doe",
     )
     status = namespace.get("retrainrequest", "asked")["status"]
     assert (status["approval"], status["approvalBy"]) == ("approve", "Jane Doe")
-    assert promoted(namespace) == ("Unknown", "Deciding")
+    assert promoted(namespace) == ("Unknown", "ApplyingApproval")
 
 
 @pytest.mark.usefixtures("asked")
@@ -151,7 +151,7 @@ async def test_without_an_approval_no_job_is_created(
     annotate(namespace, "perhaps")
     await pass_by(parts, cluster)
     assert namespace.items("jobs") == []
-    assert promoted(namespace) == ("Unknown", "AwaitingDecision")
+    assert promoted(namespace) == ("Unknown", "AwaitingApproval")
     assert "approve or reject" in namespace("describe", "rtr", "asked")
 
 
@@ -163,7 +163,7 @@ async def test_job_that_was_created_before_a_crash_keeps_its_approval(
     asked: dict[str, Any],
 ) -> None:
     manifest = build_job(
-        read_request(asked), settings, Approval(ApprovalDecision.APPROVE, "Jane Doe")
+        read_request(asked), settings, Approval(ApprovalAnswer.APPROVE, "Jane Doe")
     )
     annotate(namespace, "reject by Joe")
     reconciler = build_reconciler(parts, cluster)
@@ -184,7 +184,7 @@ async def test_foreign_job_of_that_name_applies_nothing(
     settings: Settings,
     asked: dict[str, Any],
 ) -> None:
-    manifest = build_job(read_request(asked), settings, Approval(ApprovalDecision.APPROVE))
+    manifest = build_job(read_request(asked), settings, Approval(ApprovalAnswer.APPROVE))
     del manifest["metadata"]["ownerReferences"]
     await cluster.create(JOBS, manifest)
     annotate(namespace, "approve")
@@ -210,7 +210,7 @@ async def test_approval_is_in_the_status_and_a_later_one_is_reported_once(
     await pass_by(parts, cluster)
     await pass_by(parts, cluster)
     events = [event["reason"] for event in namespace.items("events.events.k8s.io")]
-    assert events.count("DecisionIgnored") == 1
+    assert events.count("ApprovalIgnored") == 1
     assert promoted(namespace) == ("True", "Promoted")
     assert len(namespace.items("jobs")) == 1
 

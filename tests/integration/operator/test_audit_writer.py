@@ -40,7 +40,15 @@ def row(run: str = "r", **fields: Any) -> dict[str, Any]:
         "preset": "recommended",
     }
     times = {"started_at": NOW.isoformat(), "finished_at": NOW.isoformat()}
-    return {**about, **told, **rest, **times, "log_tail": "The end.", "decided": False, **fields}
+    return {
+        **about,
+        **told,
+        **rest,
+        **times,
+        "log_tail": "The end.",
+        "is_answered": False,
+        **fields,
+    }
 
 
 @pytest.fixture
@@ -102,7 +110,7 @@ async def test_end_of_the_run_replaces_what_an_attempt_has_left(url: SecretStr, 
 
 
 @pytest.mark.parametrize(
-    "withheld", ["AwaitingDecision", None], ids=["undecided", "decided by the trainer"]
+    "withheld", ["AwaitingApproval", None], ids=["undecided", "decided by the trainer"]
 )
 async def test_failed_approval_changes_only_an_undecided_row(
     url: SecretStr, sql: Sql, withheld: str | None
@@ -113,7 +121,7 @@ async def test_failed_approval_changes_only_an_undecided_row(
         " VALUES ('r', 'Promoted', %s, 'superior', 'Better.', now(), now())",
         withheld,
     )
-    await AuditWriter(url).record(row(verdict="Promoted", decided=True))
+    await AuditWriter(url).record(row(verdict="Promoted", is_answered=True))
     assert sql("SELECT verdict, withheld, reason FROM retraining_runs") == [
         ("Promoted", None, "OutOfMemory" if withheld else "superior")
     ]
@@ -231,8 +239,8 @@ async def test_verdict_is_read_back_with_what_decided(url: SecretStr, sql: Sql) 
     sql(
         "UPDATE retraining_runs SET verdict = 'Promoted', reason = 'not_inferior', version = 7,"
         " n_samples = 600,"
-        " window_first = now(), window_last = now(), figures = %s",
-        '{"challenger": {"mixture": {"average_precision": 0.5}}}',
+        " window_first = now(), window_last = now(), metrics = %s",
+        '{"challenger": {"combined": {"average_precision": 0.5}}}',
     )
     found = await archive.read_verdict("r")
     assert found
@@ -244,9 +252,9 @@ async def test_verdict_is_read_back_with_what_decided(url: SecretStr, sql: Sql) 
     )
     assert found.window
     assert found.window.rows == 600
-    assert found.figures
-    assert found.figures.challenger.mixture
-    assert found.figures.challenger.mixture.average_precision == 0.5
+    assert found.metrics
+    assert found.metrics.challenger.combined
+    assert found.metrics.challenger.combined.average_precision == 0.5
 
 
 async def test_unavailable_database_has_no_verdict() -> None:

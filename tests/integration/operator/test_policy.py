@@ -92,7 +92,7 @@ async def test_newer_request_replaces_the_running_one(
     assert reasons(namespace) == {"old": "Replaced", "new": "JobCreated"}
 
 
-async def test_only_one_of_two_conflicting_decisions_is_carried_out(
+async def test_only_one_of_two_conflicting_admissions_is_carried_out(
     namespace: Kubectl, cluster: KubeClient, settings: Settings
 ) -> None:
     """One starts all, the other merges all but one. No request is merged and has a Job."""

@@ -89,14 +89,14 @@ async def test_status_keeps_every_figure(namespace: Kubectl, cluster: KubeClient
     part = dict.fromkeys(
         ("average_precision", "roc_auc", "budget_precision", "budget_recall", "alert_rate"), 0.5
     )
-    contender = {"precision": 0.9, "mixture": part, "hst": part, "sad": part}
+    contender = {"precision": 0.9, "combined": part, "hst": part, "sad": part}
     result = Result(
         run_id="r",
         verdict="Promoted",
         withheld="DryRun",
         reason="not_inferior",
         message="Said why.",
-        figures={"challenger": contender, "champion": contender},
+        metrics={"challenger": contender, "champion": contender},
         started_at=now,
         finished_at=now,
     )

@@ -18,10 +18,10 @@ WINDOW = Window(first=MOMENT, last=MOMENT, rows=5_000)
 def contender(
     average_precision: float | None, *, alerts: float = 0.02, right: float | None = 0.9, **more: Any
 ) -> Contender:
-    mixture = PartMetrics(average_precision=average_precision, alert_rate=alerts)
+    combined = PartMetrics(average_precision=average_precision, alert_rate=alerts)
     return Contender(
         **{
-            "figures": ContenderMetrics(precision=right, mixture=mixture),
+            "metrics": ContenderMetrics(precision=right, combined=combined),
             "trained": WINDOW,
             "version": 7,
         }
@@ -74,7 +74,7 @@ def evidence(  # noqa: PLR0917
         "threshold_source": "setting",
         "policy": PromotionPolicy.NON_INFERIOR,
         "margin": 0.05,
-        "chance": 0.06 if anomalies >= 30 and normal else None,
+        "best_random_precision": 0.06 if anomalies >= 30 and normal else None,
         "challenger": challenger or contender(0.81),
         "champion": champion or contender(0.80),
         "comparison": comparison if anomalies >= 30 and normal else None,

@@ -21,7 +21,7 @@ from retraining_job.evaluation.evidence import (
     Split,
 )
 from retraining_job.evaluation.input_change import InputChange
-from retraining_job.evaluation.input_falls import FeatureLoss, Scope
+from retraining_job.evaluation.input_losses import FeatureLoss, Scope
 from retraining_job.evaluation.input_shape import FeatureShape, InputShape
 
 START = datetime(2026, 11, 2, 6, 30, tzinfo=UTC)
@@ -43,7 +43,7 @@ def contender(truth: np.ndarray, scored: np.ndarray, **others: Any) -> Contender
     shown = np.unique(np.geomspace(1, truth.size, 120).astype(int)) - 1
     average = float(np.sum(precision * truth[order]) / truth.sum())
     above, budget = scored > THRESHOLD, truth.size // 100 - 1
-    mixture = PartMetrics(
+    combined = PartMetrics(
         average_precision=average,
         roc_auc=0.95,
         budget_precision=float(precision[budget]),
@@ -52,9 +52,9 @@ def contender(truth: np.ndarray, scored: np.ndarray, **others: Any) -> Contender
     )
     hst = PartMetrics(average_precision=average * 0.9, roc_auc=0.93, alert_rate=0.31)
     return Contender(
-        figures=ContenderMetrics(
+        metrics=ContenderMetrics(
             precision=0.97,
-            mixture=mixture,
+            combined=combined,
             hst=hst,
             sad=PartMetrics(average_precision=0.4, roc_auc=0.8),
         ),
@@ -103,7 +103,7 @@ def input_change(**changes: Any) -> InputChange:
         "then": input_shape(),
         "champion_version": 12,
         "has_champion": True,
-        "falls": [FeatureLoss(name="velocity", before=1.0, after=0.91, scope=Scope.NEWEST)],
+        "losses": [FeatureLoss(name="velocity", before=1.0, after=0.91, scope=Scope.NEWEST)],
         "noticed": "Fewer events have velocity (91.0% of the newest events, 100.0% before).",
     }
     return InputChange(**(values | changes))
@@ -134,7 +134,7 @@ def build_evidence(**changes: Any) -> Evidence:
             request="fraud/drift-alerts-0-1184",
             trigger_reason="PSI of amount is 0.31, above 0.25",
             image="registry.example.org/retraining-job:0.2.0",
-            judged_at=END + timedelta(minutes=3),
+            evaluated_at=END + timedelta(minutes=3),
             river="0.26.1",
             python="3.11.2",
             numpy="2.4.0",
@@ -191,7 +191,7 @@ def build_unlabelled_evidence(**changes: Any) -> Evidence:
     """Build the evidence of a run whose hold-out has no labels. `changes` replaces fields."""
     whole = build_evidence()
     rate = PartMetrics(alert_rate=0.02)
-    bare = {"figures": ContenderMetrics(mixture=rate), "curve": None, "histogram": None}
+    bare = {"metrics": ContenderMetrics(combined=rate), "curve": None, "histogram": None}
     bare |= {"threshold_precision": None, "threshold_recall": None}
     assert whole.split is not None
     assert whole.champion is not None

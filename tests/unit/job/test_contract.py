@@ -11,10 +11,12 @@ from retraining_job.contract import (
     RESULT_LIMIT_BYTES,
     ContenderMetrics,
     Contenders,
+    PartMetrics,
     Result,
     Verdict,
     VerdictReason,
     Window,
+    Withheld,
     environment_name,
     read_result,
     read_row,
@@ -35,7 +37,7 @@ def result(message: str) -> Result:
         version=12,
         champion_version=11,
         window=Window(first=NOW, last=NOW, rows=50_000),
-        figures=Contenders(
+        metrics=Contenders(
             challenger=ContenderMetrics(precision=1 / 3), champion=ContenderMetrics(precision=1 / 3)
         ),
         started_at=NOW,
@@ -52,7 +54,7 @@ def test_document_fits_the_termination_message_whatever_the_message_says() -> No
     assert len(document.encode()) <= RESULT_LIMIT_BYTES
     again = read_result(document)
     assert again is not None
-    assert again.figures == result("").figures
+    assert again.metrics == result("").metrics
 
 
 @pytest.mark.parametrize(
@@ -81,7 +83,7 @@ def test_verdict_of_an_earlier_trainer_on_a_first_model_is_read(
         "window_first": None,
         "window_last": None,
         "version": 3 if promoted else None,
-        "figures": None,
+        "metrics": None,
     }
     assert read_row(row).verdict == verdict
 
@@ -91,6 +93,20 @@ def test_failure_reason_of_an_earlier_trainer_is_read() -> None:
     read = read_result(json.dumps(old))
     assert read is not None
     assert read.reason == "DependencyUnavailable"
+
+
+def test_result_document_of_an_earlier_trainer_is_read() -> None:
+    precisions = {"mixture": {"average_precision": 0.5}}
+    old = json.loads(result("").document()) | {
+        "figures": {"challenger": precisions},
+        "withheld": "AwaitingDecision",
+    }
+    del old["metrics"]
+    read = read_result(json.dumps(old))
+    assert read is not None
+    assert read.metrics is not None
+    assert read.metrics.challenger.combined == PartMetrics(average_precision=0.5)
+    assert read.withheld is Withheld.AWAITING_APPROVAL
 
 
 def test_what_a_killed_container_leaves_is_no_document() -> None:

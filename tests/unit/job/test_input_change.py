@@ -63,7 +63,7 @@ def change(found: Columns, then: InputShape | None = HEALTHY, **more: Any) -> In
 
 def test_same_events_have_not_changed() -> None:
     found = change(events())
-    assert (found.stops, found.beyond, found.noticed, found.falls) == (False, "", "", [])
+    assert (found.stops, found.beyond, found.noticed, found.losses) == (False, "", "", [])
 
 
 @pytest.mark.parametrize(

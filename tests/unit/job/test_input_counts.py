@@ -9,7 +9,7 @@ from retraining_job.evaluation.input_change import ChampionInput, compare_input
 from retraining_job.evaluation.input_counts import measure_tallies, merge_tallies
 from retraining_job.evaluation.input_shape import (
     InputMeasurement,
-    find_lasting_fall,
+    find_lasting_loss,
     split_into_periods,
 )
 from retraining_job.evaluation.reading_notes import describe_reading
@@ -51,7 +51,7 @@ def test_reference_preset_counts_the_same() -> None:
     broken = tallied([*(["[1]"] * 200), *texts[200:]])
     assert broken.shape.unreadable == pytest.approx(0.3333)
     assert broken.shape.features["hour"].newest == 0.0
-    step = broken.lasting_falls["hour"]
+    step = broken.lasting_losses["hour"]
     assert step.before == 1.0
     assert step.after == pytest.approx(0.5455, abs=0.5)
     assert step.events == pytest.approx(200, abs=60)
@@ -78,9 +78,9 @@ def test_periods_cover_all_events_once(rows: int, newest_start: int) -> None:
     assert all(part.stop > part.start for part in parts)
 
 
-def test_lasting_fall_is_not_a_temporary_one() -> None:
-    assert find_lasting_fall([10, 10, 2, 10], [10] * 4) is None
-    found = find_lasting_fall([10, 9, 2, 3], [10] * 4)
+def test_lasting_loss_is_not_a_temporary_one() -> None:
+    assert find_lasting_loss([10, 10, 2, 10], [10] * 4) is None
+    found = find_lasting_loss([10, 9, 2, 3], [10] * 4)
     assert found is not None
     assert (found.before, found.after, found.events) == (0.9, 0.3, 20)
 

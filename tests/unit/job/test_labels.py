@@ -147,10 +147,10 @@ def test_complete_labels_pass_the_guard() -> None:
     ).promotes
 
 
-def parts(mixture: float, hst: float, sad: float) -> Contender:
-    reached = {"mixture": mixture, "hst": hst, "sad": sad}
+def parts(combined: float, hst: float, sad: float) -> Contender:
+    reached = {"combined": combined, "hst": hst, "sad": sad}
     return Contender(
-        figures=ContenderMetrics(
+        metrics=ContenderMetrics(
             **{name: PartMetrics(average_precision=one) for name, one in reached.items()}
         )
     )

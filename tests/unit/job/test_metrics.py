@@ -129,13 +129,13 @@ def test_metrics_without_labels_are_unknown() -> None:
     unknown = np.full(6, -1)
     found = metrics.compute_metrics(unknown, Scores(SCORES, SCORES), Tunables(), 0.7)
     assert found.precision is None
-    assert found.mixture is not None
+    assert found.combined is not None
     assert (
-        found.mixture.average_precision,
-        found.mixture.roc_auc,
-        found.mixture.budget_recall,
+        found.combined.average_precision,
+        found.combined.roc_auc,
+        found.combined.budget_recall,
     ) == (None, None, None)
-    assert found.mixture.alert_rate == 0.5
+    assert found.combined.alert_rate == 0.5
     assert plot_data.compute_curve(unknown, SCORES) is None
 
 
@@ -171,7 +171,7 @@ def test_metrics_of_a_model_are_those_of_its_score_and_its_parts() -> None:
     settings = Tunables(forest_weight=0.8, deviation_weight=0.2, alert_budget=0.5)
     found = metrics.compute_metrics(TRUTH, parts, settings, 0.6)
     assert found.precision == 0.6
-    assert found.mixture == PartMetrics(
+    assert found.combined == PartMetrics(
         average_precision=0.583333,
         roc_auc=0.666667,
         budget_precision=0.666667,
@@ -227,7 +227,7 @@ def test_metrics_fit_into_the_result_document() -> None:
         version=1_000_000,
         champion_version=1_000_000,
         window=Window(first=moment, last=moment, rows=1_000_000),
-        figures=Contenders(challenger=one, champion=one),
+        metrics=Contenders(challenger=one, champion=one),
         started_at=moment,
         finished_at=moment,
     )

@@ -46,8 +46,8 @@ def run(events: Path, out: Path, champion: Path | None = None, **settings: Any) 
 def test_first_model_is_left_as_readers_expect_it(events: Path, tmp_path: Path) -> None:
     result = run(events, tmp_path)
     assert (result.verdict, result.n_samples, result.promoted) == ("FirstModel", ROWS, False)
-    assert result.figures
-    assert result.figures.champion is None
+    assert result.metrics
+    assert result.metrics.champion is None
     content = pickle.loads((tmp_path / "active_model.pkl").read_bytes())  # noqa: S301
     assert type(content["hst"]) is HalfSpaceTrees
     assert 0.0 <= content["hst"].score_one({"amount": 10.0, "hour_of_day": 3.0}) <= 1.0
@@ -64,9 +64,9 @@ def test_better_challenger_wins_and_the_reverse_is_kept_out(
     assert (won.verdict, won.reason) == ("Promoted", "not_inferior")
     lost = run(events, tmp_path / "again", tmp_path / "scaled" / kind, **RAW)
     assert lost.verdict == "Kept"
-    assert won.figures
-    assert lost.figures
-    assert won.figures.challenger == lost.figures.champion
+    assert won.metrics
+    assert lost.metrics
+    assert won.metrics.challenger == lost.metrics.champion
     same = run(events, tmp_path / "same", tmp_path / "scaled" / kind)
     assert same.verdict == "Identical"
 
@@ -79,7 +79,7 @@ def test_table_and_lines_say_the_same(events: Path, tmp_path: Path) -> None:
         writer.writeheader()
         writer.writerows({**row, "features_json": json.dumps(row["features_json"])} for row in rows)
     results = [run(path, tmp_path / path.suffix[1:], rows=4_000) for path in (events, table)]
-    assert results[0].figures == results[1].figures
+    assert results[0].metrics == results[1].metrics
     assert (tmp_path / "jsonl" / "active_model.pkl").read_bytes() == (
         tmp_path / "csv" / "active_model.pkl"
     ).read_bytes()

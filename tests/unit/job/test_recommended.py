@@ -231,7 +231,7 @@ def test_no_labels_tell_nothing(prepared: SplitEvents, healthy: Scores, misled: 
     decision, evidence = judged(blind, healthy, (misled, Contender()))
     assert (decision.verdict, decision.reason) == (Verdict.INCONCLUSIVE, VerdictReason.NO_TRUTH)
     assert evidence.comparison is None
-    assert evidence.challenger.figures.precision is None
+    assert evidence.challenger.metrics.precision is None
     assert judged(blind, healthy, None)[0].promotes  # a first model goes live untested, and says so
 
 

@@ -55,9 +55,9 @@ class Fixed:
 def test_old_rule(
     challenger: float, champion: float | None, verdict: Verdict, reason: VerdictReason
 ) -> None:
-    figures = None if champion is None else ContenderMetrics(precision=champion)
+    metrics = None if champion is None else ContenderMetrics(precision=champion)
     decision = reference.decide_by_accuracy(
-        ContenderMetrics(precision=challenger), figures, champion_version=7, hold_out_rows=200
+        ContenderMetrics(precision=challenger), metrics, champion_version=7, hold_out_rows=200
     )
     assert (decision.verdict, decision.reason) == (verdict, reason)
     assert f"{challenger:.4f}" in decision.message

@@ -177,7 +177,7 @@ def test_missing_parts_are_explained(evidence: Evidence, sentence: str) -> None:
             "Fewer events have velocity (91.0% of the newest events, 100.0% before).",
         ),
         (
-            build_evidence(input=input_change(falls=[], noticed="")),
+            build_evidence(input=input_change(losses=[], noticed="")),
             "Nothing has changed by more than the usual variation.",
         ),
         (build_evidence(input=input_change(then=None)), "The champion has no recorded shape"),

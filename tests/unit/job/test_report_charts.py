@@ -27,7 +27,7 @@ def test_curves_and_their_points_are_drawn_at_the_values_of_the_evidence() -> No
     ):
         assert one is not None
         assert one.curve is not None
-        assert one.figures.mixture is not None
+        assert one.metrics.combined is not None
         (line,) = picture.of("polyline", role)
         drawn = [place.split(",") for place in line.get("points", "").split()]
         recall, precision = [picture.x(x) for x, _ in drawn], [picture.y(y) for _, y in drawn]
@@ -46,9 +46,9 @@ def test_curves_and_their_points_are_drawn_at_the_values_of_the_evidence() -> No
         assert marks[False] == pytest.approx(
             (one.threshold_recall, one.threshold_precision), abs=0.001
         )
-        mixture = one.figures.mixture
+        combined = one.metrics.combined
         assert marks[True] == pytest.approx(
-            (mixture.budget_recall, mixture.budget_precision), abs=0.001
+            (combined.budget_recall, combined.budget_precision), abs=0.001
         )
 
 

@@ -29,7 +29,7 @@ from tests.unit.job.sample_evidence import (
         ({}, "The challenger is live."),
         ({"promoted": None}, "The challenger may go live."),
         ({"promoted": False, "withheld": Withheld.DRY_RUN}, "not published: this was a dry run"),
-        ({"promoted": False, "withheld": Withheld.AWAITING_DECISION}, "waits for approval"),
+        ({"promoted": False, "withheld": Withheld.AWAITING_APPROVAL}, "waits for approval"),
         ({"verdict": Verdict.KEPT, "promoted": False}, "The champion stays live."),
         (
             {"verdict": Verdict.INCONCLUSIVE, "promoted": True},

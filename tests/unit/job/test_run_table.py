@@ -33,7 +33,7 @@ def test_all_that_is_known_of_a_run_has_a_column() -> None:
 
 
 def test_columns_that_a_table_lacks_are_left_out() -> None:
-    assert writable_names({"verdict": None, "report": "", "decided": True}, {"verdict"}) == [
+    assert writable_names({"verdict": None, "report": "", "is_answered": True}, {"verdict"}) == [
         "verdict"
     ]
 
@@ -44,7 +44,8 @@ def test_trainer_replaces_what_is_stored_unless_it_is_a_verdict() -> None:
         "VALUES (%(run_id)s, %(verdict)s, %(withheld)s) ON CONFLICT (run_id) DO UPDATE SET "
         "run_id = EXCLUDED.run_id, verdict = EXCLUDED.verdict, withheld = EXCLUDED.withheld "
         "WHERE stored.verdict IS NULL OR stored.version IS NULL AND EXCLUDED.version IS NOT NULL "
-        "OR stored.withheld = 'AwaitingDecision' AND EXCLUDED.verdict IS NOT NULL"
+        "OR stored.withheld IN ('AwaitingApproval', 'AwaitingDecision') "
+        "AND EXCLUDED.verdict IS NOT NULL"
     )
 
 
@@ -56,5 +57,6 @@ def test_operator_never_replaces_a_verdict() -> None:
         "WHERE stored.verdict IS NULL"
     )
     assert operator_upsert(["run_id", "withheld"]).endswith(
-        "WHERE stored.verdict IS NULL OR stored.withheld = 'AwaitingDecision' AND %(decided)s"
+        "WHERE stored.verdict IS NULL OR "
+        "stored.withheld IN ('AwaitingApproval', 'AwaitingDecision') AND %(is_answered)s"
     )

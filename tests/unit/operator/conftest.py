@@ -49,7 +49,7 @@ def request_body() -> Callable[..., dict[str, Any]]:
         version: int = 7,
         *,
         created: str = "2026-03-01T11:00:00Z",
-        decision: str | None = None,
+        approval: str | None = None,
     ) -> dict[str, Any]:
         return {
             "metadata": {
@@ -59,7 +59,7 @@ def request_body() -> Callable[..., dict[str, Any]]:
                 "generation": 1,
                 "resourceVersion": str(version),
                 "creationTimestamp": created,
-                "annotations": {} if decision is None else {"retraining.dev/approval": decision},
+                "annotations": {} if approval is None else {"retraining.dev/approval": approval},
             },
             "spec": spec or {"reason": "by hand"},
             "status": status or {},
@@ -74,10 +74,10 @@ def job_body() -> Callable[..., dict[str, Any]]:
         request: str = "first",
         end: str | None = None,
         reason: str = "",
-        decision: str | None = None,
+        approval: str | None = None,
         **status: Any,
     ) -> dict[str, Any]:
-        task = "decision" if decision else "job"
+        task = "decision" if approval else "job"
         conditions = [
             {
                 "type": end,
@@ -92,8 +92,8 @@ def job_body() -> Callable[..., dict[str, Any]]:
                 "name": f"{request}-{task}",
                 "uid": f"uid-of-{task}-of-{request}",
                 "resourceVersion": "9",
-                "labels": {"retraining.dev/task": "decide"} if decision else {},
-                "annotations": {"retraining.dev/approval": decision} if decision else {},
+                "labels": {"retraining.dev/task": "decide"} if approval else {},
+                "annotations": {"retraining.dev/approval": approval} if approval else {},
                 "ownerReferences": [
                     {"kind": "RetrainRequest", "uid": f"uid-of-{request}", "controller": True}
                 ],

@@ -7,26 +7,26 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from retraining_operator.api.approval import Approval, InvalidApprovalError, read_approval
-from retraining_operator.contract import ApprovalDecision
+from retraining_operator.contract import ApprovalAnswer
 
 
 @pytest.mark.parametrize(
     ("text", "ruling"),
     [
-        ("approve", Approval(ApprovalDecision.APPROVE)),
-        ("reject", Approval(ApprovalDecision.REJECT)),
-        (" approve\n", Approval(ApprovalDecision.APPROVE)),
-        ("approve by Jane Doe", Approval(ApprovalDecision.APPROVE, "Jane Doe")),
+        ("approve", Approval(ApprovalAnswer.APPROVE)),
+        ("reject", Approval(ApprovalAnswer.REJECT)),
+        (" approve\n", Approval(ApprovalAnswer.APPROVE)),
+        ("approve by Jane Doe", Approval(ApprovalAnswer.APPROVE, "Jane Doe")),
         (
             "reject  by  jane.doe@example.com ",
-            Approval(ApprovalDecision.REJECT, "jane.doe@example.com"),
+            Approval(ApprovalAnswer.REJECT, "jane.doe@example.com"),
         ),
-        ("approve by Zoë O'Neill-Šimić", Approval(ApprovalDecision.APPROVE, "Zoë O'Neill-Šimić")),
-        ("approve by by", Approval(ApprovalDecision.APPROVE, "by")),
-        ("reject by " + "x" * 100, Approval(ApprovalDecision.REJECT, "x" * 100)),
+        ("approve by Zoë O'Neill-Šimić", Approval(ApprovalAnswer.APPROVE, "Zoë O'Neill-Šimić")),
+        ("approve by by", Approval(ApprovalAnswer.APPROVE, "by")),
+        ("reject by " + "x" * 100, Approval(ApprovalAnswer.REJECT, "x" * 100)),
     ],
 )
-def test_decision_and_author_are_parsed(text: str, ruling: Approval) -> None:
+def test_answer_and_author_are_parsed(text: str, ruling: Approval) -> None:
     assert read_approval(text) == ruling
 
 

@@ -18,16 +18,16 @@ from retraining_operator.api.outcome_status import (
 )
 from retraining_operator.api.reasons import ConditionReason
 from retraining_operator.api.request import RetrainRequest, read_request
-from retraining_operator.contract import ApprovalDecision
+from retraining_operator.contract import ApprovalAnswer
 from retraining_operator.planning.plan import plan
 from retraining_operator.planning.snapshot import PlanInput
 from retraining_operator.planning.steps import (
     ApplyApproval,
-    ArmTtl,
     Conclude,
     FindJob,
     IgnoreApproval,
     Settle,
+    SetTtl,
     Step,
     WriteStatus,
 )
@@ -43,7 +43,7 @@ def awaits(request_body: Build, now: datetime) -> Ask:
     """Return a function that builds a request whose challenger awaits approval."""
     first = build_finished_status(
         read_request(request_body()),
-        outcome(now, verdict="Promoted", withheld="AwaitingDecision", figures=None),
+        outcome(now, verdict="Promoted", withheld="AwaitingApproval", metrics=None),
         now,
     )
 
@@ -51,7 +51,7 @@ def awaits(request_body: Build, now: datetime) -> Ask:
         text: str | None = None, /, spec: dict[str, Any] | None = None, **status: Any
     ) -> RetrainRequest:
         return read_request(
-            request_body(spec=spec, status=in_database(first | status), decision=text)
+            request_body(spec=spec, status=in_database(first | status), approval=text)
         )
 
     return build
@@ -79,7 +79,7 @@ def test_verdict_is_stored_and_the_promotion_awaits_approval(awaits: Ask) -> Non
     request = awaits()
     assert request.conditions[ConditionType.SUCCEEDED].status == "True"
     condition = request.conditions[ConditionType.PROMOTED]
-    assert (condition.status, condition.reason) == ("Unknown", "AwaitingDecision")
+    assert (condition.status, condition.reason) == ("Unknown", "AwaitingApproval")
     assert (
         "kubectl --namespace fraud annotate --overwrite rtr first retraining.dev/approval=approve"
         in condition.message
@@ -89,14 +89,14 @@ def test_verdict_is_stored_and_the_promotion_awaits_approval(awaits: Ask) -> Non
 def test_request_without_an_approval_waits_and_is_not_settled(
     awaits: Ask, job_body: Build, now: datetime
 ) -> None:
-    assert isinstance(step_of(awaits(), now, job_body(end="Complete")), ArmTtl)
+    assert isinstance(step_of(awaits(), now, job_body(end="Complete")), SetTtl)
     assert step_of(awaits(), now) is None
 
 
 def test_annotation_starts_the_job_that_applies_it(awaits: Ask, now: datetime) -> None:
     request = awaits("approve by Jane Doe")
     assert step_of(request, now) == ApplyApproval(
-        request, Approval(ApprovalDecision.APPROVE, "Jane Doe")
+        request, Approval(ApprovalAnswer.APPROVE, "Jane Doe")
     )
 
 
@@ -117,9 +117,9 @@ def test_approval_is_not_applied_while_the_request_is_suspended(awaits: Ask, now
 def test_approval_does_not_count_for_concurrency(
     awaits: Ask, request_body: Build, job_body: Build, now: datetime
 ) -> None:
-    decision = read_job(job_body(decision="approve"))
-    assert decision
-    found = {Task.TRAIN: {}, Task.DECIDE: {"uid-of-first": decision}}
+    approval_job = read_job(job_body(approval="approve"))
+    assert approval_job
+    found = {Task.TRAIN: {}, Task.DECIDE: {"uid-of-first": approval_job}}
     steps = plan(
         PlanInput([read_request(request_body("new"))], found), Triggers(max_concurrent=1), now
     ).steps
@@ -131,13 +131,13 @@ def test_approval_does_not_count_for_concurrency(
 
 
 def test_approval_of_the_job_counts(awaits: Ask, job_body: Build, now: datetime) -> None:
-    step = step_of(awaits("reject by Joe"), now, job_body(decision="approve by Jane Doe"))
+    step = step_of(awaits("reject by Joe"), now, job_body(approval="approve by Jane Doe"))
     assert isinstance(step, WriteStatus)
-    assert promoted(step.status) == ("Unknown", "Deciding")
+    assert promoted(step.status) == ("Unknown", "ApplyingApproval")
     assert (step.status["approval"], step.status["approvalBy"]) == ("approve", "Jane Doe")
     assert (
         step_of(
-            awaits("reject by Joe", **step.status), now, job_body(decision="approve by Jane Doe")
+            awaits("reject by Joe", **step.status), now, job_body(approval="approve by Jane Doe")
         )
         is None
     )
@@ -150,19 +150,19 @@ def test_finished_job_of_an_approval_is_concluded(
         awaits("approve"),
         now,
         job_body(end="Complete"),
-        job_body(decision="approve", end="Complete"),
+        job_body(approval="approve", end="Complete"),
     )
     assert isinstance(step, Conclude)
     assert step.job.task is Task.DECIDE
 
 
 def test_approval_whose_job_was_deleted_is_not_applied_twice(awaits: Ask, now: datetime) -> None:
-    request = awaits("approve", approvalJobName="first-decision", approval="approve")
+    request = awaits("approve", approvalJobName="first-approval", approval="approve")
     assert step_of(request, now) == FindJob(request, Task.DECIDE)
 
 
-def decision_job(job_body: Build) -> Job:
-    job = read_job(job_body(decision="approve by Jane Doe", end="Complete"))
+def approval_job(job_body: Build) -> Job:
+    job = read_job(job_body(approval="approve by Jane Doe", end="Complete"))
     assert job
     return job
 
@@ -184,8 +184,8 @@ def decision_job(job_body: Build) -> Job:
             {"verdict": "Kept", "reason": "expired"}, ("False", "Kept", None, None), id="too late"
         ),
         pytest.param(
-            {"verdict": "Promoted", "withheld": "AwaitingDecision"},
-            ("Unknown", "AwaitingDecision", None, None),
+            {"verdict": "Promoted", "withheld": "AwaitingApproval"},
+            ("Unknown", "AwaitingApproval", None, None),
             id="a trainer that did not decide is not asked for ever",
         ),
     ],
@@ -194,7 +194,7 @@ def test_applied_approval_ends_the_wait(
     awaits: Ask, job_body: Build, now: datetime, fields: dict[str, Any], end: tuple[object, ...]
 ) -> None:
     status = build_applied_approval_status(
-        awaits("approve by Jane Doe"), outcome(now, **fields), now, decision_job(job_body)
+        awaits("approve by Jane Doe"), outcome(now, **fields), now, approval_job(job_body)
     )
     assert (*promoted(status), status["withheld"], status["version"]) == end
     assert (
@@ -203,7 +203,7 @@ def test_applied_approval_ends_the_wait(
     )
     assert (status["approvalBy"], status["approvalTime"]) == ("Jane Doe", "2026-03-01T11:05:00Z")
     request = awaits("approve by Jane Doe", **status)
-    assert isinstance(step_of(request, now, job_body(decision="approve", end="Complete")), ArmTtl)
+    assert isinstance(step_of(request, now, job_body(approval="approve", end="Complete")), SetTtl)
     assert step_of(request, now) == Settle(request)
 
 
@@ -214,7 +214,7 @@ def test_failed_approval_says_so_and_ends_the_wait(
         awaits(),
         JobOutcome("DependencyUnavailable", "Redis was away."),
         now,
-        decision_job(job_body),
+        approval_job(job_body),
     )
     assert promoted(status) == ("False", "DependencyUnavailable")
     assert "Apply a new RetrainRequest" in status["conditions"][1]["message"]
@@ -246,6 +246,6 @@ def test_later_annotation_has_no_effect_and_is_reported_once(
 
 def test_annotation_that_nothing_awaits_is_reported(request_body: Build, now: datetime) -> None:
     kept = build_finished_status(read_request(request_body()), outcome(now, verdict="Kept"), now)
-    step = step_of(read_request(request_body(status=kept, decision="approve")), now)
+    step = step_of(read_request(request_body(status=kept, approval="approve")), now)
     assert isinstance(step, IgnoreApproval)
     assert "no challenger awaits" in step.message

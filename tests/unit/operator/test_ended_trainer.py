@@ -13,12 +13,12 @@ from retraining_operator.contract import Result
 from retraining_operator.planning.plan import plan
 from retraining_operator.planning.snapshot import PlanInput
 from retraining_operator.planning.steps import (
-    ArmTtl,
     Conclude,
     EndJob,
     EndPod,
     RecordOutcome,
     Settle,
+    SetTtl,
     Step,
     WriteStatus,
 )
@@ -149,7 +149,7 @@ def test_job_that_is_being_ended_is_waited_for_and_then_has_its_ttl(
     over = job_body(end="Failed", reason="DeadlineExceeded")
     over["metadata"]["annotations"] = ENDED
     step = planned(request_body(status=RECORDED), over, pod(now), now)
-    assert isinstance(step, ArmTtl)
+    assert isinstance(step, SetTtl)
     assert step.job.is_ended_by_operator
     over["spec"]["ttlSecondsAfterFinished"] = 1
     assert isinstance(planned(request_body(status=RECORDED), over, pod(now), now), Settle)

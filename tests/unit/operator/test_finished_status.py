@@ -26,11 +26,11 @@ def test_dry_run_says_that_nothing_was_published(request_body: Build, now: datet
 def test_both_conditions_are_reported_if_they_differ(request_body: Build, now: datetime) -> None:
     request = read_request(request_body())
     manual = build_finished_status(
-        request, outcome(now, verdict="Promoted", withheld="AwaitingDecision"), now
+        request, outcome(now, verdict="Promoted", withheld="AwaitingApproval"), now
     )
     assert [told.reason for told in select_reportable_conditions(request, manual)] == [
         "Promoted",
-        "AwaitingDecision",
+        "AwaitingApproval",
     ]
     kept = build_finished_status(request, outcome(now, verdict="Kept"), now)
     assert [told.reason for told in select_reportable_conditions(request, kept)] == ["Kept"]
@@ -60,10 +60,10 @@ def test_first_model_is_promoted_without_a_champion(request_body: Build, now: da
 
 
 def test_metrics_in_the_status_have_camel_case_names(request_body: Build, now: datetime) -> None:
-    figures = {"challenger": {"precision": 0.9, "mixture": {"average_precision": 0.5}}}
+    metrics = {"challenger": {"precision": 0.9, "combined": {"average_precision": 0.5}}}
     status = build_finished_status(
-        read_request(request_body()), outcome(now, verdict="Kept", figures=figures), now
+        read_request(request_body()), outcome(now, verdict="Kept", metrics=metrics), now
     )
-    assert status["figures"] == {
-        "challenger": {"precision": 0.9, "mixture": {"averagePrecision": 0.5}}
+    assert status["metrics"] == {
+        "challenger": {"precision": 0.9, "combined": {"averagePrecision": 0.5}}
     }

@@ -116,7 +116,7 @@ statuses = st.fixed_dictionaries(
         "withheld": st.sampled_from(list(Withheld)),
         "approval": st.sampled_from(["approve", "reject"]),
         "approvalBy": texts,
-        "approvalJobName": st.just("first-decision"),
+        "approvalJobName": st.just("first-approval"),
         "ignoredApproval": texts,
         "version": st.integers(1, 9),
     },
@@ -127,7 +127,7 @@ job_states = st.fixed_dictionaries(
         "reason": st.sampled_from(
             ["", "DeadlineExceeded", "BackoffLimitExceeded", "PodFailurePolicy"]
         ),
-        "decision": st.sampled_from([None, "approve", "reject by x"]),
+        "approval": st.sampled_from([None, "approve", "reject by x"]),
         "active": st.sampled_from([None, 0, 1]),
         "ready": st.sampled_from([None, 0, 1]),
         "failed": st.integers(0, 3),
@@ -137,7 +137,7 @@ standings = st.fixed_dictionaries(
     {
         "spec": st.one_of(plausible_specs, spoilt_specs),
         "status": statuses,
-        "decision": st.one_of(st.none(), texts, st.sampled_from(["approve", "reject by a"])),
+        "approval": st.one_of(st.none(), texts, st.sampled_from(["approve", "reject by a"])),
         "job": st.one_of(st.none(), job_states),
     }
 )
@@ -169,7 +169,7 @@ def test_plan_has_one_step_for_each_request_and_no_more_jobs_than_places(
     for number, one in enumerate(standing):
         name = f"r{number}"
         requests.append(
-            read_request(request_body(name, one["spec"], one["status"], decision=one["decision"]))
+            read_request(request_body(name, one["spec"], one["status"], approval=one["approval"]))
         )
         if one["job"]:
             job = read_job(job_body(name, **one["job"]))

@@ -45,15 +45,15 @@ def process() -> Process:
     return Process()
 
 
-def test_challenger_that_awaits_a_decision_is_counted(
+def test_challenger_that_awaits_approval_is_counted(
     process: Process, request_body: RequestBody
 ) -> None:
     succeeded = {"type": "Succeeded", "status": "True"}
     process.cache.update_request(
-        request_body(status={"conditions": [succeeded], "withheld": "AwaitingDecision"})
+        request_body(status={"conditions": [succeeded], "withheld": "AwaitingApproval"})
     )
     process.cache.update_request(request_body("second"))
-    assert process.read("retraining_requests", state="awaiting_decision") == 1
+    assert process.read("retraining_requests", state="awaiting_approval") == 1
     assert process.read("retraining_requests", state="waiting") == 1
     assert process.read("retraining_requests", state="running") == 0
 
@@ -101,7 +101,7 @@ def test_time_of_the_last_evaluation_outlives_its_request(
     process: Process, request_body: RequestBody
 ) -> None:
     assert process.read("last_retraining_timestamp") == 0
-    status = {"figures": {"rows": 1}, "completionTime": "2026-01-01T00:00:00Z"}
+    status = {"metrics": {"rows": 1}, "completionTime": "2026-01-01T00:00:00Z"}
     body = request_body(status=status)
     process.cache.update_request(body)
     process.cache.remove_request(body["metadata"]["uid"])

@@ -79,9 +79,9 @@ def test_words_of_the_schema_are_those_of_the_contract(field: str, words: type[S
 
 
 def test_status_has_room_for_every_figure() -> None:
-    contender = STATUS["properties"]["figures"]["properties"]["challenger"]["properties"]
+    contender = STATUS["properties"]["metrics"]["properties"]["challenger"]["properties"]
     assert set(contender) == {to_camel(name) for name in ContenderMetrics.model_fields}
-    assert set(contender["mixture"]["properties"]) == {
+    assert set(contender["combined"]["properties"]) == {
         to_camel(name) for name in PartMetrics.model_fields
     }
 

@@ -12,7 +12,7 @@ from retraining_operator.api.approval import Approval
 from retraining_operator.api.job_container import InvalidRequestError, escape_references
 from retraining_operator.api.job_manifest import build_job
 from retraining_operator.api.request import read_request
-from retraining_operator.contract import ApprovalDecision
+from retraining_operator.contract import ApprovalAnswer
 from retraining_operator.settings import SecretKey, Settings
 
 GOLDEN = Path(__file__).parent / "data" / "job.json"
@@ -29,7 +29,7 @@ def test_manifest_is_the_golden_one(settings: Settings, request_body: Build) -> 
 def test_job_of_an_approval_has_another_name(settings: Settings, request_body: Build) -> None:
     request = read_request(request_body())
     train = build_job(request, settings)
-    decide = build_job(request, settings, Approval(ApprovalDecision.APPROVE, "Jane $(REDIS_URL)"))
+    decide = build_job(request, settings, Approval(ApprovalAnswer.APPROVE, "Jane $(REDIS_URL)"))
     assert decide["metadata"]["name"] != train["metadata"]["name"]
     assert decide["metadata"]["ownerReferences"] == train["metadata"]["ownerReferences"]
     assert decide["metadata"]["annotations"] == {
@@ -37,7 +37,7 @@ def test_job_of_an_approval_has_another_name(settings: Settings, request_body: B
     }
     [container] = decide["spec"]["template"]["spec"]["containers"]
     assert container["args"] == ["decide"]
-    added = {"RETRAIN_DECISION": "approve", "RETRAIN_DECIDED_BY": "Jane $$(REDIS_URL)"}
+    added = {"RETRAIN_APPROVAL": "approve", "RETRAIN_APPROVAL_BY": "Jane $$(REDIS_URL)"}
     assert environment(decide) == environment(train) | added
 
 

@@ -14,7 +14,7 @@ def shown(metrics: Metrics) -> str:
     return generate_latest(metrics.registry).decode()
 
 
-def test_decision_counts_a_promotion_and_no_second_run(now: datetime) -> None:
+def test_approval_counts_a_promotion_and_no_second_run(now: datetime) -> None:
     metrics = Metrics()
     for fields in ({"promoted": True, "version": 2}, {"withheld": "Rejected"}):
         result = Result(
@@ -28,8 +28,8 @@ def test_decision_counts_a_promotion_and_no_second_run(now: datetime) -> None:
         )
         metrics.count_task(Task.DECIDE, JobOutcome("Promoted", "y", result), None)
     text = shown(metrics)
-    assert 'retraining_decisions_total{reason="Promoted"} 1.0' in text
-    assert 'retraining_decisions_total{reason="Rejected"} 1.0' in text
+    assert 'retraining_approvals_total{reason="Promoted"} 1.0' in text
+    assert 'retraining_approvals_total{reason="Rejected"} 1.0' in text
     assert "model_promotions_total 1.0" in text
     assert "retraining_runs_total 0.0" in text
 

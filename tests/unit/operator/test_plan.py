@@ -14,12 +14,12 @@ from retraining_operator.api.status import build_launching_status
 from retraining_operator.planning.plan import plan
 from retraining_operator.planning.snapshot import PlanInput
 from retraining_operator.planning.steps import (
-    ArmTtl,
     Conclude,
     FindJob,
     Launch,
     RecordOutcome,
     Settle,
+    SetTtl,
     Step,
     WriteStatus,
 )
@@ -129,7 +129,7 @@ def test_ttl_is_armed_only_after_the_outcome_is_stored(
     request_body: Build, job_body: Build, now: datetime
 ) -> None:
     request, found = read_request(request_body(status=DONE)), jobs(job_body(end="Complete"))
-    assert steps([request], found, 2, now) == [ArmTtl(request, found[Task.TRAIN][request.uid])]
+    assert steps([request], found, 2, now) == [SetTtl(request, found[Task.TRAIN][request.uid])]
 
 
 @pytest.mark.parametrize("reason", ["Pending", "DatabaseUnavailable", "RecordRefused"])

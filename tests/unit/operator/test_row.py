@@ -26,7 +26,7 @@ def test_row_has_a_column_for_each_value(request_body: Build, now: datetime) -> 
     )
     row = build_row(request, status, Preset.RECOMMENDED, now)
     columns = {column.name for column in RUN_COLUMNS}
-    assert set(row) - columns == {"decided"}
+    assert set(row) - columns == {"is_answered"}
 
 
 def test_failure_without_a_job_has_a_row(request_body: Build, now: datetime) -> None:
@@ -68,7 +68,7 @@ def test_failed_approval_keeps_the_verdict(request_body: Build, now: datetime) -
     result = Result(
         run_id="r",
         verdict="Promoted",
-        withheld="AwaitingDecision",
+        withheld="AwaitingApproval",
         reason="superior",
         message="Better.",
         started_at=now,
@@ -78,19 +78,23 @@ def test_failed_approval_keeps_the_verdict(request_body: Build, now: datetime) -
         read_request(request_body()), Task.TRAIN, JobOutcome("Promoted", "Better.", result), now
     )
     judged = build_row(read_request(request_body()), status, Preset.RECOMMENDED, now)
-    assert (judged["verdict"], judged["withheld"], judged["decided"]) == (
+    assert (judged["verdict"], judged["withheld"], judged["is_answered"]) == (
         "Promoted",
-        "AwaitingDecision",
+        "AwaitingApproval",
         False,
     )
-    request = read_request(request_body(status=status | {"approvalJobName": "first-decision"}))
+    request = read_request(request_body(status=status | {"approvalJobName": "first-approval"}))
     failed = build_row(
         request,
         build_applied_approval_status(request, JobOutcome("OutOfMemory", "Too large."), now),
         Preset.RECOMMENDED,
         now,
     )
-    assert (failed["verdict"], failed["withheld"], failed["decided"]) == ("Promoted", None, True)
+    assert (failed["verdict"], failed["withheld"], failed["is_answered"]) == (
+        "Promoted",
+        None,
+        True,
+    )
     assert failed["reason"] == "OutOfMemory"
     assert failed["message"].startswith("Too large.")
     unknown = build_row(
@@ -99,4 +103,4 @@ def test_failed_approval_keeps_the_verdict(request_body: Build, now: datetime) -
         Preset.RECOMMENDED,
         now,
     )
-    assert unknown["decided"] is False
+    assert unknown["is_answered"] is False

@@ -1,6 +1,6 @@
 """Detect features that fewer events have than before, and features that have become constant.
 
-Only a fall of a share counts. A rise does no harm: a feed has been repaired, or a feature is new.
+Only a loss of a share counts. A rise does no harm: a feed has been repaired, or a feature is new.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class Scope(StrEnum):
     NEWEST = "newest"
     """The newest events, which are the hold-out."""
     STEP = "step"
-    """The events after a lasting fall within the run's events."""
+    """The events after a lasting loss within the run's events."""
 
 
 class FeatureLoss(BaseModel):
@@ -48,7 +48,7 @@ class FeatureLoss(BaseModel):
 def compute_recorded_falls(
     now: InputShape, then: InputShape, used: Collection[str]
 ) -> Iterator[FeatureLoss]:
-    """Compute the fall of each feature that the champion uses, compared with its recorded shape.
+    """Compute the loss of each feature that the champion uses, compared with its recorded shape.
 
     The newest events are compared with the period of the lowest share, so that a share that follows
     the time of the day does not count as a change. If the champion was trained during an accepted
@@ -60,7 +60,7 @@ def compute_recorded_falls(
         used: The features that the champion uses. If empty, all recorded features are compared.
 
     Yields:
-        For each feature, the greater of the falls among all events and among the newest events. It
+        For each feature, the greater of the losses among all events and among the newest events. It
         is zero or negative if the share did not fall.
     """
     for name, before in then.features.items():
@@ -74,15 +74,15 @@ def compute_recorded_falls(
         of_newest = FeatureLoss(
             name=name, before=min(before.newest, before.lowest), after=newest, scope=Scope.NEWEST
         )
-        yield max(of_all, of_newest, key=lambda fall: fall.size)
+        yield max(of_all, of_newest, key=lambda loss: loss.size)
 
 
 def compute_unrecorded_falls(
     measured: InputMeasurement, used: Collection[str]
 ) -> Iterator[FeatureLoss]:
-    """Compute the falls that can be detected without a recorded shape.
+    """Compute the losses that can be detected without a recorded shape.
 
-    These are features of the champion that (nearly) no event has, and lasting falls within the
+    These are features of the champion that (nearly) no event has, and lasting losses within the
     events. If features were never stored, the neutral features of the champion are not expected.
 
     Args:
@@ -90,7 +90,7 @@ def compute_unrecorded_falls(
         used: The features that the champion uses.
 
     Yields:
-        The falls.
+        The losses.
     """
     now = measured.shape
     if len(now.features) >= FEATURES_LIMIT:
@@ -99,11 +99,11 @@ def compute_unrecorded_falls(
     for name in used:
         found = now.features.get(name)
         usable = found.usable if found else 0.0
-        fall = measured.lasting_falls.get(name)
+        loss = measured.lasting_losses.get(name)
         if usable < VANISHED and not (never_stored and name in NEUTRAL_FEATURES):
             yield FeatureLoss(name=name, before=1.0, after=usable, scope=Scope.ALL)
-        elif fall:
-            yield FeatureLoss(name=name, before=fall.before, after=fall.after, scope=Scope.STEP)
+        elif loss:
+            yield FeatureLoss(name=name, before=loss.before, after=loss.after, scope=Scope.STEP)
 
 
 def find_constant_features(now: InputShape, then: InputShape) -> list[str]:
