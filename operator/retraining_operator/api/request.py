@@ -25,7 +25,7 @@ from retraining_operator.contract import (
     Tunables,
     Withheld,
 )
-from retraining_operator.scalars import Resources
+from retraining_operator.settings.scalars import Resources
 
 Manifest = dict[str, Any]
 """A Kubernetes object as plain JSON."""

@@ -15,7 +15,7 @@ from retraining_operator.contract import (
     Tunables,
     environment_name,
 )
-from retraining_operator.scalars import Resources, Text, Valued
+from retraining_operator.settings.scalars import Resources, Text, Valued
 from retraining_operator.settings.section import Section
 
 TRAINER_PREFIX = environment_name("")

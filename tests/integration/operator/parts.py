@@ -1,4 +1,4 @@
-"""The parts of one operator process, composed as `__main__` does."""
+"""The parts of one operator process, composed as `composition` does."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from retraining_operator.__main__ import watch
+from retraining_operator.composition import watch
 from retraining_operator.kube.client import KubeClient
 from retraining_operator.kube.connection import connect
 from retraining_operator.settings import LeaderElection, Settings

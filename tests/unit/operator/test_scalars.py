@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from retraining_operator.scalars import Quantity, Text, Valued
+from retraining_operator.settings.scalars import Quantity, Text, Valued
 
 
 @pytest.mark.parametrize(
