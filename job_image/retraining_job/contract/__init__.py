@@ -41,6 +41,8 @@ from retraining_job.contract.run_table import (
 )
 from retraining_job.contract.tunables import (
     ApprovalAnswer,
+    EvaluationSettings,
+    ModelSettings,
     OnInconclusive,
     Preset,
     Promotion,
@@ -68,8 +70,10 @@ __all__ = [
     "ContenderMetrics",
     "Contenders",
     "ErrorClass",
+    "EvaluationSettings",
     "ExitCode",
     "Failure",
+    "ModelSettings",
     "OnInconclusive",
     "PartMetrics",
     "Preset",

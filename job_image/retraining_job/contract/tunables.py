@@ -60,8 +60,8 @@ class ApprovalAnswer(StrEnum):
     REJECT = "reject"
 
 
-class Tunables(BaseModel):
-    """The trainer's settings that the chart sets and a RetrainRequest may override."""
+class PipelineSettings(BaseModel):
+    """Which pipeline runs, and on which events."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -72,11 +72,25 @@ class Tunables(BaseModel):
     """Table or view that events are read from, optionally with its schema."""
     truth_column: str = Field(default="anomaly_label", pattern=r"^[A-Za-z_][\w$]*$")
     """Its column that holds the label; null if the label is unknown."""
+    deviation_feature: str = Field(default="amount", min_length=1)
+    """The feature of the deviation score."""
     rows: int = Field(default=50_000, ge=1, le=1_000_000)
     """How many of the newest events are read."""
     minimum_rows: int = Field(default=500, ge=1, le=1_000_000)
     """With fewer events, nothing is trained."""
 
+
+class EvaluationSettings(PipelineSettings):
+    """How both models are scored and compared, and what the challenger must show."""
+
+    threshold: float = Field(default=0.7, ge=0.0, le=1.0)
+    """A score above this predicts an anomaly."""
+    threshold_key: str = ""
+    """Redis key of the live threshold. If it is empty or holds none, the setting counts."""
+    forest_weight: float = Field(default=0.7, ge=0.0, le=1.0)
+    """The weight of the forest in the combined score, as in the live service."""
+    deviation_weight: float = Field(default=0.3, ge=0.0, le=1.0)
+    """The weight of the deviation score."""
     policy: PromotionPolicy = PromotionPolicy.NON_INFERIOR
     margin: float = Field(default=0.05, ge=0.0, le=1.0)
     """By how much average precision may be worse and still count as not inferior."""
@@ -90,23 +104,30 @@ class Tunables(BaseModel):
     """How many known anomalies the hold-out needs. It grows back in time until it has them."""
     hold_out_share: float = Field(default=0.2, gt=0.0, le=0.5)
     """The largest share of all events that is held out."""
+    hold_out_rows: int = Field(default=200, ge=1, le=100_000)
+    """The `reference` preset: how many of the newest events both models are tested on."""
     on_inconclusive: OnInconclusive = OnInconclusive.KEEP
     input_change_limit: float = Field(default=0.2, ge=0.0, le=1.0)
     """By how much the share of events with a feature may fall before the champion stays; 1: any."""
     accept_input_change: bool = False
     """Evaluate although the input shape has changed beyond the limit: the change is intended."""
+
+
+class PromotionSettings(BaseModel):
+    """What happens to a challenger that may go live."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
     promotion: Promotion = Promotion.AUTO
     approval_days: int = Field(default=7, ge=1, le=365)
     """How long a challenger waits for approval, if promotion is Manual."""
     dry_run: bool = False
     """Train and evaluate, and publish nothing."""
-    hold_out_rows: int = Field(default=200, ge=1, le=100_000)
-    """The `reference` preset: how many of the newest events both models are tested on."""
 
-    threshold: float = Field(default=0.7, ge=0.0, le=1.0)
-    """A score above this predicts an anomaly."""
-    threshold_key: str = ""
-    """Redis key of the live threshold. If it is empty or holds none, the setting counts."""
+
+class ModelSettings(PipelineSettings):
+    """How a model is trained."""
+
     scaling: Scaling = Scaling.AUTO
     forest_trees: int = Field(default=25, ge=1, le=1000)
     forest_height: int = Field(default=15, ge=1, le=20)
@@ -115,22 +136,18 @@ class Tunables(BaseModel):
     """How many events the forest learns before their masses take effect."""
     forest_seed: int = Field(default=42, ge=0)
     """Together with the names of the features, it determines the trees."""
-    forest_weight: float = Field(default=0.7, ge=0.0, le=1.0)
-    """The weight of the forest in the combined score, as in the live service."""
-    deviation_weight: float = Field(default=0.3, ge=0.0, le=1.0)
-    """The weight of the deviation score."""
+
+
+class StorageSettings(BaseModel):
+    """Where models are stored, and what happens while a dependency is unavailable."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
     deviation_class: str = Field(
         default="retraining_job.deviation.StandardAbsoluteDeviation",
         pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)+$",
     )
     """The name of the deviation score's class in the pickle, as the reader imports it."""
-    deviation_feature: str = Field(default="amount", min_length=1)
-    """The feature of the deviation score."""
-
-    database_retries: int = Field(default=3, ge=0, le=100)
-    """How often a step is retried while the database or Redis is unavailable."""
-    database_retry_delay_seconds: float = Field(default=30.0, ge=0.0, le=3600.0)
-    """The delay before each retry."""
     model_key: str = Field(default="active_model", min_length=1)
     """Redis key of the live model. The other keys begin with it."""
     version_key: str = Field(default="model_version", min_length=1)
@@ -139,4 +156,16 @@ class Tunables(BaseModel):
     """A larger live model is not read. Redis stores at most 512 MiB under one key."""
     history_versions: int = Field(default=5, ge=1, le=100)
     """How many former champions Redis stores for a rollback."""
+    database_retries: int = Field(default=3, ge=0, le=100)
+    """How often a step is retried while the database or Redis is unavailable."""
+    database_retry_delay_seconds: float = Field(default=30.0, ge=0.0, le=3600.0)
+    """The delay before each retry."""
+
+
+class Tunables(StorageSettings, ModelSettings, PromotionSettings, EvaluationSettings):
+    """The trainer's settings that the chart sets and a RetrainRequest may override.
+
+    The fields of the last base class come first.
+    """
+
     log_format: Literal["text", "json"] = "text"

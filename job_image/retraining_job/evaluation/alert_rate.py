@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from retraining_job.contract import Tunables, Verdict, VerdictReason, value_name
+from retraining_job.contract import EvaluationSettings, Verdict, VerdictReason, value_name
 from retraining_job.evaluation.decision import Decision
 from retraining_job.evaluation.phrases import name_champion
 
@@ -15,7 +15,7 @@ FEW_ALERTS = 10
 """If the champion raises fewer alerts in the hold-out, its alert rate is no lower bound."""
 
 
-def check_alert_rate(evidence: Evidence, settings: Tunables) -> Decision | None:
+def check_alert_rate(evidence: Evidence, settings: EvaluationSettings) -> Decision | None:
     """Return a decision if the challenger raises far more or far fewer alerts than the champion.
 
     Too many: more than `alert_rate_factor` times the champion's rate and the alert budget. Because
@@ -63,7 +63,7 @@ def check_alert_rate(evidence: Evidence, settings: Tunables) -> Decision | None:
     return Decision(Verdict.KEPT, VerdictReason.ALERT_RATE, message)
 
 
-def has_comparable_recall(evidence: Evidence, settings: Tunables) -> bool:
+def has_comparable_recall(evidence: Evidence, settings: EvaluationSettings) -> bool:
     """Return whether the challenger's recall at the live threshold is at most a margin lower.
 
     Args:

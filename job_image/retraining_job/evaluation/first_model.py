@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from retraining_job.contract import Tunables, Verdict, VerdictReason
+from retraining_job.contract import EvaluationSettings, Verdict, VerdictReason
 from retraining_job.evaluation.comparison_messages import (
     describe_failed_permutation_test,
     describe_hold_out,
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from retraining_job.evaluation.evidence import Evidence
 
 
-def decide_without_comparison(evidence: Evidence, settings: Tunables) -> Decision:
+def decide_without_comparison(evidence: Evidence, settings: EvaluationSettings) -> Decision:
     """Decide about a challenger without a champion to compare it with.
 
     Its scores must be usable. If the hold-out has enough labels, it must rank better than chance.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from retraining_job.contract import Tunables, Verdict, VerdictReason, value_name
+from retraining_job.contract import EvaluationSettings, Verdict, VerdictReason, value_name
 from retraining_job.evaluation.decision import Decision
 from retraining_job.evaluation.guards import check_labels
 from retraining_job.evaluation.phrases import name_champion
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from retraining_job.evaluation.evidence import Evidence, Split
 
 
-def check_comparable(evidence: Evidence, settings: Tunables) -> Decision | None:
+def check_comparable(evidence: Evidence, settings: EvaluationSettings) -> Decision | None:
     """Return a decision if challenger and champion cannot be compared, else None.
 
     Args:
@@ -32,7 +32,7 @@ def check_comparable(evidence: Evidence, settings: Tunables) -> Decision | None:
     )
 
 
-def find_hold_out_problem(split: Split, settings: Tunables) -> str:
+def find_hold_out_problem(split: Split, settings: EvaluationSettings) -> str:
     """Return why no model can be evaluated on the hold-out. Empty if models can be evaluated.
 
     Args:
@@ -78,7 +78,7 @@ def _check_identical(evidence: Evidence) -> Decision | None:
     return Decision(Verdict.IDENTICAL, VerdictReason.IDENTICAL, message)
 
 
-def _check_hold_out(evidence: Evidence, settings: Tunables) -> Decision | None:
+def _check_hold_out(evidence: Evidence, settings: EvaluationSettings) -> Decision | None:
     split = evidence.get_split()
     why = find_hold_out_problem(split, settings)
     if not why:
@@ -89,7 +89,7 @@ def _check_hold_out(evidence: Evidence, settings: Tunables) -> Decision | None:
     return Decision(Verdict.INCONCLUSIVE, reason, message)
 
 
-def _check_champion_training(evidence: Evidence, settings: Tunables) -> Decision | None:
+def _check_champion_training(evidence: Evidence, settings: EvaluationSettings) -> Decision | None:
     split = evidence.get_split()
     if not split.champion_saw:
         return None

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from retraining_job.contract import ContenderMetrics, PartMetrics, Tunables
+from retraining_job.contract import ContenderMetrics, EvaluationSettings, PartMetrics
 from retraining_job.evaluation.scores import Scores, replace_non_finite
 
 if TYPE_CHECKING:
@@ -198,7 +198,7 @@ def find_matching_threshold(scores: NDArray[np.float64], alerts: int) -> float:
 
 
 def compute_metrics(
-    truth: NDArray[np.int8], scores: Scores, settings: Tunables, threshold: float
+    truth: NDArray[np.int8], scores: Scores, settings: EvaluationSettings, threshold: float
 ) -> ContenderMetrics:
     """Compute all metrics of one model on the hold-out.
 
@@ -221,7 +221,10 @@ def compute_metrics(
 
 
 def compute_part_metrics(
-    truth: NDArray[np.int8], scores: NDArray[np.float64], settings: Tunables, threshold: float
+    truth: NDArray[np.int8],
+    scores: NDArray[np.float64],
+    settings: EvaluationSettings,
+    threshold: float,
 ) -> PartMetrics:
     """Compute the metrics of one part of a model, or of its combined score.
 

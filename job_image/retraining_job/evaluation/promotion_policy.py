@@ -10,7 +10,13 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from retraining_job.contract import OnInconclusive, PromotionPolicy, Tunables, Verdict, value_name
+from retraining_job.contract import (
+    EvaluationSettings,
+    OnInconclusive,
+    PromotionPolicy,
+    Verdict,
+    value_name,
+)
 from retraining_job.evaluation.alert_rate import check_alert_rate
 from retraining_job.evaluation.first_model import decide_without_comparison
 from retraining_job.evaluation.guards import check_input
@@ -26,7 +32,7 @@ if TYPE_CHECKING:
     from retraining_job.evaluation.decision import Decision
     from retraining_job.evaluation.evidence import Evidence
 
-Rule = Callable[["Evidence", Tunables], "Decision"]
+Rule = Callable[["Evidence", EvaluationSettings], "Decision"]
 
 RULES: dict[PromotionPolicy, Rule] = {
     PromotionPolicy.NON_INFERIOR: apply_non_inferior,
@@ -35,7 +41,7 @@ RULES: dict[PromotionPolicy, Rule] = {
 }
 
 
-def decide_promotion(evidence: Evidence, settings: Tunables) -> Decision:
+def decide_promotion(evidence: Evidence, settings: EvaluationSettings) -> Decision:
     """Decide about a challenger with all rules, and add the remarks.
 
     Args:
@@ -48,7 +54,7 @@ def decide_promotion(evidence: Evidence, settings: Tunables) -> Decision:
     return add_remarks(_apply_rules(evidence, settings), evidence)
 
 
-def _apply_rules(evidence: Evidence, settings: Tunables) -> Decision:
+def _apply_rules(evidence: Evidence, settings: EvaluationSettings) -> Decision:
     if decision := check_input(evidence):
         return decision
     if evidence.champion is None:

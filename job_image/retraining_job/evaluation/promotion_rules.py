@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from retraining_job.contract import (
     ContenderMetrics,
-    Tunables,
+    EvaluationSettings,
     Verdict,
     VerdictReason,
     value_name,
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from retraining_job.evaluation.evidence import Evidence, Split
 
 
-def compute_margin(champion_precision: float, split: Split, settings: Tunables) -> float:
+def compute_margin(champion_precision: float, split: Split, settings: EvaluationSettings) -> float:
     """Compute the margin: the setting, but at most half of the champion's lead over chance.
 
     Chance is the share of anomalies, which a random ranking reaches on average. With a wider
@@ -42,7 +42,7 @@ def compute_margin(champion_precision: float, split: Split, settings: Tunables) 
     return min(settings.margin, max(0.0, (champion_precision - base_rate) / 2.0))
 
 
-def apply_non_inferior(evidence: Evidence, settings: Tunables) -> Decision:
+def apply_non_inferior(evidence: Evidence, settings: EvaluationSettings) -> Decision:
     """Promote a challenger that is, with confidence, worse by at most the margin.
 
     Args:
@@ -74,7 +74,7 @@ def apply_non_inferior(evidence: Evidence, settings: Tunables) -> Decision:
     )
 
 
-def apply_superior(evidence: Evidence, _settings: Tunables) -> Decision:
+def apply_superior(evidence: Evidence, _settings: EvaluationSettings) -> Decision:
     """Promote a challenger that is better with confidence.
 
     Args:
@@ -97,7 +97,7 @@ def apply_superior(evidence: Evidence, _settings: Tunables) -> Decision:
     return Decision(Verdict.PROMOTED, VerdictReason.SUPERIOR, message, promotes=True)
 
 
-def apply_reference(evidence: Evidence, _settings: Tunables) -> Decision:
+def apply_reference(evidence: Evidence, _settings: EvaluationSettings) -> Decision:
     """Promote a challenger with at least the champion's accuracy: the rule of the old service.
 
     Args:
@@ -125,7 +125,7 @@ def apply_reference(evidence: Evidence, _settings: Tunables) -> Decision:
     return Decision(Verdict.KEPT, VerdictReason.LOWER_PRECISION, message)
 
 
-def _describe_margin(margin: float, settings: Tunables) -> str:
+def _describe_margin(margin: float, settings: EvaluationSettings) -> str:
     if margin < settings.margin:
         return (
             f"{margin:.4f}, half of the champion's lead over a random ranking "

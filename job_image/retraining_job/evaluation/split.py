@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from retraining_job.contract import Tunables, Verdict, VerdictReason, Window, value_name
+from retraining_job.contract import EvaluationSettings, Verdict, VerdictReason, Window, value_name
 from retraining_job.evaluation.decision import Decision
 from retraining_job.evaluation.evidence import Split
 
@@ -72,7 +72,9 @@ class SplitRows:
 def split_rows(
     times: NDArray[np.datetime64],
     truth: NDArray[np.int8],
-    settings: Tunables,
+    settings: EvaluationSettings,
+    *,
+    window: int,
     champion_until: datetime | None = None,
 ) -> SplitRows | Decision:
     """Split the rows into training, gap and hold-out.
@@ -86,6 +88,7 @@ def split_rows(
         times: Shape (n,), datetime64[us], UTC, ascending.
         truth: Shape (n,). 1 for an anomaly, 0 for a normal event, -1 if unknown.
         settings: Sizes and shares.
+        window: The number of rows in one window of the forest, which is the size of the gap.
         champion_until: The time of the newest event that the champion was trained on, with a zone.
             None if unknown.
 
@@ -105,7 +108,6 @@ def split_rows(
         if has_enough_labels(truth[max(start, unseen) :], settings):
             start = max(start, unseen)
         champion_saw = max(0, unseen - start)
-    window = settings.forest_window
     if start < window:
         return build_insufficient_data_decision(
             f"The hold-out takes {rows - start:,} of {rows:,} events. The other {start:,} are too "
@@ -116,7 +118,7 @@ def split_rows(
     return SplitRows(rows, training, start, champion_saw)
 
 
-def compute_hold_out_size(truth: NDArray[np.int8], settings: Tunables) -> int:
+def compute_hold_out_size(truth: NDArray[np.int8], settings: EvaluationSettings) -> int:
     """Compute the number of rows in the hold-out, without regard to the champion.
 
     Args:
@@ -134,7 +136,7 @@ def compute_hold_out_size(truth: NDArray[np.int8], settings: Tunables) -> int:
     return min(most, max(settings.hold_out_size, enough))
 
 
-def has_enough_labels(truth: NDArray[np.int8], settings: Tunables) -> bool:
+def has_enough_labels(truth: NDArray[np.int8], settings: EvaluationSettings) -> bool:
     """Return whether rows have enough known anomalies, and normal events to compare them with.
 
     Args:

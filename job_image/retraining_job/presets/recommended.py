@@ -13,7 +13,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from retraining_job.contract import Scaling, Tunables, Verdict, VerdictReason
+from retraining_job.contract import (
+    EvaluationSettings,
+    ModelSettings,
+    Scaling,
+    Tunables,
+    Verdict,
+    VerdictReason,
+)
 from retraining_job.evaluation.decision import Decision
 from retraining_job.evaluation.input_change import ChampionInput, InputChange, compare_input
 from retraining_job.evaluation.input_counts import measure_columns
@@ -66,7 +73,13 @@ def prepare(
     Returns:
         The prepared events, or the decision that ends the run if nothing can be trained on them.
     """
-    parts = split_rows(columns.times, columns.truth, settings, champion_until)
+    parts = split_rows(
+        columns.times,
+        columns.truth,
+        settings,
+        window=settings.forest_window,
+        champion_until=champion_until,
+    )
     if isinstance(parts, Decision):
         return parts
     training = columns.features[parts.training]
@@ -83,12 +96,12 @@ def prepare(
     return SplitEvents(columns, parts, tuple(scalings), records)
 
 
-def train_model(prepared: SplitEvents, settings: Tunables) -> Model:
+def train_model(prepared: SplitEvents, settings: ModelSettings) -> Model:
     """Train a challenger on the training rows, oldest first.
 
     Args:
         prepared: The split events.
-        settings: The tunables of the run.
+        settings: How it is trained.
 
     Returns:
         A model that takes raw features.
@@ -140,7 +153,7 @@ def score_hold_out(model: Model, prepared: SplitEvents) -> Scores:
 
 
 def compare_with_champion_input(
-    prepared: SplitEvents, champion: ChampionInput | None, settings: Tunables
+    prepared: SplitEvents, champion: ChampionInput | None, settings: EvaluationSettings
 ) -> InputChange:
     """Compare the input shape of the events with the input that the champion was trained for.
 

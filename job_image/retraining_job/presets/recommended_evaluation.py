@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from retraining_job.contract import Tunables
+from retraining_job.contract import EvaluationSettings
 from retraining_job.evaluation import bootstrap, metrics, plot_data, promotion_policy
 from retraining_job.evaluation.evidence import Contender, Evidence, Provenance
 from retraining_job.evaluation.hold_out import find_hold_out_problem
@@ -47,7 +47,7 @@ class EvaluationContext:
     """What an evaluation needs to know beside the scores.
 
     Args:
-        settings: The tunables of the run.
+        settings: How models are evaluated.
         threshold: The live threshold.
         threshold_source: `setting`, or the Redis key that the threshold was read from.
         provenance: Where the run and its events come from.
@@ -56,7 +56,7 @@ class EvaluationContext:
             checked.
     """
 
-    settings: Tunables
+    settings: EvaluationSettings
     threshold: float
     threshold_source: str
     provenance: Provenance
@@ -70,15 +70,17 @@ class Measure:
 
     Args:
         truth: Shape (n,). 1 for an anomaly, 0 for a normal event, -1 if unknown.
-        settings: The tunables of the run.
+        settings: How models are evaluated.
         threshold: The live threshold.
         edges: Shape (bins + 1,). The edges of the score histograms.
+        seed: Seeds the bootstrap and the permutation test.
     """
 
     truth: np.ndarray
-    settings: Tunables
+    settings: EvaluationSettings
     threshold: float
     edges: np.ndarray
+    seed: int
 
 
 class ChampionComparison(NamedTuple):
@@ -118,7 +120,7 @@ def evaluate(
     own = combine_scores(challenger, settings)
     other = None if champion is None else combine_scores(champion.scores, settings)
     edges = plot_data.compute_histogram_edges(own, own if other is None else other)
-    measure = Measure(truth, settings, threshold, edges)
+    measure = Measure(truth, settings, threshold, edges, context.provenance.seed)
     facts = Contender(fingerprint=context.fingerprint, trained=split.training)
     challenger_record = measure_model(ScoredModel(challenger, facts), measure)
     champion_record = measure_model(champion, measure) if champion else None
@@ -136,7 +138,7 @@ def evaluate(
         policy=settings.policy,
         margin=compared.margin,
         best_random_precision=(
-            run_permutation_test(truth, own, seed=settings.forest_seed) if is_testable else None
+            run_permutation_test(truth, own, seed=measure.seed) if is_testable else None
         ),
         challenger=challenger_record,
         champion=champion_record,
@@ -189,13 +191,13 @@ def compare_with_champion(
     own = metrics.average_precision(truth, challenger) or 0.0
     other = metrics.average_precision(truth, champion) or 0.0
     comparison = bootstrap.compute_comparison(
-        truth, challenger, champion, difference=own - other, seed=settings.forest_seed
+        truth, challenger, champion, difference=own - other, seed=measure.seed
     )
     margin = compute_margin(other, split, settings)
     return ChampionComparison(margin, comparison, labels)
 
 
-def combine_scores(scores: Scores, settings: Tunables) -> np.ndarray:
+def combine_scores(scores: Scores, settings: EvaluationSettings) -> np.ndarray:
     """Compute the scores that the live service would use.
 
     Args:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from retraining_job.contract import Tunables, value_name
+from retraining_job.contract import EvaluationSettings, value_name
 from retraining_job.evaluation import metrics
 from retraining_job.evaluation.evidence import Contender, Period
 from retraining_job.evaluation.split import compute_window
@@ -62,13 +62,13 @@ def compute_periods(
     return found
 
 
-def describe_events(prepared: SplitEvents, split: Split, settings: Tunables) -> list[str]:
+def describe_events(prepared: SplitEvents, split: Split, settings: EvaluationSettings) -> list[str]:
     """Describe what is unusual about the events.
 
     Args:
         prepared: The split events.
         split: The split, as the evidence records it.
-        settings: The tunables of the run.
+        settings: The feature of the deviation score.
 
     Returns:
         One sentence for each note.

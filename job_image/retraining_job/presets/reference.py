@@ -10,7 +10,7 @@ import logging
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from retraining_job.contract import ContenderMetrics, Tunables, Verdict, VerdictReason
+from retraining_job.contract import ContenderMetrics, ModelSettings, Verdict, VerdictReason
 from retraining_job.deviation import StandardAbsoluteDeviation
 from retraining_job.evaluation.decision import Decision
 from retraining_job.events.features import Features, Tally
@@ -71,7 +71,7 @@ def check_row_count(n_samples: int, minimum: int) -> Decision | None:
     return Decision(Verdict.INSUFFICIENT_DATA, VerdictReason.INSUFFICIENT_DATA, message)
 
 
-def train_model(samples: Sequence[Sample], settings: Tunables) -> Model:
+def train_model(samples: Sequence[Sample], settings: ModelSettings) -> Model:
     """Train a challenger on all samples in their order.
 
     Args:

@@ -34,7 +34,13 @@ def truth(rows: int, *anomalies: int) -> np.ndarray:
 def parted(
     labels: np.ndarray, settings: Tunables = SETTINGS, champion_until: datetime | None = None
 ) -> SplitRows:
-    parts = split_rows(times(len(labels)), labels, settings, champion_until)
+    parts = split_rows(
+        times(len(labels)),
+        labels,
+        settings,
+        window=settings.forest_window,
+        champion_until=champion_until,
+    )
     assert isinstance(parts, SplitRows)
     return parts
 
@@ -119,7 +125,9 @@ def test_zone_of_the_machine_does_not_matter(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_minimum_of_rows_is_enough() -> None:
-    assert isinstance(split_rows(times(100), truth(100, 99), SETTINGS), SplitRows)
+    assert isinstance(
+        split_rows(times(100), truth(100, 99), SETTINGS, window=SETTINGS.forest_window), SplitRows
+    )
 
 
 def test_hold_out_does_not_shrink_if_the_rest_has_too_few_labels() -> None:
@@ -147,9 +155,7 @@ def test_hold_out_does_not_shrink_if_the_rest_has_too_few_labels() -> None:
 def test_message_about_too_few_events_has_the_numbers(
     rows: int, window: int, numbers: list[str]
 ) -> None:
-    decision = split_rows(
-        times(rows), truth(rows), SETTINGS.model_copy(update={"forest_window": window})
-    )
+    decision = split_rows(times(rows), truth(rows), SETTINGS, window=window)
     assert isinstance(decision, Decision)
     assert (decision.verdict, decision.reason) == (
         Verdict.INSUFFICIENT_DATA,
@@ -179,14 +185,17 @@ def test_no_row_is_in_training_and_hold_out(  # noqa: PLR0917
 ) -> None:
     settings = Tunables(
         minimum_rows=1,
-        forest_window=window,
         hold_out_size=size,
         hold_out_anomalies=anomalies,
         hold_out_share=share,
     )
     rows = len(labels)
     parts = split_rows(
-        times(rows), np.array(labels, np.int8), settings, None if until is None else moment(until)
+        times(rows),
+        np.array(labels, np.int8),
+        settings,
+        window=window,
+        champion_until=None if until is None else moment(until),
     )
     if isinstance(parts, Decision):
         return
