@@ -14,7 +14,7 @@ from typing import Any
 Figures = dict[str, float]
 
 
-class Clock:
+class Stopwatch:
     """Measures the duration of steps, in seconds."""
 
     def __init__(self) -> None:

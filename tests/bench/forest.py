@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from retraining_job.model.tree_growth import ForestParameters
-from tests.bench.child import Clock
+from tests.bench.child import Stopwatch
 
 NAMES = tuple(f"feature_{number:02d}" for number in range(11))
 HELD_OUT = 5_000
@@ -31,7 +31,7 @@ def river(matrix: np.ndarray, path: Path) -> None:
         matrix: Shape (rows, 11), float64, values in [0, 1].
         path: The file for the pickle.
     """
-    clock = Clock()
+    clock = Stopwatch()
     with clock.step("import"):
         from river.anomaly import HalfSpaceTrees  # noqa: PLC0415
     events = [dict(zip(NAMES, row, strict=True)) for row in matrix.tolist()]
@@ -41,9 +41,9 @@ def river(matrix: np.ndarray, path: Path) -> None:
     with clock.step("train"):
         for event in events[1:-HELD_OUT]:
             forest.learn_one(event)
-    with clock.step("judge"):
+    with clock.step("evaluate"):
         scores = [forest.score_one(event) for event in events[-HELD_OUT:]]
-    with clock.step("emit"):
+    with clock.step("write"):
         path.write_bytes(pickle.dumps({"hst": forest, "sad": None}))
     clock.leave(megabytes=path.stat().st_size / 1e6, checksum=sum(scores))
 
@@ -58,7 +58,7 @@ def ours(matrix: np.ndarray, path: Path) -> None:
     Raises:
         RuntimeError: The equivalence check failed.
     """
-    clock = Clock()
+    clock = Stopwatch()
     with clock.step("import"):
         from retraining_job.deviation import StandardAbsoluteDeviation  # noqa: PLC0415
         from retraining_job.model.array_forest import ArrayForest  # noqa: PLC0415
@@ -70,16 +70,16 @@ def ours(matrix: np.ndarray, path: Path) -> None:
         forest = ArrayForest.grow(NAMES, **SHAPE)
     with clock.step("train"):
         forest.learn_many(matrix[:-HELD_OUT])
-    with clock.step("judge"):
+    with clock.step("evaluate"):
         scores = forest.score_many(matrix[-HELD_OUT:])
-    with clock.step("emit"):
+    with clock.step("write"):
         path.write_bytes(pickle_forest(forest, StandardAbsoluteDeviation()))
     clock.leave(megabytes=path.stat().st_size / 1e6, checksum=float(sum(scores.tolist())))
 
 
 def load(path: Path) -> None:
     """Measure how long a reader loads the model."""
-    clock = Clock()
+    clock = Stopwatch()
     import river.anomaly  # noqa: F401, PLC0415  # a reader has already imported it
 
     content = path.read_bytes()

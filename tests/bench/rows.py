@@ -8,7 +8,7 @@ from functools import partial
 
 from pydantic import SecretStr
 
-from tests.bench.child import Clock
+from tests.bench.child import Stopwatch
 
 TABLE = """
     CREATE TABLE {name} (
@@ -47,7 +47,7 @@ def plain_select(url: str, name: str, rows: int, cast: str = "") -> None:
     """
     import psycopg2  # noqa: PLC0415
 
-    clock = Clock()
+    clock = Stopwatch()
     with clock.step("read"):
         connection = psycopg2.connect(url)
         cursor = connection.cursor()
@@ -72,7 +72,7 @@ def judged(url: str, name: str, rows: int) -> None:
     from retraining_job.presets import recommended  # noqa: PLC0415
     from retraining_job.presets.recommended import SplitEvents  # noqa: PLC0415
 
-    clock, settings = Clock(), Tunables(rows=rows)
+    clock, settings = Stopwatch(), Tunables(rows=rows)
     with clock.step("read"):
         columns = read_table_columns(SecretStr(url), name, rows)
     with clock.step("train"):
@@ -80,7 +80,7 @@ def judged(url: str, name: str, rows: int) -> None:
         if not isinstance(prepared, SplitEvents):
             raise TypeError(prepared.message)
         model = recommended.train_model(prepared, settings)
-    with clock.step("judge"):
+    with clock.step("evaluate"):
         recommended.score_hold_out(model, prepared)
     clock.leave(rows=len(columns.truth))
 

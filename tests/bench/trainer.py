@@ -62,7 +62,9 @@ def forest(folder: Path) -> None:
     }
     for side, figures in sides.items():
         figures["load"] = measured("tests.bench.forest", "load", "0", str(folder / side))["load"]
-        figures["train, judge, emit"] = figures["train"] + figures["judge"] + figures["emit"]
+        figures["train, evaluate, write"] = (
+            figures["train"] + figures["evaluate"] + figures["write"]
+        )
     river, ours = sides["river"], sides["ours"]
     same = "equal" if river["checksum"] == ours["checksum"] else "DIFFERENT"
     heading(
@@ -72,14 +74,14 @@ def forest(folder: Path) -> None:
         "import",
         "build",
         "train",
-        "judge",
-        "emit",
-        "train, judge, emit",
+        "evaluate",
+        "write",
+        "train, evaluate, write",
         "load",
         "peak",
         "megabytes",
     )
-    goals = {"train, judge, emit": "40 x", "peak": "400 MB"}
+    goals = {"train, evaluate, write": "40 x", "peak": "400 MB"}
     rows = [
         (
             name,
@@ -137,7 +139,7 @@ def growth(url: str) -> None:
     heading(f"{MANY:,} events against {ROWS:,}: {MANY // ROWS} times as many")
     rows = [
         (name, show(name, few[name]), show(name, many[name]), f"{many[name] / few[name]:.1f} x")
-        for name in ("read", "train", "judge", "peak")
+        for name in ("read", "train", "evaluate", "peak")
     ]
     table([("step", f"{ROWS:,}", f"{MANY:,}", "growth"), *rows])
 
@@ -225,7 +227,7 @@ def one_run(environment: dict[str, str], command: str) -> Figures:
     figures = {name: float(seconds) for name, seconds in STEP.findall(done.stderr)}
     peak = float(done.stdout.partition("PEAK ")[2] or "nan")
     rest = total - sum(figures.values())
-    return {**figures, "start and judge": rest, "total": total, "peak": peak}
+    return {**figures, "start and evaluate": rest, "total": total, "peak": peak}
 
 
 def show(name: str, value: float) -> str:

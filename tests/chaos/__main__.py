@@ -7,7 +7,7 @@ import sys
 
 from tests.chaos import page
 from tests.chaos.release import chaotic_world
-from tests.chaos.rounds import GuaranteeViolatedError, Tally, run
+from tests.chaos.rounds import ChaosTally, GuaranteeViolatedError, run
 
 
 def tell(line: str) -> None:
@@ -16,7 +16,7 @@ def tell(line: str) -> None:
     sys.stdout.flush()
 
 
-def note(tally: Tally, line: str) -> None:
+def note(tally: ChaosTally, line: str) -> None:
     """Write the results after a round, so that an interrupted run has results as well.
 
     Args:

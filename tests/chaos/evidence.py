@@ -12,7 +12,7 @@ from kafka import KafkaConsumer, TopicPartition
 
 from retraining_operator.api.names import build_request_name
 from tests.cluster.paths import Paths
-from tests.e2e.world import World
+from tests.e2e.world import ClusterWorld
 from tests.system.endpoints import broker
 
 EVENT = '{"kind":"Event",'
@@ -21,7 +21,7 @@ LABEL = re.compile(r'"retraining\.dev/request":"([^"]+)"')
 
 
 @dataclass(frozen=True)
-class Evidence:
+class ChaosEvidence:
     """The state of the system at the end of a round."""
 
     records: list[str]
@@ -36,7 +36,7 @@ class Evidence:
     live: int
 
 
-def gather(world: World, topics: Iterable[str]) -> Evidence:
+def gather(world: ClusterWorld, topics: Iterable[str]) -> ChaosEvidence:
     """Read the state of the system after a round.
 
     Args:
@@ -52,7 +52,7 @@ def gather(world: World, topics: Iterable[str]) -> Evidence:
     runs = world.postgres.rows(
         "SELECT run_id, verdict, version FROM retraining_runs WHERE reason <> 'announced'"
     )
-    return Evidence(
+    return ChaosEvidence(
         records=[name for topic in topics for name in records(topic)],
         requests=world.requests(),
         jobs=created_jobs(world.kubectl.namespace),
@@ -110,15 +110,15 @@ def created_jobs(namespace: str) -> Counter[str]:
     return found
 
 
-def faults(found: Evidence) -> list[str]:
+def faults(found: ChaosEvidence) -> list[str]:
     """Return the violations of guarantees."""
-    told: list[str] = []
-    told += [
+    findings: list[str] = []
+    findings += [
         f"the record of {name} has no RetrainRequest"
         for name in found.records
         if name not in found.requests
     ]
-    told += [
+    findings += [
         f"{name} belongs to no record"
         for name, request in found.requests.items()
         if request["spec"].get("trigger") and name not in set(found.records)
@@ -126,22 +126,22 @@ def faults(found: Evidence) -> list[str]:
     for name, request in found.requests.items():
         has_job = "jobName" in request.get("status", {})
         if found.jobs[name] > has_job:
-            told.append(
+            findings.append(
                 f"{name} had {found.jobs[name]} Jobs, "
                 f"and its status names {'one' if has_job else 'none'}"
             )
         if has_job and request["metadata"]["uid"] not in found.runs:
-            told.append(f"{name} had a Job, but its run has no row")
+            findings.append(f"{name} had a Job, but its run has no row")
         uid, version = request["metadata"]["uid"], request.get("status", {}).get("version")
         if version and found.runs.get(uid, (None, None))[1] != version:
-            told.append(
+            findings.append(
                 f"{name} says version {version}, but the row of its run says {found.runs.get(uid)}"
             )
     numbers = [version for version, _ in found.versions]
     if numbers != list(range(1, len(numbers) + 1)):
-        told.append(f"versions are missing or duplicated: {numbers}")
+        findings.append(f"versions are missing or duplicated: {numbers}")
     doubled = [run for run, count in Counter(run for _, run in found.versions).items() if count > 1]
-    told += [f"the run {run} has more than one version" for run in doubled]
+    findings += [f"the run {run} has more than one version" for run in doubled]
     if found.live != (numbers[-1] if numbers else 0):
-        told.append(f"version {found.live} is live, but the last row says {numbers[-1:]}")
-    return told
+        findings.append(f"version {found.live} is live, but the last row says {numbers[-1:]}")
+    return findings

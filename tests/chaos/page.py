@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from retraining_operator.fault_injection import Point
-from tests.chaos.rounds import Tally
+from tests.chaos.rounds import ChaosTally
 from tests.chaos.strikes import STRIKES
 from tests.chaos.topics import PARTITIONS
 
@@ -61,7 +61,7 @@ runs at that moment: the same seed is the same test with another course of event
 """
 
 
-def write(tally: Tally) -> None:
+def write(tally: ChaosTally) -> None:
     """Write the page.
 
     Args:

@@ -7,14 +7,14 @@ from contextlib import contextmanager
 
 from tests.chaos.topics import RoundTopic
 from tests.e2e.test_outcomes import load_good
-from tests.e2e.world import World, build_world
+from tests.e2e.world import ClusterWorld, build_world
 from tests.system import environment
 
 CRASHES = 0.02
 """The probability that an operator kills itself at a named point."""
 
 
-def install(world: World, topic: RoundTopic) -> None:
+def install(world: ClusterWorld, topic: RoundTopic) -> None:
     """Install the release, or change it, so that it reads a round's topic.
 
     Args:
@@ -41,7 +41,7 @@ def install(world: World, topic: RoundTopic) -> None:
 
 
 @contextmanager
-def chaotic_world() -> Iterator[World]:
+def chaotic_world() -> Iterator[ClusterWorld]:
     """Create its namespace with a database and Redis. Removes everything at the end."""
     world = build_world(environment.ours())
     install(world, RoundTopic(world.kafka.topic, "earliest"))  # its hook creates the tables

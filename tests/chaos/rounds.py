@@ -13,7 +13,7 @@ from random import Random
 from typing import Any
 
 from tests.chaos import pods
-from tests.chaos.evidence import Evidence, faults, gather, records
+from tests.chaos.evidence import ChaosEvidence, faults, gather, records
 from tests.chaos.release import install
 from tests.chaos.strikes import LONGEST_AWAY_SECONDS, SERVICES, STRIKES, Strike
 from tests.chaos.targets import labels
@@ -29,7 +29,7 @@ from tests.cluster import lifecycle
 from tests.cluster.components import COMPONENTS
 from tests.cluster.errors import ClusterError
 from tests.cluster.paths import Paths
-from tests.e2e.world import OPERATOR, World
+from tests.e2e.world import OPERATOR, ClusterWorld
 from tests.system.kubectl import wait_for
 
 CALM_SECONDS = 240
@@ -47,7 +47,7 @@ class GuaranteeViolatedError(Exception):
 
 
 @dataclass
-class Tally:
+class ChaosTally:
     """What was done so far, and the results."""
 
     seed: int
@@ -60,7 +60,7 @@ class Tally:
     """Where operators died by themselves. Incomplete, because a strike can hide the log."""
     recoveries: list[float] = field(default_factory=list)
     """Seconds from the last strike of each round until all work was finished."""
-    evidence: Evidence | None = None
+    evidence: ChaosEvidence | None = None
     topics: list[RoundTopic] = field(default_factory=list)
     """One for each round."""
     grown: int = 0
@@ -73,8 +73,8 @@ class Tally:
 
 
 def run(
-    world: World, kills: int, seed: int, say: Callable[[Tally, str], None], at_once: int
-) -> Tally:
+    world: ClusterWorld, kills: int, seed: int, say: Callable[[ChaosTally, str], None], at_once: int
+) -> ChaosTally:
     """Run rounds of strikes until enough processes were killed.
 
     Args:
@@ -90,21 +90,22 @@ def run(
     Raises:
         GuaranteeViolatedError: at the end of the first round in which a guarantee does not hold.
     """
-    source, tally = Random(seed), Tally(seed, at_once)  # noqa: S311  # repeatable
+    source, tally = Random(seed), ChaosTally(seed, at_once)  # noqa: S311  # repeatable
     began = time.monotonic()
     while tally.dead < kills:
         tally.rounds += 1
-        told = one_round(world, source, tally)
+        findings = one_round(world, source, tally)
         tally.seconds = time.monotonic() - began
         rested = f"at rest after {tally.recoveries[-1]:.0f} s"
         say(
             tally,
-            f"round {tally.rounds}, {tally.dead} of {kills} kills, {rested}: {'; '.join(told)}.",
+            f"round {tally.rounds}, {tally.dead} of {kills} kills, {rested}: "
+            f"{'; '.join(findings)}.",
         )
     return tally
 
 
-def one_round(world: World, source: Random, tally: Tally) -> list[str]:
+def one_round(world: ClusterWorld, source: Random, tally: ChaosTally) -> list[str]:
     """Send triggers, strike, wait until all work is finished, check.
 
     Args:
@@ -154,7 +155,7 @@ def one_round(world: World, source: Random, tally: Tally) -> list[str]:
         sending.result()
     tally.kills += sum(strike.kills for strike, _ in done)
     tally.strikes.update(strike.name for strike, _ in done)
-    told = [what for _, what in done]
+    findings = [what for _, what in done]
     last = time.monotonic()
     wait_for_dependencies(world)
     wait_for_outcomes(world, tally)
@@ -163,10 +164,10 @@ def one_round(world: World, source: Random, tally: Tally) -> list[str]:
     if wrong := faults(tally.evidence):
         again = (
             f"Seen with seed {tally.seed}, round {tally.rounds} ({topic.start_position}), "
-            f"after: {'; '.join(told)}."
+            f"after: {'; '.join(findings)}."
         )
         raise GuaranteeViolatedError(f"{'; '.join(wrong)}. {again}")
-    return told
+    return findings
 
 
 @contextmanager
@@ -195,7 +196,7 @@ def revive_until(over: threading.Event) -> None:
                 lifecycle.start(paths, component)
 
 
-def wait_for_dependencies(world: World) -> None:
+def wait_for_dependencies(world: ClusterWorld) -> None:
     """Wait until all dependencies of the release are available again.
 
     Args:
@@ -224,13 +225,13 @@ def wait_for_dependencies(world: World) -> None:
         try:
             wait_for(f"{name} to be ready", ready, CALM_SECONDS)
         except TimeoutError:
-            told = pods.describe_pods(services, labels(name))
+            findings = pods.describe_pods(services, labels(name))
             raise GuaranteeViolatedError(
-                f"{name} does not come back within {CALM_SECONDS} s: {told}."
+                f"{name} does not come back within {CALM_SECONDS} s: {findings}."
             ) from None
 
 
-def wait_for_outcomes(world: World, tally: Tally) -> None:
+def wait_for_outcomes(world: ClusterWorld, tally: ChaosTally) -> None:
     """Wait until each record has a request and each request an outcome.
 
     Args:
@@ -264,7 +265,7 @@ def ended(request: dict[str, object]) -> bool:
     return conditions.get("Succeeded") in {"True", "False"} and conditions.get("Recorded") == "True"
 
 
-def describe_unfinished(world: World) -> str:
+def describe_unfinished(world: ClusterWorld) -> str:
     """Describe the requests without outcome."""
     waiting = {name: request for name, request in world.requests().items() if not ended(request)}
     return "; ".join(

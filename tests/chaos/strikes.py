@@ -22,7 +22,7 @@ from tests.chaos.targets import (
 from tests.cluster import lifecycle
 from tests.cluster.errors import ClusterError
 from tests.cluster.paths import Paths
-from tests.e2e.world import OPERATOR, World
+from tests.e2e.world import OPERATOR, ClusterWorld
 from tests.system.kubectl import wait_for
 
 TRAINERS = "app.kubernetes.io/component=trainer"
@@ -47,11 +47,11 @@ class Strike:
     weight: int
     kills: bool
     """Whether it kills a process. Other strikes drop packets or refuse calls."""
-    do: Callable[[World, Random], str | None]
+    do: Callable[[ClusterWorld, Random], str | None]
     """Strikes. Returns a description, or None if there was nothing to strike."""
 
 
-def operator(world: World, source: Random) -> str | None:
+def operator(world: ClusterWorld, source: Random) -> str | None:
     """Kill one of the operators, leader or standby.
 
     Args:
@@ -65,7 +65,7 @@ def operator(world: World, source: Random) -> str | None:
     return f"killed the operator {name_of(pod)}" if pod and kill_pod(world.kubectl, pod) else None
 
 
-def trainer(world: World, source: Random) -> str | None:
+def trainer(world: ClusterWorld, source: Random) -> str | None:
     """Kill a trainer at a random moment of its run.
 
     Args:
@@ -84,10 +84,10 @@ def trainer(world: World, source: Random) -> str | None:
     )
 
 
-def part(name: str) -> Callable[[World, Random], str | None]:
+def part(name: str) -> Callable[[ClusterWorld, Random], str | None]:
     """Kill a Kubernetes component, and start it again after a while."""
 
-    def strike(_: World, source: Random) -> str | None:
+    def strike(_: ClusterWorld, source: Random) -> str | None:
         paths, component = Paths.here(), lifecycle.named(name)
         process = lifecycle.process(paths, component)
         if process is None:
@@ -105,10 +105,10 @@ def part(name: str) -> Callable[[World, Random], str | None]:
     return strike
 
 
-def service(name: str) -> Callable[[World, Random], str | None]:
+def service(name: str) -> Callable[[ClusterWorld, Random], str | None]:
     """Kill Kafka, Redis or PostgreSQL."""
 
-    def strike(world: World, source: Random) -> str | None:
+    def strike(world: ClusterWorld, source: Random) -> str | None:
         kubectl = world.environment.services
         pod = choose_pod(kubectl, labels(name), source)
         return f"killed {name}" if pod and kill_pod(kubectl, pod) else None
@@ -116,7 +116,7 @@ def service(name: str) -> Callable[[World, Random], str | None]:
     return strike
 
 
-def cut(world: World, source: Random) -> str | None:
+def cut(world: ClusterWorld, source: Random) -> str | None:
     """Drop all packets of an operator for a while, or those to Kafka or to the API server.
 
     Args:
@@ -144,7 +144,7 @@ def cut(world: World, source: Random) -> str | None:
     return f"cut the operator {name_of(pod)} off from {what} for {seconds:.0f} s"
 
 
-def full_redis(world: World, source: Random) -> str:
+def full_redis(world: ClusterWorld, source: Random) -> str:
     """Leave Redis no memory for a while.
 
     Args:
@@ -163,7 +163,7 @@ def full_redis(world: World, source: Random) -> str:
     return f"left Redis no memory for {seconds:.0f} s"
 
 
-def too_many(world: World, source: Random) -> str:
+def too_many(world: ClusterWorld, source: Random) -> str:
     """Make the API server answer 429 to the operators for a while.
 
     Args:
@@ -179,7 +179,7 @@ def too_many(world: World, source: Random) -> str:
     return f"made the API server answer 429 to the operators for {seconds:.0f} s"
 
 
-def internal_errors(world: World, source: Random) -> str:
+def internal_errors(world: ClusterWorld, source: Random) -> str:
     """Make the API server answer 500 to writes for a while.
 
     Args:

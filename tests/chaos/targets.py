@@ -10,7 +10,7 @@ from random import Random
 from typing import Any
 
 from tests.chaos import pods, processes
-from tests.e2e.world import World
+from tests.e2e.world import ClusterWorld
 from tests.system.kubectl import CommandError, Kubectl, wait_for
 
 AIM_SECONDS = 8
@@ -82,7 +82,7 @@ def kill_pod(kubectl: Kubectl, pod: dict[str, Any]) -> bool:
     return True
 
 
-def match_service(world: World, service: str, namespace: str) -> list[str]:
+def match_service(world: ClusterWorld, service: str, namespace: str) -> list[str]:
     """Return the part of an iptables rule that matches packets to a Service.
 
     Args:
@@ -99,7 +99,7 @@ def match_service(world: World, service: str, namespace: str) -> list[str]:
     return ["--destination", found["spec"]["clusterIP"]]
 
 
-def account(world: World) -> str:
+def account(world: ClusterWorld) -> str:
     """Return the name of the operator's service account."""
     [deployment] = wait_for("the operator's Deployment", lambda: world.kubectl.items("deployments"))
     return str(deployment["spec"]["template"]["spec"]["serviceAccountName"])

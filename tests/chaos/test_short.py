@@ -5,14 +5,14 @@ import sys
 import pytest
 
 from tests.chaos.release import chaotic_world
-from tests.chaos.rounds import Tally, run
+from tests.chaos.rounds import ChaosTally, run
 
 KILLS = 20
 SEED = 20261124
 AT_ONCE = 28
 
 
-def print_line(tally: Tally, line: str) -> None:
+def print_line(tally: ChaosTally, line: str) -> None:
     sys.stdout.write(f"{tally.seconds:4.0f} s  {line}\n")
 
 

@@ -12,7 +12,7 @@ from kafka import KafkaAdminClient, KafkaProducer
 from kafka.admin import NewPartitions, NewTopic
 from kafka.errors import KafkaError
 
-from tests.e2e.world import World
+from tests.e2e.world import ClusterWorld
 from tests.system.endpoints import broker
 from tests.system.kubectl import CommandError, wait_for
 
@@ -39,7 +39,7 @@ class RoundTopic:
         return {"topic": self.name, "groupId": self.name, "startPosition": self.start_position}
 
 
-def open_topic(world: World, number: int) -> RoundTopic:
+def open_topic(world: ClusterWorld, number: int) -> RoundTopic:
     """Create the topic of a round. Rounds alternate between the two start positions.
 
     Args:
@@ -61,7 +61,7 @@ def open_topic(world: World, number: int) -> RoundTopic:
     return topic
 
 
-def wait_for_consumer(world: World) -> None:
+def wait_for_consumer(world: ClusterWorld) -> None:
     """Wait until the leader has all partitions.
 
     From then on no record may be lost with `latest` either.

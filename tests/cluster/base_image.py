@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tests.cluster import cache
 from tests.cluster.paths import Paths
-from tests.cluster.steps import Task
+from tests.cluster.steps import SetupTask
 
 SUITE = "bookworm"
 INCLUDE = "ca-certificates,python3-venv"
@@ -25,7 +25,7 @@ def key() -> str:
     return cache.digest(SUITE, INCLUDE, *USELESS, *OF_THIS_MACHINE)
 
 
-def build(task: Task, paths: Paths) -> Path:
+def build(task: SetupTask, paths: Paths) -> Path:
     """Return the folder with the base image's files as `root.tar`.
 
     Args:

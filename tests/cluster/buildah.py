@@ -14,7 +14,7 @@ from pathlib import Path
 
 from tests.cluster import base_image
 from tests.cluster.paths import Paths
-from tests.cluster.steps import Task
+from tests.cluster.steps import SetupTask
 
 CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"
 LENT_SETTINGS = (
@@ -31,7 +31,7 @@ LENT_SETTINGS = (
 IN_OWN_MOUNTS = 'mkdir -p "$1" && mount -t tmpfs tmpfs "$1" && shift && exec "$@"'
 
 
-def run(task: Task, paths: Paths, *arguments: str) -> None:
+def run(task: SetupTask, paths: Paths, *arguments: str) -> None:
     """Run buildah so that its mounts end with it, even if it is killed.
 
     Args:
@@ -64,7 +64,7 @@ def run(task: Task, paths: Paths, *arguments: str) -> None:
     )
 
 
-def forget_half_builds(task: Task, paths: Paths) -> None:
+def forget_half_builds(task: SetupTask, paths: Paths) -> None:
     """Remove the working containers of builds that were killed.
 
     Args:
@@ -75,7 +75,7 @@ def forget_half_builds(task: Task, paths: Paths) -> None:
 
 
 def build(
-    task: Task,
+    task: SetupTask,
     paths: Paths,
     name: str,
     dockerfile: Path,
@@ -132,7 +132,7 @@ def build(
         )
 
 
-def save(task: Task, paths: Paths, name: str, archive: Path) -> None:
+def save(task: SetupTask, paths: Paths, name: str, archive: Path) -> None:
     """Write an image to an archive that containerd can import, without compression.
 
     Args:

@@ -25,7 +25,7 @@ from tests.cluster.errors import ClusterError
 from tests.cluster.kubectl import kubectl
 from tests.cluster.paths import MACHINE, SOURCE, Paths
 from tests.cluster.remains import Owner
-from tests.cluster.steps import Steps, Task, say
+from tests.cluster.steps import SetupTask, Steps, say
 
 
 @contextlib.contextmanager
@@ -107,7 +107,7 @@ def _mend(paths: Paths, steps: Steps) -> None:
 
 
 def _build(paths: Paths, steps: Steps) -> None:
-    def service_images(task: Task) -> None:
+    def service_images(task: SetupTask) -> None:
         buildah.forget_half_builds(task, paths)
         for image in images.services():
             image.archive(task, paths)
@@ -121,7 +121,7 @@ def _build(paths: Paths, steps: Steps) -> None:
     )
 
 
-def _lay_out(task: Task, paths: Paths) -> None:
+def _lay_out(task: SetupTask, paths: Paths) -> None:
     for folder in (paths.bin, paths.log, paths.run, paths.config / "cni", paths.volumes):
         folder.mkdir(parents=True)
     built = binaries.kubernetes(task, paths)

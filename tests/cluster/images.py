@@ -12,8 +12,8 @@ from tests.cluster import base_image, binaries, buildah, cache, node
 from tests.cluster.addresses import PAUSE_IMAGE
 from tests.cluster.errors import ClusterError
 from tests.cluster.paths import SOURCE, Paths
-from tests.cluster.processes import Process
-from tests.cluster.steps import Steps, Task, say
+from tests.cluster.processes import ClusterProcess
+from tests.cluster.steps import SetupTask, Steps, say
 
 RECIPES = SOURCE / "recipes"
 CTR = ("/usr/bin/ctr", "--address=/run/containerd/containerd.sock", "--namespace=k8s.io")
@@ -25,7 +25,7 @@ class Image:
 
     name: str
     dockerfile: Path
-    context: Callable[[Task, Paths], Path]
+    context: Callable[[SetupTask, Paths], Path]
     inputs: tuple[Path, ...]
 
     @cached_property
@@ -43,7 +43,7 @@ class Image:
             PAUSE_IMAGE if self.name == "pause" else f"localhost/retraining-{self.name}:{self.key}"
         )
 
-    def archive(self, task: Task, paths: Paths) -> Path:
+    def archive(self, task: SetupTask, paths: Paths) -> Path:
         """Return the image as an archive. It is built first if its inputs have changed.
 
         Args:
@@ -75,10 +75,10 @@ def pause() -> Image:
 def services() -> tuple[Image, ...]:
     """Return the images of Kafka, Redis and PostgreSQL."""
 
-    def of(name: str, context: Callable[[Task, Paths], Path]) -> Image:
+    def of(name: str, context: Callable[[SetupTask, Paths], Path]) -> Image:
         return Image(name, RECIPES / name / "Dockerfile", context, (RECIPES / name,))
 
-    def recipe(name: str) -> Callable[[Task, Paths], Path]:
+    def recipe(name: str) -> Callable[[SetupTask, Paths], Path]:
         return lambda _task, _paths: RECIPES / name
 
     return (
@@ -115,7 +115,7 @@ def load(paths: Paths, steps: Steps, images: tuple[Image, ...]) -> None:
     Raises:
         ClusterError: No cluster of this checkout runs.
     """
-    holder = Process.read(paths.run / "node")
+    holder = ClusterProcess.read(paths.run / "node")
     if holder is None:
         raise ClusterError(
             "No cluster of this checkout runs. Start it with `python3 -m tests.cluster up`."
@@ -126,8 +126,8 @@ def load(paths: Paths, steps: Steps, images: tuple[Image, ...]) -> None:
     )
     present = set(listed.stdout.split())
 
-    def bring_in(image: Image) -> Callable[[Task], None]:
-        def action(task: Task) -> None:
+    def bring_in(image: Image) -> Callable[[SetupTask], None]:
+        def action(task: SetupTask) -> None:
             with image.archive(task, paths).open("rb") as archive:
                 task.run([*inside, "images", "import", "-"], stdin=archive)
 
@@ -153,7 +153,7 @@ def load_all(paths: Paths, steps: Steps) -> None:
     half.rename(paths.images)
 
 
-def _base(task: Task, paths: Paths) -> str:
+def _base(task: SetupTask, paths: Paths) -> str:
     name = f"localhost/retraining-base:{base_image.key()}"
     with cache.alone(paths.cache, "buildah-base"):
         try:
@@ -166,7 +166,7 @@ def _base(task: Task, paths: Paths) -> str:
     return name
 
 
-def _kafka_files(task: Task, paths: Paths) -> Path:
+def _kafka_files(task: SetupTask, paths: Paths) -> Path:
     recipe = RECIPES / "kafka"
 
     def gather(folder: Path) -> None:

@@ -9,7 +9,7 @@ from tests.cluster import node
 from tests.cluster.components import COMPONENTS, Component
 from tests.cluster.errors import ClusterError
 from tests.cluster.paths import Paths
-from tests.cluster.processes import Process, launch
+from tests.cluster.processes import ClusterProcess, launch
 from tests.cluster.steps import last_lines
 
 
@@ -33,7 +33,7 @@ def named(name: str) -> Component:
     )
 
 
-def process(paths: Paths, component: Component) -> Process | None:
+def process(paths: Paths, component: Component) -> ClusterProcess | None:
     """Return the component's process, or None if it does not run.
 
     Args:
@@ -43,7 +43,7 @@ def process(paths: Paths, component: Component) -> Process | None:
     Returns:
         The process, or None.
     """
-    return Process.read(paths.run / component.name)
+    return ClusterProcess.read(paths.run / component.name)
 
 
 def start(paths: Paths, component: Component) -> None:
@@ -58,7 +58,7 @@ def start(paths: Paths, component: Component) -> None:
     """
     if process(paths, component) is not None:
         return
-    holder = Process.read(paths.run / "node")
+    holder = ClusterProcess.read(paths.run / "node")
     if holder is None:
         raise ClusterError("The cluster's node is gone. Start a new one with `make up`.")
     log = paths.log / f"{component.name}.log"

@@ -12,7 +12,7 @@ from pathlib import Path
 from tests.cluster import addresses
 from tests.cluster.errors import ClusterError
 from tests.cluster.paths import SOURCE
-from tests.cluster.processes import Process, launch
+from tests.cluster.processes import ClusterProcess, launch
 
 ENVIRONMENT = {
     "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
@@ -23,7 +23,7 @@ ENVIRONMENT = {
 """The environment of the cluster's programs, without proxies, credentials or user settings."""
 
 
-def start(state: Path) -> Process:
+def start(state: Path) -> ClusterProcess:
     """Create the namespaces, a process that holds them open, and the link into them."""
     log = state / "log" / "node.log"
     script = SOURCE / "config" / "node.sh"
@@ -67,7 +67,7 @@ def start(state: Path) -> Process:
     return holder
 
 
-def enter(holder: Process) -> list[str]:
+def enter(holder: ClusterProcess) -> list[str]:
     """Return the prefix of a command that runs inside the node."""
     return ["nsenter", f"--target={holder.pid}", "--mount", "--net", "--"]
 
@@ -82,7 +82,7 @@ def link_exists() -> bool:
     return Path("/sys/class/net", addresses.LINK).exists()
 
 
-def _wait_until_asleep(holder: Process, log: Path) -> None:
+def _wait_until_asleep(holder: ClusterProcess, log: Path) -> None:
     # The script sleeps as its last step, when everything is in place.
     for _ in range(500):
         if not holder.alive:

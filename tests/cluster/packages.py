@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tests.cluster.errors import ClusterError
-from tests.cluster.steps import Task
+from tests.cluster.steps import SetupTask
 
 PACKAGES = {
     "buildah": "buildah",
@@ -33,7 +33,7 @@ def missing() -> list[str]:
     return [package for package, program in PACKAGES.items() if shutil.which(program) is None]
 
 
-def install(task: Task, packages: list[str]) -> None:
+def install(task: SetupTask, packages: list[str]) -> None:
     """Install packages, after updating the package lists.
 
     Args:

@@ -13,7 +13,7 @@ from tests.cluster import cgroup
 
 
 @dataclass(frozen=True)
-class Process:
+class ClusterProcess:
     """One process of the cluster."""
 
     pid: int
@@ -21,7 +21,7 @@ class Process:
     """Clock ticks from the machine's start to the process's start."""
 
     @classmethod
-    def of(cls, pid: int) -> "Process | None":
+    def of(cls, pid: int) -> "ClusterProcess | None":
         """Return the running process with this id."""
         try:
             stat = Path(f"/proc/{pid}/stat").read_text()
@@ -33,7 +33,7 @@ class Process:
         return None if fields[0] in "ZX" else cls(pid, int(fields[19]))
 
     @classmethod
-    def read(cls, path: Path) -> "Process | None":
+    def read(cls, path: Path) -> "ClusterProcess | None":
         """Return the process that a file names, if it still runs."""
         try:
             pid, started = (int(word) for word in path.read_text().split())
@@ -49,7 +49,7 @@ class Process:
     @property
     def alive(self) -> bool:
         """Return whether this process still runs."""
-        return Process.of(self.pid) == self
+        return ClusterProcess.of(self.pid) == self
 
     def stop(self, patience: float = 5) -> None:
         """Send SIGTERM, wait, then send SIGKILL, because the API server waits for its watchers."""
@@ -76,7 +76,7 @@ class Process:
         return True
 
 
-def launch(command: Sequence[str], log: Path, environment: dict[str, str]) -> Process:
+def launch(command: Sequence[str], log: Path, environment: dict[str, str]) -> ClusterProcess:
     """Start a program in the cluster's cgroup, detached from this command and its terminal.
 
     Args:
@@ -101,7 +101,7 @@ def launch(command: Sequence[str], log: Path, environment: dict[str, str]) -> Pr
             cwd="/",
             env=environment,
         )
-    process = Process.of(child.pid)
+    process = ClusterProcess.of(child.pid)
     if process is None:
         raise ChildProcessError(
             f"{command[0]} ended immediately after its start. See its log {log}."

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tests.cluster import cgroup, node
 from tests.cluster.paths import MACHINE
-from tests.cluster.processes import Process
+from tests.cluster.processes import ClusterProcess
 
 RECORD = MACHINE / "owner.json"
 
@@ -17,14 +17,14 @@ class Owner:
     """The checkout that started the machine's cluster, and the node's first process."""
 
     checkout: Path
-    holder: Process
+    holder: ClusterProcess
 
     @classmethod
     def read(cls) -> "Owner | None":
         """Return the recorded owner. Its cluster may no longer exist."""
         try:
             record = json.loads(RECORD.read_text())
-            return cls(Path(record["checkout"]), Process(record["pid"], record["started"]))
+            return cls(Path(record["checkout"]), ClusterProcess(record["pid"], record["started"]))
         except (OSError, ValueError, KeyError):
             return None
 
@@ -43,7 +43,7 @@ class Owner:
     def living(self) -> bool:
         """Return whether the cluster is usable: its node, API server and kubeconfig exist."""
         state = self.checkout / ".cluster"
-        server = Process.read(state / "run" / "kube-apiserver")
+        server = ClusterProcess.read(state / "run" / "kube-apiserver")
         return self.holder.alive and server is not None and (state / "kubeconfig").exists()
 
 

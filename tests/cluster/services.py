@@ -7,7 +7,7 @@ from pathlib import Path
 from tests.cluster.addresses import INSIDE, NODE_NAME
 from tests.cluster.kubectl import client_environment, kubectl
 from tests.cluster.paths import Paths
-from tests.cluster.steps import Steps, Task
+from tests.cluster.steps import SetupTask, Steps
 
 CHART = Path("tests") / "services"
 STATEFUL_SETS = ("kafka", "postgres", "redis")
@@ -25,7 +25,7 @@ def install(paths: Paths, steps: Steps, namespace: str) -> None:
     steps.run("Kafka, Redis, PostgreSQL", lambda task: _install_chart(task, paths, namespace))
 
 
-def _install_chart(task: Task, paths: Paths, namespace: str) -> None:
+def _install_chart(task: SetupTask, paths: Paths, namespace: str) -> None:
     images = json.loads(paths.images.read_text())
     access = [f"--kubeconfig={paths.kubeconfig}", f"--namespace={namespace}"]
     names = [f"--set=images.{name}={images[name]}" for name in STATEFUL_SETS]

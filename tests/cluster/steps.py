@@ -16,7 +16,7 @@ SIGN_OF_LIFE = 10.0
 
 
 @dataclass(frozen=True)
-class Task:
+class SetupTask:
     """One running step and the log of its commands."""
 
     name: str
@@ -68,7 +68,7 @@ class Steps:
     def __init__(self, logs: Path) -> None:
         self._logs = logs
 
-    def run(self, name: str, action: Callable[[Task], object]) -> None:
+    def run(self, name: str, action: Callable[[SetupTask], object]) -> None:
         """Run one step.
 
         Args:
@@ -77,7 +77,7 @@ class Steps:
         """
         self.together({name: action})
 
-    def together(self, actions: Mapping[str, Callable[[Task], object]]) -> None:
+    def together(self, actions: Mapping[str, Callable[[SetupTask], object]]) -> None:
         """Run steps in parallel. If one fails, the command fails after all have ended.
 
         Args:
@@ -91,9 +91,9 @@ class Steps:
         self._logs.mkdir(parents=True, exist_ok=True)
         begun = time.monotonic()
         with ThreadPoolExecutor(max_workers=len(actions)) as pool:
-            running: dict[Future[object], Task] = {}
+            running: dict[Future[object], SetupTask] = {}
             for name, action in actions.items():
-                task = Task(name, self._logs / f"{re.sub(r'[^a-zA-Z]+', '-', name)}.log")
+                task = SetupTask(name, self._logs / f"{re.sub(r'[^a-zA-Z]+', '-', name)}.log")
                 task.log.write_bytes(b"")
                 running[pool.submit(action, task)] = task
             failures = self._watch(running, begun)
@@ -102,7 +102,7 @@ class Steps:
                 f"Not done: {', '.join(failures)}. See above. Run the same command again."
             )
 
-    def _watch(self, running: dict[Future[object], Task], begun: float) -> list[str]:
+    def _watch(self, running: dict[Future[object], SetupTask], begun: float) -> list[str]:
         failures: list[str] = []
         while running:
             done, _ = wait(running, timeout=SIGN_OF_LIFE, return_when=FIRST_COMPLETED)

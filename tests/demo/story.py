@@ -9,7 +9,7 @@ from tests.demo.screen import Screen
 from tests.system import release, shuttle
 from tests.system.environment import ROOT, STATE, Environment
 from tests.system.kubectl import wait_for
-from tests.system.services import Kafka, Postgres, Redis
+from tests.system.services import KafkaServer, Postgres, Redis
 
 TRIGGER = {"reason": "drift_detected", "drift_score": 0.31}
 EXAMPLE = ROOT / "docs" / "examples" / "retrainrequest.yaml"
@@ -29,7 +29,7 @@ class Story:
         self._environment = environment
         self._screen = screen
         self._kubectl = environment.services
-        self._kafka = Kafka(self._kubectl, "retraining-triggers")
+        self._kafka = KafkaServer(self._kubectl, "retraining-triggers")
         self._postgres = Postgres(self._kubectl, "retraining")
         self._redis = Redis(self._kubectl, 0)
 

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.e2e.world import World, build_world
+from tests.e2e.world import ClusterWorld, build_world
 from tests.system import environment
 
 
 @pytest.fixture(scope="session")
-def installed() -> Iterator[World]:
+def installed() -> Iterator[ClusterWorld]:
     """Install the release once."""
     world = build_world(environment.ours())
     world.install()
@@ -20,7 +20,7 @@ def installed() -> Iterator[World]:
 
 
 @pytest.fixture
-def world(installed: World) -> Iterator[World]:
+def world(installed: ClusterWorld) -> Iterator[ClusterWorld]:
     """Empty the release before a test, and check the guarantees after it."""
     installed.clear()
     yield installed

@@ -6,13 +6,13 @@ from typing import Any
 import pytest
 
 from tests.e2e.test_outcomes import load_good
-from tests.e2e.world import World
+from tests.e2e.world import ClusterWorld
 from tests.system.kubectl import CommandError, wait_for
 
 DOOMED = "retraining.dev/request=doomed"
 
 
-def test_malformed_records_are_counted_and_the_next_ones_run(world: World) -> None:
+def test_malformed_records_are_counted_and_the_next_ones_run(world: ClusterWorld) -> None:
     load_good(world)
     before = {
         kind: world.metric(f'retraining_triggers_total{{outcome="{kind}"}}')
@@ -40,7 +40,7 @@ def test_malformed_records_are_counted_and_the_next_ones_run(world: World) -> No
     ],
     ids=["no object", "1 MB of text", "a reason of 10,000 characters", "a number as reason"],
 )
-def test_each_kind_is_skipped(world: World, value: str, kind: str) -> None:
+def test_each_kind_is_skipped(world: ClusterWorld, value: str, kind: str) -> None:
     series = f'retraining_triggers_total{{outcome="{kind}"}}'
     before = world.metric(series)
     world.kafka.send(value, '{"reason": "behind it", "unknown": {"fields": true}}')
@@ -64,13 +64,13 @@ def test_each_kind_is_skipped(world: World, value: str, kind: str) -> None:
     ],
 )
 def test_schema_refuses_with_the_field_s_name(
-    world: World, spec: dict[str, Any], named: str
+    world: ClusterWorld, spec: dict[str, Any], named: str
 ) -> None:
     with pytest.raises(CommandError, match=named.replace(".", r"\.")):
         world.apply("refused", **spec)
 
 
-def test_spec_cannot_be_changed_afterwards(world: World) -> None:
+def test_spec_cannot_be_changed_afterwards(world: ClusterWorld) -> None:
     world.apply("fixed", suspend=True, rows=1000)
     with pytest.raises(CommandError, match="cannot be changed"):
         world.kubectl(
@@ -78,21 +78,21 @@ def test_spec_cannot_be_changed_afterwards(world: World) -> None:
         )
 
 
-def test_what_the_schema_cannot_refuse_ends_the_request(world: World) -> None:
+def test_what_the_schema_cannot_refuse_ends_the_request(world: ClusterWorld) -> None:
     status = world.wait_for_end(world.apply("impossible", rows=100))
     condition = status["conditions"][0]
     assert (condition["status"], condition["reason"]) == ("False", "InvalidRequest")
     assert "minimumRows" in condition["message"]
 
 
-def test_job_that_the_api_server_refuses_ends_the_request(world: World) -> None:
+def test_job_that_the_api_server_refuses_ends_the_request(world: ClusterWorld) -> None:
     resources = {"requests": {"memory": "2Gi"}, "limits": {"memory": "1Gi"}}
     condition = world.wait_for_end(world.apply("upside-down", resources=resources))["conditions"][0]
     assert (condition["status"], condition["reason"]) == ("False", "JobRefused")
     assert "memory" in condition["message"]
 
 
-def test_too_little_memory_is_told_as_such(world: World) -> None:
+def test_too_little_memory_is_told_as_such(world: ClusterWorld) -> None:
     load_good(world)
     condition = world.wait_for_end(
         world.apply("tight", resources={"limits": {"memory": "40Mi"}}, retries=0)
@@ -100,14 +100,14 @@ def test_too_little_memory_is_told_as_such(world: World) -> None:
     assert condition["reason"] == "OutOfMemory"
 
 
-def test_deadline_ends_the_run(world: World) -> None:
+def test_deadline_ends_the_run(world: ClusterWorld) -> None:
     load_good(world)
     with world.held_events():
         condition = world.wait_for_end(world.apply("late", deadlineSeconds=4))["conditions"][0]
     assert (condition["status"], condition["reason"]) == ("False", "DeadlineExceeded")
 
 
-def test_job_deleted_by_hand_is_not_started_again(world: World) -> None:
+def test_job_deleted_by_hand_is_not_started_again(world: ClusterWorld) -> None:
     load_good(world)
     with (
         world.held_events()

@@ -5,14 +5,14 @@ import time
 import pytest
 
 from tests.e2e.test_outcomes import load_good
-from tests.e2e.world import World
+from tests.e2e.world import ClusterWorld
 from tests.system.kubectl import wait_for
 
 AWAY_SECONDS = 20
 DEATHS = pytest.mark.parametrize("force", [False, True], ids=["deleted", "killed"])
 
 
-def forbid(world: World, resource: str) -> None:
+def forbid(world: ClusterWorld, resource: str) -> None:
     """Make the API server refuse to create a kind, so that a step of the operator fails."""
     world.kubectl.apply(
         {
@@ -28,12 +28,12 @@ def forbid(world: World, resource: str) -> None:
     )
 
 
-def allow(world: World) -> None:
+def allow(world: ClusterWorld) -> None:
     world.kubectl("delete", "resourcequota", "none")
 
 
 @DEATHS
-def test_operator_dies_between_record_and_request(world: World, force: bool) -> None:
+def test_operator_dies_between_record_and_request(world: ClusterWorld, force: bool) -> None:
     load_good(world)
     forbid(world, "retrainrequests.retraining.dev")
     try:
@@ -47,7 +47,7 @@ def test_operator_dies_between_record_and_request(world: World, force: bool) -> 
 
 
 @DEATHS
-def test_operator_dies_between_request_and_job(world: World, force: bool) -> None:
+def test_operator_dies_between_request_and_job(world: ClusterWorld, force: bool) -> None:
     load_good(world)
     forbid(world, "jobs.batch")
     try:
@@ -61,7 +61,7 @@ def test_operator_dies_between_request_and_job(world: World, force: bool) -> Non
 
 
 @DEATHS
-def test_operator_dies_between_job_and_status(world: World, force: bool) -> None:
+def test_operator_dies_between_job_and_status(world: ClusterWorld, force: bool) -> None:
     load_good(world)
     with world.held_events():  # it ends at an unobserved moment
         name = world.apply("unseen")
@@ -78,7 +78,7 @@ def test_operator_dies_between_job_and_status(world: World, force: bool) -> None
 
 
 @DEATHS
-def test_job_s_pod_dies_mid_run(world: World, force: bool) -> None:
+def test_job_s_pod_dies_mid_run(world: ClusterWorld, force: bool) -> None:
     load_good(world)
     with world.held_events():
         name = world.apply("interrupted")
@@ -90,7 +90,7 @@ def test_job_s_pod_dies_mid_run(world: World, force: bool) -> None:
 
 
 @pytest.mark.parametrize("service", ["redis", "postgres"])
-def test_store_is_away_for_20_seconds(world: World, service: str) -> None:
+def test_store_is_away_for_20_seconds(world: ClusterWorld, service: str) -> None:
     load_good(world)
     world.scale(service, 0)
     try:
@@ -103,7 +103,7 @@ def test_store_is_away_for_20_seconds(world: World, service: str) -> None:
     assert world.wait_for_end(name)["version"] == 1
 
 
-def test_kafka_is_away_for_20_seconds(world: World) -> None:
+def test_kafka_is_away_for_20_seconds(world: ClusterWorld) -> None:
     load_good(world)
     world.scale("kafka", 0)
     try:
@@ -116,5 +116,5 @@ def test_kafka_is_away_for_20_seconds(world: World) -> None:
     assert [by_hand["version"], world.wait_for_end(name)["version"]] == [1, 2]
 
 
-def operator_log(world: World) -> str:
+def operator_log(world: ClusterWorld) -> str:
     return world.kubectl("logs", "--selector", "app.kubernetes.io/component=operator", "--tail=50")

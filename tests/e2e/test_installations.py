@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.e2e.test_outcomes import load_good
-from tests.e2e.world import World, build_world
+from tests.e2e.world import ClusterWorld, build_world
 from tests.system import environment, release
 from tests.system.kubectl import run, wait_for
 
@@ -23,7 +23,7 @@ QUOTA = {
 
 
 @pytest.fixture
-def empty() -> Iterator[World]:
+def empty() -> Iterator[ClusterWorld]:
     """Create an empty namespace, in which the chart sets its own resources."""
     world = build_world(environment.ours())
     world.values.pop("job")
@@ -32,7 +32,9 @@ def empty() -> Iterator[World]:
     world.remove()
 
 
-def test_defaults_install_and_train_under_a_quota_and_restricted_pod_security(empty: World) -> None:
+def test_defaults_install_and_train_under_a_quota_and_restricted_pod_security(
+    empty: ClusterWorld,
+) -> None:
     namespace = empty.kubectl.namespace
     empty.kubectl("label", "namespace", namespace, "pod-security.kubernetes.io/enforce=restricted")
     quota = {
@@ -55,7 +57,7 @@ def test_defaults_install_and_train_under_a_quota_and_restricted_pod_security(em
 
 
 def test_manifests_rendered_without_a_namespace_work_wherever_they_are_applied_and_again(
-    empty: World,
+    empty: ClusterWorld,
 ) -> None:
     images = {"image": release.image(empty.environment.images["operator"])}
     images |= {"jobImage": release.image(empty.environment.images["job"])}

@@ -9,7 +9,7 @@ import pytest
 
 from tests.e2e.secure_kafka import MECHANISM, PASSWORD, USER, SecureKafka, secret, secure_kafka
 from tests.e2e.test_outcomes import load_good
-from tests.e2e.world import OPERATOR, World
+from tests.e2e.world import OPERATOR, ClusterWorld
 from tests.system import release
 from tests.system.kubectl import wait_for
 
@@ -17,13 +17,13 @@ SPAN = ("--partition", "0", "--from-offset", "0", "--to-offset", "1")
 
 
 @pytest.fixture(scope="module")
-def kafka(installed: World) -> Iterator[SecureKafka]:
+def kafka(installed: ClusterWorld) -> Iterator[SecureKafka]:
     with secure_kafka(installed.environment, installed.kubectl) as broker:
         yield broker
 
 
 @contextmanager
-def listening(world: World, kafka: SecureKafka, topic: str, **how: str) -> Iterator[None]:
+def listening(world: ClusterWorld, kafka: SecureKafka, topic: str, **how: str) -> Iterator[None]:
     """Configure the release for this broker."""
     kafka.make(topic, f"{topic}-dead")
     which = {
@@ -39,7 +39,7 @@ def listening(world: World, kafka: SecureKafka, topic: str, **how: str) -> Itera
         world.install()
 
 
-def check_triggers(world: World, kafka: SecureKafka, topic: str) -> str:
+def check_triggers(world: ClusterWorld, kafka: SecureKafka, topic: str) -> str:
     """Send a trigger and a malformed record, and replay both. Returns the operator's output."""
     load_good(world)
     kafka.send(topic, "no JSON", '{"reason": "drift behind a door"}')
@@ -65,7 +65,7 @@ def check_triggers(world: World, kafka: SecureKafka, topic: str) -> str:
 
 
 def test_records_come_by_tls_and_login_and_the_password_is_nowhere(
-    world: World, kafka: SecureKafka
+    world: ClusterWorld, kafka: SecureKafka
 ) -> None:
     login = {"username": USER, "password": PASSWORD, "ca.crt": kafka.authority}
     world.kubectl.apply(secret("kafka-login", login))
@@ -78,7 +78,7 @@ def test_records_come_by_tls_and_login_and_the_password_is_nowhere(
         assert PASSWORD not in check_triggers(world, kafka, "by-login")
 
 
-def test_records_come_by_a_certificate(world: World, kafka: SecureKafka) -> None:
+def test_records_come_by_a_certificate(world: ClusterWorld, kafka: SecureKafka) -> None:
     own = {"ca.crt": kafka.authority, "tls.crt": kafka.certificate, "tls.key": kafka.private_key}
     world.kubectl.apply(secret("kafka-login", own))
     how = {"bootstrapServers": kafka.mutual, "securityProtocol": "SSL"}

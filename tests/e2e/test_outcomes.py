@@ -4,25 +4,25 @@ import json
 
 import pytest
 
-from tests.e2e.world import World
+from tests.e2e.world import ClusterWorld
 from tests.system.events import made_up
 from tests.system.kubectl import wait_for
 
 CENTRE = 0.2
 
 
-def load_good(world: World, rows: int = 600) -> None:
+def load_good(world: ClusterWorld, rows: int = 600) -> None:
     world.load(
         made_up(rows - 200, CENTRE),
         made_up(200, CENTRE, seed=2, anomalies=0.1, first=rows - 200),
     )
 
 
-def described_events(world: World, name: str) -> set[str]:
+def described_events(world: ClusterWorld, name: str) -> set[str]:
     return set(world.kubectl("describe", "rtr", name).partition("Events:")[2].split())
 
 
-def test_record_becomes_a_promoted_model(world: World) -> None:
+def test_record_becomes_a_promoted_model(world: ClusterWorld) -> None:
     load_good(world)
     world.kafka.send('{"reason": "drift_detected", "drift_score": 0.31}')
     [name] = world.wait_for_requests(1)
@@ -44,7 +44,7 @@ def test_record_becomes_a_promoted_model(world: World) -> None:
     )
 
 
-def test_applied_request_becomes_a_promoted_model(world: World) -> None:
+def test_applied_request_becomes_a_promoted_model(world: ClusterWorld) -> None:
     load_good(world)
     status = world.wait_for_end(world.apply("by-hand", reason="by hand"))
     assert (status["verdict"], status["version"]) == ("Promoted", 1)
@@ -60,7 +60,7 @@ def test_applied_request_becomes_a_promoted_model(world: World) -> None:
 @pytest.mark.parametrize(
     ("rows", "verdict"), [(499, "InsufficientData"), (500, "Promoted"), (600, "Promoted")]
 )
-def test_fewer_than_500_rows_train_nothing(world: World, rows: int, verdict: str) -> None:
+def test_fewer_than_500_rows_train_nothing(world: ClusterWorld, rows: int, verdict: str) -> None:
     load_good(world, rows)
     status = world.wait_for_end(world.apply("few"))
     assert (status["verdict"], status["samples"]) == (verdict, rows)
@@ -69,7 +69,7 @@ def test_fewer_than_500_rows_train_nothing(world: World, rows: int, verdict: str
         assert run == [["InsufficientData", "insufficient_data", "499"]]
 
 
-def test_tie_goes_to_the_challenger(world: World) -> None:
+def test_tie_goes_to_the_challenger(world: ClusterWorld) -> None:
     load_good(world)
     world.wait_for_end(world.apply("first"))
     status = world.wait_for_end(world.apply("second"))
@@ -77,7 +77,7 @@ def test_tie_goes_to_the_challenger(world: World) -> None:
     assert status["metrics"]["champion"] == status["metrics"]["challenger"]
 
 
-def test_worse_challenger_is_kept_out(world: World) -> None:
+def test_worse_challenger_is_kept_out(world: ClusterWorld) -> None:
     load_good(world)
     world.wait_for_end(world.apply("first"))
     # The reference learns from newest to oldest: other old events, same hold-out, and it knows the
@@ -91,7 +91,7 @@ def test_worse_challenger_is_kept_out(world: World) -> None:
     assert reason == "lower_precision"
 
 
-def test_unreadable_champion_is_loud_and_stays(world: World) -> None:
+def test_unreadable_champion_is_loud_and_stays(world: ClusterWorld) -> None:
     load_good(world)
     world.wait_for_end(world.apply("first"))
     world.redis.run("SET", "active_model", "garbage")
@@ -100,13 +100,13 @@ def test_unreadable_champion_is_loud_and_stays(world: World) -> None:
     assert world.redis.run("GET", "active_model") == "garbage"
 
 
-def test_two_requests_at_once_give_two_versions(world: World) -> None:
+def test_two_requests_at_once_give_two_versions(world: ClusterWorld) -> None:
     load_good(world)
     names = [world.apply("left"), world.apply("right")]
     assert sorted(world.wait_for_end(name)["version"] for name in names) == [1, 2]
 
 
-def test_third_request_waits_for_a_place(world: World) -> None:
+def test_third_request_waits_for_a_place(world: ClusterWorld) -> None:
     load_good(world)
     with world.held_events():  # otherwise the first is finished before the third arrives
         for name in ("one", "two", "three"):
@@ -117,7 +117,7 @@ def test_third_request_waits_for_a_place(world: World) -> None:
     ] * 3
 
 
-def test_suspended_request_starts_when_it_is_let_go(world: World) -> None:
+def test_suspended_request_starts_when_it_is_let_go(world: ClusterWorld) -> None:
     load_good(world)
     world.apply("held", suspend=True)
     world.wait_for_reason("held", "Suspended")

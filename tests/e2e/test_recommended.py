@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.e2e.world import World
+from tests.e2e.world import ClusterWorld
 from tests.system import shuttle
 
 RECOMMENDED = {"preset": "recommended"}
@@ -23,13 +23,13 @@ def shuttle_rows() -> Iterator[tuple[object, ...]]:
 
 
 @pytest.fixture
-def shuttle_world(world: World) -> World:
+def shuttle_world(world: ClusterWorld) -> ClusterWorld:
     world.load(shuttle_rows())
     return world
 
 
 def test_scaled_challenger_replaces_the_raw_champion_not_the_reverse_and_can_be_rolled_back(
-    shuttle_world: World,
+    shuttle_world: ClusterWorld,
 ) -> None:
     world = shuttle_world
     first = world.wait_for_end(world.apply("raw", **RAW))
@@ -55,7 +55,7 @@ def test_scaled_challenger_replaces_the_raw_champion_not_the_reverse_and_can_be_
     assert "<svg" in page
 
 
-def test_dry_run_judges_and_publishes_nothing(shuttle_world: World) -> None:
+def test_dry_run_judges_and_publishes_nothing(shuttle_world: ClusterWorld) -> None:
     world = shuttle_world
     status = world.wait_for_end(world.apply("dry", dryRun=True, **RECOMMENDED))
     assert (status["verdict"], status["withheld"]) == ("FirstModel", "DryRun")
@@ -65,7 +65,7 @@ def test_dry_run_judges_and_publishes_nothing(shuttle_world: World) -> None:
 
 @pytest.mark.parametrize(("word", "live"), [("approve", "1"), ("reject", "")])
 def test_person_decides_where_promotion_is_manual(
-    shuttle_world: World, word: str, live: str
+    shuttle_world: ClusterWorld, word: str, live: str
 ) -> None:
     world = shuttle_world
     status = world.wait_for_end(world.apply("asked", promotion="Manual", **RECOMMENDED))

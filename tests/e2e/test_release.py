@@ -3,7 +3,7 @@
 import pytest
 
 from tests.e2e.test_outcomes import load_good
-from tests.e2e.world import World
+from tests.e2e.world import ClusterWorld
 from tests.system import release
 from tests.system.kubectl import CommandError, wait_for
 
@@ -11,7 +11,7 @@ WRONG_PASSWORD = "wrong-password-of-the-test"  # noqa: S105
 NOT_MIGRATED = {"existingSecret": "database", "migrate": False}
 
 
-def can(world: World, account: str, verb: str, resource: str) -> bool:
+def can(world: ClusterWorld, account: str, verb: str, resource: str) -> bool:
     user = f"system:serviceaccount:{world.kubectl.namespace}:{account}"
     try:
         return world.kubectl("auth", "can-i", verb, resource, "--as", user).strip() == "yes"
@@ -22,14 +22,14 @@ def can(world: World, account: str, verb: str, resource: str) -> bool:
 @pytest.mark.parametrize(
     "resource", ["pods", "secrets", "jobs.batch", "retrainrequests.retraining.dev", "configmaps"]
 )
-def test_job_has_no_rights(world: World, resource: str) -> None:
+def test_job_has_no_rights(world: ClusterWorld, resource: str) -> None:
     assert not any(
         can(world, f"{release.DEPLOYMENT}-job", verb, resource)
         for verb in ("get", "list", "create")
     )
 
 
-def test_operator_has_what_it_needs_and_no_more(world: World) -> None:
+def test_operator_has_what_it_needs_and_no_more(world: ClusterWorld) -> None:
     account = release.DEPLOYMENT
     assert can(world, account, "create", "jobs.batch")
     assert not can(world, account, "delete", "jobs.batch")
@@ -44,7 +44,7 @@ def test_operator_has_what_it_needs_and_no_more(world: World) -> None:
     assert can(world, account, "watch", "events.events.k8s.io")
 
 
-def test_wrong_setting_is_named_in_the_status(world: World) -> None:
+def test_wrong_setting_is_named_in_the_status(world: ClusterWorld) -> None:
     load_good(world)
     world.install(
         trainer=world.values["trainer"] | {"eventsTable": "nowhere"}, database=NOT_MIGRATED
@@ -59,7 +59,7 @@ def test_wrong_setting_is_named_in_the_status(world: World) -> None:
     assert job["status"]["failed"] == 1  # a retry would fail as well
 
 
-def test_wrong_password_is_named_and_not_shown(world: World) -> None:
+def test_wrong_password_is_named_and_not_shown(world: ClusterWorld) -> None:
     load_good(world)
     secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "wrong"}}
     host = f"postgres.{world.environment.services.namespace}.svc"
@@ -76,7 +76,7 @@ def test_wrong_password_is_named_and_not_shown(world: World) -> None:
     assert WRONG_PASSWORD not in condition["message"] + logs
 
 
-def test_wrong_operator_setting_is_one_sentence(world: World) -> None:
+def test_wrong_operator_setting_is_one_sentence(world: ClusterWorld) -> None:
     world.kubectl("delete", "pod", "misconfigured", "--ignore-not-found")
     image = world.environment.images["operator"]
     world.kubectl(
@@ -96,7 +96,7 @@ def test_wrong_operator_setting_is_one_sentence(world: World) -> None:
     world.kubectl("delete", "pod", "misconfigured")
 
 
-def test_upgrade_keeps_what_waits(world: World) -> None:
+def test_upgrade_keeps_what_waits(world: ClusterWorld) -> None:
     load_good(world)
     world.apply("held", suspend=True)
     world.wait_for_reason("held", "Suspended")
@@ -110,7 +110,7 @@ def test_upgrade_keeps_what_waits(world: World) -> None:
         world.install()
 
 
-def test_uninstall_leaves_the_crd_and_the_data(world: World) -> None:
+def test_uninstall_leaves_the_crd_and_the_data(world: ClusterWorld) -> None:
     load_good(world)
     world.wait_for_end(world.apply("kept"))
     release.uninstall(world.environment, world.kubectl.namespace)

@@ -13,7 +13,7 @@ from typing import Any
 from tests.system import release
 from tests.system.environment import Environment
 from tests.system.kubectl import CommandError, Kubectl, wait_for
-from tests.system.services import Kafka, Postgres, Redis
+from tests.system.services import KafkaServer, Postgres, Redis
 from tests.system.shuttle import COLUMNS
 
 REDIS_DATABASES = range(1, 15)
@@ -30,12 +30,12 @@ Request = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class World:
+class ClusterWorld:
     """The product in its own namespace."""
 
     environment: Environment
     kubectl: Kubectl
-    kafka: Kafka
+    kafka: KafkaServer
     postgres: Postgres
     redis: Redis
     values: dict[str, Any]
@@ -216,7 +216,7 @@ class World:
         Redis(self.environment.services, CLAIMS).run("DEL", claim(self.redis.number))
 
 
-def build_world(environment: Environment) -> World:
+def build_world(environment: Environment) -> ClusterWorld:
     """Create a namespace, a topic and a database for one session of tests."""
     mark = secrets.token_hex(4)
     kubectl = environment.kubectl.inside(f"e2e-{mark}")
@@ -239,7 +239,7 @@ def build_world(environment: Environment) -> World:
             }
         )
     topic = f"triggers-{mark}"
-    kafka = Kafka(services, topic)
+    kafka = KafkaServer(services, topic)
     kafka.create()
     values = {
         "kafka": {
@@ -254,7 +254,7 @@ def build_world(environment: Environment) -> World:
         "trainer": {"preset": "reference", "forestHeight": 6, "databaseRetryDelaySeconds": 5},
         "job": {"resources": {"requests": {"cpu": "50m"}, "limits": {"memory": "1Gi"}}},
     }
-    return World(environment, kubectl, kafka, Postgres(services, database), redis, values)
+    return ClusterWorld(environment, kubectl, kafka, Postgres(services, database), redis, values)
 
 
 def claim_redis(services: Kubectl, owner: str) -> Redis:

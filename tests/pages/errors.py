@@ -31,7 +31,7 @@ class Row(Protocol):
 
 
 @dataclass(frozen=True)
-class Section:
+class ErrorTable:
     """One dependency."""
 
     title: str
@@ -47,18 +47,20 @@ An error that is in no table is retried, and the message says that it is unknown
 """
 
 SECTIONS = (
-    Section(
+    ErrorTable(
         "PostgreSQL",
         "By SQLSTATE. A whole code counts before its class, which is the first two characters.",
         (*POSTGRES_ERRORS, CANCELLED, TLS, POSTGRES_UNKNOWN),
     ),
-    Section("Redis", "By the first word of the server's answer.", (*REDIS_ERRORS, REDIS_UNKNOWN)),
-    Section(
+    ErrorTable(
+        "Redis", "By the first word of the server's answer.", (*REDIS_ERRORS, REDIS_UNKNOWN)
+    ),
+    ErrorTable(
         "Kafka",
         "By the error's class. The most specific class counts.",
         (*KAFKA_ERRORS, KAFKA_UNKNOWN),
     ),
-    Section(
+    ErrorTable(
         "Kubernetes",
         "By HTTP status and by the reason and the causes of the API server's answer; for a pod,"
         " by the reason that "
@@ -75,7 +77,7 @@ def render() -> str:
     )
 
 
-def render_section(section: Section) -> Iterable[str]:
+def render_section(section: ErrorTable) -> Iterable[str]:
     """Render one dependency's table, line by line."""
     yield f"## {section.title}\n"
     yield f"{section.introduction}\n"

@@ -12,7 +12,7 @@ KAFKA_SCRIPTS = "/opt/kafka/bin"
 NULL = "<null>"
 
 
-class Kafka:
+class KafkaServer:
     """One topic."""
 
     def __init__(self, kubectl: Kubectl, topic: str) -> None:

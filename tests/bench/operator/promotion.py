@@ -40,7 +40,7 @@ FORESTS = (42, 43, 44, 45)
 
 
 @dataclass(frozen=True)
-class Promotion:
+class PromotionTimes:
     """Seconds, medians of the rounds."""
 
     events: int
@@ -50,7 +50,7 @@ class Promotion:
     """Part of it from the Job's start to its end, in whole seconds, by its status."""
 
 
-async def measure_promotions(place: Place, bare: Place) -> list[Promotion]:
+async def measure_promotions(place: Place, bare: Place) -> list[PromotionTimes]:
     """Promote challengers on tables of two sizes.
 
     Args:
@@ -73,7 +73,9 @@ async def measure_promotions(place: Place, bare: Place) -> list[Promotion]:
                     client.unlink(key)
 
 
-async def measure_size(place: Place, bare: Place, url: str, mark: str, events: int) -> Promotion:
+async def measure_size(
+    place: Place, bare: Place, url: str, mark: str, events: int
+) -> PromotionTimes:
     """Run rounds alternating with the empty Job.
 
     Args:
@@ -106,7 +108,7 @@ async def measure_size(place: Place, bare: Place, url: str, mark: str, events: i
             promoted.append(seconds)
             empty.append(nothing)
             trainer.append(seconds_between(status["startTime"], status["completionTime"]))
-    return Promotion(events, median(promoted), median(empty), median(trainer))
+    return PromotionTimes(events, median(promoted), median(empty), median(trainer))
 
 
 def configuration(place: Place, mark: str, events: int, seed: int) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from statistics import median
 from tests.bench.operator.burst import FEW, MANY, Few, Many
 from tests.bench.operator.history import FINISHED, Rest, Resumption
 from tests.bench.operator.latency import SAMPLES, Latency, percentile
-from tests.bench.operator.promotion import Promotion
+from tests.bench.operator.promotion import PromotionTimes
 from tests.bench.operator.recovery import BURST, Recovery
 from tests.bench.page import markdown
 
@@ -23,7 +23,7 @@ class Figures:
     latency: Latency
     few: Few
     many: Many
-    promotions: list[Promotion]
+    promotions: list[PromotionTimes]
     fresh: Rest
     full: Rest
     resumption: Resumption
@@ -102,7 +102,7 @@ def bursts(few: Few, many: Many) -> list[tuple[str, ...]]:
     ]
 
 
-def promotion_row(found: Promotion) -> tuple[str, ...]:
+def promotion_row(found: PromotionTimes) -> tuple[str, ...]:
     """Compare a promotion with an empty Job."""
     name = f"record produced → promoted, {found.events:,} events"
     measured = f"{found.promoted:.1f} s (Job {found.trainer:.0f} s)"

@@ -44,7 +44,7 @@ def world(bare_world: World) -> World:
 
 @pytest.fixture
 def separable_world(bare_world: World) -> World:
-    """A world with 3,000 events, among which anomalies can be told from normal events."""
+    """A world with 3,000 events, among which anomalies differ from normal events."""
     assert bare_world.migrate().code == 0
     bare_world.seed_separable()
     return bare_world

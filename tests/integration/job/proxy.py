@@ -67,7 +67,7 @@ class Proxy:
         target = urlsplit(url)
         proxy = self
 
-        class Handler(socketserver.BaseRequestHandler):
+        class ProxyHandler(socketserver.BaseRequestHandler):
             def handle(self) -> None:
                 with socket.create_connection((target.hostname, target.port)) as server:
                     back = threading.Thread(
@@ -88,7 +88,7 @@ class Proxy:
                     with suppress(OSError):
                         end.shutdown(socket.SHUT_RDWR)
 
-        with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler) as listener:
+        with socketserver.ThreadingTCPServer(("127.0.0.1", 0), ProxyHandler) as listener:
             listener.daemon_threads = True
             listener.block_on_close = False
             threading.Thread(

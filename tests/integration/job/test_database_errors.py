@@ -53,7 +53,7 @@ def url_of(
 
 
 @pytest.mark.parametrize(
-    ("login", "kind", "told"),
+    ("login", "kind", "expected"),
     [
         (
             {"user": "worker", "password": "wrong"},
@@ -80,10 +80,10 @@ def url_of(
     ],
 )
 def test_login_that_fails_is_classified_in_any_language(
-    german_server: Server, login: dict[str, str], kind: type[Exception], told: str
+    german_server: Server, login: dict[str, str], kind: type[Exception], expected: str
 ) -> None:
     url = url_of(german_server, **login)
-    with pytest.raises(kind, match=told) as error, database(url):
+    with pytest.raises(kind, match=expected) as error, database(url):
         pass
     assert "wrong" not in str(error.value)
 
@@ -189,13 +189,13 @@ def test_limit_of_time_names_itself_its_owner_and_what_to_do(
 @pytest.mark.parametrize("name", ["lock_timeout", "statement_timeout"])
 def test_limit_in_the_url_names_the_url(german_server: Server, name: str) -> None:
     url = url_of(german_server, more=f"?options=-c%20{name}%3D60")
-    told = DependencyUnavailableError if name == "lock_timeout" else BadConfigurationError
+    expected = DependencyUnavailableError if name == "lock_timeout" else BadConfigurationError
     with (
         closing(psycopg2.connect(url_of(german_server).get_secret_value())) as other,
         other.cursor() as holder,
     ):
         holder.execute("CREATE TABLE held (); LOCK TABLE held") if name == "lock_timeout" else None
-        raised = pytest.raises(told, match=rf"(?s)by options in database\.url.*{name} = 60 ms")
+        raised = pytest.raises(expected, match=rf"(?s)by options in database\.url.*{name} = 60 ms")
         with raised, database(url) as connection, connection.cursor() as cursor:
             if name == "lock_timeout":
                 holder.execute("COMMIT; BEGIN; LOCK TABLE held")
@@ -205,14 +205,16 @@ def test_limit_in_the_url_names_the_url(german_server: Server, name: str) -> Non
 
 
 def test_statement_that_a_person_cancels_is_tried_again(german_server: Server) -> None:
-    told = pytest.raises(DependencyUnavailableError, match="Somebody cancelled")
-    with told, database(url_of(german_server)) as connection, connection.cursor() as cursor:
+    expected = pytest.raises(DependencyUnavailableError, match="Somebody cancelled")
+    with expected, database(url_of(german_server)) as connection, connection.cursor() as cursor:
         cursor.execute(
             "DO $$ BEGIN PERFORM pg_cancel_backend(pg_backend_pid()); PERFORM pg_sleep(5); END $$"
         )
 
 
-def test_role_with_a_short_limit_ends_the_run_at_once_and_says_what_to_set(world: World) -> None:
+def test_role_with_a_short_limit_ends_the_run_at_once_and_says_what_to_set(
+    world: World,
+) -> None:
     user, password = f"test_{secrets.token_hex(4)}", secrets.token_hex(12)
     world.sql(
         f"CREATE ROLE {user} LOGIN PASSWORD '{password}' IN ROLE pg_read_all_data,"

@@ -146,7 +146,9 @@ def test_first_model_is_not_made_of_a_broken_feed(
     assert world.model is None
 
 
-def test_champion_of_an_older_trainer_is_compared_within_the_events(separable_world: World) -> None:
+def test_champion_of_an_older_trainer_is_compared_within_the_events(
+    separable_world: World,
+) -> None:
     world = separable_world
     train(world, "run-1")
     key = f"{world.model_key}:meta"

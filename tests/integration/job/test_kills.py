@@ -113,18 +113,18 @@ def doomed(
             if step in run.log_so_far or run.document.read_text():
                 break
             time.sleep(0.002)
-        told = f"killed {1000 * delay:.1f} ms after {step!r}"
+        description = f"killed {1000 * delay:.1f} ms after {step!r}"
     else:
         delay = source.random() * 0.5
-        told = f"killed after {1000 * delay:.0f} ms"
+        description = f"killed after {1000 * delay:.0f} ms"
     time.sleep(delay)
     if restarts:
         server = source.choice(world.servers)
         server.restart()
-        told += f", with {server.pod} restarted"
+        description += f", with {server.pod} restarted"
     run.kill()
     run.wait()
-    return told
+    return description
 
 
 def to_the_end(world: World, run_id: str, settings: dict[str, Any], where: str) -> Result:
@@ -177,7 +177,7 @@ def check(world: World, ends: list[tuple[str, str, int | None]], where: str) -> 
 def test_approval_killed_at_every_message(
     separable_world: World, through_proxy: ThroughProxy
 ) -> None:
-    """A challenger for each try, each judged against what the try before has left."""
+    """A challenger for each try, each evaluated against what the try before has left."""
     world, settings = (
         separable_world,
         {**RECOMMENDED, "promotion": "Manual", "on_inconclusive": "Promote", "margin": 1},
@@ -189,8 +189,8 @@ def test_approval_killed_at_every_message(
         )
 
     def prepare(run_id: str) -> None:
-        judged = world.train(run_id, **settings, forest_seed=int(run_id.removeprefix("run-")))
-        assert judged.result.withheld == "AwaitingApproval", judged.log
+        evaluated = world.train(run_id, **settings, forest_seed=int(run_id.removeprefix("run-")))
+        assert evaluated.result.withheld == "AwaitingApproval", evaluated.log
 
     number = 0
     for run_id, run in kill_at_every_message(through_proxy, start, prepare):
@@ -255,7 +255,9 @@ def test_rollback_killed_at_every_message(world: World, through_proxy: ThroughPr
     assert number > 10, "the proxy saw far fewer messages than a rollback has"
 
 
-def test_eight_at_once_for_one_champion_and_the_others_say_who_won(separable_world: World) -> None:
+def test_eight_at_once_for_one_champion_and_the_others_say_who_won(
+    separable_world: World,
+) -> None:
     """All evaluate against the same champion. The first to publish wins; the others repeat."""
     world, settings = separable_world, {**RECOMMENDED, "on_inconclusive": "Promote"}
     assert world.train("first", **settings).result.version == 1
@@ -267,11 +269,11 @@ def test_eight_at_once_for_one_champion_and_the_others_say_who_won(separable_wor
     assert world.version == str(1 + len(winners)).encode()
     first = winners[2].result.run_id
     others = [run for run in ended if run.result.run_id != first]
-    told = [
+    description = [
         run for run in others if f"Another run has promoted version 2 of run {first}" in run.log
     ]
     met_later = [run for run in others if (run.result.champion_version or 0) >= 2]
-    assert told
-    beaten = [run for run in others if run not in told and run not in met_later]
+    assert description
+    beaten = [run for run in others if run not in description and run not in met_later]
     assert not [run for run in beaten if run.result.promoted or run.result.reason == "overtaken"]
     assert not world.staged

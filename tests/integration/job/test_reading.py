@@ -153,7 +153,7 @@ def test_reading_depends_on_no_setting_of_the_database(table: World, url: Secret
 
 
 @pytest.mark.parametrize(
-    ("column", "kind", "told"),
+    ("column", "kind", "expected"),
     [
         ("timestamp", "bigint", "has the type bigint, which cannot hold times"),
         ("timestamp", "text", "has the type text, which cannot hold times"),
@@ -177,12 +177,12 @@ def test_column_that_cannot_hold_what_it_should_is_named_with_its_type(
     url: SecretStr,
     column: str,
     kind: str,
-    told: str,
+    expected: str,
 ) -> None:
     table.sql("CREATE EXTENSION IF NOT EXISTS hstore")
     table.sql(f"ALTER TABLE scored_events ALTER {column} TYPE {kind} USING NULL")
     for read in (read_events, read_table_columns):
-        with pytest.raises(BadConfigurationError, match=told):
+        with pytest.raises(BadConfigurationError, match=expected):
             read(url, "scored_events", 10)
 
 

@@ -9,7 +9,7 @@ from tests.integration.job.trainers import TrainerProcess
 from tests.integration.job.world import RECOMMENDED, World
 
 
-def judge(world: World, run_id: str, **settings: Any) -> TrainerProcess:
+def evaluate(world: World, run_id: str, **settings: Any) -> TrainerProcess:
     run = world.train(run_id, **{**RECOMMENDED, **settings})
     assert run.code == 0, run.log
     return run
@@ -22,15 +22,15 @@ def evidence(world: World, run_id: str) -> Any:
 
 def test_first_model_then_a_better_one_then_a_worse_one(separable_world: World) -> None:
     world = separable_world
-    first = judge(world, "raw", scaling="None")
+    first = evaluate(world, "raw", scaling="None")
     assert (first.result.verdict, first.result.version) == ("FirstModel", 1)
-    second = judge(world, "scaled")
+    second = evaluate(world, "scaled")
     assert (second.result.verdict, second.result.reason, second.result.version) == (
         "Promoted",
         "not_inferior",
         2,
     )
-    third = judge(world, "raw-again", scaling="None")
+    third = evaluate(world, "raw-again", scaling="None")
     assert (third.result.verdict, third.result.promoted) == ("Kept", False)
     assert third.result.metrics
     assert second.result.metrics
@@ -41,8 +41,8 @@ def test_first_model_then_a_better_one_then_a_worse_one(separable_world: World) 
 
 def test_evidence_tells_where_everything_comes_from(separable_world: World) -> None:
     world = separable_world
-    judge(world, "run-1", scaling="None")
-    judge(world, "run-2", image="retraining-job:1.2.3", threshold=0.8)
+    evaluate(world, "run-1", scaling="None")
+    evaluate(world, "run-2", image="retraining-job:1.2.3", threshold=0.8)
     found = evidence(world, "run-2")
     provenance, split = found["provenance"], found["split"]
     assert (provenance["image"], provenance["seed"], provenance["window"]["rows"]) == (
@@ -68,14 +68,14 @@ def test_evidence_tells_where_everything_comes_from(separable_world: World) -> N
     meta = json.loads(world.redis.get(f"{world.model_key}:meta"))
     assert (meta["version"], meta["run_id"], meta["threshold"]) == (2, "run-2", 0.8)
     assert meta["matching_threshold"] == found["challenger"]["matching_threshold"]
-    changed = judge(world, "run-3", rows=2_999)
+    changed = evaluate(world, "run-3", rows=2_999)
     assert changed.code == 0
     assert evidence(world, "run-3")["provenance"]["checksum"] != provenance["checksum"]
 
 
 def test_report_comes_out_by_run_and_by_request(separable_world: World) -> None:
     world = separable_world
-    judge(world, "run-1")
+    evaluate(world, "run-1")
     for name in ("run-1", "demo", "retraining/demo"):
         printed = world.start(arguments=("report", name)).wait()
         assert printed.code == 0, printed.log
@@ -90,48 +90,50 @@ def test_threshold_is_the_live_services_where_it_is_in_redis(separable_world: Wo
     world = separable_world
     key = f"{world.model_key}:threshold"
     world.redis.set(key, "0.55")
-    judge(world, "run-1", threshold_key=key, dry_run=True)
+    evaluate(world, "run-1", threshold_key=key, dry_run=True)
     assert (
         evidence(world, "run-1")["threshold"],
         evidence(world, "run-1")["threshold_source"],
     ) == (0.55, key)
     world.redis.set(key, "high")
-    run = judge(world, "run-2", threshold_key=key, dry_run=True)
+    run = evaluate(world, "run-2", threshold_key=key, dry_run=True)
     assert evidence(world, "run-2")["threshold"] == 0.7
     assert "instead of a threshold from 0 to 1" in run.log
 
 
 def test_same_events_give_the_champion_again(separable_world: World) -> None:
     world = separable_world
-    judge(world, "run-1")
-    again = judge(world, "run-2")
+    evaluate(world, "run-1")
+    again = evaluate(world, "run-2")
     assert (again.result.verdict, again.result.promoted) == ("Identical", False)
     assert world.version == b"1"
 
 
 def test_without_labels_nothing_is_replaced(separable_world: World) -> None:
     world = separable_world
-    judge(world, "run-1", scaling="None")
+    evaluate(world, "run-1", scaling="None")
     world.sql("UPDATE scored_events SET anomaly_label = NULL")
-    run = judge(world, "run-2")
+    run = evaluate(world, "run-2")
     assert (run.result.verdict, run.result.reason) == ("Inconclusive", "no_truth")
     assert world.version == b"1"
-    promoted = judge(world, "run-3", on_inconclusive="Promote")
+    promoted = evaluate(world, "run-3", on_inconclusive="Promote")
     assert (promoted.result.verdict, promoted.result.version) == ("Inconclusive", 2)
 
 
-def test_champion_that_has_seen_the_hold_out_is_not_judged_on_it(separable_world: World) -> None:
+def test_champion_that_has_seen_the_hold_out_is_not_judged_on_it(
+    separable_world: World,
+) -> None:
     world = separable_world
-    judge(world, "run-1", preset="reference")
-    run = judge(world, "run-2")
+    evaluate(world, "run-1", preset="reference")
+    run = evaluate(world, "run-2")
     assert (run.result.verdict, run.result.reason) == ("Inconclusive", "champion_saw_hold_out")
     world.sql("UPDATE scored_events SET timestamp = timestamp + interval '3 days'")
-    assert judge(world, "run-3").result.reason != "champion_saw_hold_out"
+    assert evaluate(world, "run-3").result.reason != "champion_saw_hold_out"
 
 
 @pytest.mark.parametrize("preset", ["recommended", "reference"])
 def test_dry_run_leaves_no_trace_in_redis(separable_world: World, preset: str) -> None:
-    run = judge(separable_world, "run-1", preset=preset, dry_run=True)
+    run = evaluate(separable_world, "run-1", preset=preset, dry_run=True)
     assert (run.result.withheld, run.result.promoted, run.result.version) == ("DryRun", False, None)
     assert not list(separable_world.redis.scan_iter(f"{separable_world.model_key}*"))
     assert separable_world.versions == []
@@ -146,7 +148,7 @@ def decide(world: World, word: str, run_id: str = "run-1", **more: Any) -> Train
 
 def test_approved_challenger_goes_live_once(separable_world: World) -> None:
     world = separable_world
-    run = judge(world, "run-1", promotion="Manual")
+    run = evaluate(world, "run-1", promotion="Manual")
     assert (run.result.withheld, world.version) == ("AwaitingApproval", None)
     for _ in range(2):
         decided = decide(world, "approve")
@@ -165,7 +167,7 @@ def test_approved_challenger_goes_live_once(separable_world: World) -> None:
 
 def test_rejected_challenger_stays_out(separable_world: World) -> None:
     world = separable_world
-    judge(world, "run-1", promotion="Manual")
+    evaluate(world, "run-1", promotion="Manual")
     rejected = decide(world, "reject")
     assert (rejected.result.withheld, rejected.result.reason) == ("Rejected", "rejected"), (
         rejected.log
@@ -178,10 +180,12 @@ def test_rejected_challenger_stays_out(separable_world: World) -> None:
     ]
 
 
-def test_challenger_that_was_overtaken_while_it_waited_stays_out(separable_world: World) -> None:
+def test_challenger_that_was_overtaken_while_it_waited_stays_out(
+    separable_world: World,
+) -> None:
     world = separable_world
-    judge(world, "run-1", promotion="Manual")
-    judge(world, "run-2", scaling="None")
+    evaluate(world, "run-1", promotion="Manual")
+    evaluate(world, "run-2", scaling="None")
     decided = decide(world, "approve")
     assert (decided.code, decided.result.reason, decided.result.promoted) == (
         0,
@@ -200,9 +204,9 @@ def test_nothing_awaits_approval(separable_world: World) -> None:
 
 def test_way_back_has_a_version_and_a_row_of_its_own(separable_world: World) -> None:
     world = separable_world
-    judge(world, "raw", scaling="None")
+    evaluate(world, "raw", scaling="None")
     first = world.model
-    judge(world, "scaled")
+    evaluate(world, "scaled")
     back = world.start("back", arguments=("rollback", "--to", "1")).wait()
     assert (back.code, back.result.verdict, back.result.version) == (0, "Restored", 3), back.log
     assert world.version == b"3"

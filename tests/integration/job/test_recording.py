@@ -102,14 +102,16 @@ REFUSALS = {
 def test_row_that_the_table_refuses_keeps_the_model_from_going_live(
     world: World, case: str
 ) -> None:
-    statements, told = REFUSALS[case]
+    statements, message = REFUSALS[case]
     for statement in statements:
         world.sql(statement)
     run = world.train()
     assert (run.code, run.result.reason, run.result.promoted) == (78, "BadConfiguration", False), (
         run.log
     )
-    assert [text for text in [*told, "was not published"] if text not in run.result.message] == []
+    assert [
+        text for text in [*message, "was not published"] if text not in run.result.message
+    ] == []
     assert "Correct the events" not in run.result.message
     assert (world.version, world.model) == (None, None)
 
@@ -250,7 +252,7 @@ def test_database_of_any_encoding_takes_the_outcome(
     reason = "\u00dcberlauf \u53d6\u5f15 \U0001f642"
     run = world.start(**{**RECOMMENDED, "reason": reason}).wait()
     assert run.result.promoted, run.log
-    [(told, has_report)] = world.sql(
+    [(message, has_report)] = world.sql(
         "SELECT trigger_reason, report IS NOT NULL FROM retraining_runs"
     )
     assert has_report
@@ -259,7 +261,7 @@ def test_database_of_any_encoding_takes_the_outcome(
         "EUC_JP": "\u00dcberlauf \u53d6\u5f15 ?",
         "SQL_ASCII": reason,
     }
-    assert told == kept[encoding]
+    assert message == kept[encoding]
 
 
 def test_rollback_whose_row_is_refused_changes_nothing(world: World) -> None:

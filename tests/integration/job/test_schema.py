@@ -230,7 +230,9 @@ def test_run_id_column_of_another_type_is_left_alone(bare_world: World) -> None:
     assert len(world.versions) == 1
 
 
-def test_no_table_of_events_is_made_where_they_come_from_elsewhere(bare_world: World) -> None:
+def test_no_table_of_events_is_made_where_they_come_from_elsewhere(
+    bare_world: World,
+) -> None:
     run = bare_world.migrate(events_table="fraud.events")
     assert run.code == 0, run.log
     assert columns(bare_world, "scored_events") == {}

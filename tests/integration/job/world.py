@@ -172,7 +172,7 @@ class World:
             execute_values(cursor, f"INSERT INTO {table} VALUES %s", values)  # noqa: S608
 
     def seed_separable(self, rows: int = 3_000) -> None:
-        """Write events, the oldest first, among which anomalies can be told from normal events."""
+        """Write events, the oldest first, among which anomalies differ from normal events."""
         self.seed(rows, label=lambda number: int(number % EVERY == 0), features=separable_features)
 
     def put_champion(self, blob: bytes, version: bytes = b"1") -> None:

@@ -41,7 +41,7 @@ def address_towards_the_api_server() -> str:
 def served(folder: Path, review: Review) -> Iterator[dict[str, Any]]:
     """Serve a webhook. Yields the clientConfig under which the API server reaches it."""
 
-    class Handler(BaseHTTPRequestHandler):
+    class AdmissionHandler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))["request"]
             answer = {"uid": asked["uid"], **review(asked["object"])}
@@ -65,7 +65,7 @@ def served(folder: Path, review: Review) -> Iterator[dict[str, Any]]:
     files = ("-keyout", str(key), "-out", str(certificate))
     name = ("-subj", "/CN=webhook", "-addext", f"subjectAltName=IP:{here}")
     run(["openssl", "req", "-x509", "-nodes", "-days", "2", *key_kind, *files, *name])
-    server = ThreadingHTTPServer((here, 0), Handler)
+    server = ThreadingHTTPServer((here, 0), AdmissionHandler)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, key)
     server.socket = context.wrap_socket(server.socket, server_side=True)

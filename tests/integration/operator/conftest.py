@@ -19,7 +19,7 @@ from retraining_operator.kube.client import KubeClient
 from retraining_operator.kube.connection import connect
 from retraining_operator.priority import LINGER_SECONDS
 from retraining_operator.settings import Settings
-from tests.integration.operator.parts import Parts
+from tests.integration.operator.parts import OperatorParts
 from tests.integration.operator.runs import Start, free_port
 from tests.integration.operator.topic import Topic
 from tests.system import endpoints, environment
@@ -99,9 +99,9 @@ async def cluster(settings: Settings) -> AsyncIterator[KubeClient]:
 
 
 @pytest.fixture
-def parts(settings: Settings) -> Parts:
+def parts(settings: Settings) -> OperatorParts:
     """Return what the loops of one process share."""
-    return Parts(settings)
+    return OperatorParts(settings)
 
 
 @pytest.fixture

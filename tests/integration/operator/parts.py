@@ -23,7 +23,7 @@ from retraining_operator.watch.health import WatchHealth
 
 
 @dataclass
-class Parts:
+class OperatorParts:
     """What the loops of one operator process share."""
 
     settings: Settings
@@ -38,7 +38,7 @@ class Parts:
         self.audit_writer = AuditWriter(self.settings.database_url)
 
 
-def build_intake(parts: Parts, cluster: KubeClient) -> Intake:
+def build_intake(parts: OperatorParts, cluster: KubeClient) -> Intake:
     """Build an intake.
 
     Args:
@@ -58,7 +58,7 @@ def build_intake(parts: Parts, cluster: KubeClient) -> Intake:
     )
 
 
-def build_reconciler(parts: Parts, cluster: KubeClient) -> Reconciler:
+def build_reconciler(parts: OperatorParts, cluster: KubeClient) -> Reconciler:
     """Build a reconciler with its executor.
 
     Args:
@@ -89,7 +89,7 @@ def build_reconciler(parts: Parts, cluster: KubeClient) -> Reconciler:
     )
 
 
-async def populate(parts: Parts, cluster: KubeClient) -> None:
+async def populate(parts: OperatorParts, cluster: KubeClient) -> None:
     """Fill the cache.
 
     Args:

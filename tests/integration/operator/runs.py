@@ -44,9 +44,9 @@ def wait_until(
 
 
 def events(namespace: Kubectl, name: str) -> list[str]:
-    told = [
+    recorded = [
         event
         for event in namespace.items("events.events.k8s.io")
         if event["regarding"]["name"] == name
     ]
-    return [event["reason"] for event in sorted(told, key=lambda event: event["eventTime"])]
+    return [event["reason"] for event in sorted(recorded, key=lambda event: event["eventTime"])]

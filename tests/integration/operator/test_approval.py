@@ -19,7 +19,7 @@ from retraining_operator.kube.client import KubeClient
 from retraining_operator.kube.resources import JOBS
 from retraining_operator.settings import Settings
 from tests.integration.operator.conftest import reconcile
-from tests.integration.operator.parts import Parts, build_reconciler, populate
+from tests.integration.operator.parts import OperatorParts, build_reconciler, populate
 from tests.system.kubectl import Kubectl, wait_for
 
 DECISION = "retraining.dev/approval"
@@ -47,7 +47,7 @@ def promoted(namespace: Kubectl) -> tuple[str, str]:
     return next((c["status"], c["reason"]) for c in conditions if c["type"] == "Promoted")
 
 
-async def pass_by(parts: Parts, cluster: KubeClient, passes: int = 3) -> None:
+async def pass_by(parts: OperatorParts, cluster: KubeClient, passes: int = 3) -> None:
     """Make a few passes, as an operator that has just started would."""
     reconciler = build_reconciler(parts, cluster)
     await populate(parts, cluster)
@@ -128,7 +128,7 @@ async def test_annotation_becomes_one_job_whoever_sees_it(
     namespace: Kubectl, cluster: KubeClient, settings: Settings, asked: dict[str, Any]
 ) -> None:
     annotate(namespace, "approve by Jane Doe")
-    await asyncio.gather(*(pass_by(Parts(settings), cluster) for _ in range(3)))
+    await asyncio.gather(*(pass_by(OperatorParts(settings), cluster) for _ in range(3)))
     [job] = namespace.items("jobs")
     assert job["metadata"]["ownerReferences"][0]["uid"] == asked["metadata"]["uid"]
     [container] = job["spec"]["template"]["spec"]["containers"]
@@ -145,7 +145,7 @@ async def test_annotation_becomes_one_job_whoever_sees_it(
 
 @pytest.mark.usefixtures("asked")
 async def test_without_an_approval_no_job_is_created(
-    namespace: Kubectl, cluster: KubeClient, parts: Parts
+    namespace: Kubectl, cluster: KubeClient, parts: OperatorParts
 ) -> None:
     await pass_by(parts, cluster)
     annotate(namespace, "perhaps")
@@ -158,7 +158,7 @@ async def test_without_an_approval_no_job_is_created(
 async def test_job_that_was_created_before_a_crash_keeps_its_approval(
     namespace: Kubectl,
     cluster: KubeClient,
-    parts: Parts,
+    parts: OperatorParts,
     settings: Settings,
     asked: dict[str, Any],
 ) -> None:
@@ -180,7 +180,7 @@ async def test_job_that_was_created_before_a_crash_keeps_its_approval(
 async def test_foreign_job_of_that_name_applies_nothing(
     namespace: Kubectl,
     cluster: KubeClient,
-    parts: Parts,
+    parts: OperatorParts,
     settings: Settings,
     asked: dict[str, Any],
 ) -> None:
@@ -194,7 +194,7 @@ async def test_foreign_job_of_that_name_applies_nothing(
 
 @pytest.mark.usefixtures("asked")
 async def test_approval_is_in_the_status_and_a_later_one_is_reported_once(
-    namespace: Kubectl, cluster: KubeClient, parts: Parts
+    namespace: Kubectl, cluster: KubeClient, parts: OperatorParts
 ) -> None:
     annotate(namespace, "approve by Jane Doe")
     await pass_by(parts, cluster)
@@ -217,12 +217,12 @@ async def test_approval_is_in_the_status_and_a_later_one_is_reported_once(
 
 @pytest.mark.usefixtures("asked")
 async def test_job_that_was_deleted_is_not_created_again(
-    namespace: Kubectl, cluster: KubeClient, parts: Parts
+    namespace: Kubectl, cluster: KubeClient, parts: OperatorParts
 ) -> None:
     annotate(namespace, "approve")
     await pass_by(parts, cluster)
     namespace("delete", "jobs", "--all", "--wait=true")
     wait_for("the end of its pods", lambda: not namespace.items("pods"))
-    await pass_by(Parts(parts.settings), cluster)
+    await pass_by(OperatorParts(parts.settings), cluster)
     assert namespace.items("jobs") == []
     assert promoted(namespace) == ("Unknown", "JobDeleted")

@@ -23,7 +23,7 @@ Sql = Callable[..., list[tuple[Any, ...]]]
 
 
 def row(run: str = "r", **fields: Any) -> dict[str, Any]:
-    told = {
+    outcome = {
         "verdict": None,
         "promoted": False,
         "withheld": None,
@@ -42,7 +42,7 @@ def row(run: str = "r", **fields: Any) -> dict[str, Any]:
     times = {"started_at": NOW.isoformat(), "finished_at": NOW.isoformat()}
     return {
         **about,
-        **told,
+        **outcome,
         **rest,
         **times,
         "log_tail": "The end.",

@@ -16,7 +16,7 @@ from retraining_operator.kafka.progress import PartitionProgress
 from retraining_operator.kube.client import KubeClient
 from retraining_operator.observability.metrics import Metrics
 from retraining_operator.settings import Settings
-from tests.integration.operator.parts import Parts
+from tests.integration.operator.parts import OperatorParts
 from tests.integration.operator.topic import Topic, listening, until
 from tests.system.kubectl import Kubectl
 
@@ -237,7 +237,7 @@ def trigger_of(item: dict[str, Any]) -> dict[str, Any]:
     return dict(item["spec"]["trigger"])
 
 
-def handled(parts: Parts, *outcomes: str) -> float:
+def handled(parts: OperatorParts, *outcomes: str) -> float:
     values = (
         parts.metrics.registry.get_sample_value("retraining_triggers_total", {"outcome": outcome})
         for outcome in outcomes or ("accepted", "duplicate", "skipped")
@@ -245,7 +245,7 @@ def handled(parts: Parts, *outcomes: str) -> float:
     return sum(value or 0 for value in values)
 
 
-def held(parts: Parts) -> bool:
+def held(parts: OperatorParts) -> bool:
     labels = {"reason": "too_many_waiting"}
     return parts.metrics.registry.get_sample_value("retraining_consumer_held", labels) == 1
 

@@ -11,7 +11,7 @@ from retraining_operator.kafka.batches.item import UndecodableBatch
 from retraining_operator.kafka.batches.record_batch import Fault
 from retraining_operator.kube.client import KubeClient
 from retraining_operator.settings import Settings
-from tests.integration.operator.parts import Parts, build_intake
+from tests.integration.operator.parts import OperatorParts, build_intake
 from tests.integration.operator.topic import Topic, listening, until
 from tests.system.kubectl import Kubectl
 
@@ -60,7 +60,7 @@ async def test_batch_that_cannot_be_decoded_goes_there_with_its_range_also_to_a_
         dead.admin,
         lambda admin: admin.create_topics([NewTopic(dead.name, 1, 1, topic_configs=codec)]),
     )
-    parts = Parts(with_dead_letters)
+    parts = OperatorParts(with_dead_letters)
     intake = build_intake(parts, cluster)
     intake.open()
     fit, huge = (UndecodableBatch(topic.name, 0, at, at + 4, Fault.CHECKSUM, "damaged",

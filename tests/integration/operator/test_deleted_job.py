@@ -12,7 +12,7 @@ from retraining_job.audit.migrations import migrate
 from retraining_operator.kube.client import KubeClient
 from retraining_operator.settings import ConcurrencyPolicy, Settings
 from tests.integration.operator.conftest import reconcile
-from tests.integration.operator.parts import Parts, build_reconciler, populate
+from tests.integration.operator.parts import OperatorParts, build_reconciler, populate
 from tests.integration.operator.test_reconciler import apply, reason, settle
 from tests.system.kubectl import Kubectl, wait_for
 
@@ -51,10 +51,10 @@ async def test_verdict_of_a_run_whose_job_was_deleted_comes_from_the_database(
     namespace: Kubectl, cluster: KubeClient, settings: Settings, database_url: str
 ) -> None:
     apply(namespace, "a", "b")
-    await settle(Parts(settings), cluster)
+    await settle(OperatorParts(settings), cluster)
     publish(namespace, "a", database_url)
     namespace("delete", "jobs", "--all", "--wait=true")
-    await settle(Parts(settings), cluster)
+    await settle(OperatorParts(settings), cluster)
     assert outcome(namespace, "a") == ("True", "Promoted", 7)
     assert outcome(namespace, "b") == ("False", "JobDeleted", None)
     assert namespace.items("jobs") == []
@@ -67,11 +67,11 @@ async def test_pod_that_outlives_its_job_may_reach_a_verdict_and_occupies_its_pl
     one = settings.model_copy(
         update={"triggers": settings.triggers.model_copy(update={"max_concurrent": 1})}
     )
-    await settle(Parts(one), cluster)
+    await settle(OperatorParts(one), cluster)
     [pod] = wait_for("its pod", lambda: namespace.items("pods"))
     namespace("delete", "jobs", "--all", "--cascade=orphan")
     apply(namespace, "b")
-    await settle(Parts(one), cluster)
+    await settle(OperatorParts(one), cluster)
     assert outcome(namespace, "a") == ("Unknown", "JobDeleted", None)
     assert (
         pod["metadata"]["name"]
@@ -81,7 +81,7 @@ async def test_pod_that_outlives_its_job_may_reach_a_verdict_and_occupies_its_pl
 
     publish(namespace, "a", database_url)
     namespace("delete", "pod", pod["metadata"]["name"], "--wait=true")
-    await settle(Parts(one), cluster)
+    await settle(OperatorParts(one), cluster)
     assert outcome(namespace, "a") == ("True", "Promoted", 7)
     assert len(namespace.items("jobs")) == 1
     assert reason(namespace, "b") != "Queued"
@@ -93,7 +93,7 @@ async def test_job_that_is_deleted_just_before_it_is_replaced_ends_its_request(
 ) -> None:
     policy = {"max_concurrent": 1, "concurrency_policy": ConcurrencyPolicy.REPLACE}
     triggers = settings.triggers.model_copy(update=policy)
-    parts = Parts(settings.model_copy(update={"triggers": triggers}))
+    parts = OperatorParts(settings.model_copy(update={"triggers": triggers}))
     apply(namespace, "a")
     await settle(parts, cluster)
     apply(namespace, "b")

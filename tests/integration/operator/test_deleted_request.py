@@ -11,8 +11,8 @@ from retraining_operator.intake.catch_up import catch_up
 from retraining_operator.kube.client import KubeClient
 from retraining_operator.settings import Settings
 from retraining_operator.watch.requested_positions import RequestedPositions
-from tests.integration.operator.parts import Parts, build_intake, populate
-from tests.integration.operator.test_intake import Record, names
+from tests.integration.operator.parts import OperatorParts, build_intake, populate
+from tests.integration.operator.test_intake import IntakeRecord, names
 from tests.integration.operator.test_process import start  # noqa: F401  # a fixture
 from tests.integration.operator.topic import Topic
 from tests.system.kubectl import Kubectl, wait_for
@@ -41,39 +41,39 @@ def test_request_that_is_deleted_while_no_operator_runs_is_not_created_again(
 
 
 async def test_request_that_is_deleted_after_the_next_start_is_not_created_again(
-    namespace: Kubectl, cluster: KubeClient, settings: Settings, parts: Parts
+    namespace: Kubectl, cluster: KubeClient, settings: Settings, parts: OperatorParts
 ) -> None:
-    await build_intake(Parts(settings), cluster).accept(
-        [Record(1)], None
+    await build_intake(OperatorParts(settings), cluster).accept(
+        [IntakeRecord(1)], None
     )  # without a topic's id the handled offsets are not written
     await populate(parts, cluster)
     await asyncio.to_thread(namespace, "delete", "retrainrequests", "--all")
-    await build_intake(parts, cluster).accept([Record(1), Record(2)], None)
+    await build_intake(parts, cluster).accept([IntakeRecord(1), IntakeRecord(2)], None)
     assert names(namespace) == [build_request_name("drift", 0, 2, 1_750_000_000_123)]
 
 
 async def test_standby_remembers_what_its_watch_has_shown(
-    namespace: Kubectl, cluster: KubeClient, settings: Settings, parts: Parts
+    namespace: Kubectl, cluster: KubeClient, settings: Settings, parts: OperatorParts
 ) -> None:
-    await build_intake(Parts(settings), cluster).accept([Record(1)], None)
+    await build_intake(OperatorParts(settings), cluster).accept([IntakeRecord(1)], None)
     [body] = namespace.items("retrainrequests")
     parts.cache.remove_deleted_request(body)  # as the watch's handler does
     await asyncio.to_thread(namespace, "delete", "retrainrequests", "--all")
-    await build_intake(parts, cluster).accept([Record(1)], None)
+    await build_intake(parts, cluster).accept([IntakeRecord(1)], None)
     assert names(namespace) == []
 
 
 async def test_copy_of_a_trigger_under_another_name_is_ignored(
-    namespace: Kubectl, cluster: KubeClient, settings: Settings, parts: Parts
+    namespace: Kubectl, cluster: KubeClient, settings: Settings, parts: OperatorParts
 ) -> None:
-    await build_intake(Parts(settings), cluster).accept([Record(1)], None)
+    await build_intake(OperatorParts(settings), cluster).accept([IntakeRecord(1)], None)
     [body] = namespace.items("retrainrequests")
     await asyncio.to_thread(namespace, "delete", "retrainrequests", "--all")
     parts.cache.remove_deleted_request({**body, "metadata": {**body["metadata"], "name": "a-copy"}})
     elsewhere = build_intake(parts, cluster)
     elsewhere._is_prepared = True  # as if the history had nothing
     await elsewhere._handled_offsets.reload()
-    await elsewhere.accept([Record(1)], None)
+    await elsewhere.accept([IntakeRecord(1)], None)
     assert len(names(namespace)) == 1
 
 

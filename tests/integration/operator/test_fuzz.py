@@ -23,7 +23,7 @@ from retraining_operator.kube.errors import RequestRefusedError
 from retraining_operator.kube.resources import JOBS, REQUESTS, ResourceKind
 from retraining_operator.observability.metrics import ACCEPTED
 from retraining_operator.settings import Settings
-from tests.integration.operator.parts import Parts, build_intake
+from tests.integration.operator.parts import OperatorParts, build_intake
 from tests.integration.operator.test_intake import count
 from tests.system.endpoints import broker
 from tests.system.kubectl import Kubectl
@@ -57,7 +57,7 @@ async def test_every_record_is_a_request_or_one_sentence(
     received: list[ConsumerRecord],
     namespace: Kubectl,
     cluster: KubeClient,
-    parts: Parts,
+    parts: OperatorParts,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     intake = build_intake(parts, cluster)

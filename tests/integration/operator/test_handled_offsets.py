@@ -7,7 +7,7 @@ from typing import Any
 from retraining_operator.intake.handled_offset import parse_entry
 from retraining_operator.kube.client import KubeClient
 from retraining_operator.settings import Settings
-from tests.integration.operator.parts import Parts, build_intake
+from tests.integration.operator.parts import OperatorParts, build_intake
 from tests.integration.operator.topic import Topic, listening, until
 from tests.system.kubectl import Kubectl
 
@@ -15,7 +15,7 @@ DRIFT = b'{"reason": "drift"}'
 
 
 @dataclass
-class Record:
+class HandledRecord:
     """What the intake reads of a consumed record."""
 
     offset: int
@@ -109,14 +109,14 @@ async def test_topic_that_was_moved_with_its_offset_runs_nothing_again(
 
 
 async def test_two_writers_lose_nothing_of_each_other(
-    namespace: Kubectl, cluster: KubeClient, parts: Parts
+    namespace: Kubectl, cluster: KubeClient, parts: OperatorParts
 ) -> None:
     intakes = [build_intake(parts, cluster) for _ in range(3)]
     for start in (0, 5):
         await asyncio.gather(
             *(
                 intake.accept(
-                    [Record(offset, partition) for offset in range(start, start + 5)], "id"
+                    [HandledRecord(offset, partition) for offset in range(start, start + 5)], "id"
                 )
                 for partition, intake in enumerate([*intakes, intakes[0]])
             )
@@ -137,21 +137,25 @@ async def test_what_was_not_handled_is_not_kept(
         update={"triggers": settings.triggers.model_copy(update={"max_waiting": 1})}
     )
     accepting = asyncio.create_task(
-        build_intake(Parts(full), cluster).accept([Record(n) for n in range(30)], "id")
+        build_intake(OperatorParts(full), cluster).accept(
+            [HandledRecord(n) for n in range(30)], "id"
+        )
     )
     await until(lambda: offsets(namespace))
     accepting.cancel()
     await asyncio.gather(accepting, return_exceptions=True)
-    await build_intake(Parts(settings), cluster).accept([Record(n) for n in range(30)], "id")
+    await build_intake(OperatorParts(settings), cluster).accept(
+        [HandledRecord(n) for n in range(30)], "id"
+    )
     assert offsets(namespace) == list(range(30))
     assert kept(namespace)[0].offset == 29
 
 
 async def test_deleted_config_map_of_handled_offsets_is_created_again(
-    namespace: Kubectl, cluster: KubeClient, parts: Parts
+    namespace: Kubectl, cluster: KubeClient, parts: OperatorParts
 ) -> None:
     intake = build_intake(parts, cluster)
-    await intake.accept([Record(1), Record(2, 1)], "id")
+    await intake.accept([HandledRecord(1), HandledRecord(2, 1)], "id")
     await asyncio.to_thread(namespace, "delete", "configmap", parts.settings.handled_offsets_name)
-    await intake.accept([Record(3)], "id")
+    await intake.accept([HandledRecord(3)], "id")
     assert kept(namespace)[0].offset == 3

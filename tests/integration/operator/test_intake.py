@@ -10,13 +10,13 @@ from retraining_operator.intake.intake import PARALLEL_RECORDS, Intake
 from retraining_operator.kube.client import KubeClient
 from retraining_operator.kube.resources import REQUESTS
 from retraining_operator.settings import Settings
-from tests.integration.operator.parts import Parts, build_intake
+from tests.integration.operator.parts import OperatorParts, build_intake
 from tests.integration.operator.topic import until
 from tests.system.kubectl import Kubectl, wait_for
 
 
 @dataclass
-class Record:
+class IntakeRecord:
     """What the intake reads of a consumed record."""
 
     offset: int
@@ -32,7 +32,7 @@ def names(namespace: Kubectl) -> list[str]:
     return [item["metadata"]["name"] for item in namespace.items("retrainrequests")]
 
 
-def count(parts: Parts, outcome: str) -> float:
+def count(parts: OperatorParts, outcome: str) -> float:
     lines = generate_latest(parts.metrics.registry).decode().splitlines()
     series = f'retraining_triggers_total{{outcome="{outcome}"}}'
     return next(float(line.split()[-1]) for line in lines if line.startswith(series))
@@ -43,11 +43,11 @@ def held(intake: Intake, reason: str) -> bool:
 
 
 async def test_record_that_comes_twice_is_one_request(
-    namespace: Kubectl, cluster: KubeClient, parts: Parts
+    namespace: Kubectl, cluster: KubeClient, parts: OperatorParts
 ) -> None:
     intake = build_intake(parts, cluster)
-    await intake.accept([Record(1), Record(2)])
-    await intake.accept([Record(1), Record(2), Record(3)])
+    await intake.accept([IntakeRecord(1), IntakeRecord(2)])
+    await intake.accept([IntakeRecord(1), IntakeRecord(2), IntakeRecord(3)])
     assert names(namespace) == sorted(
         build_request_name("drift", 0, offset, 1_750_000_000_123) for offset in (1, 2, 3)
     )
@@ -55,45 +55,47 @@ async def test_record_that_comes_twice_is_one_request(
 
 
 async def test_record_that_is_not_among_the_handled_offsets_is_found_by_its_name(
-    namespace: Kubectl, cluster: KubeClient, parts: Parts
+    namespace: Kubectl, cluster: KubeClient, parts: OperatorParts
 ) -> None:
-    await build_intake(parts, cluster).accept([Record(1), Record(2)], None)
-    await build_intake(parts, cluster).accept([Record(1), Record(2)], None)
+    await build_intake(parts, cluster).accept([IntakeRecord(1), IntakeRecord(2)], None)
+    await build_intake(parts, cluster).accept([IntakeRecord(1), IntakeRecord(2)], None)
     assert len(names(namespace)) == 2
     assert (count(parts, "accepted"), count(parts, "duplicate")) == (2, 2)
 
 
 async def test_two_consumers_of_one_record_make_one_request(
-    namespace: Kubectl, cluster: KubeClient, parts: Parts
+    namespace: Kubectl, cluster: KubeClient, parts: OperatorParts
 ) -> None:
     intakes = [build_intake(parts, cluster) for _ in range(4)]
     await asyncio.gather(
-        *(intake.accept([Record(offset) for offset in range(10)]) for intake in intakes)
+        *(intake.accept([IntakeRecord(offset) for offset in range(10)]) for intake in intakes)
     )
     assert len(names(namespace)) == 10
     assert (count(parts, "accepted"), count(parts, "duplicate")) == (10, 30)
 
 
 async def test_topic_that_was_made_again_gives_new_requests(
-    namespace: Kubectl, cluster: KubeClient, parts: Parts
+    namespace: Kubectl, cluster: KubeClient, parts: OperatorParts
 ) -> None:
     intake = build_intake(parts, cluster)
-    await intake.accept([Record(1)])
-    await intake.accept([Record(1, timestamp=1_760_000_000_000)])
+    await intake.accept([IntakeRecord(1)])
+    await intake.accept([IntakeRecord(1, timestamp=1_760_000_000_000)])
     assert len(names(namespace)) == 2
 
 
 async def test_malformed_record_does_not_stop_the_batch(
-    namespace: Kubectl, cluster: KubeClient, parts: Parts
+    namespace: Kubectl, cluster: KubeClient, parts: OperatorParts
 ) -> None:
     intake = build_intake(parts, cluster)
-    await intake.accept([Record(1), Record(2, b"drift!"), Record(3, None), Record(4)])
+    await intake.accept(
+        [IntakeRecord(1), IntakeRecord(2, b"drift!"), IntakeRecord(3, None), IntakeRecord(4)]
+    )
     assert len(names(namespace)) == 2
     assert (count(parts, "not_json"), count(parts, "empty")) == (1, 1)
 
 
 async def test_foreign_object_of_the_same_name_is_no_duplicate(
-    cluster: KubeClient, parts: Parts
+    cluster: KubeClient, parts: OperatorParts
 ) -> None:
     metadata = {"name": build_request_name("drift", 0, 1, 1_750_000_000_123)}
     body = {
@@ -103,7 +105,7 @@ async def test_foreign_object_of_the_same_name_is_no_duplicate(
         "spec": {},
     }
     await cluster.create(REQUESTS, body)
-    await build_intake(parts, cluster).accept([Record(1)])
+    await build_intake(parts, cluster).accept([IntakeRecord(1)])
     assert (count(parts, "duplicate"), count(parts, "refused")) == (0, 1)
 
 
@@ -111,9 +113,9 @@ async def test_records_stay_in_kafka_while_too_many_requests_wait(
     namespace: Kubectl, cluster: KubeClient, settings: Settings
 ) -> None:
     triggers = settings.triggers.model_copy(update={"max_waiting": 2})
-    parts = Parts(settings.model_copy(update={"triggers": triggers}))
+    parts = OperatorParts(settings.model_copy(update={"triggers": triggers}))
     intake = build_intake(parts, cluster)
-    accepting = asyncio.create_task(intake.accept([Record(offset) for offset in range(40)]))
+    accepting = asyncio.create_task(intake.accept([IntakeRecord(offset) for offset in range(40)]))
     await until(lambda: held(intake, "too_many_waiting"))
     made = names(namespace)
     assert 2 <= len(made) <= 2 + PARALLEL_RECORDS
@@ -132,13 +134,13 @@ async def test_no_limit_holds_nothing_back(
     namespace: Kubectl, cluster: KubeClient, settings: Settings
 ) -> None:
     triggers = settings.triggers.model_copy(update={"max_waiting": 0})
-    parts = Parts(settings.model_copy(update={"triggers": triggers}))
-    await build_intake(parts, cluster).accept([Record(offset) for offset in range(20)])
+    parts = OperatorParts(settings.model_copy(update={"triggers": triggers}))
+    await build_intake(parts, cluster).accept([IntakeRecord(offset) for offset in range(20)])
     assert len(names(namespace)) == 20
 
 
 async def test_records_wait_for_an_api_server_that_refuses_them_for_now(
-    namespace: Kubectl, cluster: KubeClient, parts: Parts
+    namespace: Kubectl, cluster: KubeClient, parts: OperatorParts
 ) -> None:
     quota = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "none"}}
     namespace.apply({**quota, "spec": {"hard": {"count/retrainrequests.retraining.dev": "0"}}})
@@ -146,7 +148,7 @@ async def test_records_wait_for_an_api_server_that_refuses_them_for_now(
         "the quota", lambda: namespace.get("resourcequota", "none").get("status", {}).get("hard")
     )
     intake = build_intake(parts, cluster)
-    accepting = asyncio.create_task(intake.accept([Record(offset) for offset in range(5)]))
+    accepting = asyncio.create_task(intake.accept([IntakeRecord(offset) for offset in range(5)]))
     await until(lambda: held(intake, "api_server"))
     assert names(namespace) == []
     await asyncio.sleep(0.5)

@@ -18,7 +18,7 @@ from retraining_operator.settings import LeaderElection, Settings
 from retraining_operator.watch import health
 from tests.integration.operator.apiserver import way_to_apiserver
 from tests.integration.operator.parts import (
-    Parts,
+    OperatorParts,
     build_elector,
     build_intake,
     build_reconciler,
@@ -222,7 +222,7 @@ async def test_two_leaders_at_once_create_no_second_job(
     both_know = asyncio.Barrier(2)
 
     async def act() -> None:
-        parts = Parts(free)
+        parts = OperatorParts(free)
         reconciler = build_reconciler(parts, cluster)
         await build_intake(parts, cluster).accept(records, None)
         await populate(parts, cluster)
@@ -247,7 +247,7 @@ async def test_two_leaders_at_once_create_no_second_job(
 async def test_silently_dead_watch_is_detected(
     namespace: Kubectl,
     cluster: KubeClient,
-    parts: Parts,
+    parts: OperatorParts,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

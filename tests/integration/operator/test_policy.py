@@ -9,7 +9,7 @@ from retraining_operator.kube.client import KubeClient
 from retraining_operator.kube.resources import JOBS
 from retraining_operator.settings import ConcurrencyPolicy, Settings
 from tests.integration.operator.conftest import plain_reason, reconcile
-from tests.integration.operator.parts import Parts, build_reconciler, populate
+from tests.integration.operator.parts import OperatorParts, build_reconciler, populate
 from tests.system.kubectl import Kubectl, wait_for
 
 pytestmark = pytest.mark.usefixtures("no_pods")
@@ -31,13 +31,13 @@ def reasons(namespace: Kubectl) -> dict[str, str]:
     }
 
 
-def with_triggers(settings: Settings, **changes: Any) -> Parts:
-    return Parts(
+def with_triggers(settings: Settings, **changes: Any) -> OperatorParts:
+    return OperatorParts(
         settings.model_copy(update={"triggers": settings.triggers.model_copy(update=changes)})
     )
 
 
-async def settle(parts: Parts, cluster: KubeClient, passes: int = 4) -> None:
+async def settle(parts: OperatorParts, cluster: KubeClient, passes: int = 4) -> None:
     reconciler = build_reconciler(parts, cluster)
     await populate(parts, cluster)
     for _ in range(passes):
@@ -133,14 +133,14 @@ async def test_finished_requests_are_pruned_once_they_are_recorded(
         ]
         version = int(namespace.get("retrainrequest", name)["metadata"]["resourceVersion"])
         await cluster.patch_status(name, version, {"conditions": conditions})
-    parts = Parts(few)
+    parts = OperatorParts(few)
     await settle(parts, cluster)
     assert set(reasons(namespace)) == {"b", "c"}
     assert "a" not in {past.name for past in parts.cache.settled.values()}
 
 
 async def test_job_is_created_only_after_the_status_says_so(
-    namespace: Kubectl, cluster: KubeClient, parts: Parts
+    namespace: Kubectl, cluster: KubeClient, parts: OperatorParts
 ) -> None:
     """The operator dies between the two. Another one creates the Job, even though it is paused."""
     apply(namespace, "a")

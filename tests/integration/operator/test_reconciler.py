@@ -10,7 +10,7 @@ from retraining_operator.kube.client import KubeClient
 from retraining_operator.kube.resources import JOBS
 from retraining_operator.settings import Settings
 from tests.integration.operator.conftest import plain_reason, reconcile
-from tests.integration.operator.parts import Parts, build_reconciler, populate
+from tests.integration.operator.parts import OperatorParts, build_reconciler, populate
 from tests.system.kubectl import Kubectl, wait_for
 
 pytestmark = pytest.mark.usefixtures("no_pods")
@@ -30,7 +30,7 @@ def reason(namespace: Kubectl, name: str) -> str:
     )
 
 
-async def settle(parts: Parts, cluster: KubeClient, passes: int = 3) -> None:
+async def settle(parts: OperatorParts, cluster: KubeClient, passes: int = 3) -> None:
     reconciler = build_reconciler(parts, cluster)
     await populate(parts, cluster)
     for _ in range(passes):
@@ -38,7 +38,7 @@ async def settle(parts: Parts, cluster: KubeClient, passes: int = 3) -> None:
 
 
 async def test_concurrency_limit_is_reached_and_not_exceeded(
-    namespace: Kubectl, cluster: KubeClient, parts: Parts
+    namespace: Kubectl, cluster: KubeClient, parts: OperatorParts
 ) -> None:
     apply(namespace, "a", "b", "c", "d")
     await settle(parts, cluster)
@@ -54,9 +54,9 @@ async def test_two_operators_at_once_create_no_second_job(
     raised = settings.model_copy(
         update={"triggers": settings.triggers.model_copy(update={"max_concurrent": 6})}
     )
-    await asyncio.gather(*(settle(Parts(raised), cluster) for _ in range(3)))
+    await asyncio.gather(*(settle(OperatorParts(raised), cluster) for _ in range(3)))
     await settle(
-        Parts(raised), cluster
+        OperatorParts(raised), cluster
     )  # without a watch none of the three has heard of the others' writes
     owners = [job["metadata"]["ownerReferences"][0]["name"] for job in namespace.items("jobs")]
     assert sorted(owners) == [f"r{number}" for number in range(6)]
@@ -64,7 +64,7 @@ async def test_two_operators_at_once_create_no_second_job(
 
 
 async def test_job_created_before_a_crash_is_adopted(
-    namespace: Kubectl, cluster: KubeClient, parts: Parts, settings: Settings
+    namespace: Kubectl, cluster: KubeClient, parts: OperatorParts, settings: Settings
 ) -> None:
     apply(namespace, "a")
     [body] = namespace.items("retrainrequests")
@@ -80,7 +80,7 @@ async def test_job_created_before_a_crash_is_adopted(
 
 
 async def test_foreign_job_of_the_same_name_is_not_adopted(
-    namespace: Kubectl, cluster: KubeClient, parts: Parts, settings: Settings
+    namespace: Kubectl, cluster: KubeClient, parts: OperatorParts, settings: Settings
 ) -> None:
     apply(namespace, "a")
     [body] = namespace.items("retrainrequests")
@@ -92,12 +92,12 @@ async def test_foreign_job_of_the_same_name_is_not_adopted(
 
 
 async def test_outdated_version_changes_nothing(
-    namespace: Kubectl, cluster: KubeClient, parts: Parts
+    namespace: Kubectl, cluster: KubeClient, parts: OperatorParts
 ) -> None:
     apply(namespace, "a")
     [old] = namespace.items("retrainrequests")
     await settle(parts, cluster)
-    stale = Parts(parts.settings)
+    stale = OperatorParts(parts.settings)
     stale.cache.update_request(old)  # this operator knows neither the status nor the Job
     reconciler = build_reconciler(stale, cluster)
     for _ in range(3):
@@ -107,7 +107,7 @@ async def test_outdated_version_changes_nothing(
 
 
 async def test_job_that_a_quota_rejects_is_retried(
-    namespace: Kubectl, cluster: KubeClient, parts: Parts
+    namespace: Kubectl, cluster: KubeClient, parts: OperatorParts
 ) -> None:
     apply(namespace, "a")
     quota = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "none"}}

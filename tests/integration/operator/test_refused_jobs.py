@@ -15,7 +15,7 @@ from retraining_operator.kube.client import KubeClient
 from retraining_operator.settings import Settings
 from tests.integration.operator.admission import registered, served
 from tests.integration.operator.conftest import reconcile
-from tests.integration.operator.parts import Parts, build_reconciler, populate
+from tests.integration.operator.parts import OperatorParts, build_reconciler, populate
 from tests.integration.operator.runs import ask, condition
 from tests.integration.operator.test_refused_pods import selects
 from tests.system.kubectl import Kubectl
@@ -79,7 +79,7 @@ async def settle(settings: Settings, cluster: KubeClient) -> None:
     raised = settings.model_copy(
         update={"triggers": settings.triggers.model_copy(update={"max_concurrent": 30})}
     )
-    parts = Parts(raised)
+    parts = OperatorParts(raised)
     reconciler = build_reconciler(parts, cluster)
     await populate(parts, cluster)
     for _ in range(3):
@@ -162,12 +162,12 @@ async def test_repeated_refusal_is_reported_once(
     await asyncio.sleep(1)
     for _ in range(3):
         await settle(settings, cluster)
-    told = [
+    recorded = [
         event
         for event in namespace.items("events.events.k8s.io")
         if event["reason"] == "JobRefusedForNow"
     ]
-    assert len(told) == 1
+    assert len(recorded) == 1
     assert "exceeded quota: none" in condition(namespace, "first")[2]
 
 
@@ -183,7 +183,7 @@ async def test_permanently_refused_job_blocks_no_other_request(
         alone = settings.model_copy(
             update={"triggers": settings.triggers.model_copy(update={"max_concurrent": 1})}
         )
-        parts = Parts(alone)
+        parts = OperatorParts(alone)
         reconciler = build_reconciler(parts, cluster)
         await populate(parts, cluster)
         for _ in range(4):

@@ -15,7 +15,7 @@ from retraining_operator.kafka.record_selection import RecordSelection
 from retraining_operator.kafka.topic_reader import TopicReader
 from retraining_operator.kube.client import KubeClient
 from retraining_operator.settings import Settings
-from tests.integration.operator.parts import Parts, build_intake
+from tests.integration.operator.parts import OperatorParts, build_intake
 from tests.integration.operator.topic import Topic, listening, until
 from tests.system.kubectl import Kubectl
 
@@ -98,7 +98,7 @@ async def test_times_select_from_every_partition(
 
 
 async def test_consumer_finds_what_a_replay_has_made(
-    namespace: Kubectl, cluster: KubeClient, settings: Settings, parts: Parts, topic: Topic
+    namespace: Kubectl, cluster: KubeClient, settings: Settings, parts: OperatorParts, topic: Topic
 ) -> None:
     await asyncio.to_thread(topic.send, DRIFT, DRIFT)
     records = await asyncio.to_thread(topic.records, 2)

@@ -87,9 +87,9 @@ def test_waiting_pod_is_shown_and_its_end_is_recorded_when_the_database_is_back(
         lambda: "ttlSecondsAfterFinished" in namespace.get("job", job["metadata"]["name"])["spec"],
         20,
     )
-    told = events(namespace, "no-image")
-    assert told[-4:] == ["ImagePullFailed", "ImagePullFailed", "DatabaseUnavailable", "Recorded"]
-    assert set(told[:-4]) <= {"JobCreated"}
+    reasons = events(namespace, "no-image")
+    assert reasons[-4:] == ["ImagePullFailed", "ImagePullFailed", "DatabaseUnavailable", "Recorded"]
+    assert set(reasons[:-4]) <= {"JobCreated"}
 
 
 def test_pod_starts_when_its_secret_exists_and_each_end_has_its_own_reason(

@@ -19,7 +19,7 @@ from retraining_operator.kafka.consumer import Consumer
 from retraining_operator.kube.client import KubeClient
 from retraining_operator.observability.gauges import Sources
 from retraining_operator.settings import Kafka, Settings
-from tests.integration.operator.parts import Parts, build_intake
+from tests.integration.operator.parts import OperatorParts, build_intake
 
 WAIT_SECONDS = 40
 
@@ -96,9 +96,9 @@ def always() -> bool:
 
 
 @asynccontextmanager
-async def listening(settings: Settings, cluster: KubeClient) -> AsyncIterator[Parts]:
+async def listening(settings: Settings, cluster: KubeClient) -> AsyncIterator[OperatorParts]:
     """Run consumer and intake for the block. At the end they stop as after SIGTERM."""
-    parts = Parts(settings)
+    parts = OperatorParts(settings)
     intake = build_intake(parts, cluster)
     consumer = Consumer(settings.kafka, intake.accept, parts.metrics)
     work = partial(parts.cache.count_work, {})

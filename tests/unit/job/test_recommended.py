@@ -51,7 +51,7 @@ def ready(
     return prepared
 
 
-def judged(
+def evaluate_scores(
     prepared: SplitEvents,
     challenger: Scores,
     champion: tuple[Scores, Contender] | None,
@@ -127,8 +127,8 @@ def test_better_model_replaces_a_worse_one_and_not_the_other_way(
         version=7,
         trained=prepared.parts.build_split(prepared.columns.times, prepared.columns.truth).training,
     )
-    won, evidence = judged(prepared, healthy, (misled, facts))
-    lost, _ = judged(prepared, misled, (healthy, facts))
+    won, evidence = evaluate_scores(prepared, healthy, (misled, facts))
+    lost, _ = evaluate_scores(prepared, misled, (healthy, facts))
     assert (won.verdict, won.reason, won.promotes) == (
         Verdict.PROMOTED,
         VerdictReason.NOT_INFERIOR,
@@ -160,7 +160,7 @@ def test_same_run_gives_the_same_evidence(
     prepared: SplitEvents, healthy: Scores, misled: Scores
 ) -> None:
     again = recommended.score_hold_out(recommended.train_model(prepared, SETTINGS), prepared)
-    assert judged(prepared, healthy, (misled, Contender())) == judged(
+    assert evaluate_scores(prepared, healthy, (misled, Contender())) == evaluate_scores(
         prepared, again, (misled, Contender())
     )
 
@@ -169,7 +169,7 @@ def test_challenger_that_is_the_champion_again_is_identical(
     prepared: SplitEvents, healthy: Scores, misled: Scores
 ) -> None:
     for champion, print_ in ((healthy, ""), (misled, "f" * 64)):
-        decision, _ = judged(
+        decision, _ = evaluate_scores(
             prepared, healthy, (champion, Contender(fingerprint=print_)), fingerprint="f" * 64
         )
         assert (decision.verdict, decision.promotes) == (Verdict.IDENTICAL, False)
@@ -178,7 +178,7 @@ def test_challenger_that_is_the_champion_again_is_identical(
 def test_champion_of_unknown_training_is_judged_and_noted(
     prepared: SplitEvents, healthy: Scores, misled: Scores
 ) -> None:
-    decision, evidence = judged(prepared, healthy, (misled, Contender(version=7)))
+    decision, evidence = evaluate_scores(prepared, healthy, (misled, Contender(version=7)))
     assert decision.promotes
     assert "not known which events the champion was trained on" in decision.message
     assert any("not known which events" in note for note in evidence.notes)
@@ -188,7 +188,7 @@ def test_champion_that_has_learned_the_hold_out_is_not_compared(
     healthy: Scores, misled: Scores
 ) -> None:
     prepared = ready(columns(), until=datetime(2100, 1, 1, tzinfo=UTC))
-    decision, _ = judged(prepared, healthy, (misled, Contender(version=7)))
+    decision, _ = evaluate_scores(prepared, healthy, (misled, Contender(version=7)))
     assert (decision.verdict, decision.reason) == (
         Verdict.INCONCLUSIVE,
         VerdictReason.CHAMPION_SAW_HOLD_OUT,
@@ -198,7 +198,7 @@ def test_champion_that_has_learned_the_hold_out_is_not_compared(
 def test_first_model_goes_live_where_it_beats_chance_and_no_other_does(
     prepared: SplitEvents, healthy: Scores
 ) -> None:
-    decision, evidence = judged(prepared, healthy, None)
+    decision, evidence = evaluate_scores(prepared, healthy, None)
     assert (decision.verdict, decision.reason, decision.promotes) == (
         Verdict.FIRST_MODEL,
         VerdictReason.NO_CHAMPION,
@@ -207,7 +207,7 @@ def test_first_model_goes_live_where_it_beats_chance_and_no_other_does(
     assert evidence.champion is None
     random = np.random.default_rng(1)
     noise = Scores(random.random(len(healthy.hst)), healthy.sad * 0.0)
-    decision, _ = judged(prepared, noise, None)
+    decision, _ = evaluate_scores(prepared, noise, None)
     assert (decision.reason, decision.promotes) == (VerdictReason.BELOW_FLOOR, False)
 
 
@@ -223,16 +223,18 @@ def test_labels_of_other_events_promote_nobody(
         (misled, (healthy, Contender())),
         (healthy, None),
     ):
-        assert not judged(shuffled, challenger, champion)[0].promotes
+        assert not evaluate_scores(shuffled, challenger, champion)[0].promotes
 
 
 def test_no_labels_tell_nothing(prepared: SplitEvents, healthy: Scores, misled: Scores) -> None:
     blind = replace(prepared, columns=replace(prepared.columns, truth=np.full(ROWS, -1, np.int8)))
-    decision, evidence = judged(blind, healthy, (misled, Contender()))
+    decision, evidence = evaluate_scores(blind, healthy, (misled, Contender()))
     assert (decision.verdict, decision.reason) == (Verdict.INCONCLUSIVE, VerdictReason.NO_TRUTH)
     assert evidence.comparison is None
     assert evidence.challenger.metrics.precision is None
-    assert judged(blind, healthy, None)[0].promotes  # a first model goes live untested, and says so
+    assert evaluate_scores(blind, healthy, None)[
+        0
+    ].promotes  # a first model goes live untested, and says so
 
 
 @pytest.mark.parametrize("broken", [np.nan, np.inf])
@@ -241,7 +243,7 @@ def test_scores_that_are_no_numbers_are_refused(
 ) -> None:
     hst = healthy.hst.copy()
     hst[17] = broken
-    decision, evidence = judged(prepared, Scores(hst, healthy.sad), (misled, Contender()))
+    decision, evidence = evaluate_scores(prepared, Scores(hst, healthy.sad), (misled, Contender()))
     assert (decision.verdict, decision.reason) == (Verdict.KEPT, VerdictReason.UNUSABLE_SCORES)
     assert "not a finite number for 1 of 1,614 events" in decision.message
     assert (
@@ -249,8 +251,13 @@ def test_scores_that_are_no_numbers_are_refused(
         == VerdictReason.UNUSABLE_SCORES
     )
     dead = Scores(np.ones_like(hst), healthy.sad)
-    assert judged(prepared, dead, (misled, Contender()))[0].reason is VerdictReason.UNUSABLE_SCORES
-    decision, evidence = judged(prepared, healthy, (Scores(hst * np.nan, healthy.sad), Contender()))
+    assert (
+        evaluate_scores(prepared, dead, (misled, Contender()))[0].reason
+        is VerdictReason.UNUSABLE_SCORES
+    )
+    decision, evidence = evaluate_scores(
+        prepared, healthy, (Scores(hst * np.nan, healthy.sad), Contender())
+    )
     assert decision.promotes  # over a champion whose scores nobody can use
     assert any("champion's own scores are unusable" in note for note in evidence.notes)
 
@@ -264,7 +271,9 @@ def test_features_that_cannot_be_used_are_left_out_and_reported() -> None:
     assert [scaling.name for scaling in prepared.scalings] == [
         name for name in NAMES if name not in NAMES[1:3]
     ]
-    decision, evidence = judged(prepared, recommended.score_hold_out(model, prepared), None)
+    decision, evidence = evaluate_scores(
+        prepared, recommended.score_hold_out(model, prepared), None
+    )
     assert decision.promotes
     assert any(NAMES[1] in note and NAMES[2] in note for note in evidence.notes)
     only_amount = replace(
@@ -280,7 +289,9 @@ def test_missing_deviation_feature_is_noted(prepared: SplitEvents) -> None:
     settings = SETTINGS.model_copy(update={"deviation_feature": "price"})
     model = recommended.train_model(prepared, settings)
     assert model.sad.count == 0
-    _, evidence = judged(prepared, recommended.score_hold_out(model, prepared), None, settings)
+    _, evidence = evaluate_scores(
+        prepared, recommended.score_hold_out(model, prepared), None, settings
+    )
     assert any("No event has the feature price" in note for note in evidence.notes)
 
 

@@ -49,7 +49,7 @@ def test_parts_of_a_url_are_kept(url: str, parts: dict[str, str]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("url", "told"),
+    ("url", "expected"),
     [
         ("postgresql://u:p@h/d?schema=public", "the parameter schema is not one of libpq's"),
         ("postgresql://u:p@h/d?pgbouncer=true", "the parameter pgbouncer is not one of libpq's"),
@@ -62,8 +62,8 @@ def test_parts_of_a_url_are_kept(url: str, parts: dict[str, str]) -> None:
         ("postgresql://u:p@h/d\npostgresql://u:p@h/d", "more than one line"),
     ],
 )
-def test_what_is_wrong_with_the_database_s_url_is_named(url: str, told: str) -> None:
-    with pytest.raises(DatabaseUrlError, match=told):
+def test_what_is_wrong_with_the_database_s_url_is_named(url: str, expected: str) -> None:
+    with pytest.raises(DatabaseUrlError, match=expected):
         connection_parameters(url, parse_dsn, os_user=False)
 
 
@@ -80,9 +80,11 @@ def test_what_is_wrong_with_the_database_s_url_is_named(url: str, told: str) -> 
     ],
 )
 def test_no_piece_of_a_password_is_told(url: str) -> None:
-    with pytest.raises(DatabaseUrlError) as told:
+    with pytest.raises(DatabaseUrlError) as expected:
         connection_parameters(url, parse_dsn, os_user=False)
-    assert not [piece for piece in ("secret", "schema", "more", "zz") if piece in str(told.value)]
+    assert not [
+        piece for piece in ("secret", "schema", "more", "zz") if piece in str(expected.value)
+    ]
 
 
 @pytest.mark.parametrize(
@@ -104,7 +106,7 @@ def test_url_of_redis_is_read_as_it_is_meant(url: str, plain: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("url", "told"),
+    ("url", "expected"),
     [
         ("redis+sentinel://h:26379/mymaster/0", "Sentinel is not supported"),
         ("redis+cluster://h:6379", "Cluster is not supported"),
@@ -121,7 +123,7 @@ def test_url_of_redis_is_read_as_it_is_meant(url: str, plain: str) -> None:
         ("h:6379", "is not of the form"),
     ],
 )
-def test_what_is_wrong_with_redis_url_is_named(url: str, told: str) -> None:
-    with pytest.raises(RedisUrlError, match=told) as error:
+def test_what_is_wrong_with_redis_url_is_named(url: str, expected: str) -> None:
+    with pytest.raises(RedisUrlError, match=expected) as error:
         normalize_redis_url(url)
     assert "secret" not in str(error.value)

@@ -1,4 +1,4 @@
-"""What a request is told that may not start."""
+"""The message of a request that may not start."""
 
 from collections.abc import Callable
 from datetime import datetime

@@ -11,7 +11,7 @@ from retraining_operator.contract import ApprovalAnswer
 
 
 @pytest.mark.parametrize(
-    ("text", "ruling"),
+    ("text", "approval"),
     [
         ("approve", Approval(ApprovalAnswer.APPROVE)),
         ("reject", Approval(ApprovalAnswer.REJECT)),
@@ -26,8 +26,8 @@ from retraining_operator.contract import ApprovalAnswer
         ("reject by " + "x" * 100, Approval(ApprovalAnswer.REJECT, "x" * 100)),
     ],
 )
-def test_answer_and_author_are_parsed(text: str, ruling: Approval) -> None:
-    assert read_approval(text) == ruling
+def test_answer_and_author_are_parsed(text: str, approval: Approval) -> None:
+    assert read_approval(text) == approval
 
 
 @pytest.mark.parametrize(
@@ -58,5 +58,5 @@ def test_message_about_an_invalid_annotation_says_what_is_allowed(text: str) -> 
 @given(st.one_of(st.text(), st.text().map("approve by {}".format)))
 def test_parsed_approval_parses_to_itself(text: str) -> None:
     with contextlib.suppress(InvalidApprovalError):
-        ruling = read_approval(text)
-        assert read_approval(str(ruling)) == ruling
+        approval = read_approval(text)
+        assert read_approval(str(approval)) == approval

@@ -240,8 +240,8 @@ def test_later_annotation_has_no_effect_and_is_reported_once(
     step = step_of(awaits(late, **taken), now)
     assert isinstance(step, IgnoreApproval)
     assert "approve by Jane Doe" in step.message
-    told = awaits(late, **taken, ignoredApproval=late)
-    assert step_of(told, now) == Settle(told)
+    reported = awaits(late, **taken, ignoredApproval=late)
+    assert step_of(reported, now) == Settle(reported)
 
 
 def test_annotation_that_nothing_awaits_is_reported(request_body: Build, now: datetime) -> None:

@@ -33,7 +33,7 @@ def turn(request_body: Build, job_body: Build, now: datetime) -> Turn:
         /,
         *,
         retries: int = 3,
-        told: dict[str, Any] | None = None,
+        changes: dict[str, Any] | None = None,
         **of: Any,
     ) -> Status:
         body = job_body(**of)
@@ -41,7 +41,7 @@ def turn(request_body: Build, job_body: Build, now: datetime) -> Turn:
         job = read_job(body)
         assert job
         return build_launched_status(
-            read_request(request_body(status=before)), replace(job, **(told or {})), now
+            read_request(request_body(status=before)), replace(job, **(changes or {})), now
         )
 
     return build
@@ -53,27 +53,28 @@ def read_succeeded(status: Status) -> tuple[str, str]:
 
 
 def test_job_whose_pod_waits_does_not_run(turn: Turn) -> None:
-    reason, message = read_succeeded(turn(active=1, told={"waiting_for": HOLD}))
+    reason, message = read_succeeded(turn(active=1, changes={"waiting_for": HOLD}))
     assert reason == "ImagePullFailed"
     assert message.startswith(HOLD.message)
     assert "continues by itself" in message
 
 
 def test_job_whose_pod_stops_waiting_runs(turn: Turn) -> None:
-    waits = turn(active=1, told={"waiting_for": HOLD})
-    starts = turn(waits, active=1, told={"is_starting": True})
+    waits = turn(active=1, changes={"waiting_for": HOLD})
+    starts = turn(waits, active=1, changes={"is_starting": True})
     assert read_succeeded(starts)[0] == "JobCreated"
     assert waits["waitingFor"] == {"reason": HOLD.reason, "message": HOLD.message}
     assert starts["waitingFor"] is None
     assert (
-        read_succeeded(turn(waits, active=1, ready=1, told={"is_starting": True}))[0] == "Running"
+        read_succeeded(turn(waits, active=1, ready=1, changes={"is_starting": True}))[0]
+        == "Running"
     )
 
 
 def test_what_a_pod_waited_for_is_stored_while_the_pod_ends(
     turn: Turn, request_body: Build
 ) -> None:
-    waits = turn(active=1, told={"waiting_for": HOLD})
+    waits = turn(active=1, changes={"waiting_for": HOLD})
     ends = turn(waits, active=0)
     assert read_succeeded(ends) == read_succeeded(waits)
     assert read_waiting_for(read_request(request_body(status=ends))) == HOLD
@@ -81,12 +82,12 @@ def test_what_a_pod_waited_for_is_stored_while_the_pod_ends(
 
 def test_message_of_a_retry_has_the_failure_of_the_attempt_before(turn: Turn) -> None:
     setback = {"last_failure": PodProblem("OutOfMemory", "It used more memory than its limit.")}
-    again = turn(turn(active=1, ready=1), failed=1, told=setback)
+    again = turn(turn(active=1, ready=1), failed=1, changes=setback)
     assert read_succeeded(again) == (
         "Retrying",
         "Attempt 1 of 4 failed: It used more memory than its limit. Another attempt follows.",
     )
-    runs = turn(again, active=1, ready=1, failed=1, told=setback)
+    runs = turn(again, active=1, ready=1, failed=1, changes=setback)
     assert read_succeeded(runs) == (
         "Running",
         "The Job first-job is running (attempt 2 of 4), after: It used more memory than its limit.",
@@ -95,7 +96,7 @@ def test_message_of_a_retry_has_the_failure_of_the_attempt_before(turn: Turn) ->
 
 def test_eviction_does_not_count_as_an_attempt(turn: Turn) -> None:
     taken = {"last_failure": PodProblem("Evicted", "Kubernetes removed the pod.")}
-    assert read_succeeded(turn(turn(active=1, ready=1), told=taken)) == (
+    assert read_succeeded(turn(turn(active=1, ready=1), changes=taken)) == (
         "Retrying",
         "Kubernetes removed the pod. Another pod follows.",
     )
@@ -107,18 +108,20 @@ def test_eviction_does_not_count_as_an_attempt(turn: Turn) -> None:
     ids=["not counted yet", "the last attempt", "it has succeeded", "it will not be tried again"],
 )
 def test_no_attempt_is_announced_that_may_not_follow(turn: Turn, of: dict[str, Any]) -> None:
-    told = {
+    changes = {
         "last_failure": PodProblem("BadData", "No events."),
         "is_failing": of.pop("failing", False),
     }
     runs = turn(active=1, ready=1)
-    assert read_succeeded(turn(runs, told=told, **of)) == read_succeeded(runs)
+    assert read_succeeded(turn(runs, changes=changes, **of)) == read_succeeded(runs)
 
 
 def test_problem_with_a_varying_message_is_reported_once(turn: Turn, request_body: Build) -> None:
-    first = turn(active=1, told={"waiting_for": HOLD})
+    first = turn(active=1, changes={"waiting_for": HOLD})
     again = turn(
-        first, active=1, told={"waiting_for": replace(HOLD, message="Not found, in other words.")}
+        first,
+        active=1,
+        changes={"waiting_for": replace(HOLD, message="Not found, in other words.")},
     )
     assert [
         each.reason for each in select_reportable_conditions(read_request(request_body()), first)
@@ -156,10 +159,10 @@ def test_recorded_outcome_is_reported_only_after_a_failure(
     request_body: Build, now: datetime
 ) -> None:
     assert ended(request_body, now, None, DONE)[0] == ["JobFailed"]
-    told, away = ended(request_body, now, None, AWAY)
-    assert told == ["JobFailed", "DatabaseUnavailable"]
+    changes, away = ended(request_body, now, None, AWAY)
+    assert changes == ["JobFailed", "DatabaseUnavailable"]
     other = replace(AWAY, message="It is away, in other words.")
     assert ended(request_body, now, away, other)[0] == []
-    told, status = ended(request_body, now, away, DONE)
-    assert told == ["Recorded"]
+    changes, status = ended(request_body, now, away, DONE)
+    assert changes == ["Recorded"]
     assert [each["type"] for each in status["conditions"]] == ["Succeeded", "Promoted", "Recorded"]

@@ -11,7 +11,7 @@ from retraining_operator.kafka.dead_letters import send_letter
 ERROR = ("not_json", "its value is not JSON: Ünfug")
 
 
-class Record(NamedTuple):
+class MalformedRecord(NamedTuple):
     key: bytes | None = b"\xffkey"
     value: bytes | None = b"\x00drift!"
     headers: tuple[tuple[str, bytes], ...] = (("traceparent", b"00-1"),)
@@ -26,7 +26,7 @@ class Future:
         """Is acknowledged at once."""
 
 
-class Topic:
+class LimitedTopic:
     """Accepts records up to a size."""
 
     def __init__(self, limit: int) -> None:
@@ -42,7 +42,7 @@ class Topic:
 
 
 def test_letter_is_the_record_with_reason_and_origin() -> None:
-    letter = build_dead_letter(Record(), *ERROR)
+    letter = build_dead_letter(MalformedRecord(), *ERROR)
     assert (letter.key, letter.value) == (b"\xffkey", b"\x00drift!")
     assert dict(letter.headers) == {
         "traceparent": b"00-1",
@@ -56,8 +56,8 @@ def test_letter_is_the_record_with_reason_and_origin() -> None:
 
 
 def test_value_that_is_too_large_is_omitted_and_a_header_says_so() -> None:
-    topic = Topic(1000)
-    send_letter(topic, "dead", build_dead_letter(Record(value=b"x" * 2000), *ERROR))
+    topic = LimitedTopic(1000)
+    send_letter(topic, "dead", build_dead_letter(MalformedRecord(value=b"x" * 2000), *ERROR))
     [taken] = topic.taken
     assert (taken["key"], taken["value"]) == (b"\xffkey", None)
     assert b"too large" in dict(taken["headers"])["retraining-value"]
@@ -65,11 +65,13 @@ def test_value_that_is_too_large_is_omitted_and_a_header_says_so() -> None:
 
 
 def test_sender_s_key_and_headers_are_omitted_last() -> None:
-    topic = Topic(1000)
+    topic = LimitedTopic(1000)
     send_letter(
         topic,
         "dead",
-        build_dead_letter(Record(key=b"k" * 2000, headers=(("much", b"x" * 2000),)), *ERROR),
+        build_dead_letter(
+            MalformedRecord(key=b"k" * 2000, headers=(("much", b"x" * 2000),)), *ERROR
+        ),
     )
     [taken] = topic.taken
     assert taken["key"] is None
@@ -79,19 +81,19 @@ def test_sender_s_key_and_headers_are_omitted_last() -> None:
 
 def test_topic_that_takes_nothing_is_an_error() -> None:
     with pytest.raises(MessageSizeTooLargeError):
-        send_letter(Topic(10), "dead", build_dead_letter(Record(), *ERROR))
+        send_letter(LimitedTopic(10), "dead", build_dead_letter(MalformedRecord(), *ERROR))
 
 
 def test_letter_that_is_not_acknowledged_is_an_error() -> None:
-    class Away(Topic):
+    class Away(LimitedTopic):
         def send(self, _: str, **__: Any) -> Future:
             raise KafkaTimeoutError
 
     with pytest.raises(KafkaTimeoutError):
-        send_letter(Away(1000), "dead", build_dead_letter(Record(), *ERROR))
+        send_letter(Away(1000), "dead", build_dead_letter(MalformedRecord(), *ERROR))
 
 
 @pytest.mark.parametrize("key", [None, b"key"])
 def test_record_without_value_can_be_sent(key: bytes | None) -> None:
-    letter = build_dead_letter(Record(key=key, value=None), *ERROR)
+    letter = build_dead_letter(MalformedRecord(key=key, value=None), *ERROR)
     assert letter.key is not None or letter.value is not None

@@ -104,8 +104,8 @@ def test_failure_ends_the_pod_so_that_the_job_tries_again(
 def test_pod_that_is_deleted_already_is_not_deleted_again(
     request_body: Build, job_body: Build, now: datetime
 ) -> None:
-    told = pod(now, 70, deletionTimestamp="2026-03-01T11:05:00Z")
-    assert isinstance(planned(request_body(), job_body(active=1), told, now), WriteStatus)
+    deleted_pod = pod(now, 70, deletionTimestamp="2026-03-01T11:05:00Z")
+    assert isinstance(planned(request_body(), job_body(active=1), deleted_pod, now), WriteStatus)
 
 
 @pytest.mark.parametrize(

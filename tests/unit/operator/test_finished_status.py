@@ -28,12 +28,14 @@ def test_both_conditions_are_reported_if_they_differ(request_body: Build, now: d
     manual = build_finished_status(
         request, outcome(now, verdict="Promoted", withheld="AwaitingApproval"), now
     )
-    assert [told.reason for told in select_reportable_conditions(request, manual)] == [
+    assert [condition.reason for condition in select_reportable_conditions(request, manual)] == [
         "Promoted",
         "AwaitingApproval",
     ]
     kept = build_finished_status(request, outcome(now, verdict="Kept"), now)
-    assert [told.reason for told in select_reportable_conditions(request, kept)] == ["Kept"]
+    assert [condition.reason for condition in select_reportable_conditions(request, kept)] == [
+        "Kept"
+    ]
     assert select_reportable_conditions(read_request(request_body(status=kept)), kept) == []
 
 

@@ -90,11 +90,11 @@ def test_spec_becomes_a_job_or_one_sentence(
 @given(st.one_of(texts, st.from_regex(r"\s*(approve|reject)( by .{0,120})?\s*", fullmatch=True)))
 def test_value_is_an_approval_or_one_sentence(text: str) -> None:
     try:
-        ruling = read_approval(text)
+        approval = read_approval(text)
     except InvalidApprovalError as error:
         check_sentence(str(error))
     else:
-        check_sentence(str(ruling))
+        check_sentence(str(approval))
 
 
 conditions = st.fixed_dictionaries(
@@ -133,7 +133,7 @@ job_states = st.fixed_dictionaries(
         "failed": st.integers(0, 3),
     }
 )
-standings = st.fixed_dictionaries(
+request_states = st.fixed_dictionaries(
     {
         "spec": st.one_of(plausible_specs, spoilt_specs),
         "status": statuses,
@@ -156,17 +156,17 @@ policies = st.builds(
 
 
 @so_many(700)
-@given(standing=st.lists(standings, max_size=3), policy=policies)
+@given(states=st.lists(request_states, max_size=3), policy=policies)
 def test_plan_has_one_step_for_each_request_and_no_more_jobs_than_places(
     request_body: Build,
     job_body: Build,
     now: datetime,
-    standing: list[dict[str, Any]],
+    states: list[dict[str, Any]],
     policy: Triggers,
 ) -> None:
     requests: list[RetrainRequest] = []
     jobs: dict[Task, dict[str, Job]] = {task: {} for task in Task}
-    for number, one in enumerate(standing):
+    for number, one in enumerate(states):
         name = f"r{number}"
         requests.append(
             read_request(request_body(name, one["spec"], one["status"], approval=one["approval"]))

@@ -15,7 +15,7 @@ RequestBody = Callable[..., dict[str, Any]]
 
 
 @dataclass
-class Process:
+class ReplicaProcess:
     """The parts of a process that its gauges ask."""
 
     cache: ClusterCache = field(default_factory=ClusterCache)
@@ -41,12 +41,12 @@ class Process:
 
 
 @pytest.fixture
-def process() -> Process:
-    return Process()
+def process() -> ReplicaProcess:
+    return ReplicaProcess()
 
 
 def test_challenger_that_awaits_approval_is_counted(
-    process: Process, request_body: RequestBody
+    process: ReplicaProcess, request_body: RequestBody
 ) -> None:
     succeeded = {"type": "Succeeded", "status": "True"}
     process.cache.update_request(
@@ -59,7 +59,7 @@ def test_challenger_that_awaits_approval_is_counted(
 
 
 def test_reason_that_holds_a_request_is_counted_while_it_waits(
-    process: Process, request_body: RequestBody
+    process: ReplicaProcess, request_body: RequestBody
 ) -> None:
     process.cache.update_request(request_body())
     process.held = {"first": ConditionReason.COOLDOWN}
@@ -69,7 +69,7 @@ def test_reason_that_holds_a_request_is_counted_while_it_waits(
 
 
 def test_request_that_is_gone_is_counted_nowhere(
-    process: Process, request_body: RequestBody
+    process: ReplicaProcess, request_body: RequestBody
 ) -> None:
     body = request_body()
     process.cache.update_request(body)
@@ -84,7 +84,7 @@ def test_request_that_is_gone_is_counted_nowhere(
 
 
 def test_finished_request_without_a_row_is_counted_while_it_exists(
-    process: Process, request_body: RequestBody
+    process: ReplicaProcess, request_body: RequestBody
 ) -> None:
     conditions = [
         {"type": "Succeeded", "status": "False"},
@@ -98,7 +98,7 @@ def test_finished_request_without_a_row_is_counted_while_it_exists(
 
 
 def test_time_of_the_last_evaluation_outlives_its_request(
-    process: Process, request_body: RequestBody
+    process: ReplicaProcess, request_body: RequestBody
 ) -> None:
     assert process.read("last_retraining_timestamp") == 0
     status = {"metrics": {"rows": 1}, "completionTime": "2026-01-01T00:00:00Z"}
@@ -108,7 +108,7 @@ def test_time_of_the_last_evaluation_outlives_its_request(
     assert process.read("last_retraining_timestamp") == 1767225600
 
 
-def test_lag_is_that_of_the_partitions_that_are_assigned_now(process: Process) -> None:
+def test_lag_is_that_of_the_partitions_that_are_assigned_now(process: ReplicaProcess) -> None:
     process.consumer = ConsumerState({("t", 0): 7, ("t", 1): 0})
     assert process.read("retraining_consumer_lag", topic="t", partition="0") == 7
     process.consumer = ConsumerState({("t", 1): 0})
@@ -118,7 +118,7 @@ def test_lag_is_that_of_the_partitions_that_are_assigned_now(process: Process) -
 
 @pytest.mark.parametrize(("leading", "acting"), [(False, False), (True, False), (False, True)])
 def test_replica_that_does_not_act_has_no_gauges_about_its_work(
-    process: Process, request_body: RequestBody, leading: bool, acting: bool
+    process: ReplicaProcess, request_body: RequestBody, leading: bool, acting: bool
 ) -> None:
     process.cache.update_request(request_body())
     process.consumer = ConsumerState({("t", 0): 7}, 1.0)

@@ -77,8 +77,8 @@ def test_failed_approval_keeps_the_verdict(request_body: Build, now: datetime) -
     status = build_outcome_status(
         read_request(request_body()), Task.TRAIN, JobOutcome("Promoted", "Better.", result), now
     )
-    judged = build_row(read_request(request_body()), status, Preset.RECOMMENDED, now)
-    assert (judged["verdict"], judged["withheld"], judged["is_answered"]) == (
+    evaluated = build_row(read_request(request_body()), status, Preset.RECOMMENDED, now)
+    assert (evaluated["verdict"], evaluated["withheld"], evaluated["is_answered"]) == (
         "Promoted",
         "AwaitingApproval",
         False,
