@@ -47,7 +47,7 @@ def main() -> int:
     if arguments.command == "replay":
         return asyncio.run(replay_command.run(settings, arguments))
     logs.configure(settings.log_format, settings.log_level)
-    # otherwise each counter has a second series
+    # Otherwise each counter has a second series, the time of its creation.
     disable_created_metrics()  # type: ignore[no-untyped-call]
     sys.setswitchinterval(SWITCH_SECONDS)
     try:

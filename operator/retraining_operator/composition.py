@@ -61,7 +61,7 @@ async def operate(settings: Settings, fault_injection: FaultInjection) -> None:
         )
 
 
-def build_replica(  # noqa: PLR0913  # all that its parts work with, by keyword
+def build_replica(  # noqa: PLR0913  # the dependencies of its parts, by keyword
     *,
     cluster: KubeClient,
     lease_cluster: KubeClient,
@@ -130,7 +130,7 @@ def build_replica(  # noqa: PLR0913  # all that its parts work with, by keyword
     return replica
 
 
-def build_reconciler(  # noqa: PLR0913  # as above
+def build_reconciler(  # noqa: PLR0913  # the dependencies of its parts, by keyword
     *,
     cluster: KubeClient,
     cache: ClusterCache,
@@ -189,7 +189,9 @@ def get_time() -> datetime:
 
 
 async def serve(port: int, metrics: Metrics, replica: Replica) -> None:
-    """Serve /health, /ready and /metrics, after the imports that the first Job waits for.
+    """Serve /health, /ready and /metrics.
+
+    The HTTP server is imported late, so that its import does not delay the first Job.
 
     Args:
         port: The TCP port.
@@ -204,7 +206,9 @@ async def serve(port: int, metrics: Metrics, replica: Replica) -> None:
 
 
 async def watch(settings: Settings, cache: ClusterCache, stopping: asyncio.Event) -> None:
-    """Run kopf, after the imports that the first Job waits for.
+    """Run kopf.
+
+    It is imported late, so that its import does not delay the first Job.
 
     Args:
         settings: The namespace to watch, and whether there is a Lease.

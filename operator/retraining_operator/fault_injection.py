@@ -29,13 +29,13 @@ class Point(StrEnum):
     RECORDS_TAKEN = "records-taken"
     """Records were read from Kafka and are not handled."""
     REQUEST_CREATED = "request-created"
-    """A record has its RetrainRequest, and no part of this process knows."""
+    """The RetrainRequest of a record exists, and its offset is not handled."""
     RECORDS_HANDLED = "records-handled"
     """A batch is handled, and the handled offsets are not stored."""
     OFFSETS_WRITTEN = "offsets-written"
     """The handled offsets are stored, and no offset is committed to Kafka."""
     LAUNCHING = "launching"
-    """The status says that a Job is being created, and there is none."""
+    """The status says that a Job is being created, and the Job does not exist."""
     JOB_CREATED = "job-created"
     """The Job exists, and the status does not say so."""
     JOB_ENDED = "job-ended"
@@ -77,7 +77,7 @@ class FaultInjection:
 
     @classmethod
     def _parse(cls, text: str) -> FaultInjection:
-        # Without a seed, because with one each next process would stop at the same moment.
+        # No seed, because with a fixed seed each restarted process would stop at the same point.
         random = Random()  # noqa: S311  # not used for secrets
         if not text:
             return cls({}, random)

@@ -1,8 +1,8 @@
 """Prioritizes writes that secure a trigger or start its Job over writes that only inform.
 
-In a burst all writes wait for the same thing, this process's own processor. Informative writes wait
-a few seconds at most while the intake or a launch is at work. They are planned again afterwards, so
-they then contain the newest state.
+In a burst all writes compete for the processor time of this process. While the intake or a launch
+is at work, informative writes wait, but only for a few seconds. They are planned again afterwards,
+so they then contain the newest state.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 MAX_WAIT_SECONDS = 5.0
-"""How long informative writes wait at most. Then they run beside the others."""
+"""How long informative writes wait at most. After that they run concurrently with the others."""
 LINGER_SECONDS = 0.05
 """How long informative writes wait after urgent work. A batch commits its offsets in that time."""
 
@@ -31,24 +31,29 @@ class WritePriority:
         self._on_idle = on_idle
         self._clock = clock
         self._urgent_count = 0
-        self._since = self._until = -MAX_WAIT_SECONDS
+        self._urgent_since = -MAX_WAIT_SECONDS
+        """When the present, or the last, period of urgent work started."""
+        self._lingers_until = -MAX_WAIT_SECONDS
+        """When informative writes may follow the last period of urgent work."""
 
     @contextmanager
     def claim(self) -> Iterator[None]:
         """Make other writes wait while the context is open."""
-        if self._clock() > self._until and not self._urgent_count:
-            self._since = self._clock()
+        if self._clock() > self._lingers_until and not self._urgent_count:
+            self._urgent_since = self._clock()
         self._urgent_count += 1
         try:
             yield
         finally:
             self._urgent_count -= 1
             if not self._urgent_count:
-                self._until = self._clock() + LINGER_SECONDS
+                self._lingers_until = self._clock() + LINGER_SECONDS
                 self._on_idle()
 
     def compute_wait(self) -> float:
         """Return the seconds that informative writes wait if no more urgent work comes, or 0."""
         now = self._clock()
-        remaining = self._since + MAX_WAIT_SECONDS - now
-        return max(0.0, remaining if self._urgent_count else min(remaining, self._until - now))
+        seconds = self._urgent_since + MAX_WAIT_SECONDS - now
+        if not self._urgent_count:
+            seconds = min(seconds, self._lingers_until - now)
+        return max(0.0, seconds)
