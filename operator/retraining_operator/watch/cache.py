@@ -40,8 +40,8 @@ class ClusterCache:
         """By request and by their own uid. An ended pod stays, because it may be deleted before its
         Job is finished."""
         self.refusals: dict[str, Refusal] = {}
-        """The last rejection of a pod of each Job, by the Job's uid, also of Jobs that are not
-        known here yet."""
+        """For each Job, by its uid, the last rejection of one of its pods. The Job itself may not
+        be in the cache yet."""
         self.settled: dict[str, FinishedRun] = {}
         """Finished requests. Their resource versions prevent older versions from replacing them."""
         self.changed = asyncio.Event()
@@ -84,12 +84,10 @@ class ClusterCache:
             return
         pods = self.pods.setdefault(pod.request_uid, {})
         known = pods.get(pod.uid)
-        if (
-            known
-            and known.attempt
-            and (pod.attempt is None or pod.resource_version < known.resource_version)
-        ):
-            pod = known  # a version without the end, or an older one, changes nothing
+        if known and known.attempt:
+            is_outdated = pod.attempt is None or pod.resource_version < known.resource_version
+            if is_outdated:  # How the pod ended is known, so this version adds nothing.
+                pod = known
         pods[pod.uid] = replace(pod, is_deleted=True, running_containers=()) if is_deleted else pod
         if is_deleted and pod.attempt is None:
             del pods[pod.uid]
@@ -171,7 +169,7 @@ class ClusterCache:
         self.remove_request(body["metadata"]["uid"])
 
     def remove_request(self, uid: str) -> None:
-        """Remove a request that no longer exists. Others may have waited for its place."""
+        """Remove a request that no longer exists. Another one may start in its place."""
         found = [known.pop(uid, None) for known in (self.settled, self.requests, self.pods)]
         if any(found):
             self.changed.set()
@@ -201,7 +199,6 @@ class ClusterCache:
         for request in known:
             if request.uid not in uids and request.resource_version <= resource_version:
                 self.remove_request(request.uid)
-                self.changed.set()
 
     def retain_jobs(self, uids: Container[str], resource_version: int) -> None:
         """Remove the Jobs that a list does not contain. Each would occupy its place for ever.

@@ -100,8 +100,8 @@ async def _stop_others(memo: Memo, **_: Any) -> None:
 def build_registry(*, has_lease: bool) -> kopf.OperatorRegistry:
     """Build a registry with the handlers, so that importing this module has no effect.
 
-    The handlers are for plain events: these write no annotation and need no finalizer, and what
-    they would have to store is in the cluster already.
+    All handlers are for plain events, because kopf writes no annotation and no finalizer for these.
+    The handlers need neither: all state that has to be stored is in the cluster already.
     """
     registry = kopf.OperatorRegistry()
     kopf.on.login(registry=registry)(login)
@@ -139,7 +139,7 @@ def build_settings() -> kopf.OperatorSettings:
     settings.peering.standalone = True
     settings.posting.enabled = False  # the operator writes its own Events
     settings.persistence.diffbase_storage = NoDiffs()
-    # CRDs and namespaces are fixed, and watching them needs rights
+    # CRDs and namespaces are fixed, and watching them needs further rights
     settings.scanning.disabled = True
     settings.watching.server_timeout = 300
     settings.watching.client_timeout = 310
@@ -151,7 +151,7 @@ def build_settings() -> kopf.OperatorSettings:
     settings.networking.error_backoffs = itertools.repeat(RETRY_SECONDS)
     settings.watching.connect_timeout = 10
     settings.watching.chunk_size = PAGE_OBJECTS
-    # thousands of workers that wait for a second event would take 70 MiB
+    # kopf keeps a worker for each object until this time has passed; thousands take 70 MiB
     settings.queueing.idle_timeout = 0.1
     settings.networking.request_timeout = 30
     return settings

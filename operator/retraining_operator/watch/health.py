@@ -1,8 +1,9 @@
 """Detects a watch that no longer delivers events.
 
-Each version that is known to exist must also come through the watch within a time. The Lease
-changes every few seconds, so there is always something to expect. A missed change of another kind
-is noticed at the next write or list. Resource versions grow, so one number for each kind is enough.
+Each version that is known to exist must also come through the watch within MAX_DELAY_SECONDS. The
+Lease changes every few seconds, so there is always something to expect. A missed change of another
+kind is noticed at the next write or list. Resource versions grow, so one number for each kind is
+enough.
 """
 
 from __future__ import annotations

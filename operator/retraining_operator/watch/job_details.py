@@ -69,12 +69,12 @@ def find_ended_trainer(pods: Iterable[Pod]) -> EndedTrainer | None:
         if pod.running_containers or (succeeded and (pod.phase == "Failed" or pod.is_deleted)):
             found.append(
                 EndedTrainer(
-                    pod.name,
-                    pod.uid,
-                    pod.attempt.finished_at,
-                    succeeded,
-                    pod.is_deleted,
-                    pod.running_containers,
+                    pod=pod.name,
+                    pod_uid=pod.uid,
+                    finished_at=pod.attempt.finished_at,
+                    succeeded=succeeded,
+                    is_deleted=pod.is_deleted,
+                    running_containers=pod.running_containers,
                 )
             )
     return max(found, key=lambda trainer: (trainer.succeeded, trainer.finished_at), default=None)

@@ -1,7 +1,7 @@
 """Kafka positions for which this process has seen a RetrainRequest, also if it was deleted since.
 
-An existing RetrainRequest protects its record from being handled twice by its name. If it is
-deleted before the handled offsets include its record, only this memory does.
+While a RetrainRequest exists, its name prevents a second run of its record. If it is deleted before
+the handled offsets include the record, only these positions do.
 """
 
 from __future__ import annotations
@@ -38,5 +38,8 @@ class RequestedPositions:
 
 
 def _build_key(body: Mapping[str, Any], trigger: Mapping[str, Any]) -> tuple[Any, ...]:
-    """Build the key of a position. It has the name, because a person may copy a trigger."""
+    """Build the key of a position.
+
+    It contains the request's name, because a person may copy the trigger into another request.
+    """
     return (body["metadata"]["name"], *(trigger.get(field) for field in POSITION_FIELDS))
