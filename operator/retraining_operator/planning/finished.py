@@ -18,7 +18,7 @@ REASON_LIMIT_CHARACTERS = 200
 
 @dataclass(frozen=True, slots=True)
 class FinishedRun:
-    """One finished request. Thousands of them are stored, so it has no more than is needed.
+    """One finished request. Thousands of them are stored, so it has only the needed fields.
 
     Args:
         name: The name of the request.

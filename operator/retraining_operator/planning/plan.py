@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
 
-from retraining_operator.api.admission import Wait
+from retraining_operator.api.admission import Admission, Wait
 from retraining_operator.api.job import Job
 from retraining_operator.api.names import Task
 from retraining_operator.api.reasons import ConditionReason
@@ -81,28 +81,41 @@ def plan(known: PlanInput, triggers: Triggers, now: datetime) -> Plan:
         else:
             next_steps = plan_training(request, job, now)
         steps += islice(next_steps, 1)
-    waits = {
-        request.uid: answer
-        for request in candidates
-        if isinstance(answer := admissions[request.uid], Wait)
-    }
-    waiting = [request for request in candidates if request.uid in waits]
-    replacing = [
-        request for request in waiting if waits[request.uid].reason is ConditionReason.QUEUED
-    ]
-    replacements = plan_replacements(ordered, trainings, replacing, triggers)
+    waiting = select_waiting(candidates, admissions)
+    queued = [request for request, wait in waiting if wait.reason is ConditionReason.QUEUED]
+    replacements = plan_replacements(ordered, trainings, queued, triggers)
     replaced = {step.request.uid for step in replacements}
     return Plan(
         steps=[step for step in steps if step.request.uid not in replaced] + replacements,
-        wake_at=min((wait.until for wait in waits.values() if wait.until), default=None),
-        waiting_reasons={request.name: waits[request.uid].reason for request in waiting},
+        wake_at=min((wait.until for _, wait in waiting if wait.until), default=None),
+        waiting_reasons={request.name: wait.reason for request, wait in waiting},
     )
+
+
+def select_waiting(
+    candidates: Iterable[RetrainRequest], admissions: Mapping[str, Admission]
+) -> list[tuple[RetrainRequest, Wait]]:
+    """Select the requests that wait.
+
+    Args:
+        candidates: The requests that could start, oldest first.
+        admissions: The answer for each of them, by its uid.
+
+    Returns:
+        The requests whose answer is `Wait`, with that answer, oldest first.
+    """
+    waiting = []
+    for request in candidates:
+        answer = admissions[request.uid]
+        if isinstance(answer, Wait):
+            waiting.append((request, answer))
+    return waiting
 
 
 def plan_replacements(
     requests: Iterable[RetrainRequest],
     jobs: Mapping[str, Job],
-    replacing: Sequence[RetrainRequest],
+    queued: Sequence[RetrainRequest],
     triggers: Triggers,
 ) -> list[Step]:
     """Plan to end one running Job for each newer request that waits for its place.
@@ -110,7 +123,7 @@ def plan_replacements(
     Args:
         requests: The requests, oldest first.
         jobs: The Jobs of the task `train`, by the uid of their request.
-        replacing: The requests that wait because of the concurrency limit.
+        queued: The newer requests, which wait because of the concurrency limit.
         triggers: The settings of the trigger policy.
 
     Returns:
@@ -121,8 +134,9 @@ def plan_replacements(
     running = []
     for request in requests:
         job = jobs.get(request.uid)
-        is_running = job and job.end is None and not job.has_outcome and not request.is_finished
-        if job and is_running and request.spec.rollback_to is None:
+        if job is None or request.is_finished or request.spec.rollback_to is not None:
+            continue
+        if job.end is None and not job.has_outcome:
             running.append((request, job))
-    pairs = zip(running, replacing, strict=False)
+    pairs = zip(running, queued, strict=False)
     return [Replace(request, job, by) for (request, job), by in pairs if not job.replaced_by]

@@ -130,7 +130,7 @@ def plan_after_outcome(
 
 
 def plan_end_of_pod(request: RetrainRequest, job: Job) -> Iterator[EndPod]:
-    """Plan to end a pod that goes on although its trainer has failed.
+    """Plan to end a pod that continues to run although its trainer has failed.
 
     Args:
         request: The request.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Set
 from datetime import datetime, timedelta
-from itertools import islice
 
 from retraining_operator.planning.finished import FinishedRun
 from retraining_operator.planning.snapshot import DAY
@@ -40,13 +39,16 @@ def select_prunable_runs(
     surplus = len(ordered) - retention.max_count
     trained = [run for run in ordered if run.ran]
     needed = {run.uid for run in trained[-max(1, triggers.breaker_failures) :]}
-    selected = (
-        run
-        for index, run in enumerate(ordered)
-        if (index < surplus or run.ended_at < deadline)
-        and run.recorded
-        and run.uid not in needed
-        and run.merged_into not in unfinished
-        and not (triggers.max_runs_per_day and run.started_at and run.started_at > now - DAY)
-    )
-    return list(islice(selected, BATCH_LIMIT))
+    selected: list[FinishedRun] = []
+    for index, run in enumerate(ordered):
+        is_due = index < surplus or run.ended_at < deadline
+        if not is_due or not run.recorded:
+            continue
+        if run.uid in needed or run.merged_into in unfinished:
+            continue
+        if triggers.max_runs_per_day and run.started_at and run.started_at > now - DAY:
+            continue
+        selected.append(run)
+        if len(selected) == BATCH_LIMIT:
+            break
+    return selected

@@ -142,7 +142,7 @@ def find_start_times(
     """
     requests = list(requests)
     finished = {request.uid for request in requests if request.is_finished}
-    running = [
+    with_job = [
         job.started_at for uid, job in jobs.items() if job.end is None and uid not in finished
     ]
     without_job = [
@@ -152,4 +152,4 @@ def find_start_times(
         and not request.is_finished
         and (request.uid in launching or request.status.get("jobName"))
     ]
-    return [parse_time(started) if started else now for started in running + without_job]
+    return [parse_time(started) if started else now for started in with_job + without_job]

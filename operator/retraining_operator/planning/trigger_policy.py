@@ -229,7 +229,7 @@ def check_concurrency(_: RetrainRequest, snapshot: Snapshot) -> Wait | Refuse | 
     if policy is ConcurrencyPolicy.REPLACE:
         return Wait(
             ConditionReason.QUEUED,
-            "It replaces a running run and starts when that one has stopped.",
+            "It replaces an active run and starts when that run has stopped.",
         )
     return Wait(
         ConditionReason.QUEUED,

@@ -42,7 +42,7 @@ def test_forbidden_request_is_told_the_limit_and_what_to_do(
 
 def test_replacing_request_waits_for_the_run_to_stop(request_named: Named, now: datetime) -> None:
     assert answer(request_named(), now, running=2, concurrency_policy="Replace") == Wait(
-        ConditionReason.QUEUED, "It replaces a running run and starts when that one has stopped."
+        ConditionReason.QUEUED, "It replaces an active run and starts when that run has stopped."
     )
 
 
