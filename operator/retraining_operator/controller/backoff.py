@@ -17,7 +17,7 @@ STALE_SECONDS = 1.0
 
 
 class Delay(NamedTuple):
-    """Why a request's steps wait."""
+    """Until when a request's steps wait."""
 
     until: float
     """Time of the backoff's clock, in seconds."""
@@ -47,7 +47,10 @@ class Backoff:
         )
 
     def remaining_seconds(self, uids: Container[str]) -> list[float]:
-        """Return the longest remaining waits of those of these requests that wait, in seconds."""
+        """Return the remaining wait of each of these requests that waits, in seconds.
+
+        A newer version of a request may end its wait earlier.
+        """
         now = self._clock()
         return [
             delay.until - now

@@ -57,7 +57,7 @@ class Concluder:
         clock: Returns the current time, UTC.
     """
 
-    def __init__(  # noqa: PLR0913  # all that it works with, by keyword
+    def __init__(  # noqa: PLR0913  # its dependencies, by keyword
         self,
         *,
         cluster: KubeClient,
@@ -122,7 +122,9 @@ class Concluder:
             raise RetryLaterError(self._audit_writer.backoff_seconds or REFUSED_ROW_SECONDS)
 
     async def find_job(self, step: FindJob) -> None:
-        """Read a Job that the status names and the cache does not have; conclude a deleted one.
+        """Read a Job that the status names and the cache does not have.
+
+        If the Job was deleted, its outcome is stored.
 
         Raises:
             KubeError: If the API server did not answer, or the request has changed.
@@ -145,7 +147,10 @@ class Concluder:
     async def _prefer_stored_verdict(
         self, request: RetrainRequest, task: Task, outcome: JobOutcome
     ) -> JobOutcome:
-        """Return the verdict in the database if the pods report none: the model may be live."""
+        """Return the outcome, or the verdict in the database if the pods report none.
+
+        The trainer may have recorded a verdict and published its model before its pod was lost.
+        """
         if outcome.result and outcome.result.verdict:
             return outcome
         found = await self._audit_writer.read_verdict(request.uid)

@@ -35,7 +35,7 @@ class JobNotCreatedError(Exception):
 
     @property
     def is_definite(self) -> bool:
-        """Whether there is no Job. After any other error the Job may exist nevertheless."""
+        """Whether the Job certainly does not exist. After any other error it may exist."""
         return self.error.answer is not None and 400 <= self.error.answer.status < 500
 
     @property

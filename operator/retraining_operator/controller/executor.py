@@ -78,7 +78,7 @@ class Executor:
         await self.handlers[type(step)](step)
 
 
-def build_executor(  # noqa: PLR0913  # all that its parts work with, by keyword
+def build_executor(  # noqa: PLR0913  # the dependencies of its parts, by keyword
     *,
     cluster: KubeClient,
     cache: ClusterCache,

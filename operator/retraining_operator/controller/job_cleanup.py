@@ -82,7 +82,7 @@ class JobCleanup:
             RetryLaterError: Always, until the watch shows that the pod is gone.
         """
         request, trainer = step.request, step.trainer
-        self._wait_for_sidecars(trainer)
+        self._check_sidecars_had_time(trainer)
         try:
             await self._cluster.delete_pod(trainer.pod, trainer.pod_uid)
         except (ConflictError, NotFoundError):
@@ -107,7 +107,7 @@ class JobCleanup:
         self._fault_injection.reach(Point.OUTCOME_STORED)
         request, job, trainer = step.request, step.job, step.job.ended_trainer
         if trainer and trainer.running_containers:
-            self._wait_for_sidecars(trainer)
+            self._check_sidecars_had_time(trainer)
         with self._forget_if_deleted(job):
             body = await self._cluster.read(JOBS, job.name)
             self._cache.update_job(body)
@@ -151,11 +151,12 @@ class JobCleanup:
         with self._forget_if_deleted(job):
             self._cache.update_job(await self._cluster.set_job_ttl(job.name, seconds))
 
-    def _wait_for_sidecars(self, trainer: EndedTrainer) -> None:
+    def _check_sidecars_had_time(self, trainer: EndedTrainer) -> None:
         """Check that the other containers have had their time to end by themselves.
 
         Raises:
-            RetryLaterError: If they have not. A node's clock that is ahead does not extend it.
+            RetryLaterError: If they have not. Even if the node's clock is ahead, the wait is at
+                most SIDECAR_SECONDS.
         """
         if not trainer.finished_at or trainer.is_deleted:
             return

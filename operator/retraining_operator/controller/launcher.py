@@ -34,7 +34,7 @@ logger = logging.getLogger(__name__)
 
 
 class Launcher:
-    """Creates one Job for each task of a request, whose name makes it unique.
+    """Creates at most one Job for each task of a request. Its derived name prevents a second one.
 
     Args:
         cluster: The API server.
@@ -45,7 +45,7 @@ class Launcher:
         clock: Returns the current time, UTC.
     """
 
-    def __init__(  # noqa: PLR0913  # all that it works with, by keyword
+    def __init__(  # noqa: PLR0913  # its dependencies, by keyword
         self,
         *,
         cluster: KubeClient,
@@ -115,7 +115,7 @@ class Launcher:
     async def _write_refusal(
         self, request: RetrainRequest, job: str, refusal: JobNotCreatedError
     ) -> None:
-        """Store why the Job was not created; its name stays if the Job may exist nevertheless."""
+        """Store why the Job was not created. If it may exist, the status keeps its name."""
         now = self._clock()
         if refusal.is_definite:
             reason = ConditionReason.JOB_REFUSED_FOR_NOW

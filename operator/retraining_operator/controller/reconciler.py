@@ -45,7 +45,7 @@ class Reconciler:
         clock: Returns the current time, UTC.
     """
 
-    def __init__(  # noqa: PLR0913  # all that it works with, by keyword
+    def __init__(  # noqa: PLR0913  # its dependencies, by keyword
         self,
         *,
         cache: ClusterCache,

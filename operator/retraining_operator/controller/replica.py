@@ -15,8 +15,8 @@ from retraining_operator.leader.elector import Elector
 from retraining_operator.watch.cache import ClusterCache
 
 SILENT_SECONDS = 60
-"""A loop without progress for so long hangs. The consumer polls every second, and the Lease is
-tried every two seconds."""
+"""A loop that makes no progress for this time hangs. The consumer polls every second, and the Lease
+is tried every two seconds."""
 
 
 class Replica:
@@ -31,7 +31,7 @@ class Replica:
         intake: Turns records into requests.
     """
 
-    def __init__(  # noqa: PLR0913  # all that it works with, by keyword
+    def __init__(  # noqa: PLR0913  # its dependencies, by keyword
         self,
         *,
         cache: ClusterCache,
@@ -49,7 +49,7 @@ class Replica:
         self._intake = intake
         self._is_populated = False
         self._populating: asyncio.Task[None] | None = None
-        """The first list, if it shows all that was done before this process leads."""
+        """The first list, if nobody else can have acted since it started. Leading waits for it."""
         self._probe: asyncio.Task[None] | None = None
         self.is_acting = False
         """Whether it does the work: it leads and has listed all objects."""
@@ -90,7 +90,7 @@ class Replica:
             self.is_acting = False
 
     async def _populate(self) -> None:
-        """Fill the cache. A former leader may have acted after an earlier list."""
+        """Fill the cache again, unless nobody else can have acted since the first list started."""
         populating, self._populating = self._populating, None
         await (populating or self._resynchronizer.populate_until_done())
 

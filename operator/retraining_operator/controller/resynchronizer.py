@@ -31,7 +31,7 @@ class Resynchronizer:
     Args:
         cluster: The API server.
         cache: The cache.
-        triggers: The trigger policy, which the plan needs that finds finished requests.
+        triggers: The trigger policy. The plan that finds settled requests needs it.
         clock: Returns the current time, UTC.
     """
 
@@ -80,7 +80,7 @@ class Resynchronizer:
                 await self.resynchronize()
             except KubeError as error:
                 logger.warning(
-                    "The cluster could not be listed: %s Trying again in %d s.",
+                    "The cluster's objects could not be listed: %s Trying again in %d s.",
                     error,
                     RESYNC_SECONDS,
                 )

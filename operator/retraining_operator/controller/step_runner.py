@@ -35,7 +35,7 @@ class StepRunner:
 
     Args:
         executor: Carries out the steps.
-        cache: Informed that something may have changed after each step.
+        cache: Marked as changed after each step, so that the reconciler plans again.
         write_priority: Launches go before writes that only inform.
         backoff: Stores which requests wait after a failure.
     """
@@ -117,7 +117,10 @@ class StepRunner:
             self._cache.changed.set()
 
     async def _execute_in_slot(self, step: Step) -> None:
-        """Execute a step once a slot is free. A later plan repeats a skipped informative step."""
+        """Execute a step once a slot is free.
+
+        While urgent work is running, an informative step is skipped. A later plan repeats it.
+        """
         if isinstance(step, Launch):
             with self._write_priority.claim():
                 async with self._slots:

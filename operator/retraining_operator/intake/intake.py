@@ -48,7 +48,7 @@ class Intake:
         settings: The operator's settings.
     """
 
-    def __init__(  # noqa: PLR0913  # all that it works with, by keyword
+    def __init__(  # noqa: PLR0913  # its dependencies, by keyword
         self,
         *,
         cluster: KubeClient,
