@@ -33,12 +33,12 @@ class AuditUnavailableError(Exception):
 
     Args:
         message: Why. It contains no part of the URL.
-        passes: Whether another try may succeed without anybody's help.
+        is_temporary: Whether another try may succeed although nobody changes anything.
     """
 
-    def __init__(self, message: str, *, passes: bool = False) -> None:
+    def __init__(self, message: str, *, is_temporary: bool = False) -> None:
         super().__init__(message)
-        self.passes = passes
+        self.is_temporary = is_temporary
 
 
 def connect_database(url: SecretStr) -> Connection:
@@ -63,7 +63,7 @@ def connect_database(url: SecretStr) -> Connection:
         text = f"{failure.row.meaning}: {failure.problem or describe_error(error)}{code}"
         if not failure.row.retried:
             text = f"{text}. {failure.row.advice.rstrip('.')}"
-        raise AuditUnavailableError(text, passes=failure.row.retried) from None
+        raise AuditUnavailableError(text, is_temporary=failure.row.retried) from None
     return connection
 
 

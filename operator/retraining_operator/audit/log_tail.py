@@ -50,14 +50,14 @@ def extract_tail(text: str, lines: int) -> str:
     Returns:
         At most TAIL_LIMIT_BYTES of UTF-8.
     """
-    end = text.encode(errors="replace")[-READ_LIMIT_BYTES:]
-    if len(end) < len(text.encode(errors="replace")):
+    if lines <= 0:
+        return ""
+    content = text.encode(errors="replace")
+    end = content[-READ_LIMIT_BYTES:]
+    if len(end) < len(content):
         end = end.partition(b"\n")[2]
-    kept = (
-        mask_secrets(remove_unprintable(end.decode(errors="ignore"))).splitlines()[-lines:]
-        if lines > 0
-        else []
-    )
+    masked = mask_secrets(remove_unprintable(end.decode(errors="ignore")))
+    kept = masked.splitlines()[-lines:]
     while len("\n".join(kept).encode()) > TAIL_LIMIT_BYTES:
         kept = kept[1:]
     return "\n".join(kept)
@@ -95,4 +95,6 @@ def is_like_key(text: str) -> bool:
 def remove_unprintable(text: str) -> str:
     """Remove control characters and halves of surrogate pairs, which PostgreSQL does not store."""
     text = text.replace("\r\n", "\n").replace("\r", "\n")
-    return "".join(each for each in text if each in "\n\t" or each.isprintable())
+    return "".join(
+        character for character in text if character in "\n\t" or character.isprintable()
+    )

@@ -77,7 +77,7 @@ def write_rows(
     except psycopg2.Error as error:
         return answers, build_error_condition(error)
     except AuditUnavailableError as error:
-        build = build_unavailable_condition if error.passes else build_refused_condition
+        build = build_unavailable_condition if error.is_temporary else build_refused_condition
         return answers, build(str(error))
     return answers, None
 

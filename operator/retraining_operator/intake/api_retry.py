@@ -16,9 +16,10 @@ from retraining_operator.kube.errors import (
 )
 
 UNAVAILABLE = (ApiServerUnavailableError, ForbiddenError, NotFoundError)
-"""A missing right, a quota or a missing CRD is not a fault of the record.
+"""Errors after which a call is repeated.
 
-Waiting loses nothing, skipping the record would.
+A missing right, a quota or a missing CRD is not a fault of the record. Waiting loses nothing, but
+skipping the record would lose it.
 """
 MIN_WAIT_SECONDS = 0.2
 MAX_WAIT_SECONDS = 5
@@ -54,7 +55,7 @@ class ApiRetry:
             KubeError: Any other error of the call.
         """
 
-        async def call_again() -> Answer:  # a lambda's coroutine would not be awaited
+        async def call_again() -> Answer:  # tenacity awaits only coroutine functions
             return await call()
 
         try:

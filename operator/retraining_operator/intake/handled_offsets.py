@@ -1,10 +1,10 @@
 """Stores the highest handled offset of each partition in a ConfigMap.
 
-The name of a RetrainRequest prevents a second run of its record while the request exists, and the
-group's offsets do so while Kafka stores them. The handled offsets do so afterwards. They are
-written after a batch is handled and before its offsets are committed. They contain only records
-that were handled. If two processes write at once, each may know less than both together, and then
-the names prevent a second run.
+Three things prevent a second run of a record: the name of its RetrainRequest while the request
+exists, the offsets of the consumer group while Kafka stores them, and the handled offsets after
+that. The handled offsets are written after a batch is handled and before its offsets are committed,
+so they contain only records that were handled. If two processes write at once, an entry may lack
+what only the other process has handled. Then the names prevent a second run.
 """
 
 from __future__ import annotations

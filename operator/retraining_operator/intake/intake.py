@@ -41,10 +41,10 @@ class Intake:
 
     Args:
         cluster: The API server.
-        cache: The watched objects. Gets the created requests.
+        cache: Updated with each created request.
         metrics: Counts the records.
-        write_priority: Gives the writes of the intake priority.
-        fault_injection: Points at which a test stops the process.
+        write_priority: Writes of the intake go before writes that only inform.
+        fault_injection: The points at which a test stops the process.
         settings: The operator's settings.
     """
 
@@ -139,7 +139,7 @@ class Intake:
     ) -> PartitionProgress:
         self._fault_injection.reach(Point.RECORDS_TAKEN)
         former = self._handled_offsets.reset_former(topic_id)
-        known = set(self._handled_offsets.entries)
+        known_partitions = set(self._handled_offsets.entries)
         new = [
             record
             for record in records
@@ -158,7 +158,8 @@ class Intake:
                 lambda: self._handled_offsets.advance(topic_id, handled, open_offsets, delivered)
             )
         self._fault_injection.reach(Point.OFFSETS_WRITTEN)
-        return PartitionProgress(find_first_open(open_offsets), former, known - former.keys())
+        handled_before = known_partitions - former.keys()
+        return PartitionProgress(find_first_open(open_offsets), former, handled_before)
 
     def _log_skipped(self, count: int, records: Sequence[Item]) -> None:
         if count:

@@ -37,8 +37,8 @@ class RequestCreator:
 
     Args:
         cluster: The API server.
-        cache: The watched objects. Gets the created requests.
-        fault_injection: Points at which a test stops the process.
+        cache: Updated with each created request.
+        fault_injection: The points at which a test stops the process.
         backpressure: Applied while requests have to wait.
         max_waiting: How many requests may wait for their Jobs; 0 for no limit.
     """

@@ -221,7 +221,7 @@ class KubeClient:
         return await self.patch(JOBS, job, {"spec": {"ttlSecondsAfterFinished": seconds}})
 
     async def end_job(self, job: str, annotations: Mapping[str, str]) -> Manifest:
-        """End a running Job by a deadline of one second. What its pod has done remains.
+        """End a running Job by a deadline of one second. What its pod has done is not reverted.
 
         Args:
             job: The Job's name.
@@ -279,7 +279,7 @@ class KubeClient:
 
         Args:
             pod: The pod's name.
-            lines: How many lines, of which at most the first LOG_LIMIT_BYTES bytes.
+            lines: How many lines. At most their first LOG_LIMIT_BYTES bytes are returned.
 
         Returns:
             The lines.

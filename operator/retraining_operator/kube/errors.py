@@ -18,7 +18,7 @@ class KubeError(Exception):
     """The API server did not do what was requested."""
 
     answer: Answer | None = None
-    """Its error answer, or that it did not answer in time. None if it could not be reached."""
+    """Its error answer, or a stand-in if it did not answer in time. None if it was not reached."""
     _server_message: str = ""
 
     @property

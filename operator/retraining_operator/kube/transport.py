@@ -1,8 +1,8 @@
 """Sends HTTP requests to the API server. Every call is bounded in time.
 
 This is the only module that sees the errors of the official client and of aiohttp. The client logs
-in, connects and sends. Paths are built by us and objects stay plain JSON, because importing the
-client's class for the core group alone takes a second.
+in, connects and sends. Its generated classes are not used, because importing the one for the core
+group alone takes a second: the operator builds the paths, and objects are plain JSON.
 """
 
 from __future__ import annotations
@@ -120,7 +120,7 @@ class Transport:
         content_type: str = "application/json",
         seconds: float = CALL_TIMEOUT_SECONDS,
     ) -> aiohttp.ClientResponse:
-        """Send one request. The time limit includes reading the answer, which is left to do."""
+        """Send one request. The caller reads the answer, which the time limit includes."""
         request = await self._api.param_serialize(
             method,
             path,

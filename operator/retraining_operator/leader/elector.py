@@ -3,9 +3,9 @@
 A leader renews the Lease. The others take it if nobody has renewed it for its duration, which they
 measure with their own monotonic clock from when they saw it change. Clocks of different machines
 are never compared. A leader that cannot renew counts its own deadline from before it sent the last
-renewal, so it stops before any other may start. Each write carries the version that was read, so of
-two that take the Lease at once one is rejected. A leader whose pod has ended cannot act, so nobody
-waits for its Lease to expire.
+renewal, so it stops before any other may start. Each write carries the version that was read, so if
+two processes take the Lease at once, the API server rejects one of the writes. A leader whose pod
+has ended cannot act, so nobody waits for its Lease to expire.
 """
 
 from __future__ import annotations
@@ -89,9 +89,10 @@ class Elector:
         return lease.holder if lease else ""
 
     async def resumes(self) -> bool:
-        """Check whether this process succeeds an ended one of its pod, or is the only one.
+        """Check whether an earlier process of this pod holds the Lease, or there is no election.
 
-        Then nobody can have acted meanwhile, so a list that starts now shows all that was done.
+        That earlier process has ended, so nobody else acts now. A list that starts now therefore
+        shows everything that was done before this process leads.
         """
         if not self._settings.enabled:
             return True
@@ -163,7 +164,7 @@ class Elector:
                 ) from None
 
     async def _try(self) -> bool:
-        """Try once to acquire or renew the Lease; returns whether this process surely holds it."""
+        """Try once to acquire or renew the Lease. Returns True if it certainly holds it now."""
         self.tried_at = time.monotonic()
         try:
             if self._observation is None or not self.is_leading:
@@ -171,11 +172,13 @@ class Elector:
             try:
                 return await self._act()
             except (AlreadyExistsError, ConflictError, NotFoundError):
-                # another process was faster, or an earlier try of this one has succeeded
+                # Another process was faster, or an earlier try of this process has succeeded.
                 await self._read()
                 return await self._act()
         except KubeError as error:
-            logger.warning("Acquiring the Lease %s failed: %s Trying again.", names.LEASE, error)
+            logger.warning(
+                "Acquiring or renewing the Lease %s failed: %s Trying again.", names.LEASE, error
+            )
             return False
 
     async def _read(self) -> None:
@@ -236,7 +239,7 @@ class Elector:
         if self.holder != self._identity:
             return
         try:
-            await self._read()  # a renewal that was cancelled may have succeeded
+            await self._read()  # A renewal that was cancelled may have succeeded.
             lease = self._observation.lease if self._observation else None
             if lease and lease.holder == self._identity:
                 change = {

@@ -1,6 +1,6 @@
-"""Checks whether the process that holds the Lease has ended, by its pod.
+"""Checks in its pod's status whether the process that holds the Lease has ended.
 
-Then nobody has to wait for the Lease to expire.
+If it has, nobody has to wait for the Lease to expire.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ ENDED_PHASES = {"Succeeded", "Failed"}
 def is_operator_ended(pod: Mapping[str, Any]) -> bool:
     """Return whether the operator's container in a pod is not running.
 
-    Only the kubelet writes that. A container that waits for its restart has ended as well: its next
-    process has another identity and takes the Lease like any other.
+    Only the kubelet writes the container's state. A container that waits for its restart has ended
+    as well: its next process has another identity and takes the Lease like any other.
     """
     status = pod.get("status") or {}
     if status.get("phase") in ENDED_PHASES:

@@ -63,7 +63,7 @@ def build_identity(pod: str) -> str:
 
 
 def parse_pod_name(identity: str) -> str:
-    """Return the pod's name in an identity; empty if the process runs in none."""
+    """Return the pod's name in an identity; empty if the process does not run in a pod."""
     pod, separator, _ = identity.partition("_")
     return pod if separator else ""
 
@@ -71,7 +71,7 @@ def parse_pod_name(identity: str) -> str:
 def is_same_pod(holder: str, identity: str) -> bool:
     """Return whether two processes are of one pod.
 
-    There a container starts only after the previous one has ended.
+    If they are, the earlier one has ended, because a pod restarts a container only after its end.
 
     Args:
         holder: The identity of one process.

@@ -46,9 +46,8 @@ SKIPPED = "skipped"
 class Metrics:
     """The operator's metrics in their own registry.
 
-    The counters are updated from finished Jobs, so that the results of the trainer are exported
-    too, whose process nobody scrapes. The first four metrics have the names and buckets of the
-    service that the operator replaces.
+    The counters are updated from finished Jobs, because nobody scrapes the trainer's own process.
+    The first four metrics have the names and buckets of the service that the operator replaces.
     """
 
     def __init__(self) -> None:
@@ -104,7 +103,7 @@ class Metrics:
         """Count one finished run, or one approval that was carried out, whose outcome is stored.
 
         Args:
-            task: Which of the two.
+            task: The task that has ended: a run or an approval.
             outcome: How it ended.
             job: Its Job, or None if the Job was deleted.
         """
