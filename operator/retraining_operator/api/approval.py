@@ -1,4 +1,4 @@
-"""The approval of a challenger, as an annotation of the RetrainRequest gives it."""
+"""The approval of a challenger, read from an annotation of the RetrainRequest."""
 
 from __future__ import annotations
 

@@ -64,7 +64,7 @@ class Job:
         waiting_for: What keeps its pod from starting.
         is_starting: Whether one of its pods is alive and has no problem.
         last_failure: Why its last ended pod failed.
-        ended_trainer: The trainer that has ended although its pod goes on.
+        ended_trainer: The trainer that has ended although its pod has not.
         is_trainer_running: Whether the trainer's container runs in one of its pods.
         is_suspended: Whether its own `spec.suspend` is true.
         is_ended_by_operator: Whether the operator has ended it because its trainer had ended.
@@ -100,7 +100,7 @@ class Job:
 
     @property
     def has_outcome(self) -> bool:
-        """Whether its trainer has ended successfully although the Job goes on."""
+        """Whether its trainer has ended successfully although the Job has not ended."""
         return self.ended_trainer is not None and self.ended_trainer.succeeded
 
 

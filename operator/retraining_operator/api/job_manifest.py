@@ -91,8 +91,8 @@ def build_job(
 def build_failure_rules() -> list[Manifest]:
     """Build the rules for failed pods that are not retried, or that do not count as failures.
 
-    All other failures are retried and counted. Running out of memory is among them: its exit code
-    137 is that of every kill, and memory that was short on the node may be free the next time.
+    All other failures are retried and counted. Running out of memory is one of them: its exit code
+    137 is also that of any other kill, and the next node may have more free memory.
     """
     not_retried = sorted({int(ExitCode.BAD_DATA), int(ExitCode.BAD_CONFIGURATION)})
     return [

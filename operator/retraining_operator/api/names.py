@@ -1,7 +1,7 @@
-"""All names that the operator gives or reads in the cluster.
+"""All names that the operator sets or reads in the cluster.
 
-Names are derived and never random: the same record gives the same RetrainRequest, and the same
-RetrainRequest the same Job. "Already exists" therefore tells a repeated try from a new one.
+Names are derived and never random: the same record leads to the same RetrainRequest, and the same
+RetrainRequest to the same Job. "Already exists" therefore means that an earlier try has succeeded.
 """
 
 from __future__ import annotations

@@ -62,7 +62,7 @@ def read_outcome(
     may be written.
 
     Args:
-        job: The finished Job, or one that goes on although its trainer has ended successfully.
+        job: The finished Job, or an unfinished one whose trainer has ended successfully.
         attempts: How pods of its request ended.
         waiting_for: What its last pod was waiting for when it was last seen.
 
@@ -94,7 +94,7 @@ def build_failed_outcome(
     """Build the outcome of a failed Job.
 
     Args:
-        job: The Job. Its own reason counts before its last pod.
+        job: The Job. A replacement or a passed deadline counts before the failure of its last pod.
         attempts: Its attempts, in the order in which they ended.
         waiting_for: What its last pod was waiting for.
 

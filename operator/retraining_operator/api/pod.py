@@ -155,8 +155,8 @@ def read_attempt(pod: Mapping[str, Any]) -> Attempt | None:
             )
     if status.get("phase") != "Failed":
         return None
-    # It was evicted before its container existed, its node no longer answers, or its node never
-    # accepted it.
+    # The trainer has not ended, but the pod has failed: it was evicted before its container
+    # existed, its node no longer answers, or its node never accepted it.
     reason, message = status.get("reason") or "", status.get("message") or ""
     attempt = Attempt(
         pod=name,

@@ -1,4 +1,4 @@
-"""Reasons of conditions that the operator itself gives.
+"""Reasons of conditions that the operator itself sets.
 
 Together with the trainer's verdicts and failures they are one vocabulary for conditions, log
 lines, metrics and the database.
@@ -17,7 +17,7 @@ class ConditionReason(StrEnum):
     PAUSED = "Paused"
     """triggers.paused is true."""
     COOLDOWN = "Cooldown"
-    """The last run ended too short a time ago."""
+    """Not enough time has passed since the end of the last run."""
     BUDGET_SPENT = "BudgetSpent"
     """The maximum number of runs in 24 hours is reached."""
     BREAKER_OPEN = "BreakerOpen"
@@ -44,7 +44,7 @@ class ConditionReason(StrEnum):
     IMAGE_PULL_FAILED = "ImagePullFailed"
     """The pod waits for its image.
 
-    At the end of a run, this and the next three say that the deadline passed during that.
+    If the run has ended, this reason and the next three mean that its deadline passed meanwhile.
     """
     CONTAINER_NOT_CREATED = "ContainerNotCreated"
     """The pod's container cannot be created, for example because a Secret is missing."""

@@ -73,7 +73,8 @@ class RequestSpec(BaseModel):
         """Return the trainer's settings that the request sets."""
         fields = self.model_dump(include=set(Tunables.model_fields), exclude_none=True)
         if self.hold_out_rows is not None:
-            fields["hold_out_size"] = self.hold_out_rows  # The same setting for both presets.
+            # The preset `recommended` reads the same setting under another name.
+            fields["hold_out_size"] = self.hold_out_rows
         return fields
 
 
@@ -125,8 +126,8 @@ class RetrainRequest:
     def is_launching(self) -> bool:
         """Whether its Job is being created, or may have been created.
 
-        The latter is so after an error that leaves open whether the API server has stored the Job.
-        The status keeps the name of the Job then.
+        After some errors it is unknown whether the API server has stored the Job. The status then
+        keeps the name of the Job.
         """
         reason = self.conditions[ConditionType.SUCCEEDED].reason
         is_unconfirmed = reason == ConditionReason.JOB_REFUSED_FOR_NOW and bool(

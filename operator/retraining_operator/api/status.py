@@ -180,9 +180,9 @@ def describe_job_progress(job: Job, reason: str, message: str) -> tuple[str, str
                 f"Attempt {job.failed} of {job.retries + 1} failed: {job.last_failure.message} "
                 "Another attempt follows.",
             )
-    # A pod that has ended stops being ready a moment before its Job is finished. A pod that is
-    # being deleted waits for nothing, but if the deadline has passed, what it waited for is needed
-    # to explain that.
+    # The stored reason is kept in two cases. A pod that has ended is no longer ready, but its Job
+    # is finished only a moment later. A pod that is being deleted waits for nothing, but if the
+    # deadline has passed, what it waited for explains why.
     is_ending = reason in {ConditionReason.RUNNING, ConditionReason.RETRYING}
     if is_ending or (reason in WAITING_REASONS and not job.is_starting):
         return reason, message
