@@ -40,9 +40,10 @@ from retraining_operator.settings import Kafka
 logger = logging.getLogger(__name__)
 
 FENCED_SECONDS = 20.0
-"""Longer than a process that has lost the Lease runs on.
+"""How long to wait after another process has taken the fixed identity.
 
-If it still has to share the group afterwards, another process does so on purpose.
+A process that has lost the Lease stops sooner. A process that uses the identity for longer does so
+on purpose, so this one then joins the group without a fixed identity.
 """
 
 

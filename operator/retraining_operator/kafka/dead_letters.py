@@ -90,7 +90,7 @@ class DeadLetters:
     async def send_open(self) -> None:
         """Send the open letters and wait for up to 2 s.
 
-        If the last try has failed, the next one starts after a pause and is not waited for.
+        If the last try has failed, the next one starts after a backoff and in the background.
         """
         if self._open and self._sending is None and time.monotonic() >= self._retry_at:
             self._sending = asyncio.create_task(self._send())

@@ -32,9 +32,9 @@ from retraining_operator.settings import Kafka
 logger = logging.getLogger(__name__)
 
 POLL_SECONDS = 1.0
-"""The longest time that a poll blocks, and so a stop waits for it. A record ends it at once."""
+"""How long a poll blocks at most. A record ends it at once, but a stop has to wait for its end."""
 PAUSED_POLL_SECONDS = 0.2
-"""A poll of no length would never complete a rebalance, and would block the whole group."""
+"""A poll with a time limit of 0 would never complete a rebalance, which blocks the whole group."""
 PLACE_RETRY_SECONDS = 1.0
 METADATA_RETRY_SECONDS = 0.05
 """After a start the group often answers before the metadata of the topic has arrived."""
@@ -186,7 +186,7 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # the packag
     def needs_handover(self, topic_id: str | None) -> bool:
         """Return whether to call the handler although no record was read.
 
-        That is so if the topic has changed, partitions have no position, or records are open.
+        True if the topic has changed, a partition has no position, or records are open.
         """
         assigned = self.assigned
         numbers = {partition.partition for partition in assigned}

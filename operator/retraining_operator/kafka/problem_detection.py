@@ -78,7 +78,7 @@ def find_partition_problem(
             records are fetched at present.
 
     Returns:
-        The first problem, or None if all partitions are read or there is none.
+        The first problem, or None if all partitions are read or none is assigned.
     """
     if resumed_at is None:
         return None

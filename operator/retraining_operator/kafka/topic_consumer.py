@@ -19,18 +19,18 @@ from retraining_operator.kafka.fetcher import Fetcher
 from retraining_operator.settings import Kafka
 
 DYNAMIC_SESSION_SECONDS = 10
-"""After which time the group removes a killed member without a fixed identity."""
+"""The group removes a killed member without a fixed identity after this time."""
 STATIC_SESSION_SECONDS = 30
 """The same for a member with a fixed identity.
 
-Its successor takes over at once, so this only has to be longer than the Lease. If the member were
-removed before, the broker would delay the group (group.initial.rebalance.delay.ms).
+Its successor takes over at once, so this only has to be longer than the Lease. If the group removed
+the member earlier, the broker would delay the group (group.initial.rebalance.delay.ms).
 """
 METADATA_SECONDS = 10
-"""After which time new partitions, or a topic that was created again, are noticed."""
+"""New partitions, or a topic that was created again, are noticed after at most this time."""
 MAX_RECONNECT_MS = 2000
-AT_END, AT_BEGINNING = -1, -2
-"""Kafka's special timestamps for the two."""
+AT_END = -1
+"""Kafka's special timestamp for the end of a partition."""
 
 
 class StartPositionMissingError(Exception):
@@ -188,7 +188,7 @@ class TopicConsumer(KafkaConsumer):  # type: ignore[misc]  # the package ships n
         """Find offsets by timestamp.
 
         Args:
-            timestamps: For each partition milliseconds since 1970 (UTC), AT_END or AT_BEGINNING.
+            timestamps: For each partition milliseconds since 1970 (UTC), or AT_END.
             timeout_seconds: How long to wait for the leaders.
 
         Returns:

@@ -21,7 +21,7 @@ class UndecodableBatch:
         topic: The topic.
         partition: The partition.
         first_offset: The first offset of the range.
-        offset: The last offset. The whole range counts as handled once this one is.
+        offset: The last offset. Once it is handled, the whole range counts as handled.
         fault: The kind of fault.
         message: What is wrong, as a sentence without its full stop.
         value: The raw bytes, or None if the broker did not send them.

@@ -102,7 +102,7 @@ class PartitionReader:
 
     @property
     def is_stuck(self) -> bool:
-        """Whether this answer has led nowhere: the same offset would be requested again."""
+        """Whether nothing was read from this answer: the same offset would be requested again."""
         return self._is_drained and self.next_fetch_offset == self.fetch_offset
 
     def _read_next_batch(self) -> bool:
@@ -149,13 +149,15 @@ class PartitionReader:
     def _skip(self, batch: Batch, error: BatchError) -> bool:
         """Add an item for a batch whose bytes are complete. Return False if its end is unknown."""
         end = self._find_end(batch)
-        first = max(self.next_fetch_offset, batch.base_offset if batch.base_offset < end else 0)
         if not end:
             if self.next_fetch_offset == self.fetch_offset:
                 self._set_unreadable(error, batch.raw)
             return False
         if end <= self.next_fetch_offset:
             return True  # all of it is before the requested offset
+        first = self.next_fetch_offset
+        if first < batch.base_offset < end:
+            first = batch.base_offset
         self._ready.append(self._build_item(first, end - 1, error, batch.raw))
         self._offset_after_ready = end
         if self._transactions.has_any:
