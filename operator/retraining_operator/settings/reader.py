@@ -14,6 +14,7 @@ from pydantic_settings import (
     SettingsConfigDict,
     YamlConfigSettingsSource,
 )
+from pydantic_settings import SettingsError as SourceError
 
 from retraining_operator.contract import DATABASE_URL
 from retraining_operator.settings.job import JobSettings, SecretKey, Trainer
@@ -86,7 +87,7 @@ def read_settings(path: Path) -> Settings:
 
     Raises:
         SettingsError: If there is no file, it is not YAML, or a field is wrong. The text names each
-            wrong field and contains no value.
+            wrong field and contains no value. The same holds for environment variables.
     """
     if not path.is_file():
         raise SettingsError(
@@ -95,14 +96,19 @@ def read_settings(path: Path) -> Settings:
         )
     try:
         content = YamlConfigSettingsSource(Settings, yaml_file=path)()
+    except (yaml.YAMLError, ValueError, TypeError, AttributeError) as error:
+        raise SettingsError(
+            f"The configuration file {path} cannot be read as YAML: {error}"
+        ) from None
+    try:
         return Settings(**content)
     except ValidationError as error:
         raise SettingsError(
             " ".join(format_problem(detail["loc"], detail["msg"]) for detail in error.errors())
         ) from None
-    except (yaml.YAMLError, ValueError, TypeError) as error:
+    except SourceError as error:
         raise SettingsError(
-            f"The configuration file {path} cannot be read as YAML: {error}"
+            f"An environment variable does not contain valid JSON: {error}."
         ) from None
 
 

@@ -53,6 +53,7 @@ def test_defaults_fill_the_rest(tmp_path: Path) -> None:
         pytest.param("kafka: {}", "kafka.bootstrapServers", id="a needed one is missing"),
         pytest.param("- a list", "YAML", id="no mapping"),
         pytest.param("a: [", "YAML", id="broken YAML"),
+        pytest.param(GOOD + "1: 2", "YAML", id="a name that is not a string"),
     ],
 )
 def test_wrong_setting_is_named(tmp_path: Path, text: str, named: str) -> None:
@@ -76,3 +77,12 @@ def test_environment_takes_precedence_over_the_file(
 ) -> None:
     monkeypatch.setenv("KAFKA__TOPIC", "other")
     assert read_settings(write(tmp_path, GOOD)).kafka.topic == "other"
+
+
+def test_environment_variable_that_is_not_json_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KAFKA", "hunter2")
+    with pytest.raises(SettingsError, match=r'environment variable .*"kafka"') as caught:
+        read_settings(write(tmp_path, GOOD))
+    assert "hunter2" not in str(caught.value)
