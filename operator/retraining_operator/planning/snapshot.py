@@ -98,10 +98,9 @@ def build_snapshot(
     """
     snapshot = Snapshot(triggers=triggers, now=now, running=len(running_since))
     if triggers.max_runs_per_day:
-        started = [
-            run.started_at for run in finished_runs if run.started_at and run.started_at > now - DAY
-        ]
-        snapshot = replace(snapshot, starts=sorted([*started, *running_since]))
+        finished_starts = [run.started_at for run in finished_runs if run.started_at]
+        recent = [start for start in [*finished_starts, *running_since] if start > now - DAY]
+        snapshot = replace(snapshot, starts=sorted(recent))
     if triggers.cooldown_seconds or triggers.breaker_failures:
         ended = [run for run in finished_runs if run.ran]
         snapshot = replace(snapshot, ends=sorted(ended, key=lambda run: run.ended_at))

@@ -11,7 +11,7 @@ from retraining_operator.api.request import read_request
 from retraining_operator.planning.plan import plan
 from retraining_operator.planning.snapshot import PlanInput, build_snapshot
 from retraining_operator.planning.steps import Launch, Replace
-from retraining_operator.planning.trigger_policy import admit_all
+from retraining_operator.planning.trigger_policy import admit, admit_all
 from retraining_operator.settings import Triggers
 from tests.unit.operator.admissions import Ended, Named, answer, planned
 
@@ -129,6 +129,14 @@ def test_running_retrains_count_for_the_budget(request_named: Named, now: dateti
         answer(request_named(), now, running=1, max_runs_per_day=1).reason
         == ConditionReason.BUDGET_SPENT
     )
+
+
+def test_run_that_started_more_than_24_hours_ago_does_not_count_for_the_budget(
+    request_named: Named, now: datetime
+) -> None:
+    running_since = [now - timedelta(hours=25)]
+    snapshot = build_snapshot(Triggers(max_runs_per_day=1), now, running_since, [])
+    assert admit(request_named(), snapshot) == Allow()
 
 
 def test_loop_looks_again_when_the_first_may_start(
