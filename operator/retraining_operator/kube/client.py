@@ -39,6 +39,8 @@ MERGE_PATCH = "application/merge-patch+json"
 class KubeClient:
     """Typed calls to the API server.
 
+    Each call raises a `KubeError` if the API server does not answer or answers with an error.
+
     Args:
         transport: Sends the HTTP requests.
         namespace: The namespace of all objects.
