@@ -67,24 +67,37 @@ def build_job(
             "podFailurePolicy": {"rules": build_failure_rules()},
             "template": {
                 "metadata": {"labels": labels, "annotations": dict(job.annotations)},
-                "spec": {
-                    "restartPolicy": "Never",
-                    "serviceAccountName": job.service_account_name,
-                    "automountServiceAccountToken": job.automount_service_account_token,
-                    "enableServiceLinks": False,
-                    "imagePullSecrets": [dict(secret) for secret in job.image_pull_secrets],
-                    "nodeSelector": dict(job.node_selector),
-                    "tolerations": [dict(toleration) for toleration in job.tolerations],
-                    "securityContext": {
-                        "runAsNonRoot": True,
-                        "seccompProfile": {"type": "RuntimeDefault"},
-                        **copy.deepcopy(job.pod_security_context),
-                    },
-                    "containers": [build_container(request, settings, approval)],
-                    **build_placement(job),
-                },
+                "spec": build_pod_spec(job, build_container(request, settings, approval)),
             },
         },
+    }
+
+
+def build_pod_spec(job: JobSettings, container: Manifest) -> Manifest:
+    """Build the spec of a Job's pod.
+
+    Args:
+        job: The settings of all Jobs.
+        container: The trainer's container.
+
+    Returns:
+        The spec of the pod.
+    """
+    return {
+        "restartPolicy": "Never",
+        "serviceAccountName": job.service_account_name,
+        "automountServiceAccountToken": job.automount_service_account_token,
+        "enableServiceLinks": False,
+        "imagePullSecrets": [dict(secret) for secret in job.image_pull_secrets],
+        "nodeSelector": dict(job.node_selector),
+        "tolerations": [dict(toleration) for toleration in job.tolerations],
+        "securityContext": {
+            "runAsNonRoot": True,
+            "seccompProfile": {"type": "RuntimeDefault"},
+            **copy.deepcopy(job.pod_security_context),
+        },
+        "containers": [container],
+        **build_placement(job),
     }
 
 
