@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -109,7 +110,8 @@ def read_limit(connection: Connection, name: str, parts: Mapping[str, str]) -> L
         if found is None:
             return None
         value, unit = found
-        if name in parts.get("options", ""):
+        # As a whole word, because deadlock_timeout contains lock_timeout.
+        if re.search(rf"\b{name}\b", parts.get("options", "")):
             return Limit(
                 name,
                 value,
