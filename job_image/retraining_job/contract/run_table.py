@@ -51,7 +51,7 @@ RUN_COLUMNS = (
     RunColumn("request", "TEXT", "The RetrainRequest as namespace/name.", NEVER),
     RunColumn("trigger_reason", "TEXT", "Why the retrain was requested.", NEVER),
     RunColumn("preset", "TEXT", "`recommended` or `reference`.", NEVER),
-    RunColumn("verdict", "TEXT", "How the run could evaluate; null if it failed.", NEVER),
+    RunColumn("verdict", "TEXT", "The verdict of the run; null if it failed.", NEVER),
     RunColumn("reason", "TEXT NOT NULL", "The reason of the verdict or failure.", REPLACE),
     RunColumn("message", "TEXT NOT NULL", "What happened, with the numbers.", REPLACE),
     RunColumn("version", "BIGINT", "The version that the run published."),
