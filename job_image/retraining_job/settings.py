@@ -153,7 +153,7 @@ class TrainSettings(MigrateSettings):
     @field_validator("signing_key")
     @classmethod
     def check_key_length(cls, key: SecretStr) -> SecretStr:
-        """Check that the key is too long to be guessed.
+        """Check that the key is long enough.
 
         Raises:
             ValueError: It is too short.

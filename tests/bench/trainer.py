@@ -30,7 +30,7 @@ STEP = re.compile(r"Z ([A-Z][a-z' A-Z]+) in ([0-9.]+) s\.")
 DATABASE = {
     "Queried the audit trail",
     "Read the events",
-    "Announced it to the audit trail",
+    "Announced the promotion",
     "Recorded the run",
 }
 

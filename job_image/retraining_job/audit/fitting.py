@@ -40,9 +40,9 @@ def fit_row(row: Mapping[str, Any], columns: Mapping[str, Column], codec: str) -
 
 
 def clean_value(value: Any, codec: str) -> Any:
-    """Return a value without what PostgreSQL cannot hold.
+    """Return a value without the parts that PostgreSQL cannot hold.
 
-    That is NUL, characters that its encoding lacks, and numbers in JSON that are not finite.
+    These are NUL, characters that its encoding lacks, and numbers in JSON that are not finite.
 
     Args:
         value: A value of a column, or a part of a JSON value.
@@ -54,7 +54,7 @@ def clean_value(value: Any, codec: str) -> Any:
     if isinstance(value, str):
         return value.replace("\0", "").encode(codec, errors="replace").decode(codec)
     if isinstance(value, dict):
-        return {clean_value(name, codec): clean_value(one, codec) for name, one in value.items()}
+        return {clean_value(name, codec): clean_value(item, codec) for name, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [clean_value(one, codec) for one in value]
+        return [clean_value(item, codec) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value

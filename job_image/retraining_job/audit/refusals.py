@@ -50,8 +50,8 @@ VALUE_LIMIT_CHARACTERS = 80
 DETAIL_LIMIT_CHARACTERS = 200
 
 ADVICE = {
-    "22": "Widen the column, or change what it takes.",
-    "23": "Change the constraint so that it takes the row.",
+    "22": "Change the type of the column so that it can hold the value.",
+    "23": "Change the constraint so that it accepts the row.",
 }
 
 
@@ -73,7 +73,7 @@ class RefusedRowError(BadConfigurationError):
 
 
 def build_checked_statement(statement: str) -> str:
-    """Build a statement that can be undone alone, and that checks deferred constraints as well."""
+    """Build a statement with a savepoint before it and a check of deferred constraints after it."""
     return f"SAVEPOINT row_write; {statement}; SET CONSTRAINTS ALL IMMEDIATE"
 
 
@@ -81,7 +81,9 @@ def build_checked_statement(statement: str) -> str:
 def convert_refusals(
     connection: Connection, tables: Tables, table: str, row: Mapping[str, Any]
 ) -> Iterator[None]:
-    """Convert a refusal of the statement inside, which `build_checked_statement` has built.
+    """Convert the error if the database refuses a row.
+
+    The statement in the block must come from `build_checked_statement`.
 
     Args:
         connection: With an open transaction, which continues after a refusal.
@@ -102,7 +104,7 @@ def convert_refusals(
         except SilentRefusalError:
             cursor.execute("ROLLBACK TO SAVEPOINT row_write")
             raise RefusedRowError(
-                f"The table {table} does not keep the row of this run: a trigger, a rule or a "
+                f"The table {table} does not store the row of this run: a trigger, a rule or a "
                 "policy of row-level security drops or hides it without an error. Change that.",
                 "",
             ) from None
@@ -144,9 +146,8 @@ def describe_refusal(
     if names:
         text += f" The row has {', '.join(format_value(name, row, columns) for name in names)}."
     elif error.diag.message_detail:
-        text += (
-            f" {' '.join(error.diag.message_detail.split())[:DETAIL_LIMIT_CHARACTERS].rstrip('.')}."
-        )
+        detail = " ".join(error.diag.message_detail.split())[:DETAIL_LIMIT_CHARACTERS]
+        text += f" {detail.rstrip('.')}."
     return f"{text} {ADVICE.get(code[:2]) or postgres_error(code).advice}"
 
 
@@ -179,7 +180,8 @@ def find_refused_columns(
 ) -> list[str]:
     """Find the columns that a refusal is about.
 
-    A value that does not fit its type is found by trying each.
+    If the database does not name a column, each value is converted to the type of its column until
+    one fails.
 
     Args:
         cursor: With an open transaction.

@@ -32,7 +32,8 @@ def build_run_row(audit: AuditSettings, outcome: RunOutcome) -> dict[str, Any]:
 def build_outcome_columns(outcome: RunOutcome) -> dict[str, Any]:
     """Build the columns that the outcome of a run determines.
 
-    Unknown values are left out, so that the upsert leaves the stored ones.
+    Optional values that are unknown are left out, so that the upsert does not change the stored
+    ones.
     """
     result = outcome.result
     row = {
@@ -77,7 +78,8 @@ def build_version_row(trigger_reason: str, result: Result, *, has_run_id: bool) 
     precision = result.metrics.challenger.precision if result.metrics else None
     row: dict[str, Any] = {
         "version": str(result.version),
-        # In whole seconds, so that a column of lower resolution returns the value that is compared.
+        # In whole seconds, so that a column of lower resolution stores the value unchanged. Without
+        # run_id, the row is found by this value.
         "trained_at": result.finished_at.replace(microsecond=0).isoformat(),
         "trigger_reason": trigger_reason,
         "precision_score": None if precision is None else f"{precision:.4f}",

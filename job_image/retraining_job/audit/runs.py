@@ -1,7 +1,7 @@
 """Writing of the audit trail: a row for each promotion, and a row for every run.
 
-Both rows are written in one transaction that can be repeated, also by two processes at once. The
-run id guards the rows if the schema is migrated; if not, the version and its time do.
+Both rows are written in one transaction that can be repeated, also by two processes at once. If the
+schema is migrated, the run id identifies a row. If not, the version and its time do.
 """
 
 from __future__ import annotations
@@ -39,10 +39,10 @@ if TYPE_CHECKING:
     from retraining_job.settings import AuditSettings
 
 AUDIT_LOCK = 7_385_001
-"""The advisory lock under which rows are written. Any number that others do not use will do."""
+"""The advisory lock under which rows are written: a number that no other program uses."""
 
 dump_json = partial(json.dumps, ensure_ascii=False)
-"""Without escapes such as \\u00fc, which PostgreSQL reads in few encodings."""
+"""Writes no escapes such as \\u00fc, because PostgreSQL accepts them only in some encodings."""
 
 
 def announce(audit: AuditSettings, outcome: RunOutcome) -> None:
@@ -109,9 +109,10 @@ def record(audit: AuditSettings, outcome: RunOutcome) -> None:
 def try_rows(
     connection: Connection, tables: Tables, audit: AuditSettings, outcome: RunOutcome
 ) -> None:
-    """Write both rows of a promotion, and undo it.
+    """Write both rows of a promotion, and roll them back.
 
-    If another run has taken the version meanwhile, that is not a refusal: publishing notices it.
+    If another run has recorded the same version meanwhile, this raises nothing, because publishing
+    detects that the live model has changed.
 
     Args:
         connection: With an open transaction.
@@ -133,7 +134,7 @@ def try_rows(
             last = read_last_version(connection, tables)
             if error.is_duplicate and last >= (result.version or 0):
                 return
-            raise BadConfigurationError(f"{error} The challenger was not published.") from None
+            raise BadConfigurationError(f"{error} Nothing was published.") from None
         cursor.execute("ROLLBACK TO SAVEPOINT rehearsal")
 
 
@@ -161,11 +162,11 @@ def insert_version(
         RefusedRowError: The table refuses the row, or drops it without an error.
     """
     row = build_version_row(trigger_reason, result, has_run_id=tables.has_run_id)
-    guards = ["run_id"] if tables.has_run_id else ["version", "trained_at"]
+    identifying = ["run_id"] if tables.has_run_id else ["version", "trained_at"]
     row = fit_row(row, tables.versions, tables.codec)
     names = ", ".join(row)
     values = ", ".join(f"%({name})s" for name in row)
-    condition = " AND ".join(f"{name} = %({name})s" for name in guards)
+    condition = " AND ".join(f"{name} = %({name})s" for name in identifying)
     find = f"SELECT FROM model_versions WHERE {condition}"  # the names are constants
     statement = f"INSERT INTO model_versions ({names}) SELECT {values} WHERE NOT EXISTS ({find})"
     with (

@@ -33,7 +33,7 @@ COLUMNS = """
         CASE WHEN typname IN ('varchar', 'bpchar') AND modifier > 4 THEN modifier - 4 END
     FROM kinds JOIN pg_catalog.pg_type ON oid = kind WHERE typtype <> 'd'
 """
-"""Each column with its type (for a domain, the base type) and the longest text that it takes."""
+"""Each column with its type (for a domain, the base type) and the longest text that it can hold."""
 
 
 class Column(NamedTuple):
@@ -42,7 +42,7 @@ class Column(NamedTuple):
     Args:
         kind: Its type; for a domain, the base type.
         title: Its type as people write it.
-        length: The longest text that it takes, in characters, or None if there is no limit.
+        length: The longest text that it can hold, in characters, or None if there is no limit.
     """
 
     kind: str

@@ -32,8 +32,8 @@ class Trail:
 
     Args:
         finished: The verdict that an earlier attempt of this run has recorded.
-        last_version: The highest version ever recorded, 0 if there is none. No later version may be
-            lower, even if Redis was emptied.
+        last_version: The highest version ever recorded, 0 if there is none. A new version must be
+            higher, even if Redis was emptied.
     """
 
     finished: Result | None

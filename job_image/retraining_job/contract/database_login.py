@@ -38,7 +38,7 @@ class LoginFailure(NamedTuple):
     Args:
         row: The classification of the error.
         code: The SQLSTATE, or None if the server has sent none.
-        problem: What is wrong, if the client knows it; else empty, and libpq's message counts.
+        problem: What is wrong. Empty if only libpq's message says it.
     """
 
     row: ErrorClass
@@ -47,14 +47,14 @@ class LoginFailure(NamedTuple):
 
 
 def find_login_failure(parts: Mapping[str, Any], seconds: float) -> LoginFailure:
-    """Find the reason of a failed connection, by one more attempt that reads the code.
+    """Find the reason of a failed connection. Connects once more, to read the SQLSTATE.
 
     Args:
         parts: libpq's parameters.
         seconds: How long to try.
 
     Returns:
-        The failure. If this attempt succeeds, the failure is one that is retried.
+        The failure. If this attempt succeeds, the failure is classified as one that is retried.
     """
     for name in FILES:
         path = str(parts.get(name, ""))
@@ -79,7 +79,8 @@ def get_login_code(parts: Mapping[str, Any], seconds: float) -> str | None:
     Returns:
         The code, or None if the server accepts the login or sends no code.
     """
-    library = ctypes.CDLL(psycopg2._psycopg.__file__)  # finds the libpq that it is linked with
+    # Loads the libpq that psycopg2 is linked with.
+    library = ctypes.CDLL(psycopg2._psycopg.__file__)
     deadline = time.monotonic() + seconds
     try:
         connection = psycopg2.connect(**{**parts, "async_": True})
@@ -106,7 +107,7 @@ def get_login_code(parts: Mapping[str, Any], seconds: float) -> str | None:
 
 
 def parse_code(message: bytes) -> str | None:
-    """Parse the code at the end of a message's last line that has one: `FATAL:  28P01`."""
+    """Parse the SQLSTATE in a message: `FATAL:  28P01`. The last line that has one counts."""
     for line in reversed(message.decode("ascii", errors="replace").splitlines()):
         severity, separator, code = line.rpartition(":  ")
         if separator and severity and len(code) == 5 and code.isalnum() and code == code.upper():
@@ -128,8 +129,8 @@ def find_tls_problem(parts: Mapping[str, Any], seconds: float) -> str:
     if mode not in {"require", "verify-ca", "verify-full"}:
         return ""
     hosts, ports = str(parts.get("host", "")).split(","), str(parts.get("port", "5432")).split(",")
-    for place, host in enumerate(hosts):
-        port = ports[place] if len(ports) > place else ports[0]
+    for index, host in enumerate(hosts):
+        port = ports[index] if len(ports) > index else ports[0]
         if not host or host.startswith("/"):
             continue
         try:

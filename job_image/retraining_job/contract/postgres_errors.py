@@ -17,7 +17,7 @@ UNAVAILABLE, WRONG, DATA = (
 )
 
 NO_CODE = "08006"
-"""The code of an error without one: the connection broke, or there was none."""
+"""Stands for an error without a code: the connection broke, or could not be opened."""
 
 WAIT = "Another attempt may succeed."
 LOGIN = "Correct database.url (DATABASE_URL), or the rights of its user."

@@ -122,7 +122,7 @@ class Result(BaseModel):
         return {**fields, "verdict": Verdict.UNFIT if unfit else Verdict.FIRST_MODEL}
 
     def document(self) -> str:
-        """Return the JSON text. A message that is too long is cut off; metrics never are."""
+        """Return the JSON text. If it would be too long, the message is cut, never the metrics."""
         short = self.model_copy(update={"message": self.message[:MESSAGE_LIMIT_CHARACTERS]})
         text = short.model_dump_json(exclude_none=True)
         while len(text.encode()) > RESULT_LIMIT_BYTES and short.message:

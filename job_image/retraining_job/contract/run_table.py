@@ -28,7 +28,7 @@ class RunColumn(NamedTuple):
 
     Args:
         name: Its name.
-        sql_type: Its type and constraints, as `CREATE TABLE` takes them.
+        sql_type: Its type and constraints, in the syntax of `CREATE TABLE`.
         meaning: What it holds.
         operator_update: What the operator's upsert does to it.
         in_first_schema: Whether the table has had it from the start. Databases that were migrated
@@ -51,7 +51,7 @@ RUN_COLUMNS = (
     RunColumn("request", "TEXT", "The RetrainRequest as namespace/name.", NEVER),
     RunColumn("trigger_reason", "TEXT", "Why the retrain was requested.", NEVER),
     RunColumn("preset", "TEXT", "`recommended` or `reference`.", NEVER),
-    RunColumn("verdict", "TEXT", "How the run could evaluate; null if it failed.", NEVER),
+    RunColumn("verdict", "TEXT", "The verdict of the run; null if it failed.", NEVER),
     RunColumn("reason", "TEXT NOT NULL", "The reason of the verdict or failure.", REPLACE),
     RunColumn("message", "TEXT NOT NULL", "What happened, with the numbers.", REPLACE),
     RunColumn("version", "BIGINT", "The version that the run published."),
@@ -79,23 +79,26 @@ RUN_COLUMNS = (
 
 CREATE_RUN_TABLE = (
     f"CREATE TABLE {RUN_TABLE} ("
-    + ", ".join(f"{one.name} {one.sql_type}" for one in RUN_COLUMNS if one.in_first_schema)
+    + ", ".join(
+        f"{column.name} {column.sql_type}" for column in RUN_COLUMNS if column.in_first_schema
+    )
     + f"); CREATE INDEX {RUN_TABLE}_finished_at ON {RUN_TABLE} (finished_at DESC);"
 )
 """Creates the first schema of the table. `ADDED_COLUMNS` complete it."""
 
-ADDED_COLUMNS = tuple(one for one in RUN_COLUMNS if not one.in_first_schema)
+ADDED_COLUMNS = tuple(column for column in RUN_COLUMNS if not column.in_first_schema)
 """The columns that were added after the first schema."""
 
-RENAMED_COLUMNS = tuple(one for one in RUN_COLUMNS if one.former_name)
+RENAMED_COLUMNS = tuple(column for column in RUN_COLUMNS if column.former_name)
 """The columns that an earlier trainer has created under another name."""
 
 
 def trainer_upsert(names: Sequence[str]) -> str:
     """Build the trainer's upsert.
 
-    A stored failure or announcement is replaced. A stored verdict is replaced only by one that has
-    published, or by the decision for which the challenger waits.
+    A stored failure or announcement is always replaced. A stored verdict is replaced in two cases:
+    only the new row has a published version, or the stored challenger waits for approval and the
+    new row has a verdict.
 
     Args:
         names: The columns that are written.
@@ -146,14 +149,15 @@ def writable_names(row: Mapping[str, Any], present: Collection[str]) -> list[str
     Returns:
         The names, in the order of the declaration.
     """
-    return [one.name for one in RUN_COLUMNS if one.name in row and one.name in present]
+    names = [column.name for column in RUN_COLUMNS]
+    return [name for name in names if name in row and name in present]
 
 
 def read_row(row: Mapping[str, Any]) -> Result:
     """Read a verdict from its row. The table may lack the columns added later."""
     window = {"first": row["window_first"], "last": row["window_last"], "rows": row["n_samples"]}
     names = [name for name in Result.model_fields if name not in {"promoted", "window"}]
-    names += [one.former_name for one in RENAMED_COLUMNS]
+    names += [column.former_name for column in RENAMED_COLUMNS]
     facts = {name: row[name] for name in names if name in row}
     return Result.model_validate(
         {

@@ -86,7 +86,7 @@ class EvaluationSettings(PipelineSettings):
     threshold: float = Field(default=0.7, ge=0.0, le=1.0)
     """A score above this predicts an anomaly."""
     threshold_key: str = ""
-    """Redis key of the live threshold. If it is empty or holds none, the setting counts."""
+    """Redis key of the live threshold. If no key is set or it holds none, `threshold` is used."""
     forest_weight: float = Field(default=0.7, ge=0.0, le=1.0)
     """The weight of the forest in the combined score, as in the live service."""
     deviation_weight: float = Field(default=0.3, ge=0.0, le=1.0)
@@ -95,22 +95,24 @@ class EvaluationSettings(PipelineSettings):
     margin: float = Field(default=0.05, ge=0.0, le=1.0)
     """By how much average precision may be worse and still count as not inferior."""
     alert_rate_factor: float = Field(default=3.0, ge=1.0, le=1000.0)
-    """The challenger's alert rate may be the champion's times or divided by this at most."""
+    """The challenger's alert rate may be at most this many times the champion's, and at least the
+    champion's divided by this."""
     alert_budget: float = Field(default=0.01, gt=0.0, le=1.0)
     """The share of events for which alerts are raised when precision and recall are compared."""
     hold_out_size: int = Field(default=5_000, ge=1, le=1_000_000)
-    """How many of the newest events the `recommended` preset holds out from training, at first."""
+    """The `recommended` preset: how many of the newest events are held out at first."""
     hold_out_anomalies: int = Field(default=30, ge=1, le=1_000_000)
-    """How many known anomalies the hold-out needs. It grows back in time until it has them."""
+    """How many known anomalies the hold-out needs. It grows towards older events to have them."""
     hold_out_share: float = Field(default=0.2, gt=0.0, le=0.5)
     """The largest share of all events that is held out."""
     hold_out_rows: int = Field(default=200, ge=1, le=100_000)
     """The `reference` preset: how many of the newest events both models are tested on."""
     on_inconclusive: OnInconclusive = OnInconclusive.KEEP
     input_change_limit: float = Field(default=0.2, ge=0.0, le=1.0)
-    """By how much the share of events with a feature may fall before the champion stays; 1: any."""
+    """By how much the share of events with a feature may fall. If it falls by more, the champion
+    stays. With 1, it may fall by any amount."""
     accept_input_change: bool = False
-    """Evaluate although the input shape has changed beyond the limit: the change is intended."""
+    """If true, a change of the input shape beyond the limit does not stop a promotion."""
 
 
 class PromotionSettings(BaseModel):

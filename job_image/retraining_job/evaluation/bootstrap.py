@@ -69,10 +69,11 @@ def resample_precisions(
 ) -> NDArray[np.float64]:
     """Compute the average precision of each model in each resample.
 
-    Only the number of normal events between two anomalies influences average precision, not which
-    of them were drawn. The normal events are therefore drawn as counts of cells: one cell for each
-    combination of intervals in which normal events lie. A multinomial draw of counts is equivalent
-    to drawing rows, and needs hundreds of cells instead of thousands of rows.
+    Average precision depends on how many normal events score between two anomalies, not on which.
+    The scores of the anomalies divide the range of each model's scores into intervals. A cell is a
+    combination of one interval of each model. The normal events are drawn as one count for each
+    cell that contains any. A multinomial draw of these counts is equivalent to drawing rows, and
+    there are hundreds of cells instead of thousands of rows.
 
     Args:
         truth: Shape (n,). 1 for an anomaly, 0 for a normal event. Other rows are ignored. At least
@@ -100,9 +101,9 @@ def resample_precisions(
         size = min(step, draws - start)
         hits = random.multinomial(n_anomalies, np.full(n_anomalies, 1.0 / n_anomalies), size)
         misses = random.multinomial(n_normal, sizes / n_normal, size)
-        for number, (order, level) in enumerate(zip(orders, levels, strict=True)):
-            precisions[number, start : start + size] = _average_precisions(
-                hits[:, order], misses, cells[number], level
+        for model, (order, level) in enumerate(zip(orders, levels, strict=True)):
+            precisions[model, start : start + size] = _average_precisions(
+                hits[:, order], misses, cells[model], level
             )
     return precisions
 

@@ -34,7 +34,10 @@ def describe_comparison(evidence: Evidence) -> str:
 
 
 def describe_failed_permutation_test(evidence: Evidence) -> str:
-    """Return that the challenger may rank no better than chance. Empty if it ranks better."""
+    """Return why the challenger may rank no better than chance.
+
+    Returns an empty string if it ranks better, or if it was not tested.
+    """
     reached = evidence.challenger.combined.average_precision or 0.0
     if evidence.best_random_precision is None or reached > evidence.best_random_precision:
         return ""

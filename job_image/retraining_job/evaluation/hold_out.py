@@ -33,14 +33,14 @@ def check_comparable(evidence: Evidence, settings: EvaluationSettings) -> Decisi
 
 
 def find_hold_out_problem(split: Split, settings: EvaluationSettings) -> str:
-    """Return why no model can be evaluated on the hold-out. Empty if models can be evaluated.
+    """Return why no model can be evaluated on the hold-out.
 
     Args:
         split: The split.
         settings: The settings of the run.
 
     Returns:
-        The sentences.
+        The sentences. Empty if models can be evaluated.
     """
     hold_out = f"the {split.hold_out.rows:,} hold-out events"
     if not split.anomalies + split.normal:

@@ -102,7 +102,7 @@ def compare_input(
         key=lambda loss: (-loss.size, loss.name),
     )
     constant = find_constant_features(now, then) if then else []
-    varied = [name for name, one in then.features.items() if one.varies] if then else []
+    varied = [feature for feature in then.features.values() if feature.varies] if then else []
     new = find_new_features(now, then, used)
     within_limit = [loss for loss in losses if NOTICED <= loss.size <= limit]
     return InputChange(

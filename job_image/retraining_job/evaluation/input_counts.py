@@ -43,10 +43,10 @@ def measure_columns(columns: Columns, newest_start: int) -> InputMeasurement:
     sizes = [period.stop - period.start for period in periods]
     features: dict[str, FeatureShape] = {}
     lasting_losses: dict[str, LastingLoss] = {}
-    for place, name in list(enumerate(columns.names))[:FEATURES_LIMIT]:
+    for index, name in enumerate(columns.names[:FEATURES_LIMIT]):
         if len(name) > NAME_LIMIT_CHARACTERS:
             continue
-        values = columns.features[:, place]
+        values = columns.features[:, index]
         usable = np.isfinite(values)
         counts = [int(np.count_nonzero(usable[period])) for period in periods]
         varies = has_different_values(values[newest_start:])
@@ -73,8 +73,9 @@ def measure_tallies(
     sizes = [tally.rows for tally in tallies]
     features: dict[str, FeatureShape] = {}
     lasting_losses: dict[str, LastingLoss] = {}
-    names = [one.name for one in facts.features if len(one.name) <= NAME_LIMIT_CHARACTERS]
-    for name in names[:FEATURES_LIMIT]:
+    names = [feature.name for feature in facts.features]
+    recorded = [name for name in names if len(name) <= NAME_LIMIT_CHARACTERS]
+    for name in recorded[:FEATURES_LIMIT]:
         counts = [tally.present[name] - tally.unusable[name] for tally in tallies]
         values = {event[name] for event in newest if name in event}
         features[name] = compute_feature_shape(counts, sizes, varies=len(values) > 1)
@@ -101,8 +102,8 @@ def build_input_shape(
     def share(count: int) -> float:
         return round(count / facts.rows, DECIMALS)
 
-    usable = sum(one.present - one.unusable for one in facts.features)
-    texts = sum(one.texts for one in facts.features)
+    usable = sum(feature.present - feature.unusable for feature in facts.features)
+    texts = sum(feature.texts for feature in facts.features)
     return InputShape(
         events=facts.rows,
         newest=newest,

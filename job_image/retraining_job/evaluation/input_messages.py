@@ -19,7 +19,10 @@ it with, and most of its training events are missing."""
 
 
 def describe_unreadable_input(now: InputShape) -> str:
-    """Return why no first model can be trained on these events. Empty if it can."""
+    """Return why no first model can be trained on these events.
+
+    Returns an empty string if one can be trained.
+    """
     if now.unreadable > READABLE_SHARE:
         return (
             f"The features of {now.unreadable:.1%} of the {now.events:,} events cannot be read, "
@@ -44,7 +47,7 @@ def describe_change_beyond_limit(  # noqa: PLR0913  # everything that the senten
     version: int | None,
     limit: float,
 ) -> str:
-    """Return why a change stops a promotion. Empty if it does not.
+    """Return why a change stops a promotion.
 
     Args:
         losses: The losses beyond the limit, greatest first.
@@ -55,7 +58,7 @@ def describe_change_beyond_limit(  # noqa: PLR0913  # everything that the senten
         limit: The greatest loss of a share that is accepted, from 0 to 1.
 
     Returns:
-        The sentences.
+        The sentences. Empty if the change does not stop a promotion.
     """
     champion = name_champion(version)
     sentences = []
@@ -82,7 +85,7 @@ def describe_change_within_limit(
     then: InputShape | None,
     limit: float,
 ) -> str:
-    """Return what has changed without stopping a promotion. Empty if nothing has.
+    """Return what has changed without stopping a promotion.
 
     Args:
         losses: The losses within the limit, greatest first.
@@ -92,7 +95,7 @@ def describe_change_within_limit(
         limit: The greatest loss of the share of labelled events that is not mentioned, from 0 to 1.
 
     Returns:
-        The sentences.
+        The sentences. Empty if nothing has changed.
     """
     sentences = []
     if losses:

@@ -21,8 +21,8 @@ LABELLED_SHARE = 0.2
 than five events, and average precision on the labelled events is that of a different mix of events.
 """
 
-Z = 1.6449
-"""The standard normal quantile of 95 %, one-sided."""
+NORMAL_QUANTILE = 1.6449
+"""The quantile of the standard normal distribution at 95 %, for a one-sided bound."""
 
 FEW_ALERTS_SHARE = 0.2
 """If the champion raises an alert for a larger share of events, it may miss no anomaly at all."""
@@ -31,8 +31,8 @@ LEAST_ANOMALIES = 10
 """With fewer anomalies among the alerts, their decrease towards the threshold is unknown."""
 
 LEAST_MISSED = 3.0
-"""At least this many missed anomalies must be expected before zero is a sign. By chance, zero then
-has a probability of at most 5 % (Poisson distribution)."""
+"""If at least this many missed anomalies are expected, zero of them indicates unchecked labels. By
+chance, zero would have a probability of at most 5 % (Poisson distribution)."""
 
 
 def compute_label_coverage(
@@ -72,8 +72,8 @@ def has_labels_of_alerts_only(coverage: LabelCoverage) -> bool:
     """
     if not coverage.flagged or not coverage.unflagged:
         return False
-    highest = compute_wilson_bound(coverage.unflagged_labelled, coverage.unflagged, Z)
-    lowest = compute_wilson_bound(coverage.flagged_labelled, coverage.flagged, -Z)
+    highest = compute_wilson_bound(coverage.unflagged_labelled, coverage.unflagged, NORMAL_QUANTILE)
+    lowest = compute_wilson_bound(coverage.flagged_labelled, coverage.flagged, -NORMAL_QUANTILE)
     return highest < LABELLED_SHARE and highest < lowest
 
 
@@ -94,9 +94,10 @@ def has_unchecked_normal_labels(coverage: LabelCoverage) -> bool:
 def estimate_missed_anomalies(coverage: LabelCoverage) -> float:
     """Estimate the number of labelled anomalies among the events without an alert.
 
-    Anomalies decrease by some ratio from the higher-scored to the lower-scored half
-    of the alerts. The estimate assumes the same ratio below the threshold, for each further half as
-    many events. Real rankings have longer tails, so the estimate is low.
+    The lower-scored half of the alerts has fewer anomalies than the higher-scored half, by some
+    ratio. The estimate assumes that below the threshold, each further group of as many events as
+    half of the alerts has fewer anomalies by the same ratio. Real rankings have longer tails, so
+    the estimate is low.
     """
     lower, upper = coverage.lower_anomalies, coverage.upper_anomalies
     if not coverage.flagged or not coverage.unflagged:
@@ -119,5 +120,5 @@ def compute_wilson_bound(count: int, total: int, z: float) -> float:
     """
     share, square = count / total, z * z
     middle = share + square / (2 * total)
-    reach = z * math.sqrt(share * (1.0 - share) / total + square / (4.0 * total * total))
-    return (middle + reach) / (1.0 + square / total)
+    half_width = z * math.sqrt(share * (1.0 - share) / total + square / (4.0 * total * total))
+    return (middle + half_width) / (1.0 + square / total)

@@ -19,8 +19,8 @@ HISTOGRAM_BINS = 40
 def compute_curve(truth: NDArray[np.int8], scores: NDArray[np.float64]) -> Curve | None:
     """Compute the precision-recall curve in at most 200 points.
 
-    Only points at which recall grows are used, including the first and the last: between two of
-    them precision can only fall.
+    Only points at which recall grows are used, because between two of them precision can only fall.
+    The first and the last of these points are always included.
 
     Args:
         truth: Shape (n,). 1 for an anomaly, 0 for a normal event, -1 if unknown.

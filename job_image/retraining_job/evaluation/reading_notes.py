@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def describe_reading(facts: ReadingFacts) -> list[str]:
-    """Return one sentence for each kind of problem. Empty if there was no problem."""
+    """Return one sentence for each kind of problem that was found."""
     sentences = []
     if facts.left_out:
         sentences.append(
@@ -29,10 +29,12 @@ def describe_reading(facts: ReadingFacts) -> list[str]:
             f"{format_share(facts.decoded, facts.rows, 'events')} have a features_json that is a "
             "JSON string. The object in the string was read."
         )
-    texts = sorted((one for one in facts.features if one.texts), key=lambda one: -one.texts)
-    if texts:
+    with_texts = [feature for feature in facts.features if feature.texts]
+    with_texts.sort(key=lambda feature: -feature.texts)
+    if with_texts:
         counts = list_first(
-            f"{format_feature_name(one.name)} in {one.texts:,} events" for one in texts
+            f"{format_feature_name(feature.name)} in {feature.texts:,} events"
+            for feature in with_texts
         )
         sentences.append(f"Numbers written as text were read as numbers: {counts}.")
     return sentences

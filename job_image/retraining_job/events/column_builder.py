@@ -36,10 +36,10 @@ CHUNK_LIMIT = 10_000
 class ColumnBuilder:
     """Columns that are being filled: one array for each feature.
 
-    Each array has room for the requested rows and some more. The operating system provides the
-    memory only as far as an array is filled, and `build` frees each array when it has been sorted,
-    so that the rows are never in memory twice. A feature that occurs late adds an array and copies
-    none.
+    Each array has room for the requested rows and some more. The operating system provides memory
+    only for the part of an array that is filled. `build` frees each array after sorting it.
+    Therefore the rows are never in memory twice. A feature that first occurs late adds an array and
+    does not copy others.
 
     Args:
         rows: Number of newest events that `build` returns.
@@ -71,7 +71,7 @@ class ColumnBuilder:
             times: Shape (n,), int64. Microseconds since 1970, UTC.
             truth: 1 for an anomaly, 0 for a normal event, -1 if unknown.
             texts: `features_json` of each event.
-            get_column_features: Returns the values of `COLUMN_FEATURES` of the event at a place.
+            get_column_features: Returns the values of `COLUMN_FEATURES` of the event at an index.
 
         Raises:
             BadDataError: There are more than `NAMES_LIMIT` different features.
@@ -80,7 +80,7 @@ class ColumnBuilder:
             self._discard_old_rows()
         rows = slice(self.filled, self.filled + len(texts))
         objects, kinds = parse_many(texts)
-        neutral = [place for place, one in enumerate(objects) if not one]
+        neutral = [index for index, features in enumerate(objects) if not features]
         self.times[rows], self.truth[rows], self.neutral[rows], self.kinds[rows] = (
             times,
             truth,
@@ -88,9 +88,8 @@ class ColumnBuilder:
             kinds,
         )
         names = collect_names(objects)
-        for name in sorted(
-            names.union(COLUMN_FEATURES if neutral else ()).difference(self.features)
-        ):
+        needed = names.union(COLUMN_FEATURES) if neutral else names
+        for name in sorted(needed.difference(self.features)):
             self._add_feature(name)
         for name, column in self.features.items():
             if name in names:
@@ -101,10 +100,10 @@ class ColumnBuilder:
                 column[rows] = MISSING
                 if name in self.texts:
                     self.texts[name][rows] = False
-        for place in neutral:
-            row = self.filled + place
+        for index in neutral:
+            row = self.filled + index
             self.neutral[row] = True
-            for name, value in zip(COLUMN_FEATURES, get_column_features(place), strict=True):
+            for name, value in zip(COLUMN_FEATURES, get_column_features(index), strict=True):
                 self.features[name][row] = encode_feature_value(value)
         self.filled = rows.stop
 
@@ -140,7 +139,7 @@ class ColumnBuilder:
         self.filled = len(order)
 
     def _compute_order(self) -> NDArray[np.intp]:
-        """Return the places of the newest rows, oldest to newest, shape (n,), intp.
+        """Return the indexes of the newest rows, oldest to newest, shape (n,), intp.
 
         Rows of the same time are ordered by their content.
         """
@@ -162,7 +161,7 @@ class ColumnBuilder:
         order = self._compute_order()
         times, truth, neutral = self.times[order], self.truth[order], self.neutral[order]
         kinds = self.kinds[order]
-        # Column by column in memory, so that it grows no faster than the arrays are freed.
+        # In column order: filling a column needs as much memory as freeing its array returns.
         features = np.empty((len(order), len(self.features)), order="F")
         names: list[str] = []
         missing: list[int] = []
@@ -174,7 +173,8 @@ class ColumnBuilder:
             np.take(self.features.pop(name), order, out=column, mode="clip")
             is_missing, is_unusable = np.isnan(column), np.isinf(column)
             if (is_missing | neutral).all() and not neutral.all():
-                continue  # no event has it among its own features: the next one overwrites it
+                # No event has the feature of its own. The next feature overwrites the column.
+                continue
             names.append(name)
             missing.append(int(is_missing.sum()))
             unusable.append(int(is_unusable.sum()))
@@ -185,9 +185,8 @@ class ColumnBuilder:
             json.dumps([names, missing, unusable, int(neutral.sum())]).encode()
         )
         for values in (times, truth, features.T):
-            contiguous: Any = np.ascontiguousarray(
-                values
-            )  # a buffer, which numpy's types do not say
+            # Any, because numpy's types do not state that an array is a buffer.
+            contiguous: Any = np.ascontiguousarray(values)
             checksum.update(memoryview(contiguous))
         return Columns(
             times=times.view("datetime64[us]"),

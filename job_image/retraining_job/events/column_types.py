@@ -1,4 +1,4 @@
-"""Types of the columns of the events' table, and which of them can hold what a column should."""
+"""Types of the columns of the events' table, and which types each column can have."""
 
 from __future__ import annotations
 
@@ -51,15 +51,15 @@ class ColumnType:
 
 
 def check_column_types(types: dict[str, ColumnType], table: str, truth_column: str) -> None:
-    """Check that the columns have types that can hold what they should.
+    """Check that each column has a type that can hold its values.
 
     Args:
-        types: The type of each column; that of the truth column under the name `truth`.
+        types: The type of each column. The truth column has the name `truth`.
         table: Name of the table or view.
         truth_column: Name of its truth column.
 
     Raises:
-        BadConfigurationError: A column has a type that cannot hold what it should.
+        BadConfigurationError: A column has a type that cannot hold its values.
     """
     where = f'of "{table}" ({TABLE_SETTING})'
     time = types["timestamp"]

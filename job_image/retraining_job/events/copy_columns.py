@@ -1,8 +1,8 @@
 """Reading of the newest events of a table or view as columns.
 
-The rows of a query arrive as Python objects, most of which columns do not need, and the database
-waits while they are processed. COPY sends text without waiting, and only the needed values become
-objects. So reading takes hardly more time than the database needs to send the rows.
+A normal query turns every value into a Python object, and the database waits while they are
+processed. COPY sends text without waiting, and only the values that are needed become objects.
+Therefore reading takes hardly more time than the database needs to send the rows.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def read_table_columns(
 
     Raises:
         BadConfigurationError: The table or a column does not exist, it may not be read, or a column
-            has a type that cannot hold what it should.
+            has a type that cannot hold its values.
         BadDataError: The events have too many different features, or the database cannot compute a
             value of a row.
         DependencyUnavailableError: The database does not answer.
@@ -78,7 +78,7 @@ class ColumnSink:
         self.progress = ProgressLog(log, PROGRESS.format(rows=rows))
 
     def write(self, line: bytes) -> None:
-        """Store a row of COPY's text format, and add it to the columns with `CHUNK_ROWS` others."""
+        """Store a row of COPY's text format. Every `CHUNK_ROWS` rows are added to the columns."""
         self.lines.append(line)
         if len(self.lines) == CHUNK_ROWS:
             self.flush()
@@ -92,21 +92,19 @@ class ColumnSink:
         times, labels, amounts, averages, texts = zip(
             *[line.split("\t") for line in lines], strict=True
         )
-        truth = {
-            label: UNKNOWN if label == NULL else parse_truth(unescape(label))
-            for label in set(labels)
-        }
+        truth = {}  # Each different label is parsed only once.
+        for label in set(labels):
+            truth[label] = UNKNOWN if label == NULL else parse_truth(unescape(label))
+
+        def get_column_features(index: int) -> list[object]:
+            cells = (amounts[index], averages[index])
+            return list(map(parse_number_cell, cells, self.are_booleans))
+
         self.builder.add(
             np.array(list(map(int, times)), np.int64),
             [truth[label] for label in labels],
-            [
-                (None if text == NULL else unescape(text)) if "\\" in text else text
-                for text in texts
-            ],
-            lambda place: [
-                parse_number_cell(cells[place], is_boolean)
-                for cells, is_boolean in zip((amounts, averages), self.are_booleans, strict=True)
-            ],
+            [None if text == NULL else unescape(text) for text in texts],
+            get_column_features,
         )
         self.count += len(lines)
         self.progress.at(self.count)

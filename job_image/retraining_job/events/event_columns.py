@@ -50,7 +50,7 @@ def add_events(builder: ColumnBuilder, events: Sequence[ScoredEvent]) -> None:
         get_times(events),
         [parse_truth(event.anomaly_label) for event in events],
         [event.features_json for event in events],
-        lambda place: (events[place].amount, events[place].amount_vs_user_avg),
+        lambda index: (events[index].amount, events[index].amount_vs_user_avg),
     )
 
 

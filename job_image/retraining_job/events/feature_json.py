@@ -105,19 +105,19 @@ def parse_many(texts: Sequence[str | None]) -> tuple[list[dict[str, Any]], NDArr
     values = parse_together(texts)
     if values is None:
         pairs = [parse_features_json(text) for text in texts]
-        return [one for one, _ in pairs], np.array([kind for _, kind in pairs], np.uint8)
+        return [features for features, _ in pairs], np.array([kind for _, kind in pairs], np.uint8)
     kinds = np.zeros(len(values), np.uint8)
     objects: list[dict[str, Any]] = values
-    for place, value in enumerate(values):
+    for index, value in enumerate(values):
         if not isinstance(value, dict):
             try:
-                objects[place], kinds[place] = unwrap_object(value)
+                objects[index], kinds[index] = unwrap_object(value)
             except (ValueError, RecursionError):
-                objects[place], kinds[place] = {}, FeaturesKind.UNREADABLE
+                objects[index], kinds[index] = {}, FeaturesKind.UNREADABLE
     if not all(map(is_storable, collect_names(objects))):
-        for place, one in enumerate(objects):
-            if not all(map(is_storable, one)):
-                objects[place], kinds[place] = {}, FeaturesKind.UNREADABLE
+        for index, features in enumerate(objects):
+            if not all(map(is_storable, features)):
+                objects[index], kinds[index] = {}, FeaturesKind.UNREADABLE
     return objects, kinds
 
 
@@ -139,12 +139,12 @@ def parse_together(texts: Sequence[str | None]) -> list[Any] | None:
         values: list[Any] = json.loads(f"[{separator.join(text or 'null' for text in texts)}]")
     except (ValueError, RecursionError):
         return None
-    if len(values) != max(0, 2 * len(texts) - 1) or any(one != mark for one in values[1::2]):
+    if len(values) != max(0, 2 * len(texts) - 1) or any(value != mark for value in values[1::2]):
         return None
     return values[::2]
 
 
 def collect_names(objects: Sequence[dict[str, Any]]) -> set[str]:
     """Return all names in some objects."""
-    # Events have few different tuples of names. So this is faster than a union of all objects.
+    # Events have few different tuples of names, so this is faster than a union of all objects.
     return set().union(*set(map(tuple, objects)))

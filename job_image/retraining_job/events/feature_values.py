@@ -30,7 +30,7 @@ def parse_finite_number(value: object) -> float | None:
     if not isinstance(value, (int, float, Decimal, str)):
         return None
     try:
-        number = float(value) + 0.0  # makes -0.0, which PostgreSQL's jsonb does not have, 0.0
+        number = float(value) + 0.0  # turns -0.0 into 0.0, because PostgreSQL's jsonb has no -0.0
     except (OverflowError, ValueError):
         return None
     return number if math.isfinite(number) else None
@@ -65,6 +65,6 @@ def encode_feature_values(values: list[Any]) -> NDArray[np.float64]:
             pass
         else:
             column[~np.isfinite(column)] = UNUSABLE
-            column += 0.0  # makes -0.0, which PostgreSQL's jsonb does not have, 0.0
+            column += 0.0  # turns -0.0 into 0.0, because PostgreSQL's jsonb has no -0.0
             return column
     return np.array([encode_feature_value(value) for value in values])

@@ -28,7 +28,7 @@ NEUTRAL_FEATURES: Mapping[str, float] = {
     "hour_of_day": 12.0,
     "day_of_week": 3.0,
 }
-"""The features of an event whose own were not stored, beside `amount` and `amount_vs_user_avg`."""
+"""Used if an event's own features were not stored, beside `amount` and `amount_vs_user_avg`."""
 
 
 def read_features(event: ScoredEvent) -> Features:
@@ -75,7 +75,7 @@ class Tally:
         """Return the counts of all events.
 
         Args:
-            left_out: Rows that were left out because their time cannot be used.
+            left_out: The number of rows that were left out because their time cannot be used.
         """
         return ReadingFacts(
             rows=self.rows,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import math
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
@@ -153,20 +152,28 @@ def parse_time(value: object, where: str) -> datetime:
     Raises:
         BadDataError: It is missing, or cannot be parsed.
     """
-    try:
-        if isinstance(value, str):
-            with suppress(ValueError):
-                value = float(value)
-        if isinstance(value, str):
-            return convert_to_utc(datetime.fromisoformat(value.strip()))
-        if isinstance(value, bool):  # a bool is an int
-            pass
-        elif isinstance(value, (int, float)) and math.isfinite(value):
-            return EPOCH + timedelta(seconds=value)
-    except (ValueError, OverflowError):
-        pass
     if value is None:
         raise BadDataError(f"{where} has no timestamp.")
+    with suppress(ValueError, OverflowError):
+        if isinstance(value, str):
+            return parse_time_text(value)
+        # Python's bool is a subclass of int.
+        if isinstance(value, (int, float)) and not isinstance(value, bool):
+            return EPOCH + timedelta(seconds=value)
     raise BadDataError(
         f"{where} has a timestamp that is neither ISO 8601 nor seconds since 1970: {value!r:.60}."
     )
+
+
+def parse_time_text(text: str) -> datetime:
+    """Parse a time in a text: a number of seconds since 1970 if it is a number, else ISO 8601.
+
+    Raises:
+        ValueError: The text is neither, or NaN.
+        OverflowError: The time is out of Python's range.
+    """
+    try:
+        seconds = float(text)
+    except ValueError:
+        return convert_to_utc(datetime.fromisoformat(text.strip()))
+    return EPOCH + timedelta(seconds=seconds)

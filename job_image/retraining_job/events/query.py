@@ -12,9 +12,9 @@ NEWEST = sql.SQL(
     'SELECT {columns} FROM {table} WHERE "timestamp" >= {first} AND "timestamp" < {end}'
     ' ORDER BY "timestamp" DESC, features_json::text COLLATE "C", {order} LIMIT {rows}'
 )
-"""Events of the same time are ordered by their whole content, so that it does not depend on how
-they are stored which of them are among the newest. With an index on "timestamp", the database sorts
-only these."""
+"""Events of the same time are ordered by their whole content, so that the selection of the newest
+ones does not depend on how they are stored. With an index on "timestamp", the database sorts only
+events of the same time."""
 
 ORDER_COLUMNS = ("amount", "anomaly_score", "is_anomaly", "truth", "amount_vs_user_avg")
 """The columns that order events of the same time and features."""
@@ -29,8 +29,8 @@ LEFT_OUT = sql.SQL(
 FIRST = sql.SQL("'0001-01-02'::{kind}")
 """Python has no earlier year."""
 END = sql.SQL("(now() + interval '1 year')::{kind}")
-"""No event was scored after this. Python has no year after 9999, and a time such as 9999-12-31,
-which means "unknown" in many tables, would make the row the newest forever."""
+"""An event with a later time is left out. Python has no year after 9999. In many tables, a time
+such as 9999-12-31 means "unknown", and such a row would always be the newest."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class EventQuery:
     truth: sql.Composable
     """The truth column."""
     types: dict[str, ColumnType]
-    """The type of each column; that of the truth column under the name `truth`."""
+    """The type of each column. The truth column has the name `truth`."""
 
     def select_newest(self, columns: sql.Composable, rows: int) -> sql.Composed:
         """Build the query for the newest rows.

@@ -23,7 +23,11 @@ class EventSource(Protocol):
         """Read the newest events as columns, oldest first."""
 
     def read_events(self) -> tuple[list[ScoredEvent], int]:
-        """Read the newest events, newest first, and count the rows left out for their time."""
+        """Read the newest events, newest first.
+
+        Returns:
+            The events, and the number of rows that were left out because of their time.
+        """
 
 
 @dataclass(frozen=True)
@@ -48,7 +52,11 @@ class TableSource:
         )
 
     def read_events(self) -> tuple[list[ScoredEvent], int]:
-        """Read the newest events, newest first, and count the rows left out for their time."""
+        """Read the newest events, newest first.
+
+        Returns:
+            The events, and the number of rows that were left out because of their time.
+        """
         from retraining_job.events.table import read_table_events  # noqa: PLC0415
 
         settings = self.settings

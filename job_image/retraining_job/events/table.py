@@ -1,7 +1,7 @@
 """Reading of the newest events of a table or view, one by one.
 
-Rows are read with COPY, which sends every type as text. Therefore no value of any type can be one
-that Python cannot hold.
+Rows are read with COPY, which sends every value as text. Therefore psycopg2 converts no value, and
+none can be out of the range of a Python type.
 """
 
 from __future__ import annotations
@@ -63,7 +63,8 @@ class OpenTable(NamedTuple):
         """
         with self.connection.cursor() as cursor:
             if self.connection.get_parameter_status("server_encoding") == "SQL_ASCII":
-                # Such a database may contain any bytes, and sends none that are not UTF-8.
+                # Such a database may contain any bytes. If the client requests UTF-8, the server
+                # reports an error for bytes that are not UTF-8.
                 cursor.execute("SET LOCAL client_encoding = 'SQL_ASCII'")
             cursor.copy_expert(COPY.format(query=self.query.select_newest(columns, rows)), sink)
 
@@ -116,7 +117,7 @@ def read_table_events(
 
     Raises:
         BadConfigurationError: The table or a column does not exist, it may not be read, or a column
-            has a type that cannot hold what it should.
+            has a type that cannot hold its values.
         BadDataError: The database cannot compute a value of a row.
         DependencyUnavailableError: The database does not answer.
     """

@@ -57,7 +57,7 @@ def inspect_table(cursor: Cursor, table: str, truth_column: str) -> EventQuery:
 
     Raises:
         BadConfigurationError: The table or a column does not exist, it may not be read, or a column
-            has a type that cannot hold what it should.
+            has a type that cannot hold its values.
     """
     source, truth = sql.Identifier(*table.split(".")), sql.Identifier(truth_column)
     select_no_rows(cursor, NO_ROWS.format(table=source, truth=truth), table, truth_column)

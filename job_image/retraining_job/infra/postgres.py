@@ -50,13 +50,12 @@ KINDS: dict[Failure, type[RunError]] = {
 
 @contextmanager
 def database(url: SecretStr) -> Iterator[Connection]:
-    """Open a connection whose one transaction is committed at the end, or rolled back on any error.
+    """Open a connection with one transaction. Commit it at the end, or roll back on any error.
 
     Raises:
-        RunError: An error of the database, converted. BadConfigurationError if the URL, the
-            password, a right, a limit or the schema is wrong; DependencyUnavailableError if the
-            database does not answer or another attempt may succeed; BadDataError if the database
-            cannot process the data.
+        BadConfigurationError: The URL, the password, a right, a limit or the schema is wrong.
+        BadDataError: The database cannot process the data.
+        DependencyUnavailableError: The database does not answer, or another attempt may succeed.
     """
     try:
         with closing(connect(url)) as connection:
@@ -73,12 +72,15 @@ def database(url: SecretStr) -> Iterator[Connection]:
 
 @contextmanager
 def transaction(connection: Connection) -> Iterator[None]:
-    """Commit at the end, or roll back. Unlike psycopg2's own, a failed rollback hides no error."""
+    """Commit at the end of the block. If the block raises, roll back and raise the same error.
+
+    psycopg2's own context manager would raise the error of a failed rollback instead.
+    """
     try:
         yield
         connection.commit()
     except BaseException:
-        with suppress(psycopg2.Error):  # the connection may be broken
+        with suppress(psycopg2.Error):  # The connection may be broken.
             connection.rollback()
         raise
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection  # noqa: N812
 
 VALUE = "SELECT reset_val::bigint, coalesce(unit, '') FROM pg_catalog.pg_settings WHERE name = %s"
-"""The value at the start of the session. The current one may be ours, set for this query."""
+"""The value at the start of the session. The current value may be one that the trainer has set."""
 
 OWNER = """
     SELECT
@@ -69,11 +70,11 @@ class Limit:
 def find_limit(
     name: str, connection: Connection, connect: Callable[[], Connection], parts: Mapping[str, str]
 ) -> Limit | None:
-    """Find a limit, on the connection that met it or on another if that is closed.
+    """Find a limit. If the connection that reached it is closed, open another one.
 
     Args:
         name: The setting of PostgreSQL.
-        connection: The connection that met the limit.
+        connection: The connection on which a statement reached the limit.
         connect: Opens another connection.
         parts: The parameters of the connection.
 
@@ -82,6 +83,7 @@ def find_limit(
 
     Raises:
         psycopg2.Error: It cannot be looked up.
+        RunError: Another connection cannot be opened.
     """
     if connection.closed:
         with closing(connect()) as another:
@@ -108,7 +110,8 @@ def read_limit(connection: Connection, name: str, parts: Mapping[str, str]) -> L
         if found is None:
             return None
         value, unit = found
-        if name in parts.get("options", ""):
+        # As a whole word, because deadlock_timeout contains lock_timeout.
+        if re.search(rf"\b{name}\b", parts.get("options", "")):
             return Limit(
                 name,
                 value,
@@ -120,16 +123,28 @@ def read_limit(connection: Connection, name: str, parts: Mapping[str, str]) -> L
         owner = cursor.fetchone()
     if owner is None:
         return Limit(name, value, unit, "the whole server", "ALTER SYSTEM SET")
-    role, database, for_role, for_database = owner
+    return Limit(name, value, unit, *describe_owner(*owner))
+
+
+def describe_owner(role: str, database: str, for_role: bool, for_database: bool) -> tuple[str, str]:
+    """Describe for whom a limit is set, and the statement that changes it.
+
+    Args:
+        role: The role of the session, quoted.
+        database: The database of the session, quoted.
+        for_role: Whether the limit is set for this role only.
+        for_database: Whether the limit is set for this database only.
+
+    Returns:
+        The owner, and the statement up to the name of the setting.
+    """
     if for_role and for_database:
-        whose, change = (
+        return (
             f"the role {role} in the database {database}",
             f"ALTER ROLE {role} IN DATABASE {database} SET",
         )
-    elif for_role:
-        whose, change = f"the role {role}", f"ALTER ROLE {role} SET"
-    elif for_database:
-        whose, change = f"the database {database}", f"ALTER DATABASE {database} SET"
-    else:
-        whose, change = "all roles", "ALTER ROLE ALL SET"
-    return Limit(name, value, unit, whose, change)
+    if for_role:
+        return f"the role {role}", f"ALTER ROLE {role} SET"
+    if for_database:
+        return f"the database {database}", f"ALTER DATABASE {database} SET"
+    return "all roles", "ALTER ROLE ALL SET"

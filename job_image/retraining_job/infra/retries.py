@@ -29,7 +29,7 @@ def call_with_retries(policy: RetryPolicy, step: Callable[[], T]) -> T:
         What the step returns.
 
     Raises:
-        DependencyUnavailableError: The dependency was unavailable at the last attempt, too.
+        DependencyUnavailableError: The dependency is still unavailable after the last retry.
     """
 
     def log_retry(state: tenacity.RetryCallState) -> None:

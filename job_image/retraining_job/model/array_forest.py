@@ -86,7 +86,7 @@ class ArrayForest:
         full, counter = divmod(self.counter + len(matrix), self.window_size)
         if full:
             end = len(matrix) - counter
-            if full > 1:
+            if full > 1:  # The last full window does not contain the events counted so far.
                 self.l_mass[:] = 0
             self._count_rows(matrix[max(0, end - self.window_size) : end])
             self.r_mass, self.l_mass = self.l_mass, np.zeros_like(self.l_mass)
@@ -119,14 +119,15 @@ class ArrayForest:
 
     def equals(self, other: ArrayForest) -> bool:
         """Return whether both have the same trees, masses and position in the window."""
-        mine, theirs = (
-            (one.names, one.features.shape, one.window_size, one.counter, one.first_window)
-            for one in (self, other)
-        )
-        arrays = ("features", "thresholds", "l_mass", "r_mass")
-        return mine == theirs and all(
-            np.array_equal(getattr(self, name), getattr(other, name)) for name in arrays
-        )
+        if self.features.shape != other.features.shape:
+            return False
+        for name in ("names", "window_size", "counter", "first_window"):
+            if getattr(self, name) != getattr(other, name):
+                return False
+        for name in ("features", "thresholds", "l_mass", "r_mass"):
+            if not np.array_equal(getattr(self, name), getattr(other, name)):
+                return False
+        return True
 
     def _count_rows(self, rows: np.ndarray) -> None:
         """Add rows of one window, shape (n, n_features), to the window's masses.
@@ -161,11 +162,13 @@ class ArrayForest:
             mass = self.r_mass[tree, node]
             sums[pair] += mass * 2.0**depth
             if depth < self.height:
-                on = mass >= STOP_SHARE * self.window_size
-                row, tree, node, pair = row[on], tree[on], node[on], pair[on]
+                continues = mass >= STOP_SHARE * self.window_size
+                row, tree, node = row[continues], tree[continues], node[continues]
+                pair = pair[continues]
                 node = self._get_children(rows, row, tree, node)
         by_tree = sums.reshape(len(rows), self.n_trees)
-        return np.add.accumulate(by_tree, axis=1)[:, -1]  # adds one tree after the other, as river
+        # Like river, this adds one tree after the other. `sum` would add in another order.
+        return np.add.accumulate(by_tree, axis=1)[:, -1]
 
     def _get_children(
         self,
@@ -174,7 +177,17 @@ class ArrayForest:
         tree: np.ndarray,
         node: np.ndarray,
     ) -> np.ndarray:
-        """Return the child node to which each pair of row and tree goes from its node."""
+        """Return the child node to which each pair of row and tree goes from its node.
+
+        Args:
+            rows: Shape (n, n_features), float64. Rows of feature values.
+            row: Shape (n_pairs,), intp. The row of each pair, as an index into `rows`.
+            tree: Shape (n_pairs,), intp. The tree of each pair.
+            node: Shape (n_pairs,), intp. The inner node that each pair has reached.
+
+        Returns:
+            Shape (n_pairs,), intp.
+        """
         split = tree * self.features.shape[1] + node
         value = rows[row, self.features.reshape(-1)[split]]
         right = ~(value < self.thresholds.reshape(-1)[split])
@@ -199,8 +212,8 @@ def build_matrix(events: Sequence[FeatureValues], names: Sequence[str]) -> np.nd
         NaN becomes infinity, because both go right in river.
     """
     matrix = np.empty((len(events), len(names)))
-    for place, event in enumerate(events):
-        matrix[place] = [event.get(name, np.nan) for name in names]
+    for row, event in enumerate(events):
+        matrix[row] = [event.get(name, np.nan) for name in names]
     for row, column in np.argwhere(np.isnan(matrix)):
         if names[column] in events[row]:
             matrix[row, column] = np.inf

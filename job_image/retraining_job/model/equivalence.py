@@ -86,8 +86,9 @@ def check_case(case: Case, seed: int) -> str | None:
     forest.learn_many(build_matrix(learned, NAMES))
     blob = pickle_forest(forest, None)
     unpickled = pickle.loads(blob)["hst"]  # noqa: S301  # written one line above
-    difference = find_difference(river_forest, forest, later)
-    if difference := difference or find_pickle_difference(river_forest, unpickled):
+    if difference := find_difference(river_forest, forest, later):
+        return difference
+    if difference := find_pickle_difference(river_forest, unpickled):
         return difference
     for event in later:
         river_forest.learn_one(event)
@@ -135,20 +136,28 @@ def find_pickle_difference(river_forest: HalfSpaceTrees, unpickled: HalfSpaceTre
     Returns:
         What differs, or None.
     """
-    if type(unpickled) is not type(river_forest) or list(vars(unpickled)) != list(
-        vars(river_forest)
-    ):
+    has_same_attributes = list(vars(unpickled)) == list(vars(river_forest))
+    if type(unpickled) is not type(river_forest) or not has_same_attributes:
         return "the attributes in its pickle"
     if list_nodes(unpickled) != list_nodes(river_forest):
         return "the nodes in its pickle"
-    in_trees = [list(map(id, nodes)) for nodes in map(iterate_tree, unpickled.trees)]
-    if in_trees != [list(map(id, nodes)) for nodes in unpickled._tree_nodes]:
+    if not lists_own_nodes(unpickled):
         return "the order of the nodes in its pickle"
     if get_plain_attributes(unpickled) != get_plain_attributes(river_forest):
         return "the settings in its pickle"
     if unpickled.rng.getstate() != river_forest.rng.getstate():
         return "the settings in its pickle"
     return None
+
+
+def lists_own_nodes(forest: HalfSpaceTrees) -> bool:
+    """Return whether `_tree_nodes` lists the very objects of the trees, depth first."""
+    if len(forest.trees) != len(forest._tree_nodes):
+        return False
+    for tree, listed in zip(forest.trees, forest._tree_nodes, strict=True):
+        if list(map(id, iterate_tree(tree))) != list(map(id, listed)):
+            return False
+    return True
 
 
 def iterate_tree(tree: Any) -> Iterator[object]:

@@ -84,8 +84,8 @@ def train_forest_on_matrix(
         return forest
     with pause_garbage_collection():
         river_forest = grow_river_forest(names, **parameters, unscale=unscale)
-        for place in select_effective_events(range(len(matrix)), parameters["window_size"]):
-            features = get_feature_values(names, matrix[place])
+        for row in select_effective_events(range(len(matrix)), parameters["window_size"]):
+            features = get_feature_values(names, matrix[row])
             river_forest.learn_one(features)
     return river_forest
 

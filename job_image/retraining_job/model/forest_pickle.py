@@ -1,10 +1,10 @@
 """Pickle of an array forest as one of river's own forests, without creating its million nodes.
 
-Reading it back gives a genuine `river.anomaly.hst.HalfSpaceTrees`. All trees have the same shape.
-Therefore the opcodes of one tree are a template, doubled level by level, and each tree is this
-template with its features and thresholds written in. Nearly all masses are zero: every node gets
-zeros from a shared dictionary, and the few others are set afterwards. Small values are pickled by
-Python itself. The opcodes are documented in the standard library's `pickletools`.
+Unpickling it creates a genuine `river.anomaly.hst.HalfSpaceTrees`. All trees have the same shape.
+Therefore the opcodes of one tree are a template, which is built by doubling it for each level. Each
+tree is this template with its own features and thresholds. Nearly all masses are zero. Therefore
+every node first gets zeros from a shared dictionary, and the other masses are set afterwards. Small
+values are pickled by Python itself. The standard library's `pickletools` documents the opcodes.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ KEYS = ("children", "feature", "threshold", "l_mass", "r_mass")
 """A node's attributes, in the order in which river sets them."""
 
 BRANCH, LEAF, ZEROS, CHILDREN, FEATURE, THRESHOLD, L_MASS, R_MASS, FIRST_NAME = range(9)
-"""Places in the unpickler's memo: the two classes, the zero masses, the keys, then the features'
+"""Indexes in the unpickler's memo: the two classes, the zero masses, the keys, then the features'
 names."""
 
 SPLIT = np.dtype([("feature", "<u4"), ("key", "V3"), ("threshold", ">f8")])
-"""The bytes in which branches differ: the feature's place in the memo, then the threshold."""
+"""The bytes in which branches differ: the feature's index in the memo, then the threshold."""
 
 MEMOIZE_ONLY = pickle.MEMOIZE + pickle.POP
 
@@ -106,16 +106,16 @@ def encode_global(module: str, name: str) -> bytes:
 
 
 def encode_memo(names: tuple[str, ...]) -> bytes:
-    """Build the opcodes that memoize what all nodes share, at the places `BRANCH` and following."""
+    """Build the opcodes that memoize what all nodes share, from the index `BRANCH` on."""
     zeros = encode_small_value({"l_mass": 0, "r_mass": 0})
     classes = [encode_global("river.tree.padded", name) for name in ("PaddedBranch", "PaddedLeaf")]
     values = (*classes, zeros, *map(encode_small_value, (*KEYS, *names)))
     return b"".join(value + MEMOIZE_ONLY for value in values)
 
 
-def encode_fetch(place: int) -> bytes:
-    """Build the opcode that fetches the value at a place of the memo below 256."""
-    return pickle.BINGET + bytes([place])
+def encode_fetch(index: int) -> bytes:
+    """Build the opcode that fetches the value at an index of the memo. It must be below 256."""
+    return pickle.BINGET + bytes([index])
 
 
 def write_nodes(out: io.BytesIO, forest: ArrayForest) -> None:
@@ -148,19 +148,20 @@ def write_trees(out: io.BytesIO, forest: ArrayForest) -> None:
         out: The stream.
         forest: The array forest.
     """
-    template, places = build_tree_template(forest.height)
+    template, offsets = build_tree_template(forest.height)
     tree = np.frombuffer(template, np.uint8).copy()
-    field: np.ndarray = np.ndarray(  # a split at every byte; `places` selects the ones that exist
+    # Views the bytes from each offset on as a split. Only those at `offsets` are splits.
+    split_at: np.ndarray = np.ndarray(
         (len(tree) - SPLIT.itemsize + 1,), SPLIT, tree.data, strides=(1,)
     )
-    splits = np.empty(len(places), SPLIT)
+    splits = np.empty(len(offsets), SPLIT)
     splits["key"] = np.void(encode_fetch(THRESHOLD) + pickle.BINFLOAT)
     order = np.argsort(compute_depth_first_order(forest.height))
     out.write(encode_small_value("trees") + pickle.EMPTY_LIST + pickle.MARK)
     for features, thresholds in zip(forest.features, forest.thresholds, strict=True):
         splits["feature"] = features[order].astype(np.uint32) + FIRST_NAME
         splits["threshold"] = thresholds[order]
-        field[places] = splits
+        split_at[offsets] = splits
         out.write(tree.data)
     out.write(pickle.APPENDS)
 
@@ -181,15 +182,15 @@ def build_tree_template(height: int) -> tuple[bytes, np.ndarray]:
     no_masses = encode_fetch(ZEROS) + pickle.BUILD
     opens = encode_fetch(BRANCH) + new + pickle.EMPTY_DICT + pickle.MARK + encode_fetch(CHILDREN)
     closes = pickle.TUPLE2 + encode_fetch(FEATURE) + pickle.LONG_BINGET
-    split_at = len(closes)
+    split_in_closes = len(closes)
     closes += bytes(SPLIT.itemsize) + pickle.SETITEMS + pickle.BUILD + no_masses
     tree = encode_fetch(LEAF) + new + no_masses
-    places = np.empty(0, np.intp)
+    offsets = np.empty(0, np.intp)
     for _ in range(height):
-        left, right = places + len(opens), places + len(opens) + len(tree)
-        places = np.concatenate([[len(opens) + 2 * len(tree) + split_at], left, right])
+        left, right = offsets + len(opens), offsets + len(opens) + len(tree)
+        offsets = np.concatenate([[len(opens) + 2 * len(tree) + split_in_closes], left, right])
         tree = opens + 2 * tree + closes
-    return tree, places
+    return tree, offsets
 
 
 def encode_masses(forest: ArrayForest, first_node: int) -> bytes:
@@ -199,7 +200,7 @@ def encode_masses(forest: ArrayForest, first_node: int) -> bytes:
 
     Args:
         forest: The array forest.
-        first_node: Place of the first node in the unpickler's memo.
+        first_node: Index of the first node in the unpickler's memo.
 
     Returns:
         The opcodes.

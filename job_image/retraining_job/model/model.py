@@ -26,8 +26,8 @@ class Model:
     """A forest and a deviation score."""
 
     hst: ArrayForest | HalfSpaceTrees
-    """An array forest where this trainer has trained it or read it from a state. River's own forest
-    where it was read from a pickle, or where river had to train it."""
+    """An array forest if this trainer has trained it or read it from a state. River's own forest if
+    it was read from a pickle, or if river had to train it."""
     sad: StandardAbsoluteDeviation
 
     @property
@@ -87,11 +87,11 @@ def select_columns(wanted: Sequence[str], names: Sequence[str], matrix: np.ndarr
     """
     if tuple(wanted) == tuple(names):
         return matrix
-    places = {name: column for column, name in enumerate(names)}
+    index_by_name = {name: index for index, name in enumerate(names)}
     selected = np.full((len(matrix), len(wanted)), np.nan)
     for column, name in enumerate(wanted):
-        if name in places:
-            selected[:, column] = matrix[:, places[name]]
+        if name in index_by_name:
+            selected[:, column] = matrix[:, index_by_name[name]]
     return selected
 
 

@@ -38,10 +38,10 @@ def write_pickle(model: Model, deviation_class: str) -> bytes:
 
 @contextmanager
 def importable_deviation_class(class_name: str) -> Iterator[type[StandardAbsoluteDeviation]]:
-    """Provide the deviation score's class under another name.
+    """Create a class of the deviation score that can be imported under another name.
 
-    `pickle` refuses a class that it cannot import by its name. Therefore modules of these names
-    exist within the block.
+    `pickle` refuses a class that it cannot import by its name. Therefore the modules in the name
+    exist as long as the block runs.
 
     Args:
         class_name: Full name of the class.

@@ -20,9 +20,9 @@ MODULE = "river.anomaly.hst"
 def import_half_space_trees() -> type[HalfSpaceTrees]:
     """Return river's own class `river.anomaly.hst.HalfSpaceTrees`.
 
-    Its module needs two small modules beside it. But a plain import first runs the `__init__` of
-    the packages around it, which load all anomaly detectors, all trees and scipy: 1 s and 80 MB.
-    Therefore these `__init__` are skipped.
+    A plain import first runs the `__init__` of the packages that contain its module. They load all
+    anomaly detectors, all trees and scipy, which takes 1 s and 80 MB. Therefore they are skipped:
+    the module itself needs only two other small modules.
     """
     forest: type[HalfSpaceTrees] = import_forest_module().HalfSpaceTrees
     return forest
@@ -46,7 +46,7 @@ def import_forest_module() -> ModuleType:
 def skip_package_init(*names: str) -> Iterator[None]:
     """Run a block in which packages can be imported without running their `__init__`.
 
-    Whoever imports one of them afterwards gets it complete.
+    A later import of one of them loads it completely.
 
     Args:
         *names: Full names of the packages.

@@ -1,7 +1,7 @@
 """Scaling of features to [0, 1], and back for thresholds.
 
-Trees are grown in [0, 1]. The way back is written into their thresholds, so that whoever reads the
-model passes raw features to a plain river object.
+Trees are grown in [0, 1]. Their thresholds are then converted to raw values, so that readers of the
+model pass raw features to a plain river object.
 
 The logarithm is computed as 1024 * (r ** (1/1024) - 1), which is log(r) to within 1 % (Box and Cox,
 An Analysis of Transformations, 1964, with a power near 0). Therefore both directions need only
@@ -36,10 +36,10 @@ class FeatureScaling:
     centre: float = 0.0
     """Of the logarithm: the raw value around which it is nearly linear."""
     unit: float = 1.0
-    """Of the logarithm: the distance from the centre at which it begins to bend."""
+    """Of the logarithm: the distance from the centre up to which it is nearly linear."""
 
     def unscale(self, scaled: np.ndarray) -> np.ndarray:
-        """Compute the raw thresholds of scaled ones.
+        """Convert scaled thresholds to raw ones.
 
         Args:
             scaled: Any shape, float64 in [0, 1].
@@ -52,11 +52,10 @@ class FeatureScaling:
         if self.kind == "linear":
             return interpolate(self.low, self.high, scaled)
         bounds = compute_logarithm((np.array([self.low, self.high]) - self.centre) / self.unit)
-        bent = interpolate(bounds[0], bounds[1], scaled)
-        with np.errstate(
-            over="ignore"
-        ):  # a rounding error may pass the largest float; it is clipped
-            raw = self.centre + self.unit * compute_exponential(bent)
+        logarithm = interpolate(bounds[0], bounds[1], scaled)
+        # A rounding error may exceed the largest float. The result is clipped.
+        with np.errstate(over="ignore"):
+            raw = self.centre + self.unit * compute_exponential(logarithm)
         return np.clip(raw, self.low, self.high)
 
 
@@ -88,23 +87,23 @@ def compute_logarithm(ratio: np.ndarray) -> np.ndarray:
     root = 1.0 + np.abs(ratio)
     for _ in range(DOUBLINGS):
         root = np.sqrt(root)
-    bent: np.ndarray = np.copysign(POWER * (root - 1.0), ratio)
-    return bent
+    logarithm: np.ndarray = np.copysign(POWER * (root - 1.0), ratio)
+    return logarithm
 
 
-def compute_exponential(bent: np.ndarray) -> np.ndarray:
+def compute_exponential(logarithm: np.ndarray) -> np.ndarray:
     """Compute the inverse of `compute_logarithm`.
 
     Args:
-        bent: Any shape, float64.
+        logarithm: Any shape, float64.
 
     Returns:
         Same shape, float64.
     """
-    power = 1.0 + np.abs(bent) / POWER
+    power = 1.0 + np.abs(logarithm) / POWER
     for _ in range(DOUBLINGS):
         power = power * power
-    ratio: np.ndarray = np.copysign(power - 1.0, bent)
+    ratio: np.ndarray = np.copysign(power - 1.0, logarithm)
     return ratio
 
 

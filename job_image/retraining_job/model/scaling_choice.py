@@ -61,20 +61,18 @@ def choose_scalings(
         One choice for each feature, in the order of `names`.
     """
     choices = []
-    for column, (name, bad) in enumerate(zip(names, unusable, strict=True)):
+    for column, (name, unusable_rows) in enumerate(zip(names, unusable, strict=True)):
         values = training[:, column]
         values = values[np.isfinite(values)]
         missing = len(training) - len(values)
         if problem := find_problem(values, len(training)):
-            choices.append(ScalingChoice(name, None, missing, bad, problem))
+            choices.append(ScalingChoice(name, None, missing, unusable_rows, problem))
             continue
-        note = (
-            f"missing in {missing:,} training rows, which follow the branch with more events"
-            if missing
-            else ""
-        )
+        note = ""
+        if missing:
+            note = f"missing in {missing:,} training rows, which follow the branch with more events"
         scaling = choose_scaling(name, values, mode)
-        choices.append(ScalingChoice(name, scaling, missing, bad, note))
+        choices.append(ScalingChoice(name, scaling, missing, unusable_rows, note))
     return choices
 
 
@@ -100,8 +98,8 @@ def choose_scaling(name: str, values: np.ndarray, mode: Scaling) -> FeatureScali
         distance = np.abs(values - centre)
     unit = float(np.quantile(distance[distance > 0.0], 0.9, method="higher"))
     with np.errstate(over="ignore", invalid="ignore"):
-        reach = float(distance.max()) / unit
-    if HEAVY_TAIL < reach < np.inf:
+        farthest = float(distance.max()) / unit
+    if HEAVY_TAIL < farthest < np.inf:
         return FeatureScaling(name, "log", low, high, centre, unit)
     return linear
 

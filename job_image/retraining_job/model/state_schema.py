@@ -1,6 +1,6 @@
-"""Fields of a model's state, and reading them without trusting any.
+"""Fields of a model's state, and their validation when an untrusted state is read.
 
-Reading executes nothing, and bounds what it allocates before it does.
+Reading executes nothing. It checks all sizes before it allocates memory for them.
 """
 
 from __future__ import annotations
@@ -99,6 +99,6 @@ def parse_state(text: str | bytes) -> ModelState:
 def describe_first_error(error: ValidationError) -> str:
     """Return what is wrong with a state, as a clause and without its content."""
     first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-    place = ".".join(map(str, first["loc"]))
+    field = ".".join(map(str, first["loc"]))
     message = first["msg"].removeprefix("Value error, ")
-    return f"{place + ': ' if place else ''}{message[0].lower()}{message[1:]}"
+    return f"{field + ': ' if field else ''}{message[0].lower()}{message[1:]}"

@@ -52,7 +52,7 @@ class GrownTrees(NamedTuple):
 def grow_trees(
     names: Sequence[str], unscale: Unscale | None, parameters: ForestParameters
 ) -> GrownTrees:
-    """Create the trees that river creates from this seed, with all limits [0, 1].
+    """Create the trees that river creates from this seed with the limits [0, 1] for all features.
 
     River draws two numbers for each inner node, depth first. Its generator is Python's, which numpy
     implements as well.
@@ -125,16 +125,17 @@ def compute_splits(draws: np.ndarray, n_features: int) -> tuple[np.ndarray, np.n
             raise ValueError("The trees are too high: a split has no range left.")
         chosen = np.count_nonzero(sums[:-1] <= choice * sums[-1], axis=0)
         column = np.arange(len(chosen))
-        a, b = low[chosen, column], high[chosen, column]
-        start, end = a + PADDING * (b - a), b - PADDING * (b - a)
-        at = start + (end - start) * position
+        chosen_low, chosen_high = low[chosen, column], high[chosen, column]
+        padding = PADDING * (chosen_high - chosen_low)
+        start, end = chosen_low + padding, chosen_high - padding
+        threshold = start + (end - start) * position
         features[:, nodes], thresholds[:, nodes] = (
             chosen.reshape(n_trees, -1),
-            at.reshape(n_trees, -1),
+            threshold.reshape(n_trees, -1),
         )
         low, high = np.repeat(low, 2, axis=1), np.repeat(high, 2, axis=1)
-        high[chosen, 2 * column] = at  # limit of the left child
-        low[chosen, 2 * column + 1] = at
+        high[chosen, 2 * column] = threshold  # of the left child
+        low[chosen, 2 * column + 1] = threshold  # of the right child
     return features, thresholds
 
 

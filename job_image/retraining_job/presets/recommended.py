@@ -87,10 +87,8 @@ def prepare(
     scalings = [choice.scaling for choice in choices if choice.scaling]
     records = [build_feature_record(choice) for choice in choices]
     if not scalings:
-        why = (
-            "; ".join(f"{record.name}: {record.note}" for record in records[:5])
-            or "the events have none"
-        )
+        reasons = [f"{record.name}: {record.note}" for record in records[:5]]
+        why = "; ".join(reasons) or "the events have none"
         message = f"No feature can be split by a tree, so nothing was trained ({why})."
         return Decision(Verdict.INSUFFICIENT_DATA, VerdictReason.INSUFFICIENT_DATA, message)
     return SplitEvents(columns, parts, tuple(scalings), records)
@@ -111,13 +109,13 @@ def train_model(prepared: SplitEvents, settings: ModelSettings) -> Model:
     from retraining_job.model.model import Model  # noqa: PLC0415
 
     columns, rows, window = prepared.columns, prepared.parts.training_rows, settings.forest_window
-    places = {name: place for place, name in enumerate(columns.names)}
+    index_by_name = {name: index for index, name in enumerate(columns.names)}
     names = [scaling.name for scaling in prepared.scalings]
-    # Older rows leave no trace in the forest's masses.
-    trace = slice(max(0, rows - 2 * window - rows % window), rows)
+    # Rows before the last two full windows have no effect on the forest's masses.
+    effective = slice(max(0, rows - 2 * window - rows % window), rows)
     hst = train_forest_on_matrix(
         names,
-        columns.features[trace][:, [places[name] for name in names]],
+        columns.features[effective][:, [index_by_name[name] for name in names]],
         unscale=None if settings.scaling is Scaling.NONE else build_unscale(prepared.scalings),
         n_trees=settings.forest_trees,
         height=settings.forest_height,
@@ -125,8 +123,9 @@ def train_model(prepared: SplitEvents, settings: ModelSettings) -> Model:
         seed=settings.forest_seed,
     )
     sad = StandardAbsoluteDeviation(settings.deviation_feature)
-    if sad.feature in places:
-        sad.learn_values(columns.features[prepared.parts.training, places[sad.feature]].tolist())
+    if sad.feature in index_by_name:
+        values = columns.features[prepared.parts.training, index_by_name[sad.feature]]
+        sad.learn_values(values.tolist())
     return Model(hst, sad)
 
 

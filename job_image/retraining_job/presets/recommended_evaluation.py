@@ -25,7 +25,7 @@ from retraining_job.presets.recommended_notes import (
 
 if TYPE_CHECKING:
     from retraining_job.evaluation.decision import Decision
-    from retraining_job.evaluation.evidence import Comparison, LabelCoverage, Split
+    from retraining_job.evaluation.evidence import Comparison, HiddenLoss, LabelCoverage, Split
     from retraining_job.evaluation.input_change import InputChange
     from retraining_job.presets.recommended import SplitEvents
 
@@ -128,7 +128,12 @@ def evaluate(
         matching = metrics.find_matching_threshold(own, int((other > threshold).sum()))
         challenger_record = challenger_record.model_copy(update={"matching_threshold": matching})
     compared = compare_with_champion(measure, split, own, other, champion_record)
-    is_testable = not find_hold_out_problem(split, settings)
+    best_random_precision: float | None = None
+    hidden: list[HiddenLoss] = []
+    if not find_hold_out_problem(split, settings):
+        best_random_precision = run_permutation_test(truth, own, seed=measure.seed)
+    if compared.comparison:
+        hidden = find_hidden_losses(challenger_record, champion_record, settings.margin)
     evidence = Evidence(
         provenance=context.provenance,
         split=split,
@@ -137,18 +142,14 @@ def evaluate(
         threshold_source=context.threshold_source,
         policy=settings.policy,
         margin=compared.margin,
-        best_random_precision=(
-            run_permutation_test(truth, own, seed=measure.seed) if is_testable else None
-        ),
+        best_random_precision=best_random_precision,
         challenger=challenger_record,
         champion=champion_record,
         comparison=compared.comparison,
         input=context.change,
         reading=describe_reading(columns.facts),
         labels=compared.labels,
-        hidden=find_hidden_losses(challenger_record, champion_record, settings.margin)
-        if compared.comparison
-        else [],
+        hidden=hidden,
         identical=champion is not None and is_same_model(challenger, context.fingerprint, champion),
         periods=compute_periods(columns.times[parts.hold_out], truth, own, other, threshold),
         notes=[

@@ -39,27 +39,28 @@ def compute_periods(
     Returns:
         The periods, oldest first.
     """
-    found = []
+    periods = []
     for indices in np.array_split(np.arange(len(truth)), min(PERIODS, len(truth))):
         rows = slice(int(indices[0]), int(indices[-1]) + 1)
-        window, other = compute_window(times[rows]), None if champion is None else champion[rows]
-        found.append(
-            Period(
-                first=window.first,
-                last=window.last,
-                rows=window.rows,
-                anomalies=int((truth[rows] == 1).sum()),
-                challenger_average_precision=metrics.average_precision(
-                    truth[rows], challenger[rows]
-                ),
-                champion_average_precision=None
-                if other is None
-                else metrics.average_precision(truth[rows], other),
-                challenger_alert_rate=metrics.alert_rate(challenger[rows], threshold),
-                champion_alert_rate=None if other is None else metrics.alert_rate(other, threshold),
-            )
+        window = compute_window(times[rows])
+        period = Period(
+            first=window.first,
+            last=window.last,
+            rows=window.rows,
+            anomalies=int((truth[rows] == 1).sum()),
+            challenger_average_precision=metrics.average_precision(truth[rows], challenger[rows]),
+            challenger_alert_rate=metrics.alert_rate(challenger[rows], threshold),
         )
-    return found
+        if champion is not None:
+            of_champion = {
+                "champion_average_precision": metrics.average_precision(
+                    truth[rows], champion[rows]
+                ),
+                "champion_alert_rate": metrics.alert_rate(champion[rows], threshold),
+            }
+            period = period.model_copy(update=of_champion)
+        periods.append(period)
+    return periods
 
 
 def describe_events(prepared: SplitEvents, split: Split, settings: EvaluationSettings) -> list[str]:
@@ -76,7 +77,8 @@ def describe_events(prepared: SplitEvents, split: Split, settings: EvaluationSet
     columns, notes = prepared.columns, []
     left_out = [feature for feature in prepared.features if feature.scaling == "left out"]
     if left_out:
-        names = ", ".join(f"{one.name} ({one.note})" for one in left_out[:NAMES_LIMIT])
+        named = left_out[:NAMES_LIMIT]
+        names = ", ".join(f"{feature.name} ({feature.note})" for feature in named)
         count = len(left_out) - NAMES_LIMIT
         more = f" and {count} more" if count > 0 else ""
         notes.append(f"The trees do not use {names}{more}.")

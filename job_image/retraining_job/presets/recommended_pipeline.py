@@ -72,7 +72,7 @@ class RecommendedEvents:
         return compute_window(self.columns.times) if self.n_samples else None
 
     def check(self) -> Decision | None:
-        """Check whether there are enough events to train, if the champion is left out of account.
+        """Check whether there are enough events to train on, without regard to the champion.
 
         Returns:
             The decision that ends the run, or None if a challenger can be trained.
@@ -102,7 +102,9 @@ class RecommendedEvents:
         prepared = recommended.prepare(
             self.columns, self.settings, trained.last if trained else None
         )
-        if isinstance(prepared, Decision):  # the champion can only make the hold-out smaller
+        # `check` has split the events without a champion. With a champion, the hold-out can only be
+        # smaller, so there are at least as many training rows.
+        if isinstance(prepared, Decision):
             raise TypeError(prepared.message)
         if learned is not None:
             prepared = exclude_learned_rows(prepared, learned)

@@ -86,8 +86,8 @@ def train_model(samples: Sequence[Sample], settings: ModelSettings) -> Model:
 
     features = [sample.features for sample in samples]
     deviation = StandardAbsoluteDeviation(settings.deviation_feature)
-    for one in features:
-        deviation.learn_one(one)
+    for sample in samples:
+        deviation.learn_one(sample.features)
     forest = train_forest(
         features,
         n_trees=settings.forest_trees,

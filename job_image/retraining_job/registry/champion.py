@@ -1,7 +1,7 @@
 """The champion: the live model, read together with its version and its manifest.
 
-A champion of this trainer is rebuilt from its state, and its pickle is only compared with its
-checksum. A foreign champion is read by an allow-list.
+A champion of this trainer is rebuilt from its state. Its pickle is compared with the checksum in
+the manifest, and not loaded. The pickle of a foreign champion is loaded with an allow-list.
 """
 
 from __future__ import annotations
@@ -39,9 +39,10 @@ class Champion:
     Args:
         model: The model, or None if there is no live model.
         version: Its version, 0 if there is none.
-        stamp: What publishing compares. Opaque to others.
+        stamp: Identifies the live model. Publishing compares it.
         manifest: Its manifest, or None if another program has put the model there.
-        highest: The highest version that Redis knows, at least `version`. The next one is above it.
+        highest: The highest version that Redis or the audit trail knows, at least `version`. A new
+            version must be higher.
     """
 
     model: Model | None
@@ -110,7 +111,7 @@ def rebuild_from_state(registry: RegistrySettings, live: Live, version: int) -> 
 
 
 def read_foreign_pickle(registry: RegistrySettings, live: Live, version: int) -> Model:
-    """Read the pickle by the allow-list.
+    """Read the pickle with the allow-list.
 
     Args:
         registry: The settings of the registry.

@@ -12,8 +12,8 @@
     active_model:challenger:<run id>  challenger that waits for approval
     active_model:staging:...          uploaded model, which expires by itself
 
-All of them change in one script, so they need one Redis server: the two names that can be set share
-no hash tag for Redis Cluster.
+One script changes all of them, so all must be on one Redis server. Redis Cluster does not ensure
+that, because the two names that can be set have no common hash tag.
 """
 
 from __future__ import annotations

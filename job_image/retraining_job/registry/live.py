@@ -43,7 +43,9 @@ class Stamp(NamedTuple):
 
 @dataclass(frozen=True)
 class Live:
-    """The contents of the keys. None if a key is missing; cut off if one is longer than its limit.
+    """The contents of the keys.
+
+    A value is None if its key is missing, and cut off if it is longer than its limit.
 
     Args:
         model: The pickle; only its first byte if the pickle was not requested.
@@ -53,7 +55,7 @@ class Live:
         meta: The manifest.
         state: The state.
         state_bytes: The whole length of the state.
-        kept: The versions in the history, ascending.
+        kept: The versions that the history stores, ascending.
     """
 
     model: bytes | None
@@ -102,7 +104,7 @@ def read_live(registry: RegistrySettings, *, with_model: bool = True) -> Live:
 
     Args:
         registry: The settings of the registry.
-        with_model: Whether the pickle is needed, and not only its length.
+        with_model: Whether to read the pickle. If False, only its length is read.
 
     Returns:
         The contents of the keys.

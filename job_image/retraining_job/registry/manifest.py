@@ -1,4 +1,4 @@
-"""The manifest: flat JSON beside the live model in Redis, which readers may use, too.
+"""The manifest: flat JSON beside the live model in Redis. Readers may use it, too.
 
     {"version": 7, "epoch": 9, "run_id": "...", "published_at": "...", "threshold": 0.63, ...}
 
@@ -112,9 +112,9 @@ def read_manifest(text: bytes) -> Manifest:
         return Manifest.model_validate_json(text)
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
-        place = ".".join(map(str, first["loc"]))
+        field = ".".join(map(str, first["loc"]))
         raise UnreadableManifestError(
-            f"{place}: {first['msg']}" if place else first["msg"]
+            f"{field}: {first['msg']}" if field else first["msg"]
         ) from None
 
 

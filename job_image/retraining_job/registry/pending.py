@@ -1,7 +1,7 @@
 """Challengers that wait for approval, if promotion is Manual.
 
 A challenger is stored as its state, without a pickle, under a key of its run. It expires if nobody
-decides in time. The first approval or rejection counts; repeating one has the same answer.
+answers in time. The first approval or rejection counts. A later one returns the first outcome.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Challenger(BaseModel):
     model_config = ConfigDict(frozen=True, ser_json_bytes="base64", val_json_bytes="base64")
 
     manifest: Manifest
-    """Version, epoch and pickle are unknown before it goes live: 0 and empty."""
+    """Version, epoch and pickle are unknown before it goes live, so they are 0 or empty."""
     state: str
     evaluated_against: Stamp = Field(
         validation_alias=AliasChoices("evaluated_against", "judged_against")

@@ -1,7 +1,7 @@
 """Publishing: a challenger becomes the champion in one atomic step in Redis that is safe to repeat.
 
-A run leaves its result document beside the model that it published. By this document, a second
-attempt of the run knows that the work is done, even if the first never got Redis's answer.
+The same step stores the run's result document. A second attempt of the run finds the document and
+does not publish again, even if the first attempt has not received Redis's answer.
 """
 
 from __future__ import annotations

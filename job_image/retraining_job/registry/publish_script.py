@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     from retraining_job.settings import RegistrySettings
 
 STAGING_SECONDS = 600
-"""How long an uploaded model outlives a trainer that died before publishing it."""
+"""How long Redis stores an uploaded model if the trainer dies before publishing it."""
 
 
 class PublishKeys(NamedTuple):
-    """The keys of the script, in the order in which `publish.lua` takes them."""
+    """The keys of the script, in the order that `publish.lua` expects."""
 
     model: str
     version: str
@@ -34,7 +34,7 @@ class PublishKeys(NamedTuple):
 
 
 class PublishArguments(NamedTuple):
-    """The arguments of the script, in the order in which `publish.lua` takes them."""
+    """The arguments of the script, in the order that `publish.lua` expects."""
 
     expected_version: bytes
     expected_epoch: bytes
@@ -99,7 +99,8 @@ def run_script(
         client.set(keys.staging, pickle, ex=STAGING_SECONDS)
         try:
             answer = ScriptAnswer(*client.register_script(read_script())(keys, arguments))
-        except redis.ResponseError:  # refused: the upload takes memory until it expires
+        except redis.ResponseError:
+            # Redis refuses the script. Until the upload expires, it takes memory.
             with suppress(redis.RedisError):
                 client.unlink(keys.staging)
             raise

@@ -1,14 +1,13 @@
-"""Signatures, by which a reader and the trainer recognize a model that the trainer has published.
+"""Signatures. They show readers and the trainer that a model was published by the trainer.
 
-With a key set (`SIGNING_KEY`), each manifest carries the HMAC-SHA256, in hexadecimal digits, of
+If a key is set (`SIGNING_KEY`), each manifest contains the HMAC-SHA256, in hexadecimal digits, of
 this line:
 
     retraining-model 1 <model key> <version> <pickle_sha256> <state_sha256>
 
-The version is part of it, so that an old model with its old signature cannot pass for a new one.
-The signature covers only the two checksums and the version, and readers check no more. The trainer
-also relies on the input shape that a manifest records, so this has a signature of its own,
-`input_signature`, of this line:
+The line contains the version, so that an old model with its old signature is not accepted as a new
+one. Readers check only this signature. The trainer also relies on the input shape that a manifest
+records, so the shape has a second signature, `input_signature`, of this line:
 
     retraining-input 1 <model key> <version> <SHA-256 of the shape as JSON>
 
@@ -94,8 +93,8 @@ def sign_manifest(key: SecretStr, name: str, manifest: Manifest) -> Manifest:
 def get_accepted_signatures(key: SecretStr, name: str, manifest: Manifest) -> list[str]:
     """Return the signatures that are accepted.
 
-    A line break at the end of the key is not part of it. Earlier trainers took it for a part, so
-    some models are signed with it.
+    A line break at the end of the key is ignored. Earlier trainers did not ignore it, so models may
+    be signed with the key and a line break.
 
     Args:
         key: The signing key.
@@ -106,7 +105,7 @@ def get_accepted_signatures(key: SecretStr, name: str, manifest: Manifest) -> li
         The signatures, in hexadecimal digits.
     """
     with_line_break = SecretStr(f"{key.get_secret_value()}\n")
-    return [compute_signature(one, name, manifest) for one in (key, with_line_break)]
+    return [compute_signature(accepted, name, manifest) for accepted in (key, with_line_break)]
 
 
 def check_signature(key: SecretStr, name: str, manifest: Manifest | None) -> None:
@@ -124,10 +123,10 @@ def check_signature(key: SecretStr, name: str, manifest: Manifest | None) -> Non
         return
     if manifest is None or not manifest.signature:
         raise NotSignedError(f"it is not signed, and {SETTING} requires a signature")
-    # As bytes, because compare_digest refuses text beyond ASCII, and a forger may write any.
+    # As bytes, because compare_digest refuses non-ASCII text, which a forged manifest may contain.
     present = manifest.signature.encode()
     accepted = get_accepted_signatures(key, name, manifest)
-    if not any(hmac.compare_digest(present, one.encode()) for one in accepted):
+    if not any(hmac.compare_digest(present, signature.encode()) for signature in accepted):
         raise NotSignedError(
             f"its signature does not match the model, its version and the key of {SETTING}"
         )

@@ -32,7 +32,10 @@ LABELS_RIGHT_UNTIL = 340
 
 
 def draw_difference(evidence: Evidence) -> Markup:
-    """Draw the difference, its bounds and the margin. A sentence if nothing was compared."""
+    """Draw the difference, its bounds and the margin.
+
+    Returns a sentence if nothing was compared.
+    """
     comparison = evidence.comparison
     if comparison is None:
         why = _describe_missing_comparison(evidence)
@@ -74,11 +77,12 @@ def _draw_interval(scale: Scale, comparison: Comparison) -> Markup:
 
 
 def _draw_zero(scale: Scale) -> Markup:
-    """Draw the line at which both models are equal, with its label where there is room."""
+    """Draw the line at which both models are equal. Its label is on the side that has room."""
     x = scale(0.0)
-    right = x < LABELS_RIGHT_UNTIL
-    place = (x + 5 if right else x - 5, 14)
-    name = draw_text(place, "equal (0)", "hint", anchor="start" if right else "end")
+    if x < LABELS_RIGHT_UNTIL:
+        name = draw_text((x + 5, 14), "equal (0)", "hint", anchor="start")
+    else:
+        name = draw_text((x - 5, 14), "equal (0)", "hint", anchor="end")
     return join(draw_line((x, 4), (x, BOTTOM), "even"), name)
 
 

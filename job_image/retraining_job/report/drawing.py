@@ -140,7 +140,7 @@ def draw_text(place: Point, content: str, class_: str = "", anchor: str = "middl
 
 
 def draw_marker(role: str, place: Point, class_: str = "") -> Markup:
-    """Draw a square for the champion and a circle for the challenger, so that colour is not needed.
+    """Draw a square for the champion and a circle for the challenger, which differ without colour.
 
     Args:
         role: `champion` or `challenger`.
@@ -194,11 +194,11 @@ def draw_horizontal_axis(
         The elements.
     """
     middle = (scale.start + scale.end) / 2
-    places = [(scale(value), label) for value, label in labels]
+    ticks = [(scale(value), label) for value, label in labels]
     return join(
         draw_line((scale.start, bottom), (scale.end, bottom), "axis"),
-        *(draw_line((x, bottom), (x, bottom + 4), "axis") for x, _ in places),
-        *(draw_text((x, bottom + 17), label) for x, label in places),
+        *(draw_line((x, bottom), (x, bottom + 4), "axis") for x, _ in ticks),
+        *(draw_text((x, bottom + 17), label) for x, label in ticks),
         draw_text((middle, bottom + 34), name, "name") if name else Markup(""),
     )
 

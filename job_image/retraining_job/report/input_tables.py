@@ -31,7 +31,10 @@ SHARES = {
 
 
 def render_input(evidence: Evidence) -> Markup:
-    """Render the input now and when the champion was trained. A sentence if it was not checked."""
+    """Render the input now and when the champion was trained.
+
+    Returns a sentence if the run has not checked it.
+    """
     change = evidence.input
     if change is None:
         return tag("p", "The run has recorded no shape of its input.", class_="absent")
@@ -92,8 +95,8 @@ def build_feature(change: InputChange, name: str) -> list[str]:
         The cells.
     """
     then, now = find_feature(change.then, name), find_feature(change.now, name)
-    usable = [None if one is None else one.usable for one in (then, now)]
-    newest = [None if one is None else one.newest for one in (then, now)]
+    usable = [None if shape is None else shape.usable for shape in (then, now)]
+    newest = [None if shape is None else shape.newest for shape in (then, now)]
     return [
         shorten(name, NAME_LIMIT),
         *map(format_percent, usable),

@@ -20,7 +20,10 @@ from retraining_job.report.table import render_table
 
 
 def render_labels(evidence: Evidence) -> Markup:
-    """Render the labels of events with and without an alert. A sentence without a champion."""
+    """Render the labels of events with and without an alert.
+
+    Returns a sentence if there is no champion.
+    """
     coverage = evidence.labels
     if coverage is None:
         note = "There is no champion whose alerts the labels could follow."
@@ -69,6 +72,6 @@ def render_parts(evidence: Evidence) -> Markup:
     )
 
 
-def _get_average_precision(one: Contender | None, part: str) -> float | None:
-    metrics = getattr(one.metrics, part) if one else None
+def _get_average_precision(contender: Contender | None, part: str) -> float | None:
+    metrics = getattr(contender.metrics, part) if contender else None
     return None if metrics is None else metrics.average_precision

@@ -39,7 +39,7 @@ class Metric(NamedTuple):
 
 
 def render_metrics(evidence: Evidence) -> Markup:
-    """Render the metrics of both models. A sentence if there are none."""
+    """Render the metrics of both models. Returns a sentence if there are none."""
     metrics = build_metrics(evidence)
     bodies = [_render_score(evidence, score, metrics) for score in SCORES]
     bodies.append(_render_accuracy(evidence))
@@ -77,21 +77,22 @@ def subtract(after: float | None, before: float | None) -> float | None:
 
 
 def _render_score(evidence: Evidence, score: str, metrics: Sequence[Metric]) -> Markup:
-    both: list[PartMetrics | None] = [
-        getattr(one.metrics, score) if one else None
-        for one in (evidence.champion, evidence.challenger)
-    ]
-    if both == [None, None]:
+    of_champion = getattr(evidence.champion.metrics, score) if evidence.champion else None
+    of_challenger = getattr(evidence.challenger.metrics, score)
+    if of_champion is None and of_challenger is None:
         return Markup("")
     rows = []
     for metric in metrics:
-        champion, challenger = (
-            drop_non_finite(getattr(one, metric.field)) if one else None for one in both
-        )
+        champion = _get_metric(of_champion, metric.field)
+        challenger = _get_metric(of_challenger, metric.field)
         difference = metric.format_change(subtract(challenger, champion))
         values = [metric.format_value(value) for value in (champion, challenger)]
         rows.append([metric.name, *values, difference])
     return _render_body(SCORES[score], rows)
+
+
+def _get_metric(metrics: PartMetrics | None, field: str) -> float | None:
+    return drop_non_finite(getattr(metrics, field)) if metrics else None
 
 
 def _render_accuracy(evidence: Evidence) -> Markup:
@@ -104,8 +105,8 @@ def _render_accuracy(evidence: Evidence) -> Markup:
     return _render_body(title, [row])
 
 
-def _get_accuracy(one: Contender | None) -> float | None:
-    return drop_non_finite(one.metrics.precision) if one else None
+def _get_accuracy(contender: Contender | None) -> float | None:
+    return drop_non_finite(contender.metrics.precision) if contender else None
 
 
 def _render_body(title: str, rows: Sequence[Sequence[str]]) -> Markup:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from importlib.resources import files
 
-from retraining_job.contract import PartMetrics
 from retraining_job.evaluation.evidence import Evidence
 from retraining_job.report.difference import draw_difference
 from retraining_job.report.drawing import draw_swatch
@@ -79,7 +78,7 @@ def _render_notes(evidence: Evidence) -> list[Markup]:
 
 
 def _draw_charts(evidence: Evidence) -> list[Markup]:
-    """Draw all charts. One sentence if nothing was held out, instead of one for each chart."""
+    """Draw all charts. Returns one sentence for all of them if nothing was held out."""
     if evidence.split is None and evidence.challenger.curve is None and not evidence.periods:
         note = "No events were held out for the evaluation, so there are no charts."
         return [_render_section("Charts", tag("p", note, class_="absent"))]
@@ -112,19 +111,13 @@ def _render_tiles(evidence: Evidence) -> Markup:
     ]
     tiles = []
     for name, field, format_value in metrics:
-        values = [
-            _render_value(role, format_value(getattr(one, field)))
-            for role, one in _list_known(champion, challenger)
-        ]
+        values = []
+        if champion is not None:
+            values.append(_render_value("champion", format_value(getattr(champion, field))))
+        if challenger is not None:
+            values.append(_render_value("challenger", format_value(getattr(challenger, field))))
         tiles.append(tag("div", tag("h3", name), *values))
     return tag("div", *tiles, class_="tiles")
-
-
-def _list_known(
-    champion: PartMetrics | None, challenger: PartMetrics | None
-) -> list[tuple[str, PartMetrics]]:
-    both = (("champion", champion), ("challenger", challenger))
-    return [(role, one) for role, one in both if one is not None]
 
 
 def _render_value(role: str, value: str) -> Markup:

@@ -52,7 +52,7 @@ class Series(NamedTuple):
 
 
 def draw_periods(evidence: Evidence) -> Markup:
-    """Draw the metrics over time. Sentences if there are too few periods for a line."""
+    """Draw the metrics over time. Returns sentences if there are too few periods for a line."""
     periods = evidence.periods
     if not periods:
         return tag("p", "The run has recorded no metrics over time.", class_="absent")
@@ -87,7 +87,7 @@ def _build_series(evidence: Evidence, roles: Sequence[str]) -> list[Series]:
 
 
 def _draw_series(periods: Sequence[Period], series: Series) -> Markup:
-    centres = [(_to_seconds(one.first) + _to_seconds(one.last)) / 2 for one in periods]
+    centres = [(_to_seconds(period.first) + _to_seconds(period.last)) / 2 for period in periods]
     time = Scale(_to_seconds(periods[0].first), _to_seconds(periods[-1].last), LEFT, RIGHT)
     height = Scale(0.0, series.top, BOTTOM, TOP)
     lines, markers = [], []
@@ -117,7 +117,7 @@ def _to_seconds(moment: datetime) -> float:
 
 
 def _split_at_gaps(points: Sequence[Point | None]) -> list[list[Point]]:
-    """Split points where one is unknown, because a line must not cross unknown values."""
+    """Split a line at each unknown point. Parts of a single point are left out."""
     runs: list[list[Point]] = [[]]
     for point in points:
         if point is None:
@@ -139,14 +139,14 @@ def _render_periods(periods: Sequence[Period]) -> Markup:
     ]
     rows = [
         [
-            format_time_range(one.first, one.last),
-            format_count(one.rows),
-            format_count(one.anomalies),
-            format_metric(one.champion_average_precision),
-            format_metric(one.challenger_average_precision),
-            format_percent(one.champion_alert_rate),
-            format_percent(one.challenger_alert_rate),
+            format_time_range(period.first, period.last),
+            format_count(period.rows),
+            format_count(period.anomalies),
+            format_metric(period.champion_average_precision),
+            format_metric(period.challenger_average_precision),
+            format_percent(period.champion_alert_rate),
+            format_percent(period.challenger_alert_rate),
         ]
-        for one in periods
+        for period in periods
     ]
     return render_table("Metrics over time", heads, rows)

@@ -38,8 +38,8 @@ RecallPrecision = tuple[float, float]
 
 
 def draw_precision_recall(evidence: Evidence) -> Markup:
-    """Draw the curves of all models that have one. A sentence if none has."""
-    drawn = [one for one in get_contenders(evidence) if one.curve is not None]
+    """Draw the curves of all models that have a curve. Returns a sentence if none has."""
+    drawn = [contender for contender in get_contenders(evidence) if contender.curve is not None]
     if not drawn:
         why = describe_missing(evidence, "the run has recorded none.")
         return tag("p", f"There is no curve to draw: {why}", class_="absent")
@@ -48,13 +48,13 @@ def draw_precision_recall(evidence: Evidence) -> Markup:
         draw_vertical_axis(PRECISION, format_number, "Precision"),
         draw_horizontal_axis(RECALL, BOTTOM, QUARTERS, "Recall"),
         *([] if base_rate is None else [_draw_base_rate(base_rate)]),
-        *(_draw_curve(evidence, one) for one in drawn),
-        *(_draw_points(evidence, one) for one in drawn),
+        *(_draw_curve(evidence, contender) for contender in drawn),
+        *(_draw_points(evidence, contender) for contender in drawn),
     ]
-    description = "; ".join(_describe_average_precision(evidence, one) for one in drawn)
+    description = "; ".join(_describe_average_precision(evidence, contender) for contender in drawn)
     legend: list[Markup] = []
-    for one in drawn:
-        legend += _build_legend(evidence, one)
+    for contender in drawn:
+        legend += _build_legend(evidence, contender)
     return join(
         draw_picture("curves", "Precision over recall", f"{description}.", HEIGHT, *content),
         tag("ul", *legend, class_="legend"),
@@ -78,12 +78,12 @@ def _draw_base_rate(share: float) -> Markup:
     )
 
 
-def _draw_curve(evidence: Evidence, one: Contender) -> Markup:
-    curve = one.curve
+def _draw_curve(evidence: Evidence, contender: Contender) -> Markup:
+    curve = contender.curve
     if curve is None:
         return Markup("")
     points = [_locate(point) for point in zip(curve.recall, curve.precision, strict=True)]
-    return draw_path(_build_steps(points), f"{get_role(evidence, one)} curve")
+    return draw_path(_build_steps(points), f"{get_role(evidence, contender)} curve")
 
 
 def _build_steps(points: list[Point]) -> list[Point]:
@@ -97,9 +97,9 @@ def _build_steps(points: list[Point]) -> list[Point]:
     return corners
 
 
-def _draw_points(evidence: Evidence, one: Contender) -> Markup:
-    role = get_role(evidence, one)
-    budget, threshold = _get_budget_point(one), _get_threshold_point(one)
+def _draw_points(evidence: Evidence, contender: Contender) -> Markup:
+    role = get_role(evidence, contender)
+    budget, threshold = _get_budget_point(contender), _get_threshold_point(contender)
     return join(
         *([draw_marker(role, _locate(budget), "hollow")] if budget else []),
         *([draw_marker(role, _locate(threshold))] if threshold else []),
@@ -110,12 +110,12 @@ def _locate(point: RecallPrecision) -> Point:
     return RECALL(point[0]), PRECISION(point[1])
 
 
-def _get_budget_point(one: Contender) -> RecallPrecision | None:
-    return _build_point(one.combined.budget_recall, one.combined.budget_precision)
+def _get_budget_point(contender: Contender) -> RecallPrecision | None:
+    return _build_point(contender.combined.budget_recall, contender.combined.budget_precision)
 
 
-def _get_threshold_point(one: Contender) -> RecallPrecision | None:
-    return _build_point(one.threshold_recall, one.threshold_precision)
+def _get_threshold_point(contender: Contender) -> RecallPrecision | None:
+    return _build_point(contender.threshold_recall, contender.threshold_precision)
 
 
 def _build_point(recall: float | None, precision: float | None) -> RecallPrecision | None:
@@ -123,23 +123,23 @@ def _build_point(recall: float | None, precision: float | None) -> RecallPrecisi
     return None if recall is None or precision is None else (recall, precision)
 
 
-def _describe_average_precision(evidence: Evidence, one: Contender) -> str:
-    role = get_role(evidence, one).capitalize()
-    if one.metrics.combined is None:
+def _describe_average_precision(evidence: Evidence, contender: Contender) -> str:
+    role = get_role(evidence, contender).capitalize()
+    if contender.metrics.combined is None:
         return f"{role}: average precision unknown"
-    return f"{role}: average precision {format_metric(one.combined.average_precision)}"
+    return f"{role}: average precision {format_metric(contender.combined.average_precision)}"
 
 
-def _build_legend(evidence: Evidence, one: Contender) -> list[Markup]:
-    role = get_role(evidence, one)
-    threshold, budget = _get_threshold_point(one), _get_budget_point(one)
+def _build_legend(evidence: Evidence, contender: Contender) -> list[Markup]:
+    role = get_role(evidence, contender)
+    threshold, budget = _get_threshold_point(contender), _get_budget_point(contender)
     at = f"at the threshold {format_number(evidence.threshold)}"
     at_threshold = (
         f"{at}: {_describe_point(threshold)}" if threshold else f"no precision is known {at}"
     )
     curve = draw_swatch(role, "hidden", has_line=True)
     entries = [
-        tag("li", curve, _describe_average_precision(evidence, one)),
+        tag("li", curve, _describe_average_precision(evidence, contender)),
         tag("li", draw_swatch(role), at_threshold),
     ]
     if budget:

@@ -31,7 +31,7 @@ def render_features(evidence: Evidence) -> Markup:
     features = evidence.features
     if not features:
         return tag("p", "The run has recorded no features.", class_="absent")
-    shown = sorted(features, key=lambda one: not _has_remark(one))[:FEATURES_SHOWN]
+    shown = sorted(features, key=lambda feature: not _has_remark(feature))[:FEATURES_SHOWN]
     with_remark = sum(map(_has_remark, features))
     caption = f"{format_count(len(features), 'feature')}, {with_remark:,} of them with a remark"
     if len(shown) < len(features):
@@ -39,15 +39,15 @@ def render_features(evidence: Evidence) -> Markup:
     heads = ["Feature", "Scaling", "Scaled to 0", "Scaled to 1", "Missing", "Unusable", "Remark"]
     rows = [
         [
-            shorten(one.name, NAME_LIMIT),
-            shorten(one.scaling, NAME_LIMIT),
-            format_number(one.low),
-            format_number(one.high),
-            format_count(one.missing),
-            format_count(one.unusable),
-            shorten(one.note, NOTE_LIMIT),
+            shorten(feature.name, NAME_LIMIT),
+            shorten(feature.scaling, NAME_LIMIT),
+            format_number(feature.low),
+            format_number(feature.high),
+            format_count(feature.missing),
+            format_count(feature.unusable),
+            shorten(feature.note, NOTE_LIMIT),
         ]
-        for one in shown
+        for feature in shown
     ]
     return join(
         tag("p", f"{caption}.", class_="caption"),
@@ -55,8 +55,10 @@ def render_features(evidence: Evidence) -> Markup:
     )
 
 
-def _has_remark(one: FeatureRecord) -> bool:
-    return bool(one.missing or one.unusable or one.note or one.scaling == "left out")
+def _has_remark(feature: FeatureRecord) -> bool:
+    return bool(
+        feature.missing or feature.unusable or feature.note or feature.scaling == "left out"
+    )
 
 
 def render_settings(evidence: Evidence) -> Markup:
@@ -111,8 +113,8 @@ def render_provenance(evidence: Evidence) -> Markup:
     return render_table("Provenance", ["Fact", "Value"], rows, class_="settings")
 
 
-def _describe_model(one: Contender) -> str:
-    trained = format_window(one.trained) if one.trained else "unknown"
-    version = f"version {one.version}; " if one.version is not None else ""
-    problem = "" if one.usable else "; its scores are not finite, or all equal"
-    return f"{version}trained on: {trained}; fingerprint {one.fingerprint or NONE}{problem}"
+def _describe_model(contender: Contender) -> str:
+    trained = format_window(contender.trained) if contender.trained else "unknown"
+    version = f"version {contender.version}; " if contender.version is not None else ""
+    problem = "" if contender.usable else "; its scores are not finite, or all equal"
+    return f"{version}trained on: {trained}; fingerprint {contender.fingerprint or NONE}{problem}"

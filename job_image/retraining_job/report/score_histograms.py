@@ -36,13 +36,12 @@ LABEL_DISTANCE = 14
 
 
 def draw_score_histograms(evidence: Evidence) -> Markup:
-    """Draw one histogram for each model with known scores. A sentence if there is none."""
-    with_histogram = [(one, one.histogram) for one in get_contenders(evidence) if one.histogram]
-    drawn = [
-        (one, histogram)
-        for one, histogram in with_histogram
-        if sum(histogram.anomalies) + sum(histogram.normal)
-    ]
+    """Draw a histogram for each model with known scores. Returns a sentence if there is none."""
+    drawn: list[tuple[Contender, ScoreHistogram]] = []
+    for contender in get_contenders(evidence):
+        histogram = contender.histogram
+        if histogram and sum(histogram.anomalies) + sum(histogram.normal):
+            drawn.append((contender, histogram))
     if not drawn:
         why = describe_missing(evidence, "the run has recorded none.")
         return tag("p", f"There are no scores to draw: {why}", class_="absent")
@@ -50,7 +49,10 @@ def draw_score_histograms(evidence: Evidence) -> Markup:
     return join(
         tag(
             "div",
-            *(_draw_histogram(evidence, one, histogram, scale) for one, histogram in drawn),
+            *(
+                _draw_histogram(evidence, contender, histogram, scale)
+                for contender, histogram in drawn
+            ),
             class_="columns",
         ),
         tag(
@@ -84,7 +86,7 @@ def _build_matching_legend(evidence: Evidence) -> list[Markup]:
 
 
 def _compute_scale(evidence: Evidence, histograms: Sequence[ScoreHistogram]) -> Scale:
-    """Compute one horizontal scale that includes all scores and thresholds."""
+    """Compute a horizontal scale that includes all scores and thresholds."""
     thresholds = (evidence.threshold, evidence.challenger.matching_threshold)
     values = [value for value in map(drop_non_finite, thresholds) if value is not None]
     for histogram in histograms:
@@ -97,9 +99,9 @@ def _compute_scale(evidence: Evidence, histograms: Sequence[ScoreHistogram]) -> 
 
 
 def _draw_histogram(
-    evidence: Evidence, one: Contender, histogram: ScoreHistogram, scale: Scale
+    evidence: Evidence, contender: Contender, histogram: ScoreHistogram, scale: Scale
 ) -> Markup:
-    role = get_role(evidence, one)
+    role = get_role(evidence, contender)
     anomalies, normal = _to_shares(histogram.anomalies), _to_shares(histogram.normal)
     top = max([*anomalies, *normal])
     height = Scale(0.0, math.sqrt(top), BOTTOM, TOP)
@@ -120,7 +122,7 @@ def _draw_histogram(
             _build_outline(histogram.edges, anomalies, scale, height), f"share anomalies {role}"
         ),
         _draw_threshold(scale, evidence.threshold, "cut"),
-        _draw_threshold(scale, one.matching_threshold, "matching"),
+        _draw_threshold(scale, contender.matching_threshold, "matching"),
         draw_horizontal_axis(scale, BOTTOM, ticks),
     )
 

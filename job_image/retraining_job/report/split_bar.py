@@ -12,7 +12,10 @@ LEAST_WIDTH = 6.0
 
 
 def draw_split(evidence: Evidence) -> Markup:
-    """Draw training, gap and hold-out, from oldest to newest. A sentence if there is no split."""
+    """Draw training, gap and hold-out, from oldest to newest.
+
+    Returns a sentence if there is no split.
+    """
     split = evidence.split
     if split is None:
         return tag("p", "The events were not split: none were held out.", class_="absent")

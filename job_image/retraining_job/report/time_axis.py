@@ -28,7 +28,7 @@ def build_time_labels(scale: Scale) -> list[tuple[float, str]]:
     """
     span = scale.high - scale.low
     step = next((step for step in STEPS_SECONDS if span / step <= INTERVALS), STEPS_SECONDS[-1])
-    first = -(-scale.low // step) * step
+    first = -(-scale.low // step) * step  # `low`, rounded up to a multiple of the step
     steps = int((scale.high - first) // step) + 1
     seconds = [first + index * step for index in range(steps)] or [scale.low]
     return [(second, _format(datetime.fromtimestamp(second, UTC), step)) for second in seconds]

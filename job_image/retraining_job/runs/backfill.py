@@ -34,7 +34,7 @@ log = logging.getLogger(__name__)
 
 
 def read_live_manifest(settings: TrainSettings) -> Manifest | None:
-    """Read the manifest of the live model. Returns None if another program has put it there."""
+    """Read the manifest of the live model. Returns None if another program published the model."""
     step = partial(read_live, settings.registry, with_model=False)
     return call_with_retries(settings.retry_policy, step).own_manifest
 
@@ -42,9 +42,9 @@ def read_live_manifest(settings: TrainSettings) -> Manifest | None:
 def backfill(settings: TrainSettings, former: Manifest | None) -> None:
     """Record the promotions of other runs that are not recorded.
 
-    These are the promotion of the model that was live, and those of the last days. It is safe if
-    such a run is still alive: both write the same rows, one after the other. Nothing is raised: a
-    failure is logged, and the next run tries again.
+    These are the promotion of the model that was live, and the promotions of the last
+    `RUN_SECONDS`. If such a run is still alive, both write the same rows, one after the other. A
+    failure is logged and not raised, and the next run tries again.
 
     Args:
         settings: The settings of the run that is about to end.
@@ -84,7 +84,8 @@ def find_candidates(registry: RegistrySettings, former: Manifest | None) -> list
     for manifest in read_manifests(registry):
         if manifest.published_at >= oldest:
             candidates.setdefault(manifest.run_id, manifest)
-    return [one for run_id, one in candidates.items() if run_id not in {"", registry.run_id}]
+    excluded = {"", registry.run_id}
+    return [manifest for run_id, manifest in candidates.items() if run_id not in excluded]
 
 
 def read_manifests(registry: RegistrySettings) -> list[Manifest]:
@@ -156,7 +157,7 @@ def record_promotion(
             row |= {"trigger_reason": VerdictReason.UNKNOWN, "preset": manifest.preset}
         upsert_run(connection, tables, row)
     log.warning(
-        "Version %d was never recorded by its run %s, which must have died. Wrote its audit row.",
+        "Wrote the audit row of version %d, because its run %s ended without writing it.",
         manifest.version,
         manifest.run_id,
     )

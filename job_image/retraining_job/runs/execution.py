@@ -27,7 +27,7 @@ def run_with_result(
     options: Options,
     write_result: Callable[[Result], None],
 ) -> ExitCode:
-    """Run a step that has a result. A failure leaves a result document, too.
+    """Run a step that has a result. Write a result document, also if the step fails.
 
     Args:
         kind: The settings that the step needs.
@@ -44,7 +44,7 @@ def run_with_result(
         settings = read_command_settings(kind, options)
         result, code = step(settings, started_at), ExitCode.VERDICT
         log.info("%s (%s). %s", result.verdict, result.reason, result.message)
-    except Exception as error:  # noqa: BLE001  # a defect gets its document, too
+    except Exception as error:  # noqa: BLE001  # a defect also needs a result document
         code = log_failure(error)
         run_id = settings.run_id if settings else os.environ.get(environment_name("run_id"), "")
         result = build_failure(error, run_id, started_at)
@@ -70,7 +70,7 @@ def run_without_result(kind: type[S], step: Callable[[S], None], options: Option
     """
     try:
         step(read_command_settings(kind, options))
-    except Exception as error:  # noqa: BLE001  # the outermost place
+    except Exception as error:  # noqa: BLE001  # nothing further out catches it
         return log_failure(error)
     return ExitCode.VERDICT
 

@@ -64,7 +64,8 @@ def train_offline(settings: RunSettings, files: Files, started_at: datetime) -> 
     Raises:
         RunError: There is no verdict.
     """
-    for name in (MODEL, STATE, REPORT):  # nobody must mistake an earlier run's files for this one's
+    # The files of an earlier run must not look like those of this one.
+    for name in (MODEL, STATE, REPORT):
         (files.out / name).unlink(missing_ok=True)
     with timed("Read the events"):
         events = load_events(FileSource(files.events, settings), settings)

@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 
 
 def record_outcome(settings: TrainSettings, outcome: RunOutcome) -> None:
-    """Record an outcome. A run whose model is live without its row is not finished.
+    """Record an outcome. A run is not finished as long as its live model has no row.
 
     Args:
         settings: The settings of the run.
@@ -54,7 +54,7 @@ def record_failure(settings: TrainSettings, result: Result) -> None:
         result: The result document of the failure.
     """
     if result.promoted:
-        return  # the row of a live model is pending, and a failure must not take its place
+        return  # The row of a live model is pending, and a failure must not replace it.
     try:
         record(settings.audit, RunOutcome(result))
     except Exception as error:  # noqa: BLE001  # the failure that is being recorded matters more

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from retraining_job.settings import TrainSettings
 
 EVALUATIONS = 5
-"""How often a challenger is evaluated when the champion changes meanwhile."""
+"""How often a challenger is evaluated at most, if the champion changes each time."""
 
 log = logging.getLogger(__name__)
 
@@ -90,13 +90,12 @@ def retrain(settings: TrainSettings, started_at: datetime, *, floor: int) -> Ret
             if settings.promotion is Promotion.MANUAL:
                 withheld = Withheld.AWAITING_APPROVAL
                 outcome = outcomes.build(evaluation, champion.version, withheld)
-                finished = store_pending(settings, package, champion, outcome)
-            else:
-                version = champion.highest + 1
-                outcome = outcomes.build(evaluation, champion.version, version=version)
-                finished = announce_and_publish(settings, package, champion, outcome)
-            if finished:
-                return Retrained(finished, former)
+                return Retrained(store_pending(settings, package, champion, outcome), former)
+            version = champion.highest + 1
+            outcome = outcomes.build(evaluation, champion.version, version=version)
+            published = announce_and_publish(settings, package, champion, outcome)
+            if published:
+                return Retrained(published, former)
             champion = load_champion(settings, floor)
             former = champion.manifest
             prepared = prepare_events(settings.model_key, champion, prepared.with_champion)

@@ -34,7 +34,7 @@ log = logging.getLogger(__name__)
 
 
 def read_events(settings: TrainSettings) -> LoadedEvents:
-    """Read the events of the run, and log which.
+    """Read the events of the run, and log their number and time range.
 
     Raises:
         RunError: The events cannot be read.
@@ -49,8 +49,13 @@ def read_events(settings: TrainSettings) -> LoadedEvents:
     if window is None:
         log.warning("There are no events in %s. Check what writes them.", table)
         return events
-    first, last = (end.strftime("%Y-%m-%d %H:%M") for end in (window.first, window.last))
-    log.info("Read %s events from %s, from %s to %s.", f"{window.rows:,}", table, first, last)
+    log.info(
+        "Read %s events from %s, from %s to %s.",
+        f"{window.rows:,}",
+        table,
+        f"{window.first:%Y-%m-%d %H:%M}",
+        f"{window.last:%Y-%m-%d %H:%M}",
+    )
     return events
 
 
@@ -101,7 +106,7 @@ def prepare_events(
 
 
 def load_threshold(settings: TrainSettings) -> Threshold:
-    """Read the live threshold from Redis, or from the settings if Redis has none."""
+    """Read the live threshold from Redis. If Redis has none, use the one of the settings."""
     step = partial(read_threshold, settings.redis_url, settings.threshold_key, settings.threshold)
     return call_with_retries(settings.retry_policy, step)
 
@@ -109,7 +114,7 @@ def load_threshold(settings: TrainSettings) -> Threshold:
 def train_challenger(prepared: PreparedEvents) -> TrainedModel:
     """Train the challenger."""
     log.info("Training a challenger.")
-    with timed("Trained it"):
+    with timed("Trained the challenger"):
         return prepared.train()
 
 
@@ -132,7 +137,7 @@ def pack_model(
     """
     from retraining_job.runs.package import package_model  # noqa: PLC0415  # rarely needed
 
-    with timed("Packed it"):
+    with timed("Packed the challenger"):
         return package_model(challenger, events.window, prepared.shape, settings)
 
 
@@ -164,12 +169,12 @@ def announce_and_publish(
     Returns:
         The outcome as it was published, or None if another run has changed the live model.
     """
-    with timed("Announced it to the audit trail"):
+    with timed("Announced the promotion"):
         call_with_retries(settings.retry_policy, partial(announce, settings.audit, outcome))
     step = partial(
         publish, settings.registry, package, expected_live=champion.stamp, result=outcome.result
     )
-    with timed("Sent it to Redis"):
+    with timed("Sent the challenger to Redis"):
         published = call_with_retries(settings.retry_policy, step)
     if isinstance(published, Published):
         version, size = published.result.version, f"{len(package.pickle):,}"
@@ -185,7 +190,7 @@ def announce_and_publish(
 
 def store_pending(
     settings: TrainSettings, package: ModelPackage, champion: Champion, outcome: RunOutcome
-) -> RunOutcome | None:
+) -> RunOutcome:
     """Store the challenger until it is approved or rejected.
 
     Args:

@@ -55,8 +55,8 @@ def build_failure(error: Exception, run_id: str, started_at: datetime) -> Result
 def write_termination_message(result: Result) -> None:
     """Write the result document to the termination log. Outside of a container, log it."""
     path = Path(os.environ.get(TERMINATION_LOG, DEFAULT_TERMINATION_LOG))
-    # The file is never created here, because a stray file in /dev would help nobody.
+    # Kubernetes creates the file. If it does not exist, nothing reads it.
     if path.is_file() and os.access(path, os.W_OK):
-        path.write_text(result.document())
+        path.write_text(result.document(), encoding="utf-8")
     else:
         log.info("Result: %s", result.document())

@@ -56,10 +56,10 @@ REFUSALS = {
         ['trigger_reason = "drift_detected" (a column of type integer)', "22P02"],
     ),
     "a trigger": ([RAISE, TRIGGER], ["not on Sundays", "P0001"]),
-    "a trigger that drops the row": ([DROP, TRIGGER], ["does not keep the row", "a trigger"]),
+    "a trigger that drops the row": ([DROP, TRIGGER], ["does not store the row", "a trigger"]),
     "a rule that drops the row": (
         ["CREATE RULE none AS ON INSERT TO model_versions DO INSTEAD NOTHING"],
-         ["does not keep the row", "a rule"],
+         ["does not store the row", "a rule"],
     ),
     "a unique reason": (
         ["ALTER TABLE model_versions ADD CONSTRAINT once UNIQUE (trigger_reason)",
@@ -110,7 +110,7 @@ def test_row_that_the_table_refuses_keeps_the_model_from_going_live(
         run.log
     )
     assert [
-        text for text in [*message, "was not published"] if text not in run.result.message
+        text for text in [*message, "Nothing was published"] if text not in run.result.message
     ] == []
     assert "Correct the events" not in run.result.message
     assert (world.version, world.model) == (None, None)
