@@ -22,6 +22,7 @@ Item = TypeVar("Item")
 CHUNK_EVENTS = 2_000
 """Events in a chunk."""
 
+ISO_DATE_DIGITS = 8
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 log = logging.getLogger(__name__)
@@ -166,12 +167,17 @@ def parse_time(value: object, where: str) -> datetime:
 
 
 def parse_time_text(text: str) -> datetime:
-    """Parse a time in a text: a number of seconds since 1970 if it is a number, else ISO 8601.
+    """Parse a time in a text: a number of seconds since 1970, or ISO 8601.
+
+    Eight digits are a date (`20260131`), because as seconds they would all be in the year 1970 or
+    shortly after.
 
     Raises:
         ValueError: The text is neither, or NaN.
         OverflowError: The time is out of Python's range.
     """
+    if len(text.strip()) == ISO_DATE_DIGITS and text.strip().isdecimal():
+        return convert_to_utc(datetime.fromisoformat(text.strip()))
     try:
         seconds = float(text)
     except ValueError:

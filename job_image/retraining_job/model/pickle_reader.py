@@ -101,7 +101,14 @@ def read_pickle(blob: bytes, deviation_class: str) -> Model:
         raise UnreadableModelError(
             f"it is not a complete pickle ({type(error).__name__}: {error})"
         ) from None
-    return build_model(content)
+    try:
+        return build_model(content)
+    except UnreadableModelError:
+        raise
+    except Exception as error:  # noqa: BLE001  # its attributes may be anything
+        raise UnreadableModelError(
+            f"its attributes are not those of a model ({type(error).__name__}: {error})"
+        ) from None
 
 
 def build_model(content: object) -> Model:

@@ -212,7 +212,7 @@ def read_trigger_reason(connection: Connection, tables: Tables, run_id: str) -> 
     with connection.cursor() as cursor:
         cursor.execute(query, [run_id])
         row = cursor.fetchone()
-    return str(row[0]) if row else None
+    return str(row[0]) if row and row[0] is not None else None
 
 
 def build_result_from_manifest(manifest: Manifest) -> Result:

@@ -40,7 +40,7 @@ def build_row(
     condition = promoted if is_applied else conditions[ConditionType.SUCCEEDED]
     window = status.get("window") or {}
     finished_at = (is_applied and status.get("approvalTime")) or status.get("completionTime")
-    return {
+    values = {
         "run_id": request.uid,
         "request": request.key,
         "trigger_reason": request.spec.reason,
@@ -60,3 +60,12 @@ def build_row(
         "log_tail": status.get("logTail"),
         "is_answered": is_applied,
     }
+    return {
+        name: remove_nul(value) if isinstance(value, str) else value
+        for name, value in values.items()
+    }
+
+
+def remove_nul(text: str) -> str:
+    """Remove NUL characters, which Kubernetes stores and PostgreSQL refuses in a text."""
+    return text.replace("\0", "")

@@ -31,8 +31,9 @@ class Pruner:
             try:
                 await self._cluster.delete_request(run.name, run.uid, run.resource_version)
             except (ConflictError, NotFoundError):
-                # If it still exists and has changed, the watch brings it back.
-                self._cache.remove_request(run.uid)
+                # If it still exists and has changed, the watch delivers the newer version, unless
+                # it already has.
+                self._cache.remove_settled(run)
             except KubeError as error:
                 logger.warning(
                     "The finished RetrainRequest %s could not be deleted. Trying again later. %s",

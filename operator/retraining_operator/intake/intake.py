@@ -148,9 +148,10 @@ class Intake:
         self._log_skipped(len(records) - len(new), records)
         await asyncio.gather(*(self._handle_record(record) for record in new))
         await self._dead_letters.send_open()
-        open_offsets, delivered = self._dead_letters.collect()
+        open_offsets = self._dead_letters.open_offsets
         self._fault_injection.reach(Point.RECORDS_HANDLED)
         if topic_id is not None:
+            delivered = self._dead_letters.collect_delivered()
             # Records of a partition that was reset may be the last ones of the earlier topic.
             positions = [get_position(record) for record in new]
             handled = [position for position in positions if position.partition not in former]

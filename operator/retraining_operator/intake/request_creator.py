@@ -12,12 +12,13 @@ import logging
 from retraining_operator.api.request import Manifest, is_same_trigger
 from retraining_operator.api.trigger import Malformed, MalformedRecordError
 from retraining_operator.fault_injection import FaultInjection, Point
-from retraining_operator.intake.api_retry import ApiRetry
+from retraining_operator.intake.api_retry import UNAVAILABLE, ApiRetry
 from retraining_operator.intake.backpressure import Backpressure, BackpressureReason
 from retraining_operator.kube.client import KubeClient
 from retraining_operator.kube.errors import (
     AlreadyExistsError,
     ApiServerUnavailableError,
+    ConflictError,
     ForbiddenError,
     NotFoundError,
     RequestRefusedError,
@@ -28,6 +29,9 @@ from retraining_operator.watch.cache import ClusterCache
 
 logger = logging.getLogger(__name__)
 
+NOT_CREATED_YET = (*UNAVAILABLE, ConflictError)
+"""Errors after which the creation is repeated. A conflict means that another write to a
+ResourceQuota came first."""
 POLL_SECONDS = 0.5
 """How often the waiting requests in the cache are counted under backpressure."""
 
@@ -95,7 +99,9 @@ class RequestCreator:
             logger.info("Skipped a record: its RetrainRequest %s was created before.", name)
             return DUPLICATE
         try:
-            created = await self._api_retry.call(lambda: self._cluster.create(REQUESTS, manifest))
+            created = await self._api_retry.call(
+                lambda: self._cluster.create(REQUESTS, manifest), NOT_CREATED_YET
+            )
             self._cache.update_request(created)
             self._fault_injection.reach(Point.REQUEST_CREATED)
         except AlreadyExistsError:

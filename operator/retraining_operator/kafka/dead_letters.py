@@ -60,10 +60,15 @@ class DeadLetters:
         """Return how many malformed records the topic has not acknowledged yet."""
         return len(self._open)
 
-    def collect(self) -> tuple[PartitionOffsets, PartitionOffsets]:
-        """Return the records that are open, and those delivered since the last call."""
+    @property
+    def open_offsets(self) -> PartitionOffsets:
+        """The records that are open."""
+        return frozenset(self._open)
+
+    def collect_delivered(self) -> PartitionOffsets:
+        """Return the records that were delivered since the last call."""
         delivered, self._delivered = frozenset(self._delivered), set()
-        return frozenset(self._open), delivered
+        return delivered
 
     async def add(self, record: Item, kind: str, message: str) -> None:
         """Add a malformed record. Waits only while too many records are open.

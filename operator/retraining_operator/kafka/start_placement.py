@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 from collections.abc import Mapping
 
 from kafka import TopicPartition
-from kafka.errors import KafkaError
+from kafka.errors import AuthorizationError, KafkaError
 
 from retraining_operator.kafka.offset_tracker import OffsetTracker, TopicState
 from retraining_operator.kafka.start_position import (
@@ -61,7 +60,7 @@ class StartPlacement:
             handled: Numbers of the partitions of which records were handled before.
 
         Raises:
-            KafkaError: If the committed offsets cannot be read.
+            KafkaError: If the committed offsets cannot be read, or a right is missing.
         """
         identity = TopicIdentity(self._consumer.cluster_id, topic_id)
         every = {
@@ -88,10 +87,17 @@ class StartPlacement:
                     is_known=number in handled or number in self._former,
                     partitions_at_start=self._topic.partitions_at_start,
                 )
+        refusal: KafkaError | None = None
         for partition, position in positions.items():
-            # If the leader of a partition is unavailable, only this partition is tried again.
-            with contextlib.suppress(KafkaError):
+            try:
                 self._apply(partition, position, committed.get(partition))
+            except AuthorizationError as error:
+                refusal = error
+            except KafkaError as error:
+                # If the leader of a partition is unavailable, only this partition is tried again.
+                logger.debug("%s cannot be placed yet: %s", partition, error)
+        if refusal is not None:
+            raise refusal
 
     def _fetch_committed(
         self, partitions: set[TopicPartition]

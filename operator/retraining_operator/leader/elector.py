@@ -23,6 +23,7 @@ from retraining_operator.kube.client import KubeClient
 from retraining_operator.kube.errors import (
     AlreadyExistsError,
     ConflictError,
+    ForbiddenError,
     KubeError,
     NotFoundError,
 )
@@ -73,6 +74,7 @@ class Elector:
         self._watch_health = watch_health
         self._identity = identity
         self._holder_pod = HolderPod(cluster)
+        self._is_forbidden_logged = False
         self._observation: LeaseObservation | None = None
         self._renewed_at = 0.0
         """When the last acknowledged renewal was sent, by the monotonic clock in seconds."""
@@ -216,11 +218,24 @@ class Elector:
                 self.holder, self._settings.retry_period_seconds
             )
         except KubeError as error:
-            logger.debug("Reading the pod of the holder %s failed: %s", self.holder, error)
+            self._log_unreadable_holder(error)
             return False
         if has_ended:
             logger.info("The pod of %s has ended or is gone. Taking the Lease.", self.holder)
         return has_ended
+
+    def _log_unreadable_holder(self, error: KubeError) -> None:
+        """Log a missing right once: without it, a takeover always waits for the Lease to expire."""
+        level = logging.DEBUG
+        if isinstance(error, ForbiddenError) and not self._is_forbidden_logged:
+            level, self._is_forbidden_logged = logging.WARNING, True
+        logger.log(
+            level,
+            "The pod of the holder %s cannot be read, so a takeover waits until the Lease "
+            "expires: %s",
+            self.holder,
+            error,
+        )
 
     async def _write(self, change: Manifest, *, is_new: bool) -> None:
         seconds = self._settings.retry_period_seconds

@@ -22,15 +22,19 @@ class RepeatFilter(logging.Filter):
 
     def __init__(self) -> None:
         super().__init__()
-        self._logged_at: dict[tuple[str, int], float] = {}
+        self._logged_at: dict[tuple[str, int, type[BaseException] | None], float] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Return whether to log a record. Records of the same line of code are repetitions."""
+        """Return whether to log a record.
+
+        Records of the same line of code with an exception of the same type are repetitions.
+        """
         if record.name.startswith("retraining_operator"):
             return True
         if record.name.split(".")[0] == "kafka":
             return False
-        place, now = (record.pathname, record.lineno), time.monotonic()
+        error_type = record.exc_info[0] if record.exc_info else None
+        place, now = (record.pathname, record.lineno, error_type), time.monotonic()
         is_repeated = now - self._logged_at.get(place, -REPEAT_SECONDS) < REPEAT_SECONDS
         if not is_repeated:
             self._logged_at[place] = now

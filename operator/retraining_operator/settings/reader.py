@@ -96,6 +96,10 @@ def read_settings(path: Path) -> Settings:
         )
     try:
         content = YamlConfigSettingsSource(Settings, yaml_file=path)()
+    except OSError as error:
+        raise SettingsError(
+            f"The configuration file {path} cannot be read: {error.strerror}."
+        ) from None
     except (yaml.YAMLError, ValueError, TypeError, AttributeError) as error:
         raise SettingsError(
             f"The configuration file {path} cannot be read as YAML: {error}"

@@ -168,6 +168,12 @@ class ClusterCache:
         self.requested_positions.add(body)
         self.remove_request(body["metadata"]["uid"])
 
+    def remove_settled(self, run: FinishedRun) -> None:
+        """Remove a finished run whose request was deleted or changed. A newer version stays."""
+        known = self.settled.get(run.uid)
+        if known is not None and known.resource_version == run.resource_version:
+            self.remove_request(run.uid)
+
     def remove_request(self, uid: str) -> None:
         """Remove a request that no longer exists. Another one may start in its place."""
         found = [known.pop(uid, None) for known in (self.settled, self.requests, self.pods)]

@@ -203,6 +203,14 @@ def test_truncated_pickle_is_refused(blob: bytes) -> None:
             read_pickle(blob[:length], DEFAULT_DEVIATION_CLASS)
 
 
+def test_pickle_with_attributes_of_other_types_is_refused() -> None:
+    forest = HalfSpaceTrees(n_trees=1, height=2, window_size=1, seed=1)
+    forest.trees = 5  # type: ignore[assignment]
+    blob = pickle.dumps({"hst": forest, "sad": StandardAbsoluteDeviation()})
+    with pytest.raises(UnreadableModelError, match="attributes are not those of a model"):
+        read_pickle(blob, DEFAULT_DEVIATION_CLASS)
+
+
 def test_pickle_names_only_what_the_allow_list_has(blob: bytes) -> None:
     strings: list[str] = []
     names = set()

@@ -104,3 +104,8 @@ def test_failed_approval_keeps_the_verdict(request_body: Build, now: datetime) -
         now,
     )
     assert unknown["is_answered"] is False
+
+
+def test_nul_of_a_reason_does_not_reach_the_database(request_body: Build, now: datetime) -> None:
+    request = read_request(request_body(spec={"reason": "drift\0ed"}))
+    assert build_row(request, {}, Preset.RECOMMENDED, now)["trigger_reason"] == "drifted"

@@ -1,0 +1,90 @@
+"""Answers of the API server that only a race brings, which a real one cannot be made to give."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, cast
+
+import pytest
+
+from retraining_operator.api.names import Task
+from retraining_operator.api.request import build_request, read_request
+from retraining_operator.controller.errors import RetryLaterError
+from retraining_operator.controller.launcher import Launcher
+from retraining_operator.controller.pruner import Pruner
+from retraining_operator.fault_injection import FaultInjection
+from retraining_operator.intake.backpressure import Backpressure
+from retraining_operator.intake.record_parser import parse_record
+from retraining_operator.intake.request_creator import RequestCreator
+from retraining_operator.kube.client import KubeClient
+from retraining_operator.kube.errors import KubeError, read_error
+from retraining_operator.observability.metrics import ACCEPTED
+from retraining_operator.planning.finished import FinishedRun
+from retraining_operator.watch.cache import ClusterCache
+from tests.unit.operator.test_dead_letter import MalformedRecord
+
+Build = Callable[..., dict[str, Any]]
+
+QUOTA_CONFLICT = (
+    '{"kind": "Status", "reason": "Conflict", "message": "Operation cannot be fulfilled on '
+    'resourcequotas \\"requests\\": the object has been modified"}'
+)
+GONE = '{"kind": "Status", "reason": "NotFound", "message": "jobs.batch not found"}'
+EXISTS = '{"kind": "Status", "reason": "AlreadyExists", "message": "jobs.batch already exists"}'
+
+
+class RacingCluster:
+    """Answers each call with the next answer of its script.
+
+    Args:
+        answers: Bodies to return, and errors to raise.
+    """
+
+    def __init__(self, *answers: dict[str, Any] | KubeError) -> None:
+        self.answers = list(answers)
+        self.namespace = "fraud"
+
+    async def answer(self, *_: object) -> dict[str, Any]:
+        answer = self.answers.pop(0)
+        if isinstance(answer, KubeError):
+            raise answer
+        return answer
+
+    create = read = delete_request = answer
+
+    @property
+    def client(self) -> KubeClient:
+        return cast("KubeClient", self)
+
+
+async def test_conflict_with_another_write_to_a_quota_loses_no_record(request_body: Build) -> None:
+    record = MalformedRecord(value=b'{"reason": "drift"}')
+    cluster = RacingCluster(read_error(409, QUOTA_CONFLICT), request_body())
+    creator = RequestCreator(
+        cluster=cluster.client,
+        cache=ClusterCache(),
+        fault_injection=FaultInjection.read({}),
+        backpressure=Backpressure(),
+        max_waiting=0,
+    )
+    assert await creator.create(build_request(parse_record(record), "fraud")) == ACCEPTED
+    assert cluster.answers == []
+
+
+async def test_job_deleted_while_it_is_adopted_is_created_later(request_body: Build) -> None:
+    cluster = RacingCluster(read_error(409, EXISTS), read_error(404, GONE))
+    launcher = Launcher.__new__(Launcher)
+    launcher._cluster = cluster.client
+    manifest = {"metadata": {"name": "first-job"}}
+    with pytest.raises(RetryLaterError):
+        await launcher._create(read_request(request_body()), Task.TRAIN, manifest)
+
+
+async def test_pruning_an_older_version_leaves_the_newer_one(
+    request_body: Build, ended: Callable[..., FinishedRun]
+) -> None:
+    cache = ClusterCache()
+    cache.update_request(request_body("before", version=8))
+    cluster = RacingCluster(read_error(409, QUOTA_CONFLICT))
+    run = replace(ended(), uid="uid-of-before", resource_version=7)
+    await Pruner(cluster=cluster.client, cache=cache).prune([run])
+    assert list(cache.requests) == ["uid-of-before"]
