@@ -92,7 +92,7 @@ def test_image_may_be_named_by_registry_tag_and_digest(
     [
         (f"{{repository: a@{DIGEST}, tag: '1'}}", "image.repository has a tag or a digest already"),
         ("{digest: latest}", "image.digest must look like sha256:"),
-        ("{tag: 'a b'}", "image.tag is no tag"),
+        ("{tag: 'a b'}", "image.tag is not a valid tag"),
     ],
 )
 def test_reference_that_cannot_be_is_refused_with_a_sentence(
