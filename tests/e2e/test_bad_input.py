@@ -92,7 +92,7 @@ def test_job_that_the_api_server_refuses_ends_the_request(world: ClusterWorld) -
     assert "memory" in condition["message"]
 
 
-def test_too_little_memory_is_told_as_such(world: ClusterWorld) -> None:
+def test_too_little_memory_is_reported_as_such(world: ClusterWorld) -> None:
     load_good(world)
     condition = world.wait_for_end(
         world.apply("tight", resources={"limits": {"memory": "40Mi"}}, retries=0)

@@ -34,8 +34,8 @@ def describe_limits(default: dict[str, Outcomes], forest_decides: dict[str, Outc
         f"difference of the combined score is {compute_difference(weak):+.3f}, that of the forest "
         f"alone {compute_part_difference(weak, 'hst'):+.3f}.",
         "The bootstrap measures the randomness of the events, but not that of the training: two "
-        "seeds of one recipe also differ (`same, another seed`). The margin is therefore wider than "
-        "the bounds, and the seed should not be changed.",
+        "seeds of one recipe also differ (`same, another seed`). The margin is therefore wider "
+        "than the bounds, and the seed should not be changed.",
         "If features are exchanged between events, each with its usual values, a forest of "
         "half-spaces does not get worse (`mixed-up features`), because it hardly depends on the "
         "relations between features. No rule on its scores detects this.",

@@ -69,7 +69,7 @@ def test_broken_feed_keeps_the_champion(separable_world: World, preset: str) -> 
 
 
 @pytest.mark.parametrize("preset", PRESETS)
-def test_accepted_change_goes_live_and_is_the_new_standard(
+def test_accepted_change_goes_live_and_later_runs_compare_with_it(
     separable_world: World, preset: str
 ) -> None:
     world = separable_world
@@ -191,7 +191,7 @@ def test_evidence_and_report_show_the_input_then_and_now(separable_world: World)
         assert said in report
 
 
-def test_labels_of_alerts_alone_decide_nothing(separable_world: World) -> None:
+def test_labels_of_alerts_alone_are_inconclusive(separable_world: World) -> None:
     world = separable_world
     train(world, "run-1", scaling="None")
     model = world.model["hst"]  # whose weight is 1

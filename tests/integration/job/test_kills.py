@@ -255,7 +255,7 @@ def test_rollback_killed_at_every_message(world: World, through_proxy: ThroughPr
     assert number > 10, "the proxy saw far fewer messages than a rollback has"
 
 
-def test_eight_at_once_for_one_champion_and_the_others_say_who_won(
+def test_one_of_eight_parallel_runs_publishes_and_the_others_name_it(
     separable_world: World,
 ) -> None:
     """All evaluate against the same champion. The first to publish wins; the others repeat."""

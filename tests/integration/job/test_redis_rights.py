@@ -72,7 +72,7 @@ def test_documented_rights_are_enough(registry_with: RegistryWith) -> None:
 
 
 @pytest.mark.parametrize("missing", ["@scripting", "@string", "@hash", "@keyspace", "@transaction"])
-def test_missing_right_is_named_as_the_setting_s_and_the_page_is_named(
+def test_message_about_a_missing_right_names_the_setting_and_the_page(
     registry_with: RegistryWith, missing: str
 ) -> None:
     with pytest.raises(BadConfigurationError, match=r"docs/how-to/database-and-redis\.md"):

@@ -88,7 +88,9 @@ async def test_failure_gets_its_row_and_writing_it_again_changes_nothing(
     assert sql("SELECT request, started_at FROM retraining_runs") == [("fraud/r", NOW)]
 
 
-async def test_trainer_s_verdict_stays_and_gets_the_log_s_tail(url: SecretStr, sql: Sql) -> None:
+async def test_trainer_s_verdict_stays_and_gets_the_end_of_the_log(
+    url: SecretStr, sql: Sql
+) -> None:
     sql(
         "INSERT INTO retraining_runs (run_id, verdict, reason, message, version, started_at,"
         " finished_at)"
@@ -99,7 +101,7 @@ async def test_trainer_s_verdict_stays_and_gets_the_log_s_tail(url: SecretStr, s
     assert sql("SELECT version FROM retraining_runs") == [(3,)]
 
 
-async def test_end_of_the_run_replaces_what_an_attempt_has_left(url: SecretStr, sql: Sql) -> None:
+async def test_outcome_of_the_run_replaces_the_row_of_an_attempt(url: SecretStr, sql: Sql) -> None:
     sql(
         "INSERT INTO retraining_runs (run_id, reason, message, n_samples, started_at, finished_at)"
         " VALUES ('r', 'announced', 'About to publish.', 600, now(), now())"
@@ -127,13 +129,15 @@ async def test_failed_approval_changes_only_an_undecided_row(
     ]
 
 
-async def test_database_without_the_table_says_how_to_get_it(database_url: str) -> None:
+async def test_message_about_a_missing_table_says_how_to_create_it(database_url: str) -> None:
     answer = await AuditWriter(SecretStr(database_url)).record(row())
     assert (answer.status, answer.reason) == ("False", "NotMigrated")
     assert "python -m retraining_job migrate" in answer.message
 
 
-async def test_table_of_an_older_migration_gets_what_it_can_hold(url: SecretStr, sql: Sql) -> None:
+async def test_table_of_an_older_migration_gets_the_columns_that_it_has(
+    url: SecretStr, sql: Sql
+) -> None:
     sql(
         "ALTER TABLE retraining_runs DROP COLUMN log_tail, DROP COLUMN withheld, DROP COLUMN"
         " promoted"
@@ -144,7 +148,7 @@ async def test_table_of_an_older_migration_gets_what_it_can_hold(url: SecretStr,
     assert sql("SELECT run_id, reason FROM retraining_runs") == [("r", "OutOfMemory")]
 
 
-async def test_row_that_is_refused_holds_up_no_other(url: SecretStr, sql: Sql) -> None:
+async def test_refused_row_delays_no_other_row(url: SecretStr, sql: Sql) -> None:
     sql("ALTER TABLE retraining_runs ADD CONSTRAINT never CHECK (reason <> 'Odd')")
     archive = AuditWriter(url)
     answers = await asyncio.gather(
@@ -155,7 +159,7 @@ async def test_row_that_is_refused_holds_up_no_other(url: SecretStr, sql: Sql) -
     assert archive.backoff_seconds == 0
 
 
-async def test_rows_that_come_together_go_together(url: SecretStr, sql: Sql) -> None:
+async def test_rows_that_wait_together_are_written_together(url: SecretStr, sql: Sql) -> None:
     archive = AuditWriter(url)
     sql("CREATE TABLE connections (pid int)")
     sql(
@@ -168,7 +172,7 @@ async def test_rows_that_come_together_go_together(url: SecretStr, sql: Sql) -> 
     assert sql("SELECT count(*), count(DISTINCT pid) <= 2 FROM connections") == [(50, True)]
 
 
-async def test_unavailable_database_is_asked_again_after_a_backoff(
+async def test_unavailable_database_is_tried_again_after_a_backoff(
     url: SecretStr, sql: Sql
 ) -> None:
     with socket.socket() as nobody:
@@ -211,7 +215,7 @@ async def test_message_about_a_wrong_url_has_no_password(url: SecretStr, passwor
     assert "hidden" not in answer.message
 
 
-async def test_operator_without_a_database_says_so() -> None:
+async def test_operator_without_a_database_reports_it() -> None:
     assert (await AuditWriter(None).record(row())).reason == "NoDatabase"
 
 
@@ -228,7 +232,7 @@ async def test_database_without_the_table_is_an_error(database_url: str) -> None
         await find_recorded_requests(SecretStr(database_url), ["fraud/any"])
 
 
-async def test_verdict_is_read_back_with_what_decided(url: SecretStr, sql: Sql) -> None:
+async def test_verdict_is_read_from_the_row_with_its_reason(url: SecretStr, sql: Sql) -> None:
     archive = AuditWriter(url)
     assert await archive.read_verdict("r") is None
     sql(

@@ -53,7 +53,7 @@ def received() -> Iterator[list[ConsumerRecord]]:
     consumer.close()
 
 
-async def test_every_record_is_a_request_or_one_sentence(
+async def test_every_record_becomes_a_request_or_one_error_message(
     received: list[ConsumerRecord],
     namespace: Kubectl,
     cluster: KubeClient,
@@ -71,7 +71,7 @@ async def test_every_record_is_a_request_or_one_sentence(
     assert len(accepted) == count(parts, ACCEPTED) > 0
 
 
-async def test_every_spec_becomes_a_job_or_one_sentence(
+async def test_every_spec_becomes_a_job_or_one_error_message(
     cluster: KubeClient, settings: Settings
 ) -> None:
     specs = drawn(st.one_of(plausible_specs, spoilt_specs), SPECS)

@@ -158,7 +158,7 @@ def test_feature_that_the_champion_does_not_use_may_vanish() -> None:
     assert not change(spoilt(0, ROWS, 2), used={"amount", "hour_of_day", "risk"}).stops
 
 
-def test_accepted_change_is_the_new_standard_while_old_events_leave_the_window() -> None:
+def test_later_runs_compare_with_an_accepted_change_while_old_events_leave_the_window() -> None:
     accepted = measured(spoilt(7_000, ROWS, 1)).shape
     for first in (5_000, 2_000, 0):
         assert not change(spoilt(first, ROWS, 1), accepted).stops

@@ -207,7 +207,7 @@ def test_applied_approval_ends_the_wait(
     assert step_of(request, now) == Settle(request)
 
 
-def test_failed_approval_says_so_and_ends_the_wait(
+def test_failed_approval_is_reported_and_ends_the_wait(
     awaits: Ask, job_body: Build, now: datetime
 ) -> None:
     status = build_applied_approval_status(

@@ -107,7 +107,7 @@ def test_eviction_does_not_count_as_an_attempt(turn: Turn) -> None:
     [{"failed": 0}, {"failed": 4}, {"failed": 1, "succeeded": 1}, {"failed": 1, "failing": True}],
     ids=["not counted yet", "the last attempt", "it has succeeded", "it will not be tried again"],
 )
-def test_no_attempt_is_announced_that_may_not_follow(turn: Turn, of: dict[str, Any]) -> None:
+def test_message_announces_no_attempt_that_may_not_follow(turn: Turn, of: dict[str, Any]) -> None:
     changes = {
         "last_failure": PodProblem("BadData", "No events."),
         "is_failing": of.pop("failing", False),
