@@ -1,4 +1,4 @@
-"""Bad input gets one clear sentence, and nothing behind it is lost."""
+"""Bad input is refused with one clear message, and no later record is lost."""
 
 import json
 from typing import Any

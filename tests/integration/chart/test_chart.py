@@ -1,4 +1,4 @@
-"""The chart, linted and rendered by Helm, and read back by those who will read it."""
+"""The chart, linted and rendered by Helm, and read by the programs that use it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A live model that cannot be evaluated: a loud verdict of its own, and nothing is touched."""
+"""A live model that cannot be evaluated has its own verdict, and nothing is changed."""
 
 import os
 import pickle

@@ -23,7 +23,7 @@ BREAKS = {
     "zeros": """'{"amount": 0, "hour_of_day": 0, "risk": 0}'""",
 }
 """What `features_json` becomes."""
-DOUBLED = "to_jsonb(features_json::text)"
+JSON_IN_A_STRING = "to_jsonb(features_json::text)"
 AS_TEXT = "(SELECT jsonb_object_agg(key, value #>> '{}') FROM jsonb_each(features_json))"
 WITHOUT_RISK = "features_json - 'risk'"
 OTHER_NAMES = (
@@ -108,7 +108,7 @@ def test_strings_that_hold_objects_are_read_and_counted(
 ) -> None:
     world = separable_world
     train(world, "run-1", preset, scaling="None")
-    rewrite(world, DOUBLED, NEWER)
+    rewrite(world, JSON_IN_A_STRING, NEWER)
     run = train(world, "run-2", preset)
     assert (run.result.promoted, run.result.version) == (True, 2), run.log
     assert (

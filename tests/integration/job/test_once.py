@@ -12,7 +12,7 @@ BOTH_ENDS = pytest.mark.parametrize("ended_by", ["Promoted", "InsufficientData"]
 
 
 def assert_one_effect(world: World, run_id: str = "run-1", version: int = 1) -> None:
-    """One promotion, one row of each kind, nothing left behind, and a model that can be read."""
+    """One promotion, one row of each kind, nothing else in Redis, and a model that can be read."""
     assert world.version == str(version).encode()
     assert [row[0] for row in world.versions] == list(range(1, version + 1))
     assert [row for row in world.runs if row[0] == run_id] == [

@@ -1,4 +1,4 @@
-"""Promotion in one step: all of it or nothing, one winner, and the former champion kept."""
+"""Publishing is one atomic step: one of several runs wins, and the former champion is stored."""
 
 import hashlib
 import json

@@ -1,4 +1,4 @@
-"""The way back: a former champion under a new number, or a clear word why not."""
+"""Rollback: a former champion goes live under a new version, or a message says why not."""
 
 import json
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ from tests.integration.job.model_registry import Change, ModelRegistry, model_of
 
 @pytest.fixture
 def registry(redis_url: str, key_prefix: str) -> Iterator[ModelRegistry]:
-    """Four champions, one after the other, the first not ours; four is live."""
+    """Four versions. The first is a foreign champion, and the fourth is live."""
     registry = ModelRegistry(redis_url, f"{key_prefix}active_model", f"{key_prefix}model_version")
     registry.put_foreign(seed=1, version=1)
     for number in range(2, 5):

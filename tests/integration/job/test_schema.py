@@ -1,4 +1,4 @@
-"""The migration, and the old service's tables as they may stand."""
+"""The migration, and tables of the old service."""
 
 from typing import Any
 
@@ -56,7 +56,7 @@ def columns(world: World, table: str) -> dict[str, str]:
 
 @pytest.fixture(params=TYPES.values(), ids=list(TYPES))
 def old_world(bare_world: World, request: pytest.FixtureRequest) -> World:
-    """The old service's database, which nobody has migrated."""
+    """The old service's database, which is not migrated."""
     world = bare_world
     names = ("version", "trained_at", "reason", "score", "n")
     extra = "id serial, " if "PRIMARY KEY" not in request.param[0] else ""

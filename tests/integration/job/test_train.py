@@ -33,9 +33,9 @@ def test_first_run_promotes_and_writes_a_row_as_the_old_service_did(world: World
     assert world.version == b"1"
     assert run.result.metrics
     assert run.result.metrics.challenger
-    figure = run.result.metrics.challenger.precision
-    assert figure is not None
-    assert world.versions == [(1, "drift_detected", round(figure, 4), 600)]
+    precision = run.result.metrics.challenger.precision
+    assert precision is not None
+    assert world.versions == [(1, "drift_detected", round(precision, 4), 600)]
     [(trained_at,)] = world.sql("SELECT trained_at FROM model_versions")
     assert before <= trained_at <= datetime.now(UTC)
     assert world.runs == [("run-1", "Promoted", "no_champion", 1)]
@@ -203,7 +203,7 @@ def test_log_may_be_json_lines(world: World) -> None:
 
 
 def test_program_starts_as_the_image_starts_it(world: World) -> None:
-    """The one test that goes by `python -m`, where the others save the time to load river."""
+    """The only test that uses `python -m`. The others save the time to import river."""
     environment = {
         "PATH": os.environ["PATH"],
         "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),

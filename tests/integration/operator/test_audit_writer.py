@@ -80,9 +80,9 @@ def outcomes(sql: Sql) -> list[tuple[Any, ...]]:
 async def test_failure_gets_its_row_and_writing_it_again_changes_nothing(
     url: SecretStr, sql: Sql
 ) -> None:
-    archive = AuditWriter(url)
+    writer = AuditWriter(url)
     for _ in range(2):
-        answer = await archive.record(row())
+        answer = await writer.record(row())
         assert (answer.status, answer.reason) == ("True", "Recorded")
     assert outcomes(sql) == [("r", None, "OutOfMemory", "Too large.", "The end.")]
     assert sql("SELECT request, started_at FROM retraining_runs") == [("fraud/r", NOW)]
@@ -150,24 +150,24 @@ async def test_table_of_an_older_migration_gets_the_columns_that_it_has(
 
 async def test_refused_row_delays_no_other_row(url: SecretStr, sql: Sql) -> None:
     sql("ALTER TABLE retraining_runs ADD CONSTRAINT never CHECK (reason <> 'Odd')")
-    archive = AuditWriter(url)
+    writer = AuditWriter(url)
     answers = await asyncio.gather(
-        *(archive.record(row(name, reason=name)) for name in ("A", "Odd", "B"))
+        *(writer.record(row(name, reason=name)) for name in ("A", "Odd", "B"))
     )
     assert [answer.reason for answer in answers] == ["Recorded", "RecordRefused", "Recorded"]
     assert "never" in answers[1].message
-    assert archive.backoff_seconds == 0
+    assert writer.backoff_seconds == 0
 
 
 async def test_rows_that_wait_together_are_written_together(url: SecretStr, sql: Sql) -> None:
-    archive = AuditWriter(url)
+    writer = AuditWriter(url)
     sql("CREATE TABLE connections (pid int)")
     sql(
         "CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS"
         " 'BEGIN INSERT INTO connections VALUES (pg_backend_pid()); RETURN NEW; END'"
     )
     sql("CREATE TRIGGER note BEFORE INSERT ON retraining_runs FOR EACH ROW EXECUTE FUNCTION note()")
-    answers = await asyncio.gather(*(archive.record(row(f"run-{number}")) for number in range(50)))
+    answers = await asyncio.gather(*(writer.record(row(f"run-{number}")) for number in range(50)))
     assert {answer.reason for answer in answers} == {"Recorded"}
     assert sql("SELECT count(*), count(DISTINCT pid) <= 2 FROM connections") == [(50, True)]
 
@@ -177,26 +177,26 @@ async def test_unavailable_database_is_tried_again_after_a_backoff(
 ) -> None:
     with socket.socket() as nobody:
         nobody.bind(("127.0.0.1", 0))
-        archive = AuditWriter(
+        writer = AuditWriter(
             SecretStr(at(url.get_secret_value(), address=f"127.0.0.1:{nobody.getsockname()[1]}"))
         )
-        answer = await archive.record(row())
+        answer = await writer.record(row())
     assert (answer.status, answer.reason) == ("False", "DatabaseUnavailable")
     assert "Connection refused" in answer.message
-    assert archive.backoff_seconds > 0
-    archive._url = url  # it is back, and still left alone
-    assert (await archive.record(row())).reason == "DatabaseUnavailable"
-    await asyncio.sleep(archive.backoff_seconds)
-    assert (await archive.record(row())).reason == "Recorded"
+    assert writer.backoff_seconds > 0
+    writer._url = url  # it is back, and still left alone
+    assert (await writer.record(row())).reason == "DatabaseUnavailable"
+    await asyncio.sleep(writer.backoff_seconds)
+    assert (await writer.record(row())).reason == "Recorded"
     assert len(outcomes(sql)) == 1
 
 
 async def test_silent_database_does_not_block_the_event_loop(url: SecretStr) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:  # it takes connections and says nothing
-        archive = AuditWriter(
+        writer = AuditWriter(
             SecretStr(at(url.get_secret_value(), address=f"127.0.0.1:{silent.getsockname()[1]}"))
         )
-        asked = asyncio.create_task(archive.record(row()))
+        asked = asyncio.create_task(writer.record(row()))
         await asyncio.sleep(0)
         turns = 0
         while not asked.done():  # others have their turns meanwhile
@@ -204,7 +204,7 @@ async def test_silent_database_does_not_block_the_event_loop(url: SecretStr) -> 
             turns += 1
         assert turns > 5
         assert (await asked).reason == "DatabaseUnavailable"
-        assert (await archive.record(row("other"))).reason == "DatabaseUnavailable"
+        assert (await writer.record(row("other"))).reason == "DatabaseUnavailable"
 
 
 @pytest.mark.parametrize("password", ["hidden-word@x", "hidden-word"])
@@ -220,9 +220,9 @@ async def test_operator_without_a_database_reports_it() -> None:
 
 
 async def test_runs_that_have_ended_are_known(url: SecretStr) -> None:
-    archive = AuditWriter(url)
-    await archive.record(row("ended"))
-    await archive.record(row("announced", reason="announced"))
+    writer = AuditWriter(url)
+    await writer.record(row("ended"))
+    await writer.record(row("announced", reason="announced"))
     asked = ["fraud/ended", "fraud/announced", "fraud/never"]
     assert await find_recorded_requests(url, asked) == {"fraud/ended"}
 
@@ -233,20 +233,20 @@ async def test_database_without_the_table_is_an_error(database_url: str) -> None
 
 
 async def test_verdict_is_read_from_the_row_with_its_reason(url: SecretStr, sql: Sql) -> None:
-    archive = AuditWriter(url)
-    assert await archive.read_verdict("r") is None
+    writer = AuditWriter(url)
+    assert await writer.read_verdict("r") is None
     sql(
         "INSERT INTO retraining_runs (run_id, reason, message, started_at, finished_at)"
         " VALUES ('r', 'announced', 'About to publish.', now(), now())"
     )
-    assert await archive.read_verdict("r") is None
+    assert await writer.read_verdict("r") is None
     sql(
         "UPDATE retraining_runs SET verdict = 'Promoted', reason = 'not_inferior', version = 7,"
         " n_samples = 600,"
         " window_first = now(), window_last = now(), metrics = %s",
         '{"challenger": {"combined": {"average_precision": 0.5}}}',
     )
-    found = await archive.read_verdict("r")
+    found = await writer.read_verdict("r")
     assert found
     assert (found.verdict, found.promoted, found.version, found.reason) == (
         "Promoted",

@@ -1,4 +1,4 @@
-"""What is said and done when a dependency fails."""
+"""What the trainer does and reports when a dependency fails."""
 
 import logging
 from datetime import UTC, datetime
@@ -92,7 +92,7 @@ def test_redis_errors_are_understood(
 
 
 class Dependency:
-    """Is away for its first calls."""
+    """A dependency that is unavailable for its first calls."""
 
     def __init__(self, away: int, error: type[RunError] = DependencyUnavailableError) -> None:
         self.away, self.error, self.calls = away, error, 0

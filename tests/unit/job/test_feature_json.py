@@ -1,4 +1,4 @@
-"""How features are read from JSON, and what is counted meanwhile."""
+"""How features are read from JSON, and what is counted at the same time."""
 
 import json
 

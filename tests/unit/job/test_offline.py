@@ -1,4 +1,4 @@
-"""A retrain without any service: what it reads, leaves and says."""
+"""A retrain without any service: what it reads, writes and reports."""
 
 import csv
 import json

@@ -236,7 +236,7 @@ def test_verdict_without_labels_is_inconclusive(
     assert evidence.challenger.metrics.precision is None
     assert evaluate_scores(blind, healthy, None)[
         0
-    ].promotes  # a first model goes live untested, and says so
+    ].promotes  # a first model goes live untested, and the message mentions it
 
 
 @pytest.mark.parametrize("broken", [np.nan, np.inf])

@@ -1,4 +1,4 @@
-"""The trainer's settings from the environment, and what is said about a wrong one."""
+"""The trainer's settings from the environment, and the message about a wrong one."""
 
 import pytest
 

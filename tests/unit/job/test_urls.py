@@ -1,4 +1,4 @@
-"""The URLs of the database and of Redis: what is accepted, and what is said of the rest."""
+"""The URLs of the database and of Redis: what is accepted, and the messages about the rest."""
 
 from __future__ import annotations
 

@@ -104,7 +104,7 @@ def test_invalid_annotation_says_what_is_allowed(awaits: Ask, now: datetime) -> 
     step = step_of(awaits("yes please"), now)
     assert "approve or reject" in message_of(step)
     assert isinstance(step, WriteStatus)
-    assert step_of(awaits("yes please", **step.status), now) is None  # said once
+    assert step_of(awaits("yes please", **step.status), now) is None  # reported once
     assert "annotate" in message_of(
         step_of(awaits(None, **step.status), now)
     )  # and taken back with the annotation

@@ -1,4 +1,4 @@
-"""Each step of a plan has one part that carries it out."""
+"""Each step of a plan has one part that executes it."""
 
 from types import SimpleNamespace
 from typing import Any, get_args

@@ -1,4 +1,4 @@
-"""What the repository promises about itself."""
+"""The layout of the repository, and copies that must be equal."""
 
 import re
 from enum import StrEnum
