@@ -5,14 +5,14 @@ VENV := .venv
 PYTHON := $(VENV)/bin/python
 CLUSTER ?= ours
 ROOT := $(filter 0,$(shell id -u))
-# Debian parts Python's venv module from Python.
+# Debian has Python's venv module in a separate package.
 ifdef ROOT
 INSTALL_VENV := { apt-get -qq -o DPkg::Lock::Timeout=300 update; \
   apt-get -qq -o DPkg::Lock::Timeout=300 install --yes --no-install-recommends python3-venv; }
 else
 INSTALL_VENV := { echo "Python's venv module is missing: apt-get install python3-venv, as root." >&2; exit 1; }
 endif
-# Whoever is done first takes over from the other.
+# A process that has finished its tests takes over some of the other's.
 TWO_AT_A_TIME := --numprocesses=2 --dist=worksteal
 export PYTHONDONTWRITEBYTECODE := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -22,7 +22,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  %-12s %s\n", $$1, $$2}'
 
-demo: demo-$(CLUSTER) ## set everything up and run the main job (CLUSTER=existing: on the current context's cluster)
+demo: demo-$(CLUSTER) ## start everything and run the main Job (CLUSTER=existing: on the cluster of kubectl's current context)
 
 demo-ours: system $(VENV)/ready
 	@$(PYTHON) -m tests.demo
@@ -30,19 +30,19 @@ demo-ours: system $(VENV)/ready
 demo-existing: $(VENV)/ready
 	@$(PYTHON) -m tests.demo --cluster existing
 
-demo-down: ## take away everything that demo and test have set up
+demo-down: ## remove everything that demo and test have started
 	@python3 -m tests.cluster down
 
-# Without root there is no cluster: what needs none runs, and what was left out is said. With CI=true nothing may be.
-test: ## set everything up and run every test
+# Without root there is no cluster. Then only the tests that need none run, and a message names the skipped ones. With CI=true this is an error.
+test: ## start everything and run all tests
 ifdef ROOT
 	@$(MAKE) --no-print-directory --jobs=2 system verify unit  # the set-up waits more than it works
 	@$(MAKE) --no-print-directory --jobs=2 --output-sync=line integration-tests calm-tests  # as do these
 	@$(PYTHON) -m pytest tests/e2e/test_failures.py tests/chaos
 else
-	@if [ "$$CI" = true ]; then echo "make test needs root here: with CI=true nothing may be left out." >&2; exit 1; fi
+	@if [ "$$CI" = true ]; then echo "make test needs root here: with CI=true no test may be skipped." >&2; exit 1; fi
 	@$(MAKE) --no-print-directory verify unit
-	@echo "LEFT OUT: the integration and e2e tests. They need a cluster, and only root can bring it up: run this as root."
+	@echo "SKIPPED: the integration and e2e tests. They need a cluster, and only root can start it. Run this as root."
 endif
 
 verify: $(VENV)/ready ## check format, style, types, layers and generated pages
@@ -69,19 +69,19 @@ calm-tests:
 integration: system $(VENV)/ready ## run the tests against real Kafka, Redis, PostgreSQL and API server
 	@$(MAKE) --no-print-directory integration-tests
 
-e2e: system $(VENV)/ready ## run the tests that use kubectl and Helm alone, and a short chaos run
+e2e: system $(VENV)/ready ## run the tests that use only kubectl and Helm, and a short chaos run
 	@$(PYTHON) -m pytest tests/e2e tests/chaos
 
 bench: system $(VENV)/ready ## measure trainer and operator, as ratios within one run; writes the operator's part of docs/bench.md
 	@$(PYTHON) -m tests.bench
 
-chaos: system $(VENV)/ready ## kill 500 processes under the system, write docs/chaos.md (KILLS=, SEED=, AT_ONCE=)
+chaos: system $(VENV)/ready ## kill 500 processes, check the guarantees, write docs/chaos.md (KILLS=, SEED=, AT_ONCE=)
 	@$(PYTHON) -m tests.chaos $(KILLS:%=--kills %) $(SEED:%=--seed %) $(AT_ONCE:%=--at-once %)
 
-quality: $(VENV)/ready ## write docs/quality.md: what the verdicts are worth
+quality: $(VENV)/ready ## measure how reliable the verdicts are, write docs/quality.md
 	@$(PYTHON) -m tests.quality
 
-system: ## bring up the cluster, the images and the services
+system: ## start the cluster, build the images, install the services
 	@python3 -m tests.cluster up
 	@python3 -m tests.cluster images
 	@python3 -m tests.cluster services
@@ -89,13 +89,13 @@ system: ## bring up the cluster, the images and the services
 pages: $(VENV)/ready ## write the pages of docs/ that are generated from the code
 	@$(PYTHON) -m tests.pages
 
-mutants: $(VENV)/ready ## change the pure modules: at least 95 % of the changes must make a test fail
+mutants: $(VENV)/ready ## change the code of the pure modules: at least 95 % of the changes must make a test fail
 	@$(PYTHON) -m tests.mutants $(ONLY)
 
-house: $(VENV)/ready ## print figures of the code: file sizes, ambiguous names, docstrings
+house: $(VENV)/ready ## print statistics of the code: file sizes, ambiguous names, docstrings
 	@$(PYTHON) -m tests.house
 
-golden: $(VENV)/ready ## write the golden manifests, to be read as a difference
+golden: $(VENV)/ready ## write the golden manifests; read the diff afterwards
 	@UPDATE_GOLDEN=1 $(PYTHON) -m pytest -q tests/unit/operator/test_manifest.py && git diff --stat tests/unit
 
 lock: $(VENV)/ready ## pin the packages, with hashes and without addresses

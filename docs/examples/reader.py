@@ -20,7 +20,7 @@ THRESHOLD = 0.7
 def check(blob, version, manifest, key, name="active_model"):
     """Refuse a model that the trainer has not signed.
 
-    To unpickle is to run what is in there: so this comes first.
+    Unpickling can run any code that the pickle contains. Therefore the check comes first.
     """
     meta = json.loads(manifest or "{}")
     digest = hashlib.sha256(blob).hexdigest()
@@ -57,8 +57,8 @@ for number, (features, label) in enumerate(events):
 
 right = sum(label for *_, label in flagged)
 print(
-    f"Of the {len(events)} newest events it flags {len(flagged)}; "
-    f"{right} of them are labelled anomalies."
+    f"The model raises an alert for {len(flagged)} of the {len(events)} newest events; "
+    f"{right} of these are labelled as anomalies."
 )
 for score, number, label in sorted(flagged, reverse=True)[:5]:
-    print(f"  event {number:3d} of the newest: score {score:.3f}, label {label}")
+    print(f"  event {number:3d}, counted from the newest: score {score:.3f}, label {label}")

@@ -56,7 +56,7 @@ def plain_select(url: str, name: str, rows: int, cast: str = "") -> None:
     clock.leave(rows=len(found))
 
 
-def judged(url: str, name: str, rows: int) -> None:
+def recommended_columns(url: str, name: str, rows: int) -> None:
     """Read, train and evaluate as the recommended preset does.
 
     Args:
@@ -65,7 +65,7 @@ def judged(url: str, name: str, rows: int) -> None:
         rows: The number of rows.
 
     Raises:
-        TypeError: The rows do not suffice for a training.
+        TypeError: There are too few rows to train.
     """
     from retraining_job.contract import Tunables  # noqa: PLC0415
     from retraining_job.events.copy_columns import read_table_columns  # noqa: PLC0415
@@ -90,6 +90,6 @@ if __name__ == "__main__":
     sides: dict[str, Callable[[str, str, int], None]] = {
         "select": plain_select,
         "text": partial(plain_select, cast="::text"),
-        "ours": judged,
+        "ours": recommended_columns,
     }
     sides[side](address, table, int(count))

@@ -113,7 +113,7 @@ def reading(url: str) -> None:
     heading(f"Reading {ROWS:,} events from PostgreSQL, median of {ROUNDS}")
     table(
         [
-            ("", "that", "into columns", "ratio", "goal"),
+            ("", "plain", "into columns", "ratio", "goal"),
             (
                 "plain SELECT into Python",
                 f"{plain:.3f} s",

@@ -10,13 +10,13 @@ from tests.chaos.release import chaotic_world
 from tests.chaos.rounds import ChaosTally, GuaranteeViolatedError, run
 
 
-def tell(line: str) -> None:
+def print_line(line: str) -> None:
     """Print a line without buffering."""
     sys.stdout.write(line + "\n")
     sys.stdout.flush()
 
 
-def note(tally: ChaosTally, line: str) -> None:
+def write_results(tally: ChaosTally, line: str) -> None:
     """Write the results after a round, so that an interrupted run has results as well.
 
     Args:
@@ -24,7 +24,7 @@ def note(tally: ChaosTally, line: str) -> None:
         line: What the round has shown.
     """
     page.write(tally)
-    tell(f"{tally.seconds:6.0f} s  {line}")
+    print_line(f"{tally.seconds:6.0f} s  {line}")
 
 
 def main() -> int:
@@ -36,11 +36,11 @@ def main() -> int:
     options = parser.parse_args()
     with chaotic_world() as world:
         try:
-            run(world, options.kills, options.seed, note, options.at_once)
+            run(world, options.kills, options.seed, write_results, options.at_once)
         except GuaranteeViolatedError as error:
-            tell(f"FAILED: {error}")
+            print_line(f"FAILED: {error}")
             return 1
-    tell(f"Nothing was lost and nothing was duplicated. See the results in {page.PAGE.name}.")
+    print_line(f"Nothing was lost and nothing was duplicated. See the results in {page.PAGE.name}.")
     return 0
 
 

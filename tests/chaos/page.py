@@ -18,8 +18,8 @@ TEXT = """# Chaos run
 
 Written by `make chaos`. On a real single-node cluster with two operators it sends triggers and \
 kills processes with
-SIGKILL, four at a time. The operators also die at named points of their own code. Each round \
-has a topic of its own
+SIGKILL, four at a time. The operators also stop at named points of their own code. Each round \
+has its own topic
 with {partitions} partitions; the start position is `earliest` and `latest` in turn. Records are \
 plain or compressed
 with lz4, some are in transactions, and some of these are aborted. In some rounds the topic gets \
@@ -37,27 +37,27 @@ missing.
 | rounds | {rounds} |
 | topics that grew while records arrived | {grown} |
 | processes killed | {kills} |
-| of these operators that died at a named point of their own code | {crashes} |
+| of these, operators that stopped at a named point of their own code | {crashes} |
 | committed records | {records} |
 | RetrainRequests | {requests} |
 | Jobs ever created | {jobs} |
 | promotions | {promotions} |
-| lost, doubled, or missing | **0** |
+| lost, duplicated or missing | **0** |
 | seconds until all work was finished, median / slowest round | {median:.0f} / {slowest:.0f} |
 
 | strike | number |
 |---|---|
 {strikes}
 
-| point at which an operator died | number |
+| point at which an operator stopped | number |
 |---|---|
-{falls}
+{stop_points}
 
 After a kill of Kafka, Redis, PostgreSQL or an operator, its pod is deleted as well, because \
 Kubernetes lets a container
 that crashes often wait for minutes. A new pod starts at once. The seed decides the kills and \
 their times, but not what
-runs at that moment: the same seed is the same test with another course of events.
+runs at that moment. Two runs with the same seed are therefore not identical.
 """
 
 
@@ -74,7 +74,7 @@ def write(tally: ChaosTally) -> None:
     if evidence is None:
         raise ValueError("there was no round")
     names = [strike.name for strike in STRIKES]
-    falls = Counter(tally.falls.values())
+    stop_points = Counter(tally.stop_points.values())
     PAGE.write_text(
         TEXT.format(
             date=datetime.now(UTC),
@@ -84,7 +84,7 @@ def write(tally: ChaosTally) -> None:
             partitions=PARTITIONS,
             grown=tally.grown,
             kills=tally.dead,
-            crashes=len(tally.falls),
+            crashes=len(tally.stop_points),
             records=f"{len(evidence.records):,}",
             requests=f"{len(evidence.requests):,}",
             jobs=f"{sum(evidence.jobs.values()):,}",
@@ -92,7 +92,7 @@ def write(tally: ChaosTally) -> None:
             median=statistics.median(tally.recoveries),
             slowest=max(tally.recoveries),
             strikes="\n".join(f"| {name} | {tally.strikes[name]} |" for name in names),
-            falls="\n".join(f"| {point} | {falls[point]} |" for point in Point),
+            stop_points="\n".join(f"| {point} | {stop_points[point]} |" for point in Point),
         ),
         encoding="utf-8",
     )

@@ -10,24 +10,24 @@ from typing import Any
 
 from tests.system.kubectl import CommandError, Kubectl, wait_for
 
-LAST_WORDS = re.compile(r"Stopping at the point ([a-z-]+)")
-Falls = MutableMapping[tuple[str, int], str]
+STOP_MESSAGE = re.compile(r"Stopping at the point ([a-z-]+)")
+StopPoints = MutableMapping[tuple[str, int], str]
 """The named point at which a pod's program died, by the pod's uid and its number of restarts."""
 
 
-def look_after(kubectl: Kubectl, selector: str, falls: Falls) -> None:
+def replace_crashed_pods(kubectl: Kubectl, selector: str, stop_points: StopPoints) -> None:
     """Record where programs died, and replace pods that wait for a restart.
 
     Args:
         kubectl: For the pods' namespace.
         selector: The pods' labels.
-        falls: Is extended by the points that the containers logged last.
+        stop_points: Is extended by the points that the containers logged last.
     """
     with suppress(CommandError, subprocess.TimeoutExpired):
         for pod in kubectl.items("pods", selector):
             statuses = pod["status"].get("containerStatuses", ())
             for status in statuses:
-                falls.update(read_deaths(pod["metadata"]["uid"], status))
+                stop_points.update(read_stop_points(pod["metadata"]["uid"], status))
             if any(
                 (status["state"].get("waiting") or {}).get("reason") == "CrashLoopBackOff"
                 for status in statuses
@@ -35,7 +35,7 @@ def look_after(kubectl: Kubectl, selector: str, falls: Falls) -> None:
                 replace(kubectl, pod)
 
 
-def read_deaths(uid: str, status: dict[str, Any]) -> dict[tuple[str, int], str]:
+def read_stop_points(uid: str, status: dict[str, Any]) -> dict[tuple[str, int], str]:
     """Read where a container died, before its last start and now.
 
     Args:
@@ -50,9 +50,9 @@ def read_deaths(uid: str, status: dict[str, Any]) -> dict[tuple[str, int], str]:
         ("lastState", status["restartCount"] - 1),
         ("state", status["restartCount"]),
     ):
-        said = LAST_WORDS.search((status[state].get("terminated") or {}).get("message", ""))
-        if said:
-            found[uid, starts] = said[1]
+        match = STOP_MESSAGE.search((status[state].get("terminated") or {}).get("message", ""))
+        if match:
+            found[uid, starts] = match[1]
     return found
 
 

@@ -56,7 +56,7 @@ class ChaosTally:
     rounds: int = 0
     seconds: float = 0
     strikes: Counter[str] = field(default_factory=Counter)
-    falls: dict[tuple[str, int], str] = field(default_factory=dict)
+    stop_points: dict[tuple[str, int], str] = field(default_factory=dict)
     """Where operators died by themselves. Incomplete, because a strike can hide the log."""
     recoveries: list[float] = field(default_factory=list)
     """Seconds from the last strike of each round until all work was finished."""
@@ -69,7 +69,7 @@ class ChaosTally:
     @property
     def dead(self) -> int:
         """The number of processes that died."""
-        return self.kills + len(self.falls)
+        return self.kills + len(self.stop_points)
 
 
 def run(
@@ -142,7 +142,7 @@ def one_round(world: ClusterWorld, source: Random, tally: ChaosTally) -> list[st
         def one(number: int, strike: Strike) -> str | None:
             own = Random(f"{tally.seed}/{tally.rounds}/{number}")  # noqa: S311
             time.sleep(own.random() * 2)
-            pods.look_after(world.kubectl, OPERATOR, tally.falls)
+            pods.replace_crashed_pods(world.kubectl, OPERATOR, tally.stop_points)
             return strike.do(world, own)
 
         done = [
@@ -219,7 +219,7 @@ def wait_for_dependencies(world: ClusterWorld) -> None:
     for name in SERVICES:
 
         def ready(name: str = name) -> str:
-            pods.look_after(services, labels(name), {})
+            pods.replace_crashed_pods(services, labels(name), {})
             return services("wait", "--for=condition=Ready", f"pod/{name}-0", "--timeout=5s")
 
         try:
@@ -243,7 +243,7 @@ def wait_for_outcomes(world: ClusterWorld, tally: ChaosTally) -> None:
     """
 
     def at_rest() -> bool:
-        pods.look_after(world.kubectl, OPERATOR, tally.falls)
+        pods.replace_crashed_pods(world.kubectl, OPERATOR, tally.stop_points)
         names = answered(lambda: records(tally.topics[-1].name))
         found = world.requests()
         return all(name in found for name in names) and all(

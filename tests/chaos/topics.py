@@ -22,7 +22,7 @@ POSITIONS = ("earliest", "latest")
 CODECS = (None, "lz4")
 TRANSACTION_RECORDS = 3
 PAUSE_SECONDS = 0.5
-"""Between two records, so that some arrive while this or that is away."""
+"""Between two records, so that some arrive while a dependency is unavailable."""
 READY_SECONDS = 120
 
 
@@ -68,10 +68,10 @@ def wait_for_consumer(world: ClusterWorld) -> None:
     """
 
     def consuming() -> bool:
-        figures = world.leader_figures() or {}
-        assigned = float(figures.get("retraining_consumer_assigned_partitions", 0))
+        metrics = world.read_leader_metrics() or {}
+        assigned = float(metrics.get("retraining_consumer_assigned_partitions", 0))
         return (
-            assigned == PARTITIONS and float(figures.get("retraining_consumer_consuming", 0)) == 1
+            assigned == PARTITIONS and float(metrics.get("retraining_consumer_consuming", 0)) == 1
         )
 
     wait_for("a leader with all partitions", consuming, READY_SECONDS)
@@ -95,7 +95,7 @@ def add_partition(topic: str) -> int:
 
 
 def send(topic: str, count: int, mark: int, seconds: float) -> None:
-    """Send records one after the other, and go on after each failure; a record may arrive twice.
+    """Send records one after the other, and continue after each failure. A record may arrive twice.
 
     Some records are plain, some compressed, some are in transactions, and some of these are
     aborted. What counts is what a reader of committed records finds in the topic afterwards.
@@ -103,7 +103,7 @@ def send(topic: str, count: int, mark: int, seconds: float) -> None:
     Args:
         topic: its name.
         count: the number of records to be sent, not counting those of aborted transactions.
-        mark: stands in each record's reason, so that a person can tell the rounds apart.
+        mark: Is in each record's reason, so that a person can distinguish the rounds.
         seconds: how long to try at most.
     """
     source, sent, deadline = Random(mark), 0, time.monotonic() + seconds  # noqa: S311

@@ -64,7 +64,7 @@ def run(task: SetupTask, paths: Paths, *arguments: str) -> None:
     )
 
 
-def forget_half_builds(task: SetupTask, paths: Paths) -> None:
+def remove_unfinished_builds(task: SetupTask, paths: Paths) -> None:
     """Remove the working containers of builds that were killed.
 
     Args:

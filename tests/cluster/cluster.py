@@ -108,7 +108,7 @@ def _mend(paths: Paths, steps: Steps) -> None:
 
 def _build(paths: Paths, steps: Steps) -> None:
     def service_images(task: SetupTask) -> None:
-        buildah.forget_half_builds(task, paths)
+        buildah.remove_unfinished_builds(task, paths)
         for image in images.services():
             image.archive(task, paths)
 

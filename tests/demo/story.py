@@ -210,9 +210,9 @@ class Story:
   curl -s localhost:8005/metrics | grep retraining
   kubectl create -f - <<< '{{"apiVersion": "retraining.dev/v1alpha1", "kind": "RetrainRequest",\
  "metadata": {{"generateName": "mine-"}}, "spec": {{"reason": "curious", "rows": 5000}}}}'
-  {self.farewell()}""")
+  {self.cleanup_command()}""")
 
-    def farewell(self) -> str:
+    def cleanup_command(self) -> str:
         """Return the command that removes everything."""
         if self._environment.context:
             return f"kubectl delete namespace {self._kubectl.namespace}"

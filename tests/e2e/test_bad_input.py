@@ -1,4 +1,4 @@
-"""Bad input gets one clear sentence, and nothing behind it is lost."""
+"""Bad input is refused with one clear message, and no later record is lost."""
 
 import json
 from typing import Any
@@ -92,7 +92,7 @@ def test_job_that_the_api_server_refuses_ends_the_request(world: ClusterWorld) -
     assert "memory" in condition["message"]
 
 
-def test_too_little_memory_is_told_as_such(world: ClusterWorld) -> None:
+def test_too_little_memory_is_reported_as_such(world: ClusterWorld) -> None:
     load_good(world)
     condition = world.wait_for_end(
         world.apply("tight", resources={"limits": {"memory": "40Mi"}}, retries=0)

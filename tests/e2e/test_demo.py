@@ -31,4 +31,4 @@ def test_demo_runs_to_its_end() -> None:
     assert by_record[2] == "49097"
     assert Redis(services, 0).run("GET", "model_version") == max((row[0] for row in rows), key=int)
     assert "HalfSpaceTrees and StandardAbsoluteDeviation" in done.stdout
-    assert "newest events it flags" in done.stdout
+    assert "The model raises an alert for" in done.stdout

@@ -90,7 +90,7 @@ def test_job_s_pod_dies_mid_run(world: ClusterWorld, force: bool) -> None:
 
 
 @pytest.mark.parametrize("service", ["redis", "postgres"])
-def test_store_is_away_for_20_seconds(world: ClusterWorld, service: str) -> None:
+def test_store_is_unavailable_for_20_seconds(world: ClusterWorld, service: str) -> None:
     load_good(world)
     world.scale(service, 0)
     try:
@@ -103,7 +103,7 @@ def test_store_is_away_for_20_seconds(world: ClusterWorld, service: str) -> None
     assert world.wait_for_end(name)["version"] == 1
 
 
-def test_kafka_is_away_for_20_seconds(world: ClusterWorld) -> None:
+def test_kafka_is_unavailable_for_20_seconds(world: ClusterWorld) -> None:
     load_good(world)
     world.scale("kafka", 0)
     try:

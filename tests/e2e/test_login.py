@@ -64,7 +64,7 @@ def check_triggers(world: ClusterWorld, kafka: SecureKafka, topic: str) -> str:
     return said + replayed
 
 
-def test_records_come_by_tls_and_login_and_the_password_is_nowhere(
+def test_records_are_read_over_tls_with_a_login_and_the_password_is_not_shown(
     world: ClusterWorld, kafka: SecureKafka
 ) -> None:
     login = {"username": USER, "password": PASSWORD, "ca.crt": kafka.authority}
@@ -78,7 +78,9 @@ def test_records_come_by_tls_and_login_and_the_password_is_nowhere(
         assert PASSWORD not in check_triggers(world, kafka, "by-login")
 
 
-def test_records_come_by_a_certificate(world: ClusterWorld, kafka: SecureKafka) -> None:
+def test_records_are_read_with_a_client_certificate(
+    world: ClusterWorld, kafka: SecureKafka
+) -> None:
     own = {"ca.crt": kafka.authority, "tls.crt": kafka.certificate, "tls.key": kafka.private_key}
     world.kubectl.apply(secret("kafka-login", own))
     how = {"bootstrapServers": kafka.mutual, "securityProtocol": "SSL"}

@@ -77,7 +77,7 @@ def test_tie_goes_to_the_challenger(world: ClusterWorld) -> None:
     assert status["metrics"]["champion"] == status["metrics"]["challenger"]
 
 
-def test_worse_challenger_is_kept_out(world: ClusterWorld) -> None:
+def test_worse_challenger_does_not_go_live(world: ClusterWorld) -> None:
     load_good(world)
     world.wait_for_end(world.apply("first"))
     # The reference learns from newest to oldest: other old events, same hold-out, and it knows the
@@ -91,7 +91,7 @@ def test_worse_challenger_is_kept_out(world: ClusterWorld) -> None:
     assert reason == "lower_precision"
 
 
-def test_unreadable_champion_is_loud_and_stays(world: ClusterWorld) -> None:
+def test_unreadable_champion_is_reported_and_stays(world: ClusterWorld) -> None:
     load_good(world)
     world.wait_for_end(world.apply("first"))
     world.redis.run("SET", "active_model", "garbage")
@@ -106,7 +106,7 @@ def test_two_requests_at_once_give_two_versions(world: ClusterWorld) -> None:
     assert sorted(world.wait_for_end(name)["version"] for name in names) == [1, 2]
 
 
-def test_third_request_waits_for_a_place(world: ClusterWorld) -> None:
+def test_third_request_waits_until_a_run_has_ended(world: ClusterWorld) -> None:
     load_good(world)
     with world.held_events():  # otherwise the first is finished before the third arrives
         for name in ("one", "two", "three"):
@@ -117,7 +117,7 @@ def test_third_request_waits_for_a_place(world: ClusterWorld) -> None:
     ] * 3
 
 
-def test_suspended_request_starts_when_it_is_let_go(world: ClusterWorld) -> None:
+def test_suspended_request_starts_when_suspend_is_false(world: ClusterWorld) -> None:
     load_good(world)
     world.apply("held", suspend=True)
     world.wait_for_reason("held", "Suspended")

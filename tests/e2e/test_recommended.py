@@ -55,7 +55,7 @@ def test_scaled_challenger_replaces_the_raw_champion_not_the_reverse_and_can_be_
     assert "<svg" in page
 
 
-def test_dry_run_judges_and_publishes_nothing(shuttle_world: ClusterWorld) -> None:
+def test_dry_run_evaluates_and_publishes_nothing(shuttle_world: ClusterWorld) -> None:
     world = shuttle_world
     status = world.wait_for_end(world.apply("dry", dryRun=True, **RECOMMENDED))
     assert (status["verdict"], status["withheld"]) == ("FirstModel", "DryRun")
@@ -64,7 +64,7 @@ def test_dry_run_judges_and_publishes_nothing(shuttle_world: ClusterWorld) -> No
 
 
 @pytest.mark.parametrize(("word", "live"), [("approve", "1"), ("reject", "")])
-def test_person_decides_where_promotion_is_manual(
+def test_manual_promotion_waits_for_approval(
     shuttle_world: ClusterWorld, word: str, live: str
 ) -> None:
     world = shuttle_world

@@ -76,7 +76,7 @@ def test_wrong_password_is_named_and_not_shown(world: ClusterWorld) -> None:
     assert WRONG_PASSWORD not in condition["message"] + logs
 
 
-def test_wrong_operator_setting_is_one_sentence(world: ClusterWorld) -> None:
+def test_wrong_operator_setting_is_one_message(world: ClusterWorld) -> None:
     world.kubectl("delete", "pod", "misconfigured", "--ignore-not-found")
     image = world.environment.images["operator"]
     world.kubectl(
@@ -96,7 +96,7 @@ def test_wrong_operator_setting_is_one_sentence(world: ClusterWorld) -> None:
     world.kubectl("delete", "pod", "misconfigured")
 
 
-def test_upgrade_keeps_what_waits(world: ClusterWorld) -> None:
+def test_upgrade_keeps_waiting_requests(world: ClusterWorld) -> None:
     load_good(world)
     world.apply("held", suspend=True)
     world.wait_for_reason("held", "Suspended")

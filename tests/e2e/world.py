@@ -160,21 +160,21 @@ class ClusterWorld:
 
     def metric(self, series: str) -> float:
         """Read one series of the leader's metrics."""
-        figures = wait_for("an operator that leads", self.leader_figures, 60)
-        return float(figures[series])
+        metrics = wait_for("an operator that leads", self.read_leader_metrics, 60)
+        return float(metrics[series])
 
-    def leader_figures(self) -> dict[str, str] | None:
+    def read_leader_metrics(self) -> dict[str, str] | None:
         """Read the leader's metrics by series. Returns None while there is no leader."""
         for pod in self.kubectl.items("pods", OPERATOR):
             name = pod["metadata"]["name"]
             path = f"/api/v1/namespaces/{self.kubectl.namespace}/pods/{name}:8005/proxy/metrics"
             with suppress(CommandError):  # it may just be starting or ending
                 lines = self.kubectl("get", "--raw", path).splitlines()
-                figures = {
-                    series: figure for series, _, figure in (line.rpartition(" ") for line in lines)
+                metrics = {
+                    series: value for series, _, value in (line.rpartition(" ") for line in lines)
                 }
-                if figures.get("retraining_leader") == "1.0":
-                    return figures
+                if metrics.get("retraining_leader") == "1.0":
+                    return metrics
         return None
 
     # What must hold after every test

@@ -1,4 +1,4 @@
-"""Prints the figures of the code: `python -m tests.house [--findings] [FOLDER ...]`."""
+"""Prints the statistics of the code: `python -m tests.house [--findings] [FOLDER ...]`."""
 
 from __future__ import annotations
 
@@ -7,20 +7,22 @@ import sys
 from pathlib import Path
 from statistics import median
 
-from tests.house.figures import ambiguous_classes, longest_files, modules_beside_folders
 from tests.house.source import PACKAGES, ROOT, SourceFile, source_files
+from tests.house.statistics import ambiguous_classes, longest_files, modules_beside_folders
 from tests.house.words import findings
 
 MAX_FILE_LINES = 300
 
 
 def main() -> int:
-    """Print the figures, and with `--findings` each finding.
+    """Print the statistics, and with `--findings` each finding.
 
     Returns:
         1 if findings were asked for and there are any.
     """
-    parser = argparse.ArgumentParser(prog="tests.house", description="Prints figures of the code.")
+    parser = argparse.ArgumentParser(
+        prog="tests.house", description="Prints statistics of the code."
+    )
     parser.add_argument("--findings", action="store_true", help="list what breaks a rule")
     parser.add_argument("folders", nargs="*", type=Path, default=list(PACKAGES))
     arguments = parser.parse_args()
@@ -33,7 +35,7 @@ def main() -> int:
 
 
 def describe(files: list[SourceFile], findings_count: int) -> list[str]:
-    """Compute the figures.
+    """Compute the statistics.
 
     Args:
         files: The files.

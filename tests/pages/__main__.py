@@ -9,12 +9,12 @@ import argparse
 import sys
 from pathlib import Path
 
-from tests.pages import errors, metrics, reasons, request, result, rooms, run_table, values
+from tests.pages import errors, layers, metrics, reasons, request, result, run_table, values
 
 ROOT = Path(__file__).parents[2]
 REFERENCE = ROOT / "docs" / "reference"
 PAGES = {
-    ROOT / "docs/images/rooms.svg": rooms.render,
+    ROOT / "docs/images/layers.svg": layers.render,
     REFERENCE / "retraining-runs.md": run_table.render,
     REFERENCE / "errors.md": errors.render,
     REFERENCE / "metrics.md": metrics.render,

@@ -74,6 +74,6 @@ def labels(family: Metric) -> list[str]:
 
 LABELS = {
     "retraining_outcomes": ["reason"],
-    "retraining_decisions": ["reason"],
+    "retraining_approvals": ["reason"],
 }
 """Labels of counters that have no sample before the first count."""

@@ -25,7 +25,7 @@ SECTIONS: tuple[tuple[str, str, type[Enum]], ...] = (
     ("Failures", "The condition reason of a run whose trainer ended without a verdict.", Failure),
     (
         "Condition reasons of the operator",
-        "The reason of the conditions `Accepted`, `Succeeded` and `Recorded`, beside verdicts"
+        "The reason of the conditions `Succeeded`, `Promoted` and `Recorded`, beside verdicts"
         " and failures.",
         ConditionReason,
     ),

@@ -33,14 +33,14 @@ def describe_limits(default: dict[str, Outcomes], forest_decides: dict[str, Outc
         "inferior, and the others could not be distinguished with confidence: the median "
         f"difference of the combined score is {compute_difference(weak):+.3f}, that of the forest "
         f"alone {compute_part_difference(weak, 'hst'):+.3f}.",
-        "The bootstrap contains the randomness of the events, not of the training: two seeds of "
-        "one recipe also differ (`same, another seed`). The margin is therefore wider than the "
-        "bounds, and the seed should not be changed.",
-        "Features that are exchanged between events, each with its usual values, do not harm a "
-        "forest of half-spaces (`mixed-up features`), because it hardly depends on the relations "
-        "between features. No rule on its scores detects this.",
+        "The bootstrap measures the randomness of the events, but not that of the training: two "
+        "seeds of one recipe also differ (`same, another seed`). The margin is therefore wider "
+        "than the bounds, and the seed should not be changed.",
+        "If features are exchanged between events, each with its usual values, a forest of "
+        "half-spaces does not get worse (`mixed-up features`), because it hardly depends on the "
+        "relations between features. No rule on its scores detects this.",
         "Frauds without a label count as unknown, and frauds that are labelled as normal count as "
-        "normal. The section on labels that follow alerts shows what of this is detected.",
+        "normal. The section on labels that follow alerts shows which of these cases are detected.",
     ]
     return "\n".join(
         fill(sentence, 120, initial_indent="- ", subsequent_indent="  ") for sentence in sentences

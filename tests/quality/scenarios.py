@@ -219,7 +219,7 @@ PART_SCENARIOS = (
 INPUT_SCENARIOS = (
     Scenario("no change", OLDER, "the same feed"),
     Scenario(
-        "a rhythm",
+        "a daily pattern",
         OLDER,
         "a feature depends on the time of the day, another becomes rarer",
         history=add_rhythm,

@@ -52,7 +52,7 @@ objects = st.builds(
 torn = st.builds(
     lambda text, at: text[: at % (len(text) + 1)], objects.map(written), st.integers(0, 200)
 )
-spoilt = st.builds(
+damaged = st.builds(
     lambda text, at, byte: text[: at % len(text)] + byte + text[at % len(text) :],
     objects.map(written),
     st.integers(0, 200),
@@ -67,7 +67,7 @@ records = st.one_of(
     values.map(written),
     objects.map(written),
     torn,
-    spoilt,
+    damaged,
     monsters,
 )
 """Values of Kafka records."""

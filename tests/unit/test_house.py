@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.house.figures import ambiguous_classes, longest_files, modules_beside_folders
 from tests.house.source import PACKAGES, ROOT, SourceFile, source_files
+from tests.house.statistics import ambiguous_classes, longest_files, modules_beside_folders
 from tests.house.words import findings, function_faults, starts_vaguely
 from tests.mutants.__main__ import PACKAGES as MUTATED_PACKAGES
 from tests.mutants.__main__ import TARGETS, Target

@@ -50,10 +50,10 @@ app.kubernetes.io/component: operator
 {{- else if kindIs "invalid" $tag -}}
 {{- $tag = "" -}}
 {{- else if not (kindIs "string" $tag) -}}
-{{- fail (printf "%s.tag must be in quotes, such as tag: \"20240115\", because YAML reads it as a number or as true or false otherwise" .name) -}}
+{{- fail (printf "%s.tag must be in quotes, such as tag: \"20240115\", because YAML would read it as a number or a boolean" .name) -}}
 {{- end -}}
 {{- if and $tag (not (regexMatch "^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$" $tag)) -}}
-{{- fail (printf "%s.tag is no tag: it may have letters, digits, dots, dashes and underscores" .name) -}}
+{{- fail (printf "%s.tag is not a valid tag: it may have letters, digits, dots, dashes and underscores" .name) -}}
 {{- end -}}
 {{ $tag }}
 {{- end }}

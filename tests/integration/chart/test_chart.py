@@ -1,4 +1,4 @@
-"""The chart, linted and rendered by Helm, and read back by those who will read it."""
+"""The chart, linted and rendered by Helm, and read by the programs that use it."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def test_operator_reads_the_rendered_configuration(tmp_path: Path) -> None:
     assert settings.signing is None
 
 
-def test_signing_key_is_named_to_the_operator_and_not_held_by_it(tmp_path: Path) -> None:
+def test_operator_gets_the_name_of_the_signing_secret_and_not_the_key(tmp_path: Path) -> None:
     config = tmp_path / "config.yaml"
     documents = rendered(*NEEDED, "--set=signing.existingSecret=mine")
     config.write_text(one(documents, "ConfigMap")["data"]["config.yaml"])
@@ -96,7 +96,7 @@ def test_signing_key_is_named_to_the_operator_and_not_held_by_it(tmp_path: Path)
     assert len(documents) == len(rendered(*NEEDED))
 
 
-def test_url_stands_in_a_secret_alone() -> None:
+def test_url_is_only_in_a_secret() -> None:
     documents = rendered(*NEEDED, "--set=redis.url=redis://:hidden-word@redis:6379/0")
     assert not [
         document["kind"] for document in documents if "hidden-word" in yaml.safe_dump(document)
@@ -107,7 +107,7 @@ def test_url_stands_in_a_secret_alone() -> None:
     )
 
 
-def test_login_to_kafka_is_mounted_from_the_secret_and_stands_nowhere_else(tmp_path: Path) -> None:
+def test_login_to_kafka_is_mounted_from_the_secret_and_is_nowhere_else(tmp_path: Path) -> None:
     login = (
         "kafka.securityProtocol=SASL_SSL",
         "kafka.saslMechanism=PLAIN",
@@ -134,7 +134,7 @@ def deployed_volumes(*values: str) -> list[dict[str, Any]]:
     return volumes
 
 
-def test_operator_may_write_its_ledger_and_no_other_configmap(tmp_path: Path) -> None:
+def test_operator_may_write_its_handled_offsets_and_no_other_config_map(tmp_path: Path) -> None:
     documents = rendered(*NEEDED)
     config = tmp_path / "config.yaml"
     config.write_text(one(documents, "ConfigMap")["data"]["config.yaml"])
@@ -144,7 +144,7 @@ def test_operator_may_write_its_ledger_and_no_other_configmap(tmp_path: Path) ->
     assert named == {"get": [ledger], "update": [ledger], "create": None}
 
 
-def test_operator_gets_the_database_s_url_from_its_secret_and_may_read_none() -> None:
+def test_operator_gets_the_database_url_from_a_secret_and_may_read_no_secret() -> None:
     documents = rendered(*NEEDED)
     [container] = one(documents, "Deployment")["spec"]["template"]["spec"]["containers"]
     [variable] = [each for each in container["env"] if each["name"] == "DATABASE_URL"]
@@ -152,7 +152,7 @@ def test_operator_gets_the_database_s_url_from_its_secret_and_may_read_none() ->
     assert not [rule for rule in one(documents, "Role")["rules"] if "secrets" in rule["resources"]]
 
 
-def test_operator_may_hold_its_lease_and_no_other() -> None:
+def test_operator_may_write_its_lease_and_no_other() -> None:
     rules = [
         rule for rule in one(rendered(*NEEDED), "Role")["rules"] if "leases" in rule["resources"]
     ]
@@ -166,7 +166,7 @@ def test_operator_may_hold_its_lease_and_no_other() -> None:
     }
 
 
-def test_new_operator_stands_by_before_the_old_one_goes() -> None:
+def test_new_operator_stands_by_before_the_old_one_stops() -> None:
     strategy = one(rendered(*NEEDED), "Deployment")["spec"]["strategy"]
     assert strategy == {
         "type": "RollingUpdate",
@@ -208,7 +208,7 @@ def test_migration_can_be_switched_off() -> None:
     assert not [d for d in rendered(*NEEDED, "--set=database.migrate=false") if d["kind"] == "Job"]
 
 
-def test_pods_are_locked_down() -> None:
+def test_pods_satisfy_the_restricted_standard() -> None:
     documents = rendered(*NEEDED)
     for kind in ("Deployment", "Job"):
         pod = one(documents, kind)["spec"]["template"]["spec"]

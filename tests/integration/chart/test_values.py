@@ -47,7 +47,7 @@ def settings_of(
     "tag", ["20240115", "0x1f", "1.10", "2024e5", "0123", "1_000", "true", "1.0"]
 )
 @pytest.mark.parametrize("image", ["image", "jobImage"])
-def test_tag_without_quotes_is_kept_as_written_or_refused_with_a_sentence(
+def test_tag_without_quotes_is_unchanged_or_refused_with_a_message(
     tmp_path: Path, tag: str, image: str
 ) -> None:
     # YAML makes something else of most of them before Helm sees them, so that none can be kept for
@@ -92,16 +92,16 @@ def test_image_may_be_named_by_registry_tag_and_digest(
     [
         (f"{{repository: a@{DIGEST}, tag: '1'}}", "image.repository has a tag or a digest already"),
         ("{digest: latest}", "image.digest must look like sha256:"),
-        ("{tag: 'a b'}", "image.tag is no tag"),
+        ("{tag: 'a b'}", "image.tag is not a valid tag"),
     ],
 )
-def test_reference_that_cannot_be_is_refused_with_a_sentence(
+def test_invalid_image_reference_is_refused_with_a_message(
     tmp_path: Path, image: str, words: str
 ) -> None:
     assert words in refusal(tmp_path, f"image: {image}")
 
 
-def test_numbers_and_booleans_are_taken_as_kubernetes_takes_them(
+def test_numbers_and_booleans_are_accepted_as_in_kubernetes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     documents = with_file(
@@ -154,7 +154,7 @@ def test_numbers_and_booleans_are_taken_as_kubernetes_takes_them(
 @pytest.mark.parametrize(
     "name", ["job.labels", "job.annotations", "job.nodeSelector", "podAnnotations", "nodeSelector"]
 )
-def test_text_that_yaml_reads_as_another_number_is_refused_with_a_sentence(
+def test_text_that_yaml_reads_as_another_number_is_refused_with_a_message(
     tmp_path: Path, name: str
 ) -> None:
     section, _, field = name.rpartition(".")
@@ -257,7 +257,7 @@ def test_migration_takes_every_setting_of_the_job(
     assert settings_of(documents, tmp_path, monkeypatch).job.volumes == tuple(job["volumes"])
 
 
-def test_every_container_asks_for_all_that_a_quota_may_count(
+def test_every_container_has_all_requests_and_limits(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     documents = rendered(*NEEDED)
@@ -284,7 +284,7 @@ def test_no_namespace_is_written_into_an_object() -> None:
     assert variable["valueFrom"] == {"fieldRef": {"fieldPath": "metadata.namespace"}}
 
 
-def test_migration_has_another_name_whenever_it_is_another_job() -> None:
+def test_migration_has_another_name_if_its_specification_differs() -> None:
     def name(*values: str) -> str:
         return str(one(rendered(*NEEDED, *values), "Job")["metadata"]["name"])
 

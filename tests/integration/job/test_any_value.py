@@ -112,7 +112,7 @@ def exit_code(preset: Preset, number: int, folder: Path) -> int:
     return ExitCode.VERDICT
 
 
-def test_whatever_a_table_holds_a_run_ends_with_a_verdict_or_a_sentence(
+def test_run_ends_with_a_verdict_or_one_error_message_for_any_table(
     connection: Connection,
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,

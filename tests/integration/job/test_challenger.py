@@ -46,7 +46,7 @@ def answer(
     return carry_out_approval(run.registry, given, floor=floor)
 
 
-def test_challenger_waits_beside_the_champion_for_as_long_as_the_setting_says(
+def test_challenger_waits_beside_the_champion_until_it_expires(
     registry: ModelRegistry,
 ) -> None:
     assert registry.meta["version"] == 1
@@ -85,7 +85,7 @@ def test_challenger_that_an_earlier_trainer_stored_can_go_live(registry: ModelRe
     assert isinstance(answer(registry, "approve"), Published)
 
 
-def test_answer_can_be_repeated(registry: ModelRegistry) -> None:
+def test_applying_an_approval_can_be_repeated(registry: ModelRegistry) -> None:
     first = answer(registry, "approve")
     before = registry.contents()
     assert answer(registry, "approve") == answer(registry, "reject") == first
@@ -102,11 +102,11 @@ def test_rejected_challenger_never_goes_live(registry: ModelRegistry) -> None:
     assert registry.redis.ttl(registry.keys.challenger("run-2")) > 0
 
 
-def test_nothing_to_decide_on(registry: ModelRegistry) -> None:
+def test_approval_without_a_challenger_is_reported(registry: ModelRegistry) -> None:
     assert isinstance(answer(registry, "approve", "run-9"), Expired)
 
 
-def test_challenger_evaluated_against_another_champion_learns_which_run_has_overtaken_it(
+def test_message_of_an_overtaken_challenger_names_the_other_run(
     registry: ModelRegistry,
 ) -> None:
     registry.publish("run-3", seed=3)
@@ -127,7 +127,7 @@ def changed(registry: ModelRegistry, key: str, **fields: Any) -> None:
         ({"manifest": 1}, "run-2 is damaged"),
     ],
 )
-def test_damaged_challenger_is_told(
+def test_damaged_challenger_is_reported(
     registry: ModelRegistry, fields: dict[str, object], says: str
 ) -> None:
     changed(registry, "run-2", **fields)
@@ -149,12 +149,12 @@ def test_challenger_without_a_state_cannot_wait(registry: ModelRegistry) -> None
         )
 
 
-def test_unsigned_challenger_is_not_believed_once_a_key_is_set(registry: ModelRegistry) -> None:
+def test_unsigned_challenger_is_not_trusted_if_a_key_is_set(registry: ModelRegistry) -> None:
     with pytest.raises(BadDataError, match="it is not signed"):
         answer(registry, "approve", SIGNING_KEY=KEY)
 
 
-def test_challenger_of_another_run_is_not_believed(redis_url: str, key_prefix: str) -> None:
+def test_challenger_of_another_run_is_not_trusted(redis_url: str, key_prefix: str) -> None:
     registry = ModelRegistry(
         redis_url, f"{key_prefix}signed", f"{key_prefix}signed_version", SIGNING_KEY=KEY
     )

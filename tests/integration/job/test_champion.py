@@ -1,4 +1,4 @@
-"""A live model that cannot be evaluated: a loud verdict of its own, and nothing is touched."""
+"""A live model that cannot be evaluated has its own verdict, and nothing is changed."""
 
 import os
 import pickle
@@ -50,7 +50,7 @@ CANNOT_SCORE = pickle.dumps({"hst": SHORT_OF_TREES, "sad": StandardAbsoluteDevia
         ),
     ],
 )
-def test_unreadable_champion_stays_and_is_loud(
+def test_unreadable_champion_stays_and_is_reported(
     world: World, blob: bytes, version: bytes, says: str
 ) -> None:
     world.put_champion(blob, version)
@@ -87,7 +87,7 @@ def test_another_type_under_a_key_is_a_wrong_setting(world: World, key: str) -> 
     assert world.runs == [("run-1", None, "BadConfiguration", None)]
 
 
-def test_failure_gives_way_to_the_verdict_of_the_next_start(world: World) -> None:
+def test_failure_is_replaced_by_the_verdict_of_the_next_attempt(world: World) -> None:
     world.redis.rpush(world.version_key, "something else")
     assert world.train().code == 78
     world.redis.delete(world.version_key)

@@ -163,7 +163,7 @@ def test_error_of_a_statement_is_classified_in_any_language(
         ("the database postgres", "DATABASE postgres"),
     ],
 )
-def test_limit_of_time_names_itself_its_owner_and_what_to_do(
+def test_message_about_a_time_limit_has_its_name_its_owner_and_advice(
     german_server: Server, whose: str, target: str
 ) -> None:
     def alter(change: str) -> None:
@@ -204,7 +204,7 @@ def test_limit_in_the_url_names_the_url(german_server: Server, name: str) -> Non
                 cursor.execute("SELECT pg_sleep(5)")
 
 
-def test_statement_that_a_person_cancels_is_tried_again(german_server: Server) -> None:
+def test_statement_that_a_person_cancels_is_retried(german_server: Server) -> None:
     expected = pytest.raises(DependencyUnavailableError, match="Somebody cancelled")
     with expected, database(url_of(german_server)) as connection, connection.cursor() as cursor:
         cursor.execute(

@@ -79,7 +79,7 @@ def test_ties_at_the_limit_give_the_same_rows_in_any_physical_order(
     assert found[0][0][0].timestamp.day == 2
 
 
-def test_both_ways_to_columns_say_the_same(table: World, url: SecretStr) -> None:
+def test_both_readers_give_the_same_columns(table: World, url: SecretStr) -> None:
     values = [
         '{"a": 1, "b\\t\\\\": "x\\ny"}',
         '{"a": -0.0, "é": 1e400}',
@@ -104,7 +104,7 @@ def test_both_ways_to_columns_say_the_same(table: World, url: SecretStr) -> None
 
 
 @pytest.mark.parametrize("kind", ["json", "text"])
-def test_features_may_stand_in_a_column_of_text(table: World, url: SecretStr, kind: str) -> None:
+def test_features_may_be_in_a_text_column(table: World, url: SecretStr, kind: str) -> None:
     table.sql(
         f"ALTER TABLE scored_events ALTER features_json TYPE {kind} USING"
         f" features_json::text::{kind}"
@@ -121,7 +121,7 @@ def test_features_may_stand_in_a_column_of_text(table: World, url: SecretStr, ki
     np.testing.assert_array_equal(found.features, [[1, np.nan], [2, 3]])
 
 
-def test_feature_of_an_event_that_kept_none_comes_from_its_column(
+def test_event_without_stored_features_gets_them_from_its_columns(
     table: World, url: SecretStr
 ) -> None:
     fill(table, [("2026-01-01Z", 12.5, 1, None), ("2026-01-02Z", 1, 1, '{"amount": 2}')])
@@ -129,7 +129,7 @@ def test_feature_of_an_event_that_kept_none_comes_from_its_column(
     assert (found.features.tolist(), found.neutral) == ([[12.5], [2]], 1)
 
 
-def test_event_without_a_finite_time_is_left_out(table: World, url: SecretStr) -> None:
+def test_event_without_a_finite_time_is_ignored(table: World, url: SecretStr) -> None:
     fill(
         table, [(time, 1, 1, '{"a": 1}') for time in (None, "infinity", "-infinity", "2026-01-01Z")]
     )
@@ -157,7 +157,7 @@ def test_truth_comes_from_the_column_that_is_named(table: World, url: SecretStr,
 
 @pytest.mark.usefixtures("table")
 @pytest.mark.parametrize("read", READERS)
-def test_truth_column_that_is_not_there_names_the_setting(
+def test_message_about_a_missing_truth_column_names_the_setting(
     url: SecretStr, read: Callable[..., Any]
 ) -> None:
     with pytest.raises(
@@ -176,7 +176,7 @@ def test_column_without_times_is_refused_before_any_row_is_read(
 
 
 @pytest.mark.parametrize("read", READERS)
-def test_database_that_goes_away_while_it_is_read_may_come_back(
+def test_database_that_stops_during_reading_is_retried(
     table: World, url: SecretStr, read: Callable[..., Any]
 ) -> None:
     victim = (
@@ -194,7 +194,7 @@ def test_database_that_goes_away_while_it_is_read_may_come_back(
         read(url, "falling", 10)
 
 
-def test_connection_that_is_cut_while_it_is_read_may_be_made_again(
+def test_connection_that_is_cut_during_reading_is_retried(
     world: World, through_proxy: ThroughProxy
 ) -> None:
     world.seed(5_000, features=lambda number: {f"feature-{name}": number for name in range(10)})
@@ -210,7 +210,7 @@ def test_connection_that_is_cut_while_it_is_read_may_be_made_again(
         read_table_columns(SecretStr(environment["DATABASE_URL"]), "scored_events", 5_000)
 
 
-def test_names_without_end_are_bad_data(table: World, url: SecretStr) -> None:
+def test_too_many_feature_names_are_bad_data(table: World, url: SecretStr) -> None:
     table.sql(
         "INSERT INTO scored_events (timestamp, features_json)"
         " SELECT now(), jsonb_build_object('user-' || n, 1) FROM generate_series(1, 1001) AS n"

@@ -94,9 +94,7 @@ def test_wrong_password_of_redis(world: World, redis_user: str, known: bool) -> 
         ("REDIS_URL", "redis://:{0}{1}@127.0.0.1:{0}/0"),
     ],
 )
-def test_no_piece_of_a_password_in_a_wrong_url_shows_anywhere(
-    world: World, name: str, url: str
-) -> None:
+def test_no_part_of_a_password_in_a_wrong_url_is_shown(world: World, name: str, url: str) -> None:
     pieces = secrets.token_hex(8), secrets.token_hex(8)
     run = world.start(environment={name: url.format(*pieces)}, database_retries=0).wait()
     assert run.code in {75, 78}, run.log
@@ -104,7 +102,7 @@ def test_no_piece_of_a_password_in_a_wrong_url_shows_anywhere(
     assert not [piece for piece in (*pieces, "1234") if piece in traces(world, run)]
 
 
-def test_passwords_of_a_good_run_show_nowhere(world: World) -> None:
+def test_passwords_of_a_successful_run_are_not_shown(world: World) -> None:
     user, password = f"test_{secrets.token_hex(4)}", secrets.token_hex(12)
     world.redis.acl_setuser(
         user, enabled=True, passwords=[f"+{password}"], keys=["*"], commands=["+@all"]
@@ -164,7 +162,7 @@ def test_missing_column_names_it(world: World) -> None:
     assert "RETRAIN_EVENTS_TABLE" in run.result.message
 
 
-def test_column_of_times_that_holds_none(world: World) -> None:
+def test_time_column_of_another_type_is_refused(world: World) -> None:
     world.sql("ALTER TABLE scored_events ALTER timestamp TYPE text")
     run = world.train()
     assert (run.code, run.result.reason) == (78, "BadConfiguration")
@@ -183,7 +181,7 @@ def test_view_that_fails_while_it_is_read_is_bad_data(world: World) -> None:
     assert world.runs == [("run-1", None, "BadData", None)]
 
 
-def test_table_that_may_not_be_read(world: World) -> None:
+def test_missing_right_to_read_the_table_is_reported(world: World) -> None:
     user, password = f"test_{secrets.token_hex(4)}", secrets.token_hex(12)
     world.sql(f"CREATE ROLE {user} LOGIN PASSWORD '{password}'")
     try:
@@ -195,14 +193,14 @@ def test_table_that_may_not_be_read(world: World) -> None:
     assert (run.code, run.result.reason) == (78, "BadConfiguration"), run.log
 
 
-def test_missing_model_versions_is_told_before_any_work(bare_world: World) -> None:
+def test_missing_model_versions_is_reported_before_any_work(bare_world: World) -> None:
     run = bare_world.train()
     assert (run.code, run.result.reason) == (78, "BadConfiguration")
     assert "python -m retraining_job migrate" in run.result.message
 
 
 @pytest.mark.parametrize("name", ["DATABASE_URL", "REDIS_URL"])
-def test_dependency_that_is_away_is_tried_again_then_told(
+def test_unavailable_dependency_is_retried_then_reported(
     world: World, nobody_listens: str, name: str
 ) -> None:
     scheme = "redis" if name == "REDIS_URL" else "postgresql"
@@ -218,14 +216,14 @@ def test_dependency_that_is_away_is_tried_again_then_told(
     )
 
 
-def test_bad_setting_leaves_a_document(world: World) -> None:
+def test_wrong_setting_leaves_a_result_document(world: World) -> None:
     run = world.train(rows="many")
     assert (run.code, run.result.reason, run.result.run_id) == (78, "BadConfiguration", "run-1")
     assert "trainer.rows (RETRAIN_ROWS)" in run.result.message
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_asked_to_end_in_the_middle_of_a_call_it_ends_and_can_go_on(
+def test_run_that_is_terminated_during_a_call_ends_and_can_be_repeated(
     world: World, number: signal.Signals
 ) -> None:
     with world.cursor() as cursor:
@@ -241,7 +239,7 @@ def test_asked_to_end_in_the_middle_of_a_call_it_ends_and_can_go_on(
     assert (world.version, len(world.versions), len(world.runs)) == (b"1", 1, 1)
 
 
-def test_migration_failures_have_their_codes(bare_world: World, nobody_listens: str) -> None:
+def test_migration_failures_have_their_exit_codes(bare_world: World, nobody_listens: str) -> None:
     away = bare_world.start(
         arguments=("migrate",),
         environment={"DATABASE_URL": f"postgresql://u:p@{nobody_listens}/x"},
@@ -256,7 +254,7 @@ def test_migration_failures_have_their_codes(bare_world: World, nobody_listens: 
     assert read_result(wrong.document.read_text()) is None
 
 
-def test_database_that_ends_a_connection_midway_is_waited_for(world: World) -> None:
+def test_connection_that_the_database_closes_is_retried(world: World) -> None:
     with closing(psycopg2.connect(world.database_url)) as connection, connection.cursor() as cursor:
         cursor.execute("LOCK TABLE scored_events")
         run = world.start()

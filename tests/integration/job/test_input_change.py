@@ -23,7 +23,7 @@ BREAKS = {
     "zeros": """'{"amount": 0, "hour_of_day": 0, "risk": 0}'""",
 }
 """What `features_json` becomes."""
-DOUBLED = "to_jsonb(features_json::text)"
+JSON_IN_A_STRING = "to_jsonb(features_json::text)"
 AS_TEXT = "(SELECT jsonb_object_agg(key, value #>> '{}') FROM jsonb_each(features_json))"
 WITHOUT_RISK = "features_json - 'risk'"
 OTHER_NAMES = (
@@ -69,7 +69,7 @@ def test_broken_feed_keeps_the_champion(separable_world: World, preset: str) -> 
 
 
 @pytest.mark.parametrize("preset", PRESETS)
-def test_accepted_change_goes_live_and_is_the_new_standard(
+def test_accepted_change_goes_live_and_later_runs_compare_with_it(
     separable_world: World, preset: str
 ) -> None:
     world = separable_world
@@ -108,7 +108,7 @@ def test_strings_that_hold_objects_are_read_and_counted(
 ) -> None:
     world = separable_world
     train(world, "run-1", preset, scaling="None")
-    rewrite(world, DOUBLED, NEWER)
+    rewrite(world, JSON_IN_A_STRING, NEWER)
     run = train(world, "run-2", preset)
     assert (run.result.promoted, run.result.version) == (True, 2), run.log
     assert (
@@ -191,7 +191,7 @@ def test_evidence_and_report_show_the_input_then_and_now(separable_world: World)
         assert said in report
 
 
-def test_labels_of_alerts_alone_decide_nothing(separable_world: World) -> None:
+def test_labels_of_alerts_alone_are_inconclusive(separable_world: World) -> None:
     world = separable_world
     train(world, "run-1", scaling="None")
     model = world.model["hst"]  # whose weight is 1

@@ -87,9 +87,9 @@ def test_hundred_kills(own_world: KillableWorld) -> None:
         restarts = number % RESTART_EVERY == 0
         where = (
             f"seed {SEED}, round {number}:"
-            f" {doomed(world, source, run_id, settings, restarts=restarts)}"
+            f" {run_and_kill(world, source, run_id, settings, restarts=restarts)}"
         )
-        result = to_the_end(world, run_id, settings, where)
+        result = run_until_verdict(world, run_id, settings, where)
         ends.append((run_id, str(result.verdict), result.version))
         check(world, ends, where)
     kinds = {verdict for _, verdict, _ in ends}
@@ -97,7 +97,7 @@ def test_hundred_kills(own_world: KillableWorld) -> None:
     assert len([version for *_, version in ends if version]) > ROUNDS / 2
 
 
-def doomed(
+def run_and_kill(
     world: KillableWorld,
     source: random.Random,
     run_id: str,
@@ -105,7 +105,7 @@ def doomed(
     *,
     restarts: bool,
 ) -> str:
-    """Start a run that is killed at some moment; tell at which."""
+    """Start a run and kill it at a random moment. Returns a description of the moment."""
     run = world.start(run_id, **settings)
     if source.random() < 0.5:
         step, delay = source.choice(STEPS), source.random() * 0.01
@@ -127,7 +127,7 @@ def doomed(
     return description
 
 
-def to_the_end(world: World, run_id: str, settings: dict[str, Any], where: str) -> Result:
+def run_until_verdict(world: World, run_id: str, settings: dict[str, Any], where: str) -> Result:
     """Start a run as often as its Job would."""
     for _ in range(TRIES):
         run = world.train(run_id, **settings)
@@ -177,7 +177,7 @@ def check(world: World, ends: list[tuple[str, str, int | None]], where: str) -> 
 def test_approval_killed_at_every_message(
     separable_world: World, through_proxy: ThroughProxy
 ) -> None:
-    """A challenger for each try, each evaluated against what the try before has left."""
+    """One challenger for each kill, evaluated against the champion that the last kill has left."""
     world, settings = (
         separable_world,
         {**RECOMMENDED, "promotion": "Manual", "on_inconclusive": "Promote", "margin": 1},
@@ -255,7 +255,7 @@ def test_rollback_killed_at_every_message(world: World, through_proxy: ThroughPr
     assert number > 10, "the proxy saw far fewer messages than a rollback has"
 
 
-def test_eight_at_once_for_one_champion_and_the_others_say_who_won(
+def test_one_of_eight_parallel_runs_publishes_and_the_others_name_it(
     separable_world: World,
 ) -> None:
     """All evaluate against the same champion. The first to publish wins; the others repeat."""

@@ -12,7 +12,7 @@ BOTH_ENDS = pytest.mark.parametrize("ended_by", ["Promoted", "InsufficientData"]
 
 
 def assert_one_effect(world: World, run_id: str = "run-1", version: int = 1) -> None:
-    """One promotion, one row of each kind, nothing left behind, and a model that can be read."""
+    """One promotion, one row of each kind, nothing else in Redis, and a model that can be read."""
     assert world.version == str(version).encode()
     assert [row[0] for row in world.versions] == list(range(1, version + 1))
     assert [row for row in world.runs if row[0] == run_id] == [
@@ -23,7 +23,7 @@ def assert_one_effect(world: World, run_id: str = "run-1", version: int = 1) -> 
 
 
 @BOTH_ENDS
-def test_second_start_reports_what_the_first_did(world: World, ended_by: str) -> None:
+def test_second_attempt_reports_the_outcome_of_the_first(world: World, ended_by: str) -> None:
     minimum = 500 if ended_by == "Promoted" else 5_000
     first = world.train(minimum_rows=minimum)
     assert first.result.verdict == ended_by
@@ -35,7 +35,7 @@ def test_second_start_reports_what_the_first_did(world: World, ended_by: str) ->
     assert (world.versions, world.runs, world.redis.get(world.model_key)) == (versions, runs, model)
 
 
-def test_second_start_finds_the_first_in_the_database_where_redis_has_forgotten(
+def test_second_attempt_finds_the_first_in_the_database_if_redis_was_emptied(
     world: World,
 ) -> None:
     first = world.train()
@@ -59,7 +59,7 @@ def test_killed_between_publishing_and_recording(world: World) -> None:
 
 
 @pytest.mark.parametrize("document", ["kept", "forgotten"])
-def test_next_run_writes_the_row_that_a_dead_run_owes(world: World, document: str) -> None:
+def test_next_run_backfills_the_row_of_a_killed_run(world: World, document: str) -> None:
     with world.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [AUDIT_LOCK])
         run = world.start("dead", reason="why the dead run was asked for", request="ns/dead")
@@ -81,7 +81,7 @@ def test_next_run_writes_the_row_that_a_dead_run_owes(world: World, document: st
     assert "was never recorded" not in world.train("third").log
 
 
-def test_way_back_writes_the_row_that_a_dead_run_owes(world: World) -> None:
+def test_rollback_backfills_the_row_of_a_killed_run(world: World) -> None:
     world.train("first")
     with world.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [AUDIT_LOCK])
@@ -112,7 +112,7 @@ def test_killed_at_every_message_it_sends(world: World, through_proxy: ThroughPr
     )
 
 
-def test_publishing_whose_answer_never_came_is_repeated_without_harm(
+def test_publishing_with_a_lost_answer_is_repeated_without_a_second_effect(
     world: World, through_proxy: ThroughProxy
 ) -> None:
     lost: list[Chunk] = []
@@ -136,7 +136,7 @@ def test_publishing_whose_answer_never_came_is_repeated_without_harm(
     assert not world.staged
 
 
-def test_audit_that_fails_after_publishing_is_owed(
+def test_row_that_fails_after_publishing_is_pending(
     world: World, through_proxy: ThroughProxy
 ) -> None:
     published = []
@@ -160,7 +160,7 @@ def test_audit_that_fails_after_publishing_is_owed(
     assert world.redis.get(world.model_key) == model
 
 
-def test_other_verdict_that_cannot_be_recorded_is_another_try(world: World) -> None:
+def test_other_verdict_that_cannot_be_recorded_is_retried(world: World) -> None:
     world.sql("ALTER TABLE retraining_runs ADD CONSTRAINT never CHECK (verdict IS NULL)")
     run = world.train(minimum_rows=5_000)
     assert run.code != 0
@@ -181,7 +181,7 @@ def overtaking(world: World, times: int) -> Rule:
     return rule
 
 
-def test_overtaken_run_judges_again(world: World, through_proxy: ThroughProxy) -> None:
+def test_overtaken_run_evaluates_again(world: World, through_proxy: ThroughProxy) -> None:
     world.train("run-0")
     with through_proxy(overtaking(world, 2)) as environment:
         run = world.start(environment=environment).wait()
@@ -197,7 +197,7 @@ def test_overtaken_run_judges_again(world: World, through_proxy: ThroughProxy) -
     assert not world.staged
 
 
-def test_run_that_is_overtaken_again_and_again_gives_way(
+def test_run_that_is_overtaken_too_often_keeps_the_champion(
     world: World, through_proxy: ThroughProxy
 ) -> None:
     world.train("run-0")
@@ -211,7 +211,7 @@ def test_run_that_is_overtaken_again_and_again_gives_way(
     assert not world.staged
 
 
-def test_eight_at_once_leave_versions_without_holes_or_doubles(world: World) -> None:
+def test_eight_parallel_runs_leave_consecutive_unique_versions(world: World) -> None:
     runs = [world.start(f"run-{i}") for i in range(8)]
     results = [run.wait().result for run in runs]
     promoted = sorted(result.version or 0 for result in results if result.verdict == "Promoted")

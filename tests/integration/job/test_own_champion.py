@@ -33,7 +33,7 @@ def test_pickle_of_our_own_is_never_parsed(registry: ModelRegistry) -> None:
     )
 
 
-def test_highest_version_is_that_of_the_history_where_somebody_has_counted_back(
+def test_highest_version_comes_from_the_history_if_somebody_has_set_a_lower_one(
     registry: ModelRegistry,
 ) -> None:
     for number in range(1, 4):
@@ -42,7 +42,7 @@ def test_highest_version_is_that_of_the_history_where_somebody_has_counted_back(
     assert (registry.champion().version, registry.champion().highest) == (1, 3)
 
 
-def test_epoch_goes_on_where_redis_has_lost_it(registry: ModelRegistry) -> None:
+def test_epoch_continues_if_redis_has_lost_it(registry: ModelRegistry) -> None:
     registry.publish("run-1")
     registry.publish("run-2", seed=2)
     registry.redis.delete(registry.keys.epoch)
@@ -118,7 +118,7 @@ def drop(key: str) -> Change:
         ),
     ],
 )
-def test_harm_is_told_and_the_champion_stays(
+def test_damaged_champion_is_reported_and_stays(
     registry: ModelRegistry, harm: Change, says: str
 ) -> None:
     registry.publish("run-1")
@@ -131,7 +131,7 @@ def test_harm_is_told_and_the_champion_stays(
     assert registry.contents() == before
 
 
-def test_state_that_fits_its_checksum_and_is_none_is_told(registry: ModelRegistry) -> None:
+def test_invalid_state_with_a_valid_checksum_is_reported(registry: ModelRegistry) -> None:
     package = registry.package()
     registry.publish(package=ModelPackage(package.pickle, '{"format": 1}', package.provenance))
     with pytest.raises(

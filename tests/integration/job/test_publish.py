@@ -1,4 +1,4 @@
-"""Promotion in one step: all of it or nothing, one winner, and the former champion kept."""
+"""Publishing is one atomic step: one of several runs wins, and the former champion is stored."""
 
 import hashlib
 import json
@@ -27,7 +27,7 @@ def sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def test_first_promotion_fills_every_key(registry: ModelRegistry) -> None:
+def test_first_promotion_writes_every_key(registry: ModelRegistry) -> None:
     with registry.redis.pubsub() as listener:
         listener.subscribe(registry.keys.changes)
         listener.get_message(timeout=5)
@@ -63,7 +63,7 @@ def test_first_promotion_fills_every_key(registry: ModelRegistry) -> None:
     )
 
 
-def test_former_champion_is_kept_as_its_state(registry: ModelRegistry) -> None:
+def test_former_champion_is_stored_as_its_state(registry: ModelRegistry) -> None:
     registry.publish("run-1", seed=1)
     first, package = registry.meta, registry.package(1)
     registry.publish("run-2", seed=2)
@@ -74,7 +74,7 @@ def test_former_champion_is_kept_as_its_state(registry: ModelRegistry) -> None:
     )
 
 
-def test_foreign_champion_is_kept_as_its_pickle(registry: ModelRegistry) -> None:
+def test_foreign_champion_is_stored_as_its_pickle(registry: ModelRegistry) -> None:
     blob = registry.put_foreign(seed=1, version=7)
     registry.publish(seed=2)
     assert registry.history == {7: {"manifest": None, "state": None}}
@@ -82,7 +82,7 @@ def test_foreign_champion_is_kept_as_its_pickle(registry: ModelRegistry) -> None
     assert registry.meta["version"] == 8
 
 
-def test_manifest_of_a_version_that_was_replaced_by_somebody_else_is_not_taken_for_theirs(
+def test_manifest_of_a_replaced_version_is_not_used_for_a_foreign_model(
     registry: ModelRegistry,
 ) -> None:
     registry.publish("run-1", seed=1)
@@ -96,7 +96,7 @@ def test_manifest_of_a_version_that_was_replaced_by_somebody_else_is_not_taken_f
     assert (registry.meta["version"], registry.meta["epoch"]) == (3, 2)
 
 
-def test_history_keeps_the_newest(registry: ModelRegistry) -> None:
+def test_history_has_the_newest_versions(registry: ModelRegistry) -> None:
     registry.put_foreign(version=7)
     for number in range(8, 13):
         registry.publish(f"run-{number}", seed=number, history_versions=3)
@@ -104,7 +104,9 @@ def test_history_keeps_the_newest(registry: ModelRegistry) -> None:
     assert registry.redis.ttl(registry.keys.kept_pickle(7)) in {-2, 0, 1}, "its pickle goes with it"
 
 
-def test_model_without_a_state_leaves_none_of_its_predecessor(registry: ModelRegistry) -> None:
+def test_model_without_a_state_removes_the_state_of_its_predecessor(
+    registry: ModelRegistry,
+) -> None:
     registry.publish("run-1", seed=1)
     blob = registry.package(2).pickle
     registry.publish("run-2", package=ModelPackage(blob, None, registry.package().provenance))
@@ -145,7 +147,7 @@ def somebody_else(registry: ModelRegistry) -> None:
         (somebody_else, Overtaken("9"), "version 9"),
     ],
 )
-def test_overtaken_run_learns_by_whom_and_changes_nothing(
+def test_overtaken_run_names_the_other_run_and_changes_nothing(
     registry: ModelRegistry, overtake: Change, winner: Overtaken, says: str
 ) -> None:
     registry.publish("run-1")
@@ -164,7 +166,7 @@ def test_same_run_again_changes_nothing(registry: ModelRegistry) -> None:
     assert registry.contents() == before
 
 
-def test_eight_at_once_have_one_winner_and_readers_see_whole_models(
+def test_one_of_eight_parallel_runs_publishes_and_readers_see_whole_models(
     registry: ModelRegistry,
 ) -> None:
     registry.publish("run-0", seed=0)
@@ -230,7 +232,7 @@ def test_another_type_under_a_key_is_named_and_stays(registry: ModelRegistry, ke
 
 
 @pytest.mark.parametrize("right", ["rename", "persist", "hset", "unlink"])
-def test_user_who_may_not_do_all_of_it_does_nothing(registry: ModelRegistry, right: str) -> None:
+def test_user_with_only_some_rights_changes_nothing(registry: ModelRegistry, right: str) -> None:
     registry.publish("run-1")
     before = registry.contents()
     user, password = f"test_{secrets.token_hex(4)}", secrets.token_hex(12)
@@ -254,7 +256,7 @@ def test_user_who_may_not_do_all_of_it_does_nothing(registry: ModelRegistry, rig
     )
 
 
-def test_user_who_may_not_tell_others_promotes_all_the_same(registry: ModelRegistry) -> None:
+def test_user_without_the_right_to_publish_notices_promotes(registry: ModelRegistry) -> None:
     user, password = f"test_{secrets.token_hex(4)}", secrets.token_hex(12)
     registry.redis.acl_setuser(
         user, enabled=True, passwords=[f"+{password}"], keys=["*"], commands=["+@all"]

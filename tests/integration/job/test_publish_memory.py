@@ -43,7 +43,7 @@ def test_full_memory_refuses_the_upload(
     assert own_registry.contents() == before
 
 
-def test_memory_that_is_full_after_the_upload_leaves_nothing_half_done(
+def test_memory_that_is_full_after_the_upload_changes_nothing(
     own_registry: ModelRegistry, own_redis: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     champion = own_registry.champion()
@@ -61,7 +61,7 @@ def test_memory_that_is_full_after_the_upload_leaves_nothing_half_done(
     assert own_registry.contents() == before, "the upload is gone, too"
 
 
-def test_upload_that_redis_has_evicted_is_another_try(
+def test_upload_that_redis_has_evicted_is_retried(
     own_registry: ModelRegistry, own_redis: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     champion = own_registry.champion()
@@ -82,7 +82,7 @@ def test_upload_that_redis_has_evicted_is_another_try(
     assert own_registry.contents() == before
 
 
-def test_policy_that_may_cost_the_live_model_is_told(
+def test_eviction_policy_that_may_remove_the_live_model_is_reported(
     own_registry: ModelRegistry, own_redis: redis.Redis, caplog: pytest.LogCaptureFixture
 ) -> None:
     own_redis.config_set("maxmemory-policy", "allkeys-lru")
@@ -92,7 +92,7 @@ def test_policy_that_may_cost_the_live_model_is_told(
     assert "maxmemory-policy allkeys-lru" in caplog.text
 
 
-def test_read_only_replica_is_told_apart(
+def test_read_only_replica_is_reported_as_such(
     own_registry: ModelRegistry, own_redis: redis.Redis
 ) -> None:
     champion = own_registry.champion()

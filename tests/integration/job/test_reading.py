@@ -35,7 +35,7 @@ def any_time(world: World) -> World:
 
 @PRESETS
 @pytest.mark.parametrize("kind", ["timestamptz", "timestamp"])
-def test_row_whose_time_cannot_be_used_is_left_out_and_said(
+def test_row_with_an_unusable_time_is_ignored_and_reported(
     any_time: World, preset: dict[str, Any], kind: str
 ) -> None:
     world = any_time
@@ -56,7 +56,7 @@ def test_row_whose_time_cannot_be_used_is_left_out_and_said(
 
 
 @PRESETS
-def test_table_of_nothing_but_unusable_times_has_too_few_events(
+def test_table_with_only_unusable_times_has_too_few_events(
     any_time: World, preset: dict[str, Any]
 ) -> None:
     world = any_time
@@ -172,7 +172,7 @@ def test_reading_depends_on_no_setting_of_the_database(table: World, url: Secret
         ("features_json", "hstore", "has the type hstore, which cannot hold JSON"),
     ],
 )
-def test_column_that_cannot_hold_what_it_should_is_named_with_its_type(
+def test_message_about_a_column_of_a_wrong_type_has_its_name_and_type(
     table: World,
     url: SecretStr,
     column: str,
@@ -259,7 +259,7 @@ def test_materialized_view_that_was_never_filled_is_a_wrong_setting(
         read_table_columns(url, "empty", 10)
 
 
-def test_bytes_that_are_no_text_cost_only_their_own_row(
+def test_bytes_that_are_not_text_affect_only_their_own_row(
     table: World, database_server_url: str
 ) -> None:
     name = f"{table.sql('SELECT current_database()')[0][0]}_ascii"

@@ -39,7 +39,7 @@ def test_first_model_then_a_better_one_then_a_worse_one(separable_world: World) 
     assert [row[0] for row in world.versions] == [1, 2]
 
 
-def test_evidence_tells_where_everything_comes_from(separable_world: World) -> None:
+def test_evidence_has_the_provenance_of_the_run(separable_world: World) -> None:
     world = separable_world
     evaluate(world, "run-1", scaling="None")
     evaluate(world, "run-2", image="retraining-job:1.2.3", threshold=0.8)
@@ -73,7 +73,7 @@ def test_evidence_tells_where_everything_comes_from(separable_world: World) -> N
     assert evidence(world, "run-3")["provenance"]["checksum"] != provenance["checksum"]
 
 
-def test_report_comes_out_by_run_and_by_request(separable_world: World) -> None:
+def test_report_is_found_by_run_and_by_request(separable_world: World) -> None:
     world = separable_world
     evaluate(world, "run-1")
     for name in ("run-1", "demo", "retraining/demo"):
@@ -86,7 +86,7 @@ def test_report_comes_out_by_run_and_by_request(separable_world: World) -> None:
     assert "There is no run nobody" in missing.log
 
 
-def test_threshold_is_the_live_services_where_it_is_in_redis(separable_world: World) -> None:
+def test_live_threshold_in_redis_replaces_the_setting(separable_world: World) -> None:
     world = separable_world
     key = f"{world.model_key}:threshold"
     world.redis.set(key, "0.55")
@@ -101,7 +101,7 @@ def test_threshold_is_the_live_services_where_it_is_in_redis(separable_world: Wo
     assert "instead of a threshold from 0 to 1" in run.log
 
 
-def test_same_events_give_the_champion_again(separable_world: World) -> None:
+def test_same_events_give_a_challenger_identical_to_the_champion(separable_world: World) -> None:
     world = separable_world
     evaluate(world, "run-1")
     again = evaluate(world, "run-2")
@@ -120,7 +120,7 @@ def test_without_labels_nothing_is_replaced(separable_world: World) -> None:
     assert (promoted.result.verdict, promoted.result.version) == ("Inconclusive", 2)
 
 
-def test_champion_that_has_seen_the_hold_out_is_not_judged_on_it(
+def test_champion_that_has_learned_the_hold_out_is_not_evaluated_on_it(
     separable_world: World,
 ) -> None:
     world = separable_world
@@ -165,7 +165,7 @@ def test_approved_challenger_goes_live_once(separable_world: World) -> None:
     assert evidence(world, "run-1")["split"]
 
 
-def test_rejected_challenger_stays_out(separable_world: World) -> None:
+def test_rejected_challenger_does_not_go_live(separable_world: World) -> None:
     world = separable_world
     evaluate(world, "run-1", promotion="Manual")
     rejected = decide(world, "reject")
@@ -180,7 +180,7 @@ def test_rejected_challenger_stays_out(separable_world: World) -> None:
     ]
 
 
-def test_challenger_that_was_overtaken_while_it_waited_stays_out(
+def test_challenger_that_was_overtaken_while_it_waited_does_not_go_live(
     separable_world: World,
 ) -> None:
     world = separable_world
@@ -202,7 +202,7 @@ def test_nothing_awaits_approval(separable_world: World) -> None:
     assert "There is no challenger of this run to approve" in decided.result.message
 
 
-def test_way_back_has_a_version_and_a_row_of_its_own(separable_world: World) -> None:
+def test_rollback_has_its_own_version_and_row(separable_world: World) -> None:
     world = separable_world
     evaluate(world, "raw", scaling="None")
     first = world.model
@@ -223,7 +223,7 @@ def test_way_back_has_a_version_and_a_row_of_its_own(separable_world: World) -> 
     assert "Stored versions: 1, 2" in unknown.log
 
 
-def test_signed_champion_is_believed_and_no_other(separable_world: World) -> None:
+def test_only_a_signed_champion_is_trusted(separable_world: World) -> None:
     world = separable_world
     key = {"SIGNING_KEY": "a key that nobody guesses"}
 

@@ -176,7 +176,7 @@ def published_without_its_row(
         yield run
 
 
-def test_debt_of_a_run_fails_no_later_run_and_is_paid_once_it_can_be(world: World) -> None:
+def test_missing_row_fails_no_later_run_and_is_backfilled_when_possible(world: World) -> None:
     with published_without_its_row(world, "debtor", reason="alert") as run:
         world.sql(
             "ALTER TABLE model_versions ADD CONSTRAINT never CHECK (trigger_reason <> 'alert')"
@@ -204,7 +204,7 @@ def test_debt_of_a_run_fails_no_later_run_and_is_paid_once_it_can_be(world: Worl
     ]
 
 
-def test_run_that_keeps_the_champion_pays_a_debt_as_well(world: World) -> None:
+def test_run_that_keeps_the_champion_backfills_a_missing_row_too(world: World) -> None:
     with published_without_its_row(world, "debtor") as run:
         run.kill()
         run.wait()
@@ -212,7 +212,7 @@ def test_run_that_keeps_the_champion_pays_a_debt_as_well(world: World) -> None:
     assert [row[0] for row in world.versions] == [1]
 
 
-def test_verdict_that_is_refused_names_the_table_and_blames_no_event(world: World) -> None:
+def test_message_about_a_refused_verdict_names_the_table_and_no_event(world: World) -> None:
     world.sql("ALTER TABLE retraining_runs ADD CONSTRAINT never CHECK (verdict IS NULL)")
     run = world.train(minimum_rows=5_000)
     assert (run.code, run.result.reason) == (78, "BadConfiguration"), run.log
@@ -244,7 +244,7 @@ def database_of(world: World, database_server_url: str) -> Iterator[Callable[[st
 
 
 @pytest.mark.parametrize("encoding", ["LATIN1", "EUC_JP", "SQL_ASCII"])
-def test_database_of_any_encoding_takes_the_outcome(
+def test_outcome_is_recorded_in_a_database_of_any_encoding(
     world: World, database_of: Callable[[str], None], encoding: str
 ) -> None:
     database_of(encoding)

@@ -1,4 +1,4 @@
-"""The rights in Redis that docs/how-to/database-and-redis.md names suffice, and each is needed."""
+"""The rights in Redis of docs/how-to/database-and-redis.md are enough, and each is needed."""
 
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -32,7 +32,7 @@ def documented_rights() -> list[str]:
 
 @pytest.fixture
 def registry_with(own_redis: redis.Redis, own_redis_server: str) -> Iterator[RegistryWith]:
-    """Return a function that makes a registry whose user has some rights."""
+    """Return a function that opens a registry whose user has only some rights."""
 
     def make(rights: Sequence[str]) -> ModelRegistry:
         own_redis.execute_command(  # type: ignore[no-untyped-call]
@@ -46,8 +46,8 @@ def registry_with(own_redis: redis.Redis, own_redis_server: str) -> Iterator[Reg
     own_redis.acl_deluser("retraining")
 
 
-def do_all(registry: ModelRegistry) -> list[Version]:
-    """Publish, look, store a challenger and decide on it, roll back, sign."""
+def use_every_right(registry: ModelRegistry) -> list[Version]:
+    """Publish, list versions, store a challenger and approve it, roll back, sign."""
     registry.publish("run-1", seed=1)
     registry.publish("run-2", seed=2)
     wait(registry, "run-3", seed=3)
@@ -67,13 +67,15 @@ def do_all(registry: ModelRegistry) -> list[Version]:
 
 def test_documented_rights_are_enough(registry_with: RegistryWith) -> None:
     registry = registry_with(documented_rights())
-    assert do_all(registry)
+    assert use_every_right(registry)
     assert registry.meta["restored_from"] == 1
 
 
 @pytest.mark.parametrize("missing", ["@scripting", "@string", "@hash", "@keyspace", "@transaction"])
-def test_missing_right_is_named_as_the_setting_s_and_the_page_is_named(
+def test_message_about_a_missing_right_names_the_setting_and_the_page(
     registry_with: RegistryWith, missing: str
 ) -> None:
     with pytest.raises(BadConfigurationError, match=r"docs/how-to/database-and-redis\.md"):
-        do_all(registry_with([right for right in documented_rights() if right != f"+{missing}"]))
+        use_every_right(
+            registry_with([right for right in documented_rights() if right != f"+{missing}"])
+        )

@@ -1,4 +1,4 @@
-"""The way back: a former champion under a new number, or a clear word why not."""
+"""Rollback: a former champion goes live under a new version, or a message says why not."""
 
 import json
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ from tests.integration.job.model_registry import Change, ModelRegistry, model_of
 
 @pytest.fixture
 def registry(redis_url: str, key_prefix: str) -> Iterator[ModelRegistry]:
-    """Four champions, one after the other, the first not ours; four is live."""
+    """Four versions. The first is a foreign champion, and the fourth is live."""
     registry = ModelRegistry(redis_url, f"{key_prefix}active_model", f"{key_prefix}model_version")
     registry.put_foreign(seed=1, version=1)
     for number in range(2, 5):
@@ -32,7 +32,7 @@ def roll_back(
     return restore_version(registry.settings(run_id, **settings).registry, to, floor=floor)
 
 
-def test_former_champion_goes_live_under_a_number_of_its_own(registry: ModelRegistry) -> None:
+def test_former_champion_goes_live_under_a_new_version(registry: ModelRegistry) -> None:
     blob = registry.package(2).pickle
     result = roll_back(registry, 2)
     assert (result.promoted, result.verdict, result.reason) == (True, None, "rollback")
@@ -47,14 +47,16 @@ def test_former_champion_goes_live_under_a_number_of_its_own(registry: ModelRegi
     assert registry.history.keys() == {1, 2, 3, 4}
 
 
-def test_second_start_of_a_rollback_finds_what_the_first_did(registry: ModelRegistry) -> None:
+def test_second_attempt_of_a_rollback_reports_the_outcome_of_the_first(
+    registry: ModelRegistry,
+) -> None:
     first = roll_back(registry, 2)
     before = registry.contents()
     assert roll_back(registry, 2) == first
     assert registry.contents() == before
 
 
-def test_foreign_champion_comes_back_as_it_was(registry: ModelRegistry) -> None:
+def test_foreign_champion_is_restored_unchanged(registry: ModelRegistry) -> None:
     blob = registry.redis.get(registry.keys.kept_pickle(1))
     roll_back(registry, 1)
     assert registry.redis.get(registry.keys.model) == blob
@@ -62,7 +64,7 @@ def test_foreign_champion_comes_back_as_it_was(registry: ModelRegistry) -> None:
     assert registry.meta["restored_from"] == 1
 
 
-def test_there_and_back_again(registry: ModelRegistry) -> None:
+def test_rollback_can_be_rolled_back(registry: ModelRegistry) -> None:
     roll_back(registry, 2, "back-1")
     roll_back(registry, 4, "back-2")
     assert (registry.meta["version"], registry.meta["restored_from"]) == (6, 4)
@@ -76,7 +78,7 @@ def test_number_is_never_used_twice(registry: ModelRegistry, floor: int) -> None
     assert roll_back(registry, 2, floor=floor).version == max(4, floor) + 1
 
 
-def test_notice_says_what_happened(registry: ModelRegistry) -> None:
+def test_notice_has_the_kind_of_change(registry: ModelRegistry) -> None:
     with registry.redis.pubsub() as listener:
         listener.subscribe(registry.keys.changes)
         listener.get_message(timeout=5)
@@ -85,7 +87,7 @@ def test_notice_says_what_happened(registry: ModelRegistry) -> None:
     assert notice == {"version": 5, "epoch": 4, "run_id": "back", "what": "restored"}
 
 
-def test_model_that_redis_has_lost_is_put_back_from_its_state(registry: ModelRegistry) -> None:
+def test_model_that_redis_has_lost_is_restored_from_its_state(registry: ModelRegistry) -> None:
     registry.redis.delete(registry.keys.model)
     with pytest.raises(UnreadableChampionError, match="rollback --to 4"):
         registry.champion()
@@ -136,7 +138,7 @@ def swap_entries(registry: ModelRegistry) -> None:
         pytest.param(swap_entries, 2, "stored as version 2 is version 3", id="another version"),
     ],
 )
-def test_what_cannot_be_restored_is_told_and_changes_nothing(
+def test_impossible_rollback_is_reported_and_changes_nothing(
     registry: ModelRegistry, harm: Change | None, to: int, says: str
 ) -> None:
     if harm:
@@ -147,7 +149,7 @@ def test_what_cannot_be_restored_is_told_and_changes_nothing(
     assert registry.contents() == before
 
 
-def test_nothing_to_go_back_to(registry: ModelRegistry) -> None:
+def test_rollback_without_a_history_is_refused(registry: ModelRegistry) -> None:
     registry.redis.delete(registry.keys.history)
     with pytest.raises(RollbackImpossibleError, match="There is no former champion"):
         roll_back(registry, 2)
@@ -171,7 +173,7 @@ def test_model_of_another_program_is_restored_with_a_warning(
     assert score(registry.champion().model) == score(model_of_seed(2))
 
 
-def test_model_that_goes_live_meanwhile_wins(
+def test_model_that_goes_live_during_a_rollback_stays(
     registry: ModelRegistry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rebuild = rolling.write_pickle_from_state
@@ -187,7 +189,7 @@ def test_model_that_goes_live_meanwhile_wins(
     assert not registry.staged
 
 
-def test_history_names_each_version_and_whether_it_can_come_back(registry: ModelRegistry) -> None:
+def test_history_lists_each_version_and_whether_it_can_be_restored(registry: ModelRegistry) -> None:
     roll_back(registry, 3)
     change_entry(2, manifest=7)(registry)
     versions = read_versions(registry.settings().registry)
@@ -201,7 +203,7 @@ def test_history_names_each_version_and_whether_it_can_come_back(registry: Model
     assert lines[5].endswith("put there by another program")
 
 
-def test_pickle_of_ours_without_a_state_comes_back(registry: ModelRegistry) -> None:
+def test_own_pickle_without_a_state_is_restored(registry: ModelRegistry) -> None:
     package = registry.package(7)
     registry.publish("run-5", package=ModelPackage(package.pickle, None, package.provenance))
     registry.publish("run-6", seed=8)

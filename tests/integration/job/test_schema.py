@@ -1,4 +1,4 @@
-"""The migration, and the old service's tables as they may stand."""
+"""The migration, and tables of the old service."""
 
 from typing import Any
 
@@ -56,7 +56,7 @@ def columns(world: World, table: str) -> dict[str, str]:
 
 @pytest.fixture(params=TYPES.values(), ids=list(TYPES))
 def old_world(bare_world: World, request: pytest.FixtureRequest) -> World:
-    """The old service's database, which nobody has migrated."""
+    """The old service's database, which is not migrated."""
     world = bare_world
     names = ("version", "trained_at", "reason", "score", "n")
     extra = "id serial, " if "PRIMARY KEY" not in request.param[0] else ""
@@ -91,7 +91,7 @@ def row(world: World) -> tuple[Any, ...]:
 
 
 @pytest.mark.parametrize("migrated", [False, True], ids=["as it stands", "migrated"])
-def test_old_tables_work_as_they_stand(old_world: World, migrated: bool) -> None:
+def test_old_tables_work_without_migration(old_world: World, migrated: bool) -> None:
     world = old_world
     if migrated:
         assert world.migrate().code == 0
@@ -108,7 +108,7 @@ def test_old_tables_work_as_they_stand(old_world: World, migrated: bool) -> None
     assert row(world)[0] == "1"
 
 
-def test_unmigrated_table_gets_one_row_though_the_first_start_died_before_it(
+def test_unmigrated_table_gets_one_row_although_the_first_attempt_was_killed_before_it(
     old_world: World,
 ) -> None:
     world = old_world
@@ -124,7 +124,7 @@ def test_unmigrated_table_gets_one_row_though_the_first_start_died_before_it(
     assert row(world)[0] == "1"
 
 
-def test_version_is_never_used_twice_though_redis_was_emptied(old_world: World) -> None:
+def test_version_is_never_used_twice_even_if_redis_was_emptied(old_world: World) -> None:
     world = old_world
     world.sql(
         "INSERT INTO model_versions (version, trained_at, trigger_reason) VALUES ('7',"
@@ -136,7 +136,7 @@ def test_version_is_never_used_twice_though_redis_was_emptied(old_world: World) 
     ) == ["7", "8"]
 
 
-def test_migration_makes_what_is_missing(bare_world: World) -> None:
+def test_migration_creates_what_is_missing(bare_world: World) -> None:
     run = bare_world.migrate()
     assert run.code == 0, run.log
     assert {
@@ -173,7 +173,7 @@ def test_migration_renames_the_columns_of_an_earlier_trainer(bare_world: World) 
     assert not {"figures", "decided_by"} & set(found)
 
 
-def test_migration_can_be_done_again_and_by_many_at_once(bare_world: World) -> None:
+def test_migration_can_be_repeated_and_run_in_parallel(bare_world: World) -> None:
     runs = [bare_world.start(arguments=("migrate",)) for _ in range(6)]
     assert {run.wait().code for run in runs} == {0}, "\n".join(run.log for run in runs)
     before = [
@@ -187,7 +187,7 @@ def test_migration_can_be_done_again_and_by_many_at_once(bare_world: World) -> N
     ]
 
 
-def test_migration_leaves_what_is_there(old_world: World) -> None:
+def test_migration_does_not_change_existing_objects(old_world: World) -> None:
     world = old_world
     before = columns(world, "model_versions")
     world.sql(
@@ -201,7 +201,7 @@ def test_migration_leaves_what_is_there(old_world: World) -> None:
     assert world.sql("SELECT version::text, run_id FROM model_versions") == [("7", None)]
 
 
-def test_migration_says_what_it_cannot_add_and_goes_on(bare_world: World) -> None:
+def test_migration_reports_what_it_cannot_add_and_continues(bare_world: World) -> None:
     world = bare_world
     world.sql(
         "CREATE TABLE raw (version int, trained_at timestamp, trigger_reason text,"
@@ -216,7 +216,7 @@ def test_migration_says_what_it_cannot_add_and_goes_on(bare_world: World) -> Non
     assert len(world.versions) == 1
 
 
-def test_run_id_column_of_another_type_is_left_alone(bare_world: World) -> None:
+def test_run_id_column_of_another_type_is_not_changed(bare_world: World) -> None:
     world = bare_world
     world.sql(
         "CREATE TABLE model_versions (version int, trained_at timestamp, trigger_reason text,"
@@ -230,7 +230,7 @@ def test_run_id_column_of_another_type_is_left_alone(bare_world: World) -> None:
     assert len(world.versions) == 1
 
 
-def test_no_table_of_events_is_made_where_they_come_from_elsewhere(
+def test_no_events_table_is_created_if_another_one_is_configured(
     bare_world: World,
 ) -> None:
     run = bare_world.migrate(events_table="fraud.events")
@@ -238,7 +238,7 @@ def test_no_table_of_events_is_made_where_they_come_from_elsewhere(
     assert columns(bare_world, "scored_events") == {}
 
 
-def test_migration_without_rights_says_so(bare_world: World) -> None:
+def test_migration_without_rights_reports_it(bare_world: World) -> None:
     user = "nobody_may_" + bare_world.database_url[-6:]
     bare_world.sql(f"CREATE ROLE {user}; REVOKE CREATE ON SCHEMA public FROM public")
     try:

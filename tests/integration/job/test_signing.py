@@ -50,7 +50,7 @@ def registry(redis_url: str, key_prefix: str) -> Iterator[ModelRegistry]:
     registry.redis.close()
 
 
-def test_signed_champion_is_believed(registry: ModelRegistry) -> None:
+def test_signed_champion_is_trusted(registry: ModelRegistry) -> None:
     assert len(registry.meta["signature"]) == 64
     assert score(registry.champion().model) == score(model_of_seed(2))
     assert score(registry.champion(SIGNING_KEY="").model) == score(model_of_seed(2)), (
@@ -135,7 +135,7 @@ def test_forged_champion_is_refused_until_a_person_signs_it(
 SHAPE = {"events": 60, "features": {"amount": {"usable": 1.0, "newest": 1.0, "lowest": 1.0}}}
 
 
-def test_recorded_shape_of_the_input_is_believed_with_its_own_signature_alone(
+def test_recorded_input_shape_is_trusted_only_with_its_own_signature(
     registry: ModelRegistry,
 ) -> None:
     assert registry.meta["input_signature"] == ""
@@ -170,7 +170,7 @@ def test_another_key_is_another_signature(registry: ModelRegistry) -> None:
         registry.champion(SIGNING_KEY=OTHER_KEY)
 
 
-def test_signing_keeps_what_the_manifest_says(registry: ModelRegistry) -> None:
+def test_signing_changes_nothing_else_in_the_manifest(registry: ModelRegistry) -> None:
     meta = registry.meta
     sign_live_model(registry.settings(SIGNING_KEY=OTHER_KEY).registry)
     assert {**registry.meta, "signature": ""} == {**meta, "signature": ""}
@@ -188,7 +188,7 @@ def test_foreign_champion_that_was_signed_is_read_by_the_allow_list(
     assert not mark.exists()
 
 
-def test_what_is_not_there_or_not_whole_is_not_signed(registry: ModelRegistry) -> None:
+def test_missing_or_incomplete_model_is_not_signed(registry: ModelRegistry) -> None:
     with pytest.raises(BadConfigurationError, match="no key to sign with"):
         sign_live_model(registry.settings(SIGNING_KEY="").registry)
     registry.redis.setrange(registry.keys.model, 100, b"?")
@@ -216,7 +216,7 @@ def test_model_that_changes_while_it_is_signed_is_not_signed(
     assert registry.meta == meta
 
 
-def test_restored_champion_is_signed_anew(registry: ModelRegistry) -> None:
+def test_restored_champion_is_signed_again(registry: ModelRegistry) -> None:
     restore_version(registry.settings("back").registry, 1, floor=0)
     assert score(registry.champion().model) == score(model_of_seed(1))
 

@@ -20,7 +20,7 @@ def untrained() -> bytes:
     return pickle.dumps({"hst": HalfSpaceTrees(), "sad": StandardAbsoluteDeviation()})
 
 
-def test_first_run_promotes_and_leaves_the_old_row(world: World) -> None:
+def test_first_run_promotes_and_writes_a_row_as_the_old_service_did(world: World) -> None:
     before = datetime.now(UTC).replace(microsecond=0)
     run = world.train()
     assert run.code == 0, run.log
@@ -33,9 +33,9 @@ def test_first_run_promotes_and_leaves_the_old_row(world: World) -> None:
     assert world.version == b"1"
     assert run.result.metrics
     assert run.result.metrics.challenger
-    figure = run.result.metrics.challenger.precision
-    assert figure is not None
-    assert world.versions == [(1, "drift_detected", round(figure, 4), 600)]
+    precision = run.result.metrics.challenger.precision
+    assert precision is not None
+    assert world.versions == [(1, "drift_detected", round(precision, 4), 600)]
     [(trained_at,)] = world.sql("SELECT trained_at FROM model_versions")
     assert before <= trained_at <= datetime.now(UTC)
     assert world.runs == [("run-1", "Promoted", "no_champion", 1)]
@@ -68,7 +68,7 @@ def test_tie_goes_to_the_challenger(world: World) -> None:
     assert [row[0] for row in world.versions] == [1, 2]
 
 
-def test_worse_challenger_is_kept_out(bare_world: World) -> None:
+def test_worse_challenger_does_not_go_live(bare_world: World) -> None:
     world = bare_world
     world.migrate()
     world.seed(600, label=lambda _: 0)
@@ -147,7 +147,7 @@ def test_features_column_may_have_any_json_type(world: World, column: str) -> No
     assert set(world.model["hst"].limits) == {"amount", "hour_of_day"}
 
 
-def test_values_that_are_no_numbers_do_no_harm(world: World) -> None:
+def test_values_that_are_no_numbers_do_not_fail_the_run(world: World) -> None:
     world.sql("ALTER TABLE scored_events ALTER features_json TYPE text")
     odd = (
         '{"amount": NaN, "hour_of_day": -Infinity, "text": "x", "list": [1], "null": null,'
@@ -180,7 +180,7 @@ def test_events_may_come_from_a_view_in_another_schema(world: World) -> None:
     assert run.result.window.first == datetime(2025, 1, 1, tzinfo=UTC)
 
 
-def test_deviation_class_of_the_reader_stands_in_the_pickle(world: World) -> None:
+def test_pickle_names_the_reader_s_deviation_class(world: World) -> None:
     first = world.train("run-1", deviation_class="scoring.models.Deviation")
     assert first.code == 0, first.log
     blob = world.redis.get(world.model_key)
@@ -190,7 +190,7 @@ def test_deviation_class_of_the_reader_stands_in_the_pickle(world: World) -> Non
     assert (second.result.verdict, second.result.version) == ("Promoted", 2)
 
 
-def test_version_without_a_model_is_counted_on(world: World) -> None:
+def test_version_without_a_model_is_incremented(world: World) -> None:
     world.redis.set(world.version_key, 7)
     run = world.train()
     assert (run.result.reason, run.result.version) == ("no_champion", 8)
@@ -203,7 +203,7 @@ def test_log_may_be_json_lines(world: World) -> None:
 
 
 def test_program_starts_as_the_image_starts_it(world: World) -> None:
-    """The one test that goes by `python -m`, where the others save the time to load river."""
+    """The only test that uses `python -m`. The others save the time to import river."""
     environment = {
         "PATH": os.environ["PATH"],
         "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from tests.system.environment import STATE
 
 
-class Way:
+class ApiServerProxy:
     """A TCP proxy in front of the API server."""
 
     def __init__(self, kubeconfig: Path) -> None:
@@ -32,11 +32,11 @@ class Way:
         """Block all connections without closing them."""
         self._lets_through.clear()
 
-    def mend(self) -> None:
-        """Unblock everything, including what was held back."""
+    def unblock(self) -> None:
+        """Unblock everything, including what was delayed."""
         self._lets_through.set()
 
-    async def carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Serve one connection."""
         task = asyncio.current_task()
         assert task
@@ -76,15 +76,15 @@ def address(kubeconfig: Path) -> str:
 
 
 @contextlib.asynccontextmanager
-async def way_to_apiserver(folder: Path) -> AsyncIterator[Way]:
+async def proxy_to_apiserver(folder: Path) -> AsyncIterator[ApiServerProxy]:
     """Run a proxy for the block."""
-    way = Way(folder / "kubeconfig")
-    listener = await asyncio.start_server(way.carry, "127.0.0.1", 0)
+    proxy = ApiServerProxy(folder / "kubeconfig")
+    listener = await asyncio.start_server(proxy.serve, "127.0.0.1", 0)
     config = json.loads((STATE / "kubeconfig").read_text())
     config["clusters"][0]["cluster"]["server"] = (
         f"https://127.0.0.1:{listener.sockets[0].getsockname()[1]}"
     )
-    way.kubeconfig.write_text(json.dumps(config))
-    yield way
+    proxy.kubeconfig.write_text(json.dumps(config))
+    yield proxy
     listener.close()
-    await way.close()
+    await proxy.close()

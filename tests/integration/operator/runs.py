@@ -18,7 +18,7 @@ def free_port() -> int:
         return int(found.getsockname()[1])
 
 
-def ask(namespace: Kubectl, name: str, **spec: Any) -> None:
+def create_request(namespace: Kubectl, name: str, **spec: Any) -> None:
     body = {
         "apiVersion": "retraining.dev/v1alpha1",
         "kind": "RetrainRequest",

@@ -22,7 +22,7 @@ from tests.integration.operator.conftest import reconcile
 from tests.integration.operator.parts import OperatorParts, build_reconciler, populate
 from tests.system.kubectl import Kubectl, wait_for
 
-DECISION = "retraining.dev/approval"
+ANNOTATION = "retraining.dev/approval"
 DECIDES = "retraining.dev/task=decide"
 
 
@@ -39,15 +39,15 @@ def result(**fields: Any) -> Result:
 
 
 def annotate(namespace: Kubectl, text: str) -> None:
-    namespace("annotate", "--overwrite", "rtr", "asked", f"{DECISION}={text}")
+    namespace("annotate", "--overwrite", "rtr", "waiting", f"{ANNOTATION}={text}")
 
 
 def promoted(namespace: Kubectl) -> tuple[str, str]:
-    conditions = namespace.get("retrainrequest", "asked")["status"]["conditions"]
+    conditions = namespace.get("retrainrequest", "waiting")["status"]["conditions"]
     return next((c["status"], c["reason"]) for c in conditions if c["type"] == "Promoted")
 
 
-async def pass_by(parts: OperatorParts, cluster: KubeClient, passes: int = 3) -> None:
+async def make_passes(parts: OperatorParts, cluster: KubeClient, passes: int = 3) -> None:
     """Make a few passes, as an operator that has just started would."""
     reconciler = build_reconciler(parts, cluster)
     await populate(parts, cluster)
@@ -56,12 +56,12 @@ async def pass_by(parts: OperatorParts, cluster: KubeClient, passes: int = 3) ->
 
 
 @pytest.fixture
-async def asked(namespace: Kubectl, cluster: KubeClient) -> dict[str, Any]:
+async def waiting(namespace: Kubectl, cluster: KubeClient) -> dict[str, Any]:
     """Create a request whose challenger waits for approval."""
     manifest = {
         "apiVersion": "retraining.dev/v1alpha1",
         "kind": "RetrainRequest",
-        "metadata": {"name": "asked"},
+        "metadata": {"name": "waiting"},
     }
     namespace.apply({**manifest, "spec": {"promotion": "Manual", "preset": "recommended"}})
     [body] = namespace.items("retrainrequests")
@@ -69,7 +69,7 @@ async def asked(namespace: Kubectl, cluster: KubeClient) -> dict[str, Any]:
     status = build_finished_status(
         request, JobOutcome("Promoted", "Said why.", verdict), datetime.now(UTC)
     )
-    return await cluster.patch_status("asked", request.resource_version, status)
+    return await cluster.patch_status("waiting", request.resource_version, status)
 
 
 def end(namespace: Kubectl, **fields: Any) -> None:
@@ -125,12 +125,12 @@ def patch_status(namespace: Kubectl, kind: str, name: str, status: dict[str, Any
 
 @pytest.mark.usefixtures("no_pods")
 async def test_annotation_becomes_one_job_whoever_sees_it(
-    namespace: Kubectl, cluster: KubeClient, settings: Settings, asked: dict[str, Any]
+    namespace: Kubectl, cluster: KubeClient, settings: Settings, waiting: dict[str, Any]
 ) -> None:
     annotate(namespace, "approve by Jane Doe")
-    await asyncio.gather(*(pass_by(OperatorParts(settings), cluster) for _ in range(3)))
+    await asyncio.gather(*(make_passes(OperatorParts(settings), cluster) for _ in range(3)))
     [job] = namespace.items("jobs")
-    assert job["metadata"]["ownerReferences"][0]["uid"] == asked["metadata"]["uid"]
+    assert job["metadata"]["ownerReferences"][0]["uid"] == waiting["metadata"]["uid"]
     [container] = job["spec"]["template"]["spec"]["containers"]
     environment = {variable["name"]: variable.get("value") for variable in container["env"]}
     assert container["args"] == ["decide"]
@@ -138,21 +138,21 @@ async def test_annotation_becomes_one_job_whoever_sees_it(
         "approve",
         "Jane Doe",
     )
-    status = namespace.get("retrainrequest", "asked")["status"]
+    status = namespace.get("retrainrequest", "waiting")["status"]
     assert (status["approval"], status["approvalBy"]) == ("approve", "Jane Doe")
     assert promoted(namespace) == ("Unknown", "ApplyingApproval")
 
 
-@pytest.mark.usefixtures("asked")
+@pytest.mark.usefixtures("waiting")
 async def test_without_an_approval_no_job_is_created(
     namespace: Kubectl, cluster: KubeClient, parts: OperatorParts
 ) -> None:
-    await pass_by(parts, cluster)
+    await make_passes(parts, cluster)
     annotate(namespace, "perhaps")
-    await pass_by(parts, cluster)
+    await make_passes(parts, cluster)
     assert namespace.items("jobs") == []
     assert promoted(namespace) == ("Unknown", "AwaitingApproval")
-    assert "approve or reject" in namespace("describe", "rtr", "asked")
+    assert "approve or reject" in namespace("describe", "rtr", "waiting")
 
 
 async def test_job_that_was_created_before_a_crash_keeps_its_approval(
@@ -160,10 +160,10 @@ async def test_job_that_was_created_before_a_crash_keeps_its_approval(
     cluster: KubeClient,
     parts: OperatorParts,
     settings: Settings,
-    asked: dict[str, Any],
+    waiting: dict[str, Any],
 ) -> None:
     manifest = build_job(
-        read_request(asked), settings, Approval(ApprovalAnswer.APPROVE, "Jane Doe")
+        read_request(waiting), settings, Approval(ApprovalAnswer.APPROVE, "Jane Doe")
     )
     annotate(namespace, "reject by Joe")
     reconciler = build_reconciler(parts, cluster)
@@ -174,7 +174,7 @@ async def test_job_that_was_created_before_a_crash_keeps_its_approval(
     for _ in range(3):
         await reconcile(reconciler)
     assert len(namespace.items("jobs")) == 1
-    assert namespace.get("retrainrequest", "asked")["status"]["approvalBy"] == "Jane Doe"
+    assert namespace.get("retrainrequest", "waiting")["status"]["approvalBy"] == "Jane Doe"
 
 
 async def test_foreign_job_of_that_name_applies_nothing(
@@ -182,47 +182,47 @@ async def test_foreign_job_of_that_name_applies_nothing(
     cluster: KubeClient,
     parts: OperatorParts,
     settings: Settings,
-    asked: dict[str, Any],
+    waiting: dict[str, Any],
 ) -> None:
-    manifest = build_job(read_request(asked), settings, Approval(ApprovalAnswer.APPROVE))
+    manifest = build_job(read_request(waiting), settings, Approval(ApprovalAnswer.APPROVE))
     del manifest["metadata"]["ownerReferences"]
     await cluster.create(JOBS, manifest)
     annotate(namespace, "approve")
-    await pass_by(parts, cluster)
+    await make_passes(parts, cluster)
     assert promoted(namespace) == ("False", "JobNameTaken")
 
 
-@pytest.mark.usefixtures("asked")
+@pytest.mark.usefixtures("waiting")
 async def test_approval_is_in_the_status_and_a_later_one_is_reported_once(
     namespace: Kubectl, cluster: KubeClient, parts: OperatorParts
 ) -> None:
     annotate(namespace, "approve by Jane Doe")
-    await pass_by(parts, cluster)
+    await make_passes(parts, cluster)
     end(namespace, promoted=True, version=3)
-    await pass_by(parts, cluster)
-    status = namespace.get("retrainrequest", "asked")["status"]
+    await make_passes(parts, cluster)
+    status = namespace.get("retrainrequest", "waiting")["status"]
     assert promoted(namespace) == ("True", "Promoted")
     assert status["version"] == 3
     assert "withheld" not in status
     [job] = namespace.items("jobs")
     assert job["spec"]["ttlSecondsAfterFinished"]
     annotate(namespace, "reject by Joe")
-    await pass_by(parts, cluster)
-    await pass_by(parts, cluster)
+    await make_passes(parts, cluster)
+    await make_passes(parts, cluster)
     events = [event["reason"] for event in namespace.items("events.events.k8s.io")]
     assert events.count("ApprovalIgnored") == 1
     assert promoted(namespace) == ("True", "Promoted")
     assert len(namespace.items("jobs")) == 1
 
 
-@pytest.mark.usefixtures("asked")
+@pytest.mark.usefixtures("waiting")
 async def test_job_that_was_deleted_is_not_created_again(
     namespace: Kubectl, cluster: KubeClient, parts: OperatorParts
 ) -> None:
     annotate(namespace, "approve")
-    await pass_by(parts, cluster)
+    await make_passes(parts, cluster)
     namespace("delete", "jobs", "--all", "--wait=true")
     wait_for("the end of its pods", lambda: not namespace.items("pods"))
-    await pass_by(OperatorParts(parts.settings), cluster)
+    await make_passes(OperatorParts(parts.settings), cluster)
     assert namespace.items("jobs") == []
     assert promoted(namespace) == ("Unknown", "JobDeleted")

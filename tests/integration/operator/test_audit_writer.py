@@ -80,15 +80,17 @@ def outcomes(sql: Sql) -> list[tuple[Any, ...]]:
 async def test_failure_gets_its_row_and_writing_it_again_changes_nothing(
     url: SecretStr, sql: Sql
 ) -> None:
-    archive = AuditWriter(url)
+    writer = AuditWriter(url)
     for _ in range(2):
-        answer = await archive.record(row())
+        answer = await writer.record(row())
         assert (answer.status, answer.reason) == ("True", "Recorded")
     assert outcomes(sql) == [("r", None, "OutOfMemory", "Too large.", "The end.")]
     assert sql("SELECT request, started_at FROM retraining_runs") == [("fraud/r", NOW)]
 
 
-async def test_trainer_s_verdict_stays_and_gets_the_log_s_tail(url: SecretStr, sql: Sql) -> None:
+async def test_trainer_s_verdict_stays_and_gets_the_end_of_the_log(
+    url: SecretStr, sql: Sql
+) -> None:
     sql(
         "INSERT INTO retraining_runs (run_id, verdict, reason, message, version, started_at,"
         " finished_at)"
@@ -99,7 +101,7 @@ async def test_trainer_s_verdict_stays_and_gets_the_log_s_tail(url: SecretStr, s
     assert sql("SELECT version FROM retraining_runs") == [(3,)]
 
 
-async def test_end_of_the_run_replaces_what_an_attempt_has_left(url: SecretStr, sql: Sql) -> None:
+async def test_outcome_of_the_run_replaces_the_row_of_an_attempt(url: SecretStr, sql: Sql) -> None:
     sql(
         "INSERT INTO retraining_runs (run_id, reason, message, n_samples, started_at, finished_at)"
         " VALUES ('r', 'announced', 'About to publish.', 600, now(), now())"
@@ -127,13 +129,15 @@ async def test_failed_approval_changes_only_an_undecided_row(
     ]
 
 
-async def test_database_without_the_table_says_how_to_get_it(database_url: str) -> None:
+async def test_message_about_a_missing_table_says_how_to_create_it(database_url: str) -> None:
     answer = await AuditWriter(SecretStr(database_url)).record(row())
     assert (answer.status, answer.reason) == ("False", "NotMigrated")
     assert "python -m retraining_job migrate" in answer.message
 
 
-async def test_table_of_an_older_migration_gets_what_it_can_hold(url: SecretStr, sql: Sql) -> None:
+async def test_table_of_an_older_migration_gets_the_columns_that_it_has(
+    url: SecretStr, sql: Sql
+) -> None:
     sql(
         "ALTER TABLE retraining_runs DROP COLUMN log_tail, DROP COLUMN withheld, DROP COLUMN"
         " promoted"
@@ -144,55 +148,55 @@ async def test_table_of_an_older_migration_gets_what_it_can_hold(url: SecretStr,
     assert sql("SELECT run_id, reason FROM retraining_runs") == [("r", "OutOfMemory")]
 
 
-async def test_row_that_is_refused_holds_up_no_other(url: SecretStr, sql: Sql) -> None:
+async def test_refused_row_delays_no_other_row(url: SecretStr, sql: Sql) -> None:
     sql("ALTER TABLE retraining_runs ADD CONSTRAINT never CHECK (reason <> 'Odd')")
-    archive = AuditWriter(url)
+    writer = AuditWriter(url)
     answers = await asyncio.gather(
-        *(archive.record(row(name, reason=name)) for name in ("A", "Odd", "B"))
+        *(writer.record(row(name, reason=name)) for name in ("A", "Odd", "B"))
     )
     assert [answer.reason for answer in answers] == ["Recorded", "RecordRefused", "Recorded"]
     assert "never" in answers[1].message
-    assert archive.backoff_seconds == 0
+    assert writer.backoff_seconds == 0
 
 
-async def test_rows_that_come_together_go_together(url: SecretStr, sql: Sql) -> None:
-    archive = AuditWriter(url)
+async def test_rows_that_wait_together_are_written_together(url: SecretStr, sql: Sql) -> None:
+    writer = AuditWriter(url)
     sql("CREATE TABLE connections (pid int)")
     sql(
         "CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS"
         " 'BEGIN INSERT INTO connections VALUES (pg_backend_pid()); RETURN NEW; END'"
     )
     sql("CREATE TRIGGER note BEFORE INSERT ON retraining_runs FOR EACH ROW EXECUTE FUNCTION note()")
-    answers = await asyncio.gather(*(archive.record(row(f"run-{number}")) for number in range(50)))
+    answers = await asyncio.gather(*(writer.record(row(f"run-{number}")) for number in range(50)))
     assert {answer.reason for answer in answers} == {"Recorded"}
     assert sql("SELECT count(*), count(DISTINCT pid) <= 2 FROM connections") == [(50, True)]
 
 
-async def test_unavailable_database_is_asked_again_after_a_backoff(
+async def test_unavailable_database_is_tried_again_after_a_backoff(
     url: SecretStr, sql: Sql
 ) -> None:
     with socket.socket() as nobody:
         nobody.bind(("127.0.0.1", 0))
-        archive = AuditWriter(
+        writer = AuditWriter(
             SecretStr(at(url.get_secret_value(), address=f"127.0.0.1:{nobody.getsockname()[1]}"))
         )
-        answer = await archive.record(row())
+        answer = await writer.record(row())
     assert (answer.status, answer.reason) == ("False", "DatabaseUnavailable")
     assert "Connection refused" in answer.message
-    assert archive.backoff_seconds > 0
-    archive._url = url  # it is back, and still left alone
-    assert (await archive.record(row())).reason == "DatabaseUnavailable"
-    await asyncio.sleep(archive.backoff_seconds)
-    assert (await archive.record(row())).reason == "Recorded"
+    assert writer.backoff_seconds > 0
+    writer._url = url  # it is back, and still left alone
+    assert (await writer.record(row())).reason == "DatabaseUnavailable"
+    await asyncio.sleep(writer.backoff_seconds)
+    assert (await writer.record(row())).reason == "Recorded"
     assert len(outcomes(sql)) == 1
 
 
 async def test_silent_database_does_not_block_the_event_loop(url: SecretStr) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:  # it takes connections and says nothing
-        archive = AuditWriter(
+        writer = AuditWriter(
             SecretStr(at(url.get_secret_value(), address=f"127.0.0.1:{silent.getsockname()[1]}"))
         )
-        asked = asyncio.create_task(archive.record(row()))
+        asked = asyncio.create_task(writer.record(row()))
         await asyncio.sleep(0)
         turns = 0
         while not asked.done():  # others have their turns meanwhile
@@ -200,7 +204,7 @@ async def test_silent_database_does_not_block_the_event_loop(url: SecretStr) -> 
             turns += 1
         assert turns > 5
         assert (await asked).reason == "DatabaseUnavailable"
-        assert (await archive.record(row("other"))).reason == "DatabaseUnavailable"
+        assert (await writer.record(row("other"))).reason == "DatabaseUnavailable"
 
 
 @pytest.mark.parametrize("password", ["hidden-word@x", "hidden-word"])
@@ -211,14 +215,14 @@ async def test_message_about_a_wrong_url_has_no_password(url: SecretStr, passwor
     assert "hidden" not in answer.message
 
 
-async def test_operator_without_a_database_says_so() -> None:
+async def test_operator_without_a_database_reports_it() -> None:
     assert (await AuditWriter(None).record(row())).reason == "NoDatabase"
 
 
 async def test_runs_that_have_ended_are_known(url: SecretStr) -> None:
-    archive = AuditWriter(url)
-    await archive.record(row("ended"))
-    await archive.record(row("announced", reason="announced"))
+    writer = AuditWriter(url)
+    await writer.record(row("ended"))
+    await writer.record(row("announced", reason="announced"))
     asked = ["fraud/ended", "fraud/announced", "fraud/never"]
     assert await find_recorded_requests(url, asked) == {"fraud/ended"}
 
@@ -228,21 +232,21 @@ async def test_database_without_the_table_is_an_error(database_url: str) -> None
         await find_recorded_requests(SecretStr(database_url), ["fraud/any"])
 
 
-async def test_verdict_is_read_back_with_what_decided(url: SecretStr, sql: Sql) -> None:
-    archive = AuditWriter(url)
-    assert await archive.read_verdict("r") is None
+async def test_verdict_is_read_from_the_row_with_its_reason(url: SecretStr, sql: Sql) -> None:
+    writer = AuditWriter(url)
+    assert await writer.read_verdict("r") is None
     sql(
         "INSERT INTO retraining_runs (run_id, reason, message, started_at, finished_at)"
         " VALUES ('r', 'announced', 'About to publish.', now(), now())"
     )
-    assert await archive.read_verdict("r") is None
+    assert await writer.read_verdict("r") is None
     sql(
         "UPDATE retraining_runs SET verdict = 'Promoted', reason = 'not_inferior', version = 7,"
         " n_samples = 600,"
         " window_first = now(), window_last = now(), metrics = %s",
         '{"challenger": {"combined": {"average_precision": 0.5}}}',
     )
-    found = await archive.read_verdict("r")
+    found = await writer.read_verdict("r")
     assert found
     assert (found.verdict, found.promoted, found.version, found.reason) == (
         "Promoted",

@@ -1,4 +1,4 @@
-"""Every codec is read. An undecodable batch is named and skipped, and reading continues."""
+"""Every codec is read. An undecodable batch is logged and skipped, and reading continues."""
 
 import asyncio
 import struct

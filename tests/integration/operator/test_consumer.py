@@ -100,7 +100,9 @@ async def test_group_without_offsets_starts_at_the_earliest_record(
     assert await asyncio.to_thread(committed, settings) == 1
 
 
-async def test_what_was_not_handled_comes_again(produce: Any, settings: Settings) -> None:
+async def test_records_that_were_not_handled_are_read_again(
+    produce: Any, settings: Settings
+) -> None:
     await asyncio.to_thread(produce, "one", "two")
     stuck = Sink()
     stuck.held.clear()
@@ -112,7 +114,9 @@ async def test_what_was_not_handled_comes_again(produce: Any, settings: Settings
     assert await consume(settings, 2) == ["one", "two"]
 
 
-async def test_what_was_handled_does_not_come_again(produce: Any, settings: Settings) -> None:
+async def test_records_that_were_handled_are_not_read_again(
+    produce: Any, settings: Settings
+) -> None:
     await asyncio.to_thread(produce, "one")
     await consume(settings)
     await asyncio.to_thread(produce, "two")
@@ -126,7 +130,7 @@ async def test_consumer_leaves_no_thread_behind(produce: Any, settings: Settings
     assert {thread.name for thread in threading.enumerate() if "kafka" in thread.name} <= before
 
 
-async def test_partition_that_comes_while_records_are_held_loses_none(
+async def test_partition_that_is_assigned_during_backpressure_loses_no_record(
     produce: Any, settings: Settings
 ) -> None:
     admin = await asyncio.to_thread(
@@ -208,7 +212,7 @@ async def test_records_that_kafka_has_deleted_unread_are_logged_and_the_rest_is_
     assert "offset 1 in partition 0" in caplog.text
 
 
-async def test_rebalance_in_the_middle_of_a_batch_loses_and_doubles_nothing(
+async def test_rebalance_in_the_middle_of_a_batch_loses_and_duplicates_nothing(
     topic: Topic, settings: Settings, cluster: KubeClient, namespace: Kubectl
 ) -> None:
     await asyncio.to_thread(topic.make, 4)

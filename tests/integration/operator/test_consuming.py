@@ -216,7 +216,7 @@ async def test_missing_right_is_logged_once_with_what_to_allow(
         await until_ready(consumer)
 
 
-async def test_successor_with_the_same_identity_takes_over_at_once_and_the_former_goes_on_beside_it(
+async def test_successor_with_the_same_identity_takes_over_and_the_former_joins_with_another(
     brokers: Brokers,
     broker: Broker,
     monkeypatch: pytest.MonkeyPatch,

@@ -52,7 +52,7 @@ async def test_malformed_record_goes_to_the_dead_letter_topic(
     assert made(namespace) == 2
 
 
-async def test_batch_that_cannot_be_decoded_goes_there_with_its_range_also_to_a_compressed_topic(
+async def test_undecodable_batch_goes_to_the_dead_letter_topic_with_its_range_even_if_it_compresses(
     cluster: KubeClient, with_dead_letters: Settings, topic: Topic, dead: Topic
 ) -> None:
     codec = {"compression.type": "zstd"}
@@ -80,7 +80,7 @@ async def test_batch_that_cannot_be_decoded_goes_there_with_its_range_also_to_a_
     assert value("retraining_consumer_skipped_batches_total", {"reason": "checksum"}) == 2
 
 
-async def test_missing_dead_letter_topic_holds_the_record_and_not_those_behind_it(  # noqa: PLR0917
+async def test_missing_dead_letter_topic_delays_the_record_and_not_those_after_it(  # noqa: PLR0917
     namespace: Kubectl,
     cluster: KubeClient,
     with_dead_letters: Settings,

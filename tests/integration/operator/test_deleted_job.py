@@ -60,7 +60,7 @@ async def test_verdict_of_a_run_whose_job_was_deleted_comes_from_the_database(
     assert namespace.items("jobs") == []
 
 
-async def test_pod_that_outlives_its_job_may_reach_a_verdict_and_occupies_its_place(
+async def test_pod_that_outlives_its_job_may_reach_a_verdict_and_counts_as_running(
     namespace: Kubectl, cluster: KubeClient, settings: Settings, database_url: str
 ) -> None:
     apply(namespace, "a")

@@ -53,7 +53,7 @@ def received() -> Iterator[list[ConsumerRecord]]:
     consumer.close()
 
 
-async def test_every_record_is_a_request_or_one_sentence(
+async def test_every_record_becomes_a_request_or_one_error_message(
     received: list[ConsumerRecord],
     namespace: Kubectl,
     cluster: KubeClient,
@@ -71,7 +71,7 @@ async def test_every_record_is_a_request_or_one_sentence(
     assert len(accepted) == count(parts, ACCEPTED) > 0
 
 
-async def test_every_spec_becomes_a_job_or_one_sentence(
+async def test_every_spec_becomes_a_job_or_one_error_message(
     cluster: KubeClient, settings: Settings
 ) -> None:
     specs = drawn(st.one_of(plausible_specs, spoilt_specs), SPECS)
@@ -82,7 +82,7 @@ async def test_every_spec_becomes_a_job_or_one_sentence(
         try:
             async with places:
                 metadata = {"name": f"wild-{number}"}
-                stored = await tried(
+                stored = await validate_by_dry_run(
                     cluster, REQUESTS, {**body, "metadata": metadata, "spec": spec}
                 )
             request = read_request(
@@ -90,7 +90,7 @@ async def test_every_spec_becomes_a_job_or_one_sentence(
             )
             assert request.malformed is None, f"the CRD takes what cannot be read: {spec}"
             async with places:
-                jobs.append(await tried(cluster, JOBS, build_job(request, settings)))
+                jobs.append(await validate_by_dry_run(cluster, JOBS, build_job(request, settings)))
         except (RequestRefusedError, InvalidRequestError) as error:
             refusals.append((str(error), flaw(to_one_line(str(error)))))  # the form of a condition
 
@@ -100,7 +100,9 @@ async def test_every_spec_becomes_a_job_or_one_sentence(
     assert jobs
 
 
-async def tried(cluster: KubeClient, kind: ResourceKind, manifest: Manifest) -> Manifest:
+async def validate_by_dry_run(
+    cluster: KubeClient, kind: ResourceKind, manifest: Manifest
+) -> Manifest:
     """Validate an object at the API server, in a dry run."""
     return await cluster.transport.request_object(
         "POST", kind.path(cluster.namespace), manifest, query={"dryRun": "All"}

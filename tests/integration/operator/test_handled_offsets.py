@@ -108,7 +108,7 @@ async def test_topic_that_was_moved_with_its_offset_runs_nothing_again(
     assert offsets(namespace) == [0, 1, 2, 3, 3, 4, 4]
 
 
-async def test_two_writers_lose_nothing_of_each_other(
+async def test_two_writers_do_not_overwrite_each_other(
     namespace: Kubectl, cluster: KubeClient, parts: OperatorParts
 ) -> None:
     intakes = [build_intake(parts, cluster) for _ in range(3)]
@@ -130,7 +130,7 @@ async def test_two_writers_lose_nothing_of_each_other(
     assert len(offsets(namespace)) == 40
 
 
-async def test_what_was_not_handled_is_not_kept(
+async def test_offsets_that_were_not_handled_are_not_stored(
     namespace: Kubectl, cluster: KubeClient, settings: Settings
 ) -> None:
     full = settings.model_copy(

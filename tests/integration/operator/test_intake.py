@@ -42,7 +42,7 @@ def held(intake: Intake, reason: str) -> bool:
     return intake.get_state().backpressure[reason]
 
 
-async def test_record_that_comes_twice_is_one_request(
+async def test_record_that_is_read_twice_creates_one_request(
     namespace: Kubectl, cluster: KubeClient, parts: OperatorParts
 ) -> None:
     intake = build_intake(parts, cluster)
@@ -63,7 +63,7 @@ async def test_record_that_is_not_among_the_handled_offsets_is_found_by_its_name
     assert (count(parts, "accepted"), count(parts, "duplicate")) == (2, 2)
 
 
-async def test_two_consumers_of_one_record_make_one_request(
+async def test_two_consumers_of_one_record_create_one_request(
     namespace: Kubectl, cluster: KubeClient, parts: OperatorParts
 ) -> None:
     intakes = [build_intake(parts, cluster) for _ in range(4)]
@@ -74,7 +74,7 @@ async def test_two_consumers_of_one_record_make_one_request(
     assert (count(parts, "accepted"), count(parts, "duplicate")) == (10, 30)
 
 
-async def test_topic_that_was_made_again_gives_new_requests(
+async def test_topic_that_was_created_again_gives_new_requests(
     namespace: Kubectl, cluster: KubeClient, parts: OperatorParts
 ) -> None:
     intake = build_intake(parts, cluster)
@@ -130,7 +130,7 @@ async def test_records_stay_in_kafka_while_too_many_requests_wait(
     assert not held(intake, "too_many_waiting")
 
 
-async def test_no_limit_holds_nothing_back(
+async def test_without_a_limit_no_record_waits(
     namespace: Kubectl, cluster: KubeClient, settings: Settings
 ) -> None:
     triggers = settings.triggers.model_copy(update={"max_waiting": 0})

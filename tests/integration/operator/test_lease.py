@@ -16,7 +16,7 @@ from retraining_operator.kube.client import KubeClient
 from retraining_operator.kube.connection import connect
 from retraining_operator.settings import LeaderElection, Settings
 from retraining_operator.watch import health
-from tests.integration.operator.apiserver import way_to_apiserver
+from tests.integration.operator.apiserver import proxy_to_apiserver
 from tests.integration.operator.parts import (
     OperatorParts,
     build_elector,
@@ -64,8 +64,8 @@ class Replicas:
                 await asyncio.sleep(0.02)
 
     @property
-    def turns(self) -> list[str]:
-        """Who acted, in the order of time, each turn once."""
+    def leaders_in_order(self) -> list[str]:
+        """The leaders in the order of time, each once for all its actions in a row."""
         actors = [name for name, _ in self.acts]
         return [
             actor for actor, before in zip(actors, [None, *actors], strict=False) if actor != before
@@ -95,12 +95,12 @@ async def test_released_lease_is_taken_at_once(
         await replicas.acting("b")
     assert (lease(namespace)["holderIdentity"], lease(namespace)["leaseTransitions"]) == ("b_1", 1)
     await replicas.stop("b")
-    assert replicas.turns == ["a", "b"]
+    assert replicas.leaders_in_order == ["a", "b"]
     assert not lease(namespace).get("holderIdentity")
 
 
 def a_pod(namespace: Kubectl, name: str) -> None:
-    """Make a pod that gets no node, and say of it in the kubelet's place that it runs."""
+    """Create a pod without a node, and write to its status that it runs, as the kubelet would."""
     container = {"name": "operator", "image": "localhost/none:none"}
     spec = {"containers": [container], "nodeSelector": {"no": "node"}}
     namespace.apply({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name}, "spec": spec})
@@ -136,7 +136,7 @@ async def test_standby_does_not_wait_for_a_leader_whose_pod_has_ended(
         )  # a process that was killed neither renews nor gives back
         replicas.start("b", cluster)
         await asyncio.sleep(1.5)
-        assert replicas.turns == ["a"]  # it is silent, but it runs
+        assert replicas.leaders_in_order == ["a"]  # it is silent, but it runs
         if end == "killed":
             await asyncio.to_thread(say, namespace, "a", {"terminated": {"exitCode": 137}})
         else:
@@ -174,21 +174,21 @@ async def test_disconnected_leader_stops_before_the_next_one_acts(
 ) -> None:
     replicas = Replicas(settings)
     async with (
-        way_to_apiserver(tmp_path) as way,
-        connect(settings.namespace, str(way.kubeconfig)) as over_the_way,
+        proxy_to_apiserver(tmp_path) as proxy,
+        connect(settings.namespace, str(proxy.kubeconfig)) as through_proxy,
     ):
-        replicas.start("a", over_the_way)
+        replicas.start("a", through_proxy)
         await replicas.acting("a")
         replicas.start("b", cluster)
         await asyncio.sleep(0.5)
-        way.cut()
+        proxy.cut()
         await replicas.acting("b")
         await asyncio.sleep(0.5)
-        assert replicas.turns == ["a", "b"]
+        assert replicas.leaders_in_order == ["a", "b"]
         assert "could not be renewed" in caplog.text
         assert "a" in replicas.running  # it stands by, and takes its turn again once it can
         await replicas.stop("b")
-        way.mend()
+        proxy.unblock()
         replicas.acts.clear()
         await replicas.acting("a")
         await replicas.stop("a")
@@ -202,7 +202,7 @@ async def test_only_one_of_many_takes_a_free_lease(cluster: KubeClient, settings
     for number in range(6):
         replicas.start(f"r{number}", cluster)
     await asyncio.sleep(2)
-    assert len(replicas.turns) == 2
+    assert len(replicas.leaders_in_order) == 2
     for name in replicas.running:
         await replicas.stop(name)
 
@@ -254,8 +254,8 @@ async def test_silently_dead_watch_is_detected(
     monkeypatch.setattr(health, "MAX_DELAY_SECONDS", 2)
     elector = build_elector(cluster, parts.settings.leader_election, "a", parts.cache.watch_health)
     trouble = parts.cache.watch_health.describe_problem
-    async with way_to_apiserver(tmp_path) as way, asyncio.timeout(40):
-        monkeypatch.setenv("KUBECONFIG", str(way.kubeconfig))
+    async with proxy_to_apiserver(tmp_path) as proxy, asyncio.timeout(40):
+        monkeypatch.setenv("KUBECONFIG", str(proxy.kubeconfig))
         running = [
             elector.run(forever),
             watch(parts.settings, parts.cache, asyncio.Event()),
@@ -271,7 +271,7 @@ async def test_silently_dead_watch_is_detected(
         )
         while not parts.cache.requests or trouble():  # noqa: ASYNC110
             await asyncio.sleep(0.05)
-        way.freeze()
+        proxy.freeze()
         while not trouble():  # noqa: ASYNC110
             await asyncio.sleep(0.05)
         assert "the watch of leases" in (trouble() or "")

@@ -139,7 +139,7 @@ async def test_finished_requests_are_pruned_once_they_are_recorded(
     assert "a" not in {past.name for past in parts.cache.settled.values()}
 
 
-async def test_job_is_created_only_after_the_status_says_so(
+async def test_job_is_created_only_after_the_status_names_it(
     namespace: Kubectl, cluster: KubeClient, parts: OperatorParts
 ) -> None:
     """The operator dies between the two. Another one creates the Job, even though it is paused."""

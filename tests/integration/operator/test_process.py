@@ -199,7 +199,7 @@ def test_only_the_leader_exports_gauges_and_they_follow_the_state(
     assert first["retraining_oldest_waiting_age_seconds"] > 0
 
 
-def test_wrong_setting_stops_it_with_one_sentence(tmp_path: Path) -> None:
+def test_wrong_setting_stops_it_with_one_message(tmp_path: Path) -> None:
     config = tmp_path / "config.yaml"
     config.write_text("kafka: {bootstrapServers: ''}")
     command = [sys.executable, "-m", "retraining_operator", "--config", str(config)]

@@ -16,7 +16,7 @@ from retraining_operator.settings import Settings
 from tests.integration.operator.admission import registered, served
 from tests.integration.operator.conftest import reconcile
 from tests.integration.operator.parts import OperatorParts, build_reconciler, populate
-from tests.integration.operator.runs import ask, condition
+from tests.integration.operator.runs import condition, create_request
 from tests.integration.operator.test_refused_pods import selects
 from tests.system.kubectl import Kubectl
 
@@ -117,7 +117,7 @@ async def test_refusal_is_in_the_status_and_the_job_is_created_when_it_is_allowe
         ]
         refused = [*ANSWERS, *policies, "by-absence", "by-slowness"]
         for name in refused:
-            ask(namespace, name)
+            create_request(namespace, name)
         with registered(namespace, "Validating", ("batch", "jobs"), *hooks):
             await settle(settings, cluster)
             said = {name: condition(namespace, name) for name in refused}
@@ -145,7 +145,7 @@ async def test_refusal_is_in_the_status_and_the_job_is_created_when_it_is_allowe
 async def test_invalid_field_ends_the_run_and_is_named(
     namespace: Kubectl, cluster: KubeClient, settings: Settings
 ) -> None:
-    ask(namespace, "first", resources={"requests": {"cpu": "2"}, "limits": {"cpu": "1"}})
+    create_request(namespace, "first", resources={"requests": {"cpu": "2"}, "limits": {"cpu": "1"}})
     await settle(settings, cluster)
     truth, reason, message = condition(namespace, "first")
     assert (truth, reason) == ("False", "JobRefused")
@@ -158,7 +158,7 @@ async def test_repeated_refusal_is_reported_once(
 ) -> None:
     quota = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "none"}}
     namespace.apply({**quota, "spec": {"hard": {"count/jobs.batch": "0"}}})
-    ask(namespace, "first")
+    create_request(namespace, "first")
     await asyncio.sleep(1)
     for _ in range(3):
         await settle(settings, cluster)
@@ -175,11 +175,11 @@ async def test_permanently_refused_job_blocks_no_other_request(
     namespace: Kubectl, cluster: KubeClient, settings: Settings
 ) -> None:
     with job_policy(namespace, "Forbidden"):
-        ask(namespace, "policy-forbidden")
+        create_request(namespace, "policy-forbidden")
         await asyncio.sleep(
             2
         )  # until the API server knows the policy, and so that it has come first
-        ask(namespace, "second")
+        create_request(namespace, "second")
         alone = settings.model_copy(
             update={"triggers": settings.triggers.model_copy(update={"max_concurrent": 1})}
         )

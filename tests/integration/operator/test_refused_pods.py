@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.integration.operator.admission import registered, served
-from tests.integration.operator.runs import Start, ask, condition, wait_until
+from tests.integration.operator.runs import Start, condition, create_request, wait_until
 from tests.system.kubectl import Kubectl, wait_for
 
 CPU_AND_MEMORY = {"cpu": "10m", "memory": "16Mi"}
@@ -71,7 +71,7 @@ def test_quota_on_limits_is_named_and_the_run_continues_without_it(
 ) -> None:
     quota(namespace, **{"limits.cpu": "4"})
     operator(None)
-    ask(namespace, "first")
+    create_request(namespace, "first")
     message = wait_until(namespace, "first", "Unknown", "PodRefused")
     assert "failed quota: team: must specify limits.cpu" in message
     assert "job.resources" in message
@@ -88,7 +88,7 @@ def test_deadline_of_a_refused_pod_ends_the_run_with_the_refusal(
 ) -> None:
     quota(namespace, pods="0")
     operator(None)
-    ask(namespace, "first", deadlineSeconds=6)
+    create_request(namespace, "first", deadlineSeconds=6)
     message = wait_until(namespace, "first", "False", "PodRefused")
     assert message.startswith("The deadline of 6 s passed while the pod waited")
     assert "exceeded quota: team" in message
@@ -98,7 +98,7 @@ def test_deadline_of_a_refused_pod_ends_the_run_with_the_refusal(
 def test_restarted_operator_shows_why_pods_are_refused(namespace: Kubectl, operator: Start) -> None:
     quota(namespace, pods="0")
     process = operator(None, {"CRASH_POINTS": "job-created=1"})
-    ask(namespace, "first")
+    create_request(namespace, "first")
     process.wait(60)
     wait_for("the Job controller's Event", lambda: "FailedCreate" in namespace("get", "events"), 30)
     assert condition(namespace, "first")[1] == "Launching"
@@ -143,10 +143,14 @@ def test_message_of_every_admission_is_shown(
         with registered(namespace, "Validating", ("", "pods"), *hooks):
             operator(None, resources=BOUNDED)
             for name in ("by-policy", "by-webhook", "by-absence", "by-slowness"):
-                ask(namespace, name)
-            ask(namespace, "by-limit-range", resources={"limits": {"cpu": "3", "memory": "1Mi"}})
-            ask(namespace, "by-quota", resources={"limits": {"cpu": "1", "memory": "2Gi"}})
-            said = {
+                create_request(namespace, name)
+            create_request(
+                namespace, "by-limit-range", resources={"limits": {"cpu": "3", "memory": "1Mi"}}
+            )
+            create_request(
+                namespace, "by-quota", resources={"limits": {"cpu": "1", "memory": "2Gi"}}
+            )
+            messages = {
                 "by-policy": "denied request: no trainers here",
                 "by-webhook": 'admission webhook "by-webhook.test.dev" denied the request:'
                 " trainers need an owner",
@@ -155,7 +159,7 @@ def test_message_of_every_admission_is_shown(
                 "by-limit-range": "maximum cpu usage per Container is 2",
                 "by-quota": "exceeded quota: team, requested: requests.memory=2Gi",
             }
-            for name, words in said.items():
+            for name, words in messages.items():
                 assert words in wait_until(namespace, name, "Unknown", "PodRefused")
 
 
@@ -187,5 +191,5 @@ def test_missing_prerequisite_of_a_pod_is_named(
         "label", "namespace", namespace.namespace, "pod-security.kubernetes.io/enforce=restricted"
     )
     operator(None, **job)
-    ask(namespace, "first")
+    create_request(namespace, "first")
     assert words in wait_until(namespace, "first", "Unknown", "PodRefused")

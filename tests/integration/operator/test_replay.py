@@ -39,7 +39,7 @@ def offsets(namespace: Kubectl) -> list[int]:
     return sorted(item["spec"]["trigger"]["offset"] for item in namespace.items("retrainrequests"))
 
 
-async def test_only_what_is_missing_is_made(
+async def test_only_missing_requests_are_created(
     namespace: Kubectl, cluster: KubeClient, settings: Settings, topic: Topic
 ) -> None:
     await asyncio.to_thread(topic.send, DRIFT, DRIFT, b"drift!", DRIFT, DRIFT)
@@ -97,7 +97,7 @@ async def test_times_select_from_every_partition(
     assert offsets(namespace) == [0, 1]
 
 
-async def test_consumer_finds_what_a_replay_has_made(
+async def test_consumer_finds_requests_that_a_replay_created(
     namespace: Kubectl, cluster: KubeClient, settings: Settings, parts: OperatorParts, topic: Topic
 ) -> None:
     await asyncio.to_thread(topic.send, DRIFT, DRIFT)
@@ -117,7 +117,7 @@ async def test_consumer_finds_what_a_replay_has_made(
         (RecordSelection(7, 0, 0), "has no partition 7"),
     ],
 )
-async def test_what_kafka_does_not_have_is_refused(
+async def test_records_that_kafka_does_not_have_are_refused(
     cluster: KubeClient, settings: Settings, topic: Topic, span: RecordSelection, words: str
 ) -> None:
     await asyncio.to_thread(topic.send, DRIFT)
@@ -125,7 +125,7 @@ async def test_what_kafka_does_not_have_is_refused(
         await run(settings, cluster, span)
 
 
-async def test_unknown_topic_is_refused_and_not_made(
+async def test_unknown_topic_is_refused_and_not_created(
     cluster: KubeClient, settings: Settings
 ) -> None:
     for _ in range(2):

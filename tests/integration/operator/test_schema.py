@@ -45,7 +45,7 @@ def apply(namespace: Kubectl, **spec: Any) -> dict[str, Any]:
     return namespace.get("rtr", "full")
 
 
-def test_every_field_is_kept_and_read(namespace: Kubectl) -> None:
+def test_every_field_is_stored_and_read(namespace: Kubectl) -> None:
     body = apply(namespace, **FULL)
     assert body["spec"].items() >= FULL.items()
     request = read_request(body)
@@ -53,7 +53,7 @@ def test_every_field_is_kept_and_read(namespace: Kubectl) -> None:
     assert request.spec.tunables()["margin"] == 0.02
 
 
-def test_what_was_asked_for_cannot_be_changed(namespace: Kubectl) -> None:
+def test_fields_of_the_spec_cannot_be_changed(namespace: Kubectl) -> None:
     apply(namespace, **FULL)
     other = {
         "policy": "NonInferior",
@@ -71,7 +71,7 @@ def test_what_was_asked_for_cannot_be_changed(namespace: Kubectl) -> None:
         apply(namespace, **{name: value for name, value in FULL.items() if name != "scaling"})
 
 
-def test_word_that_does_not_exist_is_refused(namespace: Kubectl) -> None:
+def test_unknown_enum_value_is_refused(namespace: Kubectl) -> None:
     wrong = {
         "policy": "noninferior",
         "margin": "5%",
@@ -84,7 +84,7 @@ def test_word_that_does_not_exist_is_refused(namespace: Kubectl) -> None:
     assert all(f"spec.{name}" in str(refused.value) for name in wrong)
 
 
-async def test_status_keeps_every_figure(namespace: Kubectl, cluster: KubeClient) -> None:
+async def test_status_stores_every_metric(namespace: Kubectl, cluster: KubeClient) -> None:
     request, now = read_request(apply(namespace)), datetime.now(UTC)
     part = dict.fromkeys(
         ("average_precision", "roc_auc", "budget_precision", "budget_recall", "alert_rate"), 0.5
@@ -112,7 +112,7 @@ QUANTITIES = [0.5, 2, 1073741824, 2e9, "0.5", ".5", "500m", "1Gi", "1e3", "2E", 
 
 
 @pytest.mark.parametrize("quantity", QUANTITIES)
-def test_quantity_is_taken_as_in_every_manifest_and_reaches_the_job(
+def test_quantity_is_accepted_as_in_other_manifests_and_reaches_the_job(
     namespace: Kubectl, settings: Settings, quantity: object
 ) -> None:
     resources = {
@@ -131,7 +131,9 @@ def test_quantity_is_taken_as_in_every_manifest_and_reaches_the_job(
 
 
 @pytest.mark.parametrize("quantity", [True, False, -1, "half", "1 Gi", "", {"a": 1}, [1], "1Gi\n"])
-def test_what_is_no_quantity_is_refused_by_name(namespace: Kubectl, quantity: object) -> None:
+def test_value_that_is_no_quantity_is_refused_with_the_name_of_the_field(
+    namespace: Kubectl, quantity: object
+) -> None:
     with pytest.raises(CommandError, match=r"spec\.resources\.requests"):
         apply(namespace, resources={"requests": {"cpu": quantity}})
 

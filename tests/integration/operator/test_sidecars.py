@@ -13,7 +13,7 @@ import pytest
 
 from retraining_operator.contract import Result
 from tests.integration.operator.admission import patched, registered, served
-from tests.integration.operator.runs import Start, ask, condition, wait_until
+from tests.integration.operator.runs import Start, condition, create_request, wait_until
 from tests.system import environment
 from tests.system.kubectl import Kubectl, wait_for
 
@@ -115,7 +115,7 @@ def test_outcome_is_stored_although_another_container_never_ends(
     with mesh(namespace, tmp_path, programs, native="native"):
         operator(None, **job, ttlSecondsAfterSuccess=1111, ttlSecondsAfterFailure=2222)
         for name in programs:
-            ask(namespace, name, retries=1)
+            create_request(namespace, name, retries=1)
         for name in ("good", "native", "broken-proxy"):
             assert wait_until(namespace, name, "True", "Promoted") == "Said why."
             assert namespace.get("rtr", name)["status"]["version"] == 4
@@ -159,7 +159,7 @@ def test_crashed_operator_loses_no_outcome_and_starts_no_second_pod(
     programs = {"good": (ends(0, document(verdict="Kept")), FOR_EVER)}
     with mesh(namespace, tmp_path, programs):
         process = operator(None, {"CRASH_POINTS": f"{point}=1"}, **job)
-        ask(namespace, "good", retries=3)
+        create_request(namespace, "good", retries=3)
         process.wait(60)
         before = condition(namespace, "good")[1]
         assert (before == "Kept") == (point == "outcome-stored")

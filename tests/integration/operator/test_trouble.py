@@ -11,7 +11,7 @@ import psycopg2
 import pytest
 
 from retraining_job.audit.migrations import TABLES
-from tests.integration.operator.runs import Start, ask, events, free_port, wait_until
+from tests.integration.operator.runs import Start, create_request, events, free_port, wait_until
 from tests.system import environment
 from tests.system.endpoints import KUBECTL, at
 from tests.system.environment import SERVICES_NAMESPACE
@@ -59,8 +59,8 @@ def test_waiting_pod_is_shown_and_its_end_is_recorded_when_the_database_is_back(
     operator(
         at(database_url, address=f"127.0.0.1:{port}"), imagePullPolicy="IfNotPresent"
     )  # nobody listens there
-    ask(namespace, "no-image", deadlineSeconds=12)
-    ask(namespace, "no-room", resources={"requests": {"cpu": "500"}})
+    create_request(namespace, "no-image", deadlineSeconds=12)
+    create_request(namespace, "no-room", resources={"requests": {"cpu": "500"}})
 
     message = wait_until(namespace, "no-image", "Unknown", "ImagePullFailed")
     assert "localhost/none:none" in message
@@ -75,7 +75,7 @@ def test_waiting_pod_is_shown_and_its_end_is_recorded_when_the_database_is_back(
     [job] = namespace.items("jobs", "retraining.dev/request=no-image")
     assert "ttlSecondsAfterFinished" not in job["spec"]
 
-    ask(namespace, "later")  # a database that is away holds up no launch
+    create_request(namespace, "later")  # an unavailable database delays no launch
     wait_until(namespace, "later", "Unknown", "ImagePullFailed")
     namespace("delete", "retrainrequest", "later", "--timeout=10s")
 
@@ -105,7 +105,7 @@ def test_pod_starts_when_its_secret_exists_and_each_end_has_its_own_reason(
     }
     namespace.apply(secret)
     operator(database_url, image=environment.ours().images["job"], retries=0)
-    ask(namespace, "no-secret")
+    create_request(namespace, "no-secret")
     assert 'secret "redis" not found' in wait_until(
         namespace, "no-secret", "Unknown", "ContainerNotCreated"
     )
@@ -115,7 +115,7 @@ def test_pod_starts_when_its_secret_exists_and_each_end_has_its_own_reason(
     namespace(
         "annotate", "pods", "--all", "nudge=now"
     )  # the kubelet would look again by itself after some 10 s
-    ask(namespace, "no-memory", resources=SMALL)
+    create_request(namespace, "no-memory", resources=SMALL)
     assert "limits.memory" in wait_until(namespace, "no-memory", "False", "OutOfMemory")
     message = wait_until(namespace, "no-secret", "False", "BadConfiguration")
     assert "no table model_versions" in message

@@ -83,7 +83,7 @@ def test_greater_factor_accepts_more_alerts() -> None:
 
 
 @pytest.mark.parametrize("accepted", [False, True])
-def test_alert_rate_of_a_champion_that_was_trained_on_other_events_is_no_standard(
+def test_alert_rate_of_a_champion_that_was_trained_on_other_events_is_not_compared(
     accepted: bool,
 ) -> None:
     change = InputChange(
@@ -100,7 +100,7 @@ def test_alert_rate_of_a_champion_that_was_trained_on_other_events_is_no_standar
     )
 
 
-def test_alert_rate_of_a_champion_with_unusable_scores_is_no_standard() -> None:
+def test_alert_rate_of_a_champion_with_unusable_scores_is_not_compared() -> None:
     silent = contender(0.012, alerts=0.0, usable=False)
     assert promotion_policy.decide_promotion(
         evidence(0.7, 0.79, contender(0.8, alerts=0.5), silent), Tunables()

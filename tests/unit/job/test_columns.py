@@ -61,7 +61,7 @@ def test_no_event_gives_empty_columns() -> None:
     )
 
 
-def test_feature_that_turns_up_late_is_missing_before() -> None:
+def test_feature_that_appears_late_is_missing_before() -> None:
     found = of(
         [event(5, {"b": 5}), event(4, {"b": 4}), event(3, {"b": 3, "a": 1}), event(2, {"a": 2})]
     )
@@ -88,7 +88,7 @@ def test_what_is_no_finite_number_is_unusable(text: str | None) -> None:
 @pytest.mark.parametrize(
     "text", [None, "", "null", "[1]", "{}", "{not json", '"text"', "[" * 100_000, "{},{}", '{"a":']
 )
-def test_event_without_features_of_its_own_has_what_stands_in_its_columns(text: str | None) -> None:
+def test_event_without_stored_features_has_those_of_its_columns(text: str | None) -> None:
     bare = event(1)._replace(features_json=text, amount=Decimal("12.5"))
     found = of([bare, event(2, {"amount": 1, "b": 2, "amount_vs_user_avg": 3})])
     assert found.neutral == 1
@@ -97,7 +97,7 @@ def test_event_without_features_of_its_own_has_what_stands_in_its_columns(text: 
     assert (found.missing.tolist(), found.unusable.tolist()) == ([0, 0, 1], [0, 1, 0])
 
 
-def test_feature_that_only_such_events_have_is_left_out() -> None:
+def test_feature_that_only_such_events_have_is_not_used() -> None:
     assert of([event(1, amount=1.0), event(2, {"b": 2})]).names == ("b",)
 
 
@@ -109,7 +109,7 @@ def test_events_that_all_lack_features_have_two() -> None:
 
 @pytest.mark.slow
 @given(st.lists(st.one_of(st.none(), JSON_VALUES, JSON_OBJECTS), max_size=8), st.integers(1, 4))
-def test_columns_hold_what_the_features_of_an_event_are(objects: list[Any], size: int) -> None:
+def test_columns_contain_the_features_of_each_event(objects: list[Any], size: int) -> None:
     events = [event(number, one, amount=number, average=1.5) for number, one in enumerate(objects)]
     found = of(events, size=size)
     for row, one in zip(found.features, events, strict=True):
@@ -145,7 +145,7 @@ def test_neither_order_nor_chunks_of_the_events_matter(
     assert sorted(first.times.tolist()) == first.times.tolist()
 
 
-def test_checksum_tells_any_difference() -> None:
+def test_checksum_differs_with_any_change() -> None:
     events = [event(1, {"a": 1}, 1), event(2, {"a": 2}, 0)]
     changes = [
         events[:1],
@@ -159,7 +159,7 @@ def test_checksum_tells_any_difference() -> None:
     assert len({of(one).checksum for one in [events, *changes]}) == 8
 
 
-def test_only_the_newest_are_kept_of_many(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_the_newest_events_are_used(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(column_builder, "CHUNK_LIMIT", 7)
     events = [
         event(number, {"a": number, **({"late": 1} if number < 3 else {})}) for number in range(100)
@@ -170,7 +170,7 @@ def test_only_the_newest_are_kept_of_many(monkeypatch: pytest.MonkeyPatch) -> No
     assert found.names == ("a",)
 
 
-def test_names_without_end_are_refused() -> None:
+def test_too_many_feature_names_are_refused() -> None:
     events = [event(number, {f"user-{number}": 1}) for number in range(1_001)]
     with pytest.raises(
         BadDataError, match="more than 1,000 different features, 'user-1000' among them"
@@ -207,7 +207,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
 
 
 @pytest.mark.slow
-def test_rows_are_not_held_twice() -> None:
+def test_rows_are_not_stored_twice_in_memory() -> None:
     def peak(rows: int) -> int:
         return int(subprocess.check_output([sys.executable, "-c", MEMORY, str(rows)]))
 

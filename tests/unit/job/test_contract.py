@@ -45,7 +45,7 @@ def result(message: str) -> Result:
     )
 
 
-def test_document_comes_back_whole() -> None:
+def test_document_is_parsed_as_it_was_written() -> None:
     assert read_result(result("A sentence.").document()) == result("A sentence.")
 
 
@@ -109,7 +109,7 @@ def test_result_document_of_an_earlier_trainer_is_read() -> None:
     assert read.withheld is Withheld.AWAITING_APPROVAL
 
 
-def test_what_a_killed_container_leaves_is_no_document() -> None:
+def test_output_of_a_killed_container_is_no_document() -> None:
     assert read_result("") is None
     assert read_result("Traceback (most recent call last):") is None
 

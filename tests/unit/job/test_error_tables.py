@@ -43,7 +43,7 @@ def test_no_code_has_two_rows() -> None:
 
 
 @given(st.text(max_size=5))
-def test_what_is_unknown_is_retried_and_blamed_on_nobody(code: str) -> None:
+def test_unknown_code_is_retried_and_reported_as_unknown(code: str) -> None:
     for row in (postgres_error(f"Z{code}"), redis_error(f"Z{code}")):
         assert (row.reason, row.retried) == (Failure.DEPENDENCY_UNAVAILABLE, True)
         assert "does not know" in row.meaning

@@ -1,4 +1,4 @@
-"""What is said and done when a dependency fails."""
+"""What the trainer does and reports when a dependency fails."""
 
 import logging
 from datetime import UTC, datetime
@@ -92,7 +92,7 @@ def test_redis_errors_are_understood(
 
 
 class Dependency:
-    """Is away for its first calls."""
+    """A dependency that is unavailable for its first calls."""
 
     def __init__(self, away: int, error: type[RunError] = DependencyUnavailableError) -> None:
         self.away, self.error, self.calls = away, error, 0
@@ -108,7 +108,7 @@ PATIENCE = RetryPolicy(retries=3, delay_seconds=0)
 
 
 @pytest.mark.parametrize("away", [0, 1, 3])
-def test_dependency_is_waited_for(away: int, caplog: pytest.LogCaptureFixture) -> None:
+def test_unavailable_dependency_is_retried(away: int, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.WARNING)
     dependency = Dependency(away)
     assert call_with_retries(PATIENCE, dependency) == "there"
@@ -118,14 +118,14 @@ def test_dependency_is_waited_for(away: int, caplog: pytest.LogCaptureFixture) -
     ]
 
 
-def test_dependency_that_stays_away_ends_the_run() -> None:
+def test_dependency_that_stays_unavailable_ends_the_run() -> None:
     dependency = Dependency(99)
     with pytest.raises(DependencyUnavailableError, match="The database is unavailable"):
         call_with_retries(PATIENCE, dependency)
     assert dependency.calls == 4
 
 
-def test_wrong_setting_is_not_tried_again() -> None:
+def test_wrong_setting_is_not_retried() -> None:
     dependency = Dependency(99, BadConfigurationError)
     with pytest.raises(BadConfigurationError):
         call_with_retries(PATIENCE, dependency)

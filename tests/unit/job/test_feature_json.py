@@ -1,4 +1,4 @@
-"""How features are read from JSON, and what is counted meanwhile."""
+"""How features are read from JSON, and what is counted at the same time."""
 
 import json
 
@@ -95,7 +95,7 @@ def test_texts_that_are_json_only_together_are_not_read_together() -> None:
     assert (found.unreadable, found.features[:, 0].tolist()[-1]) == (3, 1)
 
 
-def test_whole_number_beyond_python_s_limit_costs_nobody_else_its_features() -> None:
+def test_whole_number_beyond_python_s_limit_affects_no_other_event() -> None:
     found = of([event(1, '{"a": 1, "b": ' + "9" * 5_000 + "}"), event(2, {"a": 2, "b": 3})])
     np.testing.assert_array_equal(found.features, [[1, np.nan], [2, 3]])
     assert (found.unusable.tolist(), found.unreadable) == ([0, 1], 0)

@@ -17,7 +17,7 @@ from tests.unit.job.policy_evidence import UNUSABLE, first
     ("average_precision", "verdict", "reason"),
     [(0.9, "Promoted", "input_accepted"), (0.01, "Kept", "below_floor")],
 )
-def test_challenger_must_beat_chance_if_the_champion_cannot_be_compared(
+def test_challenger_must_be_better_than_chance_if_the_champion_cannot_be_compared(
     average_precision: float, verdict: str, reason: str
 ) -> None:
     shape = InputShape(events=5_000)
@@ -59,7 +59,7 @@ def test_challenger_must_beat_chance_if_the_champion_cannot_be_compared(
         ),
     ],
 )
-def test_first_model_must_beat_chance(
+def test_first_model_must_be_better_than_chance(
     found: Evidence, reason: str, promotes: bool, said: str
 ) -> None:
     decision = promotion_policy.decide_promotion(found, Tunables())

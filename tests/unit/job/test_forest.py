@@ -77,7 +77,7 @@ def test_forest_is_rivers_own(
     assert state(ours) == state(rivers)
 
 
-def test_events_without_effect_are_left_out() -> None:
+def test_events_without_effect_are_not_learned() -> None:
     events = [{"number": float(i)} for i in range(1_020)]
     assert [int(one["number"]) for one in select_effective_events(events, 250)] == [
         *range(250),

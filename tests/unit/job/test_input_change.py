@@ -26,7 +26,7 @@ NAMES = ("amount", "hour_of_day", "rare", "risk")
 
 
 def events(**changes: Any) -> Columns:
-    """Events in which `rare` stands in every second one; the others in all."""
+    """Events that all have all features, except `rare`, which every second one has."""
     whole = columns(ROWS)
     features = np.asfortranarray(whole.features[:, :4])
     features[::2, 2] = np.nan
@@ -41,8 +41,8 @@ def events(**changes: Any) -> Columns:
     return replace(whole, **fields | changes)
 
 
-def spoilt(first: int, last: int, *places: int, value: float = np.nan) -> Columns:
-    """The same, with some features of some events replaced."""
+def damaged(first: int, last: int, *places: int, value: float = np.nan) -> Columns:
+    """The same events, with some features of some events replaced."""
     features = events().features.copy(order="F")
     features[first:last, places] = value
     return events(features=features)
@@ -70,31 +70,31 @@ def test_same_events_have_not_changed() -> None:
     ("found", "said"),
     [
         pytest.param(
-            spoilt(7_000, ROWS, 1),
+            damaged(7_000, ROWS, 1),
             "1 of the 4 features",
             id="one has vanished from the newest 30 %",
         ),
         pytest.param(
-            spoilt(ROWS - NEWEST, ROWS, 1),
+            damaged(ROWS - NEWEST, ROWS, 1),
             "hour_of_day (0.0% of the newest events, 100.0% before)",
             id="10",
         ),
         pytest.param(
-            spoilt(0, 3_000, 3),
+            damaged(0, 3_000, 3),
             "risk (70.0% of all events, 100.0% before)",
             id="from the oldest ones",
         ),
         pytest.param(
-            spoilt(4_000, 6_500, 0, 1, 3), "3 of the 4 features", id="three from the middle"
+            damaged(4_000, 6_500, 0, 1, 3), "3 of the 4 features", id="three from the middle"
         ),
-        pytest.param(spoilt(0, ROWS, 0, 1, 3), "3 of the 4 features", id="three wholly"),
+        pytest.param(damaged(0, ROWS, 0, 1, 3), "3 of the 4 features", id="three wholly"),
         pytest.param(
-            spoilt(8_500, ROWS, 2),
+            damaged(8_500, ROWS, 2),
             "rare (0.0% of the newest events, 50.0% before)",
             id="a sparse one",
         ),
         pytest.param(
-            spoilt(7_000, ROWS, 0, 1, 2, 3, value=0.0),
+            damaged(7_000, ROWS, 0, 1, 2, 3, value=0.0),
             "3 of 3 features have a single value",
             id="zeros",
         ),
@@ -122,9 +122,9 @@ def test_change_beyond_the_limit_keeps_the_champion(found: Columns, said: str) -
 @pytest.mark.parametrize(
     "found",
     [
-        pytest.param(spoilt(8_100, ROWS - NEWEST, 1), id="a tenth of the events"),
-        pytest.param(spoilt(9_850, ROWS, 1), id="a seventh of the newest"),
-        pytest.param(spoilt(0, ROWS, 3, value=0.0), id="one feature of four is constant"),
+        pytest.param(damaged(8_100, ROWS - NEWEST, 1), id="a tenth of the events"),
+        pytest.param(damaged(9_850, ROWS, 1), id="a seventh of the newest"),
+        pytest.param(damaged(0, ROWS, 3, value=0.0), id="one feature of four is constant"),
     ],
 )
 def test_change_within_the_limit_does_not_stop(found: Columns) -> None:
@@ -132,19 +132,19 @@ def test_change_within_the_limit_does_not_stop(found: Columns) -> None:
 
 
 def test_change_within_the_limit_is_noticed_with_its_numbers() -> None:
-    noticed = change(spoilt(9_850, ROWS, 1)).noticed
+    noticed = change(damaged(9_850, ROWS, 1)).noticed
     assert noticed == "Fewer events have hour_of_day (85.0% of the newest events, 100.0% before)."
 
 
 def test_limit_is_configurable() -> None:
-    found = spoilt(9_850, ROWS, 1)
+    found = damaged(9_850, ROWS, 1)
     assert change(found, limit=0.1).stops
-    assert not change(spoilt(0, ROWS, 0, 1, 3), limit=1.0).stops
-    assert not change(spoilt(7_000, ROWS, 0, 1, 2, 3, value=0.0), limit=1.0).stops
+    assert not change(damaged(0, ROWS, 0, 1, 3), limit=1.0).stops
+    assert not change(damaged(7_000, ROWS, 0, 1, 2, 3, value=0.0), limit=1.0).stops
 
 
 def test_new_feature_and_a_share_that_rises_are_no_reason_to_stop() -> None:
-    then = measured(spoilt(0, ROWS, 2)).shape
+    then = measured(damaged(0, ROWS, 2)).shape
     names = {name: shape for name, shape in then.features.items() if name != "risk"}
     found = change(
         events(), then.model_copy(update={"features": names}), used={"amount", "hour_of_day"}
@@ -155,14 +155,14 @@ def test_new_feature_and_a_share_that_rises_are_no_reason_to_stop() -> None:
 
 
 def test_feature_that_the_champion_does_not_use_may_vanish() -> None:
-    assert not change(spoilt(0, ROWS, 2), used={"amount", "hour_of_day", "risk"}).stops
+    assert not change(damaged(0, ROWS, 2), used={"amount", "hour_of_day", "risk"}).stops
 
 
-def test_accepted_change_is_the_new_standard_while_old_events_leave_the_window() -> None:
-    accepted = measured(spoilt(7_000, ROWS, 1)).shape
+def test_later_runs_compare_with_an_accepted_change_while_old_events_leave_the_window() -> None:
+    accepted = measured(damaged(7_000, ROWS, 1)).shape
     for first in (5_000, 2_000, 0):
-        assert not change(spoilt(first, ROWS, 1), accepted).stops
-    assert change(spoilt(0, ROWS, 3), accepted).stops
+        assert not change(damaged(first, ROWS, 1), accepted).stops
+    assert change(damaged(0, ROWS, 3), accepted).stops
 
 
 def test_share_that_depends_on_the_time_of_the_day_is_no_change() -> None:
@@ -185,10 +185,10 @@ def test_share_that_depends_on_the_time_of_the_day_is_no_change() -> None:
     ("found", "stops"),
     [
         pytest.param(events(), False, id="a sparse feature is nothing new"),
-        pytest.param(spoilt(3_000, ROWS, 0, 1, 3), True, id="a break within the events"),
-        pytest.param(spoilt(ROWS - NEWEST, ROWS, 1), True, id="a break right before the newest"),
-        pytest.param(spoilt(0, ROWS, 1), True, id="a feature that the champion uses is nowhere"),
-        pytest.param(spoilt(0, 7_000, 1), False, id="a feed that was repaired"),
+        pytest.param(damaged(3_000, ROWS, 0, 1, 3), True, id="a break within the events"),
+        pytest.param(damaged(ROWS - NEWEST, ROWS, 1), True, id="a break right before the newest"),
+        pytest.param(damaged(0, ROWS, 1), True, id="a feature that the champion uses is nowhere"),
+        pytest.param(damaged(0, 7_000, 1), False, id="a feed that was repaired"),
     ],
 )
 def test_champion_without_a_recorded_shape(found: Columns, stops: bool) -> None:

@@ -1,4 +1,4 @@
-"""A retrain without any service: what it reads, leaves and says."""
+"""A retrain without any service: what it reads, writes and reports."""
 
 import csv
 import json
@@ -56,7 +56,7 @@ def test_first_model_is_left_as_readers_expect_it(events: Path, tmp_path: Path) 
 
 
 @pytest.mark.parametrize("kind", ["active_model.pkl", "state.json"])
-def test_better_challenger_wins_and_the_reverse_is_kept_out(
+def test_better_challenger_is_promoted_and_a_worse_one_is_not(
     events: Path, tmp_path: Path, kind: str
 ) -> None:
     run(events, tmp_path / "raw", **RAW)
@@ -71,7 +71,7 @@ def test_better_challenger_wins_and_the_reverse_is_kept_out(
     assert same.verdict == "Identical"
 
 
-def test_table_and_lines_say_the_same(events: Path, tmp_path: Path) -> None:
+def test_csv_and_json_lines_give_the_same_result(events: Path, tmp_path: Path) -> None:
     rows = [json.loads(line) for line in events.read_text().splitlines()]
     table = tmp_path / "events.csv"
     with table.open("w", newline="") as file:
@@ -85,9 +85,7 @@ def test_table_and_lines_say_the_same(events: Path, tmp_path: Path) -> None:
     ).read_bytes()
 
 
-def test_too_few_events_leave_no_model_behind_not_even_an_older_one(
-    events: Path, tmp_path: Path
-) -> None:
+def test_too_few_events_leave_no_model_not_even_an_older_one(events: Path, tmp_path: Path) -> None:
     run(events, tmp_path)
     few = tmp_path / "few.jsonl"
     few.write_text("".join(events.read_text().splitlines(keepends=True)[:499]))
@@ -114,14 +112,14 @@ def test_forged_champion_is_not_run(events: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "run").exists()
 
 
-def test_reference_preset_judges_as_the_old_service_did(events: Path, tmp_path: Path) -> None:
+def test_reference_preset_evaluates_as_the_old_service_did(events: Path, tmp_path: Path) -> None:
     first = run(events, tmp_path, preset="reference")
     assert (first.verdict, first.reason) == ("Promoted", "no_champion")
     tie = run(events, tmp_path / "tie", tmp_path / "active_model.pkl", preset="reference")
     assert (tie.verdict, tie.reason) == ("Promoted", "equal_precision")
 
 
-def test_champion_that_is_not_there_is_a_wrong_setting(events: Path, tmp_path: Path) -> None:
+def test_missing_champion_file_is_a_wrong_setting(events: Path, tmp_path: Path) -> None:
     with pytest.raises(BadConfigurationError, match=r"nowhere\.pkl cannot be read: No such file"):
         run(events, tmp_path, tmp_path / "nowhere.pkl")
 
@@ -133,7 +131,7 @@ def command(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_command_line_leaves_its_result(events: Path, tmp_path: Path) -> None:
+def test_command_line_writes_its_result(events: Path, tmp_path: Path) -> None:
     out = tmp_path / "a" / "b"
     ended = command("train", "--events", events, "--out", out)
     assert ended.returncode == 0, ended.stderr
@@ -141,7 +139,7 @@ def test_command_line_leaves_its_result(events: Path, tmp_path: Path) -> None:
     assert "FirstModel" in ended.stderr
 
 
-def test_command_line_says_what_is_wrong(events: Path, tmp_path: Path) -> None:
+def test_command_line_reports_what_is_wrong(events: Path, tmp_path: Path) -> None:
     bad = tmp_path / "bad.jsonl"
     bad.write_text(events.read_text()[:2_000].rpartition("\n")[0] + "\nno JSON\n")
     ended = command("train", "--events", bad, "--out", tmp_path)

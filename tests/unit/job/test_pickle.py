@@ -155,7 +155,7 @@ def test_foreign_deviation_is_refused_with_the_setting_to_change(model: Model) -
         ),
     ],
 )
-def test_what_is_no_model_is_refused(content: object, problem: str) -> None:
+def test_object_that_is_no_model_is_refused(content: object, problem: str) -> None:
     with pytest.raises(UnreadableModelError, match=problem):
         read_pickle(pickle.dumps(content), DEFAULT_DEVIATION_CLASS)
 

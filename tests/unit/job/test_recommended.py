@@ -120,7 +120,7 @@ def test_deviation_learns_its_feature_raw_from_the_training_rows_alone(
     assert model.sad.mean == pytest.approx(amounts.mean())
 
 
-def test_better_model_replaces_a_worse_one_and_not_the_other_way(
+def test_better_model_replaces_a_worse_one_and_not_the_reverse(
     prepared: SplitEvents, healthy: Scores, misled: Scores
 ) -> None:
     facts = Contender(
@@ -175,7 +175,7 @@ def test_challenger_that_is_the_champion_again_is_identical(
         assert (decision.verdict, decision.promotes) == (Verdict.IDENTICAL, False)
 
 
-def test_champion_of_unknown_training_is_judged_and_noted(
+def test_champion_with_an_unknown_training_window_is_evaluated_and_mentioned(
     prepared: SplitEvents, healthy: Scores, misled: Scores
 ) -> None:
     decision, evidence = evaluate_scores(prepared, healthy, (misled, Contender(version=7)))
@@ -195,7 +195,7 @@ def test_champion_that_has_learned_the_hold_out_is_not_compared(
     )
 
 
-def test_first_model_goes_live_where_it_beats_chance_and_no_other_does(
+def test_first_model_goes_live_only_if_it_is_better_than_chance(
     prepared: SplitEvents, healthy: Scores
 ) -> None:
     decision, evidence = evaluate_scores(prepared, healthy, None)
@@ -212,7 +212,7 @@ def test_first_model_goes_live_where_it_beats_chance_and_no_other_does(
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_labels_of_other_events_promote_nobody(
+def test_labels_of_other_events_promote_no_challenger(
     prepared: SplitEvents, healthy: Scores, misled: Scores, seed: int
 ) -> None:
     labels, held = prepared.columns.truth.copy(), prepared.parts.hold_out
@@ -226,7 +226,9 @@ def test_labels_of_other_events_promote_nobody(
         assert not evaluate_scores(shuffled, challenger, champion)[0].promotes
 
 
-def test_no_labels_tell_nothing(prepared: SplitEvents, healthy: Scores, misled: Scores) -> None:
+def test_verdict_without_labels_is_inconclusive(
+    prepared: SplitEvents, healthy: Scores, misled: Scores
+) -> None:
     blind = replace(prepared, columns=replace(prepared.columns, truth=np.full(ROWS, -1, np.int8)))
     decision, evidence = evaluate_scores(blind, healthy, (misled, Contender()))
     assert (decision.verdict, decision.reason) == (Verdict.INCONCLUSIVE, VerdictReason.NO_TRUTH)
@@ -234,7 +236,7 @@ def test_no_labels_tell_nothing(prepared: SplitEvents, healthy: Scores, misled: 
     assert evidence.challenger.metrics.precision is None
     assert evaluate_scores(blind, healthy, None)[
         0
-    ].promotes  # a first model goes live untested, and says so
+    ].promotes  # a first model goes live untested, and the message mentions it
 
 
 @pytest.mark.parametrize("broken", [np.nan, np.inf])

@@ -76,7 +76,7 @@ def test_guard(rows: int, enough: bool) -> None:
         assert decision.reason == "insufficient_data"
 
 
-def test_old_words_are_kept() -> None:
+def test_reasons_of_the_old_service_are_unchanged() -> None:
     assert VerdictReason("insufficient_data") is VerdictReason.INSUFFICIENT_DATA
     assert VerdictReason("lower_precision") is VerdictReason.LOWER_PRECISION
 
@@ -89,7 +89,7 @@ def test_old_words_are_kept() -> None:
         pytest.param(0.5, 1.0, 0, id="0.65 is not"),
     ],
 )
-def test_shadow_test_weighs_the_parts_seven_to_three(
+def test_evaluation_weighs_the_parts_seven_to_three(
     forest: float, deviation: float, right: int
 ) -> None:
     model = Model(Fixed(forest), Fixed(deviation))  # type: ignore[arg-type]

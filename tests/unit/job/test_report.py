@@ -43,7 +43,7 @@ BARE = Evidence(
 
 
 def made_hostile(value: Any) -> Any:
-    """Replace every text, whatever field it is in, and the settings' names too."""
+    """Replace every text of every field, and the names of the settings."""
     if isinstance(value, dict):
         return {key: made_hostile(one) for key, one in value.items()} | (
             {HOSTILE: 1} if "margin" in value else {}

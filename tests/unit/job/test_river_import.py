@@ -67,7 +67,7 @@ def run_python(code: str) -> None:
     assert outcome.returncode == 0, outcome.stderr
 
 
-def test_only_what_the_forest_needs_is_loaded_and_the_rest_can_be_later() -> None:
+def test_only_what_the_forest_needs_is_imported_and_the_rest_can_be_imported_later() -> None:
     run_python(LIGHT)
 
 
@@ -75,5 +75,5 @@ def test_writing_a_model_needs_no_river_and_reading_one_little_of_it() -> None:
     run_python(READING)
 
 
-def test_usual_import_takes_over_where_the_short_way_fails() -> None:
+def test_package_is_imported_as_usual_if_the_partial_import_fails() -> None:
     run_python(MOVED)

@@ -26,7 +26,7 @@ def test_table_has_each_column_once() -> None:
         assert bool(re.search(rf"\b{name} [A-Z]", CREATE_RUN_TABLE)) is (name not in later)
 
 
-def test_all_that_is_known_of_a_run_has_a_column() -> None:
+def test_each_value_of_an_outcome_has_a_column() -> None:
     result = Result(run_id="r", reason="superior", message="", started_at=NOW, finished_at=NOW)
     row = build_outcome_columns(RunOutcome(result, None, "<html>", "somebody", 3))
     assert set(writable_names(row, NAMES)) == set(row)

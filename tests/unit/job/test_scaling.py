@@ -48,7 +48,7 @@ def test_heavy_tails_take_a_logarithm(values: np.ndarray, kind: str) -> None:
     assert choose_scaling("x", values, Scaling.AUTO).kind == kind
 
 
-def test_settings_overrule() -> None:
+def test_setting_replaces_the_automatic_choice() -> None:
     assert choose_scaling("x", AMOUNTS, Scaling.LINEAR).kind == "linear"
     raw = choose_scaling("x", AMOUNTS, Scaling.NONE)
     assert raw.kind == "none"
@@ -75,7 +75,7 @@ def test_thresholds_keep_order_and_stay_inside(
 
 
 @given(st.floats(-1e12, 1e12), st.floats(1e-6, 1e6), st.floats(1.0, 1e9))
-def test_a_logarithm_is_undone(centre: float, unit: float, reach: float) -> None:
+def test_logarithm_is_inverted(centre: float, unit: float, reach: float) -> None:
     scaling = FeatureScaling(
         "x", "log", centre - unit * reach, centre + 2 * unit * reach, centre, unit
     )

@@ -1,4 +1,4 @@
-"""The trainer's settings from the environment, and what is said about a wrong one."""
+"""The trainer's settings from the environment, and the message about a wrong one."""
 
 import pytest
 
@@ -77,7 +77,7 @@ def test_every_tunable_comes_from_the_name_that_the_operator_writes(
         ("REDIS_URL", None, "redis.url (REDIS_URL) is missing."),
     ],
 )
-def test_wrong_setting_is_one_sentence_that_names_it(
+def test_message_about_a_wrong_setting_names_it(
     environment: pytest.MonkeyPatch, name: str, value: str | None, sentence: str
 ) -> None:
     if value is None:
@@ -98,7 +98,7 @@ def test_all_wrong_settings_are_named_at_once(environment: pytest.MonkeyPatch) -
         read_settings(TrainSettings)
 
 
-def test_secrets_show_nowhere(environment: pytest.MonkeyPatch) -> None:
+def test_secrets_are_not_shown(environment: pytest.MonkeyPatch) -> None:
     settings = read_settings(TrainSettings)
     assert SECRET not in f"{settings!r} {settings} {settings.model_dump_json()}"
     environment.setenv("RETRAIN_RUN_ID", SECRET + "/")
@@ -114,7 +114,7 @@ def test_migration_needs_the_database_alone(environment: pytest.MonkeyPatch) -> 
 
 
 @pytest.mark.parametrize("around", [("", "\n"), ("", "\r\n"), (" \t", " "), ("\ufeff", "\n\n")])
-def test_white_space_around_a_secret_is_no_part_of_it(
+def test_white_space_around_a_secret_is_ignored(
     environment: pytest.MonkeyPatch, around: tuple[str, str]
 ) -> None:
     before, after = around

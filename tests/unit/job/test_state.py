@@ -80,7 +80,7 @@ def test_model_is_rebuilt_exactly(
 @example(
     mean=5e-324, squares=1.7976931348623157e308, count=0, low=-0.0, high=2.2250738585072011e-308
 )
-def test_numbers_are_kept_to_the_last_bit(
+def test_numbers_are_unchanged_to_the_last_bit(
     mean: float, squares: float, count: int, low: float, high: float
 ) -> None:
     before = model()
@@ -221,7 +221,7 @@ def test_forged_state_is_refused_with_what_is_wrong(changes: dict[str, Any], pro
         read_state(text(**changes))
 
 
-def test_packed_bomb_is_not_unpacked() -> None:
+def test_decompression_bomb_is_not_unpacked() -> None:
     bomb = base64.b64encode(zlib.compress(bytes(50_000_000), 9)).decode()
     with pytest.raises(UnreadableModelError, match="more than its trees have leaves"):
         read_state(text(leaves=bomb))
@@ -236,7 +236,7 @@ def test_long_text_is_not_parsed(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     "wrong", [b"", b"{", b"[]", b"null", b"\xff\xfe", b"[" * 100_000, b'{"format":1}', b"\x80\x04."]
 )
-def test_what_is_no_state_is_refused(wrong: bytes) -> None:
+def test_value_that_is_no_state_is_refused(wrong: bytes) -> None:
     with pytest.raises(
         UnreadableModelError, match="its state is damaged or has an unknown format: "
     ):

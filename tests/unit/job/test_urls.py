@@ -1,4 +1,4 @@
-"""The URLs of the database and of Redis: what is accepted, and what is said of the rest."""
+"""The URLs of the database and of Redis: what is accepted, and the messages about the rest."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ PARTS = {"user": "u", "password": "p", "host": "h", "port": "5432", "dbname": "d
         "host=h port=5432 user=u password=p dbname=d\n",
     ],
 )
-def test_what_is_plainly_meant_is_accepted(url: str) -> None:
+def test_common_spellings_of_a_url_are_accepted(url: str) -> None:
     assert connection_parameters(url, parse_dsn, os_user=False) == PARTS
 
 
@@ -79,7 +79,7 @@ def test_what_is_wrong_with_the_database_s_url_is_named(url: str, expected: str)
         "postgresql://u@h/d?secret=1",
     ],
 )
-def test_no_piece_of_a_password_is_told(url: str) -> None:
+def test_no_part_of_a_password_is_shown(url: str) -> None:
     with pytest.raises(DatabaseUrlError) as expected:
         connection_parameters(url, parse_dsn, os_user=False)
     assert not [
@@ -101,7 +101,7 @@ def test_no_piece_of_a_password_is_told(url: str) -> None:
         ("rediss://h/0?ssl_cert_reqs=none", "rediss://h/0?ssl_cert_reqs=none"),
     ],
 )
-def test_url_of_redis_is_read_as_it_is_meant(url: str, plain: str) -> None:
+def test_common_spellings_of_a_redis_url_are_accepted(url: str, plain: str) -> None:
     assert normalize_redis_url(url) == plain
 
 

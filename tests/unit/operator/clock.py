@@ -7,7 +7,7 @@ class Clock:
     """Seconds that only a test counts."""
 
     def __init__(self) -> None:
-        """Begin somewhere: a monotonic clock promises no beginning."""
+        """Start at any number, because a monotonic clock has no fixed start."""
         self.now = 1000.0
 
     def __call__(self) -> float:

@@ -16,20 +16,24 @@ from tests.unit.operator.admissions import Ended, Named, answer, planned
 Build = Callable[..., dict[str, Any]]
 
 
-def test_suspended_request_is_told_how_to_start(request_named: Named, now: datetime) -> None:
+def test_message_about_a_suspended_request_says_how_to_start_it(
+    request_named: Named, now: datetime
+) -> None:
     assert answer(request_named(suspend=True), now) == Wait(
         ConditionReason.SUSPENDED, "spec.suspend is true. To start the Job, set it to false."
     )
 
 
-def test_paused_request_is_told_which_value_pauses_it(request_named: Named, now: datetime) -> None:
+def test_message_about_a_paused_request_names_the_value(
+    request_named: Named, now: datetime
+) -> None:
     assert answer(request_named(), now, paused=True) == Wait(
         ConditionReason.PAUSED,
         "All runs are paused (triggers.paused). They start in order once it is false.",
     )
 
 
-def test_forbidden_request_is_told_the_limit_and_what_to_do(
+def test_message_about_a_forbidden_request_has_the_limit_and_advice(
     request_named: Named, now: datetime
 ) -> None:
     assert answer(request_named(), now, running=2, concurrency_policy="Forbid") == Refuse(
@@ -55,7 +59,7 @@ def test_replaced_request_has_its_reason(request_named: Named, now: datetime) ->
     )
 
 
-def test_waiting_for_the_trial_is_told_with_the_last_failure(
+def test_message_about_a_trial_has_the_last_failure(
     request_named: Named, now: datetime, ended: Ended
 ) -> None:
     past = [

@@ -104,7 +104,7 @@ def test_invalid_annotation_says_what_is_allowed(awaits: Ask, now: datetime) -> 
     step = step_of(awaits("yes please"), now)
     assert "approve or reject" in message_of(step)
     assert isinstance(step, WriteStatus)
-    assert step_of(awaits("yes please", **step.status), now) is None  # said once
+    assert step_of(awaits("yes please", **step.status), now) is None  # reported once
     assert "annotate" in message_of(
         step_of(awaits(None, **step.status), now)
     )  # and taken back with the annotation
@@ -207,7 +207,7 @@ def test_applied_approval_ends_the_wait(
     assert step_of(request, now) == Settle(request)
 
 
-def test_failed_approval_says_so_and_ends_the_wait(
+def test_failed_approval_is_reported_and_ends_the_wait(
     awaits: Ask, job_body: Build, now: datetime
 ) -> None:
     status = build_applied_approval_status(

@@ -33,8 +33,8 @@ PRODUCER = 77
 
 
 @dataclass
-class Made:
-    """A batch as it lies in the log, and what is known of it."""
+class LoggedBatch:
+    """A batch in the log, and what is known of it."""
 
     base: int
     last: int
@@ -60,11 +60,11 @@ def build(
 
 
 def seal(raw: bytearray) -> None:
-    """Make the checksum right again: the content is what was meant."""
+    """Correct the checksum, so that only the content is damaged."""
     struct.pack_into(">I", raw, CRC_AT, calc_crc32c(memoryview(bytes(raw))[CHECKED_FROM:]))
 
 
-def make(draw: random.Random, base: int) -> Made:
+def make(draw: random.Random, base: int) -> LoggedBatch:
     values = [
         f"{base}.{number}".encode() * draw.choice((1, 1, 30))
         for number in range(draw.choice((1, 1, 2, 5)))
@@ -76,7 +76,7 @@ def make(draw: random.Random, base: int) -> Made:
         raw = build(base, [])
         struct.pack_into(">i", raw, 23, 3)
         seal(raw)
-        return Made(base, base + 3, bytes(raw), [])
+        return LoggedBatch(base, base + 3, bytes(raw), [])
     if kind == 1:  # the end of a transaction
         raw = build(
             base,
@@ -86,17 +86,17 @@ def make(draw: random.Random, base: int) -> Made:
         )
         struct.pack_into(">h", raw, CHECKED_FROM, TRANSACTIONAL | CONTROL)
         seal(raw)
-        return Made(base, base, bytes(raw), [])
+        return LoggedBatch(base, base, bytes(raw), [])
     if kind == 2:  # compaction has taken the last records
         struct.pack_into(">i", raw, 23, len(values) + 4)
         seal(raw)
-        return Made(base, base + len(values) + 4, bytes(raw), values)
+        return LoggedBatch(base, base + len(values) + 4, bytes(raw), values)
     if kind < 8:
-        return damage(draw, Made(base, last, bytes(raw), values, is_damaged=True))
-    return Made(base, last, bytes(raw), values)
+        return damage(draw, LoggedBatch(base, last, bytes(raw), values, is_damaged=True))
+    return LoggedBatch(base, last, bytes(raw), values)
 
 
-def damage(draw: random.Random, made: Made) -> Made:
+def damage(draw: random.Random, made: LoggedBatch) -> LoggedBatch:
     raw = bytearray(made.raw)
     how = draw.randrange(9)
     if how == 0:
@@ -132,15 +132,15 @@ def damage(draw: random.Random, made: Made) -> Made:
     return made
 
 
-def make_log(draw: random.Random) -> list[Made]:
+def make_log(draw: random.Random) -> list[LoggedBatch]:
     log, at = [], draw.choice((0, 5, 10**12))
     for _ in range(draw.randrange(1, 9)):
         log.append(make(draw, at))
         at = log[-1].last + 1 + draw.choice((0, 0, 0, 7))  # compaction leaves gaps
-    return [*log, Made(at, at, bytes(build(at, [b"the last"])), [b"the last"])]
+    return [*log, LoggedBatch(at, at, bytes(build(at, [b"the last"])), [b"the last"])]
 
 
-def start(log: list[Made]) -> Fetcher:
+def start(log: list[LoggedBatch]) -> Fetcher:
     subscriptions = SubscriptionState("none")
     subscriptions.assign_from_user([PARTITION])
     subscriptions.seek(PARTITION, log[0].base)
@@ -156,7 +156,7 @@ def start(log: list[Made]) -> Fetcher:
     return found
 
 
-def answer(draw: random.Random, log: list[Made], position: int) -> SimpleNamespace:
+def answer(draw: random.Random, log: list[LoggedBatch], position: int) -> SimpleNamespace:
     rest = [one for one in log if one.last >= position][: draw.randrange(1, 6)]
     records = b"".join(one.raw for one in rest)
     if len(rest) > 1 and draw.random() < 0.3:
@@ -176,7 +176,9 @@ def answer(draw: random.Random, log: list[Made], position: int) -> SimpleNamespa
     )
 
 
-def read_all(draw: random.Random, log: list[Made], clock: list[float]) -> tuple[list[Any], int]:
+def read_all(
+    draw: random.Random, log: list[LoggedBatch], clock: list[float]
+) -> tuple[list[Any], int]:
     reading, items, polls, end = start(log), [], 0, log[-1].last + 1
     while reading._subscriptions.assignment[PARTITION].position.offset < end:
         polls += 1

@@ -112,7 +112,7 @@ def test_end_of_a_deleted_pod_is_stored_until_its_request_is_settled(
     cache.update_pod({"metadata": metadata, "status": {}})  # a word without the end changes nothing
     assert [attempt.document for attempt in cache.list_attempts("uid-of-first")] == ["{}"]
     cache.settle(read_request(body))
-    cache.update_pod(ended)  # Kubernetes says so once more when it deletes the pod
+    cache.update_pod(ended)  # Kubernetes sends the same status again when it deletes the pod
     assert cache.pods == {}
 
 

@@ -18,14 +18,14 @@ from retraining_operator.api.status import build_launched_status, read_waiting_f
 from retraining_operator.kube.event_recorder import build_event
 
 Build = Callable[..., dict[str, Any]]
-Turn = Callable[..., Status]
+StatusAfter = Callable[..., Status]
 HOLD = PodProblem("ImagePullFailed", "The image cannot be pulled: not found. Check it.")
 AWAY = Condition(ConditionType.RECORDED, "False", "DatabaseUnavailable", "It is away.")
 DONE = Condition(ConditionType.RECORDED, "True", "Recorded", "It is there.")
 
 
 @pytest.fixture
-def turn(request_body: Build, job_body: Build, now: datetime) -> Turn:
+def status_after(request_body: Build, job_body: Build, now: datetime) -> StatusAfter:
     """Return a function that builds the status after a change of the Job."""
 
     def build(
@@ -52,51 +52,53 @@ def read_succeeded(status: Status) -> tuple[str, str]:
     return condition.reason, condition.message
 
 
-def test_job_whose_pod_waits_does_not_run(turn: Turn) -> None:
-    reason, message = read_succeeded(turn(active=1, changes={"waiting_for": HOLD}))
+def test_job_whose_pod_waits_does_not_run(status_after: StatusAfter) -> None:
+    reason, message = read_succeeded(status_after(active=1, changes={"waiting_for": HOLD}))
     assert reason == "ImagePullFailed"
     assert message.startswith(HOLD.message)
     assert "continues by itself" in message
 
 
-def test_job_whose_pod_stops_waiting_runs(turn: Turn) -> None:
-    waits = turn(active=1, changes={"waiting_for": HOLD})
-    starts = turn(waits, active=1, changes={"is_starting": True})
+def test_job_whose_pod_stops_waiting_runs(status_after: StatusAfter) -> None:
+    waits = status_after(active=1, changes={"waiting_for": HOLD})
+    starts = status_after(waits, active=1, changes={"is_starting": True})
     assert read_succeeded(starts)[0] == "JobCreated"
     assert waits["waitingFor"] == {"reason": HOLD.reason, "message": HOLD.message}
     assert starts["waitingFor"] is None
     assert (
-        read_succeeded(turn(waits, active=1, ready=1, changes={"is_starting": True}))[0]
+        read_succeeded(status_after(waits, active=1, ready=1, changes={"is_starting": True}))[0]
         == "Running"
     )
 
 
 def test_what_a_pod_waited_for_is_stored_while_the_pod_ends(
-    turn: Turn, request_body: Build
+    status_after: StatusAfter, request_body: Build
 ) -> None:
-    waits = turn(active=1, changes={"waiting_for": HOLD})
-    ends = turn(waits, active=0)
+    waits = status_after(active=1, changes={"waiting_for": HOLD})
+    ends = status_after(waits, active=0)
     assert read_succeeded(ends) == read_succeeded(waits)
     assert read_waiting_for(read_request(request_body(status=ends))) == HOLD
 
 
-def test_message_of_a_retry_has_the_failure_of_the_attempt_before(turn: Turn) -> None:
+def test_message_of_a_retry_has_the_failure_of_the_attempt_before(
+    status_after: StatusAfter,
+) -> None:
     setback = {"last_failure": PodProblem("OutOfMemory", "It used more memory than its limit.")}
-    again = turn(turn(active=1, ready=1), failed=1, changes=setback)
+    again = status_after(status_after(active=1, ready=1), failed=1, changes=setback)
     assert read_succeeded(again) == (
         "Retrying",
         "Attempt 1 of 4 failed: It used more memory than its limit. Another attempt follows.",
     )
-    runs = turn(again, active=1, ready=1, failed=1, changes=setback)
+    runs = status_after(again, active=1, ready=1, failed=1, changes=setback)
     assert read_succeeded(runs) == (
         "Running",
         "The Job first-job is running (attempt 2 of 4), after: It used more memory than its limit.",
     )
 
 
-def test_eviction_does_not_count_as_an_attempt(turn: Turn) -> None:
+def test_eviction_does_not_count_as_an_attempt(status_after: StatusAfter) -> None:
     taken = {"last_failure": PodProblem("Evicted", "Kubernetes removed the pod.")}
-    assert read_succeeded(turn(turn(active=1, ready=1), changes=taken)) == (
+    assert read_succeeded(status_after(status_after(active=1, ready=1), changes=taken)) == (
         "Retrying",
         "Kubernetes removed the pod. Another pod follows.",
     )
@@ -107,18 +109,22 @@ def test_eviction_does_not_count_as_an_attempt(turn: Turn) -> None:
     [{"failed": 0}, {"failed": 4}, {"failed": 1, "succeeded": 1}, {"failed": 1, "failing": True}],
     ids=["not counted yet", "the last attempt", "it has succeeded", "it will not be tried again"],
 )
-def test_no_attempt_is_announced_that_may_not_follow(turn: Turn, of: dict[str, Any]) -> None:
+def test_message_announces_no_attempt_that_may_not_follow(
+    status_after: StatusAfter, of: dict[str, Any]
+) -> None:
     changes = {
         "last_failure": PodProblem("BadData", "No events."),
         "is_failing": of.pop("failing", False),
     }
-    runs = turn(active=1, ready=1)
-    assert read_succeeded(turn(runs, changes=changes, **of)) == read_succeeded(runs)
+    runs = status_after(active=1, ready=1)
+    assert read_succeeded(status_after(runs, changes=changes, **of)) == read_succeeded(runs)
 
 
-def test_problem_with_a_varying_message_is_reported_once(turn: Turn, request_body: Build) -> None:
-    first = turn(active=1, changes={"waiting_for": HOLD})
-    again = turn(
+def test_problem_with_a_varying_message_is_reported_once(
+    status_after: StatusAfter, request_body: Build
+) -> None:
+    first = status_after(active=1, changes={"waiting_for": HOLD})
+    again = status_after(
         first,
         active=1,
         changes={"waiting_for": replace(HOLD, message="Not found, in other words.")},

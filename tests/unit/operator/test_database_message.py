@@ -1,4 +1,4 @@
-"""What the operator says about an error of the database."""
+"""The message of the operator about an error of the database."""
 
 import psycopg2
 import pytest

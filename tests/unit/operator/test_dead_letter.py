@@ -79,7 +79,7 @@ def test_sender_s_key_and_headers_are_omitted_last() -> None:
     assert dict(taken["headers"])["retraining-reason"] == b"not_json"
 
 
-def test_topic_that_takes_nothing_is_an_error() -> None:
+def test_topic_that_refuses_every_letter_is_an_error() -> None:
     with pytest.raises(MessageSizeTooLargeError):
         send_letter(LimitedTopic(10), "dead", build_dead_letter(MalformedRecord(), *ERROR))
 

@@ -89,7 +89,7 @@ def test_success_is_concluded_at_once(request_body: Build, job_body: Build, now:
     assert isinstance(planned(request_body(), job_body(active=1), pod(now), now), Conclude)
 
 
-def test_failure_ends_the_pod_so_that_the_job_tries_again(
+def test_failure_deletes_the_pod_so_that_the_job_retries(
     request_body: Build, job_body: Build, now: datetime
 ) -> None:
     step = planned(request_body(), job_body(active=1), pod(now, 70), now)
@@ -139,7 +139,7 @@ def test_job_is_ended_once_its_outcome_is_stored(
     )
 
 
-def test_job_that_is_being_ended_is_waited_for_and_then_has_its_ttl(
+def test_job_that_is_being_ended_gets_its_ttl_after_its_end(
     request_body: Build, job_body: Build, now: datetime
 ) -> None:
     job = job_body(active=1)
@@ -155,7 +155,7 @@ def test_job_that_is_being_ended_is_waited_for_and_then_has_its_ttl(
     assert isinstance(planned(request_body(status=RECORDED), over, pod(now), now), Settle)
 
 
-def test_place_is_free_after_the_outcome_is_stored(
+def test_another_run_may_start_after_the_outcome_is_stored(
     request_body: Build, job_body: Build, now: datetime
 ) -> None:
     cache = ClusterCache()

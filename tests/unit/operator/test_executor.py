@@ -1,4 +1,4 @@
-"""Each step of a plan has one part that carries it out."""
+"""Each step of a plan has one part that executes it."""
 
 from types import SimpleNamespace
 from typing import Any, get_args
@@ -8,7 +8,7 @@ from retraining_operator.planning.steps import Settle, Step
 from retraining_operator.settings import Settings
 
 
-def test_every_step_but_settle_is_carried_out(settings: Settings) -> None:
+def test_every_step_but_settle_is_executed(settings: Settings) -> None:
     nobody: Any = SimpleNamespace()
     executor = build_executor(
         cluster=nobody,

@@ -87,7 +87,7 @@ def test_each_failure_has_its_reason_and_advice(
     assert hint in outcome.message
 
 
-def test_verdict_counts_though_the_deadline_came_just_then(
+def test_verdict_counts_although_the_deadline_passed_at_the_same_time(
     job_body: Build, request_body: Build, now: datetime
 ) -> None:
     job = finished_job(job_body(end="Failed", reason="DeadlineExceeded", failed=1))
@@ -98,7 +98,7 @@ def test_verdict_counts_though_the_deadline_came_just_then(
     assert outcome.reason == "Promoted"
 
 
-def test_deadline_that_passed_while_the_pod_waited_says_for_what(job_body: Build) -> None:
+def test_message_about_the_deadline_says_what_the_pod_waited_for(job_body: Build) -> None:
     job = finished_job(job_body(end="Failed", reason="DeadlineExceeded"))
     hold = PodProblem("ImagePullFailed", "The image cannot be pulled: not found.")
     outcome = read_outcome(job, [pod(137, reason="ContainerStatusUnknown")], hold)

@@ -43,6 +43,6 @@ def test_process_stops_only_at_the_named_point(command: list[str]) -> None:
 
 
 @pytest.mark.parametrize("text", ["often", "job-created=often", "no-such-point=1"])
-def test_invalid_probabilities_are_reported_in_one_sentence(text: str) -> None:
+def test_invalid_probabilities_are_reported_with_one_message(text: str) -> None:
     with pytest.raises(SettingsError, match=r"^The setting CRASH_POINTS is wrong: .+\.$"):
         FaultInjection.read({"CRASH_POINTS": text})

@@ -54,7 +54,7 @@ def so_many(count: int) -> examples:
 
 @so_many(3500)
 @given(records, places)
-def test_record_becomes_a_request_or_one_sentence(
+def test_record_becomes_a_request_or_one_error_message(
     value: bytes | None, place: tuple[str, int, int, int]
 ) -> None:
     try:
@@ -71,7 +71,7 @@ def test_record_becomes_a_request_or_one_sentence(
 
 @so_many(2000)
 @given(st.one_of(plausible_specs, spoilt_specs))
-def test_spec_becomes_a_job_or_one_sentence(
+def test_spec_becomes_a_job_or_one_error_message(
     request_body: Build, settings: Settings, now: datetime, spec: dict[str, Any]
 ) -> None:
     request = read_request({**request_body(), "spec": spec})
@@ -88,7 +88,7 @@ def test_spec_becomes_a_job_or_one_sentence(
 
 @so_many(1000)
 @given(st.one_of(texts, st.from_regex(r"\s*(approve|reject)( by .{0,120})?\s*", fullmatch=True)))
-def test_value_is_an_approval_or_one_sentence(text: str) -> None:
+def test_annotation_is_an_approval_or_one_error_message(text: str) -> None:
     try:
         approval = read_approval(text)
     except InvalidApprovalError as error:
@@ -157,7 +157,7 @@ policies = st.builds(
 
 @so_many(700)
 @given(states=st.lists(request_states, max_size=3), policy=policies)
-def test_plan_has_one_step_for_each_request_and_no_more_jobs_than_places(
+def test_plan_has_one_step_for_each_request_and_respects_the_concurrency_limit(
     request_body: Build,
     job_body: Build,
     now: datetime,
@@ -238,7 +238,7 @@ pods = st.builds(
 
 @so_many(800)
 @given(found=st.lists(pods, max_size=2), state=job_states)
-def test_end_of_any_pod_is_a_reason_and_a_sentence(
+def test_end_of_any_pod_has_a_reason_and_a_message(
     request_body: Build,
     job_body: Build,
     now: datetime,

@@ -16,7 +16,7 @@ RequestBody = Callable[..., dict[str, Any]]
 
 @dataclass
 class ReplicaProcess:
-    """The parts of a process that its gauges ask."""
+    """The parts of a process that its gauges read."""
 
     cache: ClusterCache = field(default_factory=ClusterCache)
     held: dict[str, ConditionReason] = field(default_factory=dict)

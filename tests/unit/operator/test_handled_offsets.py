@@ -49,7 +49,7 @@ def test_only_what_was_handled_is_covered(
 
 
 @given(entries, entries)
-def test_two_writers_together_know_what_either_knows(
+def test_merged_entries_contain_the_offsets_of_both_writers(
     mine: HandledOffset, theirs: HandledOffset
 ) -> None:
     theirs = replace(theirs, topic_id=mine.topic_id)
@@ -60,7 +60,7 @@ def test_two_writers_together_know_what_either_knows(
 
 
 @given(entries)
-def test_topic_created_again_takes_nothing_over(mine: HandledOffset) -> None:
+def test_topic_created_again_has_no_handled_offsets(mine: HandledOffset) -> None:
     assert mine.merge(replace(mine, topic_id="other", offset=99)) == mine
     assert mine.merge(None) == mine
 

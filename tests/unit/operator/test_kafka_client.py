@@ -49,11 +49,11 @@ def test_options_without_login_hold_no_credentials(tmp_path: Path) -> None:
     assert not {name for name in options if name.startswith(("sasl", "ssl"))}
 
 
-def test_tls_without_a_ca_of_its_own_trusts_the_image_s(tmp_path: Path) -> None:
+def test_tls_without_a_configured_ca_trusts_that_of_the_image(tmp_path: Path) -> None:
     assert "ssl_cafile" not in build_client_options(settings(tmp_path, securityProtocol="SSL"))
 
 
-def test_certificate_of_its_own_is_shown(tmp_path: Path) -> None:
+def test_client_certificate_is_passed_to_the_client(tmp_path: Path) -> None:
     for key in ("user.crt", "user.key"):
         (tmp_path / key).write_text("PEM")
     own = {"certificateKey": "user.crt", "privateKeyKey": "user.key"}
@@ -66,7 +66,7 @@ def test_certificate_of_its_own_is_shown(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("there", "missing"), [("tls.crt", "tls.key"), ("tls.key", "tls.crt")])
-def test_half_of_a_certificate_is_named(tmp_path: Path, there: str, missing: str) -> None:
+def test_certificate_without_its_key_is_reported(tmp_path: Path, there: str, missing: str) -> None:
     (tmp_path / there).write_text("PEM")
     with pytest.raises(MissingCredentialError, match=rf"mine \(kafka.existingSecret\).* {missing}"):
         build_client_options(settings(tmp_path, securityProtocol="SSL", existingSecret="mine"))
@@ -124,7 +124,9 @@ def test_missing_key_is_named_and_no_value_shown(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_contradiction_is_refused_in_one_sentence(tmp_path: Path, fields: str, named: str) -> None:
+def test_contradicting_options_are_refused_with_one_message(
+    tmp_path: Path, fields: str, named: str
+) -> None:
     config = tmp_path / "config.yaml"
     config.write_text(
         "namespace: fraud\nredis: {name: r}\ndatabase: {name: d}\njob: {image: i}\n"

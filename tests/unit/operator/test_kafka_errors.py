@@ -23,7 +23,7 @@ def test_most_specific_class_counts() -> None:
     assert classify(kafka.errors.RequestTimedOutError()).reason in {"Passing", "UnknownError"}
 
 
-def test_unknown_error_is_retried_and_said_to_be_unknown() -> None:
+def test_unknown_error_is_retried_and_reported_as_unknown() -> None:
     assert classify(ValueError("odd")) is UNKNOWN
     assert UNKNOWN.retried
     assert "does not know" in explain(ValueError("odd"))

@@ -63,7 +63,7 @@ def test_proxy_is_read_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> 
     assert find_proxy("https://10.96.0.1:443") is None
 
 
-async def test_missing_cluster_access_is_reported_in_one_sentence(tmp_path: Path) -> None:
+async def test_missing_cluster_access_is_reported_with_one_message(tmp_path: Path) -> None:
     with pytest.raises(NoClusterAccessError, match="KUBECONFIG"):
         async with connect("fraud", str(tmp_path / "none")):
             pass

@@ -78,7 +78,7 @@ def test_answer_has_its_row(
     assert classify_answer(answer) is row
 
 
-def test_only_what_would_fail_again_in_the_same_way_ends_a_run() -> None:
+def test_only_an_error_that_would_occur_again_ends_a_run() -> None:
     final = [row.code for row in KUBERNETES_ERRORS if not row.retried]
     assert final == [INVALID.code, UNREADABLE.code, TOO_LARGE.code]
     assert UNKNOWN.retried
@@ -113,7 +113,7 @@ def test_body_of_any_shape_has_a_row(status: int, body: dict[str, Any]) -> None:
     assert classify_answer(read_answer(status, causes)) in KUBERNETES_ERRORS
 
 
-def test_message_is_one_line_with_what_was_said_in_the_middle() -> None:
+def test_message_is_one_line_that_contains_the_server_s_message() -> None:
     assert classify_answer(Answer(451)) is UNKNOWN
     text = format_error(FORBIDDEN, "exceeded\nquota: team.")
     assert text == f"{FORBIDDEN.meaning}: exceeded quota: team. {FORBIDDEN.advice}"

@@ -1,4 +1,4 @@
-"""What the repository promises about itself."""
+"""The layout of the repository, and copies that must be equal."""
 
 import re
 from enum import StrEnum
@@ -74,11 +74,11 @@ def test_limits_of_record_and_reason_are_those_of_the_schema() -> None:
         ("scaling", Scaling),
     ],
 )
-def test_words_of_the_schema_are_those_of_the_contract(field: str, words: type[StrEnum]) -> None:
+def test_enums_of_the_schema_are_those_of_the_contract(field: str, words: type[StrEnum]) -> None:
     assert SPEC["properties"][field]["enum"] == list(words)
 
 
-def test_status_has_room_for_every_figure() -> None:
+def test_status_schema_has_every_metric() -> None:
     contender = STATUS["properties"]["metrics"]["properties"]["challenger"]["properties"]
     assert set(contender) == {to_camel(name) for name in ContenderMetrics.model_fields}
     assert set(contender["combined"]["properties"]) == {

@@ -48,7 +48,7 @@ def test_start_imports_neither_the_synchronous_client_nor_the_models() -> None:
     ) == ["False"]
 
 
-def test_kubeconfig_is_read_though_its_module_is_imported_late() -> None:
+def test_kubeconfig_is_read_although_its_module_is_imported_late() -> None:
     assert run(CONNECT) == ["refused"]
 
 
@@ -66,7 +66,7 @@ print(kubernetes.aio.client.ApiClient.__name__, kubernetes.__version__[:3])
     assert run(program)[:2] == ["False", "ApiClient"]
 
 
-def test_whoever_imports_the_whole_package_later_gets_what_they_name() -> None:
+def test_later_import_of_the_whole_package_has_all_names() -> None:
     program = """
 import retraining_operator.kube.connection
 import kopf

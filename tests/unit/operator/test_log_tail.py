@@ -131,7 +131,7 @@ def test_tail_is_bounded_and_begins_with_a_whole_line() -> None:
     assert tail.splitlines()[-1].startswith("line 999 ")
 
 
-def test_line_that_has_lost_its_beginning_is_left_out() -> None:
+def test_line_without_its_beginning_is_removed() -> None:
     def block(filler: int) -> str:
         return f"\n-----BEGIN PRIVATE KEY-----\n{'A' * filler}\n-----END PRIVATE KEY-----\nThe end."
 

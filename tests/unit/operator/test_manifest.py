@@ -52,7 +52,7 @@ def test_rollback_is_a_job_that_does_not_train(settings: Settings, request_body:
     assert container["args"] == ["rollback", "--to", "3"]
 
 
-def test_request_wins_over_the_settings(settings: Settings, request_body: Build) -> None:
+def test_request_overrides_the_settings(settings: Settings, request_body: Build) -> None:
     spec = {
         "reason": "why not",
         "rows": 600,
@@ -114,13 +114,13 @@ def test_spec_reaches_the_trainer(settings: Settings, request_body: Build) -> No
     ]
 
 
-def test_reason_cannot_read_a_secret_out(settings: Settings, request_body: Build) -> None:
+def test_reason_cannot_read_a_variable(settings: Settings, request_body: Build) -> None:
     manifest = build_job(read_request(request_body(spec={"reason": "$(DATABASE_URL)"})), settings)
     assert environment(manifest)["RETRAIN_REASON"] == "$$(DATABASE_URL)"
     assert escape_references("5$ and $$") == "5$$ and $$$$"
 
 
-def test_signing_key_comes_from_its_secret_where_one_is_named(
+def test_signing_key_comes_from_the_configured_secret(
     settings: Settings, request_body: Build
 ) -> None:
     request = read_request(request_body())

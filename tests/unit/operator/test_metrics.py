@@ -45,7 +45,7 @@ def test_failures_are_counted_by_reasons_that_are_known_beforehand() -> None:
     assert 'reason="what' not in text
 
 
-def test_words_of_a_result_document_make_no_labels() -> None:
+def test_texts_of_a_result_document_become_no_labels() -> None:
     metrics = Metrics()
     for reason in ("Kept", "JobDeleted", "BadData", "what a document says", "what another says"):
         metrics.count_task(Task.TRAIN, JobOutcome(reason, "It says so."), None)

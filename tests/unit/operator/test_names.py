@@ -24,7 +24,7 @@ def test_request_name_is_the_same_for_the_same_record() -> None:
     assert build_request_name("drift", 0, 5, 100) == build_request_name("drift", 0, 5, 100)
 
 
-def test_a_topic_that_was_made_again_gives_new_names() -> None:
+def test_topic_that_was_created_again_gives_new_names() -> None:
     assert build_request_name("drift", 0, 5, 100) != build_request_name("drift", 0, 5, 200)
 
 
@@ -39,11 +39,11 @@ def test_job_name_fits_a_label(request: str, uid: object) -> None:
     assert len(name) <= 63
 
 
-def test_each_task_of_a_request_has_a_job_of_its_own() -> None:
+def test_each_task_of_a_request_has_its_own_job() -> None:
     assert build_job_name("first", "uid-1", Task.DECIDE) != build_job_name(
         "first", "uid-1", Task.TRAIN
     )
 
 
-def test_a_request_that_was_made_again_gets_a_new_job() -> None:
+def test_request_that_was_created_again_gets_a_new_job() -> None:
     assert build_job_name("first", "uid-1") != build_job_name("first", "uid-2")

@@ -74,7 +74,7 @@ def test_kept_is_a_success_that_promoted_nothing(
     assert [c["status"] for c in status["conditions"]][:2] == ["True", "False"]
 
 
-def test_lost_result_is_no_failure_and_says_where_the_verdict_is(
+def test_lost_result_is_no_failure_and_its_message_says_where_the_verdict_is(
     job_body: Build, request_body: Build, now: datetime
 ) -> None:
     job = finished_job(job_body(end="Complete", succeeded=1))

@@ -215,7 +215,7 @@ def test_pod_that_failed_before_its_trainer_ran_says_why_and_counts_as_a_failed_
         ([], "Running", ()),
     ],
 )
-def test_containers_that_go_on_after_the_trainer_are_known(
+def test_containers_that_continue_after_the_trainer_are_known(
     others: list[dict[str, Any]], phase: str, left: tuple[str, ...]
 ) -> None:
     ended = {

@@ -6,8 +6,8 @@ from retraining_operator.priority import LINGER_SECONDS, MAX_WAIT_SECONDS, Write
 from tests.unit.operator.clock import Clock
 
 
-class Rests(Clock):
-    """Counts as well how often everybody who goes first was done."""
+class IdleCounter(Clock):
+    """A clock that also counts how often all urgent work was done."""
 
     count = 0
 
@@ -15,8 +15,8 @@ class Rests(Clock):
         self.count += 1
 
 
-def build() -> tuple[Rests, WritePriority]:
-    clock = Rests()
+def build() -> tuple[IdleCounter, WritePriority]:
+    clock = IdleCounter()
     return clock, WritePriority(clock.rest, clock)
 
 

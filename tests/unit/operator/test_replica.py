@@ -11,7 +11,7 @@ from retraining_operator.watch.cache import ClusterCache
 
 
 class ReplicaParts:
-    """A replica in good order, and its parts."""
+    """A healthy replica, and its parts."""
 
     def __init__(self) -> None:
         now = time.monotonic()

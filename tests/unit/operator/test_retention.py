@@ -11,7 +11,7 @@ from retraining_operator.settings import Retention, Triggers
 
 
 @pytest.fixture
-def past(now: datetime) -> list[FinishedRun]:
+def finished_runs(now: datetime) -> list[FinishedRun]:
     """Ten runs, one a day; r0 is the oldest."""
     return [run_of(f"r{day}", now - timedelta(days=10 - day)) for day in range(10)]
 
@@ -36,7 +36,7 @@ def run_of(name: str, end: datetime, **other: Any) -> FinishedRun:
 
 
 def gone(
-    past: list[FinishedRun], now: datetime, busy: set[str] | None = None, **settings: Any
+    finished_runs: list[FinishedRun], now: datetime, busy: set[str] | None = None, **settings: Any
 ) -> list[str]:
     triggers = Triggers(
         **{
@@ -47,41 +47,49 @@ def gone(
     )
     return [
         run.name
-        for run in select_prunable_runs(past, Retention(**settings), triggers, busy or set(), now)
+        for run in select_prunable_runs(
+            finished_runs, Retention(**settings), triggers, busy or set(), now
+        )
     ]
 
 
-def test_none_is_deleted_within_both_limits(past: list[FinishedRun], now: datetime) -> None:
-    assert gone(past, now, max_count=10, max_age_days=10) == []
+def test_none_is_deleted_within_both_limits(
+    finished_runs: list[FinishedRun], now: datetime
+) -> None:
+    assert gone(finished_runs, now, max_count=10, max_age_days=10) == []
 
 
-def test_oldest_beyond_the_number_are_deleted(past: list[FinishedRun], now: datetime) -> None:
-    assert gone(past, now, max_count=8) == ["r0", "r1"]
+def test_oldest_beyond_the_number_are_deleted(
+    finished_runs: list[FinishedRun], now: datetime
+) -> None:
+    assert gone(finished_runs, now, max_count=8) == ["r0", "r1"]
 
 
-def test_those_beyond_the_age_are_deleted(past: list[FinishedRun], now: datetime) -> None:
-    assert gone(past, now, max_age_days=7) == ["r0", "r1", "r2"]
+def test_those_beyond_the_age_are_deleted(finished_runs: list[FinishedRun], now: datetime) -> None:
+    assert gone(finished_runs, now, max_age_days=7) == ["r0", "r1", "r2"]
 
 
 def test_none_is_deleted_before_its_outcome_is_in_the_database(
-    past: list[FinishedRun], now: datetime
+    finished_runs: list[FinishedRun], now: datetime
 ) -> None:
-    past[0] = run_of("r0", past[0].ended_at, recorded=False)
-    assert gone(past, now, max_count=8) == ["r1"]
+    finished_runs[0] = run_of("r0", finished_runs[0].ended_at, recorded=False)
+    assert gone(finished_runs, now, max_count=8) == ["r1"]
 
 
 def test_runs_that_the_trigger_policy_needs_are_not_deleted(
-    past: list[FinishedRun], now: datetime
+    finished_runs: list[FinishedRun], now: datetime
 ) -> None:
-    assert gone(past, now, max_age_days=1, breaker_failures=3) == [f"r{day}" for day in range(7)]
+    assert gone(finished_runs, now, max_age_days=1, breaker_failures=3) == [
+        f"r{day}" for day in range(7)
+    ]
     today = [run_of(f"t{hour}", now - timedelta(hours=hour)) for hour in range(5)]
     assert gone(today, now, max_count=1, max_runs_per_day=9) == []
     assert gone(today, now, max_count=1) == ["t4", "t3", "t2", "t1"]
 
 
 def test_merged_request_is_not_deleted_while_it_is_counted(
-    past: list[FinishedRun], now: datetime
+    finished_runs: list[FinishedRun], now: datetime
 ) -> None:
-    past[0] = run_of("r0", past[0].ended_at, merged_into="waits", ran=False)
-    assert gone(past, now, {"waits"}, max_count=9) == []
-    assert gone(past, now, set(), max_count=9) == ["r0"]
+    finished_runs[0] = run_of("r0", finished_runs[0].ended_at, merged_into="waits", ran=False)
+    assert gone(finished_runs, now, {"waits"}, max_count=9) == []
+    assert gone(finished_runs, now, set(), max_count=9) == ["r0"]

@@ -84,7 +84,7 @@ def test_timestamps_distinguish_a_moved_topic_from_one_that_was_created_again(
         pytest.param(1, True, True, 2, StartPosition.BEGINNING, id="latest, and handled before"),
     ],
 )
-def test_partition_without_an_offset_begins_where_none_is_lost(
+def test_partition_without_an_offset_starts_so_that_no_record_is_lost(
     number: int, at_end: bool, is_known: bool, at_start: int, place: StartPosition
 ) -> None:
     assert (

@@ -38,7 +38,7 @@ def test_forbid_refuses_above_the_limit(request_named: Named, now: datetime) -> 
     assert answer(request_named(), now, max_concurrent=1, concurrency_policy="Forbid") == Allow()
 
 
-def test_run_whose_job_was_deleted_keeps_its_place_until_it_has_an_outcome(
+def test_run_whose_job_was_deleted_counts_as_running_until_it_has_an_outcome(
     request_body: Build, request_named: Named, now: datetime
 ) -> None:
     deleted = read_request(
@@ -139,7 +139,7 @@ def test_run_that_started_more_than_24_hours_ago_does_not_count_for_the_budget(
     assert admit(request_named(), snapshot) == Allow()
 
 
-def test_loop_looks_again_when_the_first_may_start(
+def test_loop_plans_again_when_the_first_request_may_start(
     request_named: Named, now: datetime, ended: Ended
 ) -> None:
     found = plan(
@@ -198,7 +198,7 @@ def test_rollback_does_not_wait_for_runs(request_named: Named, now: datetime, en
     assert answer(request_named(rollbackTo=3), now, past, running=9, **limits) == Allow()
 
 
-def test_started_request_is_not_asked_again(
+def test_started_request_is_not_admitted_again(
     request_body: Build, job_body: Build, now: datetime
 ) -> None:
     running = read_request(request_body(status={"jobName": "first-job"}))

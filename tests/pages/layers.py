@@ -1,4 +1,4 @@
-"""docs/images/rooms.svg: the folders of both packages by layer, from import-linter's contracts."""
+"""docs/images/layers.svg: the folders of both packages by layer, from import-linter's contracts."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ LINE = 34
 """Characters of a description that fit under a name, for each 220 units of width."""
 
 
-class Room(NamedTuple):
+class Member(NamedTuple):
     """A folder or a module of a package's top level."""
 
     name: str
@@ -38,30 +38,30 @@ def render() -> str:
         parts.append(
             f'<text x="{left}" y="45" fill="#57606a">each layer imports only those below it</text>'
         )
-        for position, rooms in enumerate(rows):
-            parts.extend(draw_layer(rooms, left, TOP + position * (ROW + GAP)))
+        for position, members in enumerate(rows):
+            parts.extend(draw_layer(members, left, TOP + position * (ROW + GAP)))
     return "\n".join([*parts, "</svg>", ""])
 
 
-def layers(package: str) -> Iterator[list[Room]]:
+def layers(package: str) -> Iterator[list[Member]]:
     """Read a package's layers.
 
     Args:
         package: Its name.
 
     Yields:
-        The rooms of a layer, the highest layer first.
+        The members of a layer, the highest layer first.
     """
     contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]
     for contract in contracts["contracts"]:
         if contract.get("containers") == [package]:
             for layer in contract["layers"]:
                 names = [name.strip(" ()") for name in layer.replace(":", "|").split("|")]
-                yield [Room(name, meaning_of(package, name)) for name in names]
+                yield [Member(name, meaning_of(package, name)) for name in names]
 
 
 def meaning_of(package: str, name: str) -> str:
-    """Return the first sentence of a room's docstring.
+    """Return the first sentence of a member's docstring.
 
     Args:
         package: The package.
@@ -77,30 +77,30 @@ def meaning_of(package: str, name: str) -> str:
     return text.split("\n")[0].split(". ")[0].rstrip(".")
 
 
-def draw_layer(rooms: list[Room], left: int, top: int) -> Iterator[str]:
-    """Draw the rooms of a layer side by side.
+def draw_layer(members: list[Member], left: int, top: int) -> Iterator[str]:
+    """Draw the members of a layer side by side.
 
     Args:
-        rooms: The rooms.
+        members: The members.
         left: Where the layer starts.
         top: Its upper edge.
 
     Yields:
         Elements of SVG.
     """
-    width = (WIDTH - 30 - GAP * (len(rooms) - 1)) / len(rooms)
-    for number, room in enumerate(rooms):
+    width = (WIDTH - 30 - GAP * (len(members) - 1)) / len(members)
+    for number, member in enumerate(members):
         x = left + number * (width + GAP)
-        fill = "#ddf4ff" if room.meaning else "#f6f8fa"
+        fill = "#ddf4ff" if member.meaning else "#f6f8fa"
         yield (
             f'<rect x="{x:.0f}" y="{top}" width="{width:.0f}" height="{ROW}" rx="6"'
             f' fill="{fill}" stroke="#57606a"/>'
         )
         fits = int(LINE * width / 220)
-        short = room.meaning.split(":")[0]
-        meaning = next((text for text in (room.meaning, short) if len(text) <= fits), "")
+        short = member.meaning.split(":")[0]
+        meaning = next((text for text in (member.meaning, short) if len(text) <= fits), "")
         y = top + (18 if meaning else 27)
-        name = escape(room.name)
+        name = escape(member.name)
         yield f'<text x="{x + 8:.0f}" y="{y}" font-weight="600" font-size="12.5">{name}</text>'
         if meaning:
             yield (
