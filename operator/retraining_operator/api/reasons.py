@@ -71,12 +71,14 @@ class ConditionReason(StrEnum):
     RESULT_LOST = "ResultLost"
     """The Job succeeded, but its pod was gone before its result document could be read."""
     OUT_OF_MEMORY = "OutOfMemory"
+    """The trainer used more memory than its limit. Raise `job.resources` or read fewer rows."""
     EVICTED = "Evicted"
     """Kubernetes removed the pod: eviction, preemption, a lost node.
 
     It does not count as a failed attempt.
     """
     DEADLINE_EXCEEDED = "DeadlineExceeded"
+    """The Job ran longer than `job.deadlineSeconds`, and Kubernetes ended it."""
     JOB_FAILED = "JobFailed"
     """The Job failed and left no result document."""
     PENDING = "Pending"
@@ -85,6 +87,7 @@ class ConditionReason(StrEnum):
     This and the rest are about the database.
     """
     RECORDED = "Recorded"
+    """The outcome is in the table `retraining_runs`."""
     DATABASE_UNAVAILABLE = "DatabaseUnavailable"
     """The database does not answer. Recording is retried."""
     RECORD_REFUSED = "RecordRefused"

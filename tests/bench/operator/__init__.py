@@ -27,6 +27,7 @@ from tests.bench.operator.recovery import measure_recovery
 from tests.bench.operator.report import Figures, report
 from tests.bench.page import heading, replace_part
 from tests.system import environment
+from tests.system.crd import install_crd
 
 SWITCH_SECONDS = 0.0005
 """In seconds. Otherwise the producer's thread and this loop block each other for 5 ms each."""
@@ -36,6 +37,7 @@ async def measure() -> None:
     """Run all, print the results and write them into the page."""
     sys.setswitchinterval(SWITCH_SECONDS)
     began = time.perf_counter()
+    install_crd(environment.ours().kubectl)
     async with (
         AsyncExitStack() as stack
     ):  # all are deleted at the end, because deleting loads the cluster

@@ -23,7 +23,8 @@ from tests.integration.operator.parts import OperatorParts
 from tests.integration.operator.runs import Start, free_port
 from tests.integration.operator.topic import Topic
 from tests.system import endpoints, environment
-from tests.system.environment import ROOT, STATE
+from tests.system.crd import install_crd
+from tests.system.environment import STATE
 from tests.system.kubectl import Kubectl, wait_for
 
 
@@ -31,17 +32,7 @@ from tests.system.kubectl import Kubectl, wait_for
 def kubectl() -> Kubectl:
     """kubectl, with the CRD installed."""
     tool = environment.ours().kubectl
-    # With Helm's field manager, as in the README. Otherwise the next installation with Helm would
-    # conflict.
-    tool(
-        "apply",
-        "--server-side",
-        "--force-conflicts",
-        "--field-manager=helm",
-        "--filename",
-        str(ROOT / "crds"),
-    )
-    tool("wait", "--for=condition=Established", "crd/retrainrequests.retraining.dev")
+    install_crd(tool)
     return tool
 
 
