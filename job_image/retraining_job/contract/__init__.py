@@ -40,7 +40,9 @@ from retraining_job.contract.run_table import (
     writable_names,
 )
 from retraining_job.contract.tunables import (
+    Alerts,
     ApprovalAnswer,
+    Calibration,
     EvaluationSettings,
     ModelSettings,
     OnInconclusive,
@@ -66,7 +68,9 @@ __all__ = [
     "RUN_COLUMNS",
     "RUN_TABLE",
     "SIGNING_KEY",
+    "Alerts",
     "ApprovalAnswer",
+    "Calibration",
     "ContenderMetrics",
     "Contenders",
     "ErrorClass",

@@ -39,6 +39,25 @@ class Scaling(StrEnum):
     """Not at all: the trees split raw values between 0 and 1, as the old service's do."""
 
 
+class Calibration(StrEnum):
+    """Whether the parts of a challenger are adjusted to each other before its evaluation."""
+
+    AUTO = "Auto"
+    """Forest and deviation score are chosen so that the combined score ranks best on the newest
+    training rows, and so that the live threshold keeps its meaning."""
+    NONE = "None"
+    """The forest has the configured shape, and the deviation score its plain moments."""
+
+
+class Alerts(StrEnum):
+    """For which share of the events a calibrated challenger raises an alert."""
+
+    KEEP_CHAMPION = "KeepChampion"
+    """For the share for which the champion does. Without a champion, as `Budget`."""
+    BUDGET = "Budget"
+    """For `alertBudget`."""
+
+
 class OnInconclusive(StrEnum):
     """What happens to a challenger if the events do not allow a conclusion."""
 
@@ -99,6 +118,8 @@ class EvaluationSettings(PipelineSettings):
     champion's divided by this."""
     alert_budget: float = Field(default=0.01, gt=0.0, le=1.0)
     """The share of events for which alerts are raised when precision and recall are compared."""
+    alerts: Alerts = Alerts.KEEP_CHAMPION
+    """The share of events for which a calibrated challenger raises an alert."""
     hold_out_size: int = Field(default=5_000, ge=1, le=1_000_000)
     """The `recommended` preset: how many of the newest events are held out at first."""
     hold_out_anomalies: int = Field(default=30, ge=1, le=1_000_000)
@@ -130,6 +151,8 @@ class PromotionSettings(BaseModel):
 class ModelSettings(PipelineSettings):
     """How a model is trained."""
 
+    calibration: Calibration = Calibration.AUTO
+    """The `recommended` preset: whether shape and level are chosen for the combined score."""
     scaling: Scaling = Scaling.AUTO
     forest_trees: int = Field(default=25, ge=1, le=1000)
     forest_height: int = Field(default=15, ge=1, le=20)

@@ -17,6 +17,7 @@ from retraining_job.contract import (
     Window,
     Withheld,
 )
+from retraining_job.evaluation.calibration_record import CalibrationRecord
 from retraining_job.evaluation.input_change import InputChange
 
 
@@ -213,6 +214,8 @@ class Evidence(EvidencePart):
     too few labels."""
     challenger: Contender
     champion: Contender | None = None
+    calibration: CalibrationRecord | None = None
+    """What the challenger's shape and level were chosen from. None if it is not calibrated."""
     comparison: Comparison | None = None
     input: InputChange | None = None
     """The shape of the events, and how it has changed since the champion was trained."""

@@ -13,6 +13,7 @@ from retraining_job.contract import Contenders, Window
 from retraining_job.evaluation.input_change import ChampionInput
 
 if TYPE_CHECKING:
+    from retraining_job.evaluation.calibration_record import CalibrationRecord
     from retraining_job.evaluation.decision import Decision
     from retraining_job.evaluation.evidence import Evidence
     from retraining_job.evaluation.input_shape import InputShape
@@ -32,12 +33,14 @@ class TrainedModel:
         features: The names of the features that its trees split.
         scalings: The scalings that were written into its trees, one for each feature. Empty if the
             trees split raw values.
+        calibration: What it was chosen from. None if it is not calibrated.
     """
 
     model: Model
     window: Window
     features: Sequence[str]
     scalings: Sequence[FeatureScaling] = ()
+    calibration: CalibrationRecord | None = None
 
 
 @dataclass(frozen=True)
@@ -70,8 +73,15 @@ class PreparedEvents(Protocol):
     def shape(self) -> InputShape:
         """The input shape, for the manifest."""
 
-    def train(self) -> TrainedModel:
-        """Train a challenger on the training rows."""
+    def train(self, threshold: Threshold) -> TrainedModel:
+        """Train a challenger on the training rows.
+
+        Args:
+            threshold: The live threshold, for which a challenger is calibrated.
+
+        Returns:
+            The challenger.
+        """
 
     def evaluate(self, challenger: TrainedModel, threshold: Threshold) -> EvaluationResult:
         """Evaluate a challenger against the champion on the hold-out.

@@ -24,6 +24,7 @@ from retraining_job.presets.recommended_notes import (
 )
 
 if TYPE_CHECKING:
+    from retraining_job.evaluation.calibration_record import CalibrationRecord
     from retraining_job.evaluation.decision import Decision
     from retraining_job.evaluation.evidence import Comparison, HiddenLoss, LabelCoverage, Split
     from retraining_job.evaluation.input_change import InputChange
@@ -54,6 +55,7 @@ class EvaluationContext:
         fingerprint: The challenger's fingerprint, if it is known.
         change: How the input has changed since the champion was trained, or None if that was not
             checked.
+        calibration: What the challenger was chosen from, or None if it is not calibrated.
     """
 
     settings: EvaluationSettings
@@ -62,6 +64,7 @@ class EvaluationContext:
     provenance: Provenance
     fingerprint: str = ""
     change: InputChange | None = None
+    calibration: CalibrationRecord | None = None
 
 
 @dataclass(frozen=True)
@@ -145,6 +148,7 @@ def evaluate(
         best_random_precision=best_random_precision,
         challenger=challenger_record,
         champion=champion_record,
+        calibration=context.calibration,
         comparison=compared.comparison,
         input=context.change,
         reading=describe_reading(columns.facts),

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
-from retraining_job.contract import Contenders, Tunables, Window
+from retraining_job.contract import Calibration, Contenders, Tunables, Window
 from retraining_job.evaluation.decision import Decision
 from retraining_job.evaluation.evidence import Contender, Provenance
 from retraining_job.evaluation.reading_notes import add_reading_remarks
@@ -21,6 +21,11 @@ from retraining_job.evaluation.split import compute_window
 from retraining_job.model.model import UnreadableModelError
 from retraining_job.presets import recommended
 from retraining_job.presets.pipeline import EvaluationResult, TrainedModel, get_champion_input
+from retraining_job.presets.recommended_calibration import (
+    FormerModel,
+    calibrate_challenger,
+    describe_former,
+)
 from retraining_job.presets.recommended_evaluation import EvaluationContext, ScoredModel, evaluate
 
 if TYPE_CHECKING:
@@ -110,8 +115,16 @@ class RecommendedEvents:
             prepared = exclude_learned_rows(prepared, learned)
         known = get_champion_input(champion, self.settings.deviation_feature)
         change = recommended.compare_with_champion_input(prepared, known, self.settings)
-        scored = score_champion_model(champion, prepared) if change.comparable else None
-        return RecommendedComparison(self, prepared, scored, change)
+        if champion.model is None or not change.comparable:
+            return RecommendedComparison(self, prepared, None, change)
+        try:
+            scored = score_champion_model(champion, prepared)
+            former = describe_former(champion.model, prepared, self.settings)
+        except Exception as error:  # noqa: BLE001  # a forged model can raise anything
+            raise UnreadableModelError(
+                f"it cannot score an event ({type(error).__name__}: {error})"
+            ) from None
+        return RecommendedComparison(self, prepared, scored, change, former)
 
 
 @dataclass(frozen=True)
@@ -123,24 +136,39 @@ class RecommendedComparison:
         prepared: Their split and the scalings of their features.
         champion: The champion's scores, or None if there is no champion to compare with.
         change: How the input shape has changed since the champion was trained.
+        former: What a calibration takes over from the champion, or None if there is none.
     """
 
     events: RecommendedEvents
     prepared: SplitEvents
     champion: ScoredModel | None
     change: InputChange
+    former: FormerModel | None = None
 
     @property
     def shape(self) -> InputShape:
         """The input shape, for the manifest."""
         return self.change.now
 
-    def train(self) -> TrainedModel:
-        """Train the challenger on the rows that are older than the hold-out."""
-        prepared = self.prepared
+    def train(self, threshold: Threshold) -> TrainedModel:
+        """Train the challenger on the rows that are older than the hold-out.
+
+        Args:
+            threshold: The live threshold, for which it is calibrated.
+
+        Returns:
+            The challenger.
+        """
+        prepared, settings = self.prepared, self.events.settings
+        window = compute_window(prepared.columns.times[prepared.parts.training])
+        if settings.calibration is Calibration.AUTO:
+            found = calibrate_challenger(prepared, settings, threshold.value, self.former)
+            if found is not None:
+                names = [scaling.name for scaling in found.scalings]
+                return TrainedModel(found.model, window, names, found.scalings, found.record)
         return TrainedModel(
-            model=recommended.train_model(prepared, self.events.settings),
-            window=compute_window(prepared.columns.times[prepared.parts.training]),
+            model=recommended.train_model(prepared, settings),
+            window=window,
             features=[scaling.name for scaling in prepared.scalings],
             scalings=prepared.scalings,
         )
@@ -165,6 +193,7 @@ class RecommendedComparison:
                 threshold.source,
                 self._describe_provenance(),
                 change=self.change,
+                calibration=challenger.calibration,
             ),
         )
         metrics = Contenders(
@@ -212,7 +241,7 @@ def score_champion_model(champion: Champion, prepared: SplitEvents) -> ScoredMod
         Its scores, or None if there is no champion.
 
     Raises:
-        UnreadableModelError: The model fails to score an event.
+        Exception: Any, if the model cannot score an event.
     """
     if champion.model is None:
         return None
@@ -222,12 +251,7 @@ def score_champion_model(champion: Champion, prepared: SplitEvents) -> ScoredMod
         fingerprint=manifest.fingerprint if manifest else "",
         trained=manifest.trained if manifest else None,
     )
-    try:
-        return ScoredModel(recommended.score_hold_out(champion.model, prepared), facts)
-    except Exception as error:  # noqa: BLE001  # a forged model can raise anything
-        raise UnreadableModelError(
-            f"it cannot score an event ({type(error).__name__}: {error})"
-        ) from None
+    return ScoredModel(recommended.score_hold_out(champion.model, prepared), facts)
 
 
 def exclude_learned_rows(prepared: SplitEvents, learned: SplitEvents) -> SplitEvents:

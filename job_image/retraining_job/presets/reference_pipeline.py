@@ -132,7 +132,7 @@ class ReferenceComparison:
         """The input shape, for the manifest."""
         return self.change.now
 
-    def train(self) -> TrainedModel:
+    def train(self, _threshold: Threshold) -> TrainedModel:
         """Train the challenger on all events.
 
         Raises:

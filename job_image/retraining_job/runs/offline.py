@@ -101,9 +101,10 @@ def train_and_evaluate(
         return EvaluationResult(
             Decision(Verdict.UNREADABLE_CHAMPION, VerdictReason.UNREADABLE_CHAMPION, message)
         )
+    threshold = Threshold(settings.threshold)
     with timed("Trained a challenger"):
-        challenger = prepared.train()
-    evaluation = prepared.evaluate(challenger, Threshold(settings.threshold))
+        challenger = prepared.train(threshold)
+    evaluation = prepared.evaluate(challenger, threshold)
     package = package_model(challenger, events.window, prepared.shape, settings)
     (files.out / MODEL).write_bytes(package.pickle)
     if package.state:

@@ -77,8 +77,8 @@ def retrain(settings: TrainSettings, started_at: datetime, *, floor: int) -> Ret
         former = champion.manifest
         prepared = prepare_events(settings.model_key, champion, events.prepare)
         champion = champion.without_model()
-        challenger = train_challenger(prepared)
         threshold = load_threshold(settings)
+        challenger = train_challenger(prepared, threshold)
         for _ in range(EVALUATIONS):
             evaluation = prepared.evaluate(challenger, threshold)
             log.info("%s", evaluation.decision.text)

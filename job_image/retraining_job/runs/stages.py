@@ -111,11 +111,19 @@ def load_threshold(settings: TrainSettings) -> Threshold:
     return call_with_retries(settings.retry_policy, step)
 
 
-def train_challenger(prepared: PreparedEvents) -> TrainedModel:
-    """Train the challenger."""
+def train_challenger(prepared: PreparedEvents, threshold: Threshold) -> TrainedModel:
+    """Train the challenger.
+
+    Args:
+        prepared: The split events.
+        threshold: The live threshold.
+
+    Returns:
+        The challenger.
+    """
     log.info("Training a challenger.")
     with timed("Trained the challenger"):
-        return prepared.train()
+        return prepared.train(threshold)
 
 
 def pack_model(

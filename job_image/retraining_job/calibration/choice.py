@@ -1,0 +1,249 @@
+"""The choice of forest and deviation score whose combination ranks best and keeps the alert rate.
+
+Everything is measured on a slice of the training rows that the forests have not learned.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from retraining_job.evaluation.bootstrap import resample_precisions
+from retraining_job.evaluation.metrics import alert_rate, average_precision
+from retraining_job.evaluation.scores import Scores, replace_non_finite
+from retraining_job.model.deviation_form import PLAIN, DeviationForm
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+SPREADS = (1.0, 3.0, 10.0, 30.0, 100.0, 300.0)
+"""By what the spread of the deviation score may be divided. After the last it hardly matters."""
+LEVEL_STEPS = 20
+"""Steps of each search for a level; each further search looks between two steps."""
+LEVEL_SEARCHES = 3
+TOLERANCE = 0.1
+"""A level is reached if the alert rate differs from its target by at most this share of it."""
+CONFIDENCE = 0.95
+DRAWS = 200
+"""Resamples for whether a candidate is worse than the best one."""
+
+
+class ValidationRows(NamedTuple):
+    """The rows that a calibration is chosen on.
+
+    Args:
+        truth: Shape (n,). 1 for an anomaly, 0 for a normal event, -1 if unknown.
+        compute_deviation: Computes the deviation scores of the rows, shape (n,), for a form.
+    """
+
+    truth: NDArray[np.int8]
+    compute_deviation: Callable[[DeviationForm], NDArray[np.float64]]
+
+
+class Target(NamedTuple):
+    """What the combined score is chosen for.
+
+    Args:
+        forest_weight: The weight of the forest in the combined score.
+        deviation_weight: The weight of the deviation score.
+        threshold: The live threshold.
+        rate: The share of events above the threshold, from 0 to 1.
+        source: Where that share comes from, for the record.
+    """
+
+    forest_weight: float
+    deviation_weight: float
+    threshold: float
+    rate: float
+    source: str
+
+
+class Combination(NamedTuple):
+    """A forest with one form of the deviation score.
+
+    Args:
+        form: The form of the deviation score.
+        scores: Shape (n,). The combined scores of the validation rows.
+        average_precision: Of these scores; 0 if there is no known anomaly.
+        alert_rate: The share of rows above the threshold.
+        has_target_rate: Whether that share is the target's, within the tolerance.
+    """
+
+    form: DeviationForm
+    scores: NDArray[np.float64]
+    average_precision: float
+    alert_rate: float
+    has_target_rate: bool
+
+
+def choose_form(
+    forest: NDArray[np.float64], rows: ValidationRows, target: Target, *, is_labelled: bool
+) -> Combination:
+    """Choose the form of the deviation score for one forest.
+
+    Args:
+        forest: Shape (n,). The forest's scores of the validation rows.
+        rows: The validation rows.
+        target: What the combined score is chosen for.
+        is_labelled: Whether there are enough known anomalies to compare average precisions. If not,
+            both parts get the same spread.
+
+    Returns:
+        The combination with the greatest average precision among those that reach the alert rate.
+        If none reaches it, the one that comes closest.
+    """
+    spreads = SPREADS if is_labelled else (balance_spread(forest, rows, target),)
+    found = [
+        combine(forest, rows, target, form)
+        for spread in spreads
+        for form in list_forms(forest, rows, target, spread)
+    ]
+    reached = [one for one in found if one.has_target_rate]
+    if not reached:
+        return min(found, key=lambda one: abs(one.alert_rate - target.rate))
+    return max(reached, key=lambda one: one.average_precision)
+
+
+def choose_candidate(
+    truth: NDArray[np.int8], combinations: Sequence[Combination], *, seed: int
+) -> int:
+    """Choose among the best combinations of all candidates.
+
+    Args:
+        truth: Shape (n,). The truth of the validation rows.
+        combinations: One for each candidate, in the order of preference.
+        seed: The seed of the resamples.
+
+    Returns:
+        The index of the first candidate that is not worse than the best one with confidence.
+        Candidates that do not reach the alert rate count only if none does.
+    """
+    eligible = [index for index, one in enumerate(combinations) if one.has_target_rate]
+    eligible = eligible or list(range(len(combinations)))
+    best = max(eligible, key=lambda index: combinations[index].average_precision)
+    if not ((truth == 1).any() and (truth == 0).any()):
+        return eligible[0]
+    for index in eligible:
+        if index == best:
+            break
+        pair = [combinations[best].scores, combinations[index].scores]
+        precisions = resample_precisions(truth, pair, seed=seed, draws=DRAWS)
+        if np.quantile(precisions[0] - precisions[1], 1.0 - CONFIDENCE) <= 0.0:
+            return index
+    return best
+
+
+def combine(
+    forest: NDArray[np.float64], rows: ValidationRows, target: Target, form: DeviationForm
+) -> Combination:
+    """Measure a forest with one form of the deviation score.
+
+    Args:
+        forest: Shape (n,). The forest's scores of the validation rows.
+        rows: The validation rows.
+        target: What the combined score is chosen for.
+        form: The form.
+
+    Returns:
+        The combination.
+    """
+    scores = compute_combined(forest, rows, target, form)
+    rate = alert_rate(scores, target.threshold)
+    one_row = 1.0 / max(1, len(scores))
+    return Combination(
+        form=form,
+        scores=scores,
+        average_precision=average_precision(rows.truth, scores) or 0.0,
+        alert_rate=rate,
+        has_target_rate=abs(rate - target.rate) <= max(TOLERANCE * target.rate, one_row),
+    )
+
+
+def compute_combined(
+    forest: NDArray[np.float64], rows: ValidationRows, target: Target, form: DeviationForm
+) -> NDArray[np.float64]:
+    """Compute the combined scores of the validation rows, as the live service would.
+
+    Args:
+        forest: Shape (n,). The forest's scores.
+        rows: The validation rows.
+        target: The weights of the parts.
+        form: The form of the deviation score.
+
+    Returns:
+        Shape (n,), float64. Finite.
+    """
+    scores = Scores(forest, rows.compute_deviation(form))
+    return replace_non_finite(scores.combine(target.forest_weight, target.deviation_weight))
+
+
+def list_forms(
+    forest: NDArray[np.float64], rows: ValidationRows, target: Target, spread: float
+) -> Iterator[DeviationForm]:
+    """List the forms with one spread, each with the level that comes closest to the alert rate.
+
+    Args:
+        forest: Shape (n,). The forest's scores of the validation rows.
+        rows: The validation rows.
+        target: The alert rate.
+        spread: What the spread is divided by.
+
+    Yields:
+        One form for each direction.
+    """
+    yield PLAIN._replace(spread=spread)
+    for direction in (1, -1):
+        yield find_level(forest, rows, target, DeviationForm(spread, direction))
+
+
+def find_level(
+    forest: NDArray[np.float64], rows: ValidationRows, target: Target, form: DeviationForm
+) -> DeviationForm:
+    """Find the level with which the alert rate comes closest to its target.
+
+    Args:
+        forest: Shape (n,). The forest's scores of the validation rows.
+        rows: The validation rows.
+        target: The alert rate.
+        form: Spread and direction.
+
+    Returns:
+        The form with that level.
+    """
+
+    def measure_distance(level: float) -> float:
+        scores = compute_combined(forest, rows, target, form._replace(level=level))
+        return abs(alert_rate(scores, target.threshold) - target.rate)
+
+    low, high, best = 0.0, 1.0, 0.0
+    for _ in range(LEVEL_SEARCHES):
+        levels = np.linspace(low, high, LEVEL_STEPS + 1).tolist()
+        best = min([best, *levels], key=measure_distance)
+        step = (high - low) / LEVEL_STEPS
+        low, high = max(0.0, best - step), min(1.0, best + step)
+    return form._replace(level=best)
+
+
+def balance_spread(forest: NDArray[np.float64], rows: ValidationRows, target: Target) -> float:
+    """Compute by what the deviation score is divided so that both parts spread equally.
+
+    Args:
+        forest: Shape (n,). The forest's scores of the validation rows.
+        rows: The validation rows.
+        target: The weights of the parts.
+
+    Returns:
+        The divisor, at least 1. The spread is the distance between the first and the last
+        percentile.
+    """
+    deviation = target.deviation_weight * compute_spread(rows.compute_deviation(PLAIN))
+    own = target.forest_weight * compute_spread(forest)
+    return max(1.0, deviation / own) if own > 0.0 else SPREADS[-1]
+
+
+def compute_spread(scores: NDArray[np.float64]) -> float:
+    """Compute the distance between the first and the last percentile of scores, shape (n,)."""
+    low, high = np.quantile(scores, [0.01, 0.99])
+    return float(high - low)

@@ -1,0 +1,122 @@
+"""Calibration of the `recommended` preset: what the challenger takes over from the champion."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from retraining_job.calibration.calibrate import (
+    CalibratedModel,
+    TrainingRows,
+    calibrate,
+    select_validation,
+)
+from retraining_job.calibration.choice import Target
+from retraining_job.contract import Alerts, Scaling, Tunables
+from retraining_job.deviation import StandardAbsoluteDeviation
+from retraining_job.evaluation.metrics import alert_rate
+from retraining_job.evaluation.scores import Scores
+from retraining_job.model.forest_shape import ForestShape, get_shape
+from retraining_job.model.model import Model, compute_deviation_scores, compute_forest_scores
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from retraining_job.presets.recommended import SplitEvents
+
+
+class FormerModel(NamedTuple):
+    """What a calibration takes over from the champion.
+
+    Args:
+        shape: The shape of its forest.
+        scores: Shape (n,), float64. Its combined scores of the validation rows.
+    """
+
+    shape: ForestShape
+    scores: NDArray[np.float64]
+
+
+def describe_former(champion: Model, prepared: SplitEvents, settings: Tunables) -> FormerModel:
+    """Score the validation rows with the champion.
+
+    Args:
+        champion: The champion's model.
+        prepared: The split events.
+        settings: The window and the weights of the parts.
+
+    Returns:
+        Its shape and scores.
+    """
+    columns, rows = prepared.columns, prepared.parts.training_rows
+    held = columns.features[select_validation(rows, settings.forest_window)]
+    scores = Scores(
+        compute_forest_scores(champion, columns.names, held),
+        compute_deviation_scores(champion, columns.names, held),
+    )
+    combined = scores.combine(settings.forest_weight, settings.deviation_weight)
+    return FormerModel(get_shape(champion), combined)
+
+
+def calibrate_challenger(
+    prepared: SplitEvents, settings: Tunables, threshold: float, former: FormerModel | None
+) -> CalibratedModel | None:
+    """Calibrate and train a challenger on the training rows.
+
+    Args:
+        prepared: The split events.
+        settings: The configured shape, the weights and the target of the alert rate.
+        threshold: The live threshold.
+        former: What is taken over from the champion, or None if there is none.
+
+    Returns:
+        The challenger, or None if there are too few rows for a calibration.
+    """
+    columns, training = prepared.columns, prepared.parts.training
+    rows = TrainingRows(
+        names=tuple(columns.names),
+        features=columns.features[training],
+        truth=columns.truth[training],
+        scalings=prepared.scalings,
+        is_scaled=settings.scaling is not Scaling.NONE,
+        seed=settings.forest_seed,
+        deviation=learn_deviation(prepared, settings.deviation_feature),
+    )
+    keeps = settings.alerts is Alerts.KEEP_CHAMPION and former is not None and len(former.scores)
+    rate = alert_rate(former.scores, threshold) if keeps and former else settings.alert_budget
+    return calibrate(
+        rows,
+        ForestShape(
+            settings.forest_trees,
+            settings.forest_height,
+            settings.forest_window,
+            tuple(scaling.name for scaling in prepared.scalings),
+        ),
+        Target(
+            settings.forest_weight,
+            settings.deviation_weight,
+            threshold,
+            rate,
+            Alerts.KEEP_CHAMPION if keeps else Alerts.BUDGET,
+        ),
+        champion=former.shape if former else None,
+        minimum_anomalies=settings.hold_out_anomalies,
+    )
+
+
+def learn_deviation(prepared: SplitEvents, feature: str) -> StandardAbsoluteDeviation:
+    """Learn the moments of a feature on the training rows.
+
+    Args:
+        prepared: The split events.
+        feature: The feature of the deviation score.
+
+    Returns:
+        The deviation score. It has learned nothing if the events lack the feature.
+    """
+    sad = StandardAbsoluteDeviation(feature)
+    if feature in prepared.columns.names:
+        place = list(prepared.columns.names).index(feature)
+        sad.learn_values(prepared.columns.features[prepared.parts.training, place].tolist())
+    return sad
