@@ -117,7 +117,8 @@ class EvaluationSettings(PipelineSettings):
     """The challenger's alert rate may be at most this many times the champion's, and at least the
     champion's divided by this."""
     alert_budget: float = Field(default=0.01, gt=0.0, le=1.0)
-    """The share of events for which alerts are raised when precision and recall are compared."""
+    """The share of events for which alerts are raised when precision and recall are compared, and
+    the target of a calibration with `alerts: Budget`."""
     alerts: Alerts = Alerts.KEEP_CHAMPION
     """The share of events for which a calibrated challenger raises an alert."""
     hold_out_size: int = Field(default=5_000, ge=1, le=1_000_000)

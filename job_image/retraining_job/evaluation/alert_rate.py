@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from retraining_job.contract import EvaluationSettings, Verdict, VerdictReason, value_name
+from retraining_job.contract import Alerts, EvaluationSettings, Verdict, VerdictReason, value_name
 from retraining_job.evaluation.decision import Decision
 from retraining_job.evaluation.phrases import name_champion
 
@@ -22,7 +22,9 @@ def check_alert_rate(evidence: Evidence, settings: EvaluationSettings) -> Decisi
     of the budget, a champion that raises hardly any alert does not keep out its successors.
 
     Too few: less than the champion's rate divided by the same factor, if the champion has raised at
-    least `FEW_ALERTS`. Fewer alerts are accepted if recall is lower by at most the margin.
+    least `FEW_ALERTS`. Fewer alerts are accepted if recall is lower by at most the margin. If the
+    challenger was calibrated for the alert budget, that budget takes the place of a greater rate of
+    the champion.
 
     If the champion's own scores are unusable, there is nothing to compare.
 
@@ -44,7 +46,7 @@ def check_alert_rate(evidence: Evidence, settings: EvaluationSettings) -> Decisi
             f"and the alert budget of {settings.alert_budget:.2%} ({value_name('alert_budget')})"
         )
     elif (
-        challenger < champion / factor
+        challenger < min(champion, get_budget_target(evidence, champion)) / factor
         and champion * rows >= FEW_ALERTS
         and not has_comparable_recall(evidence, settings)
     ):
@@ -61,6 +63,14 @@ def check_alert_rate(evidence: Evidence, settings: EvaluationSettings) -> Decisi
         f"{_describe_threshold(evidence)}{_describe_difference(evidence)}The champion stays live."
     )
     return Decision(Verdict.KEPT, VerdictReason.ALERT_RATE, message)
+
+
+def get_budget_target(evidence: Evidence, champion: float) -> float:
+    """Return the alert rate that a calibration aims at: a budget, or else the champion's."""
+    record = evidence.calibration
+    if record is None or record.target_source != Alerts.BUDGET:
+        return champion
+    return record.target_rate
 
 
 def has_comparable_recall(evidence: Evidence, settings: EvaluationSettings) -> bool:

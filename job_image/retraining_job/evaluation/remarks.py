@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from retraining_job.contract import VerdictReason
+from retraining_job.evaluation.calibration_messages import describe_calibration
 from retraining_job.evaluation.phrases import format_share
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ PART_NAMES = {"hst": "forest", "sad": "deviation score"}
 
 
 def add_remarks(decision: Decision, evidence: Evidence) -> Decision:
-    """Return a decision with its remarks: hidden losses, the input, and how the events were read.
+    """Return a decision with its remarks: calibration, hidden losses, input, and how it was read.
 
     Args:
         decision: The decision.
@@ -26,7 +27,9 @@ def add_remarks(decision: Decision, evidence: Evidence) -> Decision:
     Returns:
         The decision with the remarks.
     """
-    sentences = [describe_hidden_loss(loss) for loss in evidence.hidden]
+    observed = evidence.challenger.combined.alert_rate
+    sentences = describe_calibration(evidence.calibration, observed)
+    sentences += [describe_hidden_loss(loss) for loss in evidence.hidden]
     if evidence.input is not None:
         sentences += build_input_remarks(evidence.input, decision.reason)
     return replace(decision, remarks=" ".join([*sentences, *evidence.reading]))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from importlib.resources import files
 
 from retraining_job.evaluation.evidence import Evidence
+from retraining_job.report.calibration_table import render_calibration
 from retraining_job.report.difference import draw_difference
 from retraining_job.report.drawing import draw_swatch
 from retraining_job.report.formats import format_metric, format_number, format_percent, shorten
@@ -59,6 +60,7 @@ def _render_main(evidence: Evidence) -> Markup:
         _render_section("Average precision by part", render_parts(evidence)),
         _render_section("Labels by alert of the champion", render_labels(evidence)),
         _render_section("Input, then and now", render_input(evidence)),
+        _render_section("Calibration", render_calibration(evidence)),
         _render_section("Metrics", render_metrics(evidence)),
         _render_section("Features", render_features(evidence)),
         _render_section("Provenance", render_provenance(evidence)),

@@ -16,7 +16,9 @@ from retraining_operator.api.conditions import Condition, ConditionType, read_co
 from retraining_operator.api.reasons import ConditionReason
 from retraining_operator.api.trigger import DEFAULT_REASON, Trigger
 from retraining_operator.contract import (
+    Alerts,
     ApprovalAnswer,
+    Calibration,
     OnInconclusive,
     Preset,
     Promotion,
@@ -62,6 +64,9 @@ class RequestSpec(BaseModel):
     promotion: Promotion | None = None
     dry_run: bool | None = None
     scaling: Scaling | None = None
+    calibration: Calibration | None = None
+    alerts: Alerts | None = None
+    alert_budget: float | None = None
     rollback_to: int | None = None
     """A former version that the Job makes live again instead of training."""
     deadline_seconds: int | None = None
