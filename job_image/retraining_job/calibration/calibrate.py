@@ -6,8 +6,9 @@ trained again on all training rows.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -24,6 +25,7 @@ from retraining_job.deviation import StandardAbsoluteDeviation
 from retraining_job.evaluation.calibration_record import CalibrationRecord, CandidateRecord
 from retraining_job.evaluation.metrics import find_matching_threshold
 from retraining_job.model.deviation_form import PLAIN, apply_form
+from retraining_job.model.equivalence import check_equivalence
 from retraining_job.model.forest import train_forest_on_matrix
 from retraining_job.model.forest_shape import ForestShape, list_candidate_shapes
 from retraining_job.model.model import Model, compute_forest_scores, select_columns
@@ -33,8 +35,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 VALIDATION_SHARE = 0.2
-VALIDATION_ROWS = 10_000
-"""The newest training rows that candidates are compared on: this share of all, at most so many."""
+GREATEST_SHARE = 0.4
+"""The share of the training rows that candidates are compared on, at first and at most."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,8 @@ class TrainingRows:
         is_scaled: Whether the scalings are written into the trees.
         seed: The seed of the trees.
         deviation: The deviation score with the moments of these rows.
+        validation: The newest of these rows, on which candidates are compared.
+        check: The equivalence check of the forest, which is done once.
     """
 
     names: tuple[str, ...]
@@ -58,17 +62,8 @@ class TrainingRows:
     is_scaled: bool
     seed: int
     deviation: StandardAbsoluteDeviation
-
-    def select_validation(self, gap: int) -> slice:
-        """Return the newest rows, on which candidates are compared.
-
-        Args:
-            gap: The number of rows between them and the rows that candidates are trained on.
-
-        Returns:
-            The rows. They are none if too few would be left for training.
-        """
-        return select_validation(len(self.truth), gap)
+    validation: slice
+    check: Callable[[], str | None] = field(default_factory=lambda: cache(check_equivalence))
 
 
 @dataclass(frozen=True)
@@ -86,17 +81,25 @@ class CalibratedModel:
     record: CalibrationRecord
 
 
-def select_validation(rows: int, gap: int) -> slice:
+def select_validation(truth: NDArray[np.int8], *, gap: int, size: int, anomalies: int) -> slice:
     """Select the newest training rows, on which candidates are compared.
 
+    They are as many as the hold-out, because the scores of later rows drift further.
+
     Args:
-        rows: The number of training rows.
+        truth: Shape (n,). The truth of the training rows, oldest first.
         gap: The number of rows between them and the rows that candidates are trained on.
+        size: How many they are at first.
+        anomalies: The number of known anomalies for which they are extended back in time.
 
     Returns:
         The rows. They are none if fewer than `gap` rows would be left for training.
     """
-    count = min(VALIDATION_ROWS, int(VALIDATION_SHARE * rows))
+    rows = len(truth)
+    count = min(size, int(VALIDATION_SHARE * rows))
+    newest = np.flatnonzero(truth[::-1][: int(GREATEST_SHARE * rows)] == 1)
+    if len(newest) >= anomalies:
+        count = max(count, int(newest[anomalies - 1]) + 1)
     return slice(rows - count, rows) if rows - count - gap >= gap else slice(rows, rows)
 
 
@@ -122,7 +125,7 @@ def calibrate(
         The challenger, or None if there are too few rows to hold any out.
     """
     window = configured.window_size
-    validation = rows.select_validation(window)
+    validation = rows.validation
     if validation.start == validation.stop:
         return None
     learned = validation.start - window
@@ -188,6 +191,7 @@ def train_shape(rows: TrainingRows, shape: ForestShape, end: int, configured_win
         height=shape.height,
         window_size=window,
         seed=rows.seed,
+        check=rows.check,
     )
     return Model(hst, rows.deviation)
 

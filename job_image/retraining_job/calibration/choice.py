@@ -20,9 +20,10 @@ if TYPE_CHECKING:
 
 SPREADS = (1.0, 3.0, 10.0, 30.0, 100.0, 300.0)
 """By what the spread of the deviation score may be divided. After the last it hardly matters."""
-LEVEL_STEPS = 20
-"""Steps of each search for a level; each further search looks between two steps."""
-LEVEL_SEARCHES = 3
+LEVEL_STEPS = 5
+"""How often a level is corrected at most."""
+MIDDLE = 0.5
+"""A level at which most deviation scores are between 0 and 1, so that they show their slope."""
 TOLERANCE = 0.1
 """A level is reached if the alert rate differs from its target by at most this share of it."""
 CONFIDENCE = 0.95
@@ -203,6 +204,10 @@ def find_level(
 ) -> DeviationForm:
     """Find the level with which the alert rate comes closest to its target.
 
+    Near the mean the deviation score is the level plus a slope. So each row needs a certain level
+    to reach the threshold, and the level is a quantile of these. Where values are so far from the
+    mean that this does not hold, the level is corrected by what it gives.
+
     Args:
         forest: Shape (n,). The forest's scores of the validation rows.
         rows: The validation rows.
@@ -212,18 +217,22 @@ def find_level(
     Returns:
         The form with that level.
     """
-
-    def measure_distance(level: float) -> float:
-        scores = compute_combined(forest, rows, target, form._replace(level=level))
-        return abs(alert_rate(scores, target.threshold) - target.rate)
-
-    low, high, best = 0.0, 1.0, 0.0
-    for _ in range(LEVEL_SEARCHES):
-        levels = np.linspace(low, high, LEVEL_STEPS + 1).tolist()
-        best = min([best, *levels], key=measure_distance)
-        step = (high - low) / LEVEL_STEPS
-        low, high = max(0.0, best - step), min(1.0, best + step)
-    return form._replace(level=best)
+    if target.deviation_weight <= 0.0:
+        return form
+    middle = rows.compute_deviation(form._replace(level=MIDDLE)) - MIDDLE
+    missing = (target.threshold - target.forest_weight * forest) / target.deviation_weight - middle
+    best, smallest, wanted = form, np.inf, target.rate
+    for _ in range(LEVEL_STEPS):
+        level = float(np.quantile(missing, min(max(wanted, 0.0), 1.0)))
+        tried = form._replace(level=min(max(level, 0.0), 1.0))
+        scores = compute_combined(forest, rows, target, tried)
+        error = target.rate - alert_rate(scores, target.threshold)
+        if abs(error) < smallest:
+            best, smallest = tried, abs(error)
+        if abs(error) <= TOLERANCE / 4.0 * target.rate:
+            break
+        wanted += error
+    return best
 
 
 def balance_spread(forest: NDArray[np.float64], rows: ValidationRows, target: Target) -> float:

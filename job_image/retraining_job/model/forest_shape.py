@@ -11,9 +11,12 @@ if TYPE_CHECKING:
 
 SIZES: Sequence[tuple[int, int]] = ((100, 4), (25, 8), (100, 6))
 """Numbers of trees and their height."""
+DEVIATION_SIZE = (10, 10)
+"""Of a forest of the deviation feature alone. At this height few values share a node, so that all
+scores are close to 1."""
 WINDOWS = (5_000, 20_000)
-"""Events in a window, beside the configured one. A longer window covers several days of most
-streams, so that an hour or a weekday that the newest events lack is not taken for an anomaly."""
+"""Events in a window. A long window covers several days of most streams, so that an hour or a
+weekday that the newest events lack is not taken for an anomaly."""
 
 
 class ForestShape(NamedTuple):
@@ -58,15 +61,15 @@ def list_candidate_shapes(
         rows: How many rows a forest can learn.
 
     Returns:
-        The shapes, the configured one first and the others by their number of nodes.
+        The shapes, those with fewer nodes first. Of two with as many nodes, the one with the longer
+        window is first: its alert rate is steadier.
     """
-    windows = sorted({min(window, rows) for window in (configured.window_size, *WINDOWS)})
+    windows = sorted({min(window, rows) for window in WINDOWS})
     shapes = [
         ForestShape(n_trees, height, window, configured.names)
         for n_trees, height in SIZES
         for window in windows
     ]
     if deviation_feature in configured.names:
-        shapes.append(ForestShape(10, 15, windows[-1], (deviation_feature,)))
-    others = sorted(set(shapes) - {configured}, key=lambda shape: (shape.nodes, shape.window_size))
-    return [configured, *others]
+        shapes.append(ForestShape(*DEVIATION_SIZE, windows[-1], (deviation_feature,)))
+    return sorted({configured, *shapes}, key=lambda shape: (shape.nodes, -shape.window_size))

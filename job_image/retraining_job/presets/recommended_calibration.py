@@ -44,13 +44,13 @@ def describe_former(champion: Model, prepared: SplitEvents, settings: Tunables) 
     Args:
         champion: The champion's model.
         prepared: The split events.
-        settings: The window and the weights of the parts.
+        settings: The window, the number of anomalies and the weights of the parts.
 
     Returns:
         Its shape and scores.
     """
-    columns, rows = prepared.columns, prepared.parts.training_rows
-    held = columns.features[select_validation(rows, settings.forest_window)]
+    columns = prepared.columns
+    held = columns.features[find_validation(prepared, settings)]
     scores = Scores(
         compute_forest_scores(champion, columns.names, held),
         compute_deviation_scores(champion, columns.names, held),
@@ -82,6 +82,7 @@ def calibrate_challenger(
         is_scaled=settings.scaling is not Scaling.NONE,
         seed=settings.forest_seed,
         deviation=learn_deviation(prepared, settings.deviation_feature),
+        validation=find_validation(prepared, settings),
     )
     keeps = settings.alerts is Alerts.KEEP_CHAMPION and former is not None and len(former.scores)
     rate = alert_rate(former.scores, threshold) if keeps and former else settings.alert_budget
@@ -102,6 +103,24 @@ def calibrate_challenger(
         ),
         champion=former.shape if former else None,
         minimum_anomalies=settings.hold_out_anomalies,
+    )
+
+
+def find_validation(prepared: SplitEvents, settings: Tunables) -> slice:
+    """Find the training rows on which candidates are compared.
+
+    Args:
+        prepared: The split events.
+        settings: The sizes of gap and hold-out, and the number of anomalies.
+
+    Returns:
+        The rows, counted from the oldest event.
+    """
+    return select_validation(
+        prepared.columns.truth[prepared.parts.training],
+        gap=settings.forest_window,
+        size=settings.hold_out_size,
+        anomalies=settings.hold_out_anomalies,
     )
 
 

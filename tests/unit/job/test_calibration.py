@@ -65,24 +65,33 @@ def test_values_that_are_all_equal_keep_their_score() -> None:
     assert apply_form(sad, DeviationForm(3.0, 1, 0.5)) is sad
 
 
-def test_candidates_begin_with_the_configured_shape() -> None:
+def test_candidates_have_the_configured_shape_among_them_and_the_smallest_first() -> None:
     configured = ForestShape(25, 15, 250, ("amount", "hour"))
     shapes = list_candidate_shapes(configured, "amount", 3_000)
-    assert shapes[0] == configured
+    assert shapes[-1] == configured
+    assert shapes[0] == ForestShape(100, 4, 3_000, configured.names)
     assert len(set(shapes)) == len(shapes)
-    assert max(shape.window_size for shape in shapes) == 3_000
-    assert shapes[-1].names == ("amount",)
+    assert shapes[-2].names == ("amount",)
 
 
 @pytest.mark.parametrize(
-    ("rows", "expected"), [(1_000, slice(800, 1_000)), (100_000, slice(90_000, 100_000))]
+    ("rows", "anomalies", "expected"),
+    [
+        (1_000, [], slice(800, 1_000)),
+        (100_000, [], slice(90_000, 100_000)),
+        (1_000, [700, 990], slice(700, 1_000)),
+        (1_000, [500, 990], slice(800, 1_000)),
+    ],
+    ids=["a fifth", "at most 10,000", "extended", "too far back"],
 )
-def test_newest_rows_are_for_validation(rows: int, expected: slice) -> None:
-    assert select_validation(rows, 250) == expected
+def test_newest_rows_are_for_validation(rows: int, anomalies: list[int], expected: slice) -> None:
+    truth = np.zeros(rows, np.int8)
+    truth[anomalies] = 1
+    assert select_validation(truth, gap=250, size=10_000, anomalies=2) == expected
 
 
 def test_nothing_is_held_out_if_too_few_rows_would_be_left() -> None:
-    found = select_validation(600, 250)
+    found = select_validation(np.zeros(600, np.int8), gap=250, size=5_000, anomalies=30)
     assert found.start == found.stop
 
 
@@ -154,7 +163,8 @@ def test_calibrated_model_ranks_better_and_raises_the_alerts_that_it_should() ->
 def test_alert_rate_of_the_champion_is_kept() -> None:
     settings = Tunables()
     prepared = prepare(build_columns(78, 20_000, keep_features), settings)
-    validation = select_validation(prepared.parts.training_rows, settings.forest_window)
+    truth = prepared.columns.truth[prepared.parts.training]
+    validation = select_validation(truth, gap=250, size=5_000, anomalies=30)
     scores = np.linspace(0.0, 1.0, validation.stop - validation.start)
     former = FormerModel(ForestShape(25, 8, 250, ("amount",)), scores)
     found = calibrate_challenger(prepared, settings, 0.7, former)
