@@ -15,7 +15,7 @@ import numpy as np
 
 from retraining_job.calibration.choice import (
     Combination,
-    Target,
+    ScoreTarget,
     ValidationRows,
     choose_candidate,
     choose_form,
@@ -106,7 +106,7 @@ def select_validation(truth: NDArray[np.int8], *, gap: int, size: int, anomalies
 def calibrate(
     rows: TrainingRows,
     configured: ForestShape,
-    target: Target,
+    target: ScoreTarget,
     *,
     champion: ForestShape | None,
     minimum_anomalies: int,
@@ -257,8 +257,16 @@ def describe_candidate(
     )
 
 
-def find_needed_threshold(chosen: Combination, target: Target) -> float | None:
-    """Find the threshold that gives the target rate. None if the live threshold does."""
+def find_needed_threshold(chosen: Combination, target: ScoreTarget) -> float | None:
+    """Find the threshold that would give the target rate.
+
+    Args:
+        chosen: The chosen combination.
+        target: The target rate.
+
+    Returns:
+        The threshold, or None if the live threshold gives that rate.
+    """
     if chosen.has_target_rate:
         return None
     return find_matching_threshold(chosen.scores, round(target.rate * len(chosen.scores)))

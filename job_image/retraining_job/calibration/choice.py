@@ -43,7 +43,7 @@ class ValidationRows(NamedTuple):
     compute_deviation: Callable[[DeviationForm], NDArray[np.float64]]
 
 
-class Target(NamedTuple):
+class ScoreTarget(NamedTuple):
     """What the combined score is chosen for.
 
     Args:
@@ -80,7 +80,7 @@ class Combination(NamedTuple):
 
 
 def choose_form(
-    forest: NDArray[np.float64], rows: ValidationRows, target: Target, *, is_labelled: bool
+    forest: NDArray[np.float64], rows: ValidationRows, target: ScoreTarget, *, is_labelled: bool
 ) -> Combination:
     """Choose the form of the deviation score for one forest.
 
@@ -137,7 +137,7 @@ def choose_candidate(
 
 
 def combine(
-    forest: NDArray[np.float64], rows: ValidationRows, target: Target, form: DeviationForm
+    forest: NDArray[np.float64], rows: ValidationRows, target: ScoreTarget, form: DeviationForm
 ) -> Combination:
     """Measure a forest with one form of the deviation score.
 
@@ -163,7 +163,7 @@ def combine(
 
 
 def compute_combined(
-    forest: NDArray[np.float64], rows: ValidationRows, target: Target, form: DeviationForm
+    forest: NDArray[np.float64], rows: ValidationRows, target: ScoreTarget, form: DeviationForm
 ) -> NDArray[np.float64]:
     """Compute the combined scores of the validation rows, as the live service would.
 
@@ -181,7 +181,7 @@ def compute_combined(
 
 
 def list_forms(
-    forest: NDArray[np.float64], rows: ValidationRows, target: Target, spread: float
+    forest: NDArray[np.float64], rows: ValidationRows, target: ScoreTarget, spread: float
 ) -> Iterator[DeviationForm]:
     """List the forms with one spread, each with the level that comes closest to the alert rate.
 
@@ -200,7 +200,7 @@ def list_forms(
 
 
 def find_level(
-    forest: NDArray[np.float64], rows: ValidationRows, target: Target, form: DeviationForm
+    forest: NDArray[np.float64], rows: ValidationRows, target: ScoreTarget, form: DeviationForm
 ) -> DeviationForm:
     """Find the level with which the alert rate comes closest to its target.
 
@@ -235,7 +235,7 @@ def find_level(
     return best
 
 
-def balance_spread(forest: NDArray[np.float64], rows: ValidationRows, target: Target) -> float:
+def balance_spread(forest: NDArray[np.float64], rows: ValidationRows, target: ScoreTarget) -> float:
     """Compute by what the deviation score is divided so that both parts spread equally.
 
     Args:

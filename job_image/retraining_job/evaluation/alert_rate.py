@@ -66,7 +66,15 @@ def check_alert_rate(evidence: Evidence, settings: EvaluationSettings) -> Decisi
 
 
 def get_budget_target(evidence: Evidence, champion: float) -> float:
-    """Return the alert rate that a calibration aims at: a budget, or else the champion's."""
+    """Return the alert rate that a calibration aims at if that is the budget.
+
+    Args:
+        evidence: The evidence.
+        champion: The champion's alert rate.
+
+    Returns:
+        The budget, or the champion's rate if the challenger was not calibrated for the budget.
+    """
     record = evidence.calibration
     if record is None or record.target_source != Alerts.BUDGET:
         return champion

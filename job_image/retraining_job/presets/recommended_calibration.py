@@ -12,7 +12,7 @@ from retraining_job.calibration.calibrate import (
     calibrate,
     select_validation,
 )
-from retraining_job.calibration.choice import Target
+from retraining_job.calibration.choice import ScoreTarget
 from retraining_job.contract import Alerts, Scaling, Tunables
 from retraining_job.deviation import StandardAbsoluteDeviation
 from retraining_job.evaluation.metrics import alert_rate
@@ -94,7 +94,7 @@ def calibrate_challenger(
             settings.forest_window,
             tuple(scaling.name for scaling in prepared.scalings),
         ),
-        Target(
+        ScoreTarget(
             settings.forest_weight,
             settings.deviation_weight,
             threshold,

@@ -46,6 +46,9 @@ class ModelProvenance(BaseModel):
     """The live threshold at which it was evaluated."""
     matching_threshold: float | None = None
     """The threshold at which it raises as many alerts as its predecessor did at the live one."""
+    expected_alert_rate: float | None = None
+    """The share of events above the live threshold, as the calibration expects it. None if the
+    model was not calibrated."""
     deviation_class: str = ""
     """The name under which the pickle's deviation score is imported."""
     fingerprint: str = ""

@@ -37,6 +37,9 @@ def package_model(
         trained=challenger.window,
         read=read,
         features=list(challenger.features),
+        expected_alert_rate=(
+            challenger.calibration.choice.alert_rate if challenger.calibration else None
+        ),
         input=shape,
         fingerprint=compute_fingerprint(state) if state else "",
     )

@@ -8,7 +8,7 @@ import pytest
 from retraining_job.calibration.calibrate import select_validation
 from retraining_job.calibration.choice import (
     Combination,
-    Target,
+    ScoreTarget,
     ValidationRows,
     choose_candidate,
     choose_form,
@@ -23,7 +23,7 @@ from retraining_job.presets.recommended_calibration import FormerModel, calibrat
 from tests.quality.changes import keep_features
 from tests.quality.trial import build_columns, prepare
 
-TARGET = Target(0.7, 0.3, 0.7, 0.02, Alerts.BUDGET)
+TARGET = ScoreTarget(0.7, 0.3, 0.7, 0.02, Alerts.BUDGET)
 
 
 def learned(*values: float) -> StandardAbsoluteDeviation:
