@@ -5,12 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
+from statistics import median
 
 from retraining_job.contract import VerdictReason
+from tests.quality.calibration import (
+    FIRST_SEED,
+    SOURCES,
+    CalibrationTrial,
+    Source,
+    build_calibration_rows,
+    run_calibration,
+)
 from tests.quality.changes import ROWS, assume_rest_normal, label_alerts
+from tests.quality.chart import draw_calibration
 from tests.quality.combined_score import build_rows, describe_spreads, evaluate_shapes
 from tests.quality.limits import compute_anomalies, describe_limits
 from tests.quality.scenarios import (
+    CALIBRATED_SCENARIOS,
     FOREST_DECIDES,
     FOREST_DECIDES_SCENARIOS,
     INPUT_SCENARIOS,
@@ -29,6 +40,7 @@ from tests.quality.tables import (
 )
 from tests.quality.trial import HOLD_OUT, run_scenario
 
+CHART = Path(__file__).parents[2] / "docs" / "images" / "calibration.svg"
 TEMPLATE = Path(__file__).with_name("template.md")
 SOME_STREAMS, FEW_STREAMS = 12, 8
 """The greatest number of streams for each row of the later sections."""
@@ -38,6 +50,8 @@ def build_page(seeds: int) -> str:
     """Run all scenarios and build the page. `seeds` is the number of streams for each scenario."""
     few, some = min(seeds, FEW_STREAMS), min(seeds, SOME_STREAMS)
     with ProcessPoolExecutor() as pool:
+        calibrated = run_all(pool, CALIBRATED_SCENARIOS, seeds)
+        trials = run_calibrations(pool, seeds)
         default = run_all(pool, SCENARIOS, seeds)
         forest_decides = run_all(pool, FOREST_DECIDES_SCENARIOS, seeds)
         labels = run_all(pool, LABEL_SCENARIOS, some)
@@ -45,7 +59,12 @@ def build_page(seeds: int) -> str:
         inputs = run_all(pool, INPUT_SCENARIOS, some)
         shuttle = list(pool.map(run_shuttle, RUNS))
         combined = list(pool.map(evaluate_shapes, range(1, few + 1)))
+    CHART.write_text(draw_calibration(trials), encoding="utf-8")
     return TEMPLATE.read_text(encoding="utf-8").format(
+        calibrated=format_markdown(count_verdicts(CALIBRATED_SCENARIOS, calibrated)),
+        churned=describe_churn(calibrated),
+        calibration=format_markdown(build_calibration_rows(trials)),
+        first_seed=FIRST_SEED,
         seeds=seeds,
         few=few,
         some=some,
@@ -69,6 +88,42 @@ def build_page(seeds: int) -> str:
         shuttle_mentioned=sum(mentioned for mentioned, _, _ in shuttle),
         shuttle_stopped=sum(stopped for _, stopped, _ in shuttle),
         shuttle_broken=sum(broken for _, _, broken in shuttle),
+    )
+
+
+def run_calibrations(
+    pool: ProcessPoolExecutor, seeds: int
+) -> list[tuple[Source, list[CalibrationTrial]]]:
+    """Calibrate a challenger for each source and seed.
+
+    Args:
+        pool: The processes.
+        seeds: The number of seeds.
+
+    Returns:
+        The trials of each source.
+    """
+    numbers = range(FIRST_SEED, FIRST_SEED + seeds)
+    return [
+        (source, list(pool.map(run_calibration, [source] * seeds, numbers))) for source in SOURCES
+    ]
+
+
+def describe_churn(outcomes: dict[str, Outcomes]) -> str:
+    """Return how often a retrain without a cause replaces the champion, and its shape."""
+    runs = outcomes["same"]
+    promoted = sum(decision.promotes for decision, _ in runs)
+    moved = [
+        abs(evidence.challenger.combined.alert_rate - evidence.champion.combined.alert_rate)
+        for _, evidence in runs
+        if evidence.champion
+        and evidence.challenger.combined.alert_rate is not None
+        and evidence.champion.combined.alert_rate is not None
+    ]
+    return (
+        f"A retrain without a cause (`same`) replaced the champion in {promoted} of {len(runs)} "
+        "runs. "
+        f"The alert rate moved by {median(moved):.2%} of all events in the median."
     )
 
 

@@ -6,12 +6,12 @@ A fault is put into the rows that one of them is trained on, never into the hold
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
-from retraining_job.contract import Scaling
+from retraining_job.contract import Calibration, Scaling
 from retraining_job.events.columns import Columns
 from tests.quality.changes import (
     BROKEN,
@@ -39,6 +39,7 @@ from tests.quality.changes import (
     shift_names,
     shuffle_labels,
 )
+from tests.quality.stream import FRAUD_SHARE
 
 LATER = 2_000
 """A healthy champion is so many events older than its challenger."""
@@ -54,7 +55,7 @@ FOREST_DECIDES: dict[str, Any] = {
 }
 """Settings with which the forest decides the order. 100 low trees cost a reader as much as 25 high
 ones."""
-RAW_RECIPE: dict[str, Any] = {"scaling": Scaling.NONE}
+RAW_RECIPE: dict[str, Any] = {"scaling": Scaling.NONE, "calibration": Calibration.NONE}
 
 
 @dataclass(frozen=True)
@@ -145,6 +146,10 @@ SCENARIOS = (
     Scenario(
         "few frauds", OLDER, f"healthy, but only {FEW} frauds are known", truth=keep_few_frauds
     ),
+)
+CALIBRATED: dict[str, Any] = {"calibration": Calibration.AUTO, "alert_budget": FRAUD_SHARE}
+CALIBRATED_SCENARIOS = tuple(
+    replace(scenario, settings={**scenario.settings, **CALIBRATED}) for scenario in SCENARIOS
 )
 FOREST_DECIDES_SCENARIOS = (
     Scenario(

@@ -9,7 +9,8 @@ from importlib.metadata import version
 
 import numpy as np
 
-from retraining_job.contract import Preset, Tunables
+from retraining_job.contract import Calibration, Preset, Tunables
+from retraining_job.evaluation.calibration_record import CalibrationRecord
 from retraining_job.evaluation.decision import Decision
 from retraining_job.evaluation.evidence import Contender, Evidence, Provenance
 from retraining_job.evaluation.input_change import ChampionInput
@@ -20,6 +21,7 @@ from retraining_job.events.columns import Columns
 from retraining_job.model.model import Model, compute_deviation_scores, compute_forest_scores
 from retraining_job.presets import recommended
 from retraining_job.presets.recommended import SplitEvents
+from retraining_job.presets.recommended_calibration import calibrate_challenger, describe_former
 from retraining_job.presets.recommended_evaluation import (
     EvaluationContext,
     ScoredModel,
@@ -43,13 +45,14 @@ def run_scenario(scenario: Scenario, seed: int) -> tuple[Decision, Evidence]:
     Returns:
         The decision and its evidence.
     """
-    shared = Tunables(preset=Preset.RECOMMENDED).model_copy(update=scenario.settings)
+    shared = Tunables(preset=Preset.RECOMMENDED, calibration=Calibration.NONE)
+    shared = shared.model_copy(update=scenario.settings)
     champion_settings = shared.model_copy(update=scenario.champion_settings)
     before = prepare(
         scenario.history(build_columns(seed, scenario.champion_rows, scenario.champion_features)),
         champion_settings,
     )
-    champion = recommended.train_model(before, champion_settings)
+    champion, _ = train(before, champion_settings, None)
     trained = before.parts.build_split(before.columns.times, before.columns.truth).training
 
     settings = shared.model_copy(update=scenario.challenger_settings)
@@ -65,7 +68,7 @@ def run_scenario(scenario: Scenario, seed: int) -> tuple[Decision, Evidence]:
     now = prepare(events, settings, trained.last)
     shape = measure_columns(before.columns, before.parts.hold_out_start).shape
     champion_input = ChampionInput(1, set(champion.feature_names), shape)
-    challenger = recommended.train_model(now, settings)
+    challenger, calibration = train(now, settings, champion)
     scored_champion = ScoredModel(
         recommended.score_hold_out(champion, now), Contender(version=1, trained=trained)
     )
@@ -75,8 +78,30 @@ def run_scenario(scenario: Scenario, seed: int) -> tuple[Decision, Evidence]:
         "setting",
         build_provenance(events, settings),
         change=recommended.compare_with_champion_input(now, champion_input, settings),
+        calibration=calibration,
     )
     return evaluate(now, recommended.score_hold_out(challenger, now), scored_champion, context)
+
+
+def train(
+    prepared: SplitEvents, settings: Tunables, champion: Model | None
+) -> tuple[Model, CalibrationRecord | None]:
+    """Train a model, calibrated if the settings say so.
+
+    Args:
+        prepared: The split events.
+        settings: The settings of the model.
+        champion: The champion, whose alert rate a calibration keeps.
+
+    Returns:
+        The model, and what it was chosen from.
+    """
+    if settings.calibration is Calibration.AUTO:
+        former = describe_former(champion, prepared, settings) if champion else None
+        found = calibrate_challenger(prepared, settings, settings.threshold, former)
+        if found is not None:
+            return found.model, found.record
+    return recommended.train_model(prepared, settings), None
 
 
 def score_newest(model: Model, events: Columns, newest: int, settings: Tunables) -> np.ndarray:
