@@ -19,6 +19,7 @@ from tests.quality.calibration import (
 from tests.quality.changes import ROWS, assume_rest_normal, label_alerts
 from tests.quality.chart import draw_calibration
 from tests.quality.combined_score import build_rows, describe_spreads, evaluate_shapes
+from tests.quality.learning_reader import build_reader_rows, run_reader
 from tests.quality.limits import compute_anomalies, describe_limits
 from tests.quality.scenarios import (
     CALIBRATED_SCENARIOS,
@@ -52,6 +53,7 @@ def build_page(seeds: int) -> str:
     with ProcessPoolExecutor() as pool:
         calibrated = run_all(pool, CALIBRATED_SCENARIOS, seeds)
         trials = run_calibrations(pool, seeds)
+        readers = list(pool.map(run_reader, range(FIRST_SEED, FIRST_SEED + seeds)))
         default = run_all(pool, SCENARIOS, seeds)
         forest_decides = run_all(pool, FOREST_DECIDES_SCENARIOS, seeds)
         labels = run_all(pool, LABEL_SCENARIOS, some)
@@ -65,6 +67,7 @@ def build_page(seeds: int) -> str:
         churned=describe_churn(calibrated),
         calibration=format_markdown(build_calibration_rows(trials)),
         first_seed=FIRST_SEED,
+        reader=format_markdown(build_reader_rows(readers)),
         seeds=seeds,
         few=few,
         some=some,
