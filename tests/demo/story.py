@@ -15,10 +15,11 @@ TRIGGER = {"reason": "drift_detected", "drift_score": 0.31}
 EXAMPLE = ROOT / "docs" / "examples" / "retrainrequest.yaml"
 READER = ROOT / "docs" / "examples" / "reader.py"
 RUN_SECONDS = 300
+PLAIN_NAME = "not-calibrated"
 PLAIN = {
     "apiVersion": "retraining.dev/v1alpha1",
     "kind": "RetrainRequest",
-    "metadata": {"name": "not-calibrated"},
+    "metadata": {"name": PLAIN_NAME},
     "spec": {"reason": "the model of the old service", "calibration": "None", "dryRun": True},
 }
 """Trains as the old service did, and publishes nothing."""
@@ -31,7 +32,8 @@ GAIN = """
     FROM (SELECT evidence FROM retraining_runs WHERE request LIKE '%/not-calibrated'
           ORDER BY finished_at DESC LIMIT 1) AS run,
         LATERAL (VALUES (1, 'not calibrated', evidence -> 'challenger'),
-                        (2, 'live, calibrated', evidence -> 'champion')) AS one (number, model, facts)
+                        (2, 'live, calibrated', evidence -> 'champion'))
+            AS one (number, model, facts)
     ORDER BY number
 """
 """Both models of the run without a calibration, from its evidence."""
@@ -182,10 +184,10 @@ class Story:
 
     def compare_with_plain(self) -> None:
         """Evaluate a model without a calibration against the live one, and print both."""
-        self._kubectl("delete", "retrainrequest", PLAIN["metadata"]["name"], "--ignore-not-found")
+        self._kubectl("delete", "retrainrequest", PLAIN_NAME, "--ignore-not-found")
         output = self._kubectl.apply(PLAIN)
         self._screen.show("kubectl apply -f -  # spec.calibration: None, spec.dryRun: true", output)
-        self.wait_for_end(PLAIN["metadata"]["name"])
+        self.wait_for_end(PLAIN_NAME)
         rows = self._postgres.rows(GAIN)
         heads = ["model", "alerts", "precision", "recall", "average precision"]
         self._screen.say("The hold-out at the live threshold of 0.7, with the reader's formula:")
