@@ -87,6 +87,7 @@ class RegistrySettings:
         deviation_class: The name under which the pickle's deviation score is imported.
         run_id: The run that publishes.
         image: The trainer's image.
+        threshold_key: The Redis key of the threshold that a promotion publishes; empty if none.
     """
 
     redis_url: SecretStr
@@ -98,6 +99,7 @@ class RegistrySettings:
     deviation_class: str
     run_id: str
     image: str
+    threshold_key: str = ""
 
 
 class RunSettings(Tunables, BaseSettings):
@@ -175,6 +177,7 @@ class TrainSettings(MigrateSettings):
             deviation_class=self.deviation_class,
             run_id=self.run_id,
             image=self.image,
+            threshold_key=self.threshold_key if self.publish_threshold else "",
         )
 
 

@@ -8,7 +8,9 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+
+from retraining_job.contract.environment import value_name
 
 
 class Preset(StrEnum):
@@ -147,6 +149,9 @@ class PromotionSettings(BaseModel):
     """How long a challenger waits for approval, if promotion is Manual."""
     dry_run: bool = False
     """Train and evaluate, and publish nothing."""
+    publish_threshold: bool = False
+    """A promotion also writes the threshold of its model to `threshold_key`. It differs from the
+    live one only if no level of a calibration reaches the alert rate. A rollback restores it."""
 
 
 class ModelSettings(PipelineSettings):
@@ -193,5 +198,24 @@ class Tunables(StorageSettings, ModelSettings, PromotionSettings, EvaluationSett
 
     The fields of the last base class come first.
     """
+
+    @field_validator("publish_threshold")
+    @classmethod
+    def check_threshold_key(cls, value: bool, info: ValidationInfo) -> bool:
+        """Check that there is a key to publish the threshold under.
+
+        Args:
+            value: Whether thresholds are published.
+            info: The fields before this one.
+
+        Returns:
+            The value.
+
+        Raises:
+            ValueError: There is no key.
+        """
+        if value and not info.data.get("threshold_key"):
+            raise ValueError(f"it needs {value_name('threshold_key')}")
+        return value
 
     log_format: Literal["text", "json"] = "text"

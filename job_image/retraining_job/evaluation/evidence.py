@@ -161,6 +161,9 @@ class Contender(EvidencePart):
     matching_threshold: float | None = None
     """For the challenger: the threshold at which it raises as many alerts as the champion does at
     the live threshold."""
+    published_threshold: float | None = None
+    """For the challenger: the threshold that its promotion publishes, at which it is evaluated.
+    None if the live one stays."""
     threshold_precision: float | None = None
     """Precision of the combined score at the live threshold. None if no labelled event is above."""
     threshold_recall: float | None = None

@@ -62,8 +62,9 @@ class EvaluationResult:
         """The threshold of the evaluation, and the one at which the alert rate stays the same."""
         if self.evidence is None:
             return {}
-        matching = self.evidence.challenger.matching_threshold
-        return {"threshold": self.evidence.threshold, "matching_threshold": matching}
+        challenger = self.evidence.challenger
+        threshold = challenger.published_threshold or self.evidence.threshold
+        return {"threshold": threshold, "matching_threshold": challenger.matching_threshold}
 
 
 class PreparedEvents(Protocol):

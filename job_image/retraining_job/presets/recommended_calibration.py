@@ -23,6 +23,7 @@ from retraining_job.model.model import Model, compute_deviation_scores, compute_
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from retraining_job.evaluation.calibration_record import CalibrationRecord
     from retraining_job.presets.recommended import SplitEvents
 
 
@@ -104,6 +105,19 @@ def calibrate_challenger(
         champion=former.shape if former else None,
         minimum_anomalies=settings.hold_out_anomalies,
     )
+
+
+def find_published_threshold(record: CalibrationRecord | None, settings: Tunables) -> float | None:
+    """Find the threshold that goes live with a challenger.
+
+    Args:
+        record: What it was chosen from, or None if it is not calibrated.
+        settings: Whether a promotion publishes a threshold.
+
+    Returns:
+        The threshold, or None if the live one stays.
+    """
+    return record.needed_threshold if record and settings.publish_threshold else None
 
 
 def find_validation(prepared: SplitEvents, settings: Tunables) -> slice:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -21,6 +21,7 @@ from retraining_job.presets.recommended_notes import (
     compute_periods,
     describe_events,
     describe_models,
+    describe_published_threshold,
 )
 
 if TYPE_CHECKING:
@@ -56,6 +57,8 @@ class EvaluationContext:
         change: How the input has changed since the champion was trained, or None if that was not
             checked.
         calibration: What the challenger was chosen from, or None if it is not calibrated.
+        published_threshold: The threshold that goes live with the challenger, or None if the live
+            one stays.
     """
 
     settings: EvaluationSettings
@@ -65,6 +68,7 @@ class EvaluationContext:
     fingerprint: str = ""
     change: InputChange | None = None
     calibration: CalibrationRecord | None = None
+    published_threshold: float | None = None
 
 
 @dataclass(frozen=True)
@@ -124,8 +128,14 @@ def evaluate(
     other = None if champion is None else combine_scores(champion.scores, settings)
     edges = plot_data.compute_histogram_edges(own, own if other is None else other)
     measure = Measure(truth, settings, threshold, edges, context.provenance.seed)
-    facts = Contender(fingerprint=context.fingerprint, trained=split.training)
-    challenger_record = measure_model(ScoredModel(challenger, facts), measure)
+    facts = Contender(
+        fingerprint=context.fingerprint,
+        trained=split.training,
+        published_threshold=context.published_threshold,
+    )
+    own_threshold = context.published_threshold or threshold
+    own_measure = replace(measure, threshold=own_threshold)
+    challenger_record = measure_model(ScoredModel(challenger, facts), own_measure)
     champion_record = measure_model(champion, measure) if champion else None
     if other is not None and challenger_record.usable:
         matching = metrics.find_matching_threshold(own, int((other > threshold).sum()))
@@ -155,10 +165,13 @@ def evaluate(
         labels=compared.labels,
         hidden=hidden,
         identical=champion is not None and is_same_model(challenger, context.fingerprint, champion),
-        periods=compute_periods(columns.times[parts.hold_out], truth, own, other, threshold),
+        periods=compute_periods(
+            columns.times[parts.hold_out], truth, own, other, (own_threshold, threshold)
+        ),
         notes=[
             *describe_events(prepared, split, settings),
-            *describe_models(challenger_record, champion_record, threshold),
+            *describe_models(challenger_record, champion_record, own_threshold),
+            *describe_published_threshold(context.published_threshold, threshold),
         ],
     )
     decision = promotion_policy.decide_promotion(evidence, settings)

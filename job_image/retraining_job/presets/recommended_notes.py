@@ -25,7 +25,7 @@ def compute_periods(
     truth: np.ndarray,
     challenger: np.ndarray,
     champion: np.ndarray | None,
-    threshold: float,
+    thresholds: tuple[float, float],
 ) -> list[Period]:
     """Compute the metrics over time, for about ten periods of the hold-out with equally many rows.
 
@@ -34,7 +34,7 @@ def compute_periods(
         truth: Shape (n,). 1 for an anomaly, 0 for a normal event, -1 if unknown.
         challenger: Shape (n,). The challenger's combined scores.
         champion: Shape (n,). The champion's, or None if there is none.
-        threshold: The live threshold.
+        thresholds: The challenger's threshold and the champion's.
 
     Returns:
         The periods, oldest first.
@@ -49,14 +49,14 @@ def compute_periods(
             rows=window.rows,
             anomalies=int((truth[rows] == 1).sum()),
             challenger_average_precision=metrics.average_precision(truth[rows], challenger[rows]),
-            challenger_alert_rate=metrics.alert_rate(challenger[rows], threshold),
+            challenger_alert_rate=metrics.alert_rate(challenger[rows], thresholds[0]),
         )
         if champion is not None:
             of_champion = {
                 "champion_average_precision": metrics.average_precision(
                     truth[rows], champion[rows]
                 ),
-                "champion_alert_rate": metrics.alert_rate(champion[rows], threshold),
+                "champion_alert_rate": metrics.alert_rate(champion[rows], thresholds[1]),
             }
             period = period.model_copy(update=of_champion)
         periods.append(period)
@@ -128,3 +128,21 @@ def describe_models(
             "hold-out events."
         )
     return notes
+
+
+def describe_published_threshold(published: float | None, live: float) -> list[str]:
+    """Describe the threshold that goes live with the challenger.
+
+    Args:
+        published: The threshold, or None if the live one stays.
+        live: The live threshold.
+
+    Returns:
+        One sentence, or none.
+    """
+    if published is None:
+        return []
+    return [
+        f"The challenger is evaluated at a threshold of {published:.6g}. Its promotion writes it "
+        f"to {value_name('threshold_key')}, where {live:.6g} is live now."
+    ]

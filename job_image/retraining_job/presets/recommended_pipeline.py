@@ -25,6 +25,7 @@ from retraining_job.presets.recommended_calibration import (
     FormerModel,
     calibrate_challenger,
     describe_former,
+    find_published_threshold,
 )
 from retraining_job.presets.recommended_evaluation import EvaluationContext, ScoredModel, evaluate
 
@@ -194,6 +195,9 @@ class RecommendedComparison:
                 self._describe_provenance(),
                 change=self.change,
                 calibration=challenger.calibration,
+                published_threshold=find_published_threshold(
+                    challenger.calibration, self.events.settings
+                ),
             ),
         )
         metrics = Contenders(

@@ -1,8 +1,8 @@
 -- Makes a staged model live in one atomic step, if the live model is still the one it was evaluated against.
 -- The names of KEYS and ARGV are those of PublishKeys and PublishArguments in publish_script.py.
-local MODEL, VERSION, META, STATE, EPOCH, HISTORY, RUN, CHALLENGER, STAGING, FORMER = unpack(KEYS)
+local MODEL, VERSION, META, STATE, EPOCH, HISTORY, RUN, CHALLENGER, STAGING, FORMER, THRESHOLD = unpack(KEYS)
 local EXPECTED_VERSION, EXPECTED_EPOCH, NEW_VERSION, NEW_EPOCH, NEW_MANIFEST, NEW_STATE, RESULT, RESULT_SECONDS,
-    HISTORY_VERSIONS, CHANNEL, NOTICE = unpack(ARGV)
+    HISTORY_VERSIONS, CHANNEL, NOTICE, NEW_THRESHOLD = unpack(ARGV)
 
 for _, key in ipairs(KEYS) do
     local kind = redis.call('TYPE', key).ok
@@ -71,6 +71,9 @@ if NEW_STATE == '' then
     plan('UNLINK', STATE)
 else
     plan('SET', STATE, NEW_STATE)
+end
+if NEW_THRESHOLD ~= '' then
+    plan('SET', THRESHOLD, NEW_THRESHOLD)
 end
 plan('UNLINK', CHALLENGER)
 

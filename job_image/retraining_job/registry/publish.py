@@ -129,6 +129,7 @@ def publish(
         history_versions=registry.history_versions,
         channel=Keys.of(registry).changes,
         notice=build_notice(manifest),
+        new_threshold=get_published_threshold(registry, manifest),
     )
     return read_answer(run_script(registry, keys, arguments, package.pickle))
 
@@ -187,6 +188,24 @@ def build_manifest(
         state_sha256=sha256(package.state.encode()) if package.state else "",
     )
     return sign_manifest(registry.signing_key, registry.model_key, manifest)
+
+
+def get_published_threshold(registry: RegistrySettings, manifest: Manifest) -> str:
+    """Return the threshold that goes live with a model.
+
+    The manifest of each version has the threshold at which it was evaluated. Therefore a rollback
+    restores the threshold of the version that it restores.
+
+    Args:
+        registry: The settings of the registry.
+        manifest: The manifest of the model.
+
+    Returns:
+        The threshold as text, or an empty string if none is published.
+    """
+    if not registry.threshold_key or manifest.threshold is None:
+        return ""
+    return repr(manifest.threshold)
 
 
 def build_notice(manifest: Manifest) -> str:

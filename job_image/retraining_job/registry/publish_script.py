@@ -31,6 +31,7 @@ class PublishKeys(NamedTuple):
     challenger: str
     staging: str
     former: str
+    threshold: str
 
 
 class PublishArguments(NamedTuple):
@@ -47,6 +48,7 @@ class PublishArguments(NamedTuple):
     history_versions: int
     channel: str
     notice: str
+    new_threshold: str
 
 
 class ScriptAnswer(NamedTuple):
@@ -77,6 +79,7 @@ def build_keys(registry: RegistrySettings) -> PublishKeys:
         challenger=keys.challenger(registry.run_id),
         staging=keys.staging(registry.run_id),
         former=keys.former(registry.run_id),
+        threshold=registry.threshold_key or keys.meta,  # not written if no threshold is published
     )
 
 

@@ -213,3 +213,18 @@ def test_own_pickle_without_a_state_is_restored(registry: ModelRegistry) -> None
     registry.redis.set(registry.keys.kept_pickle(5), package.pickle)
     roll_back(registry, 5)
     assert score(registry.champion().model) == score(model_of_seed(7))
+
+
+def test_threshold_goes_live_with_its_model_and_comes_back_with_it(
+    registry: ModelRegistry,
+) -> None:
+    key = f"{registry.keys.model}:threshold"
+    published = {"threshold_key": key, "publish_threshold": True}
+    registry.redis.set(key, "0.7")
+    registry.publish("run-1", package=registry.package(1, threshold=0.7), **published)
+    registry.publish("run-2", package=registry.package(2, threshold=0.55), **published)
+    assert registry.redis.get(key) == b"0.55"
+    back(registry, 1, **published)
+    assert registry.redis.get(key) == b"0.7"
+    registry.publish("run-4", package=registry.package(4, threshold=0.6), threshold_key=key)
+    assert registry.redis.get(key) == b"0.7"

@@ -1,6 +1,7 @@
 """The trainer's settings from the environment, and the message about a wrong one."""
 
 import pytest
+from pydantic import ValidationError
 
 from retraining_job.contract import Tunables, environment_name
 from retraining_job.errors import BadConfigurationError
@@ -125,3 +126,9 @@ def test_white_space_around_a_secret_is_ignored(
     assert settings.database_url.get_secret_value() == GOOD["DATABASE_URL"]
     assert settings.redis_url.get_secret_value() == GOOD["REDIS_URL"]
     assert settings.signing_key.get_secret_value() == "0123456789abcdef"
+
+
+def test_threshold_is_published_only_under_a_key() -> None:
+    assert Tunables(threshold_key="live_threshold", publish_threshold=True).publish_threshold
+    with pytest.raises(ValidationError, match=r"it needs trainer\.thresholdKey"):
+        Tunables(publish_threshold=True)
