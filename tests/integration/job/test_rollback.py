@@ -219,12 +219,11 @@ def test_threshold_goes_live_with_its_model_and_comes_back_with_it(
     registry: ModelRegistry,
 ) -> None:
     key = f"{registry.keys.model}:threshold"
-    published = {"threshold_key": key, "publish_threshold": True}
-    registry.redis.set(key, "0.7")
-    registry.publish("run-1", package=registry.package(1, threshold=0.7), **published)
-    registry.publish("run-2", package=registry.package(2, threshold=0.55), **published)
+    published: dict[str, Any] = {"threshold_key": key, "publish_threshold": True}
+    registry.publish("run-5", package=registry.package(5, threshold=0.7), **published)
+    registry.publish("run-6", package=registry.package(6, threshold=0.55), **published)
     assert registry.redis.get(key) == b"0.55"
-    back(registry, 1, **published)
+    roll_back(registry, 5, **published)
     assert registry.redis.get(key) == b"0.7"
-    registry.publish("run-4", package=registry.package(4, threshold=0.6), threshold_key=key)
+    registry.publish("run-7", package=registry.package(7, threshold=0.6), threshold_key=key)
     assert registry.redis.get(key) == b"0.7"
