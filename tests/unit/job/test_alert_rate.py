@@ -12,6 +12,7 @@ from retraining_job.evaluation import promotion_policy
 from retraining_job.evaluation.alert_rate import check_alert_rate, has_comparable_recall
 from retraining_job.evaluation.input_change import InputChange
 from retraining_job.evaluation.input_shape import InputShape
+from tests.unit.job.calibration_records import build_record
 from tests.unit.job.policy_evidence import contender, evidence, first
 
 
@@ -148,3 +149,17 @@ def test_recall_is_comparable_only_with_labels_and_a_champion() -> None:
     )
     assert not has_comparable_recall(without, Tunables())
     assert not has_comparable_recall(first(0.9), Tunables())
+
+
+@pytest.mark.parametrize(("source", "is_kept"), [("Budget", False), ("KeepChampion", True)])
+def test_challenger_calibrated_for_the_budget_may_raise_fewer_alerts_than_the_champion(
+    source: str, is_kept: bool
+) -> None:
+    found = evidence(
+        0.05,
+        0.1,
+        contender(0.9, alerts=0.01),
+        contender(0.8, alerts=0.5, threshold_recall=1.0),
+        calibration=build_record(target_source=source),
+    )
+    assert (check_alert_rate(found, Tunables()) is not None) is is_kept
