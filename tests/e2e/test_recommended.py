@@ -11,7 +11,8 @@ from tests.e2e.world import ClusterWorld
 from tests.system import shuttle
 
 RECOMMENDED = {"preset": "recommended"}
-RAW = RECOMMENDED | {"scaling": "None"}
+RAW = RECOMMENDED | {"scaling": "None", "calibration": "None"}
+"""As the old service trained."""
 DECISION = "retraining.dev/approval"
 
 

@@ -22,7 +22,7 @@ def evidence(world: World, run_id: str) -> Any:
 
 def test_first_model_then_a_better_one_then_a_worse_one(separable_world: World) -> None:
     world = separable_world
-    first = evaluate(world, "raw", scaling="None")
+    first = evaluate(world, "raw", scaling="None", calibration="None")
     assert (first.result.verdict, first.result.version) == ("FirstModel", 1)
     second = evaluate(world, "scaled")
     assert (second.result.verdict, second.result.reason, second.result.version) == (
@@ -30,7 +30,7 @@ def test_first_model_then_a_better_one_then_a_worse_one(separable_world: World) 
         "not_inferior",
         2,
     )
-    third = evaluate(world, "raw-again", scaling="None")
+    third = evaluate(world, "raw-again", scaling="None", calibration="None")
     assert (third.result.verdict, third.result.promoted) == ("Kept", False)
     assert third.result.metrics
     assert second.result.metrics
@@ -41,7 +41,7 @@ def test_first_model_then_a_better_one_then_a_worse_one(separable_world: World) 
 
 def test_evidence_has_the_provenance_of_the_run(separable_world: World) -> None:
     world = separable_world
-    evaluate(world, "run-1", scaling="None")
+    evaluate(world, "run-1", scaling="None", calibration="None")
     evaluate(world, "run-2", image="retraining-job:1.2.3", threshold=0.8)
     found = evidence(world, "run-2")
     provenance, split = found["provenance"], found["split"]
@@ -111,7 +111,7 @@ def test_same_events_give_a_challenger_identical_to_the_champion(separable_world
 
 def test_without_labels_nothing_is_replaced(separable_world: World) -> None:
     world = separable_world
-    evaluate(world, "run-1", scaling="None")
+    evaluate(world, "run-1", scaling="None", calibration="None")
     world.sql("UPDATE scored_events SET anomaly_label = NULL")
     run = evaluate(world, "run-2")
     assert (run.result.verdict, run.result.reason) == ("Inconclusive", "no_truth")
@@ -185,7 +185,7 @@ def test_challenger_that_was_overtaken_while_it_waited_does_not_go_live(
 ) -> None:
     world = separable_world
     evaluate(world, "run-1", promotion="Manual")
-    evaluate(world, "run-2", scaling="None")
+    evaluate(world, "run-2", scaling="None", calibration="None")
     decided = decide(world, "approve")
     assert (decided.code, decided.result.reason, decided.result.promoted) == (
         0,
@@ -204,7 +204,7 @@ def test_nothing_awaits_approval(separable_world: World) -> None:
 
 def test_rollback_has_its_own_version_and_row(separable_world: World) -> None:
     world = separable_world
-    evaluate(world, "raw", scaling="None")
+    evaluate(world, "raw", scaling="None", calibration="None")
     first = world.model
     evaluate(world, "scaled")
     back = world.start("back", arguments=("rollback", "--to", "1")).wait()
@@ -231,9 +231,9 @@ def test_only_a_signed_champion_is_trusted(separable_world: World) -> None:
         fields = {**RECOMMENDED, **settings}
         return world.start(run_id, environment=environment, **fields).wait()
 
-    assert run("run-1", key, scaling="None").result.version == 1
+    assert run("run-1", key, scaling="None", calibration="None").result.version == 1
     assert run("run-2", key).result.version == 2
-    other = run("run-3", {"SIGNING_KEY": "another key of somebody else"}, scaling="None")
+    other = run("run-3", {"SIGNING_KEY": "another key of somebody else"}, scaling="None", calibration="None")
     assert other.result.verdict == "UnreadableChampion", other.log
     assert world.version == b"2"
     short = run("run-4", {"SIGNING_KEY": "short"})
