@@ -153,8 +153,8 @@ def send_some(topic: str, mark: int, first: int, count: int, source: Random) -> 
 def run_within(seconds: float, call: Callable[[], int]) -> int:
     """Run a call, and abandon it after a time.
 
-    kafka-python waits without a limit for the end of a transaction if a kill loses the coordinator's
-    answer. The next transaction has the same id and fences the abandoned one.
+    kafka-python waits without a limit for the end of a transaction if a kill loses the answer of
+    the coordinator. The next transaction has the same id and fences the abandoned one.
 
     Args:
         seconds: The limit.
