@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import threading
 import time
+from collections.abc import Callable
+from concurrent.futures import Future
 from contextlib import closing, suppress
 from dataclasses import dataclass
+from functools import partial
 from random import Random
 from typing import Any
 
 from kafka import KafkaAdminClient, KafkaProducer
 from kafka.admin import NewPartitions, NewTopic
-from kafka.errors import KafkaError
+from kafka.errors import KafkaError, KafkaTimeoutError
 
 from tests.e2e.world import ClusterWorld
 from tests.system.endpoints import broker
@@ -21,6 +25,8 @@ MOST_PARTITIONS = 6
 POSITIONS = ("earliest", "latest")
 CODECS = (None, "lz4")
 TRANSACTION_RECORDS = 3
+TRANSACTION_SECONDS = 40.0
+"""How long to wait for the end of a transaction: longer than Kafka is away after a kill."""
 PAUSE_SECONDS = 0.5
 """Between two records, so that some arrive while a dependency is unavailable."""
 READY_SECONDS = 120
@@ -110,7 +116,9 @@ def send(topic: str, count: int, mark: int, seconds: float) -> None:
     while sent < count and time.monotonic() < deadline:
         try:
             if source.random() < 0.3:
-                sent += send_transaction(topic, mark, sent, source)
+                sent += run_within(
+                    TRANSACTION_SECONDS, partial(send_transaction, topic, mark, sent, source)
+                )
             else:
                 sent += send_some(topic, mark, sent, min(count - sent, 4), source)
         except (KafkaError, OSError):
@@ -140,6 +148,37 @@ def send_some(topic: str, mark: int, first: int, count: int, source: Random) -> 
             producer.send(topic, reason(mark, str(number))).get(timeout=10)
             time.sleep(PAUSE_SECONDS)
     return count
+
+
+def run_within(seconds: float, call: Callable[[], int]) -> int:
+    """Run a call, and abandon it after a time.
+
+    kafka-python waits without a limit for the end of a transaction if a kill loses the answer of
+    the coordinator. The next transaction has the same id and fences the abandoned one.
+
+    Args:
+        seconds: The limit.
+        call: The call.
+
+    Returns:
+        What it returns.
+
+    Raises:
+        KafkaTimeoutError: It has not returned in time, and may have succeeded or not.
+    """
+    future: Future[int] = Future()
+
+    def run() -> None:
+        try:
+            future.set_result(call())
+        except BaseException as error:  # noqa: BLE001  # raised by the caller
+            future.set_exception(error)
+
+    threading.Thread(target=run, daemon=True).start()
+    try:
+        return future.result(seconds)
+    except TimeoutError:
+        raise KafkaTimeoutError(f"the transaction has not ended within {seconds} s") from None
 
 
 def send_transaction(topic: str, mark: int, first: int, source: Random) -> int:

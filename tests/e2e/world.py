@@ -25,7 +25,11 @@ LOCKED = (
     "SELECT count(*) FROM pg_locks"
     " WHERE mode = 'AccessExclusiveLock' AND relation = 'scored_events'::regclass"
 )
-RELEASE = "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep(%'"
+RELEASE = (
+    "SELECT pg_cancel_backend(pid) FROM pg_stat_activity"
+    " WHERE query LIKE 'SELECT pg_sleep(%' AND datname = current_database()"
+)
+"""Other tests hold locks in other databases of the same server."""
 Request = dict[str, Any]
 
 

@@ -69,7 +69,7 @@ def test_next_run_backfills_the_row_of_a_killed_run(world: World, document: str)
     if document == "forgotten":
         world.redis.delete(f"{world.model_key}:run:dead")
     run = world.train("next")
-    assert "Version 1 was never recorded by its run dead" in run.log
+    assert "the audit row of version 1, because its run dead ended" in run.log
     assert [row[:2] for row in world.versions] == [
         (1, "why the dead run was asked for"),
         (2, "drift_detected"),

@@ -197,7 +197,7 @@ def test_missing_row_fails_no_later_run_and_is_backfilled_when_possible(world: W
     assert [row[:2] for row in world.versions] == [(2, "drift_detected"), (3, "drift_detected")]
     world.sql("ALTER TABLE model_versions DROP CONSTRAINT never")
     last = world.train("run-4")
-    assert "Version 1 was never recorded by its run debtor" in last.log
+    assert "the audit row of version 1, because its run debtor ended" in last.log
     assert [row[:2] for row in world.versions][:2] == [(1, "alert"), (2, "drift_detected")]
     assert [row for row in world.runs if row[0] == "debtor"] == [
         ("debtor", "Promoted", "no_champion", 1)
