@@ -199,7 +199,7 @@ def test_old_service_s_champion_does_not_miss_features_that_were_never_stored() 
     used = {"amount", "amount_vs_user_avg", *NEUTRAL_FEATURES}
     own = ("amount", "amount_vs_user_avg")
     none = np.zeros(2, np.int64)
-    features = np.asfortranarray(columns(ROWS).features[:, :2])
+    features = np.asfortranarray(build_events(ROWS).features[:, :2])
     fields = {"names": own, "features": features, "missing": none, "unusable": none, "texts": none}
     never = replace(events(**fields), neutral=ROWS)
     assert not change(never, None, used=used).stops
