@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import psycopg2
 
+from retraining_job.audit.tables import read_table_columns
 from retraining_job.contract import (
     ADDED_COLUMNS,
     CREATE_RUN_TABLE,
@@ -125,13 +126,8 @@ def rename_column(connection: Connection, column: RunColumn) -> None:
         connection: With an open transaction.
         column: The column, with its former name.
     """
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT attname FROM pg_attribute WHERE attrelid = to_regclass(%s) AND attname IN %s",
-            [RUN_TABLE, (column.name, column.former_name)],
-        )
-        names = {name for (name,) in cursor.fetchall()}
-    if names == {column.former_name}:
+    present = read_table_columns(connection, RUN_TABLE)
+    if column.former_name in present and column.name not in present:
         change = f"the column {column.former_name} of {RUN_TABLE} to {column.name}"
         statement = f"ALTER TABLE {RUN_TABLE} RENAME {column.former_name} TO {column.name}"
         if try_statement(connection, statement, f"Could not rename {change}"):

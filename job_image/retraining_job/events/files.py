@@ -176,10 +176,8 @@ def parse_time_text(text: str) -> datetime:
         ValueError: The text is neither, or NaN.
         OverflowError: The time is out of Python's range.
     """
-    if len(text.strip()) == ISO_DATE_DIGITS and text.strip().isdecimal():
-        return convert_to_utc(datetime.fromisoformat(text.strip()))
-    try:
-        seconds = float(text)
-    except ValueError:
-        return convert_to_utc(datetime.fromisoformat(text.strip()))
-    return EPOCH + timedelta(seconds=seconds)
+    text = text.strip()
+    if len(text) != ISO_DATE_DIGITS or not text.isdecimal():
+        with suppress(ValueError):
+            return EPOCH + timedelta(seconds=float(text))
+    return convert_to_utc(datetime.fromisoformat(text))

@@ -63,6 +63,8 @@ class Answer:
         causes: The `reason` of each of its `details.causes`.
         fields: The `field` of each of its `details.causes`.
         has_causes: Whether there are any causes.
+        kind: The plural of the kind of object that the answer is about, such as `jobs`; empty if
+            it names none.
     """
 
     status: int
@@ -70,6 +72,7 @@ class Answer:
     causes: tuple[str, ...] = ()
     fields: tuple[str, ...] = ()
     has_causes: bool = False
+    kind: str = ""
 
 
 def read_answer(status: int, body: Mapping[str, Any]) -> Answer:
@@ -94,6 +97,7 @@ def read_answer(status: int, body: Mapping[str, Any]) -> Answer:
         causes=tuple(str(cause["reason"]) for cause in found if cause.get("reason")),
         fields=tuple(str(cause["field"]) for cause in found if cause.get("field")),
         has_causes=bool(found),
+        kind=str(details.get("kind") or "") if isinstance(details, Mapping) else "",
     )
 
 

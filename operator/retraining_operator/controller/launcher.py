@@ -20,24 +20,17 @@ from retraining_operator.api.status import (
     build_unconfirmed_status,
     build_waiting_status,
 )
-from retraining_operator.controller.errors import (
-    JobNotCreatedError,
-    RetryLaterError,
-    format_refusal,
-)
+from retraining_operator.controller.errors import JobNotCreatedError, format_refusal
 from retraining_operator.controller.status_writer import StatusWriter
 from retraining_operator.fault_injection import FaultInjection, Point
 from retraining_operator.kube.client import LAUNCH_TIMEOUT_SECONDS, KubeClient
-from retraining_operator.kube.errors import AlreadyExistsError, KubeError, NotFoundError
+from retraining_operator.kube.errors import AlreadyExistsError, KubeError
 from retraining_operator.kube.resources import JOBS
 from retraining_operator.planning.steps import ApplyApproval, Launch
 from retraining_operator.settings import Settings
 from retraining_operator.watch.cache import ClusterCache
 
 logger = logging.getLogger(__name__)
-
-DELETED_JOB_SECONDS = 1.0
-"""How long to wait before a Job is created again whose name was taken by one deleted meanwhile."""
 
 
 class Launcher:
@@ -157,10 +150,7 @@ class Launcher:
             logger.info("%s: created the Job %s.", request.key, body["metadata"]["name"])
 
     async def _adopt(self, request: RetrainRequest, task: Task, name: str) -> None:
-        try:
-            body = await self._cluster.read(JOBS, name)
-        except NotFoundError:  # deleted since the API server reported that it exists
-            raise RetryLaterError(DELETED_JOB_SECONDS) from None
+        body = await self._cluster.read(JOBS, name)
         if read_owner_uid(body) == request.uid:
             self._cache.update_job(body)
             logger.info("%s: the Job %s exists already.", request.key, name)

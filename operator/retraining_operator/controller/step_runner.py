@@ -87,9 +87,13 @@ class StepRunner:
         except ConflictError:
             backoff.wait_for_newer_version(request)
             logger.debug("%s: changed meanwhile. Waiting for the newer version.", request.key)
-        except NotFoundError:
-            backoff.reset(request)
-            self._cache.remove_request(request.uid)
+        except NotFoundError as error:
+            if error.is_about_request:
+                backoff.reset(request)
+                self._cache.remove_request(request.uid)
+            else:  # a Job or pod that was deleted meanwhile; the watch delivers that
+                backoff.wait_longer(request)
+                logger.debug("%s: %s", request.key, error)
         except ApiServerUnavailableError as error:
             seconds = backoff.wait_longer(request)
             logger.warning("%s: %s Trying again in %.1f s.", request.key, error, seconds)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+from retraining_operator.api import names
 from retraining_operator.api.kubernetes_errors import Answer, read_answer
 
 REFUSED_STATUSES = {400, 403, 404, 405, 409, 413, 415, 422}
@@ -58,6 +59,11 @@ class ConflictError(RequestRefusedError):
 
 class NotFoundError(RequestRefusedError):
     """The object, or its kind, does not exist."""
+
+    @property
+    def is_about_request(self) -> bool:
+        """Whether it is a RetrainRequest that does not exist."""
+        return self.answer is not None and self.answer.kind == names.PLURAL
 
 
 class ForbiddenError(RequestRefusedError):

@@ -19,7 +19,7 @@ from retraining_job.events.features import NEUTRAL_FEATURES
 from retraining_job.registry.manifest import Manifest, read_manifest
 from tests.quality.changes import break_features_json, keep_features
 from tests.quality.trial import build_columns
-from tests.unit.job.test_recommended import columns
+from tests.unit.job.recommended_events import build_events
 
 ROWS, NEWEST = 10_000, 1_000
 NAMES = ("amount", "hour_of_day", "rare", "risk")
@@ -27,7 +27,7 @@ NAMES = ("amount", "hour_of_day", "rare", "risk")
 
 def events(**changes: Any) -> Columns:
     """Events that all have all features, except `rare`, which every second one has."""
-    whole = columns(ROWS)
+    whole = build_events(ROWS)
     features = np.asfortranarray(whole.features[:, :4])
     features[::2, 2] = np.nan
     none = np.zeros(4, np.int64)
@@ -199,7 +199,7 @@ def test_old_service_s_champion_does_not_miss_features_that_were_never_stored() 
     used = {"amount", "amount_vs_user_avg", *NEUTRAL_FEATURES}
     own = ("amount", "amount_vs_user_avg")
     none = np.zeros(2, np.int64)
-    features = np.asfortranarray(columns(ROWS).features[:, :2])
+    features = np.asfortranarray(build_events(ROWS).features[:, :2])
     fields = {"names": own, "features": features, "missing": none, "unusable": none, "texts": none}
     never = replace(events(**fields), neutral=ROWS)
     assert not change(never, None, used=used).stops

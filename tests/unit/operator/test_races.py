@@ -1,16 +1,17 @@
 """Answers of the API server that only a race brings, which a real one cannot be made to give."""
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, cast
 
 import pytest
 
-from retraining_operator.api.names import Task
-from retraining_operator.api.request import build_request, read_request
-from retraining_operator.controller.errors import RetryLaterError
-from retraining_operator.controller.launcher import Launcher
+from retraining_operator.api.request import build_request
+from retraining_operator.controller.backoff import Backoff
+from retraining_operator.controller.executor import Executor
 from retraining_operator.controller.pruner import Pruner
+from retraining_operator.controller.step_runner import StepRunner
 from retraining_operator.fault_injection import FaultInjection
 from retraining_operator.intake.backpressure import Backpressure
 from retraining_operator.intake.record_parser import parse_record
@@ -19,6 +20,8 @@ from retraining_operator.kube.client import KubeClient
 from retraining_operator.kube.errors import KubeError, read_error
 from retraining_operator.observability.metrics import ACCEPTED
 from retraining_operator.planning.finished import FinishedRun
+from retraining_operator.planning.steps import Launch
+from retraining_operator.priority import WritePriority
 from retraining_operator.watch.cache import ClusterCache
 from tests.unit.operator.test_dead_letter import MalformedRecord
 
@@ -28,8 +31,7 @@ QUOTA_CONFLICT = (
     '{"kind": "Status", "reason": "Conflict", "message": "Operation cannot be fulfilled on '
     'resourcequotas \\"requests\\": the object has been modified"}'
 )
-GONE = '{"kind": "Status", "reason": "NotFound", "message": "jobs.batch not found"}'
-EXISTS = '{"kind": "Status", "reason": "AlreadyExists", "message": "jobs.batch already exists"}'
+GONE = '{"kind": "Status", "reason": "NotFound", "message": "gone", "details": {"kind": "%s"}}'
 
 
 class RacingCluster:
@@ -70,13 +72,26 @@ async def test_conflict_with_another_write_to_a_quota_loses_no_record(request_bo
     assert cluster.answers == []
 
 
-async def test_job_deleted_while_it_is_adopted_is_created_later(request_body: Build) -> None:
-    cluster = RacingCluster(read_error(409, EXISTS), read_error(404, GONE))
-    launcher = Launcher.__new__(Launcher)
-    launcher._cluster = cluster.client
-    manifest = {"metadata": {"name": "first-job"}}
-    with pytest.raises(RetryLaterError):
-        await launcher._create(read_request(request_body()), Task.TRAIN, manifest)
+@pytest.mark.parametrize(("kind", "stays"), [("jobs", True), ("retrainrequests", False)])
+async def test_only_a_missing_request_is_removed_from_the_cache(
+    request_body: Build, kind: str, stays: bool
+) -> None:
+    class Refusing:
+        async def execute(self, _step: Launch) -> None:
+            raise read_error(404, GONE % kind)
+
+    cache, backoff = ClusterCache(), Backoff()
+    cache.update_request(request_body())
+    runner = StepRunner(
+        executor=cast("Executor", Refusing()),
+        cache=cache,
+        write_priority=WritePriority(cache.changed.set),
+        backoff=backoff,
+    )
+    [request] = cache.requests.values()
+    async with asyncio.TaskGroup() as group:
+        runner.start(group, Launch(request))
+    assert (request.uid in cache.requests, backoff.is_waiting(request)) == (stays, stays)
 
 
 async def test_pruning_an_older_version_leaves_the_newer_one(
