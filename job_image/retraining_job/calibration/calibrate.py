@@ -20,6 +20,7 @@ from retraining_job.calibration.choice import (
     choose_candidate,
     choose_form,
     combine,
+    select_eligible,
 )
 from retraining_job.deviation import StandardAbsoluteDeviation
 from retraining_job.evaluation.calibration_record import CalibrationRecord, CandidateRecord
@@ -138,9 +139,9 @@ def calibrate(
     scores = [score_validation(rows, shape, learned, validation, window) for shape in shapes]
     found = [choose_form(one, held_out, target, is_labelled=is_labelled) for one in scores]
     if is_labelled:
-        chosen = choose_candidate(truth, found, seed=rows.seed)
+        chosen = choose_candidate(truth, found, target, seed=rows.seed)
     else:
-        chosen = choose_unlabelled(shapes, found)
+        chosen = choose_unlabelled(shapes, found, target)
     plain = combine(scores[shapes.index(configured)], held_out, target, PLAIN)
     model = train_shape(rows, shapes[chosen], len(rows.truth), window)
     names = set(shapes[chosen].names)
@@ -215,19 +216,21 @@ def score_validation(
     return compute_forest_scores(model, rows.names, rows.features[validation])
 
 
-def choose_unlabelled(shapes: Sequence[ForestShape], found: Sequence[Combination]) -> int:
-    """Choose without labels: the first that reaches the alert rate, and the configured shape last.
+def choose_unlabelled(
+    shapes: Sequence[ForestShape], found: Sequence[Combination], target: ScoreTarget
+) -> int:
+    """Choose without labels.
 
     Args:
         shapes: The candidates. A forest of one feature is not chosen without labels.
         found: Their combinations.
+        target: The alert rate.
 
     Returns:
-        The index of the candidate.
+        The index of the first eligible candidate.
     """
     order = [index for index, shape in enumerate(shapes) if len(shape.names) > 1] or [0]
-    reached = [index for index in order if found[index].has_target_rate]
-    return (reached or order)[0]
+    return order[select_eligible([found[index] for index in order], target)[0]]
 
 
 def describe_candidate(

@@ -52,6 +52,7 @@ class ScoreTarget(NamedTuple):
         threshold: The live threshold.
         rate: The share of events above the threshold, from 0 to 1.
         source: Where that share comes from, for the record.
+        factor: If no candidate gives that share, it may be greater or smaller by this factor.
     """
 
     forest_weight: float
@@ -59,6 +60,7 @@ class ScoreTarget(NamedTuple):
     threshold: float
     rate: float
     source: str
+    factor: float
 
 
 class Combination(NamedTuple):
@@ -92,8 +94,7 @@ def choose_form(
             both parts get the same spread.
 
     Returns:
-        The combination with the greatest average precision among those that reach the alert rate.
-        If none reaches it, the one that comes closest.
+        The combination with the greatest average precision among the eligible ones.
     """
     spreads = SPREADS if is_labelled else (balance_spread(forest, rows, target),)
     found = [
@@ -101,28 +102,52 @@ def choose_form(
         for spread in spreads
         for form in list_forms(forest, rows, target, spread)
     ]
-    reached = [one for one in found if one.has_target_rate]
-    if not reached:
-        return min(found, key=lambda one: abs(one.alert_rate - target.rate))
-    return max(reached, key=lambda one: one.average_precision)
+    eligible = [found[index] for index in select_eligible(found, target)]
+    return max(eligible, key=lambda one: one.average_precision)
+
+
+def select_eligible(combinations: Sequence[Combination], target: ScoreTarget) -> list[int]:
+    """Select the combinations whose alert rate allows that they are chosen.
+
+    Args:
+        combinations: The combinations.
+        target: The alert rate.
+
+    Returns:
+        The indices of those that reach it. If none does: of those that miss it by at most the
+        factor. If there are none of these either: the index of the one that comes closest.
+    """
+    rates = [one.alert_rate for one in combinations]
+    reached = [index for index, one in enumerate(combinations) if one.has_target_rate]
+    near = [
+        index
+        for index, rate in enumerate(rates)
+        if target.rate <= target.factor * rate and rate <= target.factor * target.rate
+    ]
+    nearest = min(range(len(rates)), key=lambda index: abs(rates[index] - target.rate))
+    return reached or near or [nearest]
 
 
 def choose_candidate(
-    truth: NDArray[np.int8], combinations: Sequence[Combination], *, seed: int
+    truth: NDArray[np.int8],
+    combinations: Sequence[Combination],
+    target: ScoreTarget,
+    *,
+    seed: int,
 ) -> int:
     """Choose among the best combinations of all candidates.
 
     Args:
         truth: Shape (n,). The truth of the validation rows.
         combinations: One for each candidate, in the order of preference.
+        target: The alert rate.
         seed: The seed of the resamples.
 
     Returns:
-        The index of the first candidate that is not worse than the best one with confidence.
-        Candidates that do not reach the alert rate count only if none does.
+        The index of the first eligible candidate that is not worse than the best one with
+        confidence.
     """
-    eligible = [index for index, one in enumerate(combinations) if one.has_target_rate]
-    eligible = eligible or list(range(len(combinations)))
+    eligible = select_eligible(combinations, target)
     best = max(eligible, key=lambda index: combinations[index].average_precision)
     if not ((truth == 1).any() and (truth == 0).any()):
         return eligible[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -101,6 +102,7 @@ def calibrate_challenger(
             threshold,
             rate,
             Alerts.KEEP_CHAMPION if keeps else Alerts.BUDGET,
+            math.inf if settings.publish_threshold else settings.alert_rate_factor,
         ),
         champion=former.shape if former else None,
         minimum_anomalies=settings.hold_out_anomalies,

@@ -233,7 +233,9 @@ def test_only_a_signed_champion_is_trusted(separable_world: World) -> None:
 
     assert run("run-1", key, scaling="None", calibration="None").result.version == 1
     assert run("run-2", key).result.version == 2
-    other = run("run-3", {"SIGNING_KEY": "another key of somebody else"}, scaling="None", calibration="None")
+    other = run(
+        "run-3", {"SIGNING_KEY": "another key of somebody else"}, scaling="None", calibration="None"
+    )
     assert other.result.verdict == "UnreadableChampion", other.log
     assert world.version == b"2"
     short = run("run-4", {"SIGNING_KEY": "short"})

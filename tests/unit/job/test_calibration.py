@@ -12,6 +12,7 @@ from retraining_job.calibration.choice import (
     ValidationRows,
     choose_candidate,
     choose_form,
+    select_eligible,
 )
 from retraining_job.contract import Alerts, Tunables
 from retraining_job.deviation import StandardAbsoluteDeviation
@@ -23,7 +24,7 @@ from retraining_job.presets.recommended_calibration import FormerModel, calibrat
 from tests.quality.changes import keep_features
 from tests.quality.trial import build_columns, prepare
 
-TARGET = ScoreTarget(0.7, 0.3, 0.7, 0.02, Alerts.BUDGET)
+TARGET = ScoreTarget(0.7, 0.3, 0.7, 0.02, Alerts.BUDGET, 3.0)
 
 
 def learned(*values: float) -> StandardAbsoluteDeviation:
@@ -121,8 +122,10 @@ def test_rate_that_cannot_be_reached_is_reported() -> None:
     assert not found.has_target_rate
 
 
-def combination(scores: np.ndarray, truth: np.ndarray, *, reached: bool = True) -> Combination:
-    return Combination(PLAIN, scores, average_precision(truth, scores) or 0.0, 0.02, reached)
+def combination(
+    scores: np.ndarray, truth: np.ndarray, *, rate: float = 0.02, reached: bool = True
+) -> Combination:
+    return Combination(PLAIN, scores, average_precision(truth, scores) or 0.0, rate, reached)
 
 
 def test_first_of_equal_candidates_is_chosen_and_a_better_one_before_it() -> None:
@@ -131,8 +134,8 @@ def test_first_of_equal_candidates_is_chosen_and_a_better_one_before_it() -> Non
     noise = random.normal(0.0, 1.0, 4_000)
     bad, good = combination(noise, truth), combination(noise + 4.0 * truth, truth)
     similar = combination(noise + 4.0 * truth + random.normal(0, 1e-3, 4_000), truth)
-    assert choose_candidate(truth, [bad, good, similar], seed=1) == 1
-    assert choose_candidate(truth, [bad, similar, good], seed=1) == 1
+    assert choose_candidate(truth, [bad, good, similar], TARGET, seed=1) == 1
+    assert choose_candidate(truth, [bad, similar, good], TARGET, seed=1) == 1
 
 
 def test_candidate_that_misses_the_alert_rate_counts_only_without_others() -> None:
@@ -140,8 +143,25 @@ def test_candidate_that_misses_the_alert_rate_counts_only_without_others() -> No
     truth = (random.random(4_000) < 0.02).astype(np.int8)
     noise = random.normal(0.0, 1.0, 4_000)
     missed = combination(noise + 4.0 * truth, truth, reached=False)
-    assert choose_candidate(truth, [missed, combination(noise, truth)], seed=1) == 1
-    assert choose_candidate(truth, [missed], seed=1) == 0
+    assert choose_candidate(truth, [missed, combination(noise, truth)], TARGET, seed=1) == 1
+    assert choose_candidate(truth, [missed], TARGET, seed=1) == 0
+
+
+@pytest.mark.parametrize(
+    ("rates", "factor", "expected"),
+    [
+        ([0.2, 0.05, 0.01], 3.0, [1, 2]),
+        ([0.2, 0.1, 0.001], 3.0, [2]),
+        ([0.2, 0.1, 0.05], math.inf, [0, 1, 2]),
+    ],
+    ids=["within the factor", "the nearest", "a threshold is published"],
+)
+def test_without_a_candidate_that_reaches_the_rate_the_near_ones_count(
+    rates: list[float], factor: float, expected: list[int]
+) -> None:
+    truth = np.array([0, 1], np.int8)
+    found = [combination(np.array([0.1, 0.9]), truth, rate=rate, reached=False) for rate in rates]
+    assert select_eligible(found, TARGET._replace(factor=factor)) == expected
 
 
 @pytest.mark.slow

@@ -27,7 +27,7 @@ SMALL: dict[str, Any] = {
     "deviation_weight": 0.0,
     "hold_out_anomalies": 15,
 }
-RAW: dict[str, Any] = {"scaling": "None"}
+RAW: dict[str, Any] = {"scaling": "None", "calibration": "None"}
 ROWS = 8_000
 
 
@@ -51,7 +51,7 @@ def test_first_model_is_left_as_readers_expect_it(events: Path, tmp_path: Path) 
     content = pickle.loads((tmp_path / "active_model.pkl").read_bytes())  # noqa: S301
     assert type(content["hst"]) is HalfSpaceTrees
     assert 0.0 <= content["hst"].score_one({"amount": 10.0, "hour_of_day": 3.0}) <= 1.0
-    assert json.loads((tmp_path / "state.json").read_text())["n_trees"] == 25
+    assert json.loads((tmp_path / "state.json").read_text())["n_trees"] == 100
     assert "<svg" in (tmp_path / "report.html").read_text()
 
 

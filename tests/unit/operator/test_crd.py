@@ -15,6 +15,7 @@ KEYWORDS = {
     "default",
     "description",
     "enum",
+    "exclusiveMinimum",
     "format",
     "items",
     "maxItems",
