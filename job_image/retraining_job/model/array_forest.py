@@ -21,8 +21,9 @@ FeatureValues = Mapping[str, float]
 STOP_SHARE = 0.1
 """River's: scoring stops at a node with less than this share of a window's events."""
 
-CHUNK_ROWS = 1_024
-"""Bounds the memory of learning and scoring: rows that are processed at a time."""
+PAIRS_AT_ONCE = 32_000
+"""Bounds the memory of learning and scoring: pairs of a row and a tree that are processed at a
+time. Their arrays fit into a processor's cache."""
 
 
 class ArrayForest:
@@ -108,7 +109,8 @@ class ArrayForest:
         if self.first_window:
             return np.zeros(len(matrix))
         greatest = self.n_trees * self.window_size * (2 ** (self.height + 1) - 1)
-        chunks = (matrix[start : start + CHUNK_ROWS] for start in range(0, len(matrix), CHUNK_ROWS))
+        step = self._rows_at_once
+        chunks = (matrix[start : start + step] for start in range(0, len(matrix), step))
         sums = np.concatenate([np.empty(0), *map(self._sum_masses, chunks)])
         scores: np.ndarray = 1 - sums / greatest
         return scores
@@ -137,14 +139,14 @@ class ArrayForest:
         """
         incomplete = np.flatnonzero(np.isnan(rows).any(axis=1))
         starts = np.unique(
-            [*range(0, len(rows), CHUNK_ROWS), *incomplete, *(incomplete + 1), len(rows)]
+            [*range(0, len(rows), self._rows_at_once), *incomplete, *(incomplete + 1), len(rows)]
         )
         masses = self.l_mass.reshape(-1)
         for start, end in pairwise(starts):
             block = rows[start:end]
-            row, tree = (axis.reshape(-1) for axis in np.indices((len(block), self.n_trees)))
+            tree, row = np.indices((self.n_trees, len(block)), np.int32).reshape(2, -1)
             node = np.zeros_like(row)
-            first = tree * self.l_mass.shape[1]
+            first = tree * np.int32(self.l_mass.shape[1])
             np.add.at(masses, first, np.int32(1))
             for _ in range(self.height):
                 node = self._get_children(block, row, tree, node)
@@ -155,20 +157,25 @@ class ArrayForest:
 
         A path ends early at a node that few events have passed (`STOP_SHARE`).
         """
-        row, tree = (axis.reshape(-1) for axis in np.indices((len(rows), self.n_trees)))
+        tree, row = np.indices((self.n_trees, len(rows)), np.int32).reshape(2, -1)
         node, pair = np.zeros_like(row), np.arange(len(row))
         sums = np.zeros(len(row))
         for depth in range(self.height + 1):
-            mass = self.r_mass[tree, node]
+            mass = self.r_mass.take(tree * np.int32(self.r_mass.shape[1]) + node)
             sums[pair] += mass * 2.0**depth
             if depth < self.height:
-                continues = mass >= STOP_SHARE * self.window_size
-                row, tree, node = row[continues], tree[continues], node[continues]
-                pair = pair[continues]
+                continues = np.flatnonzero(mass >= STOP_SHARE * self.window_size)
+                row, tree = row.take(continues), tree.take(continues)
+                node, pair = node.take(continues), pair.take(continues)
                 node = self._get_children(rows, row, tree, node)
-        by_tree = sums.reshape(len(rows), self.n_trees)
         # Like river, this adds one tree after the other. `sum` would add in another order.
-        return np.add.accumulate(by_tree, axis=1)[:, -1]
+        total: np.ndarray = np.add.accumulate(sums.reshape(self.n_trees, len(rows)))[-1]
+        return total
+
+    @property
+    def _rows_at_once(self) -> int:
+        """The number of rows whose paths through all trees are followed at a time."""
+        return max(1, PAIRS_AT_ONCE // self.n_trees)
 
     def _get_children(
         self,
@@ -181,16 +188,16 @@ class ArrayForest:
 
         Args:
             rows: Shape (n, n_features), float64. Rows of feature values.
-            row: Shape (n_pairs,), intp. The row of each pair, as an index into `rows`.
-            tree: Shape (n_pairs,), intp. The tree of each pair.
-            node: Shape (n_pairs,), intp. The inner node that each pair has reached.
+            row: Shape (n_pairs,), int32. The row of each pair, as an index into `rows`.
+            tree: Shape (n_pairs,), int32. The tree of each pair.
+            node: Shape (n_pairs,), int32. The inner node that each pair has reached.
 
         Returns:
-            Shape (n_pairs,), intp.
+            Shape (n_pairs,), int32.
         """
-        split = tree * self.features.shape[1] + node
-        value = rows[row, self.features.reshape(-1)[split]]
-        right = ~(value < self.thresholds.reshape(-1)[split])
+        split = tree * np.int32(self.features.shape[1]) + node
+        value = rows.take(row * np.int32(rows.shape[1]) + self.features.take(split))
+        right = ~(value < self.thresholds.take(split))
         left_child = 2 * node + 1
         missing = np.flatnonzero(np.isnan(value))
         if len(missing):

@@ -8,7 +8,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from retraining_job.events.features import Features
-from retraining_job.model.array_forest import CHUNK_ROWS, ArrayForest, build_matrix
+from retraining_job.model import array_forest
+from retraining_job.model.array_forest import ArrayForest, build_matrix
 from retraining_job.model.tree_growth import ForestParameters
 from tests.unit.job.forests import (
     EVENTS,
@@ -75,9 +76,11 @@ def test_events_lacking_features_follow_those_before_them_in_the_window() -> Non
     assert not equals_river(train_arrays(other_order, **parameters), rivers)
 
 
-def test_large_windows_and_many_rows_go_in_chunks() -> None:
-    events = generate_events(2 * CHUNK_ROWS + 300)
-    parameters = PARAMETERS | {"window_size": CHUNK_ROWS + 100}
+def test_large_windows_and_many_rows_go_in_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = 1_000
+    monkeypatch.setattr(array_forest, "PAIRS_AT_ONCE", rows * PARAMETERS["n_trees"])
+    events = generate_events(2 * rows + 300)
+    parameters = PARAMETERS | {"window_size": rows + 100}
     ours, rivers = train_arrays(events, **parameters), train_river(events, **parameters)
     assert equals_river(ours, rivers)
     assert ours.score_many(build_matrix(events, NAMES)).tolist() == [
