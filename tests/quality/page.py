@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+import time
 from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
@@ -107,9 +109,11 @@ def run_calibrations(
         The trials of each source.
     """
     numbers = range(FIRST_SEED, FIRST_SEED + seeds)
-    return [
-        (source, list(pool.map(run_calibration, [source] * seeds, numbers))) for source in SOURCES
-    ]
+    found = []
+    for source in SOURCES:
+        found.append((source, list(pool.map(run_calibration, [source] * seeds, numbers))))
+        say(f"calibration on: {source.name}")
+    return found
 
 
 def describe_churn(outcomes: dict[str, Outcomes]) -> str:
@@ -144,10 +148,18 @@ def run_all(
         The outcomes by the name of the scenario.
     """
     streams = range(1, seeds + 1)
-    return {
-        scenario.name: list(pool.map(run_scenario, [scenario] * seeds, streams, chunksize=2))
-        for scenario in scenarios
-    }
+    found: dict[str, Outcomes] = {}
+    for scenario in scenarios:
+        found[scenario.name] = list(
+            pool.map(run_scenario, [scenario] * seeds, streams, chunksize=2)
+        )
+        say(scenario.name)
+    return found
+
+
+def say(done: str) -> None:
+    """Print what was just measured."""
+    sys.stderr.write(f"{time.strftime('%H:%M:%S')}  measured {done}\n")
 
 
 def count_honest_runs(outcomes: dict[str, Outcomes]) -> int:

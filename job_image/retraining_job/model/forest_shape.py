@@ -14,9 +14,9 @@ SIZES: Sequence[tuple[int, int]] = ((100, 4), (25, 8), (100, 6))
 DEVIATION_SIZE = (10, 10)
 """Of a forest of the deviation feature alone. At this height few values share a node, so that all
 scores are close to 1."""
-WINDOWS = (5_000, 20_000)
-"""Events in a window. A long window covers several days of most streams, so that an hour or a
-weekday that the newest events lack is not taken for an anomaly."""
+WINDOW = 20_000
+"""Events in a window, at most. A long window covers several days of most streams, so that an hour
+or a weekday that the newest events lack is not taken for an anomaly."""
 
 
 class ForestShape(NamedTuple):
@@ -61,15 +61,10 @@ def list_candidate_shapes(
         rows: How many rows a forest can learn.
 
     Returns:
-        The shapes, those with fewer nodes first. Of two with as many nodes, the one with the longer
-        window is first: its alert rate is steadier.
+        The shapes, those with fewer nodes first.
     """
-    windows = sorted({min(window, rows) for window in WINDOWS})
-    shapes = [
-        ForestShape(n_trees, height, window, configured.names)
-        for n_trees, height in SIZES
-        for window in windows
-    ]
+    window = min(WINDOW, rows)
+    shapes = [ForestShape(n_trees, height, window, configured.names) for n_trees, height in SIZES]
     if deviation_feature in configured.names:
-        shapes.append(ForestShape(*DEVIATION_SIZE, windows[-1], (deviation_feature,)))
+        shapes.append(ForestShape(*DEVIATION_SIZE, window, (deviation_feature,)))
     return sorted({configured, *shapes}, key=lambda shape: (shape.nodes, -shape.window_size))
