@@ -57,3 +57,16 @@ class CalibrationRecord(BaseModel):
     def choice(self) -> CandidateRecord:
         """The chosen candidate."""
         return self.candidates[self.chosen]
+
+    @property
+    def changed_parts(self) -> frozenset[str]:
+        """The parts whose own ranking was given up for that of the combined score.
+
+        `sad` if the deviation score is not the plain one, `hst` if the trees do not split all
+        features.
+        """
+        choice, features = self.choice, max(one.features for one in self.candidates)
+        is_plain = choice.spread == 1.0 and choice.direction == 0
+        return frozenset(
+            [*([] if is_plain else ["sad"]), *(["hst"] if choice.features < features else [])]
+        )

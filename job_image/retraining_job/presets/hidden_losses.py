@@ -8,10 +8,14 @@ from retraining_job.evaluation.evidence import Contender, HiddenLoss
 
 if TYPE_CHECKING:
     from retraining_job.contract import PartMetrics
+    from retraining_job.evaluation.calibration_record import CalibrationRecord
 
 
 def find_hidden_losses(
-    challenger: Contender, champion: Contender | None, margin: float
+    challenger: Contender,
+    champion: Contender | None,
+    margin: float,
+    calibration: CalibrationRecord | None = None,
 ) -> list[HiddenLoss]:
     """Find the parts that got worse by more than the margin while the combined score did not.
 
@@ -19,12 +23,15 @@ def find_hidden_losses(
         challenger: The challenger with its metrics.
         champion: The champion with its metrics, or None if there is none.
         margin: By how much average precision may be worse (the setting).
+        calibration: What the challenger was chosen from, or None if it is not calibrated. Parts
+            that a calibration has changed on purpose are left out.
 
     Returns:
         One entry for each part: `hst` for the forest, `sad` for the deviation score.
     """
     if champion is None or compute_loss(challenger, champion, "combined") > margin:
         return []
+    changed = calibration.changed_parts if calibration else frozenset()
     return [
         HiddenLoss(
             part=part,
@@ -32,7 +39,7 @@ def find_hidden_losses(
             challenger=get_average_precision(challenger, part) or 0.0,
         )
         for part in ("hst", "sad")
-        if compute_loss(challenger, champion, part) > margin
+        if part not in changed and compute_loss(challenger, champion, part) > margin
     ]
 
 

@@ -146,7 +146,9 @@ def evaluate(
     if not find_hold_out_problem(split, settings):
         best_random_precision = run_permutation_test(truth, own, seed=measure.seed)
     if compared.comparison:
-        hidden = find_hidden_losses(challenger_record, champion_record, settings.margin)
+        hidden = find_hidden_losses(
+            challenger_record, champion_record, settings.margin, context.calibration
+        )
     evidence = Evidence(
         provenance=context.provenance,
         split=split,

@@ -14,6 +14,7 @@ from retraining_job.evaluation.labels import (
     has_unchecked_normal_labels,
 )
 from retraining_job.presets.hidden_losses import find_hidden_losses
+from tests.unit.job.calibration_records import build_candidate, build_record
 from tests.unit.job.policy_evidence import evidence
 
 
@@ -173,6 +174,22 @@ def test_part_that_got_worse_by_more_than_the_margin_is_hidden(
     champion = parts(0.8, 0.85, 0.3)
     assert [loss.part for loss in find_hidden_losses(challenger, champion, 0.05)] == hidden
     assert find_hidden_losses(challenger, None, 0.05) == []
+
+
+@pytest.mark.parametrize(
+    ("chosen", "hidden"),
+    [
+        pytest.param({}, ["hst"], id="another deviation score"),
+        pytest.param({"features": 1}, [], id="a forest of one feature, too"),
+        pytest.param({"spread": 1.0, "direction": 0}, ["hst", "sad"], id="the plain parts"),
+    ],
+)
+def test_part_that_a_calibration_changed_on_purpose_is_no_loss(
+    chosen: dict[str, float], hidden: list[str]
+) -> None:
+    record = build_record(candidates=[build_candidate(**chosen), build_candidate()])
+    losses = find_hidden_losses(parts(0.85, 0.7, 0.1), parts(0.8, 0.85, 0.3), 0.05, record)
+    assert [loss.part for loss in losses] == hidden
 
 
 def test_loss_that_the_combined_score_hides_is_a_remark() -> None:
