@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from retraining_job.contract import Alerts, EvaluationSettings, Verdict, VerdictReason, value_name
 from retraining_job.evaluation.decision import Decision
-from retraining_job.evaluation.phrases import name_champion
+from retraining_job.evaluation.phrases import name_champion, name_threshold
 
 if TYPE_CHECKING:
     from retraining_job.evaluation.evidence import Evidence
@@ -57,7 +57,7 @@ def check_alert_rate(evidence: Evidence, settings: EvaluationSettings) -> Decisi
     else:
         return None
     message = (
-        f"At the live threshold of {evidence.threshold:g} the challenger would raise an alert for "
+        f"At {name_threshold(evidence)} the challenger would raise an alert for "
         f"{challenger:.2%} of the {rows:,} hold-out events, "
         f"{name_champion(evidence.champion.version)} for {champion:.2%}. This is {limit}. "
         f"{_describe_threshold(evidence)}{_describe_difference(evidence)}The champion stays live."

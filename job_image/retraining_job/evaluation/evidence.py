@@ -241,6 +241,12 @@ class Evidence(EvidencePart):
     withheld: Withheld | None = None
     """Why the challenger did not go live although the decision allows it."""
 
+    @property
+    def challenger_threshold(self) -> float:
+        """The threshold that is live with the challenger."""
+        published = self.challenger.published_threshold
+        return self.threshold if published is None else published
+
     def get_split(self) -> Split:
         """Return the split.
 

@@ -16,6 +16,7 @@ from retraining_job.evaluation.comparison_messages import (
 from retraining_job.evaluation.decision import Decision
 from retraining_job.evaluation.hold_out import find_hold_out_problem
 from retraining_job.evaluation.permutation import PERMUTATIONS
+from retraining_job.evaluation.phrases import name_threshold
 
 if TYPE_CHECKING:
     from retraining_job.evaluation.evidence import Evidence
@@ -46,7 +47,7 @@ def decide_without_comparison(evidence: Evidence, settings: EvaluationSettings) 
         )
         return Decision(unfit, VerdictReason.UNUSABLE_SCORES, message)
     alerts = (
-        f"At the live threshold of {evidence.threshold:g} it raises an alert for "
+        f"At {name_threshold(evidence)} it raises an alert for "
         f"{challenger.combined.alert_rate or 0.0:.2%} of the events."
     )
     if evidence.best_random_precision is None:

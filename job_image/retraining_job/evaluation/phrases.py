@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from retraining_job.evaluation.evidence import Evidence
 
 PHRASES_LISTED = 3
 """A message lists this many items and counts the others."""
@@ -44,3 +48,9 @@ def format_share(count: int, total: int, noun: str = "") -> str:
 def name_champion(version: int | None) -> str:
     """Return `the champion (version 7)`, or `the champion` if the version is unknown."""
     return "the champion" if version is None else f"the champion (version {version})"
+
+
+def name_threshold(evidence: Evidence) -> str:
+    """Return the challenger's threshold as a phrase: the live one, or the one it publishes."""
+    kind = "live" if evidence.challenger.published_threshold is None else "published"
+    return f"the {kind} threshold of {evidence.challenger_threshold:g}"

@@ -133,7 +133,8 @@ def evaluate(
         trained=split.training,
         published_threshold=context.published_threshold,
     )
-    own_threshold = context.published_threshold or threshold
+    published = context.published_threshold
+    own_threshold = threshold if published is None else published
     own_measure = replace(measure, threshold=own_threshold)
     challenger_record = measure_model(ScoredModel(challenger, facts), own_measure)
     champion_record = measure_model(champion, measure) if champion else None

@@ -11,12 +11,11 @@ from retraining_job.report.formats import (
     drop_non_finite,
     format_difference,
     format_metric,
-    format_number,
     format_percent,
     format_points,
 )
 from retraining_job.report.markup import Markup, tag
-from retraining_job.report.roles import describe_budget
+from retraining_job.report.roles import describe_budget, describe_thresholds
 from retraining_job.report.table import render_heads, render_row, wrap_table
 
 SCORES = {
@@ -52,7 +51,7 @@ def render_metrics(evidence: Evidence) -> Markup:
 
 def build_metrics(evidence: Evidence) -> list[Metric]:
     """Build the rows of the table, with the alert budget and the threshold in their names."""
-    budget, threshold = describe_budget(evidence), format_number(evidence.threshold)
+    budget, threshold = describe_budget(evidence), describe_thresholds(evidence)
     rate = f"alert rate above {threshold}"
     return [
         Metric("average_precision", "average precision", format_metric, format_difference),
@@ -99,7 +98,7 @@ def _render_accuracy(evidence: Evidence) -> Markup:
     champion, challenger = _get_accuracy(evidence.champion), _get_accuracy(evidence.challenger)
     if champion is None and challenger is None:
         return Markup("")
-    title = f"Combined score at the threshold {format_number(evidence.threshold)}"
+    title = f"Combined score at the threshold {describe_thresholds(evidence)}"
     difference = format_difference(subtract(challenger, champion))
     row = ["accuracy", format_metric(champion), format_metric(challenger), difference]
     return _render_body(title, [row])

@@ -8,7 +8,7 @@ from retraining_job.evaluation.evidence import Evidence
 from retraining_job.report.calibration_table import render_calibration
 from retraining_job.report.difference import draw_difference
 from retraining_job.report.drawing import draw_swatch
-from retraining_job.report.formats import format_metric, format_number, format_percent, shorten
+from retraining_job.report.formats import format_metric, format_percent, shorten
 from retraining_job.report.header import get_verdict, render_header
 from retraining_job.report.input_tables import render_input
 from retraining_job.report.label_tables import render_labels, render_parts
@@ -16,7 +16,7 @@ from retraining_job.report.markup import Markup, tag
 from retraining_job.report.metrics_table import render_metrics
 from retraining_job.report.periods import draw_periods
 from retraining_job.report.precision_recall import draw_precision_recall
-from retraining_job.report.roles import describe_budget
+from retraining_job.report.roles import describe_budget, describe_thresholds
 from retraining_job.report.run_tables import render_features, render_provenance, render_settings
 from retraining_job.report.score_histograms import draw_score_histograms
 from retraining_job.report.split_bar import draw_split
@@ -109,7 +109,7 @@ def _render_tiles(evidence: Evidence) -> Markup:
         ("Average precision", "average_precision", format_metric),
         (f"Precision {budget}", "budget_precision", format_metric),
         (f"Recall {budget}", "budget_recall", format_metric),
-        (f"Alert rate above {format_number(evidence.threshold)}", "alert_rate", format_percent),
+        (f"Alert rate above {describe_thresholds(evidence)}", "alert_rate", format_percent),
     ]
     tiles = []
     for name, field, format_value in metrics:

@@ -30,6 +30,7 @@ from retraining_job.report.formats import (
     to_utc,
 )
 from retraining_job.report.markup import Markup, join, tag
+from retraining_job.report.roles import describe_thresholds
 from retraining_job.report.table import render_table
 from retraining_job.report.time_axis import build_time_labels
 
@@ -78,7 +79,7 @@ def _build_series(evidence: Evidence, roles: Sequence[str]) -> list[Series]:
     highest = 0.0
     for values in rates.values():
         highest = max([highest, *(value for value in map(drop_non_finite, values) if value)])
-    title = f"Alert rate at the threshold {format_number(evidence.threshold)}"
+    title = f"Alert rate at the threshold {describe_thresholds(evidence)}"
     top = min(1.0, round_up(highest or LEAST_TOP_OF_RATES))
     return [
         Series("precision", "Average precision", precisions, format_number, 1.0),

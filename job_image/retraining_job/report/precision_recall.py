@@ -27,7 +27,12 @@ from retraining_job.report.formats import (
 )
 from retraining_job.report.markup import Markup, join, tag
 from retraining_job.report.missing import describe_missing
-from retraining_job.report.roles import describe_budget, get_contenders, get_role
+from retraining_job.report.roles import (
+    describe_budget,
+    get_contenders,
+    get_role,
+    get_threshold,
+)
 
 TOP, BOTTOM, HEIGHT = 30.0, 290.0, 330.0
 RECALL = Scale(0.0, 1.0, LEFT, RIGHT)
@@ -133,7 +138,7 @@ def _describe_average_precision(evidence: Evidence, contender: Contender) -> str
 def _build_legend(evidence: Evidence, contender: Contender) -> list[Markup]:
     role = get_role(evidence, contender)
     threshold, budget = _get_threshold_point(contender), _get_budget_point(contender)
-    at = f"at the threshold {format_number(evidence.threshold)}"
+    at = f"at the threshold {format_number(get_threshold(evidence, contender))}"
     at_threshold = (
         f"{at}: {_describe_point(threshold)}" if threshold else f"no precision is known {at}"
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from retraining_job.contract import Verdict
 from retraining_job.evaluation.evidence import Contender, Evidence
-from retraining_job.report.formats import format_percent
+from retraining_job.report.formats import format_number, format_percent
 
 
 def get_role(evidence: Evidence, contender: Contender) -> str:
@@ -43,3 +43,24 @@ def describe_budget(evidence: Evidence) -> str:
     if not isinstance(budget, int | float):
         return "at the alert budget"
     return f"at a budget of {format_percent(budget)}"
+
+
+def get_threshold(evidence: Evidence, contender: Contender) -> float:
+    """Return the threshold that is live with a model.
+
+    Args:
+        evidence: The evidence.
+        contender: One of its two models.
+
+    Returns:
+        The threshold.
+    """
+    is_challenger = contender is evidence.challenger
+    return evidence.challenger_threshold if is_challenger else evidence.threshold
+
+
+def describe_thresholds(evidence: Evidence) -> str:
+    """Return the live threshold, and the challenger's if it differs: `0.7 (challenger: 0.83)`."""
+    live, own = evidence.threshold, evidence.challenger_threshold
+    note = "" if own == live else f" (challenger: {format_number(own)})"
+    return f"{format_number(live)}{note}"

@@ -16,7 +16,7 @@ from retraining_job.report.formats import (
     shorten,
 )
 from retraining_job.report.markup import Markup, join, tag
-from retraining_job.report.roles import describe_missing_champion
+from retraining_job.report.roles import describe_missing_champion, describe_thresholds
 from retraining_job.report.table import render_table
 
 FEATURES_SHOWN = 60
@@ -104,7 +104,7 @@ def render_provenance(evidence: Evidence) -> Markup:
         ("Checksum of the events", origin.checksum),
         ("Challenger", _describe_model(evidence.challenger)),
         ("Champion", champion),
-        ("Threshold", f"{format_number(evidence.threshold)}, from {evidence.threshold_source}"),
+        ("Threshold", f"{describe_thresholds(evidence)}, from {evidence.threshold_source}"),
         ("Seed", str(origin.seed)),
         ("Image", origin.image),
         ("Versions", f"river {origin.river}, Python {origin.python}, numpy {origin.numpy}"),

@@ -27,7 +27,12 @@ from retraining_job.report.formats import (
 )
 from retraining_job.report.markup import Markup, join, tag
 from retraining_job.report.missing import describe_missing
-from retraining_job.report.roles import get_contenders, get_role
+from retraining_job.report.roles import (
+    describe_thresholds,
+    get_contenders,
+    get_role,
+    get_threshold,
+)
 
 TOP, BOTTOM, HEIGHT = 40.0, 160.0, 184.0
 LABELLED_SHARES = (0.0, 0.01, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0)
@@ -59,9 +64,7 @@ def draw_score_histograms(evidence: Evidence) -> Markup:
             "ul",
             tag("li", _draw_sample("share normal"), "known normal events"),
             tag("li", _draw_sample("share anomalies"), "known anomalies"),
-            tag(
-                "li", _draw_sample("cut"), f"the live threshold {format_number(evidence.threshold)}"
-            ),
+            tag("li", _draw_sample("cut"), f"the threshold {describe_thresholds(evidence)}"),
             *_build_matching_legend(evidence),
             class_="legend",
         ),
@@ -87,7 +90,11 @@ def _build_matching_legend(evidence: Evidence) -> list[Markup]:
 
 def _compute_scale(evidence: Evidence, histograms: Sequence[ScoreHistogram]) -> Scale:
     """Compute a horizontal scale that includes all scores and thresholds."""
-    thresholds = (evidence.threshold, evidence.challenger.matching_threshold)
+    thresholds = (
+        evidence.threshold,
+        evidence.challenger_threshold,
+        evidence.challenger.matching_threshold,
+    )
     values = [value for value in map(drop_non_finite, thresholds) if value is not None]
     for histogram in histograms:
         bins = zip(pairwise(histogram.edges), histogram.anomalies, histogram.normal, strict=True)
@@ -121,7 +128,7 @@ def _draw_histogram(
         draw_path(
             _build_outline(histogram.edges, anomalies, scale, height), f"share anomalies {role}"
         ),
-        _draw_threshold(scale, evidence.threshold, "cut"),
+        _draw_threshold(scale, get_threshold(evidence, contender), "cut"),
         _draw_threshold(scale, contender.matching_threshold, "matching"),
         draw_horizontal_axis(scale, BOTTOM, ticks),
     )

@@ -132,3 +132,14 @@ def test_ticks_are_few_evenly_spaced_and_inside_the_range(low: float, high: floa
     steps = [other - one for one, other in pairwise(found)]
     assert steps == pytest.approx(steps[:1] * len(steps))
     assert round_up(0.039) == pytest.approx(0.04)
+
+
+def test_each_model_is_drawn_with_the_threshold_that_is_live_with_it() -> None:
+    evidence = build_evidence()
+    own = evidence.challenger.model_copy(update={"published_threshold": 0.83})
+    page = render_report(evidence.model_copy(update={"challenger": own}))
+    for role, threshold in (("champion", THRESHOLD), ("challenger", 0.83)):
+        picture = Picture(page, f"scores-{role}")
+        (cut,) = picture.of("line", "cut")
+        assert picture.x(cut.get("x1", "")) == pytest.approx(threshold, abs=0.001)
+    assert f"Alert rate above {THRESHOLD:g} (challenger: 0.83)" in page
