@@ -38,6 +38,9 @@ if TYPE_CHECKING:
 VALIDATION_SHARE = 0.2
 GREATEST_SHARE = 0.4
 """The share of the training rows that candidates are compared on, at first and at most."""
+MINIMUM_ANOMALIES = 5
+"""With fewer known anomalies among the validation rows, average precisions are not compared. A few
+are worth more than none: the hold-out, which needs more, judges the choice."""
 
 
 @dataclass(frozen=True)
@@ -91,16 +94,17 @@ def select_validation(truth: NDArray[np.int8], *, gap: int, size: int, anomalies
         truth: Shape (n,). The truth of the training rows, oldest first.
         gap: The number of rows between them and the rows that candidates are trained on.
         size: How many they are at first.
-        anomalies: The number of known anomalies for which they are extended back in time.
+        anomalies: The number of known anomalies for which they are extended back in time, to at
+            most `GREATEST_SHARE` of all rows.
 
     Returns:
         The rows. They are none if fewer than `gap` rows would be left for training.
     """
     rows = len(truth)
     count = min(size, int(VALIDATION_SHARE * rows))
-    newest = np.flatnonzero(truth[::-1][: int(GREATEST_SHARE * rows)] == 1)
-    if len(newest) >= anomalies:
-        count = max(count, int(newest[anomalies - 1]) + 1)
+    newest = np.flatnonzero(truth[::-1][: int(GREATEST_SHARE * rows)] == 1)[:anomalies]
+    if len(newest):
+        count = max(count, int(newest[-1]) + 1)
     return slice(rows - count, rows) if rows - count - gap >= gap else slice(rows, rows)
 
 
@@ -110,7 +114,6 @@ def calibrate(
     target: ScoreTarget,
     *,
     champion: ForestShape | None,
-    minimum_anomalies: int,
 ) -> CalibratedModel | None:
     """Calibrate and train a challenger.
 
@@ -119,8 +122,6 @@ def calibrate(
         configured: The shape of the settings.
         target: The weights, the threshold and the alert rate.
         champion: The shape of the champion, which is preferred among equals.
-        minimum_anomalies: With fewer known anomalies among the validation rows, average precisions
-            are not compared.
 
     Returns:
         The challenger, or None if there are too few rows to hold any out.
@@ -133,7 +134,7 @@ def calibrate(
     values = select_columns([rows.deviation.feature], rows.names, rows.features[validation])[:, 0]
     truth = rows.truth[validation]
     held_out = ValidationRows(truth, lambda form: apply_form(rows.deviation, form).scores(values))
-    is_labelled = int((truth == 1).sum()) >= minimum_anomalies and bool((truth == 0).any())
+    is_labelled = int((truth == 1).sum()) >= MINIMUM_ANOMALIES and bool((truth == 0).any())
     shapes = list_candidate_shapes(configured, rows.deviation.feature, learned)
     shapes.sort(key=lambda shape: shape != champion)  # stable: the champion's first
     scores = [score_validation(rows, shape, learned, validation, window) for shape in shapes]

@@ -40,8 +40,8 @@ def describe_calibration(record: CalibrationRecord | None, observed: float | Non
         )
     elif not record.labelled:
         sentences.append(
-            "These rows have too few known anomalies to compare average precisions "
-            f"({value_name('hold_out_anomalies')}), so both parts got the same spread."
+            "These rows have too few known anomalies to compare average precisions, so both parts "
+            "got the same spread."
         )
     seen = "" if observed is None else f" On the hold-out it is {observed:.2%}."
     sentences.append(

@@ -105,7 +105,6 @@ def calibrate_challenger(
             math.inf if settings.publish_threshold else settings.alert_rate_factor,
         ),
         champion=former.shape if former else None,
-        minimum_anomalies=settings.hold_out_anomalies,
     )
 
 

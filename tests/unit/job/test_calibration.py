@@ -1,6 +1,7 @@
 """The calibration of a challenger on its training rows."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -82,8 +83,9 @@ def test_candidates_have_the_configured_shape_among_them_and_the_smallest_first(
         (100_000, [], slice(90_000, 100_000)),
         (1_000, [700, 990], slice(700, 1_000)),
         (1_000, [500, 990], slice(800, 1_000)),
+        (1_000, [500, 750], slice(750, 1_000)),
     ],
-    ids=["a fifth", "at most 10,000", "extended", "too far back"],
+    ids=["a fifth", "at most 10,000", "extended", "too far back", "extended for one"],
 )
 def test_newest_rows_are_for_validation(rows: int, anomalies: list[int], expected: slice) -> None:
     truth = np.zeros(rows, np.int8)
@@ -192,3 +194,18 @@ def test_alert_rate_of_the_champion_is_kept() -> None:
     assert found.record.target_source == "KeepChampion"
     assert found.record.target_rate == pytest.approx(0.3, abs=0.01)
     assert found.record.choice.alert_rate == pytest.approx(0.3, rel=0.1)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("known", "labelled"), [(4, False), (5, True)])
+def test_a_few_known_anomalies_are_worth_a_comparison(known: int, labelled: bool) -> None:
+    settings = Tunables()
+    columns = build_columns(79, 20_000, keep_features)
+    trained = columns.truth[prepare(columns, settings).parts.training]
+    truth = columns.truth.copy()
+    truth[: np.flatnonzero(trained == 1)[-known]] = 0
+    found = calibrate_challenger(
+        prepare(replace(columns, truth=truth), settings), settings, 0.7, None
+    )
+    assert found is not None
+    assert found.record.labelled is labelled

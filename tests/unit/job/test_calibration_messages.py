@@ -35,7 +35,7 @@ from tests.unit.job.sample_evidence import build_evidence
                 plain_average_precision=None,
                 candidates=[build_candidate(average_precision=None, direction=0, spread=1.0)],
             ),
-            ["too few known anomalies", "trainer.holdOutAnomalies", "with its own spread"],
+            ["too few known anomalies", "with its own spread"],
             id="unlabelled",
         ),
         pytest.param(
