@@ -43,7 +43,7 @@ def test_scaled_challenger_replaces_the_raw_champion_not_the_reverse_and_can_be_
     }
     assert metrics["challenger"] > metrics["champion"]
     # On Shuttle the raw model ranks hardly worse, so that the default margin would allow it.
-    again = world.wait_for_end(world.apply("raw-again", **RAW, margin=0.02))
+    again = world.wait_for_end(world.apply("raw-again", **RAW, margin="0.02"))
     assert again["verdict"] == "Kept"
     assert world.condition("raw-again", "Promoted")["status"] == "False"
     back = world.wait_for_end(world.apply("back", rollbackTo=1, reason="the scaled one floods us"))

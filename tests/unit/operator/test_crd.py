@@ -15,7 +15,6 @@ KEYWORDS = {
     "default",
     "description",
     "enum",
-    "exclusiveMinimum",
     "format",
     "items",
     "maxItems",
