@@ -8,7 +8,9 @@ import time
 from collections.abc import Callable, Mapping
 from datetime import datetime
 
+from retraining_operator.api.names import Task
 from retraining_operator.api.reasons import ConditionReason
+from retraining_operator.api.request_limits import RequestLimits, find_refusal
 from retraining_operator.controller.backoff import Backoff
 from retraining_operator.controller.executor import Executor
 from retraining_operator.controller.pruner import Pruner
@@ -41,6 +43,7 @@ class Reconciler:
         pruner: Deletes finished requests.
         write_priority: Launches go before writes that only inform.
         triggers: The trigger policy.
+        limits: What a request may ask for.
         retention: How many finished requests are kept, and for how long.
         clock: Returns the current time, UTC.
     """
@@ -53,6 +56,7 @@ class Reconciler:
         pruner: Pruner,
         write_priority: WritePriority,
         triggers: Triggers,
+        limits: RequestLimits,
         retention: Retention,
         clock: Callable[[], datetime],
     ) -> None:
@@ -60,6 +64,7 @@ class Reconciler:
         self._pruner = pruner
         self._write_priority = write_priority
         self._triggers = triggers
+        self._limits = limits
         self._retention = retention
         self._clock = clock
         self._backoff = Backoff()
@@ -124,7 +129,19 @@ class Reconciler:
             finished_runs=self._cache.list_finished_runs(),
             launching=self._step_runner.launching_uids(),
             refused=self._select_bypassed_uids(),
+            refusals=self._find_refusals(),
         )
+
+    def _find_refusals(self) -> dict[str, str]:
+        """Find the requests without a Job that ask for more than they may, by their uids."""
+        refusals = {}
+        jobs = self._cache.jobs[Task.TRAIN]
+        for uid, request in self._cache.requests.items():
+            if request.is_finished or uid in jobs:
+                continue
+            if problem := find_refusal(request, self._limits):
+                refusals[uid] = problem
+        return refusals
 
     def _compute_wait(self, found: Plan, yield_seconds: float, now: datetime) -> float | None:
         waits = self._backoff.remaining_seconds(self._cache.requests)

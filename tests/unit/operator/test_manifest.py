@@ -71,7 +71,10 @@ def test_request_overrides_the_settings(settings: Settings, request_body: Build)
     assert manifest["spec"]["backoffLimit"] == 0
     assert manifest["spec"]["activeDeadlineSeconds"] == 60
     container = manifest["spec"]["template"]["spec"]["containers"][0]
-    assert container["resources"] == {"limits": {"memory": "3Gi"}}
+    assert container["resources"] == {
+        "requests": {"cpu": "500m", "memory": "1Gi"},
+        "limits": {"memory": "3Gi"},
+    }
 
 
 def test_hold_out_applies_to_both_presets(settings: Settings, request_body: Build) -> None:

@@ -4,6 +4,7 @@ import asyncio
 from datetime import UTC, datetime
 from typing import Any, cast
 
+from retraining_operator.api.request_limits import build_limits
 from retraining_operator.controller.reconciler import Reconciler
 from retraining_operator.priority import WritePriority
 from retraining_operator.settings import Settings
@@ -23,6 +24,7 @@ async def test_cancellation_together_with_a_change_is_not_lost(settings: Setting
                 pruner=NOBODY,
                 write_priority=write_priority,
                 triggers=settings.triggers,
+                limits=build_limits(settings),
                 retention=settings.retention,
                 clock=lambda: datetime.now(UTC),
             ).run()
