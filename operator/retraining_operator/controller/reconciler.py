@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable, Mapping
 from datetime import datetime
 
-from retraining_operator.api.names import Task
 from retraining_operator.api.reasons import ConditionReason
 from retraining_operator.api.request_limits import RequestLimits, find_refusal
 from retraining_operator.controller.backoff import Backoff
@@ -67,6 +66,8 @@ class Reconciler:
         self._limits = limits
         self._retention = retention
         self._clock = clock
+        self._judged: dict[str, str | None] = {}
+        """Why unfinished requests may not run, by their uids; None for those that may."""
         self._backoff = Backoff()
         self._step_runner = StepRunner(
             executor=executor, cache=cache, write_priority=write_priority, backoff=self._backoff
@@ -133,15 +134,18 @@ class Reconciler:
         )
 
     def _find_refusals(self) -> dict[str, str]:
-        """Find the requests without a Job that ask for more than they may, by their uids."""
-        refusals = {}
-        jobs = self._cache.jobs[Task.TRAIN]
+        """Find the unfinished requests that ask for more than they may, by their uids.
+
+        What a request asks for never changes, so each is judged once.
+        """
+        judged: dict[str, str | None] = {}
         for uid, request in self._cache.requests.items():
-            if request.is_finished or uid in jobs:
-                continue
-            if problem := find_refusal(request, self._limits):
-                refusals[uid] = problem
-        return refusals
+            if uid in self._judged:
+                judged[uid] = self._judged[uid]
+            elif not request.is_finished:
+                judged[uid] = find_refusal(request, self._limits)
+        self._judged = judged
+        return {uid: problem for uid, problem in judged.items() if problem}
 
     def _compute_wait(self, found: Plan, yield_seconds: float, now: datetime) -> float | None:
         waits = self._backoff.remaining_seconds(self._cache.requests)

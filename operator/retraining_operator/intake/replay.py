@@ -120,8 +120,8 @@ class Replay:
             async with self._slots:
                 if get_key(manifest) in finished:
                     outcome = ReplayOutcome.FINISHED
-                elif requested.has(manifest):
-                    outcome = ReplayOutcome.EXISTS
+                elif known := requested.find(manifest):
+                    outcome, name = ReplayOutcome.EXISTS, known
                 else:
                     outcome, name = await self._create(trigger)
         except (ForbiddenError, NotFoundError):

@@ -77,8 +77,8 @@ class RequestCreator:
         """Create a request under its name. Returns None if the name is somebody else's."""
         name = manifest["metadata"]["name"]
         while True:
-            if self._cache.requested_positions.has(manifest):
-                logger.info("Skipped a record: its RetrainRequest was created before.")
+            if known := self._cache.requested_positions.find(manifest):
+                logger.info("Skipped a record: its RetrainRequest %s was created before.", known)
                 return DUPLICATE
             try:
                 await self._create(manifest)

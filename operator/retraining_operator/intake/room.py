@@ -49,6 +49,7 @@ class Room:
             self._creating -= 1
 
     def _is_full(self) -> bool:
-        if not self._max_waiting:
+        free = self._max_waiting - self._creating
+        if not self._max_waiting or len(self._cache.requests) < free:  # nothing has to be counted
             return False
-        return self._cache.count_waiting() + self._creating >= self._max_waiting
+        return self._cache.count_waiting() >= free

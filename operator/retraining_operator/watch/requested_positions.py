@@ -23,18 +23,20 @@ class RequestedPositions:
     """
 
     def __init__(self) -> None:
-        self._keys: OrderedDict[str, None] = OrderedDict()
+        self._names: OrderedDict[str, str] = OrderedDict()
+        """The name of the request by the key of its record."""
 
     def add(self, body: Mapping[str, Any]) -> None:
         """Add the record of a RetrainRequest that exists or existed."""
         key = compute_record_key(body)
         if key is None:
             return
-        self._keys[key] = None
-        self._keys.move_to_end(key)
-        if len(self._keys) > MAX_POSITIONS:
-            self._keys.popitem(last=False)
+        self._names[key] = body["metadata"]["name"]
+        self._names.move_to_end(key)
+        if len(self._names) > MAX_POSITIONS:
+            self._names.popitem(last=False)
 
-    def has(self, manifest: Mapping[str, Any]) -> bool:
-        """Return whether the record of a RetrainRequest to be created was seen."""
-        return compute_record_key(manifest) in self._keys
+    def find(self, manifest: Mapping[str, Any]) -> str | None:
+        """Find the name under which the record of a RetrainRequest to be created was seen."""
+        key = compute_record_key(manifest)
+        return self._names.get(key) if key else None
