@@ -74,7 +74,12 @@ def plan(known: PlanInput, triggers: Triggers, now: datetime) -> Plan:
         for request in ordered
         if is_candidate(request, trainings) and request.uid not in busy
     ]
-    refusals = {uid: Refuse(NOT_ALLOWED, problem) for uid, problem in known.refusals.items()}
+    # A request that has started continues, even if the owner has changed the limits since.
+    refusals = {
+        request.uid: Refuse(NOT_ALLOWED, known.refusals[request.uid])
+        for request in candidates
+        if request.uid in known.refusals
+    }
     candidates = [request for request in candidates if request.uid not in refusals]
     running_since = find_start_times(ordered, trainings, known.launching, now)
     rollbacks = count_rollbacks(ordered, trainings, known.launching)

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from retraining_operator.api.admission import Allow, Refuse, Wait
+from retraining_operator.api.job import read_job
 from retraining_operator.api.names import Task
 from retraining_operator.api.reasons import ConditionReason
 from retraining_operator.api.request import read_request
@@ -254,6 +255,22 @@ def test_request_that_may_not_run_takes_no_place_and_replaces_no_run(
         ("False", "RequestNotAllowed")
     }
     assert set(ends) == {"greedy", "greedy-too"}
+
+
+@pytest.mark.parametrize("has_job", [True, False])
+def test_request_that_has_started_continues_if_the_limits_change(
+    request_body: Build, job_body: Build, now: datetime, has_job: bool
+) -> None:
+    launching = {"type": "Succeeded", "status": "Unknown", "reason": "Launching", "message": "x"}
+    started = read_request(request_body(status={"jobName": "first-job", "conditions": [launching]}))
+    job = read_job(job_body(active=1))
+    assert job
+    jobs = {Task.TRAIN: {job.request_uid: job} if has_job else {}, Task.DECIDE: {}}
+    known = PlanInput([started], jobs, refusals={started.uid: "spec.margin: 1."})
+    [step] = plan(known, Triggers(), now).steps
+    assert isinstance(step, WriteStatus if has_job else Launch)
+    if isinstance(step, WriteStatus):
+        assert not step.is_final
 
 
 def test_started_request_is_not_admitted_again(
