@@ -12,6 +12,7 @@ from importlib import import_module
 from typing import Any
 
 from retraining_operator.api import names
+from retraining_operator.api.request_limits import build_limits
 from retraining_operator.audit.writer import AuditWriter
 from retraining_operator.controller.executor import build_executor
 from retraining_operator.controller.pruner import Pruner
@@ -168,6 +169,7 @@ def build_reconciler(  # noqa: PLR0913  # the dependencies of its parts, by keyw
         pruner=Pruner(cluster=cluster, cache=cache),
         write_priority=write_priority,
         triggers=settings.triggers,
+        limits=build_limits(settings),
         retention=settings.retention,
         clock=get_time,
     )

@@ -27,6 +27,7 @@ from retraining_job.contract import (
     postgres_error,
     read_result,
     read_row,
+    value_name,
     writable_names,
 )
 
@@ -57,5 +58,6 @@ __all__ = [
     "postgres_error",
     "read_result",
     "read_row",
+    "value_name",
     "writable_names",
 ]

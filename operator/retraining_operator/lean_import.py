@@ -7,10 +7,14 @@ from collections.abc import Sequence
 from importlib import import_module
 from importlib.util import find_spec, module_from_spec
 
-PACKAGES = ("kubernetes", "kubernetes.aio", "kubernetes.aio.config")
+PACKAGES = ("kubernetes", "kubernetes.aio", "kubernetes.aio.config", "kubernetes.utils")
 """Their `__init__` also imports the synchronous client with requests and oauthlib, which takes a
 third of the start-up time."""
-PROBES = ("kubernetes.aio.client.api_client", "kubernetes.aio.config.incluster_config")
+PROBES = (
+    "kubernetes.aio.client.api_client",
+    "kubernetes.aio.config.incluster_config",
+    "kubernetes.utils.quantity",
+)
 """The modules that the operator imports from them."""
 
 

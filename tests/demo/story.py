@@ -246,7 +246,8 @@ class Story:
   kubectl port-forward deploy/{release.DEPLOYMENT} 8005 &
   curl -s localhost:8005/metrics | grep retraining
   kubectl create -f - <<< '{{"apiVersion": "retraining.dev/v1alpha1", "kind": "RetrainRequest",\
- "metadata": {{"generateName": "mine-"}}, "spec": {{"reason": "curious", "rows": 5000}}}}'
+ "metadata": {{"generateName": "mine-"}},\
+ "spec": {{"reason": "curious", "rows": 5000, "dryRun": true}}}}'
   {self.cleanup_command()}""")
 
     def cleanup_command(self) -> str:

@@ -86,10 +86,32 @@ def test_what_the_schema_cannot_refuse_ends_the_request(world: ClusterWorld) -> 
 
 
 def test_job_that_the_api_server_refuses_ends_the_request(world: ClusterWorld) -> None:
-    resources = {"requests": {"memory": "2Gi"}, "limits": {"memory": "1Gi"}}
-    condition = world.wait_for_end(world.apply("upside-down", resources=resources))["conditions"][0]
+    resources = {"requests": {"nvidia.com/gpu": "1"}}  # without a limit
+    condition = world.wait_for_end(world.apply("no-limit", resources=resources))["conditions"][0]
     assert (condition["status"], condition["reason"]) == ("False", "JobRefused")
-    assert "memory" in condition["message"]
+    assert "Limit must be set" in condition["message"]
+
+
+@pytest.mark.parametrize(
+    ("spec", "named"),
+    [
+        (
+            {"resources": {"requests": {"memory": "2Gi"}, "limits": {"memory": "1Gi"}}},
+            "spec.resources.limits.memory (1Gi)",
+        ),
+        ({"resources": {"limits": {"cpu": "1000"}}}, "requests.maxResources.cpu"),
+        ({"resources": {"limits": {"memory": "0"}}}, "spec.resources.limits.memory: 0"),
+        ({"deadlineSeconds": 604_800}, "requests.maxDeadlineSeconds"),
+        ({"retries": 20}, "requests.maxRetries"),
+    ],
+)
+def test_request_for_more_than_the_owner_allows_ends_at_once_and_names_the_limit(
+    world: ClusterWorld, spec: dict[str, Any], named: str
+) -> None:
+    condition = world.wait_for_end(world.apply("greedy", **spec))["conditions"][0]
+    assert (condition["status"], condition["reason"]) == ("False", "RequestNotAllowed")
+    assert named in condition["message"]
+    assert world.jobs("greedy") == []
 
 
 def test_too_little_memory_is_reported_as_such(world: ClusterWorld) -> None:

@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
+from retraining_operator.settings import LockedField
 from tests.system import release
 from tests.system.environment import Environment
 from tests.system.kubectl import CommandError, Kubectl, wait_for
@@ -257,6 +258,8 @@ def build_world(environment: Environment) -> ClusterWorld:
         # because these tests are not about the model.
         "trainer": {"preset": "reference", "forestHeight": 6, "databaseRetryDelaySeconds": 5},
         "job": {"resources": {"requests": {"cpu": "50m"}, "limits": {"memory": "1Gi"}}},
+        # Most tests are not about what a request may ask for.
+        "requests": {"open": list(LockedField), "maxResources": {"nvidia.com/gpu": 1}},
     }
     return ClusterWorld(environment, kubectl, kafka, Postgres(services, database), redis, values)
 

@@ -8,6 +8,9 @@
 {{/* The ConfigMap of the handled offsets. */}}
 {{- define "retraining.handledOffsets" -}}{{ include "retraining.name" . }}-offsets{{- end }}
 
+{{/* Policies belong to the whole cluster. A namespace has no dots, so these names are unique. */}}
+{{- define "retraining.requestPolicy" -}}{{ include "retraining.name" . }}.{{ .Release.Namespace }}.requests{{- end }}
+
 {{- define "retraining.labels" -}}
 app.kubernetes.io/name: {{ .Chart.Name }}
 app.kubernetes.io/instance: {{ .Release.Name | quote }}
@@ -149,6 +152,7 @@ database: {{- include "retraining.secret" (dict "root" . "store" "database") | n
 signing: {name: {{ .existingSecret }}, key: {{ .existingSecretKey }}}
 {{- end }}{{ end }}
 triggers: {{- toYaml .Values.triggers | nindent 2 }}
+requests: {{- toYaml (omit .Values.requests "policy") | nindent 2 }}
 retention: {{- toYaml .Values.retention | nindent 2 }}
 job:
   image: {{ include "retraining.image" (dict "root" . "image" .Values.jobImage "name" "jobImage") }}

@@ -38,7 +38,8 @@ class EndedTrainer:
 class Job:
     """One Job at one resource version.
 
-    The fields from `waiting_for` to `is_trainer_running` come from its pods and Events.
+    The fields from `waiting_for` to `is_trainer_running`, and `unstarted_since`, come from its pods
+    and Events.
 
     Args:
         name: The name.
@@ -68,6 +69,10 @@ class Job:
         is_trainer_running: Whether the trainer's container runs in one of its pods.
         is_suspended: Whether its own `spec.suspend` is true.
         is_ended_by_operator: Whether the operator has ended it because its trainer had ended.
+        unstarted_since: Since when its pod waits for its trainer to start, in UTC as Kubernetes
+            formats times; None if the trainer has started, or is held back on purpose.
+        start_timeout_seconds: If it was ended because its trainer did not start: for how long it
+            was waited; empty if it was not.
     """
 
     name: str
@@ -97,6 +102,8 @@ class Job:
     is_trainer_running: bool = False
     is_suspended: bool = False
     is_ended_by_operator: bool = False
+    unstarted_since: str | None = None
+    start_timeout_seconds: str = ""
 
     @property
     def has_outcome(self) -> bool:
@@ -158,4 +165,5 @@ def read_job(body: Mapping[str, Any]) -> Job | None:
         is_failing="FailureTarget" in conditions,
         is_suspended="Suspended" in conditions,
         is_ended_by_operator=names.ANNOTATION_TRAINER_ENDED in annotations,
+        start_timeout_seconds=annotations.get(names.ANNOTATION_START_TIMEOUT, ""),
     )

@@ -11,10 +11,12 @@ from retraining_operator.api import names
 from retraining_operator.api.approval import Approval
 from retraining_operator.api.names import Task
 from retraining_operator.api.request import Manifest, RetrainRequest
+from retraining_operator.api.resources import merge_resources
 from retraining_operator.contract import (
     DATABASE_URL,
     REDIS_URL,
     SIGNING_KEY,
+    Promotion,
     Tunables,
     environment_name,
 )
@@ -43,6 +45,7 @@ def merge_tunables(request: RetrainRequest, settings: Settings) -> Tunables:
     except ValidationError as error:
         fields = ", ".join(f"spec.{detail['loc'][0]}: {detail['msg']}" for detail in error.errors())
         raise InvalidRequestError(fields) from None
+    check_rollback(request)
     if tunables.minimum_rows > tunables.rows:
         raise InvalidRequestError(
             f"The run reads {tunables.rows:,} rows (rows) but needs at least "
@@ -50,6 +53,25 @@ def merge_tunables(request: RetrainRequest, settings: Settings) -> Tunables:
             "Set spec.rows or spec.minimumRows."
         )
     return tunables
+
+
+def check_rollback(request: RetrainRequest) -> None:
+    """Check that a rollback asks for nothing that contradicts it, because it goes live at once.
+
+    Raises:
+        InvalidRequestError: If it does.
+    """
+    spec = request.spec
+    asked = {
+        "dryRun: true": spec.dry_run is True,
+        "promotion: Manual": spec.promotion is Promotion.MANUAL,
+    }
+    for field, is_asked in asked.items():
+        if request.is_rollback and is_asked:
+            raise InvalidRequestError(
+                f"A rollback goes live at once, which spec.{field} contradicts. "
+                "Apply a request with one of the two."
+            )
 
 
 def build_container(
@@ -73,7 +95,7 @@ def build_container(
         "imagePullPolicy": settings.job.image_pull_policy,
         "args": build_arguments(request, approval),
         "env": [*copy.deepcopy(settings.job.env), *build_environment(request, settings, approval)],
-        "resources": copy.deepcopy(request.spec.resources or settings.job.resources),
+        "resources": merge_resources(request.spec.resources, settings.job.resources),
         "terminationMessagePolicy": "File",
         "securityContext": {
             "allowPrivilegeEscalation": False,
@@ -104,7 +126,7 @@ def build_arguments(request: RetrainRequest, approval: Approval | None) -> list[
     """
     if approval:
         return [Task.DECIDE]
-    if request.spec.rollback_to is not None:
+    if request.is_rollback:
         return ["rollback", "--to", str(request.spec.rollback_to)]
     return [Task.TRAIN]
 

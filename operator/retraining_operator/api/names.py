@@ -39,6 +39,8 @@ ANNOTATION_TOUCHED = "retraining.dev/touched-at"
 
 It keeps the resource version recent.
 """
+ANNOTATION_START_TIMEOUT = "retraining.dev/start-timeout-seconds"
+"""On a Job that is ended because its trainer did not start: for how long it was waited."""
 ANNOTATION_TRAINER_ENDED = "retraining.dev/trainer-ended"
 """On a Job whose trainer ended before the other containers of its pod: when the trainer ended."""
 TRAINER_CONTAINER = "trainer"
@@ -63,7 +65,13 @@ REQUEST_CHARACTERS = 46
 """
 
 
-def build_request_name(topic: str, partition: int, offset: int, timestamp_ms: int) -> str:
+def build_request_name(
+    topic: str,
+    partition: int,
+    offset: int,
+    timestamp_ms: int,
+    taken: tuple[str, int] | None = None,
+) -> str:
     """Build the name of the RetrainRequest of one record.
 
     The digest contains the timestamp too, because the offsets of a deleted and recreated topic
@@ -74,12 +82,16 @@ def build_request_name(topic: str, partition: int, offset: int, timestamp_ms: in
         partition: The partition.
         offset: The offset.
         timestamp_ms: The record's own timestamp, in milliseconds since 1970 (UTC).
+        taken: If somebody else has taken names of the record: the record, and how many.
 
     Returns:
         A name of at most 63 characters that is valid as a label's value.
     """
-    digest = compute_digest(f"{topic}/{partition}/{offset}/{timestamp_ms}", 8)
-    position = f"{partition}-{offset}-{digest}"
+    identity, end = f"{topic}/{partition}/{offset}/{timestamp_ms}", ""
+    if taken:
+        record, count = taken
+        identity, end = f"{identity}/{record}", f"-{count}"
+    position = f"{partition}-{offset}-{compute_digest(identity, 8)}{end}"
     characters = min(TOPIC_CHARACTERS, NAME_CHARACTERS - len(position) - 1)
     slug = re.sub(r"[^a-z0-9]+", "-", topic.lower()).strip("-")[:characters].strip("-") or "topic"
     return f"{slug}-{position}"

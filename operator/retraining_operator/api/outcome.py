@@ -17,6 +17,13 @@ from retraining_operator.api.pod_problems import PodProblem
 from retraining_operator.api.reasons import ConditionReason
 from retraining_operator.contract import Failure, Result, read_result
 
+NOT_EXPLAINED = PodProblem(
+    ConditionReason.CONTAINER_NOT_CREATED,
+    "Its pod was never reported to have a problem. Find out what its node waited for, for example "
+    "a volume that cannot be mounted: kubectl get events --field-selector reason=FailedMount.",
+)
+"""What is known of a pod that did not start, and whose node reports no reason for it."""
+
 
 @dataclass(frozen=True)
 class JobOutcome:
@@ -140,19 +147,47 @@ def build_deadline_outcome(
             f"{ADVICE[Failure.AUDIT_PENDING]}"
         )
         return JobOutcome(Failure.AUDIT_PENDING, message, promoted[-1])
+    if job.start_timeout_seconds:
+        return build_unstarted_outcome(job, attempts, waiting_for)
     if waiting_for:
         message = f"The deadline{limit} passed while the pod waited to start. {waiting_for.message}"
         return JobOutcome(waiting_for.reason, message)
     if attempts and attempts[-1].disruption:
         message = f"The deadline{limit} passed. {explain_failed_attempt(attempts[-1]).message}"
         return JobOutcome(ConditionReason.EVICTED, message)
-    failed = [each for each in attempts if each.exit_code not in {KILLED, ASKED_TO_END}]
-    before = ""
-    if failed:
-        before = f" An earlier pod failed: {explain_failed_attempt(failed[-1]).message}"
     return JobOutcome(
         ConditionReason.DEADLINE_EXCEEDED,
-        f"The run took longer than its deadline{limit} and was ended. "
-        f"Raise spec.deadlineSeconds (job.deadlineSeconds for all requests).{before}",
+        f"The run took longer than its deadline{limit} and was ended. Raise spec.deadlineSeconds "
+        f"(job.deadlineSeconds for all requests).{describe_earlier_failure(attempts)}",
         results[-1] if results else None,
     )
+
+
+def build_unstarted_outcome(
+    job: Job, attempts: Sequence[Attempt], waiting_for: PodProblem | None
+) -> JobOutcome:
+    """Build the outcome of a Job that was ended because its trainer did not start.
+
+    Args:
+        job: The Job.
+        attempts: Its attempts, in the order in which they ended.
+        waiting_for: What its last pod was waiting for.
+
+    Returns:
+        The outcome. It has the reason of what the pod was waiting for.
+    """
+    problem = waiting_for or NOT_EXPLAINED
+    message = (
+        f"The trainer did not start within {job.start_timeout_seconds} s "
+        f"(triggers.startTimeoutSeconds), so others got its place. {problem.message} "
+        f"Then apply a new RetrainRequest.{describe_earlier_failure(attempts)}"
+    )
+    return JobOutcome(problem.reason, message)
+
+
+def describe_earlier_failure(attempts: Sequence[Attempt]) -> str:
+    """Describe the last attempt that failed by itself. Returns an empty text if there is none."""
+    failed = [each for each in attempts if each.exit_code not in {KILLED, ASKED_TO_END}]
+    if not failed:
+        return ""
+    return f" An earlier pod failed: {explain_failed_attempt(failed[-1]).message}"

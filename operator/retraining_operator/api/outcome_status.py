@@ -227,7 +227,7 @@ def build_promoted_condition(request: RetrainRequest, outcome: JobOutcome) -> Co
     if withheld == Withheld.DRY_RUN:
         message = (
             "Nothing was published, because this was a dry run. "
-            "To publish, apply a RetrainRequest with dryRun: false."
+            "To publish, apply a RetrainRequest without dryRun, or set trainer.dryRun to false."
         )
         return replace(condition, status="False", message=message)
     message = outcome.message

@@ -71,6 +71,8 @@ class Pod:
         running_containers: The containers that still run although the trainer has ended. Sidecars
             with restartPolicy Always are not among them, because the kubelet ends those by itself.
         is_trainer_running: Whether the trainer's container runs.
+        unstarted_since: Since when the trainer could start and has not, in UTC as Kubernetes
+            formats times. None if it has started, or if a scheduling gate holds the pod back.
     """
 
     uid: str
@@ -86,6 +88,7 @@ class Pod:
     is_deleted: bool = False
     running_containers: tuple[str, ...] = ()
     is_trainer_running: bool = False
+    unstarted_since: str | None = None
 
 
 def read_pod(body: Mapping[str, Any]) -> Pod | None:
@@ -98,6 +101,10 @@ def read_pod(body: Mapping[str, Any]) -> Pod | None:
     status = body.get("status") or {}
     is_deleted = bool(metadata.get("deletionTimestamp"))
     is_alive = attempt is None and not is_deleted
+    is_trainer_running = any(
+        "running" in (container.get("state") or {}) for container in select_trainer_statuses(status)
+    )
+    is_unstarted = is_alive and not is_trainer_running
     return Pod(
         uid=metadata["uid"],
         job_uid=read_job_uid(metadata),
@@ -111,11 +118,24 @@ def read_pod(body: Mapping[str, Any]) -> Pod | None:
         phase=status.get("phase") or "",
         is_deleted=is_deleted,
         running_containers=read_running_containers(status) if attempt else (),
-        is_trainer_running=any(
-            "running" in (container.get("state") or {})
-            for container in select_trainer_statuses(status)
-        ),
+        is_trainer_running=is_trainer_running,
+        unstarted_since=read_start_of_wait(body) if is_unstarted else None,
     )
+
+
+def read_start_of_wait(body: Mapping[str, Any]) -> str | None:
+    """Read since when a pod waits for a node, or for its containers once it has one.
+
+    Returns:
+        The time in UTC as Kubernetes formats times; None if a scheduling gate holds the pod back.
+    """
+    status = body.get("status") or {}
+    waiting = find_pod_condition(status, "PodScheduled", "False") or {}
+    if waiting.get("reason") == "SchedulingGated":
+        return None
+    scheduled = find_pod_condition(status, "PodScheduled", "True") or {}
+    created = body["metadata"].get("creationTimestamp")
+    return scheduled.get("lastTransitionTime") or created or None
 
 
 def read_running_containers(status: Mapping[str, Any]) -> tuple[str, ...]:

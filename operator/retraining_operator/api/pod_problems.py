@@ -74,11 +74,13 @@ class Refusal:
         job_uid: The uid of the Job.
         at: When a pod was last refused, in UTC as Kubernetes formats times, in whole seconds.
         problem: Why it was refused.
+        since: When a pod was first refused, in UTC as Kubernetes formats times.
     """
 
     job_uid: str
     at: str
     problem: PodProblem
+    since: str = ""
 
 
 def read_refusal(event: Mapping[str, Any]) -> Refusal | None:
@@ -98,10 +100,12 @@ def read_refusal(event: Mapping[str, Any]) -> Refusal | None:
         or event["metadata"].get("creationTimestamp")
         or ""
     )
+    since = event.get("deprecatedFirstTimestamp") or event["metadata"].get("creationTimestamp")
     return Refusal(
         job_uid=str(regarding["uid"]),
         at=str(at)[:SECONDS_CHARACTERS],
         problem=build_problem(POD_REFUSED, note.rpartition("Error creating: ")[2] or FAILED_CREATE),
+        since=str(since or event.get("eventTime") or ""),
     )
 
 

@@ -44,7 +44,8 @@ class ConditionReason(StrEnum):
     IMAGE_PULL_FAILED = "ImagePullFailed"
     """The pod waits for its image.
 
-    If the run has ended, this reason and the next three mean that its deadline passed meanwhile.
+    If the run has ended, this reason and the next three mean that `triggers.startTimeoutSeconds` or
+    the deadline passed meanwhile.
     """
     CONTAINER_NOT_CREATED = "ContainerNotCreated"
     """The pod's container cannot be created, for example because a Secret is missing."""
@@ -58,6 +59,8 @@ class ConditionReason(StrEnum):
     """A pod failed or was removed, and another one follows."""
     INVALID_REQUEST = "InvalidRequest"
     """The spec is invalid."""
+    REQUEST_NOT_ALLOWED = "RequestNotAllowed"
+    """The spec asks for more than the owner allows (`requests` in the chart's values)."""
     JOB_REFUSED = "JobRefused"
     """The API server refuses the Job, and retrying would not help."""
     JOB_NAME_TAKEN = "JobNameTaken"

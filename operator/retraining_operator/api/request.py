@@ -14,7 +14,7 @@ from retraining_operator.api import names
 from retraining_operator.api.approval import TEXT_LIMIT_CHARACTERS, Approval
 from retraining_operator.api.conditions import Condition, ConditionType, read_conditions
 from retraining_operator.api.reasons import ConditionReason
-from retraining_operator.api.trigger import DEFAULT_REASON, Trigger
+from retraining_operator.api.trigger import DEFAULT_REASON
 from retraining_operator.contract import (
     Alerts,
     ApprovalAnswer,
@@ -123,6 +123,11 @@ class RetrainRequest:
         return read_conditions(self.status)
 
     @property
+    def is_rollback(self) -> bool:
+        """Whether its Job makes a former version live again instead of training."""
+        return self.spec.rollback_to is not None
+
+    @property
     def is_finished(self) -> bool:
         """Whether the status has an outcome."""
         return self.conditions[ConditionType.SUCCEEDED].status != "Unknown"
@@ -179,18 +184,30 @@ class RetrainRequest:
         )
 
 
+def read_spec(fields: object) -> tuple[RequestSpec, str | None]:
+    """Read a spec.
+
+    Args:
+        fields: The spec of the cluster's object.
+
+    Returns:
+        The spec and None, or an empty spec and why it cannot be read.
+    """
+    try:
+        return RequestSpec.model_validate(fields), None
+    except ValidationError as error:
+        problems = [
+            f"spec.{'.'.join(map(str, detail['loc']))}: {detail['msg']}."
+            for detail in error.errors()
+        ]
+        return RequestSpec(), " ".join(problems)
+
+
 def read_request(body: Mapping[str, Any]) -> RetrainRequest:
     """Read the cluster's object. If its spec is malformed, the request says why."""
     metadata = body["metadata"]
     approval_text = (metadata.get("annotations") or {}).get(names.ANNOTATION_APPROVAL)
-    spec, malformed = RequestSpec(), None
-    try:
-        spec = RequestSpec.model_validate(body.get("spec") or {})
-    except ValidationError as error:
-        malformed = " ".join(
-            f"spec.{'.'.join(map(str, detail['loc']))}: {detail['msg']}."
-            for detail in error.errors()
-        )
+    spec, malformed = read_spec(body.get("spec") or {})
     return RetrainRequest(
         name=metadata["name"],
         namespace=metadata["namespace"],
@@ -203,53 +220,3 @@ def read_request(body: Mapping[str, Any]) -> RetrainRequest:
         approval_text=None if approval_text is None else approval_text[:TEXT_LIMIT_CHARACTERS],
         status=dict(body.get("status") or {}),
     )
-
-
-def build_request(trigger: Trigger, namespace: str) -> Manifest:
-    """Build the RetrainRequest of a trigger.
-
-    Args:
-        trigger: The trigger.
-        namespace: The namespace of the request.
-
-    Returns:
-        The manifest.
-    """
-    position = trigger.position
-    return {
-        "apiVersion": f"{names.GROUP}/{names.VERSION}",
-        "kind": names.KIND,
-        "metadata": {
-            "name": names.build_request_name(
-                position.topic, position.partition, position.offset, position.timestamp_ms
-            ),
-            "namespace": namespace,
-            "labels": {names.LABEL_MANAGED_BY: names.MANAGED_BY},
-        },
-        "spec": {
-            "reason": trigger.reason,
-            "trigger": {
-                "topic": position.topic,
-                "partition": position.partition,
-                "offset": position.offset,
-                "timestamp": position.timestamp,
-                "record": trigger.record,
-            },
-        },
-    }
-
-
-def is_same_trigger(manifest: Manifest, existing: Mapping[str, Any]) -> bool:
-    """Return whether an existing object of the same name is about the same record.
-
-    Args:
-        manifest: The RetrainRequest to create.
-        existing: The object in the cluster.
-
-    Returns:
-        True if topic, partition, offset and timestamp are equal.
-    """
-    identity = ("topic", "partition", "offset", "timestamp")
-    wanted = manifest["spec"]["trigger"]
-    found = (existing.get("spec") or {}).get("trigger") or {}
-    return all(wanted[field] == found.get(field) for field in identity)

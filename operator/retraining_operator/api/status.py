@@ -18,7 +18,10 @@ from retraining_operator.api.reasons import ConditionReason
 from retraining_operator.api.request import RetrainRequest
 from retraining_operator.contract import Failure
 
-GOES_ON = "The run continues by itself once this is solved. The deadline counts meanwhile."
+GOES_ON = (
+    "The run continues by itself once this is solved. "
+    "triggers.startTimeoutSeconds and the deadline count meanwhile."
+)
 NO_VERDICT = "The run has no verdict yet."
 UNCOUNTED = {ConditionReason.EVICTED, Failure.AUDIT_PENDING}
 """Reasons of failed pods that the Job's podFailurePolicy does not count."""

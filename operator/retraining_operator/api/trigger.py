@@ -43,6 +43,35 @@ class MalformedRecordError(Exception):
         self.kind = kind
 
 
+def format_timestamp(milliseconds: int) -> str:
+    """Format a time as Kubernetes does, in UTC and with milliseconds.
+
+    Args:
+        milliseconds: Since 1970 (UTC). A time that cannot be written becomes the nearest that can.
+
+    Returns:
+        The text.
+    """
+    milliseconds = min(max(milliseconds, 0), LAST_TIMESTAMP_MS)
+    moment = datetime.fromtimestamp(0, UTC) + timedelta(milliseconds=milliseconds)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def parse_timestamp(text: str) -> int:
+    """Parse a time that `format_timestamp` has written. Returns milliseconds since 1970 (UTC).
+
+    Raises:
+        ValueError: If it is another text, even one that means the same time.
+    """
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError(f"{text} has no time zone")
+    milliseconds = (moment - datetime.fromtimestamp(0, UTC)) // timedelta(milliseconds=1)
+    if format_timestamp(milliseconds) != text:
+        raise ValueError(f"{text} is not a time with milliseconds in UTC")
+    return milliseconds
+
+
 @dataclass(frozen=True)
 class KafkaPosition:
     """The position of a record in Kafka.
@@ -65,9 +94,7 @@ class KafkaPosition:
     @property
     def timestamp(self) -> str:
         """The timestamp in UTC as Kubernetes formats times, with milliseconds."""
-        milliseconds = min(max(self.timestamp_ms, 0), LAST_TIMESTAMP_MS)
-        moment = datetime.fromtimestamp(0, UTC) + timedelta(milliseconds=milliseconds)
-        return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        return format_timestamp(self.timestamp_ms)
 
 
 @dataclass(frozen=True)

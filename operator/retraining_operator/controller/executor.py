@@ -20,6 +20,7 @@ from retraining_operator.planning.steps import (
     Conclude,
     EndJob,
     EndPod,
+    EndUnstarted,
     FindJob,
     IgnoreApproval,
     Launch,
@@ -64,6 +65,7 @@ class Executor:
             RecordOutcome: concluder.record_outcome,
             Replace: job_cleanup.end_replaced_job,
             EndPod: job_cleanup.end_pod,
+            EndUnstarted: job_cleanup.end_unstarted_job,
             EndJob: job_cleanup.end_job,
             SetTtl: job_cleanup.set_ttl,
         }

@@ -17,7 +17,7 @@ from retraining_operator.kube.client import KubeClient
 from retraining_operator.kube.errors import ConflictError, NotFoundError
 from retraining_operator.kube.resources import JOBS
 from retraining_operator.planning.finished import parse_time
-from retraining_operator.planning.steps import EndJob, EndPod, Replace, SetTtl
+from retraining_operator.planning.steps import EndJob, EndPod, EndUnstarted, Replace, SetTtl
 from retraining_operator.settings import JobSettings
 from retraining_operator.watch.cache import ClusterCache
 
@@ -69,6 +69,28 @@ class JobCleanup:
             newer.name,
         )
         annotations = {names.ANNOTATION_REPLACED_BY: newer.name}
+        with self._forget_if_deleted(job):
+            self._cache.update_job(await self._cluster.end_job(job.name, annotations))
+
+    async def end_unstarted_job(self, step: EndUnstarted) -> None:
+        """End a Job whose trainer has not started in time, unless it has started meanwhile.
+
+        Raises:
+            KubeError: If the API server did not do it.
+        """
+        request, job = step.request, step.job
+        for pod in await self._cluster.list_pods(request.uid):  # the pods' watch may lag behind
+            self._cache.update_pod(pod)
+        current = self._cache.jobs[names.Task.TRAIN].get(request.uid)
+        if current is None or current.uid != job.uid or current.unstarted_since is None:
+            return
+        logger.info(
+            "%s: ending the Job %s, because its trainer did not start within %d s.",
+            request.key,
+            job.name,
+            step.seconds,
+        )
+        annotations = {names.ANNOTATION_START_TIMEOUT: str(step.seconds)}
         with self._forget_if_deleted(job):
             self._cache.update_job(await self._cluster.end_job(job.name, annotations))
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 
 from retraining_operator.api.reasons import ConditionReason
+from retraining_operator.api.request_limits import RequestLimits, find_refusal
 from retraining_operator.controller.backoff import Backoff
 from retraining_operator.controller.executor import Executor
 from retraining_operator.controller.pruner import Pruner
@@ -41,6 +42,7 @@ class Reconciler:
         pruner: Deletes finished requests.
         write_priority: Launches go before writes that only inform.
         triggers: The trigger policy.
+        limits: What a request may ask for.
         retention: How many finished requests are kept, and for how long.
         clock: Returns the current time, UTC.
     """
@@ -53,6 +55,7 @@ class Reconciler:
         pruner: Pruner,
         write_priority: WritePriority,
         triggers: Triggers,
+        limits: RequestLimits,
         retention: Retention,
         clock: Callable[[], datetime],
     ) -> None:
@@ -60,8 +63,11 @@ class Reconciler:
         self._pruner = pruner
         self._write_priority = write_priority
         self._triggers = triggers
+        self._limits = limits
         self._retention = retention
         self._clock = clock
+        self._judged: dict[str, str | None] = {}
+        """Why unfinished requests may not run, by their uids; None for those that may."""
         self._backoff = Backoff()
         self._step_runner = StepRunner(
             executor=executor, cache=cache, write_priority=write_priority, backoff=self._backoff
@@ -124,7 +130,22 @@ class Reconciler:
             finished_runs=self._cache.list_finished_runs(),
             launching=self._step_runner.launching_uids(),
             refused=self._select_bypassed_uids(),
+            refusals=self._find_refusals(),
         )
+
+    def _find_refusals(self) -> dict[str, str]:
+        """Find the unfinished requests that ask for more than they may, by their uids.
+
+        What a request asks for never changes, so each is judged once.
+        """
+        judged: dict[str, str | None] = {}
+        for uid, request in self._cache.requests.items():
+            if uid in self._judged:
+                judged[uid] = self._judged[uid]
+            elif not request.is_finished:
+                judged[uid] = find_refusal(request, self._limits)
+        self._judged = judged
+        return {uid: problem for uid, problem in judged.items() if problem}
 
     def _compute_wait(self, found: Plan, yield_seconds: float, now: datetime) -> float | None:
         waits = self._backoff.remaining_seconds(self._cache.requests)

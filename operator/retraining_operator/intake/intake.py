@@ -7,7 +7,6 @@ import logging
 from collections.abc import Sequence
 from functools import partial
 
-from retraining_operator.api.request import build_request
 from retraining_operator.api.trigger import MalformedRecordError
 from retraining_operator.fault_injection import FaultInjection, Point
 from retraining_operator.intake.api_retry import ApiRetry
@@ -16,6 +15,7 @@ from retraining_operator.intake.catch_up import catch_up
 from retraining_operator.intake.handled_offsets import HandledOffsets
 from retraining_operator.intake.record_parser import format_position, get_position, parse_record
 from retraining_operator.intake.request_creator import RequestCreator
+from retraining_operator.intake.room import Room
 from retraining_operator.kafka.batches.item import Item, UndecodableBatch
 from retraining_operator.kafka.dead_letters import DeadLetters
 from retraining_operator.kafka.progress import PartitionOffsets, PartitionProgress
@@ -70,8 +70,8 @@ class Intake:
             cache=cache,
             fault_injection=fault_injection,
             backpressure=self._backpressure,
-            max_waiting=settings.triggers.max_waiting,
         )
+        self._room = Room(cache, self._backpressure, settings.triggers.max_waiting)
         self._dead_letters = DeadLetters(
             settings.kafka,
             partial(self._backpressure.apply, BackpressureReason.DEAD_LETTERS),
@@ -175,9 +175,9 @@ class Intake:
     async def _handle_record(self, record: Item) -> None:
         async with self._slots:
             try:
-                manifest = build_request(parse_record(record), self._cluster.namespace)
-                await self._request_creator.wait_for_room()
-                outcome = await self._request_creator.create(manifest)
+                trigger = parse_record(record)
+                async with self._room.take():
+                    outcome = await self._request_creator.create(trigger)
             except MalformedRecordError as error:
                 outcome = error.kind
                 await self._handle_malformed(record, error)

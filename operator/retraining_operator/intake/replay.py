@@ -13,8 +13,9 @@ from collections.abc import Awaitable, Callable, Sequence
 from enum import StrEnum
 from typing import Any
 
-from retraining_operator.api.request import Manifest, build_request, is_same_trigger
-from retraining_operator.api.trigger import MalformedRecordError
+from retraining_operator.api.record_request import build_request, compute_record_key
+from retraining_operator.api.request import Manifest
+from retraining_operator.api.trigger import MalformedRecordError, Trigger
 from retraining_operator.audit.connection import AuditUnavailableError
 from retraining_operator.intake.record_parser import format_position, parse_record
 from retraining_operator.intake.replay_options import ReplayError
@@ -30,6 +31,7 @@ from retraining_operator.kube.errors import (
     RequestRefusedError,
 )
 from retraining_operator.kube.resources import REQUESTS
+from retraining_operator.watch.requested_positions import RequestedPositions
 
 PARALLEL_RECORDS = 8
 
@@ -65,6 +67,8 @@ class Replay:
         self._find_recorded = find_recorded
         self._dry_run = dry_run
         self._slots = asyncio.Semaphore(PARALLEL_RECORDS)
+        self._requested: RequestedPositions | None = None
+        """The records whose requests existed when the replay started, under any of their names."""
 
     async def create_missing(self, records: Sequence[Item]) -> list[tuple[ReplayOutcome, str]]:
         """Create the missing requests of some records.
@@ -76,35 +80,50 @@ class Replay:
             KubeError: If the API server is unavailable. Requests that were created remain, and
                 a repetition creates the rest.
         """
-        manifests: dict[int, Manifest] = {}
+        requested = await self._list_requested()
+        triggers: dict[int, Trigger] = {}
         outcomes: dict[int, tuple[ReplayOutcome, str]] = {}
         for index, record in enumerate(records):
             try:
-                manifests[index] = build_request(parse_record(record), self._cluster.namespace)
+                triggers[index] = parse_record(record)
             except MalformedRecordError as error:
                 outcomes[index] = (
                     ReplayOutcome.MALFORMED,
                     f"{format_position(record)} malformed ({error.kind}): {error}",
                 )
-        finished = await self._find_recorded([get_key(manifest) for manifest in manifests.values()])
-        created = await asyncio.gather(
-            *(self._replay_one(manifest, finished) for manifest in manifests.values())
+        possible = [self._build(trigger) for trigger in triggers.values()]
+        finished = await self._find_recorded([get_key(manifest) for manifest in possible])
+        replayed = await asyncio.gather(
+            *(self._replay_one(trigger, requested, finished) for trigger in triggers.values())
         )
-        outcomes |= dict(zip(manifests, created, strict=True))
+        outcomes |= dict(zip(triggers, replayed, strict=True))
         return [outcomes[index] for index in sorted(outcomes)]
 
+    async def _list_requested(self) -> RequestedPositions:
+        if self._requested is None:
+            requested = RequestedPositions()
+            async for page in self._cluster.list_requests():
+                for body in page:
+                    requested.add(body)
+            self._requested = requested
+        return self._requested
+
+    def _build(self, trigger: Trigger, attempt: int = 0) -> Manifest:
+        return build_request(trigger, self._cluster.namespace, attempt)
+
     async def _replay_one(
-        self, manifest: Manifest, finished: set[str]
+        self, trigger: Trigger, requested: RequestedPositions, finished: set[str]
     ) -> tuple[ReplayOutcome, str]:
-        name, trigger = manifest["metadata"]["name"], manifest["spec"]["trigger"]
-        position = f"{trigger['topic']}/{trigger['partition']}/{trigger['offset']}"
+        position, manifest = trigger.position, self._build(trigger)
+        name = manifest["metadata"]["name"]
         try:
             async with self._slots:
-                outcome = (
-                    ReplayOutcome.FINISHED
-                    if get_key(manifest) in finished
-                    else await self._create(manifest)
-                )
+                if get_key(manifest) in finished:
+                    outcome = ReplayOutcome.FINISHED
+                elif known := requested.find(manifest):
+                    outcome, name = ReplayOutcome.EXISTS, known
+                else:
+                    outcome, name = await self._create(trigger)
         except (ForbiddenError, NotFoundError):
             # A missing right, a quota or a missing CRD: the next record would fail as well.
             raise
@@ -112,7 +131,21 @@ class Replay:
             return ReplayOutcome.REFUSED, f"{position} {ReplayOutcome.REFUSED}: {error}"
         return outcome, f"{position} {outcome}: {name}"
 
-    async def _create(self, manifest: Manifest) -> ReplayOutcome:
+    async def _create(self, trigger: Trigger) -> tuple[ReplayOutcome, str]:
+        """Create a request under the first of its names that nobody else has taken.
+
+        Returns:
+            The outcome, and the name.
+        """
+        attempt, outcome = 0, None
+        while outcome is None:
+            manifest = self._build(trigger, attempt)
+            outcome = await self._create_under_name(manifest)
+            attempt += 1
+        return outcome, manifest["metadata"]["name"]
+
+    async def _create_under_name(self, manifest: Manifest) -> ReplayOutcome | None:
+        """Create a request under its name. Returns None if the name is somebody else's."""
         name = manifest["metadata"]["name"]
         try:
             if not self._dry_run:
@@ -125,11 +158,8 @@ class Replay:
             if self._dry_run:
                 return ReplayOutcome.WOULD_CREATE
             raise
-        if not is_same_trigger(manifest, existing):
-            raise RequestRefusedError(
-                409, f"a RetrainRequest named {name} exists for another record"
-            )
-        return ReplayOutcome.EXISTS
+        is_own = compute_record_key(existing) == compute_record_key(manifest)
+        return ReplayOutcome.EXISTS if is_own else None
 
 
 def get_key(manifest: Manifest) -> str:

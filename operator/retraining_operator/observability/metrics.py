@@ -32,6 +32,7 @@ FAILURES = (
     ConditionReason.JOB_REFUSED,
     ConditionReason.JOB_NAME_TAKEN,
     ConditionReason.INVALID_REQUEST,
+    ConditionReason.REQUEST_NOT_ALLOWED,
 )
 """Every reason without a verdict. The text of a result document never becomes a label."""
 OTHER = "Other"

@@ -53,7 +53,7 @@ def read_finished_run(request: RetrainRequest) -> FinishedRun:
     """Read from a finished request what is stored of it."""
     status = request.status
     succeeded = request.conditions[ConditionType.SUCCEEDED]
-    ran = bool(status.get("jobName")) and request.spec.rollback_to is None
+    ran = bool(status.get("jobName")) and not request.is_rollback
     merged_into = status.get("mergedInto")
     ended_at = status.get("completionTime") or succeeded.last_transition or request.created_at
     return FinishedRun(

@@ -6,18 +6,19 @@ or whose process died, is planned again.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import islice
 
-from retraining_operator.api.admission import Admission, Wait
+from retraining_operator.api.admission import Admission, Refuse, Wait
 from retraining_operator.api.job import Job
 from retraining_operator.api.names import Task
 from retraining_operator.api.reasons import ConditionReason
 from retraining_operator.api.request import RetrainRequest
 from retraining_operator.planning.finished import group_merged_runs
 from retraining_operator.planning.request_steps import (
+    find_start_deadline,
     plan_admission,
     plan_after_outcome,
     plan_training,
@@ -25,12 +26,15 @@ from retraining_operator.planning.request_steps import (
 from retraining_operator.planning.snapshot import (
     PlanInput,
     build_snapshot,
+    count_rollbacks,
     find_start_times,
     is_candidate,
 )
 from retraining_operator.planning.steps import Replace, Step
 from retraining_operator.planning.trigger_policy import admit_all
 from retraining_operator.settings import ConcurrencyPolicy, Triggers
+
+NOT_ALLOWED = ConditionReason.REQUEST_NOT_ALLOWED
 
 
 @dataclass(frozen=True)
@@ -51,6 +55,9 @@ class Plan:
 def plan(known: PlanInput, triggers: Triggers, now: datetime) -> Plan:
     """Plan at most one step per request, the oldest request first.
 
+    A request that may not run is refused before the trigger policy sees it, so that it takes no
+    place and replaces no other.
+
     Args:
         known: What is known.
         triggers: The settings of the trigger policy.
@@ -67,9 +74,18 @@ def plan(known: PlanInput, triggers: Triggers, now: datetime) -> Plan:
         for request in ordered
         if is_candidate(request, trainings) and request.uid not in busy
     ]
+    # A request that has started continues, even if the owner has changed the limits since.
+    refusals = {
+        request.uid: Refuse(NOT_ALLOWED, known.refusals[request.uid])
+        for request in candidates
+        if request.uid in known.refusals
+    }
+    candidates = [request for request in candidates if request.uid not in refusals]
     running_since = find_start_times(ordered, trainings, known.launching, now)
-    snapshot = build_snapshot(triggers, now, running_since, known.finished_runs)
-    admissions = admit_all(candidates, snapshot)
+    rollbacks = count_rollbacks(ordered, trainings, known.launching)
+    snapshot = build_snapshot(triggers, now, running_since, known.finished_runs, rollbacks)
+    admissions: Mapping[str, Admission] = {**refusals, **admit_all(candidates, snapshot)}
+    timeout = timedelta(seconds=triggers.start_timeout_seconds)
     merged = group_merged_runs(known.finished_runs)
     steps: list[Step] = []
     for request in ordered:
@@ -79,17 +95,39 @@ def plan(known: PlanInput, triggers: Triggers, now: datetime) -> Plan:
         elif admission := admissions.get(request.uid):
             next_steps = plan_admission(request, admission, merged.get(request.name, ()), now)
         else:
-            next_steps = plan_training(request, job, now)
+            next_steps = plan_training(request, job, timeout, now)
         steps += islice(next_steps, 1)
     waiting = select_waiting(candidates, admissions)
+    waits = [wait.until for _, wait in waiting if wait.until]
     queued = [request for request, wait in waiting if wait.reason is ConditionReason.QUEUED]
     replacements = plan_replacements(ordered, trainings, queued, triggers)
     replaced = {step.request.uid for step in replacements}
     return Plan(
         steps=[step for step in steps if step.request.uid not in replaced] + replacements,
-        wake_at=min((wait.until for _, wait in waiting if wait.until), default=None),
+        wake_at=min([*find_timeouts(ordered, trainings, timeout, now), *waits], default=None),
         waiting_reasons={request.name: wait.reason for request, wait in waiting},
     )
+
+
+def find_timeouts(
+    requests: Iterable[RetrainRequest], jobs: Mapping[str, Job], timeout: timedelta, now: datetime
+) -> Iterator[datetime]:
+    """Find until when the trainers that have not started may still start.
+
+    Args:
+        requests: The requests.
+        jobs: The Jobs of the task `train`, by the uid of their request.
+        timeout: How long a trainer may take to start; zero for no limit.
+        now: The present time, UTC. A step is planned for times that have passed.
+
+    Yields:
+        One later time for each, UTC.
+    """
+    for request in requests:
+        job = jobs.get(request.uid)
+        until = find_start_deadline(job, timeout) if job and not request.is_finished else None
+        if until and until > now:
+            yield until
 
 
 def select_waiting(
@@ -134,7 +172,7 @@ def plan_replacements(
     running = []
     for request in requests:
         job = jobs.get(request.uid)
-        if job is None or request.is_finished or request.spec.rollback_to is not None:
+        if job is None or request.is_finished or request.is_rollback:
             continue
         if job.end is None and not job.has_outcome:
             running.append((request, job))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from retraining_operator.api import names
 from retraining_operator.api.admission import Admission, Allow, Wait
@@ -30,12 +30,17 @@ from retraining_operator.api.reasons import ConditionReason
 from retraining_operator.api.request import RetrainRequest
 from retraining_operator.api.status import build_launched_status, build_waiting_status
 from retraining_operator.contract import Withheld
-from retraining_operator.planning.finished import FinishedRun, build_merged_field
+from retraining_operator.planning.finished import (
+    FinishedRun,
+    build_merged_field,
+    parse_time,
+)
 from retraining_operator.planning.steps import (
     ApplyApproval,
     Conclude,
     EndJob,
     EndPod,
+    EndUnstarted,
     FindJob,
     IgnoreApproval,
     Launch,
@@ -70,12 +75,15 @@ def plan_admission(
         yield from plan_status(request, build_not_launched_status(request, admission, now))
 
 
-def plan_training(request: RetrainRequest, job: Job | None, now: datetime) -> Iterator[Step]:
+def plan_training(
+    request: RetrainRequest, job: Job | None, start_timeout: timedelta, now: datetime
+) -> Iterator[Step]:
     """Plan the steps of a request that has started and has no outcome.
 
     Args:
         request: The request.
         job: Its Job of the task `train`, if it is known.
+        start_timeout: How long its trainer may take to start; zero for no limit.
         now: The present time, UTC.
 
     Yields:
@@ -85,7 +93,11 @@ def plan_training(request: RetrainRequest, job: Job | None, now: datetime) -> It
         yield Conclude(request, job)
     elif job:
         yield from plan_end_of_pod(request, job)
+        # The status comes first: after the end of the Job, it shows what the pod waited for.
         yield from plan_status(request, build_launched_status(request, job, now))
+        deadline = find_start_deadline(job, start_timeout)
+        if deadline and deadline <= now:
+            yield EndUnstarted(request, job, int(start_timeout.total_seconds()))
     elif request.malformed:
         outcome = JobOutcome(ConditionReason.INVALID_REQUEST, request.malformed)
         yield from plan_status(request, build_finished_status(request, outcome, now))
@@ -93,6 +105,21 @@ def plan_training(request: RetrainRequest, job: Job | None, now: datetime) -> It
         yield Launch(request)
     elif request.status.get("jobName"):
         yield FindJob(request, Task.TRAIN)
+
+
+def find_start_deadline(job: Job, timeout: timedelta) -> datetime | None:
+    """Find until when the trainer of a Job may still start.
+
+    Args:
+        job: The Job.
+        timeout: How long it may take; zero for no limit.
+
+    Returns:
+        The time, UTC; None if the trainer has started, or nothing is limited.
+    """
+    if not timeout or not job.unstarted_since or job.end or job.start_timeout_seconds:
+        return None
+    return parse_time(job.unstarted_since) + timeout
 
 
 def plan_after_outcome(

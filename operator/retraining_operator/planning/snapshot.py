@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence, Set
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from retraining_operator.api.admission import Admission, Allow, Wait
@@ -27,6 +27,7 @@ class PlanInput:
         launching: Uids of requests whose Job is being created, even if the status does not show it.
         refused: Uids of requests whose Job was just refused. Until they are tried again, others
             take their places.
+        refusals: Why requests may not run, by their uids.
     """
 
     requests: Collection[RetrainRequest]
@@ -34,6 +35,7 @@ class PlanInput:
     finished_runs: Sequence[FinishedRun] = ()
     launching: Set[str] = frozenset()
     refused: Set[str] = frozenset()
+    refusals: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -43,12 +45,14 @@ class Snapshot:
     Args:
         triggers: The settings of the trigger policy.
         now: The present time, UTC.
-        running: Number of runs whose Job is not finished, or is about to be created.
+        running: Number of runs whose Job is not finished, or is about to be created. Rollbacks have
+            a limit of their own and are not among them.
         starts: When the runs of the last 24 hours started, oldest first.
         ends: The runs that have ended, oldest first.
         waiting: The earlier requests that wait.
         newer: Number of later requests that could start.
         newest: The name of the last of them.
+        rollbacks: Number of rollbacks whose Job is not finished, or is about to be created.
     """
 
     triggers: Triggers
@@ -59,6 +63,7 @@ class Snapshot:
     waiting: tuple[RetrainRequest, ...] = ()
     newer: int = 0
     newest: str = ""
+    rollbacks: int = 0
 
     def after(self, request: RetrainRequest, admission: Admission) -> Snapshot:
         """Return the snapshot for the next request.
@@ -70,6 +75,8 @@ class Snapshot:
         Returns:
             This snapshot with the consequences of the answer.
         """
+        if isinstance(admission, Allow) and request.is_rollback:
+            return replace(self, rollbacks=self.rollbacks + 1)
         if isinstance(admission, Allow):
             return replace(self, running=self.running + 1, starts=[*self.starts, self.now])
         if isinstance(admission, Wait) and not request.spec.suspend:
@@ -82,6 +89,7 @@ def build_snapshot(
     now: datetime,
     running_since: Sequence[datetime],
     finished_runs: Sequence[FinishedRun],
+    rollbacks: int = 0,
 ) -> Snapshot:
     """Build the snapshot for the first request.
 
@@ -92,11 +100,13 @@ def build_snapshot(
         now: The present time, UTC.
         running_since: The start times of all runs that count as running, UTC.
         finished_runs: What is stored of finished requests.
+        rollbacks: Number of rollbacks that count as running.
 
     Returns:
         The snapshot.
     """
-    snapshot = Snapshot(triggers=triggers, now=now, running=len(running_since))
+    running = len(running_since)
+    snapshot = Snapshot(triggers=triggers, now=now, running=running, rollbacks=rollbacks)
     if triggers.max_runs_per_day:
         finished_starts = [run.started_at for run in finished_runs if run.started_at]
         recent = [start for start in [*finished_starts, *running_since] if start > now - DAY]
@@ -128,7 +138,7 @@ def find_start_times(
 
     A run counts if its Job is not finished, is being created, or was deleted. The pod of a deleted
     Job may run on for a while, and so may the sidecars of a trainer that has ended. The run counts
-    until its request has an outcome.
+    until its request has an outcome. Rollbacks do not count.
 
     Args:
         requests: The requests that are not settled.
@@ -140,15 +150,53 @@ def find_start_times(
         One time per run, UTC.
     """
     requests = list(requests)
-    finished = {request.uid for request in requests if request.is_finished}
+    excluded = {request.uid for request in requests if request.is_finished or request.is_rollback}
     with_job = [
-        job.started_at for uid, job in jobs.items() if job.end is None and uid not in finished
+        job.started_at for uid, job in jobs.items() if job.end is None and uid not in excluded
     ]
     without_job = [
         request.status.get("startTime")
         for request in requests
-        if request.uid not in jobs
-        and not request.is_finished
-        and (request.uid in launching or request.status.get("jobName"))
+        if request.uid not in excluded and is_started_without_job(request, jobs, launching)
     ]
     return [parse_time(started) if started else now for started in with_job + without_job]
+
+
+def count_rollbacks(
+    requests: Iterable[RetrainRequest], jobs: Mapping[str, Job], launching: Set[str]
+) -> int:
+    """Count the rollbacks that count as running.
+
+    Args:
+        requests: The requests that are not settled.
+        jobs: The Jobs of the task `train`, by the uid of their request.
+        launching: Uids of requests whose Job is being created.
+
+    Returns:
+        Their number.
+    """
+    rollbacks = [request for request in requests if request.is_rollback and not request.is_finished]
+    with_job = [
+        request for request in rollbacks if request.uid in jobs and jobs[request.uid].end is None
+    ]
+    without_job = [
+        request for request in rollbacks if is_started_without_job(request, jobs, launching)
+    ]
+    return len(with_job) + len(without_job)
+
+
+def is_started_without_job(
+    request: RetrainRequest, jobs: Mapping[str, Job], launching: Set[str]
+) -> bool:
+    """Return whether a request has started although its Job is not known, or is not there yet.
+
+    Args:
+        request: A request without an outcome.
+        jobs: The Jobs of the task `train`, by the uid of their request.
+        launching: Uids of requests whose Job is being created.
+
+    Returns:
+        True if it occupies a place.
+    """
+    is_started = request.uid in launching or bool(request.status.get("jobName"))
+    return is_started and request.uid not in jobs

@@ -104,6 +104,21 @@ class EndPod:
 
 
 @dataclass(frozen=True)
+class EndUnstarted:
+    """End a Job whose trainer has not started in time, so that others get its place.
+
+    Args:
+        request: The request of the Job.
+        job: The Job.
+        seconds: How long the trainer could take to start.
+    """
+
+    request: RetrainRequest
+    job: Job
+    seconds: int
+
+
+@dataclass(frozen=True)
 class EndJob:
     """End a Job whose outcome is stored and whose pod is still running."""
 
@@ -136,6 +151,7 @@ Step = (
     | FindJob
     | RecordOutcome
     | EndPod
+    | EndUnstarted
     | EndJob
     | SetTtl
     | Settle

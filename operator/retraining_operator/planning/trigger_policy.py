@@ -28,9 +28,7 @@ def admit_all(candidates: Sequence[RetrainRequest], snapshot: Snapshot) -> dict[
         The answers by the uid of the request.
     """
     competing = [
-        request
-        for request in candidates
-        if not request.spec.suspend and request.spec.rollback_to is None
+        request for request in candidates if not request.spec.suspend and not request.is_rollback
     ]
     positions = {request.uid: position for position, request in enumerate(competing, 1)}
     newest = competing[-1].name if competing else ""
@@ -100,17 +98,25 @@ def check_pause(_: RetrainRequest, snapshot: Snapshot) -> Wait | None:
     )
 
 
-def allow_rollback(request: RetrainRequest, _: Snapshot) -> Allow | None:
-    """Allow a rollback immediately. It does not wait for runs.
+def admit_rollback(request: RetrainRequest, snapshot: Snapshot) -> Allow | Wait | None:
+    """Allow a rollback unless enough others are running. It does not wait for runs.
 
     Args:
         request: The request.
-        _: Not used by this rule.
+        snapshot: What the rule looks at.
 
     Returns:
         The answer, or None.
     """
-    return Allow() if request.spec.rollback_to is not None else None
+    if not request.is_rollback:
+        return None
+    limit = snapshot.triggers.max_rollbacks
+    if snapshot.rollbacks < limit:
+        return Allow()
+    return Wait(
+        ConditionReason.QUEUED,
+        f"It waits because at most {limit} rollback(s) may be active (triggers.maxRollbacks).",
+    )
 
 
 def check_replacement(_: RetrainRequest, snapshot: Snapshot) -> Refuse | None:
@@ -240,14 +246,14 @@ def check_concurrency(_: RetrainRequest, snapshot: Snapshot) -> Wait | Refuse | 
 RULES: tuple[Callable[[RetrainRequest, Snapshot], Admission | None], ...] = (
     check_suspend,
     check_pause,
-    allow_rollback,
+    admit_rollback,
     check_replacement,
     check_breaker,
     check_budget,
     check_cooldown,
     check_concurrency,
 )
-"""In the order in which they are asked. Those after `allow_rollback` do not apply to rollbacks."""
+"""In the order in which they are asked. Those after `admit_rollback` do not apply to rollbacks."""
 
 
 def is_mergeable(request: RetrainRequest, older: RetrainRequest) -> bool:
@@ -261,7 +267,7 @@ def is_mergeable(request: RetrainRequest, older: RetrainRequest) -> bool:
         True if their specs are equal except for reason and trigger, and they are not rollbacks.
     """
     is_same = read_comparable_spec(request) == read_comparable_spec(older)
-    return is_same and request.spec.rollback_to is None
+    return is_same and not request.is_rollback
 
 
 def read_comparable_spec(request: RetrainRequest) -> object:

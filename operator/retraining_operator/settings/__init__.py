@@ -13,6 +13,7 @@ from retraining_operator.settings.policies import (
     Triggers,
 )
 from retraining_operator.settings.reader import Settings, read_settings
+from retraining_operator.settings.requests import LockedField, Requests
 from retraining_operator.settings.section import SettingsError
 
 __all__ = [
@@ -20,6 +21,8 @@ __all__ = [
     "JobSettings",
     "Kafka",
     "LeaderElection",
+    "LockedField",
+    "Requests",
     "Retention",
     "SecretKey",
     "Settings",

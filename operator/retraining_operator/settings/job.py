@@ -30,7 +30,7 @@ class SecretKey(Section):
 
 
 class JobSettings(Section):
-    """Settings of all Jobs. A RetrainRequest may override deadline, retries and resources."""
+    """Settings of all Jobs. A RetrainRequest may change deadline, retries and resources."""
 
     image: str = Field(min_length=1)
     image_pull_policy: Literal["Always", "IfNotPresent", "Never"] = "IfNotPresent"

@@ -52,6 +52,8 @@ class Triggers(Section):
 
     max_concurrent: int = Field(default=2, ge=1)
     concurrency_policy: ConcurrencyPolicy = ConcurrencyPolicy.QUEUE
+    max_rollbacks: int = Field(default=1, ge=1)
+    start_timeout_seconds: int = Field(default=600, ge=0)
     cooldown_seconds: int = Field(default=0, ge=0)
     coalesce: bool = False
     max_runs_per_day: int = Field(default=0, ge=0)

@@ -20,6 +20,7 @@ from retraining_operator.contract import DATABASE_URL
 from retraining_operator.settings.job import JobSettings, SecretKey, Trainer
 from retraining_operator.settings.kafka import Kafka
 from retraining_operator.settings.policies import LeaderElection, Retention, Triggers
+from retraining_operator.settings.requests import Requests
 from retraining_operator.settings.section import SettingsError
 
 
@@ -47,6 +48,7 @@ class Settings(BaseSettings):
     database: SecretKey
     signing: SecretKey | None = None
     triggers: Triggers = Triggers()
+    requests: Requests = Requests()
     retention: Retention = Retention()
     job: JobSettings
     trainer: Trainer = Trainer()

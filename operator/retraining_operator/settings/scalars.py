@@ -10,6 +10,8 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator
 from pydantic_core import PydanticCustomError
 
+from retraining_operator.settings.quantities import parse_quantity
+
 MAX_EXACT_INTEGER = 2**53
 """Up to here each integer is exact, whether JSON is parsed as integers or as floats."""
 
@@ -40,7 +42,7 @@ def convert_to_quantity(value: object) -> object:
     Raises:
         PydanticCustomError: If it is not a quantity.
     """
-    if isinstance(value, str) and QUANTITY.fullmatch(value.strip()):
+    if isinstance(value, str) and is_quantity(value.strip()):
         return value.strip()
     if (
         isinstance(value, bool)
@@ -50,6 +52,17 @@ def convert_to_quantity(value: object) -> object:
     ):
         raise PydanticCustomError("quantity", "it is not a quantity, such as 0.5, 500m or 1Gi")
     return str(int(value)) if float(value).is_integer() else repr(value)
+
+
+def is_quantity(text: str) -> bool:
+    """Return whether a text is a quantity, and not larger than any computer can count."""
+    if not QUANTITY.fullmatch(text):
+        return False
+    try:
+        parse_quantity(text)
+    except ValueError:
+        return False
+    return True
 
 
 def convert_value_to_text(entry: object) -> object:

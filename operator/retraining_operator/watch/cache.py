@@ -109,7 +109,8 @@ class ClusterCache:
         if is_deleted:
             self.refusals.pop(refusal.job_uid, None)
         elif known is None or refusal.at >= known.at:
-            self.refusals[refusal.job_uid] = refusal
+            since = min(known.since, refusal.since) if known else refusal.since
+            self.refusals[refusal.job_uid] = replace(refusal, since=since)
         for jobs in self.jobs.values():
             for request_uid, job in jobs.items():
                 if job.uid == refusal.job_uid:
@@ -137,10 +138,13 @@ class ClusterCache:
         return [*self.settled.values(), *map(read_finished_run, unsettled)]
 
     def count_waiting(self) -> int:
-        """Count the requests that have no Job yet."""
+        """Count the requests that have no Job yet and would start by themselves.
+
+        A suspended request may stay suspended for ever, so it must not count.
+        """
         jobs = self.jobs[Task.TRAIN]
         return sum(
-            request.uid not in jobs and not request.is_finished
+            request.uid not in jobs and not request.spec.suspend and not request.is_finished
             for request in self.requests.values()
         )
 

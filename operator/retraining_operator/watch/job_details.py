@@ -9,7 +9,7 @@ from retraining_operator.api.attempt_failure import explain_failed_attempt
 from retraining_operator.api.job import EndedTrainer, Job
 from retraining_operator.api.outcome import is_decisive, select_job_attempts
 from retraining_operator.api.pod import Pod
-from retraining_operator.api.pod_problems import PodProblem, Refusal
+from retraining_operator.api.pod_problems import SECONDS_CHARACTERS, PodProblem, Refusal
 
 
 def add_details(job: Job, pods: Iterable[Pod], refusal: Refusal | None) -> Job:
@@ -34,6 +34,7 @@ def add_details(job: Job, pods: Iterable[Pod], refusal: Refusal | None) -> Job:
         last_failure=explain_failed_attempt(last) if last and last.exit_code != 0 else None,
         ended_trainer=find_ended_trainer(own_pods),
         is_trainer_running=any(pod.is_alive and pod.is_trainer_running for pod in own_pods),
+        unstarted_since=find_start_of_wait(job, own_pods, refusal),
     )
 
 
@@ -53,6 +54,31 @@ def find_refused_pod(job: Job, pods: Collection[Pod], refusal: Refusal | None) -
     if any(pod.is_alive or pod.created_at > refusal.at for pod in pods):
         return None
     return refusal.problem
+
+
+def find_start_of_wait(job: Job, pods: Collection[Pod], refusal: Refusal | None) -> str | None:
+    """Find since when a Job waits for its trainer to start.
+
+    A Job that is suspended waits on purpose, for example in a queue of Jobs.
+
+    Args:
+        job: The Job.
+        pods: The pods of the Job.
+        refusal: The last rejection of a pod of the Job, or None.
+
+    Returns:
+        The time in UTC as Kubernetes formats times, or None if it does not wait.
+    """
+    if job.end or job.is_suspended:
+        return None
+    alive = [pod.unstarted_since for pod in pods if pod.is_alive]
+    if alive:
+        return max((since for since in alive if since), default=None) if all(alive) else None
+    if refusal is None or find_refused_pod(job, pods, refusal) is None:
+        return None
+    ends = [pod.attempt.finished_at for pod in pods if pod.attempt]
+    known = [time for time in (refusal.since, job.started_at, *ends) if time]
+    return max(known, key=lambda time: time[:SECONDS_CHARACTERS], default=None)
 
 
 def find_ended_trainer(pods: Iterable[Pod]) -> EndedTrainer | None:

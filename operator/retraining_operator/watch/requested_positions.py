@@ -1,7 +1,7 @@
-"""Kafka positions for which this process has seen a RetrainRequest, also if it was deleted since.
+"""Records for which this process has seen a RetrainRequest, also if it was deleted since.
 
 While a RetrainRequest exists, its name prevents a second run of its record. If it is deleted before
-the handled offsets include the record, only these positions do.
+the handled offsets include the record, only these records do.
 """
 
 from __future__ import annotations
@@ -10,36 +10,33 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from typing import Any
 
+from retraining_operator.api.record_request import compute_record_key
+
 MAX_POSITIONS = 10_000
-"""The handled offsets lack at most the last batch (200 records). 10,000 entries take 3 MB."""
-POSITION_FIELDS = ("topic", "partition", "offset", "timestamp")
+"""The handled offsets lack at most the last batch (200 records). 10,000 entries take 2 MB."""
 
 
 class RequestedPositions:
-    """The Kafka positions of the RetrainRequests that were seen last."""
+    """The records whose RetrainRequests were seen last, under any of the names of a record.
+
+    Objects that the operator has not created do not count.
+    """
 
     def __init__(self) -> None:
-        self._keys: OrderedDict[tuple[Any, ...], None] = OrderedDict()
+        self._names: OrderedDict[str, str] = OrderedDict()
+        """The name of the request by the key of its record."""
 
     def add(self, body: Mapping[str, Any]) -> None:
-        """Add the position of a RetrainRequest that exists or existed."""
-        trigger = (body.get("spec") or {}).get("trigger")
-        if not isinstance(trigger, Mapping):
+        """Add the record of a RetrainRequest that exists or existed."""
+        key = compute_record_key(body)
+        if key is None:
             return
-        key = _build_key(body, trigger)
-        self._keys[key] = None
-        self._keys.move_to_end(key)
-        if len(self._keys) > MAX_POSITIONS:
-            self._keys.popitem(last=False)
+        self._names[key] = body["metadata"]["name"]
+        self._names.move_to_end(key)
+        if len(self._names) > MAX_POSITIONS:
+            self._names.popitem(last=False)
 
-    def has(self, manifest: Mapping[str, Any]) -> bool:
-        """Return whether the position of a RetrainRequest to be created was seen."""
-        return _build_key(manifest, manifest["spec"]["trigger"]) in self._keys
-
-
-def _build_key(body: Mapping[str, Any], trigger: Mapping[str, Any]) -> tuple[Any, ...]:
-    """Build the key of a position.
-
-    It contains the request's name, because a person may copy the trigger into another request.
-    """
-    return (body["metadata"]["name"], *(trigger.get(field) for field in POSITION_FIELDS))
+    def find(self, manifest: Mapping[str, Any]) -> str | None:
+        """Find the name under which the record of a RetrainRequest to be created was seen."""
+        key = compute_record_key(manifest)
+        return self._names.get(key) if key else None

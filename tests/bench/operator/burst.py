@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from retraining_operator.api.request import build_request
+from retraining_operator.api.record_request import build_request
 from retraining_operator.intake.intake import PARALLEL_RECORDS
 from retraining_operator.kube.resources import REQUESTS
 from tests.bench.operator.place import Place

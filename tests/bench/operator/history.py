@@ -10,7 +10,8 @@ from datetime import UTC, datetime
 from retraining_operator.api.conditions import format_time
 from retraining_operator.api.outcome import JobOutcome
 from retraining_operator.api.outcome_status import build_finished_status, set_recorded_condition
-from retraining_operator.api.request import build_request, read_request
+from retraining_operator.api.record_request import build_request
+from retraining_operator.api.request import read_request
 from retraining_operator.audit.recorded import DONE
 from retraining_operator.contract import ContenderMetrics, PartMetrics, Result, Verdict
 from retraining_operator.kube.connection import CONNECTIONS

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from statistics import quantiles
 
 from retraining_operator.api.job_manifest import build_job
-from retraining_operator.api.request import build_request, read_request
+from retraining_operator.api.record_request import build_request
+from retraining_operator.api.request import read_request
 from retraining_operator.kube.errors import KubeError
 from retraining_operator.kube.resources import JOBS, REQUESTS
 from retraining_operator.settings import Settings

@@ -20,7 +20,8 @@ import redis
 
 from retraining_operator.api.job_manifest import build_job
 from retraining_operator.api.names import LABEL_MANAGED_BY
-from retraining_operator.api.request import build_request, read_request
+from retraining_operator.api.record_request import build_request
+from retraining_operator.api.request import read_request
 from retraining_operator.kube.resources import JOBS, REQUESTS
 from retraining_operator.settings import Settings
 from tests.bench.operator.place import Place

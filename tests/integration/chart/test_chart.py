@@ -58,6 +58,8 @@ def test_three_values_are_enough() -> None:
         "Secret",
         "Service",
         "ServiceAccount",
+        "ValidatingAdmissionPolicy",
+        "ValidatingAdmissionPolicyBinding",
     }
 
 
@@ -202,6 +204,40 @@ def test_changed_configuration_restarts_the_operator() -> None:
 
     assert checksum() == checksum()
     assert checksum() != checksum("--set=triggers.maxConcurrent=3")
+
+
+def test_operator_reads_what_requests_may_ask_for(tmp_path: Path) -> None:
+    config = tmp_path / "config.yaml"
+    values = (
+        "--set=requests.open={margin,rollbackTo}",
+        "--set=requests.maxDeadlineSeconds=60",
+        "--set=requests.maxResources.cpu=0.5",
+        "--set=requests.maxResources.memory=1073741824",
+        r"--set=requests.maxResources.nvidia\.com/gpu=1",
+    )
+    config.write_text(one(rendered(*NEEDED, *values), "ConfigMap")["data"]["config.yaml"])
+    found = read_settings(config).requests
+    assert (found.open, found.max_deadline_seconds) == (("margin", "rollbackTo"), 60)
+    assert found.max_resources == {"cpu": "0.5", "memory": "1073741824", "nvidia.com/gpu": "1"}
+
+
+def test_field_that_cannot_be_opened_is_refused() -> None:
+    with pytest.raises(CommandError, match=r"requests.*open"):
+        rendered(*NEEDED, "--set=requests.open={suspend}")
+
+
+def test_policy_on_requests_covers_the_namespace_and_can_be_switched_off() -> None:
+    documents = rendered(*NEEDED)
+    binding = one(documents, "ValidatingAdmissionPolicyBinding")["spec"]
+    selector = binding["matchResources"]["namespaceSelector"]["matchLabels"]
+    assert selector == {"kubernetes.io/metadata.name": "fraud"}
+    policy = one(documents, "ValidatingAdmissionPolicy")
+    assert policy["metadata"]["name"] == binding["policyName"]
+    [condition] = policy["spec"]["matchConditions"]
+    account = one(documents, "Deployment")["spec"]["template"]["spec"]["serviceAccountName"]
+    assert f"':{account}'" in condition["expression"]
+    off = rendered(*NEEDED, "--set=requests.policy.create=false")
+    assert not [d for d in off if d["kind"].startswith("ValidatingAdmissionPolicy")]
 
 
 def test_migration_can_be_switched_off() -> None:

@@ -18,7 +18,7 @@ from retraining_operator.controller.reconciler import Reconciler
 from retraining_operator.kube.client import KubeClient
 from retraining_operator.kube.connection import connect
 from retraining_operator.priority import LINGER_SECONDS
-from retraining_operator.settings import Settings
+from retraining_operator.settings import LockedField, Settings
 from tests.integration.operator.parts import OperatorParts
 from tests.integration.operator.runs import Start, free_port
 from tests.integration.operator.topic import Topic
@@ -26,6 +26,12 @@ from tests.system import endpoints, environment
 from tests.system.crd import install_crd
 from tests.system.environment import STATE
 from tests.system.kubectl import Kubectl, wait_for
+
+OPEN_REQUESTS = {
+    "open": list(LockedField),
+    "maxResources": {"cpu": 1000, "memory": "1Ti", "nvidia.com/gpu": 8},
+}
+"""Lets requests ask for everything, because most tests are not about limits."""
 
 
 @pytest.fixture(scope="session")
@@ -73,6 +79,7 @@ def settings(namespace: Kubectl) -> Settings:
             },
             "redis": {"name": "none"},
             "database": {"name": "none"},
+            "requests": OPEN_REQUESTS,
             "job": {
                 "image": "localhost/none:none",
                 "imagePullPolicy": "Never",

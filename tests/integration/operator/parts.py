@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from retraining_operator.api.request_limits import build_limits
 from retraining_operator.audit.writer import AuditWriter
 from retraining_operator.controller.executor import build_executor
 from retraining_operator.controller.pruner import Pruner
@@ -84,6 +85,7 @@ def build_reconciler(parts: OperatorParts, cluster: KubeClient) -> Reconciler:
         pruner=Pruner(cluster=cluster, cache=parts.cache),
         write_priority=parts.write_priority,
         triggers=parts.settings.triggers,
+        limits=build_limits(parts.settings),
         retention=parts.settings.retention,
         clock=now,
     )

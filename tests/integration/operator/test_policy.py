@@ -7,13 +7,20 @@ import pytest
 
 from retraining_operator.kube.client import KubeClient
 from retraining_operator.kube.resources import JOBS
-from retraining_operator.settings import ConcurrencyPolicy, Settings
+from retraining_operator.settings import ConcurrencyPolicy, Requests, Settings
 from tests.integration.operator.conftest import plain_reason, reconcile
 from tests.integration.operator.parts import OperatorParts, build_reconciler, populate
 from tests.system.kubectl import Kubectl, wait_for
 
 pytestmark = pytest.mark.usefixtures("no_pods")
 
+TRIGGER = {
+    "topic": "drift",
+    "partition": 0,
+    "offset": 7,
+    "timestamp": "2026-03-01T12:00:00.000Z",
+    "record": "{}",
+}
 MANIFEST = {"apiVersion": "retraining.dev/v1alpha1", "kind": "RetrainRequest"}
 
 
@@ -107,6 +114,46 @@ async def test_only_one_of_two_conflicting_admissions_is_carried_out(
     merged = {name for name, reason in reasons(namespace).items() if reason == "Merged"}
     assert with_job.isdisjoint(merged)
     assert with_job | merged == {f"r{number}" for number in range(8)}
+
+
+async def test_rollbacks_at_once_run_one_by_one_and_take_no_place_of_a_run(
+    namespace: Kubectl, cluster: KubeClient, settings: Settings
+) -> None:
+    apply(namespace, *(f"back-{number}" for number in range(8)), rollbackTo=1)
+    apply(namespace, "a", "b", "c")
+    await settle(with_triggers(settings, max_concurrent=2), cluster)
+    owners = [job["metadata"]["ownerReferences"][0]["name"] for job in namespace.items("jobs")]
+    assert len([name for name in owners if name.startswith("back-")]) == 1
+    assert len(owners) == 3
+    assert sorted(reasons(namespace).values()).count("Queued") == 8
+
+
+async def test_request_that_the_owner_does_not_allow_ends_without_a_job(
+    namespace: Kubectl, cluster: KubeClient, settings: Settings
+) -> None:
+    manual = settings.trainer.model_copy(update={"promotion": "Manual"})
+    parts = OperatorParts(settings.model_copy(update={"requests": Requests(), "trainer": manual}))
+    weak = {"promotion": "Auto", "onInconclusive": "Promote", "margin": "1", "threshold": "0"}
+    apply(namespace, "weak", **weak, minimumRows=1)
+    apply(namespace, "greedy", deadlineSeconds=604_800, resources={"requests": {"cpu": "1000"}})
+    apply(namespace, "back", rollbackTo=1)
+    apply(namespace, "forged", trigger=TRIGGER)
+    apply(namespace, "strict", promotion="Manual", margin="0.01", dryRun=True)
+    await settle(parts, cluster)
+    found = reasons(namespace)
+    assert found.pop("strict") == "JobCreated"
+    assert set(found.values()) == {"RequestNotAllowed"}
+    assert len(namespace.items("jobs")) == 1
+    messages = {
+        item["metadata"]["name"]: item["status"]["conditions"][0]["message"]
+        for item in namespace.items("retrainrequests")
+    }
+    assert all(f"spec.{field}: " in messages["weak"] for field in weak)
+    assert "requests.open" in messages["weak"]
+    assert "requests.maxDeadlineSeconds" in messages["greedy"]
+    assert "requests.maxResources.cpu" in messages["greedy"]
+    assert "trainer.promotion" in messages["back"]
+    assert "spec.trigger is not allowed" in messages["forged"]
 
 
 async def test_finished_requests_are_pruned_once_they_are_recorded(

@@ -145,11 +145,12 @@ async def test_refusal_is_in_the_status_and_the_job_is_created_when_it_is_allowe
 async def test_invalid_field_ends_the_run_and_is_named(
     namespace: Kubectl, cluster: KubeClient, settings: Settings
 ) -> None:
-    create_request(namespace, "first", resources={"requests": {"cpu": "2"}, "limits": {"cpu": "1"}})
+    # Kubernetes wants a limit too, because a device cannot be shared.
+    create_request(namespace, "first", resources={"requests": {"nvidia.com/gpu": "1"}})
     await settle(settings, cluster)
     truth, reason, message = condition(namespace, "first")
     assert (truth, reason) == ("False", "JobRefused")
-    assert "resources.requests" in message
+    assert "resources.limits" in message
     assert "apply a new request" in message
 
 

@@ -147,9 +147,7 @@ def test_message_of_every_admission_is_shown(
             create_request(
                 namespace, "by-limit-range", resources={"limits": {"cpu": "3", "memory": "1Mi"}}
             )
-            create_request(
-                namespace, "by-quota", resources={"limits": {"cpu": "1", "memory": "2Gi"}}
-            )
+            create_request(namespace, "by-quota", resources={"requests": {"memory": "2Gi"}})
             messages = {
                 "by-policy": "denied request: no trainers here",
                 "by-webhook": 'admission webhook "by-webhook.test.dev" denied the request:'

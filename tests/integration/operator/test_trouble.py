@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from urllib.parse import urlsplit
@@ -90,6 +91,33 @@ def test_waiting_pod_is_shown_and_its_end_is_recorded_when_the_database_is_back(
     reasons = events(namespace, "no-image")
     assert reasons[-4:] == ["ImagePullFailed", "ImagePullFailed", "DatabaseUnavailable", "Recorded"]
     assert set(reasons[:-4]) <= {"JobCreated"}
+
+
+def test_pod_that_no_node_can_take_gives_its_place_back(
+    namespace: Kubectl, operator: Start, database_url: str
+) -> None:
+    variables = {"TRIGGERS__STARTTIMEOUTSECONDS": "5", "TRIGGERS__MAXCONCURRENT": "1"}
+    operator(database_url, variables, image=environment.ours().images["job"])
+    create_request(namespace, "no-room", resources={"requests": {"cpu": "500"}})
+    create_request(namespace, "next")
+    message = wait_until(namespace, "no-room", "False", "Unschedulable")
+    assert message.startswith("The trainer did not start within 5 s (triggers.startTimeoutSeconds)")
+    assert "Insufficient cpu" in message
+    wait_for("the next run", lambda: namespace.items("jobs", "retraining.dev/request=next"), 30)
+
+
+def test_job_that_a_queue_has_suspended_is_left_alone(
+    namespace: Kubectl, operator: Start, database_url: str
+) -> None:
+    operator(database_url, {"TRIGGERS__STARTTIMEOUTSECONDS": "5"})
+    create_request(namespace, "queued")
+    wait_for("its Job", lambda: namespace.items("jobs", "retraining.dev/request=queued"), 30)
+    [job] = namespace.items("jobs", "retraining.dev/request=queued")
+    suspend = '{"spec": {"suspend": true}}'
+    namespace("patch", "job", job["metadata"]["name"], "--type=merge", "--patch", suspend)
+    wait_until(namespace, "queued", "Unknown", "JobSuspended")
+    time.sleep(10)
+    assert wait_until(namespace, "queued", "Unknown", "JobSuspended")
 
 
 def test_pod_starts_when_its_secret_exists_and_each_end_has_its_own_reason(

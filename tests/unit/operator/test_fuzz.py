@@ -19,7 +19,8 @@ from retraining_operator.api.names import Task
 from retraining_operator.api.outcome import JobOutcome, read_outcome
 from retraining_operator.api.outcome_status import build_finished_status
 from retraining_operator.api.pod import read_attempt, read_pod
-from retraining_operator.api.request import RetrainRequest, build_request, read_request
+from retraining_operator.api.record_request import build_request
+from retraining_operator.api.request import RetrainRequest, read_request
 from retraining_operator.api.trigger import KafkaPosition, MalformedRecordError
 from retraining_operator.contract import Failure, Verdict, Withheld
 from retraining_operator.intake.record_parser import parse_trigger
@@ -175,17 +176,20 @@ def test_plan_has_one_step_for_each_request_and_respects_the_concurrency_limit(
             job = read_job(job_body(name, **one["job"]))
             assert job
             jobs[job.task][job.request_uid] = job
-    finished = {request.uid for request in requests if request.is_finished}
-    running = sum(job.end is None and uid not in finished for uid, job in jobs[Task.TRAIN].items())
+    running = [
+        request
+        for request in requests
+        if (job := jobs[Task.TRAIN].get(request.uid))
+        and job.end is None
+        and not request.is_finished
+    ]
     found = plan(PlanInput(requests, jobs), policy, now)
     assert len({step.request.uid for step in found.steps}) == len(found.steps)
     launched = [step.request for step in found.steps if isinstance(step, Launch)]
-    placed = [
-        request
-        for request in launched
-        if request.spec.rollback_to is None and not request.is_launching
-    ]
-    assert len(placed) <= max(0, policy.max_concurrent - running)
+    placed = [request for request in launched if not request.is_launching]
+    for limit, is_rollback in ((policy.max_concurrent, False), (policy.max_rollbacks, True)):
+        free = limit - sum(request.is_rollback is is_rollback for request in running)
+        assert sum(request.is_rollback is is_rollback for request in placed) <= max(0, free)
     for step in found.steps:
         if isinstance(step, WriteStatus):
             assert all(

@@ -1,11 +1,13 @@
 """The layout of the repository, and copies that must be equal."""
 
+import json
 import re
 from enum import StrEnum
 from pathlib import Path
 
 import pytest
 import yaml
+from pydantic import BaseModel
 from pydantic.alias_generators import to_camel
 
 from retraining_operator.api.request import RequestSpec
@@ -26,7 +28,7 @@ from retraining_operator.contract import (
     Verdict,
     Withheld,
 )
-from retraining_operator.settings import JobSettings, Kafka, Triggers
+from retraining_operator.settings import JobSettings, Kafka, LockedField, Requests, Triggers
 
 ROOT = Path(__file__).parents[3]
 CRD = yaml.safe_load((ROOT / "crds/retrainrequests.yaml").read_text())
@@ -102,12 +104,30 @@ def test_every_field_but_suspend_is_immutable() -> None:
     assert set(re.findall(r"has\(oldSelf\.(\w+)\)", presence)) == fields
 
 
+def test_fields_that_can_be_opened_are_the_same_for_the_chart_and_the_operator() -> None:
+    schema = json.loads((ROOT / "charts/retraining-operator/values.schema.json").read_text())
+    opened = schema["properties"]["requests"]["properties"]["open"]["items"]["enum"]
+    assert opened == list(LockedField)
+    assert set(opened) <= set(SPEC["properties"])
+    text = (ROOT / "charts/retraining-operator/values.yaml").read_text()
+    comment = text.partition("# Locked are ")[2].partition("requests:")[0]
+    assert [field for field in LockedField if not re.search(rf"\b{field}\b", comment)] == []
+
+
 def test_values_are_the_code_s_defaults() -> None:
     trainer = {snake(name): value for name, value in VALUES["trainer"].items()}
     assert trainer == Tunables().model_dump(mode="json")
     assert list(trainer) == list(Tunables.model_fields)
-    for section, model in (("job", JobSettings), ("triggers", Triggers), ("kafka", Kafka)):
+    sections: dict[str, type[BaseModel]] = {
+        "job": JobSettings,
+        "triggers": Triggers,
+        "requests": Requests,
+        "kafka": Kafka,
+    }
+    for section, model in sections.items():
         for name, value in VALUES[section].items():
+            if name == "policy":
+                continue  # for the chart alone
             field = model.model_fields[snake(name)]
             # Resources are a cluster's matter, and a needed value stands empty in values.yaml.
             assert (

@@ -52,6 +52,26 @@ def test_rollback_is_a_job_that_does_not_train(settings: Settings, request_body:
     assert container["args"] == ["rollback", "--to", "3"]
 
 
+@pytest.mark.parametrize("asked", [{"dryRun": True}, {"promotion": "Manual"}])
+def test_rollback_that_should_not_go_live_at_once_is_impossible(
+    settings: Settings, request_body: Build, asked: dict[str, Any]
+) -> None:
+    with pytest.raises(InvalidRequestError, match="A rollback goes live at once"):
+        build_job(read_request(request_body(spec={"rollbackTo": 3, **asked})), settings)
+    build_job(read_request(request_body(spec=asked)), settings)
+
+
+@pytest.mark.parametrize("kind", ["requests", "limits"])
+def test_request_for_one_resource_keeps_all_other_limits(
+    settings: Settings, request_body: Build, kind: str
+) -> None:
+    spec = {"resources": {kind: {"cpu": "1m"}}}
+    manifest = build_job(read_request(request_body(spec=spec)), settings)
+    [container] = manifest["spec"]["template"]["spec"]["containers"]
+    assert container["resources"]["limits"]["memory"] == "2Gi"
+    assert container["resources"]["requests"]["memory"] == "1Gi"
+
+
 def test_request_overrides_the_settings(settings: Settings, request_body: Build) -> None:
     spec = {
         "reason": "why not",
@@ -71,7 +91,10 @@ def test_request_overrides_the_settings(settings: Settings, request_body: Build)
     assert manifest["spec"]["backoffLimit"] == 0
     assert manifest["spec"]["activeDeadlineSeconds"] == 60
     container = manifest["spec"]["template"]["spec"]["containers"][0]
-    assert container["resources"] == {"limits": {"memory": "3Gi"}}
+    assert container["resources"] == {
+        "requests": {"cpu": "500m", "memory": "1Gi"},
+        "limits": {"memory": "3Gi"},
+    }
 
 
 def test_hold_out_applies_to_both_presets(settings: Settings, request_body: Build) -> None:

@@ -7,7 +7,6 @@ from typing import Any, cast
 
 import pytest
 
-from retraining_operator.api.request import build_request
 from retraining_operator.controller.backoff import Backoff
 from retraining_operator.controller.executor import Executor
 from retraining_operator.controller.pruner import Pruner
@@ -66,9 +65,8 @@ async def test_conflict_with_another_write_to_a_quota_loses_no_record(request_bo
         cache=ClusterCache(),
         fault_injection=FaultInjection.read({}),
         backpressure=Backpressure(),
-        max_waiting=0,
     )
-    assert await creator.create(build_request(parse_record(record), "fraud")) == ACCEPTED
+    assert await creator.create(parse_record(record)) == ACCEPTED
     assert cluster.answers == []
 
 

@@ -51,6 +51,19 @@ def test_defaults_fill_the_rest(tmp_path: Path) -> None:
             id="a leader that stops too late",
         ),
         pytest.param("kafka: {}", "kafka.bootstrapServers", id="a needed one is missing"),
+        pytest.param(
+            GOOD + "requests: {open: [margin, minimalRows]}",
+            "requests.open.1",
+            id="a field that cannot be opened",
+        ),
+        pytest.param(
+            GOOD + "requests: {maxResources: {cpu: 1e99999999999999999999}}",
+            "requests.maxResources.cpu",
+            id="a quantity that no computer can count",
+        ),
+        pytest.param(
+            GOOD + "triggers: {maxRollbacks: 0}", "triggers.maxRollbacks", id="no rollback at all"
+        ),
         pytest.param("- a list", "YAML", id="no mapping"),
         pytest.param("a: [", "YAML", id="broken YAML"),
         pytest.param(GOOD + "1: 2", "YAML", id="a name that is not a string"),

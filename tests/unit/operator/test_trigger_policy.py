@@ -4,13 +4,16 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
+import pytest
+
 from retraining_operator.api.admission import Allow, Refuse, Wait
+from retraining_operator.api.job import read_job
 from retraining_operator.api.names import Task
 from retraining_operator.api.reasons import ConditionReason
 from retraining_operator.api.request import read_request
 from retraining_operator.planning.plan import plan
 from retraining_operator.planning.snapshot import PlanInput, build_snapshot
-from retraining_operator.planning.steps import Launch, Replace
+from retraining_operator.planning.steps import Launch, Replace, WriteStatus
 from retraining_operator.planning.trigger_policy import admit, admit_all
 from retraining_operator.settings import Triggers
 from tests.unit.operator.admissions import Ended, Named, answer, planned
@@ -196,6 +199,78 @@ def test_rollback_does_not_wait_for_runs(request_named: Named, now: datetime, en
     past = [ended(1, failed=True)]
     limits = {"max_runs_per_day": 1, "cooldown_seconds": 600, "breaker_failures": 1}
     assert answer(request_named(rollbackTo=3), now, past, running=9, **limits) == Allow()
+
+
+def test_one_rollback_runs_at_a_time_and_none_takes_the_place_of_a_run(
+    request_named: Named, now: datetime
+) -> None:
+    requests = [request_named(f"back-{second}", second, rollbackTo=1) for second in range(8)]
+    requests += [request_named("a", 8), request_named("b", 9), request_named("c", 10)]
+    found = planned(requests, now, max_concurrent=2)
+    launched = [step.request.name for step in found.steps if isinstance(step, Launch)]
+    assert launched == ["back-0", "a", "b"]
+    assert set(found.waiting_reasons.values()) == {ConditionReason.QUEUED}
+    assert len(found.waiting_reasons) == 8
+    more = planned(requests, now, max_rollbacks=3)
+    assert sum(step.request.is_rollback for step in more.steps if isinstance(step, Launch)) == 3
+
+
+@pytest.mark.parametrize("policy", ["Queue", "Forbid", "Replace"])
+def test_running_rollback_delays_only_rollbacks(
+    request_named: Named,
+    request_body: Build,
+    job_body: Build,
+    now: datetime,
+    policy: str,
+) -> None:
+    running = read_request(
+        request_body("running", {"rollbackTo": 1}, status={"jobName": "running-job"})
+    )
+    requests = [running, request_named("a", 5), request_named("back", 6, rollbackTo=2)]
+    for jobs in ([job_body("running", active=1)], []):  # its Job is known, or was deleted
+        found = planned(requests, now, jobs, max_concurrent=1, concurrency_policy=policy)
+        launched = [step.request.name for step in found.steps if isinstance(step, Launch)]
+        assert launched == ["a"]
+        assert found.waiting_reasons == {"back": ConditionReason.QUEUED}
+    over = planned(requests, now, [job_body("running", end="Complete")], max_concurrent=1)
+    launched = [step.request.name for step in over.steps if isinstance(step, Launch)]
+    assert launched == ["a", "back"]
+
+
+@pytest.mark.parametrize("policy", ["Queue", "Forbid", "Replace"])
+def test_request_that_may_not_run_takes_no_place_and_replaces_no_run(
+    request_named: Named, now: datetime, policy: str
+) -> None:
+    requests = [request_named("greedy"), request_named("a", 1), request_named("greedy-too", 2)]
+    refusals = {"uid-of-greedy": "spec.margin: 1.", "uid-of-greedy-too": "spec.margin: 1."}
+    known = PlanInput(requests, {task: {} for task in Task}, refusals=refusals)
+    found = plan(known, Triggers(max_concurrent=1, concurrency_policy=policy), now)
+    assert [step.request.name for step in found.steps if isinstance(step, Launch)] == ["a"]
+    ends = {
+        step.request.name: step.status["conditions"][0]
+        for step in found.steps
+        if isinstance(step, WriteStatus)
+    }
+    assert {(end["status"], end["reason"]) for end in ends.values()} == {
+        ("False", "RequestNotAllowed")
+    }
+    assert set(ends) == {"greedy", "greedy-too"}
+
+
+@pytest.mark.parametrize("has_job", [True, False])
+def test_request_that_has_started_continues_if_the_limits_change(
+    request_body: Build, job_body: Build, now: datetime, has_job: bool
+) -> None:
+    launching = {"type": "Succeeded", "status": "Unknown", "reason": "Launching", "message": "x"}
+    started = read_request(request_body(status={"jobName": "first-job", "conditions": [launching]}))
+    job = read_job(job_body(active=1))
+    assert job
+    jobs = {Task.TRAIN: {job.request_uid: job} if has_job else {}, Task.DECIDE: {}}
+    known = PlanInput([started], jobs, refusals={started.uid: "spec.margin: 1."})
+    [step] = plan(known, Triggers(), now).steps
+    assert isinstance(step, WriteStatus if has_job else Launch)
+    if isinstance(step, WriteStatus):
+        assert not step.is_final
 
 
 def test_started_request_is_not_admitted_again(
