@@ -11,12 +11,14 @@ from retraining_operator.api import names
 from retraining_operator.api.approval import Approval
 from retraining_operator.api.names import Task
 from retraining_operator.api.request import Manifest, RetrainRequest
+from retraining_operator.api.trigger import REASON_LIMIT_CHARACTERS
 from retraining_operator.contract import (
     DATABASE_URL,
     REDIS_URL,
     SIGNING_KEY,
     Tunables,
     environment_name,
+    to_line,
 )
 from retraining_operator.settings import SecretKey, Settings
 
@@ -125,7 +127,7 @@ def build_environment(
     fields: dict[str, Any] = {
         "run_id": request.uid,
         "request": request.key,
-        "reason": request.spec.reason,
+        "reason": to_line(request.spec.reason, REASON_LIMIT_CHARACTERS),
         "image": settings.job.image,
         **({"approval": approval.answer, "approval_by": approval.author} if approval else {}),
         **merge_tunables(request, settings).model_dump(mode="json"),

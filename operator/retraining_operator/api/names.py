@@ -32,6 +32,8 @@ Two releases in one namespace would act on the same requests, so they share the 
 """
 ANNOTATION_APPROVAL = "retraining.dev/approval"
 """On a RetrainRequest: the approval of its challenger. On a Job: the approval that it applies."""
+ANNOTATION_LAUNCH = "retraining.dev/launch"
+"""On a Job: a random text whose digest the request's status had before the Job was created."""
 ANNOTATION_REPLACED_BY = "retraining.dev/replaced-by"
 """On a Job that is ended for a newer request: the name of that request."""
 ANNOTATION_TOUCHED = "retraining.dev/touched-at"

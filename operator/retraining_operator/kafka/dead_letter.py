@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from retraining_operator.contract import to_line
 from retraining_operator.kafka.batches.item import Item, UndecodableBatch
 
 MESSAGE_LIMIT_CHARACTERS = 1000
@@ -59,7 +60,7 @@ def build_dead_letter(record: Item, kind: str, message: str) -> DeadLetter:
     """
     fields = {
         "reason": kind,
-        "message": message[:MESSAGE_LIMIT_CHARACTERS],
+        "message": to_line(message, MESSAGE_LIMIT_CHARACTERS),
         "topic": record.topic,
         "partition": record.partition,
         "offset": record.offset,

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from itertools import islice
 
 from retraining_operator.api.admission import Admission, Wait
@@ -16,6 +17,7 @@ from retraining_operator.api.job import Job
 from retraining_operator.api.names import Task
 from retraining_operator.api.reasons import ConditionReason
 from retraining_operator.api.request import RetrainRequest
+from retraining_operator.planning.fence import Fence
 from retraining_operator.planning.finished import group_merged_runs
 from retraining_operator.planning.request_steps import (
     plan_admission,
@@ -41,11 +43,13 @@ class Plan:
         steps: The steps, at most one per request.
         wake_at: When to plan again even if nothing has changed, UTC; None if that is not needed.
         waiting_reasons: Why requests wait, by their names.
+        failures: Why requests could not be planned, by their uids. The others are not affected.
     """
 
     steps: list[Step]
     wake_at: datetime | None = None
     waiting_reasons: Mapping[str, ConditionReason] = field(default_factory=dict)
+    failures: Mapping[str, Exception] = field(default_factory=dict)
 
 
 def plan(known: PlanInput, triggers: Triggers, now: datetime) -> Plan:
@@ -62,25 +66,27 @@ def plan(known: PlanInput, triggers: Triggers, now: datetime) -> Plan:
     trainings, approvals = known.jobs[Task.TRAIN], known.jobs[Task.DECIDE]
     ordered = sorted(known.requests, key=lambda request: request.arrival)
     busy = known.launching | known.refused
+    fence = Fence()
     candidates = [
         request
         for request in ordered
-        if is_candidate(request, trainings) and request.uid not in busy
+        if fence.run(request, partial(is_candidate, request, trainings), False)
+        and request.uid not in busy
     ]
     running_since = find_start_times(ordered, trainings, known.launching, now)
     snapshot = build_snapshot(triggers, now, running_since, known.finished_runs)
-    admissions = admit_all(candidates, snapshot)
+    admissions = admit_all(candidates, snapshot, fence)
     merged = group_merged_runs(known.finished_runs)
     steps: list[Step] = []
     for request in ordered:
-        job = trainings.get(request.uid)
+        job, approval_job = trainings.get(request.uid), approvals.get(request.uid)
         if request.is_finished:
-            next_steps = plan_after_outcome(request, job, approvals.get(request.uid), now)
+            next_steps = plan_after_outcome(request, job, approval_job, now)
         elif admission := admissions.get(request.uid):
             next_steps = plan_admission(request, admission, merged.get(request.name, ()), now)
         else:
             next_steps = plan_training(request, job, now)
-        steps += islice(next_steps, 1)
+        steps += fence.run(request, partial(take_first, next_steps), [])
     waiting = select_waiting(candidates, admissions)
     queued = [request for request, wait in waiting if wait.reason is ConditionReason.QUEUED]
     replacements = plan_replacements(ordered, trainings, queued, triggers)
@@ -89,7 +95,13 @@ def plan(known: PlanInput, triggers: Triggers, now: datetime) -> Plan:
         steps=[step for step in steps if step.request.uid not in replaced] + replacements,
         wake_at=min((wait.until for _, wait in waiting if wait.until), default=None),
         waiting_reasons={request.name: wait.reason for request, wait in waiting},
+        failures=fence.failures,
     )
+
+
+def take_first(steps: Iterable[Step]) -> list[Step]:
+    """Return the first step in a list, which is empty if there is none."""
+    return list(islice(steps, 1))
 
 
 def select_waiting(
@@ -99,14 +111,14 @@ def select_waiting(
 
     Args:
         candidates: The requests that could start, oldest first.
-        admissions: The answer for each of them, by its uid.
+        admissions: The answers by uid. A request that could not be planned has none.
 
     Returns:
         The requests whose answer is `Wait`, with that answer, oldest first.
     """
     waiting = []
     for request in candidates:
-        answer = admissions[request.uid]
+        answer = admissions.get(request.uid)
         if isinstance(answer, Wait):
             waiting.append((request, answer))
     return waiting

@@ -162,6 +162,8 @@ def plan_approval(request: RetrainRequest, job: Job | None, now: datetime) -> It
     elif job:
         yield from plan_end_of_pod(request, job)
         yield from plan_status(request, build_applying_approval_status(request, job, now))
+    elif request.is_launching_approval and request.given_approval:
+        yield ApplyApproval(request, request.given_approval)
     elif request.status.get("approvalJobName"):
         yield FindJob(request, Task.DECIDE)
     elif request.approval_text is None:

@@ -13,24 +13,40 @@ from dataclasses import replace
 from typing import Any
 
 from retraining_operator.api import names
+from retraining_operator.api.fields import Fields
 from retraining_operator.api.job import Job, read_job
 from retraining_operator.api.names import Task
+from retraining_operator.api.owner import JOB_KIND
+from retraining_operator.api.ownership import is_own_job
 from retraining_operator.api.pod import Attempt, Pod, read_pod
 from retraining_operator.api.pod_problems import Refusal, read_refusal
 from retraining_operator.api.reasons import ConditionReason
 from retraining_operator.api.request import RetrainRequest, read_request
 from retraining_operator.observability.gauges import WorkCounts
+from retraining_operator.observability.problems import ProblemReporter
 from retraining_operator.planning.finished import FinishedRun, read_finished_run
+from retraining_operator.watch.foreign_objects import report_foreign_job, report_foreign_object
 from retraining_operator.watch.health import WatchHealth
-from retraining_operator.watch.job_details import add_details
+from retraining_operator.watch.job_details import add_details, drop_surplus_pods
+from retraining_operator.watch.object_fence import fence_object
 from retraining_operator.watch.requested_positions import RequestedPositions
 from retraining_operator.watch.work_counts import count_work, read_evaluation_time
 
+POD_KIND, EVENT_KIND = "Pod", "Event"
+REFUSALS_LIMIT = 5000
+"""How many Jobs may have a rejected pod at a time. The oldest rejection is forgotten first."""
+
 
 class ClusterCache:
-    """Requests, and for each task their Jobs, by the request's uid."""
+    """Requests, and for each task their Jobs, by the request's uid.
 
-    def __init__(self) -> None:
+    Args:
+        problems: Reports objects that are ignored; by default in the log only.
+    """
+
+    def __init__(self, problems: ProblemReporter | None = None) -> None:
+        self.problems = problems or ProblemReporter()
+        """Reports objects that are ignored. One of them never affects another object."""
         self.watch_health = WatchHealth()
         """Checks that each version that is stored here also comes through the watch."""
         self.requested_positions = RequestedPositions()
@@ -50,27 +66,34 @@ class ClusterCache:
 
     def update_request(self, body: Mapping[str, Any]) -> None:
         """Store a request that was listed, watched or written, if it is newer."""
-        self.requested_positions.add(body)
-        request = read_request(body)
-        self.watch_health.expect_version(names.PLURAL, request.resource_version)
-        self._evaluated_at = max(self._evaluated_at, read_evaluation_time(request))
-        known = self.settled.get(request.uid) or self.requests.get(request.uid)
-        if known is None or request.resource_version > known.resource_version:
-            self.settled.pop(request.uid, None)
-            self.requests[request.uid] = request
-            self.changed.set()
+        with fence_object(self.problems, names.KIND, body):
+            self.requested_positions.add(body)
+            request = read_request(body)
+            self.watch_health.expect_version(names.PLURAL, request.resource_version)
+            self._evaluated_at = max(self._evaluated_at, read_evaluation_time(request))
+            known = self.settled.get(request.uid) or self.requests.get(request.uid)
+            if known is None or request.resource_version > known.resource_version:
+                self.settled.pop(request.uid, None)
+                self.requests[request.uid] = request
+                self.changed.set()
 
     def update_job(self, body: Mapping[str, Any]) -> None:
-        """Store a Job that was listed, watched or written, if it is newer and of this operator."""
-        job = read_job(body)
-        if job is None:
-            return
-        self.watch_health.expect_version(names.JOBS, job.resource_version)
-        jobs = self.jobs[job.task]
-        known = jobs.get(job.request_uid)
-        if known is None or job.resource_version > known.resource_version:
-            jobs[job.request_uid] = self._add_details(job)
-            self.changed.set()
+        """Store a Job that was listed, watched or written, if it is newer.
+
+        A Job that cannot be a request's own, by its name or owner, is reported and ignored. Whether
+        it is the request's own is decided when a plan is made, because the request may be newer.
+        """
+        with fence_object(self.problems, JOB_KIND, body):
+            job = read_job(body)
+            if job is None:
+                report_foreign_object(self.problems, JOB_KIND, body, self.requests)
+                return
+            self.watch_health.expect_version(names.JOBS, job.resource_version)
+            jobs = self.jobs[job.task]
+            known = jobs.get(job.request_uid)
+            if known is None or job.resource_version > known.resource_version:
+                jobs[job.request_uid] = self._add_details(job)
+                self.changed.set()
 
     def update_pod(self, body: Mapping[str, Any], *, is_deleted: bool = False) -> None:
         """Store what a pod waits for or how its trainer ended, if its request is not settled.
@@ -79,9 +102,14 @@ class ClusterCache:
             body: The pod.
             is_deleted: Whether it no longer exists.
         """
-        pod = read_pod(body)
-        if pod is None or pod.request_uid not in self.requests:
-            return
+        with fence_object(self.problems, POD_KIND, body):
+            pod = read_pod(body)
+            if pod is None:
+                report_foreign_object(self.problems, POD_KIND, body, self.requests)
+            elif pod.request_uid in self.requests:
+                self._store_pod(pod, is_deleted=is_deleted)
+
+    def _store_pod(self, pod: Pod, *, is_deleted: bool) -> None:
         pods = self.pods.setdefault(pod.request_uid, {})
         known = pods.get(pod.uid)
         if known and known.attempt:
@@ -91,6 +119,7 @@ class ClusterCache:
         pods[pod.uid] = replace(pod, is_deleted=True, running_containers=()) if is_deleted else pod
         if is_deleted and pod.attempt is None:
             del pods[pod.uid]
+        drop_surplus_pods(pods)
         self._refresh_jobs(pod.request_uid)
 
     def update_refusal(self, body: Mapping[str, Any], *, is_deleted: bool = False) -> None:
@@ -102,14 +131,20 @@ class ClusterCache:
             body: The Event.
             is_deleted: Whether it no longer exists.
         """
-        refusal = read_refusal(body)
-        if refusal is None:
-            return
+        with fence_object(self.problems, EVENT_KIND, body):
+            refusal = read_refusal(body)
+            if refusal is not None:
+                self._store_refusal(refusal, is_deleted=is_deleted)
+
+    def _store_refusal(self, refusal: Refusal, *, is_deleted: bool) -> None:
         known = self.refusals.get(refusal.job_uid)
         if is_deleted:
             self.refusals.pop(refusal.job_uid, None)
         elif known is None or refusal.at >= known.at:
+            self.refusals.pop(refusal.job_uid, None)
             self.refusals[refusal.job_uid] = refusal
+        if len(self.refusals) > REFUSALS_LIMIT:
+            del self.refusals[next(iter(self.refusals))]
         for jobs in self.jobs.values():
             for request_uid, job in jobs.items():
                 if job.uid == refusal.job_uid:
@@ -138,11 +173,41 @@ class ClusterCache:
 
     def count_waiting(self) -> int:
         """Count the requests that have no Job yet."""
-        jobs = self.jobs[Task.TRAIN]
+        launched = self.select_jobs()[Task.TRAIN]
         return sum(
-            request.uid not in jobs and not request.is_finished
+            request.uid not in launched and not request.is_finished
             for request in self.requests.values()
         )
+
+    def select_jobs(self) -> dict[Task, dict[str, Job]]:
+        """Select the Jobs that a plan looks at: the requests' own, and those without a request.
+
+        The Job of a request that was deleted may run on for a while.
+        """
+        return {
+            task: {
+                uid: job
+                for uid, job in jobs.items()
+                if uid not in self.settled and self._is_own(job)
+            }
+            for task, jobs in self.jobs.items()
+        }
+
+    def _is_own(self, job: Job) -> bool:
+        request = self.requests.get(job.request_uid)
+        return request is None or is_own_job(request, job)
+
+    def report_foreign_jobs(self) -> None:
+        """Report the Jobs that have the name and the owner of a request's Job and are not its own.
+
+        Only the leader may do so: a Job that another process has just created may be known before
+        the status that announces it.
+        """
+        for jobs in self.jobs.values():
+            for job in jobs.values():
+                request = self.requests.get(job.request_uid)
+                if request and not is_own_job(request, job):
+                    report_foreign_job(self.problems, job, request)
 
     def count_work(self, waiting_reasons: Mapping[str, ConditionReason]) -> WorkCounts:
         """Count the requests by state.
@@ -155,7 +220,8 @@ class ClusterCache:
             The counts.
         """
         requests = list(self.requests.values())
-        return count_work(requests, self.jobs[Task.TRAIN], waiting_reasons, self._evaluated_at)
+        launched = self.select_jobs()[Task.TRAIN]
+        return count_work(requests, launched, waiting_reasons, self._evaluated_at)
 
     def settle(self, request: RetrainRequest) -> None:
         """Reduce a finished request to what later plans need of it."""
@@ -165,8 +231,9 @@ class ClusterCache:
 
     def remove_deleted_request(self, body: Mapping[str, Any]) -> None:
         """Remove a request that was deleted, and store the Kafka position of its record."""
-        self.requested_positions.add(body)
-        self.remove_request(body["metadata"]["uid"])
+        with fence_object(self.problems, names.KIND, body):
+            self.requested_positions.add(body)
+            self.remove_request(Fields.of(body).fields("metadata").require_name("uid"))
 
     def remove_settled(self, run: FinishedRun) -> None:
         """Remove a finished run whose request was deleted or changed. A newer version stays."""
@@ -182,12 +249,15 @@ class ClusterCache:
 
     def remove_job(self, body: Mapping[str, Any]) -> None:
         """Remove a Job that no longer exists."""
-        if job := read_job(body):
-            self.forget_job(job)
+        with fence_object(self.problems, JOB_KIND, body):
+            if job := read_job(body):
+                self.forget_job(job)
 
     def forget_job(self, job: Job) -> None:
         """Remove a Job that the API server no longer has. Its request stays."""
-        if self.jobs[job.task].pop(job.request_uid, None):
+        known = self.jobs[job.task].get(job.request_uid)
+        if known is not None and known.uid == job.uid:
+            del self.jobs[job.task][job.request_uid]
             self.refusals.pop(job.uid, None)
             self.changed.set()
 

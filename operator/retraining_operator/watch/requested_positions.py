@@ -10,9 +10,11 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from typing import Any
 
+from retraining_operator.api.fields import Fields
+
 MAX_POSITIONS = 10_000
 """The handled offsets lack at most the last batch (200 records). 10,000 entries take 3 MB."""
-POSITION_FIELDS = ("topic", "partition", "offset", "timestamp")
+UNKNOWN = -1
 
 
 class RequestedPositions:
@@ -23,10 +25,10 @@ class RequestedPositions:
 
     def add(self, body: Mapping[str, Any]) -> None:
         """Add the position of a RetrainRequest that exists or existed."""
-        trigger = (body.get("spec") or {}).get("trigger")
-        if not isinstance(trigger, Mapping):
+        trigger = Fields.of(body).fields("spec").fields("trigger")
+        if not trigger:
             return
-        key = _build_key(body, trigger)
+        key = _build_key(body)
         self._keys[key] = None
         self._keys.move_to_end(key)
         if len(self._keys) > MAX_POSITIONS:
@@ -34,12 +36,19 @@ class RequestedPositions:
 
     def has(self, manifest: Mapping[str, Any]) -> bool:
         """Return whether the position of a RetrainRequest to be created was seen."""
-        return _build_key(manifest, manifest["spec"]["trigger"]) in self._keys
+        return _build_key(manifest) in self._keys
 
 
-def _build_key(body: Mapping[str, Any], trigger: Mapping[str, Any]) -> tuple[Any, ...]:
+def _build_key(body: Mapping[str, Any]) -> tuple[str | int, ...]:
     """Build the key of a position.
 
     It contains the request's name, because a person may copy the trigger into another request.
     """
-    return (body["metadata"]["name"], *(trigger.get(field) for field in POSITION_FIELDS))
+    trigger = Fields.of(body).fields("spec").fields("trigger")
+    return (
+        Fields.of(body).fields("metadata").text("name"),
+        trigger.text("topic"),
+        trigger.integer("partition", UNKNOWN),
+        trigger.integer("offset", UNKNOWN),
+        trigger.text("timestamp"),
+    )
