@@ -204,9 +204,8 @@ async def serve(port: int, metrics: Metrics, replica: Replica) -> None:
     """
     await asyncio.sleep(LATE_IMPORT_SECONDS)
     http = await asyncio.to_thread(import_module, "retraining_operator.observability.http")
-    await http.serve(
-        http.build_app(metrics.registry, replica.check_liveness, replica.check_readiness), port
-    )
+    routes = http.build_routes(metrics.registry, replica.check_liveness, replica.check_readiness)
+    await http.HttpServer(routes).run(port)
 
 
 async def watch(settings: Settings, cache: ClusterCache, stopping: asyncio.Event) -> None:

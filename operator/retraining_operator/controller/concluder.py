@@ -18,7 +18,7 @@ from retraining_operator.api.outcome_status import (
     describe_deleted_job,
     set_recorded_condition,
 )
-from retraining_operator.api.ownership import is_own_job, is_pod_of
+from retraining_operator.api.ownership import is_pod_of
 from retraining_operator.api.pod import read_pod
 from retraining_operator.api.reasons import ConditionReason
 from retraining_operator.api.request import RetrainRequest
@@ -161,7 +161,7 @@ class Concluder:
             return False
         self._cache.update_job(body)
         job = read_job(body)
-        return job is not None and is_own_job(request, job)
+        return job is not None and self._cache.own_jobs.is_own(request, job)
 
     async def _prefer_stored_verdict(
         self, request: RetrainRequest, task: Task, outcome: JobOutcome

@@ -195,7 +195,7 @@ class Launcher:
             )
         else:
             self._fault_injection.reach(Point.JOB_CREATED)
-            self._cache.update_job(body)
+            self._cache.add_created_job(body)
             logger.info("%s: created the Job %s.", request.key, body["metadata"]["name"])
 
     async def _adopt(self, request: RetrainRequest, task: Task, name: str) -> bool:
@@ -213,7 +213,7 @@ class Launcher:
             return False
         job = read_job(body)
         if job is not None and is_own_job(request, job):
-            self._cache.update_job(body)
+            self._cache.add_created_job(body)
             logger.info("%s: the Job %s exists already.", request.key, name)
             return True
         uid = Fields.of(body).fields("metadata").text("uid")

@@ -126,7 +126,7 @@ class Reconciler:
     def _build_plan_input(self) -> PlanInput:
         return PlanInput(
             requests=list(self._cache.requests.values()),
-            jobs=self._cache.select_jobs(),
+            jobs=self._cache.own_jobs.select(),
             finished_runs=self._cache.list_finished_runs(),
             launching=self._step_runner.launching_uids(),
             refused=self._select_bypassed_uids(),
@@ -161,7 +161,7 @@ class Reconciler:
         for uid, error in found.failures.items():
             if request := requests.get(uid):
                 report_defect(problems, request, "planning it", error)
-        self._cache.report_foreign_jobs()
+        self._cache.own_jobs.report_foreign(problems)
         for report in problems.take_events():
             known = requests.get(report.request_uid)
             if known and self._event_recorder:

@@ -138,7 +138,7 @@ class Resynchronizer:
             return []
 
     def _settle_finished(self) -> None:
-        plan_input = PlanInput(list(self._cache.requests.values()), self._cache.select_jobs())
+        plan_input = PlanInput(list(self._cache.requests.values()), self._cache.own_jobs.select())
         for step in plan(plan_input, self._triggers, self._clock()).steps:
             if isinstance(step, Settle):
                 self._cache.settle(step.request)

@@ -17,7 +17,6 @@ from retraining_operator.api.fields import Fields
 from retraining_operator.api.job import Job, read_job
 from retraining_operator.api.names import Task
 from retraining_operator.api.owner import JOB_KIND
-from retraining_operator.api.ownership import is_own_job
 from retraining_operator.api.pod import Attempt, Pod, read_pod
 from retraining_operator.api.pod_problems import Refusal, read_refusal
 from retraining_operator.api.reasons import ConditionReason
@@ -25,10 +24,10 @@ from retraining_operator.api.request import RetrainRequest, read_request
 from retraining_operator.observability.gauges import WorkCounts
 from retraining_operator.observability.problems import ProblemReporter
 from retraining_operator.planning.finished import FinishedRun, read_finished_run
-from retraining_operator.watch.foreign_objects import report_foreign_job, report_foreign_object
 from retraining_operator.watch.health import WatchHealth
 from retraining_operator.watch.job_details import add_details, drop_surplus_pods
 from retraining_operator.watch.object_fence import fence_object
+from retraining_operator.watch.own_jobs import OwnJobs
 from retraining_operator.watch.requested_positions import RequestedPositions
 from retraining_operator.watch.work_counts import count_work, read_evaluation_time
 
@@ -60,6 +59,7 @@ class ClusterCache:
         be in the cache yet."""
         self.settled: dict[str, FinishedRun] = {}
         """Finished requests. Their resource versions prevent older versions from replacing them."""
+        self.own_jobs = OwnJobs(self.requests, self.jobs, self.settled)
         self.changed = asyncio.Event()
         self._evaluated_at = 0.0
         """When a challenger was last evaluated, in seconds since 1970. It outlives the request."""
@@ -86,7 +86,7 @@ class ClusterCache:
         with fence_object(self.problems, JOB_KIND, body):
             job = read_job(body)
             if job is None:
-                report_foreign_object(self.problems, JOB_KIND, body, self.requests)
+                self.own_jobs.foreign.add(JOB_KIND, body)
                 return
             self.watch_health.expect_version(names.JOBS, job.resource_version)
             jobs = self.jobs[job.task]
@@ -94,6 +94,13 @@ class ClusterCache:
             if known is None or job.resource_version > known.resource_version:
                 jobs[job.request_uid] = self._add_details(job)
                 self.changed.set()
+
+    def add_created_job(self, body: Mapping[str, Any]) -> None:
+        """Store a Job that this process has created or adopted. No other one counts from now on."""
+        with fence_object(self.problems, JOB_KIND, body):
+            if job := read_job(body):
+                self.own_jobs.add_created(job)
+        self.update_job(body)
 
     def update_pod(self, body: Mapping[str, Any], *, is_deleted: bool = False) -> None:
         """Store what a pod waits for or how its trainer ended, if its request is not settled.
@@ -105,7 +112,7 @@ class ClusterCache:
         with fence_object(self.problems, POD_KIND, body):
             pod = read_pod(body)
             if pod is None:
-                report_foreign_object(self.problems, POD_KIND, body, self.requests)
+                self.own_jobs.foreign.add(POD_KIND, body)
             elif pod.request_uid in self.requests:
                 self._store_pod(pod, is_deleted=is_deleted)
 
@@ -173,41 +180,11 @@ class ClusterCache:
 
     def count_waiting(self) -> int:
         """Count the requests that have no Job yet."""
-        launched = self.select_jobs()[Task.TRAIN]
+        launched = self.own_jobs.select()[Task.TRAIN]
         return sum(
             request.uid not in launched and not request.is_finished
             for request in self.requests.values()
         )
-
-    def select_jobs(self) -> dict[Task, dict[str, Job]]:
-        """Select the Jobs that a plan looks at: the requests' own, and those without a request.
-
-        The Job of a request that was deleted may run on for a while.
-        """
-        return {
-            task: {
-                uid: job
-                for uid, job in jobs.items()
-                if uid not in self.settled and self._is_own(job)
-            }
-            for task, jobs in self.jobs.items()
-        }
-
-    def _is_own(self, job: Job) -> bool:
-        request = self.requests.get(job.request_uid)
-        return request is None or is_own_job(request, job)
-
-    def report_foreign_jobs(self) -> None:
-        """Report the Jobs that have the name and the owner of a request's Job and are not its own.
-
-        Only the leader may do so: a Job that another process has just created may be known before
-        the status that announces it.
-        """
-        for jobs in self.jobs.values():
-            for job in jobs.values():
-                request = self.requests.get(job.request_uid)
-                if request and not is_own_job(request, job):
-                    report_foreign_job(self.problems, job, request)
 
     def count_work(self, waiting_reasons: Mapping[str, ConditionReason]) -> WorkCounts:
         """Count the requests by state.
@@ -220,11 +197,12 @@ class ClusterCache:
             The counts.
         """
         requests = list(self.requests.values())
-        launched = self.select_jobs()[Task.TRAIN]
+        launched = self.own_jobs.select()[Task.TRAIN]
         return count_work(requests, launched, waiting_reasons, self._evaluated_at)
 
     def settle(self, request: RetrainRequest) -> None:
         """Reduce a finished request to what later plans need of it."""
+        self.own_jobs.forget_created(request.uid)
         self.pods.pop(request.uid, None)
         self.settled[request.uid] = read_finished_run(request)
         self.requests.pop(request.uid, None)
@@ -243,6 +221,7 @@ class ClusterCache:
 
     def remove_request(self, uid: str) -> None:
         """Remove a request that no longer exists. Another one may start in its place."""
+        self.own_jobs.forget_created(uid)
         found = [known.pop(uid, None) for known in (self.settled, self.requests, self.pods)]
         if any(found):
             self.changed.set()

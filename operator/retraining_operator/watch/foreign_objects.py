@@ -3,44 +3,67 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from itertools import islice
+from typing import Any, NamedTuple
 
 from retraining_operator.api import names
-from retraining_operator.api.fields import Fields
+from retraining_operator.api.fields import NAME_LIMIT_CHARACTERS, Fields
 from retraining_operator.api.job import Job
 from retraining_operator.api.ownership import describe_foreign_job
 from retraining_operator.api.request import RetrainRequest
 from retraining_operator.observability.problems import ObjectProblem, ProblemReporter
 
+FOREIGN_LIMIT = 1000
+OWNERS_LIMIT = 5
 ADVICE = "Find out who has created it, and delete it."
 
 
-def report_foreign_object(
-    problems: ProblemReporter,
-    kind: str,
-    body: Mapping[str, Any],
-    requests: Mapping[str, RetrainRequest],
-) -> None:
-    """Report an object with the operator's label that is not named and owned as its own are.
+class ForeignObject(NamedTuple):
+    """What is kept of an object for its report."""
 
-    Args:
-        problems: Reports it once.
-        kind: `Job` or `Pod`.
-        body: The object.
-        requests: The known requests by uid.
-    """
-    metadata = Fields.of(body).fields("metadata")
-    name, uid = metadata.text("name"), metadata.text("uid")
-    claimed = find_claimed_request(metadata, requests)
-    about = f"{claimed.key}: the" if claimed else "The"
-    problems.report(
-        ObjectProblem.FOREIGN,
-        f"{kind}/{uid}",
-        f"{about} {kind} {name} (uid {uid}) has the label {names.LABEL_MANAGED_BY}="
-        f"{names.MANAGED_BY}, but it is not an object that the operator creates. Its name or its "
-        f"controller differs. It is ignored. {ADVICE}",
-        request_uid=claimed.uid if claimed else "",
-    )
+    kind: str
+    name: str
+    claimed_uids: tuple[str, ...]
+
+
+class ForeignObjects:
+    """Jobs and pods that have the operator's label and are not named and owned as its own are."""
+
+    def __init__(self) -> None:
+        self._found: dict[str, ForeignObject] = {}
+
+    def add(self, kind: str, body: Mapping[str, Any]) -> None:
+        """Add an object. Beyond FOREIGN_LIMIT it is ignored without a report.
+
+        Args:
+            kind: `Job` or `Pod`.
+            body: The object.
+        """
+        metadata = Fields.of(body).fields("metadata")
+        uid = metadata.text("uid", NAME_LIMIT_CHARACTERS)
+        if len(self._found) < FOREIGN_LIMIT:
+            name = metadata.text("name", NAME_LIMIT_CHARACTERS)
+            self._found[uid] = ForeignObject(kind, name, find_claimed_uids(metadata))
+
+    def report(self, problems: ProblemReporter, requests: Mapping[str, RetrainRequest]) -> None:
+        """Report each object once.
+
+        Args:
+            problems: Reports them.
+            requests: The known requests by uid.
+        """
+        found, self._found = self._found, {}
+        for uid, (kind, name, claimed_uids) in found.items():
+            claimed = next((requests[one] for one in claimed_uids if one in requests), None)
+            about = f"{claimed.key}: the" if claimed else "The"
+            problems.report(
+                ObjectProblem.FOREIGN,
+                f"{kind}/{uid}",
+                f"{about} {kind} {name} (uid {uid}) has the label {names.LABEL_MANAGED_BY}="
+                f"{names.MANAGED_BY}, but it is not an object that the operator creates. Its name "
+                f"or its controller differs. It is ignored. {ADVICE}",
+                request_uid=claimed.uid if claimed else "",
+            )
 
 
 def report_foreign_job(problems: ProblemReporter, job: Job, request: RetrainRequest) -> None:
@@ -59,18 +82,12 @@ def report_foreign_job(problems: ProblemReporter, job: Job, request: RetrainRequ
     )
 
 
-def find_claimed_request(
-    metadata: Fields, requests: Mapping[str, RetrainRequest]
-) -> RetrainRequest | None:
-    """Find the request that an object claims to belong to.
+def find_claimed_uids(metadata: Fields) -> tuple[str, ...]:
+    """Return the uids of the objects that an object claims to belong to.
 
-    Args:
-        metadata: The metadata of the object.
-        requests: The known requests by uid.
-
-    Returns:
-        The request whose uid is in an owner reference or in the label; None if there is none.
+    They are in its owner references and in the label of the operator's pods.
     """
-    uids = [owner.text("uid") for owner in metadata.items("ownerReferences")]
-    uids.append(metadata.fields("labels").text(names.LABEL_REQUEST_UID))
-    return next((requests[uid] for uid in uids if uid in requests), None)
+    owners = islice(metadata.items("ownerReferences"), OWNERS_LIMIT)
+    uids = [owner.text("uid", NAME_LIMIT_CHARACTERS) for owner in owners]
+    label = metadata.fields("labels").text(names.LABEL_REQUEST_UID, NAME_LIMIT_CHARACTERS)
+    return (*uids, label)
