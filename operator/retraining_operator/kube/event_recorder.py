@@ -88,9 +88,11 @@ def build_event(
     """
     is_failure = condition.status == "False" and condition.reason not in EXPECTED_REASONS
     is_warning = is_failure or condition.reason in WARNING_REASONS
-    change = f"{request.uid}/{request.resource_version}/{condition.reason}"
+    reason = to_line(str(condition.reason), REASON_LIMIT_CHARACTERS)
+    message = to_line(condition.message)
+    change = f"{request.uid}/{request.resource_version}/{reason}"
     if condition.reason in ONE_FOR_EACH_MESSAGE:
-        change += f"/{condition.message}"
+        change += f"/{message}"
     return {
         "apiVersion": "events.k8s.io/v1",
         "kind": "Event",
@@ -100,9 +102,9 @@ def build_event(
         },
         "eventTime": now.strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
         "type": "Warning" if is_warning else "Normal",
-        "reason": to_line(str(condition.reason), REASON_LIMIT_CHARACTERS),
+        "reason": reason,
         "action": "Retrain",
-        "note": to_line(condition.message).encode()[:NOTE_LIMIT_BYTES].decode(errors="ignore"),
+        "note": message.encode()[:NOTE_LIMIT_BYTES].decode(errors="ignore"),
         "reportingController": f"{names.GROUP}/{names.MANAGED_BY}",
         "reportingInstance": instance[:128],
         "regarding": {

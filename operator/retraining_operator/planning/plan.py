@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from itertools import islice
+from typing import NamedTuple
 
 from retraining_operator.api.admission import Admission, Wait
 from retraining_operator.api.job import Job
@@ -18,7 +19,7 @@ from retraining_operator.api.names import Task
 from retraining_operator.api.reasons import ConditionReason
 from retraining_operator.api.request import RetrainRequest
 from retraining_operator.planning.fence import Fence
-from retraining_operator.planning.finished import group_merged_runs
+from retraining_operator.planning.finished import FinishedRun, group_merged_runs
 from retraining_operator.planning.request_steps import (
     plan_admission,
     plan_after_outcome,
@@ -52,6 +53,19 @@ class Plan:
     failures: Mapping[str, Exception] = field(default_factory=dict)
 
 
+class RequestFacts(NamedTuple):
+    """What is known about one request beside the request itself."""
+
+    job: Job | None
+    """Its Job of the task `train`."""
+    approval_job: Job | None
+    """Its Job of the task `decide`."""
+    admission: Admission | None
+    """The answer of the trigger policy; None if the policy was not asked."""
+    merged: Sequence[FinishedRun]
+    """The requests that were merged into it."""
+
+
 def plan(known: PlanInput, triggers: Triggers, now: datetime) -> Plan:
     """Plan at most one step per request, the oldest request first.
 
@@ -79,14 +93,13 @@ def plan(known: PlanInput, triggers: Triggers, now: datetime) -> Plan:
     merged = group_merged_runs(known.finished_runs)
     steps: list[Step] = []
     for request in ordered:
-        job, approval_job = trainings.get(request.uid), approvals.get(request.uid)
-        if request.is_finished:
-            next_steps = plan_after_outcome(request, job, approval_job, now)
-        elif admission := admissions.get(request.uid):
-            next_steps = plan_admission(request, admission, merged.get(request.name, ()), now)
-        else:
-            next_steps = plan_training(request, job, now)
-        steps += fence.run(request, partial(take_first, next_steps), [])
+        facts = RequestFacts(
+            trainings.get(request.uid),
+            approvals.get(request.uid),
+            admissions.get(request.uid),
+            merged.get(request.name, ()),
+        )
+        steps += fence.run(request, partial(plan_request, request, facts, now), [])
     waiting = select_waiting(candidates, admissions)
     queued = [request for request, wait in waiting if wait.reason is ConditionReason.QUEUED]
     replacements = plan_replacements(ordered, trainings, queued, triggers)
@@ -99,8 +112,23 @@ def plan(known: PlanInput, triggers: Triggers, now: datetime) -> Plan:
     )
 
 
-def take_first(steps: Iterable[Step]) -> list[Step]:
-    """Return the first step in a list, which is empty if there is none."""
+def plan_request(request: RetrainRequest, facts: RequestFacts, now: datetime) -> list[Step]:
+    """Plan the next step of one request.
+
+    Args:
+        request: The request.
+        facts: What is known beside it.
+        now: The present time, UTC.
+
+    Returns:
+        The step, or an empty list if nothing is to do.
+    """
+    if request.is_finished:
+        steps = plan_after_outcome(request, facts.job, facts.approval_job, now)
+    elif facts.admission:
+        steps = plan_admission(request, facts.admission, facts.merged, now)
+    else:
+        steps = plan_training(request, facts.job, now)
     return list(islice(steps, 1))
 
 
