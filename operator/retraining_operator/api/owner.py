@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from retraining_operator.api import names
-from retraining_operator.api.fields import Fields
+from retraining_operator.api.fields import NAME_LIMIT_CHARACTERS, Fields
 
 JOB_KIND, JOB_GROUP = "Job", "batch"
 
@@ -34,6 +34,19 @@ def read_request_owner(metadata: Fields) -> ControllerReference | None:
 def read_job_owner(metadata: Fields) -> ControllerReference | None:
     """Return the Job that controls an object, or None."""
     return find_controller(metadata, JOB_GROUP, JOB_KIND)
+
+
+def read_former_job_uid(metadata: Fields) -> str:
+    """Return the uid of the Job of a pod, also if the Job was deleted without its pods.
+
+    Kubernetes then removes the owner. The label that is left only serves to wait for such a pod.
+    """
+    owner = read_job_owner(metadata)
+    if owner:
+        return owner.uid
+    is_orphan = not any(True for _ in metadata.items("ownerReferences"))
+    label = metadata.fields("labels").text(names.LABEL_JOB_UID, NAME_LIMIT_CHARACTERS)
+    return label if is_orphan else ""
 
 
 def find_controller(metadata: Fields, group: str, kind: str) -> ControllerReference | None:

@@ -18,8 +18,9 @@ from retraining_operator.api.outcome_status import (
     describe_deleted_job,
     set_recorded_condition,
 )
+from retraining_operator.api.owner import read_former_job_uid
 from retraining_operator.api.ownership import is_pod_of
-from retraining_operator.api.pod import read_pod
+from retraining_operator.api.pod import read_attempt
 from retraining_operator.api.reasons import ConditionReason
 from retraining_operator.api.request import RetrainRequest
 from retraining_operator.api.status import read_waiting_for
@@ -186,9 +187,11 @@ class Concluder:
     async def _check_pods_have_ended(self, request: RetrainRequest, task: Task, job: str) -> None:
         """Check that no pod of a deleted Job is left, because its trainer may still publish."""
         for body in await self._cluster.list_pods(request.uid):
-            pod = read_pod(body)
-            if pod and pod.attempt is None and is_pod_of(request, task, pod.job_uid):
-                status = build_deleted_job_status(request, task, job, pod.name, self._clock())
+            metadata = Fields.of(body).fields("metadata")
+            job_uid = read_former_job_uid(metadata)
+            if read_attempt(body) is None and is_pod_of(request, task, job_uid):
+                pod = metadata.text("name")
+                status = build_deleted_job_status(request, task, job, pod, self._clock())
                 await self._status_writer.write_if_changed(request, status)
                 raise RetryLaterError(POD_CHECK_SECONDS)
 

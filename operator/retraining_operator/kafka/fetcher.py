@@ -79,7 +79,15 @@ class Fetcher(LibraryFetcher):  # type: ignore[misc]  # the package ships no typ
         return requests
 
     def fetched_records(self, *arguments: Any, **options: Any) -> Any:
-        """Return fetched records, at most about POLL_LIMIT_BYTES at once."""
+        """Fetch records as kafka-python does, at most about POLL_LIMIT_BYTES at once.
+
+        Args:
+            *arguments: The arguments of kafka-python.
+            **options: The options of kafka-python.
+
+        Returns:
+            The result of kafka-python.
+        """
         self._budget_bytes = POLL_LIMIT_BYTES
         return super().fetched_records(*arguments, **options)
 

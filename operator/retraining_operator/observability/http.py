@@ -173,7 +173,12 @@ class HttpServer:
         """The open connections, the oldest one first."""
 
     async def handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Handle one connection."""
+        """Handle one connection.
+
+        Args:
+            reader: What the client sends.
+            writer: What the client receives.
+        """
         self._open[writer] = None
         if len(self._open) > self._limit:
             self._abort(next(iter(self._open)))

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from retraining_operator.api import names
 from retraining_operator.api.fields import NAME_LIMIT_CHARACTERS, Fields
 from retraining_operator.api.job import Job
+from retraining_operator.api.owner import JOB_KIND
 from retraining_operator.api.ownership import describe_foreign_job
 from retraining_operator.api.request import RetrainRequest
 from retraining_operator.observability.problems import ObjectProblem, ProblemReporter
@@ -35,13 +36,16 @@ class ForeignObjects:
     def add(self, kind: str, body: Mapping[str, Any]) -> None:
         """Add an object. Beyond FOREIGN_LIMIT it is ignored without a report.
 
+        A pod without any owner is not reported: its Job may have been deleted without its pods.
+
         Args:
             kind: `Job` or `Pod`.
             body: The object.
         """
         metadata = Fields.of(body).fields("metadata")
         uid = metadata.text("uid", NAME_LIMIT_CHARACTERS)
-        if len(self._found) < FOREIGN_LIMIT:
+        has_owner = any(True for _ in metadata.items("ownerReferences"))
+        if len(self._found) < FOREIGN_LIMIT and (has_owner or kind == JOB_KIND):
             name = metadata.text("name", NAME_LIMIT_CHARACTERS)
             self._found[uid] = ForeignObject(kind, name, find_claimed_uids(metadata))
 

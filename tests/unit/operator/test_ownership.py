@@ -333,6 +333,26 @@ async def test_forged_pod_does_not_keep_a_deleted_job_alive(
     assert operator.condition()[:2] == ("False", "JobDeleted")
 
 
+async def test_pod_of_a_job_that_was_deleted_without_its_pods_is_waited_for(
+    cluster: MemoryCluster, operator: MemoryOperator, request_body: Build
+) -> None:
+    put_request(cluster, request_body())
+    await operator.reconcile()
+    job = cluster.objects.pop(("jobs", TRAINING))
+    operator.cache.remove_job(job)
+    labels = {
+        "retraining.dev/request-uid": UID,
+        "batch.kubernetes.io/controller-uid": job["metadata"]["uid"],
+    }
+    orphan = {"metadata": {"name": "orphan", "labels": labels}, "status": {"phase": "Running"}}
+    cluster.put("pods", orphan)
+    await operator.reconcile(2)
+    truth, reason, message = operator.condition()
+    assert (truth, reason) == ("Unknown", "JobDeleted")
+    assert "orphan" in message
+    assert operator.count_problems("foreign") == 0
+
+
 async def test_forged_jobs_take_no_place_of_others(
     cluster: MemoryCluster, settings: Settings, request_body: Build
 ) -> None:
