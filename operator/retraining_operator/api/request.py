@@ -207,10 +207,11 @@ def read_request(body: Mapping[str, Any]) -> RetrainRequest:
     metadata = Fields.of(body).fields("metadata")
     annotations = metadata.fields("annotations")
     approval_text = annotations.text(names.ANNOTATION_APPROVAL, TEXT_LIMIT_CHARACTERS)
-    spec, malformed = RequestSpec(), None
+    malformed = None
     try:
         spec = RequestSpec.model_validate(body.get("spec") or {})
     except ValidationError as error:
+        spec = RequestSpec()
         malformed = to_line(
             " ".join(
                 f"spec.{'.'.join(map(str, detail['loc']))}: {detail['msg']}."

@@ -28,7 +28,7 @@ class RequestedPositions:
         trigger = Fields.of(body).fields("spec").fields("trigger")
         if not trigger:
             return
-        key = _build_key(body)
+        key = _build_key(body, trigger)
         self._keys[key] = None
         self._keys.move_to_end(key)
         if len(self._keys) > MAX_POSITIONS:
@@ -36,15 +36,15 @@ class RequestedPositions:
 
     def has(self, manifest: Mapping[str, Any]) -> bool:
         """Return whether the position of a RetrainRequest to be created was seen."""
-        return _build_key(manifest) in self._keys
+        trigger = Fields.of(manifest).fields("spec").fields("trigger")
+        return _build_key(manifest, trigger) in self._keys
 
 
-def _build_key(body: Mapping[str, Any]) -> tuple[str | int, ...]:
+def _build_key(body: Mapping[str, Any], trigger: Fields) -> tuple[str | int, ...]:
     """Build the key of a position.
 
     It contains the request's name, because a person may copy the trigger into another request.
     """
-    trigger = Fields.of(body).fields("spec").fields("trigger")
     return (
         Fields.of(body).fields("metadata").text("name"),
         trigger.text("topic"),
