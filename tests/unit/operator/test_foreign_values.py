@@ -77,7 +77,7 @@ def mutants(draw: st.DrawFn, genuine: Any) -> bytes:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", TARGETS)
-@examples(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck))
+@examples(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_changed_object_is_a_value_or_a_sentence(name: str, data: st.DataObject) -> None:
     target, genuine = TARGETS[name]
