@@ -21,6 +21,7 @@ from retraining_job.contract import (
     ApprovalAnswer,
     Tunables,
     environment_name,
+    to_line,
     value_name,
 )
 from retraining_job.contract.database_url import clean_secret
@@ -115,6 +116,12 @@ class RunSettings(Tunables, BaseSettings):
     """Why the retrain was requested."""
     image: str = ""
     """The trainer's image, for the audit trail."""
+
+    @field_validator("request", "reason", "image", "approval_by", mode="after", check_fields=False)
+    @classmethod
+    def write_out(cls, text: str) -> str:
+        """Return a text of others as one line. Logs, rows, manifest and report quote it."""
+        return to_line(text)
 
     @property
     def model_limit_bytes(self) -> int:

@@ -12,6 +12,7 @@ from pathlib import Path
 from prometheus_client import disable_created_metrics
 
 from retraining_operator.composition import operate
+from retraining_operator.contract import to_line
 from retraining_operator.fault_injection import FaultInjection
 from retraining_operator.intake import replay_command
 from retraining_operator.kube.errors import NoClusterAccessError
@@ -42,7 +43,8 @@ def main() -> int:
         settings = read_settings(arguments.config)
         fault_injection = FaultInjection.read(os.environ)
     except SettingsError as error:
-        print(error, file=sys.stderr)  # noqa: T201  # logging is not set up without settings
+        # Without settings, logging is not set up.
+        print(to_line(str(error)), file=sys.stderr)  # noqa: T201
         return EXIT_BAD_SETTING
     if arguments.command == "replay":
         return asyncio.run(replay_command.run(settings, arguments))

@@ -29,6 +29,7 @@ from retraining_operator.leader.elector import Elector
 from retraining_operator.leader.lease import build_identity
 from retraining_operator.observability.gauges import Sources
 from retraining_operator.observability.metrics import Metrics
+from retraining_operator.observability.problems import ProblemReporter
 from retraining_operator.priority import WritePriority
 from retraining_operator.settings import Settings
 from retraining_operator.watch.cache import ClusterCache
@@ -44,7 +45,8 @@ async def operate(settings: Settings, fault_injection: FaultInjection) -> None:
         settings: The operator's settings.
         fault_injection: The points at which a test stops the process.
     """
-    cache, metrics, stopping = ClusterCache(), Metrics(), asyncio.Event()
+    metrics, stopping = Metrics(), asyncio.Event()
+    cache = ClusterCache(ProblemReporter(metrics.count_skipped_object))
     # The Lease has a connection of its own: no burst of other calls may delay its renewal.
     async with connect(settings.namespace) as cluster, connect(settings.namespace) as lease_cluster:
         replica = build_replica(
@@ -153,12 +155,13 @@ def build_reconciler(  # noqa: PLR0913  # the dependencies of its parts, by keyw
     Returns:
         The reconciler.
     """
+    event_recorder = EventRecorder(cluster, platform.node())
     executor = build_executor(
         cluster=cluster,
         cache=cache,
         metrics=metrics,
         audit_writer=AuditWriter(settings.database_url),
-        event_recorder=EventRecorder(cluster, platform.node()),
+        event_recorder=event_recorder,
         settings=settings,
         fault_injection=fault_injection,
         clock=get_time,
@@ -172,6 +175,7 @@ def build_reconciler(  # noqa: PLR0913  # the dependencies of its parts, by keyw
         limits=build_limits(settings),
         retention=settings.retention,
         clock=get_time,
+        event_recorder=event_recorder,
     )
 
 
@@ -202,9 +206,8 @@ async def serve(port: int, metrics: Metrics, replica: Replica) -> None:
     """
     await asyncio.sleep(LATE_IMPORT_SECONDS)
     http = await asyncio.to_thread(import_module, "retraining_operator.observability.http")
-    await http.serve(
-        http.build_app(metrics.registry, replica.check_liveness, replica.check_readiness), port
-    )
+    routes = http.build_routes(metrics.registry, replica.check_liveness, replica.check_readiness)
+    await http.HttpServer(routes).run(port)
 
 
 async def watch(settings: Settings, cache: ClusterCache, stopping: asyncio.Event) -> None:

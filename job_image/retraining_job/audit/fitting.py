@@ -9,6 +9,8 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from retraining_job.contract import to_line
+
 if TYPE_CHECKING:
     from retraining_job.audit.tables import Column
 
@@ -17,6 +19,9 @@ MAY_BE_CUT = {"trigger_reason", "message", "request"}
 
 Texts for programs are left as they are, so that the database refuses what it cannot hold.
 """
+LINES = MAY_BE_CUT | {"approval_by"}
+"""Texts of others, which are stored as one line."""
+LINE_LIMIT_CHARACTERS = 10_000
 
 
 def fit_row(row: Mapping[str, Any], columns: Mapping[str, Column], codec: str) -> dict[str, Any]:
@@ -34,7 +39,12 @@ def fit_row(row: Mapping[str, Any], columns: Mapping[str, Column], codec: str) -
     fitted = {}
     for name, value in row.items():
         length = columns[name].length if name in columns else None
-        clean = clean_value(value, codec)
+        line = (
+            to_line(value, LINE_LIMIT_CHARACTERS)
+            if name in LINES and isinstance(value, str)
+            else value
+        )
+        clean = clean_value(line, codec)
         fitted[name] = clean[:length] if name in MAY_BE_CUT and isinstance(clean, str) else clean
     return fitted
 

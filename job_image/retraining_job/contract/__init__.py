@@ -15,6 +15,7 @@ from retraining_job.contract.environment import (
     value_name,
 )
 from retraining_job.contract.error_class import ErrorClass
+from retraining_job.contract.log_lines import LineFormatter, clean_log_fields
 from retraining_job.contract.postgres_errors import POSTGRES_ERRORS, postgres_error
 from retraining_job.contract.redis_errors import REDIS_ERRORS, redis_error
 from retraining_job.contract.result import (
@@ -39,6 +40,12 @@ from retraining_job.contract.run_table import (
     trainer_upsert,
     writable_names,
 )
+from retraining_job.contract.text import (
+    LINE_LIMIT_CHARACTERS,
+    escape_controls,
+    to_line,
+    to_lines,
+)
 from retraining_job.contract.tunables import (
     Alerts,
     ApprovalAnswer,
@@ -59,6 +66,7 @@ __all__ = [
     "CREATE_RUN_TABLE",
     "DATABASE_URL",
     "ENVIRONMENT_PREFIX",
+    "LINE_LIMIT_CHARACTERS",
     "MESSAGE_LIMIT_CHARACTERS",
     "POSTGRES_ERRORS",
     "REDIS_ERRORS",
@@ -77,6 +85,7 @@ __all__ = [
     "EvaluationSettings",
     "ExitCode",
     "Failure",
+    "LineFormatter",
     "ModelSettings",
     "OnInconclusive",
     "PartMetrics",
@@ -91,12 +100,16 @@ __all__ = [
     "VerdictReason",
     "Window",
     "Withheld",
+    "clean_log_fields",
     "environment_name",
+    "escape_controls",
     "operator_upsert",
     "postgres_error",
     "read_result",
     "read_row",
     "redis_error",
+    "to_line",
+    "to_lines",
     "trainer_upsert",
     "value_name",
     "writable_names",

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
-from datetime import datetime
-from typing import Any
+from datetime import UTC, datetime
+from typing import Annotated, Any
 
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    AliasChoices,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
 
+from retraining_job.contract.text import to_line
 from retraining_job.contract.verdict import Failure, Verdict, VerdictReason, Withheld
 
 RESULT_LIMIT_BYTES = 4096
@@ -20,6 +30,42 @@ FORMER_UNAVAILABLE = "DependencyAway"
 
 MESSAGE_LIMIT_CHARACTERS = 1000
 """Leaves room for all metrics in the result document, whatever the message is."""
+LINE_LIMIT_CHARACTERS = 10_000
+"""Of a message outside of the result document."""
+COUNT_LIMIT = 2**63 - 1
+"""The largest number that a status and a column of type BIGINT can hold."""
+
+
+def to_utc(moment: datetime) -> datetime:
+    """Return a time in UTC. A time without a zone is one in UTC.
+
+    Raises:
+        ValueError: If the time is outside of the years 1 to 9999 in UTC.
+    """
+    if moment.tzinfo is None:
+        return moment.replace(tzinfo=UTC)
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError("it is outside of the years 1 to 9999") from error
+
+
+def to_message(text: str) -> str:
+    """Return a message as one line. It may quote events, servers and requests."""
+    return to_line(text, LINE_LIMIT_CHARACTERS)
+
+
+def drop_non_finite(value: float | None) -> float | None:
+    """Return a finite number unchanged, and None for NaN and infinities, which JSON lacks."""
+    return value if value is not None and math.isfinite(value) else None
+
+
+Metric = Annotated[float | None, AfterValidator(drop_non_finite)]
+Moment = Annotated[datetime, AfterValidator(to_utc)]
+Count = Annotated[int, Field(ge=0, le=COUNT_LIMIT)]
+Line = Annotated[str, AfterValidator(to_message)]
+Word = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,99}$")]
+"""A reason: it becomes the reason of a condition, and part of log lines."""
 
 
 class Window(BaseModel):
@@ -27,9 +73,9 @@ class Window(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    first: datetime
-    last: datetime
-    rows: int
+    first: Moment
+    last: Moment
+    rows: Count
 
 
 class PartMetrics(BaseModel):
@@ -37,13 +83,13 @@ class PartMetrics(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    average_precision: float | None = None
+    average_precision: Metric = None
     """None, like the next three, if the hold-out has no known anomaly or nothing else."""
-    roc_auc: float | None = None
-    budget_precision: float | None = None
+    roc_auc: Metric = None
+    budget_precision: Metric = None
     """Precision of the alerts if the alert budget is spent on the highest scores."""
-    budget_recall: float | None = None
-    alert_rate: float | None = None
+    budget_recall: Metric = None
+    alert_rate: Metric = None
     """The share of events with a score above the live threshold."""
 
 
@@ -52,7 +98,7 @@ class ContenderMetrics(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    precision: float | None = None
+    precision: Metric = None
     """The share of right predictions, which the old service calls precision (it is the accuracy).
 
     None if no event of the hold-out has a label.
@@ -91,22 +137,22 @@ class Result(BaseModel):
     """Whether the challenger is live."""
     withheld: Withheld | None = None
     """Why it is not, although it is fit."""
-    reason: str
+    reason: Word
     """A VerdictReason if there is a verdict, else a Failure."""
-    message: str
+    message: Line
     """Sentences for people, with the numbers that decided."""
-    n_samples: int | None = None
-    version: int | None = None
+    n_samples: Count | None = None
+    version: Count | None = None
     """The version that this run published."""
-    champion_version: int | None = None
+    champion_version: Count | None = None
     """The version that the challenger was evaluated against."""
     window: Window | None = None
     metrics: Contenders | None = Field(
         default=None, validation_alias=AliasChoices("metrics", "figures")
     )
     """Earlier trainers named it `figures`, and the combined score in it `mixture`."""
-    started_at: datetime
-    finished_at: datetime
+    started_at: Moment
+    finished_at: Moment
 
     @model_validator(mode="before")
     @classmethod

@@ -154,16 +154,24 @@ def writable_names(row: Mapping[str, Any], present: Collection[str]) -> list[str
 
 
 def read_row(row: Mapping[str, Any]) -> Result:
-    """Read a verdict from its row. The table may lack the columns added later."""
-    window = {"first": row["window_first"], "last": row["window_last"], "rows": row["n_samples"]}
+    """Read a verdict from its row. The table may lack the columns added later.
+
+    Raises:
+        ValidationError: If a column is missing that a verdict needs, or holds another value.
+    """
+    window = {
+        "first": row.get("window_first"),
+        "last": row.get("window_last"),
+        "rows": row.get("n_samples"),
+    }
     names = [name for name in Result.model_fields if name not in {"promoted", "window"}]
     names += [column.former_name for column in RENAMED_COLUMNS]
     facts = {name: row[name] for name in names if name in row}
     return Result.model_validate(
         {
             **facts,
-            "promoted": row["version"] is not None,
-            "window": window if row["window_first"] else None,
+            "promoted": row.get("version") is not None,
+            "window": window if window["first"] else None,
         }
     )
 

@@ -7,7 +7,9 @@ import sys
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
+
+from retraining_job.contract.log_lines import LineFormatter, clean_log_fields
 
 Item = TypeVar("Item")
 
@@ -19,7 +21,7 @@ PROGRESS_SECONDS = 3.0
 log = logging.getLogger(__name__)
 
 
-class PlainFormatter(logging.Formatter):
+class PlainFormatter(LineFormatter):
     """Formats lines like `2026-01-31T12:00:00Z A sentence.`, with the level from WARNING on."""
 
     def __init__(self) -> None:
@@ -49,7 +51,12 @@ def build_json_formatter(fields: dict[str, str]) -> logging.Formatter:
     """Build the formatter for JSON lines. Its package is imported only if it is used."""
     from pythonjsonlogger.json import JsonFormatter  # noqa: PLC0415
 
-    formatter = JsonFormatter(
+    class JsonLineFormatter(JsonFormatter):
+        def process_log_record(self, log_data: dict[str, Any]) -> dict[str, Any]:
+            clean_log_fields(log_data)
+            return super().process_log_record(log_data)
+
+    formatter = JsonLineFormatter(
         "{asctime}{levelname}{message}",
         style="{",
         rename_fields={"asctime": "time", "levelname": "level"},

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, cast
 
 from pydantic import BaseModel, ValidationError
 
+from retraining_job.contract import to_line
 from retraining_job.registry.client import open_registry
 from retraining_job.registry.keys import Keys
 from retraining_job.registry.live import Live, parse_whole_number, read_live
@@ -101,7 +102,8 @@ def format_versions(versions: list[Version]) -> str:
             )
         )
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return "\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
+    # The fields come from Redis, where any program may have written them.
+    return "\n".join(to_line("  ".join(map(str.ljust, row, widths))) for row in rows)
 
 
 def describe_notes(version: Version) -> list[str]:

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from html import escape
 
-_UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ufffe\uffff]")
-"""XML forbids most control characters, PostgreSQL's text type refuses zero bytes, and characters
-that change the writing direction can make a text misleading."""
+from retraining_job.contract import escape_controls
 
 
 class Markup(str):
@@ -20,9 +17,9 @@ def escape_text(value: str) -> Markup:
     """Escape a text for use between tags and in quoted attributes. Returns markup unchanged."""
     if isinstance(value, Markup):
         return value
-    # A lone surrogate cannot be encoded, so the page could not be written to a file.
-    encodable = value.encode("utf-8", "replace").decode("utf-8")
-    return Markup(escape(_UNPRINTABLE.sub("\N{REPLACEMENT CHARACTER}", encodable)))
+    # XML forbids most control characters, PostgreSQL refuses zero bytes, and characters that change
+    # the writing direction can make a text misleading.
+    return Markup(escape(escape_controls(value)))
 
 
 def join(*parts: str, between: str = "") -> Markup:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 
 from retraining_operator.api import names
+from retraining_operator.api.approval import Approval
 from retraining_operator.api.conditions import Condition, ConditionType, Status
 from retraining_operator.api.job import Job
+from retraining_operator.api.ownership import build_launches_field
 from retraining_operator.api.reasons import ConditionReason
 from retraining_operator.api.request import RetrainRequest
 from retraining_operator.api.status import (
@@ -54,20 +56,64 @@ def build_applying_approval_status(request: RetrainRequest, job: Job, now: datet
         reason, message = waiting_for.reason, f"{waiting_for.message} {GOES_ON}"
     else:
         reason = ConditionReason.APPLYING_APPROVAL
-        message = f'The Job {job.name} is applying the approval "{job.approval}".'
+        message = f'The Job {job.name} is applying the approval "{request.given_approval}".'
     status = build_awaiting_approval_status(request, reason, message, now)
     return status | build_waiting_for_field(waiting_for) | build_approval_fields(job)
 
 
 def build_approval_fields(job: Job) -> Status:
-    """Build the status fields of the approval that a Job applies.
+    """Build the status fields of the Job that applies an approval.
 
-    They come from the Job, because the annotation of the request may have changed since.
+    The approval itself was stored before the Job was created. What the Job or the request says of
+    it may have changed since.
     """
-    fields = {"approvalJobName": job.name}
-    if job.approval:
-        fields |= {"approval": str(job.approval.answer), "approvalBy": job.approval.author}
-    return {field: value for field, value in fields.items() if value}
+    return {"approvalJobName": job.name, "approvalJobUid": job.uid}
+
+
+def build_launching_approval_status(
+    request: RetrainRequest, approval: Approval, job: str, now: datetime, digest: str
+) -> Status:
+    """Build the status that announces the creation of the Job that applies an approval.
+
+    Args:
+        request: The request.
+        approval: The approval.
+        job: The name of the Job.
+        now: The present time.
+        digest: The digest by which the Job will be recognized.
+
+    Returns:
+        The status. The first approval counts: later ones do not replace it.
+    """
+    message = f'The Job {job}, which applies the approval "{approval}", is being created.'
+    status = build_awaiting_approval_status(request, ConditionReason.LAUNCHING, message, now)
+    fields = {
+        "approvalJobName": job,
+        "approvalJobUid": None,
+        "approval": str(approval.answer),
+        "approvalBy": approval.author or None,
+    }
+    return status | fields | build_launches_field(request, digest)
+
+
+def build_refused_approval_status(
+    request: RetrainRequest, message: str, now: datetime, *, is_definite: bool
+) -> Status:
+    """Build the status of a request whose approval's Job was not created.
+
+    Args:
+        request: The request.
+        message: Why it was not created.
+        now: The present time.
+        is_definite: Whether the Job certainly does not exist.
+
+    Returns:
+        The status. If the Job may exist, its name and the approval stay.
+    """
+    reason = ConditionReason.JOB_REFUSED_FOR_NOW
+    status = build_awaiting_approval_status(request, reason, message, now)
+    removed = ("approvalJobName", "approvalJobUid", "approval", "approvalBy")
+    return status | (dict.fromkeys(removed) if is_definite else {})
 
 
 def describe_approval_commands(request: RetrainRequest) -> str:

@@ -6,7 +6,7 @@ from retraining_operator.api.kubernetes_error_table import NODE_REJECTED
 from retraining_operator.api.pod import Attempt
 from retraining_operator.api.pod_problems import PodProblem
 from retraining_operator.api.reasons import ConditionReason
-from retraining_operator.contract import ExitCode, Failure, read_result
+from retraining_operator.contract import ExitCode, Failure
 
 FAILURE_OF_EXIT: dict[int | None, Failure] = {
     ExitCode.BAD_DATA: Failure.BAD_DATA,
@@ -40,7 +40,7 @@ SIGNALS = {
 
 def explain_failed_attempt(attempt: Attempt) -> PodProblem:
     """Return why an attempt failed. The message is right whether or not another attempt follows."""
-    result = read_result(attempt.document)
+    result = attempt.result
     if attempt.disruption:
         return PodProblem(
             ConditionReason.EVICTED,

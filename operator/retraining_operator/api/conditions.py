@@ -7,18 +7,19 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from functools import lru_cache
-from typing import Any, Literal
+from typing import Any, Literal, cast, get_args
 
+from retraining_operator.api.fields import Fields
 from retraining_operator.api.reasons import ConditionReason
+from retraining_operator.contract import to_line
 
 Status = dict[str, Any]
 """Fields of a status as JSON, to be merged into the stored status. None removes a field."""
 Truth = Literal["True", "False", "Unknown"]
+TRUTHS = frozenset(get_args(Truth))
 
 RETRIED_REASONS = {ConditionReason.DATABASE_UNAVAILABLE, ConditionReason.RECORD_REFUSED}
 """Reasons of the condition Recorded after which recording is retried."""
-MESSAGE_LIMIT_CHARACTERS = 2000
-"""Keeps `kubectl describe` readable. Errors of libraries can be of any length."""
 
 
 class ConditionType(StrEnum):
@@ -69,15 +70,15 @@ TO_BE_RECORDED = Condition(
 def read_conditions(status: Mapping[str, Any]) -> dict[ConditionType, Condition]:
     """Read the conditions from a status. A missing one is Unknown and has no reason."""
     conditions = {kind: Condition(kind, "Unknown", "", "") for kind in ConditionType}
-    for entry in status.get("conditions") or ():
-        if entry["type"] in conditions:
-            kind = ConditionType(entry["type"])
-            conditions[kind] = Condition(
-                type=kind,
-                status=entry["status"],
-                reason=entry.get("reason") or "",
-                message=entry.get("message") or "",
-                last_transition=entry.get("lastTransitionTime") or "",
+    for entry in Fields.of(status).items("conditions"):
+        kind, truth = entry.text("type"), entry.text("status")
+        if kind in conditions and truth in TRUTHS:
+            conditions[ConditionType(kind)] = Condition(
+                type=ConditionType(kind),
+                status=cast("Truth", truth),
+                reason=entry.text("reason"),
+                message=entry.text("message"),
+                last_transition=entry.time("lastTransitionTime") or "",
             )
     return conditions
 
@@ -106,8 +107,7 @@ def format_conditions(
             "status": condition.status,
             "reason": str(condition.reason),
             # A result document may have an empty message, but a condition must not.
-            "message": to_one_line(condition.message)[:MESSAGE_LIMIT_CHARACTERS]
-            or f"{condition.reason}.",
+            "message": to_line(condition.message) or f"{condition.reason}.",
             "lastTransitionTime": _transition_time(condition, stored[condition.type], now),
             "observedGeneration": generation,
         }
@@ -119,16 +119,6 @@ def _transition_time(condition: Condition, stored: Condition, now: datetime) -> 
     if stored.last_transition and stored.status == condition.status:
         return stored.last_transition
     return format_time(now)
-
-
-def to_one_line(text: str) -> str:
-    """Return a text with each run of white space and unprintable characters as one space.
-
-    Messages quote specs, pods and the API server, which may contain any character.
-    """
-    if not text.isprintable():
-        text = "".join(character if character.isprintable() else " " for character in text)
-    return " ".join(text.split())
 
 
 @lru_cache(maxsize=8)  # One plan formats the same time thousands of times.

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from retraining_operator.api import names
-from retraining_operator.api.approval import Approval, InvalidApprovalError, read_approval
+from retraining_operator.api.fields import NAME_LIMIT_CHARACTERS, Fields
+from retraining_operator.api.owner import find_task, read_request_owner
 from retraining_operator.api.pod_problems import PodProblem
+
+ENDS = frozenset({"Complete", "Failed"})
+"""The types of the conditions of a finished Job."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +50,6 @@ class Job:
         uid: The uid.
         request_uid: The uid of its RetrainRequest.
         task: The task that it carries out.
-        approval: The approval that it applies; None for the task `train`.
         resource_version: The resource version, as a number.
         active: Number of pods that are pending or running.
         ready: Number of pods that are ready.
@@ -73,13 +76,13 @@ class Job:
             formats times; None if the trainer has started, or is held back on purpose.
         start_timeout_seconds: If it was ended because its trainer did not start: for how long it
             was waited; empty if it was not.
+        launch_token: The random text that the operator gave it; empty if it has none.
     """
 
     name: str
     uid: str
     request_uid: str
     task: names.Task
-    approval: Approval | None
     resource_version: int
     active: int
     ready: int
@@ -104,6 +107,7 @@ class Job:
     is_ended_by_operator: bool = False
     unstarted_since: str | None = None
     start_timeout_seconds: str = ""
+    launch_token: str = ""
 
     @property
     def has_outcome(self) -> bool:
@@ -111,59 +115,58 @@ class Job:
         return self.ended_trainer is not None and self.ended_trainer.succeeded
 
 
-def read_owner_uid(body: Mapping[str, Any]) -> str | None:
-    """Return the uid of the RetrainRequest that controls an object, or None."""
-    for owner in body["metadata"].get("ownerReferences", ()):
-        if owner.get("controller") and owner["kind"] == names.KIND:
-            return str(owner["uid"])
-    return None
-
-
-def read_job_approval(body: Mapping[str, Any]) -> Approval | None:
-    """Read the approval that a Job was created for. Returns None for a Job that trains."""
-    try:
-        return read_approval((body["metadata"].get("annotations") or {})[names.ANNOTATION_APPROVAL])
-    except (KeyError, InvalidApprovalError):
-        return None
-
-
 def read_job(body: Mapping[str, Any]) -> Job | None:
-    """Read the cluster's object. Returns None if it does not belong to a RetrainRequest."""
-    request_uid = read_owner_uid(body)
-    if request_uid is None:
+    """Read the cluster's object.
+
+    Returns:
+        The Job. None if it is not named and owned as a RetrainRequest's Job is.
+
+    Raises:
+        MalformedObjectError: If name, uid or resource version is missing.
+    """
+    metadata = Fields.of(body).fields("metadata")
+    name, uid, version = (
+        metadata.require_name("name"),
+        metadata.require_name("uid"),
+        metadata.require_version(),
+    )
+    owner = read_request_owner(metadata)
+    task = find_task(name, owner) if owner else None
+    if owner is None or task is None:
         return None
-    metadata, spec = body["metadata"], body["spec"]
-    status = body.get("status") or {}
-    annotations = metadata.get("annotations") or {}
-    is_decide = (metadata.get("labels") or {}).get(names.LABEL_TASK) == names.Task.DECIDE
+    spec, status = Fields.of(body).fields("spec"), Fields.of(body).fields("status")
+    annotations = metadata.fields("annotations")
     conditions = {
-        condition["type"]: condition
-        for condition in status.get("conditions") or ()
-        if condition["status"] == "True"
+        condition.text("type"): condition
+        for condition in status.items("conditions")
+        if condition.text("status") == "True"
     }
-    end = next((each for kind, each in conditions.items() if kind in {"Complete", "Failed"}), None)
+    end = next((kind for kind in conditions if kind in ENDS), None)
+    condition = conditions[end] if end else Fields({})
     return Job(
-        name=metadata["name"],
-        uid=metadata["uid"],
-        request_uid=request_uid,
-        task=names.Task.DECIDE if is_decide else names.Task.TRAIN,
-        approval=read_job_approval(body),
-        resource_version=int(metadata["resourceVersion"]),
-        active=status.get("active") or 0,
-        ready=status.get("ready") or 0,
-        failed=status.get("failed") or 0,
-        succeeded=status.get("succeeded") or 0,
-        started_at=status.get("startTime"),
-        finished_at=end["lastTransitionTime"] if end else None,
-        end=end["type"] if end else None,
-        end_reason=end.get("reason", "") if end else "",
-        end_message=end.get("message", "") if end else "",
-        has_ttl=spec.get("ttlSecondsAfterFinished") is not None,
-        replaced_by=annotations.get(names.ANNOTATION_REPLACED_BY, ""),
-        retries=spec.get("backoffLimit") or 0,
-        deadline_seconds=spec.get("activeDeadlineSeconds"),
+        name=name,
+        uid=uid,
+        request_uid=owner.uid,
+        task=task,
+        resource_version=version,
+        active=status.integer("active"),
+        ready=status.integer("ready"),
+        failed=status.integer("failed"),
+        succeeded=status.integer("succeeded"),
+        started_at=status.time("startTime"),
+        finished_at=condition.time("lastTransitionTime"),
+        end=cast("Literal['Complete', 'Failed'] | None", end),
+        end_reason=condition.text("reason"),
+        end_message=condition.text("message"),
+        has_ttl=spec.values.get("ttlSecondsAfterFinished") is not None,
+        replaced_by=annotations.text(names.ANNOTATION_REPLACED_BY, NAME_LIMIT_CHARACTERS),
+        retries=spec.integer("backoffLimit"),
+        deadline_seconds=spec.integer("activeDeadlineSeconds") or None,
         is_failing="FailureTarget" in conditions,
         is_suspended="Suspended" in conditions,
         is_ended_by_operator=names.ANNOTATION_TRAINER_ENDED in annotations,
-        start_timeout_seconds=annotations.get(names.ANNOTATION_START_TIMEOUT, ""),
+        start_timeout_seconds=annotations.text(
+            names.ANNOTATION_START_TIMEOUT, NAME_LIMIT_CHARACTERS
+        ),
+        launch_token=annotations.text(names.ANNOTATION_LAUNCH, NAME_LIMIT_CHARACTERS),
     )

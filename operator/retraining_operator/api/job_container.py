@@ -12,6 +12,7 @@ from retraining_operator.api.approval import Approval
 from retraining_operator.api.names import Task
 from retraining_operator.api.request import Manifest, RetrainRequest
 from retraining_operator.api.resources import merge_resources
+from retraining_operator.api.trigger import REASON_LIMIT_CHARACTERS
 from retraining_operator.contract import (
     DATABASE_URL,
     REDIS_URL,
@@ -19,6 +20,7 @@ from retraining_operator.contract import (
     Promotion,
     Tunables,
     environment_name,
+    to_line,
 )
 from retraining_operator.settings import SecretKey, Settings
 
@@ -147,7 +149,7 @@ def build_environment(
     fields: dict[str, Any] = {
         "run_id": request.uid,
         "request": request.key,
-        "reason": request.spec.reason,
+        "reason": to_line(request.spec.reason, REASON_LIMIT_CHARACTERS),
         "image": settings.job.image,
         **({"approval": approval.answer, "approval_by": approval.author} if approval else {}),
         **merge_tunables(request, settings).model_dump(mode="json"),

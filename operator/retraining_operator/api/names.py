@@ -23,6 +23,8 @@ LABEL_COMPONENT = "app.kubernetes.io/component"
 LABEL_REQUEST = "retraining.dev/request"
 """On Jobs and pods: the name of the RetrainRequest, at most 63 characters by a rule of the CRD."""
 LABEL_REQUEST_UID = "retraining.dev/request-uid"
+LABEL_JOB_UID = "batch.kubernetes.io/controller-uid"
+"""On pods, set by Kubernetes: the uid of the Job. It stays if only the Job is deleted."""
 LABEL_TASK = "retraining.dev/task"
 """On Jobs and pods: the task, of which a request has at most one Job each."""
 LEASE = "retraining-operator"
@@ -32,6 +34,8 @@ Two releases in one namespace would act on the same requests, so they share the 
 """
 ANNOTATION_APPROVAL = "retraining.dev/approval"
 """On a RetrainRequest: the approval of its challenger. On a Job: the approval that it applies."""
+ANNOTATION_LAUNCH = "retraining.dev/launch"
+"""On a Job: a random text whose digest the request's status had before the Job was created."""
 ANNOTATION_REPLACED_BY = "retraining.dev/replaced-by"
 """On a Job that is ended for a newer request: the name of that request."""
 ANNOTATION_TOUCHED = "retraining.dev/touched-at"
@@ -82,15 +86,15 @@ def build_request_name(
         partition: The partition.
         offset: The offset.
         timestamp_ms: The record's own timestamp, in milliseconds since 1970 (UTC).
-        taken: If somebody else has taken names of the record: the record, and how many.
+        taken: If somebody else has taken names of the record: the record's digest, and how many.
 
     Returns:
         A name of at most 63 characters that is valid as a label's value.
     """
     identity, end = f"{topic}/{partition}/{offset}/{timestamp_ms}", ""
     if taken:
-        record, count = taken
-        identity, end = f"{identity}/{record}", f"-{count}"
+        digest, count = taken
+        identity, end = f"{identity}/{digest}", f"-{count}"
     position = f"{partition}-{offset}-{compute_digest(identity, 8)}{end}"
     characters = min(TOPIC_CHARACTERS, NAME_CHARACTERS - len(position) - 1)
     slug = re.sub(r"[^a-z0-9]+", "-", topic.lower()).strip("-")[:characters].strip("-") or "topic"

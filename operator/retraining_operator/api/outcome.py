@@ -15,7 +15,7 @@ from retraining_operator.api.job import Job
 from retraining_operator.api.pod import Attempt
 from retraining_operator.api.pod_problems import PodProblem
 from retraining_operator.api.reasons import ConditionReason
-from retraining_operator.contract import Failure, Result, read_result
+from retraining_operator.contract import Failure, Result
 
 NOT_EXPLAINED = PodProblem(
     ConditionReason.CONTAINER_NOT_CREATED,
@@ -56,8 +56,7 @@ def select_job_attempts(job: Job, attempts: Iterable[Attempt]) -> list[Attempt]:
 
 def is_decisive(attempt: Attempt) -> bool:
     """Return whether the run needs no further attempt: exit code 0, or a verdict."""
-    result = read_result(attempt.document)
-    return attempt.exit_code == 0 or bool(result and result.verdict)
+    return attempt.exit_code == 0 or bool(attempt.result and attempt.result.verdict)
 
 
 def read_outcome(
@@ -77,7 +76,7 @@ def read_outcome(
         The outcome.
     """
     attempts = select_job_attempts(job, attempts)
-    results = [read_result(attempt.document) for attempt in attempts]
+    results = [attempt.result for attempt in attempts]
     verdicts = [result for result in results if result and result.verdict]
     if verdicts:
         return JobOutcome(str(verdicts[-1].verdict), verdicts[-1].message, verdicts[-1])
@@ -109,7 +108,7 @@ def build_failed_outcome(
         The outcome.
     """
     last = attempts[-1] if attempts else None
-    result = read_result(last.document) if last else None
+    result = last.result if last else None
     if job.replaced_by:
         by = f"the newer request {job.replaced_by}"
         message = f"It was replaced by {by} (triggers.concurrencyPolicy: Replace)."
@@ -139,7 +138,7 @@ def build_deadline_outcome(
         The outcome. It says what the run was doing.
     """
     limit = f" of {job.deadline_seconds:,} s" if job.deadline_seconds else ""
-    results = [read_result(attempt.document) for attempt in attempts]
+    results = [attempt.result for attempt in attempts]
     promoted = [result for result in results if result and result.promoted]
     if promoted:
         message = (

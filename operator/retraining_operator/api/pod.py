@@ -4,9 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 from retraining_operator.api import names
+from retraining_operator.api.fields import (
+    INTEGER_LIMIT,
+    NAME_LIMIT_CHARACTERS,
+    Fields,
+    read_integer,
+)
+from retraining_operator.api.owner import read_job_owner
 from retraining_operator.api.pod_problems import (
     SECONDS_CHARACTERS,
     PodProblem,
@@ -14,6 +22,7 @@ from retraining_operator.api.pod_problems import (
     read_pod_problem,
     select_trainer_statuses,
 )
+from retraining_operator.contract import RESULT_LIMIT_BYTES, Result, read_result
 
 DISRUPTION_REASONS = {
     "Evicted",
@@ -32,7 +41,8 @@ class Attempt:
 
     Args:
         pod: The name of the pod.
-        job_uid: The uid of its Job.
+        job_uid: The uid of its Job; empty if no Job controls the pod.
+        run_id: The run that a result document must name: the uid of the RetrainRequest.
         finished_at: When it ended, in UTC as Kubernetes formats times.
         exit_code: The trainer's exit code; None if the node did not report it.
         reason: The reason that the kubelet gives.
@@ -44,12 +54,19 @@ class Attempt:
 
     pod: str
     job_uid: str
-    finished_at: str
-    exit_code: int | None
-    reason: str
-    document: str
+    run_id: str = ""
+    finished_at: str = ""
+    exit_code: int | None = None
+    reason: str = ""
+    document: str = ""
     disruption: str = ""
     rejection: str = ""
+
+    @cached_property
+    def result(self) -> Result | None:
+        """The result document. None if there is none, or if it is of another run."""
+        found = read_result(self.document) if self.document else None
+        return found if found and self.run_id and found.run_id == self.run_id else None
 
 
 @dataclass(frozen=True)
@@ -92,99 +109,109 @@ class Pod:
 
 
 def read_pod(body: Mapping[str, Any]) -> Pod | None:
-    """Read the cluster's object. Returns None if it does not belong to a RetrainRequest."""
-    metadata = body["metadata"]
-    request_uid = (metadata.get("labels") or {}).get(names.LABEL_REQUEST_UID)
-    if not request_uid:
+    """Read the cluster's object.
+
+    Returns:
+        The pod. None if no Job controls it, or if it names no RetrainRequest.
+
+    Raises:
+        MalformedObjectError: If the uid is missing.
+    """
+    metadata, status = Fields.of(body).fields("metadata"), Fields.of(body).fields("status")
+    request_uid, job = read_request_uid(metadata), read_job_owner(metadata)
+    if not request_uid or job is None:
         return None
     attempt = read_attempt(body)
-    status = body.get("status") or {}
-    is_deleted = bool(metadata.get("deletionTimestamp"))
+    is_deleted = "deletionTimestamp" in metadata
     is_alive = attempt is None and not is_deleted
     is_trainer_running = any(
-        "running" in (container.get("state") or {}) for container in select_trainer_statuses(status)
+        "running" in container.fields("state") for container in select_trainer_statuses(status)
     )
     is_unstarted = is_alive and not is_trainer_running
     return Pod(
-        uid=metadata["uid"],
-        job_uid=read_job_uid(metadata),
+        uid=metadata.require_name("uid"),
+        job_uid=job.uid,
         request_uid=request_uid,
         is_alive=is_alive,
-        problem=read_pod_problem(status) if is_alive else None,
+        problem=read_pod_problem(status.values) if is_alive else None,
         attempt=attempt,
-        name=metadata.get("name", ""),
-        created_at=str(metadata.get("creationTimestamp") or "")[:SECONDS_CHARACTERS],
-        resource_version=int(metadata.get("resourceVersion") or 0),
-        phase=status.get("phase") or "",
+        name=metadata.text("name", NAME_LIMIT_CHARACTERS),
+        created_at=metadata.text("creationTimestamp", SECONDS_CHARACTERS),
+        resource_version=metadata.integer("resourceVersion"),
+        phase=status.text("phase"),
         is_deleted=is_deleted,
         running_containers=read_running_containers(status) if attempt else (),
         is_trainer_running=is_trainer_running,
-        unstarted_since=read_start_of_wait(body) if is_unstarted else None,
+        unstarted_since=read_start_of_wait(metadata, status) if is_unstarted else None,
     )
 
 
-def read_start_of_wait(body: Mapping[str, Any]) -> str | None:
+def read_request_uid(metadata: Fields) -> str:
+    """Return the uid of the RetrainRequest that a pod's label names, or an empty text."""
+    return metadata.fields("labels").text(names.LABEL_REQUEST_UID, NAME_LIMIT_CHARACTERS)
+
+
+def read_start_of_wait(metadata: Fields, status: Fields) -> str | None:
     """Read since when a pod waits for a node, or for its containers once it has one.
+
+    Args:
+        metadata: The metadata of the pod.
+        status: Its status.
 
     Returns:
         The time in UTC as Kubernetes formats times; None if a scheduling gate holds the pod back.
     """
-    status = body.get("status") or {}
-    waiting = find_pod_condition(status, "PodScheduled", "False") or {}
-    if waiting.get("reason") == "SchedulingGated":
+    waiting = find_pod_condition(status, "PodScheduled", "False") or Fields({})
+    if waiting.text("reason") == "SchedulingGated":
         return None
-    scheduled = find_pod_condition(status, "PodScheduled", "True") or {}
-    created = body["metadata"].get("creationTimestamp")
-    return scheduled.get("lastTransitionTime") or created or None
+    scheduled = find_pod_condition(status, "PodScheduled", "True") or Fields({})
+    return scheduled.time("lastTransitionTime") or metadata.time("creationTimestamp")
 
 
-def read_running_containers(status: Mapping[str, Any]) -> tuple[str, ...]:
+def read_running_containers(status: Fields) -> tuple[str, ...]:
     """Return the names of the containers beside the trainer that have not ended."""
-    if status.get("phase") in {"Succeeded", "Failed"}:
+    if status.text("phase") in {"Succeeded", "Failed"}:
         return ()
     return tuple(
-        container["name"]
-        for container in status.get("containerStatuses") or ()
-        if container["name"] != names.TRAINER_CONTAINER
-        and "terminated" not in (container.get("state") or {})
+        container.text("name", NAME_LIMIT_CHARACTERS)
+        for container in status.items("containerStatuses")
+        if container.text("name") != names.TRAINER_CONTAINER
+        and "terminated" not in container.fields("state")
     )
 
 
-def read_job_uid(metadata: Mapping[str, Any]) -> str:
-    """Return the uid of the Job that controls a pod, or an empty text."""
-    owners = metadata.get("ownerReferences") or ()
-    return next((owner["uid"] for owner in owners if owner.get("controller")), "")
-
-
-def read_attempt(pod: Mapping[str, Any]) -> Attempt | None:
+def read_attempt(body: Mapping[str, Any]) -> Attempt | None:
     """Read how a pod ended. Returns None while it has not."""
-    metadata, status = pod["metadata"], pod.get("status") or {}
-    disrupted = find_pod_condition(status, "DisruptionTarget", "True") or {}
-    disruption = _join(disrupted.get("reason"), disrupted.get("message"))
-    name, job_uid = metadata.get("name", ""), read_job_uid(metadata)
+    metadata, status = Fields.of(body).fields("metadata"), Fields.of(body).fields("status")
+    disrupted = find_pod_condition(status, "DisruptionTarget", "True") or Fields({})
+    disruption = _join(disrupted.text("reason"), disrupted.text("message"))
+    owner = read_job_owner(metadata)
+    attempt = Attempt(
+        pod=metadata.text("name", NAME_LIMIT_CHARACTERS),
+        job_uid=owner.uid if owner else "",
+        run_id=read_request_uid(metadata),
+    )
     for container in select_trainer_statuses(status):
-        if end := (container.get("state") or {}).get("terminated"):
-            return Attempt(
-                pod=name,
-                job_uid=job_uid,
-                finished_at=end.get("finishedAt") or "",
-                exit_code=end.get("exitCode"),
-                reason=end.get("reason") or "",
-                document=end.get("message") or "",
+        if end := container.fields("state").fields("terminated"):
+            return replace(
+                attempt,
+                finished_at=end.time("finishedAt") or "",
+                exit_code=read_integer(end.values.get("exitCode")),
+                reason=end.text("reason"),
+                document=end.text("message", RESULT_LIMIT_BYTES),
                 disruption=disruption,
             )
-    if status.get("phase") != "Failed":
+    if status.text("phase") != "Failed":
         return None
     # The trainer has not ended, but the pod has failed: it was evicted before its container
     # existed, its node no longer answers, or its node never accepted it.
-    reason, message = status.get("reason") or "", status.get("message") or ""
-    attempt = Attempt(
-        pod=name,
-        job_uid=job_uid,
-        finished_at=disrupted.get("lastTransitionTime") or metadata.get("creationTimestamp") or "",
-        exit_code=None,
+    reason, message = status.text("reason"), status.text("message")
+    attempt = replace(
+        attempt,
+        finished_at=disrupted.time("lastTransitionTime")
+        or metadata.time("creationTimestamp")
+        or "",
         reason=reason,
-        document="",
     )
     if disrupted or reason in DISRUPTION_REASONS:
         return replace(attempt, disruption=disruption or message or reason)
@@ -192,13 +219,15 @@ def read_attempt(pod: Mapping[str, Any]) -> Attempt | None:
     return replace(attempt, rejection=rejection or "Kubernetes gives no reason")
 
 
-def _describe_failed_init_container(status: Mapping[str, Any]) -> str:
-    for container in status.get("initContainerStatuses") or ():
-        end = (container.get("state") or {}).get("terminated") or {}
-        if end.get("exitCode"):
-            return f"its init container {container['name']} ended with exit code {end['exitCode']}"
+def _describe_failed_init_container(status: Fields) -> str:
+    for container in status.items("initContainerStatuses"):
+        code = (
+            container.fields("state").fields("terminated").integer("exitCode", low=-INTEGER_LIMIT)
+        )
+        if code:
+            return f"its init container {container.text('name')} ended with exit code {code}"
     return ""
 
 
-def _join(reason: str | None, message: str | None) -> str:
+def _join(reason: str, message: str) -> str:
     return ": ".join(filter(None, (reason, message)))

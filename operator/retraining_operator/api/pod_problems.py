@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from retraining_operator.api import names
+from retraining_operator.api.fields import NAME_LIMIT_CHARACTERS, Fields
 from retraining_operator.api.kubernetes_error_table import (
     CONTAINER_NOT_CREATED,
     IMAGE_PULL_FAILED,
@@ -17,6 +18,7 @@ from retraining_operator.api.kubernetes_error_table import (
     ErrorRow,
 )
 from retraining_operator.api.kubernetes_errors import format_error
+from retraining_operator.api.owner import JOB_GROUP, JOB_KIND, read_kind
 from retraining_operator.api.reasons import ConditionReason
 
 IMAGE_REASONS = {
@@ -83,34 +85,42 @@ class Refusal:
     since: str = ""
 
 
-def read_refusal(event: Mapping[str, Any]) -> Refusal | None:
+def read_refusal(body: Mapping[str, Any]) -> Refusal | None:
     """Read an Event FailedCreate of a Job. Returns None for every other Event."""
-    regarding = event.get("regarding") or {}
-    is_refusal = event.get("reason") == FAILED_CREATE and regarding.get("kind") == "Job"
-    if not is_refusal or not regarding.get("uid"):
+    event = Fields.of(body)
+    regarding = event.fields("regarding")
+    job_uid = regarding.text("uid", NAME_LIMIT_CHARACTERS)
+    is_about_job = read_kind(regarding) == (JOB_GROUP, JOB_KIND)
+    if event.text("reason") != FAILED_CREATE or not is_about_job or not job_uid:
         return None
     # Each try has another pod name, of which only the part with the name of the Job matters.
-    job_name = re.escape(str(regarding.get("name", "")))
+    job_name = re.escape(regarding.text("name", NAME_LIMIT_CHARACTERS))
     pod_name = re.compile(rf"({job_name}-)[a-z0-9]{{5}}(?![a-z0-9-])")
-    note = pod_name.sub(r"\1", str(event.get("note") or ""))
+    note = pod_name.sub(r"\1", event.text("note"))
     at = (
-        (event.get("series") or {}).get("lastObservedTime")
-        or event.get("deprecatedLastTimestamp")
-        or event.get("eventTime")
-        or event["metadata"].get("creationTimestamp")
+        event.fields("series").time("lastObservedTime")
+        or event.time("deprecatedLastTimestamp")
+        or event.time("eventTime")
+        or event.fields("metadata").time("creationTimestamp")
         or ""
     )
-    since = event.get("deprecatedFirstTimestamp") or event["metadata"].get("creationTimestamp")
+    since = (
+        event.time("deprecatedFirstTimestamp")
+        or event.fields("metadata").time("creationTimestamp")
+        or event.time("eventTime")
+        or ""
+    )
     return Refusal(
-        job_uid=str(regarding["uid"]),
-        at=str(at)[:SECONDS_CHARACTERS],
+        job_uid=job_uid,
+        at=at[:SECONDS_CHARACTERS],
         problem=build_problem(POD_REFUSED, note.rpartition("Error creating: ")[2] or FAILED_CREATE),
-        since=str(since or event.get("eventTime") or ""),
+        since=since,
     )
 
 
-def read_pod_problem(status: Mapping[str, Any]) -> PodProblem | None:
+def read_pod_problem(body: Mapping[str, Any]) -> PodProblem | None:
     """Read from the status of a pod what keeps it from starting. Returns None for nothing."""
+    status = Fields.of(body)
     return (
         _read_trainer_problem(status)
         or _read_init_problem(status)
@@ -118,7 +128,7 @@ def read_pod_problem(status: Mapping[str, Any]) -> PodProblem | None:
     )
 
 
-def _read_trainer_problem(status: Mapping[str, Any]) -> PodProblem | None:
+def _read_trainer_problem(status: Fields) -> PodProblem | None:
     for container in select_trainer_statuses(status):
         reason, message = _read_waiting_state(container)
         if reason in IMAGE_REASONS:
@@ -128,22 +138,22 @@ def _read_trainer_problem(status: Mapping[str, Any]) -> PodProblem | None:
     return None
 
 
-def _read_init_problem(status: Mapping[str, Any]) -> PodProblem | None:
-    for container in status.get("initContainerStatuses") or ():
+def _read_init_problem(status: Fields) -> PodProblem | None:
+    for container in status.items("initContainerStatuses"):
         reason, message = _read_waiting_state(container)
         if reason in IMAGE_REASONS | CREATION_REASONS | {CRASHES}:
             cause = _strip_backoff(message) or reason
             return build_problem(
-                INIT_BLOCKED, f"the container {container['name']} waits ({reason}): {cause}"
+                INIT_BLOCKED, f"the container {container.text('name')} waits ({reason}): {cause}"
             )
     return None
 
 
-def _read_scheduling_problem(status: Mapping[str, Any]) -> PodProblem | None:
+def _read_scheduling_problem(status: Fields) -> PodProblem | None:
     condition = find_pod_condition(status, "PodScheduled", "False")
-    if condition and condition.get("reason") == "Unschedulable":
+    if condition and condition.text("reason") == "Unschedulable":
         return build_problem(
-            UNSCHEDULABLE, condition.get("message") or "the scheduler gives no reason"
+            UNSCHEDULABLE, condition.text("message") or "the scheduler gives no reason"
         )
     return None
 
@@ -153,9 +163,9 @@ def _strip_backoff(message: str) -> str:
     return message.rpartition("ErrImagePull: ")[2]
 
 
-def _read_waiting_state(container: Mapping[str, Any]) -> tuple[str, str]:
-    waiting = (container.get("state") or {}).get("waiting") or {}
-    return waiting.get("reason", ""), waiting.get("message", "")
+def _read_waiting_state(container: Fields) -> tuple[str, str]:
+    waiting = container.fields("state").fields("waiting")
+    return waiting.text("reason"), waiting.text("message")
 
 
 def build_problem(row: ErrorRow, text: str) -> PodProblem:
@@ -171,18 +181,16 @@ def build_problem(row: ErrorRow, text: str) -> PodProblem:
     return PodProblem(row.reason, format_error(row, text))
 
 
-def select_trainer_statuses(status: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+def select_trainer_statuses(status: Fields) -> Iterator[Fields]:
     """Select the status of the trainer's container, if the kubelet has reported it."""
     return (
         container
-        for container in status.get("containerStatuses") or ()
-        if container["name"] == names.TRAINER_CONTAINER
+        for container in status.items("containerStatuses")
+        if container.text("name") == names.TRAINER_CONTAINER
     )
 
 
-def find_pod_condition(
-    status: Mapping[str, Any], kind: str, truth: str
-) -> Mapping[str, Any] | None:
+def find_pod_condition(status: Fields, kind: str, truth: str) -> Fields | None:
     """Find a condition of a pod.
 
     Args:
@@ -193,8 +201,7 @@ def find_pod_condition(
     Returns:
         The condition, or None if there is none of that type and status.
     """
-    for condition in status.get("conditions") or ():
-        if condition["type"] == kind and condition["status"] == truth:
-            found: Mapping[str, Any] = condition
-            return found
+    for condition in status.items("conditions"):
+        if condition.text("type") == kind and condition.text("status") == truth:
+            return condition
     return None

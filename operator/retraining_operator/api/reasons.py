@@ -65,6 +65,13 @@ class ConditionReason(StrEnum):
     """The API server refuses the Job, and retrying would not help."""
     JOB_NAME_TAKEN = "JobNameTaken"
     """A Job of that name exists that belongs to something else."""
+    FOREIGN_OBJECT = "ForeignObject"
+    """Only in an Event: a Job or pod claims to belong to the request and was not created for it.
+
+    It has no effect.
+    """
+    OPERATOR_DEFECT = "OperatorDefect"
+    """Only in an Event: reading or planning the request failed. Other requests are not affected."""
     JOB_DELETED = "JobDeleted"
     """The Job was deleted before its outcome was known. It is not started a second time."""
     APPLYING_APPROVAL = "ApplyingApproval"

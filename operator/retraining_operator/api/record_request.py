@@ -13,8 +13,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from retraining_operator.api import names
+from retraining_operator.api.fields import Fields
 from retraining_operator.api.request import Manifest, RequestSpec, TriggerSpec, read_spec
-from retraining_operator.api.trigger import Trigger, parse_timestamp
+from retraining_operator.api.trigger import (
+    DEFAULT_REASON,
+    REASON_LIMIT_CHARACTERS,
+    Trigger,
+    parse_timestamp,
+)
+from retraining_operator.contract import to_line
 
 OWN_FIELDS = {"reason", "trigger", "suspend"}
 """The fields of a record's request. Users may change `suspend` later."""
@@ -35,22 +42,25 @@ def build_request(trigger: Trigger, namespace: str, attempt: int = 0) -> Manifes
         The manifest.
     """
     position = trigger.position
-    spec = TriggerSpec(
-        topic=position.topic,
-        partition=position.partition,
-        offset=position.offset,
-        timestamp=position.timestamp,
-        record=trigger.record,
-    )
+    fields = {
+        "topic": position.topic,
+        "partition": position.partition,
+        "offset": position.offset,
+        "timestamp": position.timestamp,
+        "record": trigger.record,
+    }
     return {
         "apiVersion": f"{names.GROUP}/{names.VERSION}",
         "kind": names.KIND,
         "metadata": {
-            "name": build_name(spec, attempt),
+            "name": build_name(TriggerSpec.model_validate(fields), attempt),
             "namespace": namespace,
             "labels": {names.LABEL_MANAGED_BY: names.MANAGED_BY},
         },
-        "spec": {"reason": trigger.reason, "trigger": spec.model_dump()},
+        "spec": {
+            "reason": to_line(trigger.reason, REASON_LIMIT_CHARACTERS) or DEFAULT_REASON,
+            "trigger": fields,
+        },
     }
 
 
@@ -74,7 +84,7 @@ def build_name(trigger: TriggerSpec, attempt: int) -> str:
         trigger.partition,
         trigger.offset,
         timestamp_ms,
-        taken=(trigger.record, attempt) if attempt else None,
+        taken=(trigger.record_digest, attempt) if attempt else None,
     )
 
 
@@ -110,16 +120,15 @@ def compute_record_key(body: Mapping[str, Any]) -> str | None:
     Returns:
         The key, or None if the operator has not created the object.
     """
-    metadata = body["metadata"]
-    spec = body.get("spec") or {}
-    if not isinstance(spec, Mapping) or not spec.get("trigger"):
+    metadata, spec = Fields.of(body).fields("metadata"), Fields.of(body).fields("spec")
+    if not spec.fields("trigger"):
         return None
-    was_suspended = spec.get("suspend") and metadata.get("generation", 1) == 1
-    if was_suspended or metadata.get("ownerReferences"):
+    was_suspended = spec.values.get("suspend") and metadata.integer("generation", 1) == 1
+    if was_suspended or metadata.values.get("ownerReferences"):
         return None
-    parsed, malformed = read_spec(spec)
-    if malformed is not None or not is_own_form(metadata["name"], parsed):
+    parsed, malformed = read_spec(spec.values)
+    if malformed is not None or not is_own_form(metadata.text("name"), parsed):
         return None
-    content = {field: value for field, value in spec.items() if field != "suspend"}
+    content = {field: value for field, value in spec.values.items() if field != "suspend"}
     text = json.dumps(content, sort_keys=True)
     return names.compute_digest(text, DIGEST_CHARACTERS)

@@ -5,15 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from itertools import islice
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 
 from retraining_operator.api import names
 from retraining_operator.api.approval import TEXT_LIMIT_CHARACTERS, Approval
-from retraining_operator.api.conditions import Condition, ConditionType, read_conditions
+from retraining_operator.api.conditions import (
+    Condition,
+    ConditionType,
+    read_conditions,
+)
+from retraining_operator.api.fields import Fields
 from retraining_operator.api.reasons import ConditionReason
+from retraining_operator.api.stored_status import read_status
 from retraining_operator.api.trigger import DEFAULT_REASON
 from retraining_operator.contract import (
     Alerts,
@@ -26,23 +33,37 @@ from retraining_operator.contract import (
     Scaling,
     Tunables,
     Withheld,
+    to_line,
 )
 from retraining_operator.settings.scalars import Resources
 
 Manifest = dict[str, Any]
 """A Kubernetes object as plain JSON."""
+TOPIC_LIMIT_CHARACTERS = 249
+TIME_LIMIT_CHARACTERS = 40
+RECORD_DIGEST_CHARACTERS = 32
+PROBLEMS_LIMIT = 5
+"""How many problems of a malformed spec are reported."""
+UNKNOWN_TIME = "1970-01-01T00:00:00Z"
+
+
+def compute_record_digest(record: str) -> str:
+    """Compute the digest of a record."""
+    return names.compute_digest(record, RECORD_DIGEST_CHARACTERS)
 
 
 class TriggerSpec(BaseModel):
-    """The Kafka record of a request."""
+    """The Kafka record of a request. The record itself stays in the cluster."""
 
     model_config = ConfigDict(frozen=True)
 
-    topic: str
+    topic: str = Field(max_length=TOPIC_LIMIT_CHARACTERS)
     partition: int
     offset: int
-    timestamp: str
-    record: str
+    timestamp: str = Field(max_length=TIME_LIMIT_CHARACTERS)
+    record_digest: Annotated[str, AfterValidator(compute_record_digest)] = Field(
+        "", validation_alias="record"
+    )
 
 
 class RequestSpec(BaseModel):
@@ -166,11 +187,18 @@ class RetrainRequest:
         return self.is_finished and self.status.get("withheld") == Withheld.AWAITING_APPROVAL
 
     @property
+    def is_launching_approval(self) -> bool:
+        """Whether the Job that applies the approval is being created, or may have been created."""
+        reason = self.conditions[ConditionType.PROMOTED].reason
+        is_open = reason in {ConditionReason.LAUNCHING, ConditionReason.JOB_REFUSED_FOR_NOW}
+        return self.is_awaiting_approval and is_open and bool(self.status.get("approvalJobName"))
+
+    @property
     def given_approval(self) -> Approval | None:
-        """The approval that was applied, as the status stores it."""
+        """The approval that is or was applied, as the status stores it."""
         answer = self.status.get("approval")
-        author = self.status.get("approvalBy", "")
-        return Approval(ApprovalAnswer(answer), author) if answer else None
+        author = self.status.get("approvalBy") or ""
+        return Approval(ApprovalAnswer(answer), author) if answer in list(ApprovalAnswer) else None
 
     @property
     def arrival(self) -> tuple[str, int, int, str]:
@@ -198,25 +226,30 @@ def read_spec(fields: object) -> tuple[RequestSpec, str | None]:
     except ValidationError as error:
         problems = [
             f"spec.{'.'.join(map(str, detail['loc']))}: {detail['msg']}."
-            for detail in error.errors()
+            for detail in islice(error.errors(include_input=False), PROBLEMS_LIMIT)
         ]
-        return RequestSpec(), " ".join(problems)
+        return RequestSpec(), to_line(" ".join(problems))
 
 
 def read_request(body: Mapping[str, Any]) -> RetrainRequest:
-    """Read the cluster's object. If its spec is malformed, the request says why."""
-    metadata = body["metadata"]
-    approval_text = (metadata.get("annotations") or {}).get(names.ANNOTATION_APPROVAL)
+    """Read the cluster's object. If its spec is malformed, the request says why.
+
+    Raises:
+        MalformedObjectError: If name, namespace, uid or resource version is missing.
+    """
+    metadata = Fields.of(body).fields("metadata")
+    annotations = metadata.fields("annotations")
+    approval_text = annotations.text(names.ANNOTATION_APPROVAL, TEXT_LIMIT_CHARACTERS)
     spec, malformed = read_spec(body.get("spec") or {})
     return RetrainRequest(
-        name=metadata["name"],
-        namespace=metadata["namespace"],
-        uid=metadata["uid"],
-        generation=metadata.get("generation", 1),
-        resource_version=int(metadata["resourceVersion"]),
-        created_at=metadata["creationTimestamp"],
+        name=metadata.require_name("name"),
+        namespace=metadata.require_name("namespace"),
+        uid=metadata.require_name("uid"),
+        generation=metadata.integer("generation", 1),
+        resource_version=metadata.require_version(),
+        created_at=metadata.time("creationTimestamp") or UNKNOWN_TIME,
         spec=spec,
         malformed=malformed,
-        approval_text=None if approval_text is None else approval_text[:TEXT_LIMIT_CHARACTERS],
-        status=dict(body.get("status") or {}),
+        approval_text=approval_text if names.ANNOTATION_APPROVAL in annotations else None,
+        status=read_status(body.get("status")),
     )

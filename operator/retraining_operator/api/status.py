@@ -12,11 +12,13 @@ from retraining_operator.api.conditions import (
     Status,
     format_conditions,
 )
+from retraining_operator.api.fields import Fields
 from retraining_operator.api.job import Job
+from retraining_operator.api.ownership import build_launches_field
 from retraining_operator.api.pod_problems import WAITING_REASONS, PodProblem
 from retraining_operator.api.reasons import ConditionReason
 from retraining_operator.api.request import RetrainRequest
-from retraining_operator.contract import Failure
+from retraining_operator.contract import Failure, to_line
 
 GOES_ON = (
     "The run continues by itself once this is solved. "
@@ -85,10 +87,12 @@ def build_waiting_status(
         The status. It removes the name of a Job that the API server has refused.
     """
     status = build_unfinished_status(request, reason, message, now)
-    return status | ({"jobName": None} if request.status.get("jobName") else {})
+    return status | ({"jobName": None, "jobUid": None} if request.status.get("jobName") else {})
 
 
-def build_launching_status(request: RetrainRequest, job: str, now: datetime) -> Status:
+def build_launching_status(
+    request: RetrainRequest, job: str, now: datetime, digest: str = ""
+) -> Status:
     """Build the status that announces the creation of a Job.
 
     It is written before the Job is created, at the resource version that was planned with. If two
@@ -98,6 +102,7 @@ def build_launching_status(request: RetrainRequest, job: str, now: datetime) -> 
         request: The request.
         job: The name of the Job.
         now: The present time.
+        digest: The digest by which the Job will be recognized.
 
     Returns:
         The status.
@@ -114,7 +119,11 @@ def build_launching_status(request: RetrainRequest, job: str, now: datetime) -> 
         promoted = Condition(
             ConditionType.PROMOTED, "Unknown", ConditionReason.LAUNCHING, NO_VERDICT
         )
-    return build_status(request, [succeeded, promoted], now) | {"jobName": job}
+    return (
+        build_status(request, [succeeded, promoted], now)
+        | {"jobName": job, "jobUid": None}
+        | build_launches_field(request, digest)
+    )
 
 
 def build_unconfirmed_status(
@@ -210,13 +219,16 @@ def describe_job_wait(job: Job) -> tuple[str, str] | None:
 
 def read_waiting_for(request: RetrainRequest) -> PodProblem | None:
     """Read from the status what the pod of the current Job waits for. Returns None for nothing."""
-    stored = request.status.get("waitingFor")
-    return PodProblem(stored["reason"], stored["message"]) if stored else None
+    stored = Fields.of(request.status).fields("waitingFor")
+    reason, message = stored.text("reason"), stored.text("message")
+    return PodProblem(reason, message) if reason and message else None
 
 
 def build_waiting_for_field(problem: PodProblem | None) -> Status:
     """Build the status field for what a pod waits for. None removes the stored value."""
-    value = {"reason": str(problem.reason), "message": problem.message} if problem else None
+    value = None
+    if problem:
+        value = {"reason": str(problem.reason), "message": to_line(problem.message)}
     return {"waitingFor": value}
 
 
@@ -224,6 +236,7 @@ def build_job_fields(job: Job) -> Status:
     """Build the status fields that come from the Job itself."""
     fields = {
         "jobName": job.name,
+        "jobUid": job.uid,
         "attempts": job.active + job.failed + job.succeeded,
         "startTime": job.started_at,
         "completionTime": job.finished_at,

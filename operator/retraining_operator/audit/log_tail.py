@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import re
 
+from retraining_operator.contract import to_lines
+
 READ_LIMIT_BYTES = 65_536
 """How much of the end of a log is read: enough for all lines that are stored."""
 TAIL_LIMIT_BYTES = 16_384
@@ -56,8 +58,8 @@ def extract_tail(text: str, lines: int) -> str:
     end = content[-READ_LIMIT_BYTES:]
     if len(end) < len(content):
         end = end.partition(b"\n")[2]
-    masked = mask_secrets(remove_unprintable(end.decode(errors="ignore")))
-    kept = masked.splitlines()[-lines:]
+    masked = mask_secrets(to_lines(end.decode(errors="ignore")))
+    kept = masked.split("\n")[-lines:]
     while len("\n".join(kept).encode()) > TAIL_LIMIT_BYTES:
         kept = kept[1:]
     return "\n".join(kept)
@@ -90,11 +92,3 @@ def mask_secrets_once(text: str) -> str:
 def is_like_key(text: str) -> bool:
     """Return whether a text has upper case, lower case and digits, as keys have."""
     return bool(re.search("[A-Z]", text) and re.search("[a-z]", text) and re.search("[0-9]", text))
-
-
-def remove_unprintable(text: str) -> str:
-    """Remove control characters and halves of surrogate pairs, which PostgreSQL does not store."""
-    text = text.replace("\r\n", "\n").replace("\r", "\n")
-    return "".join(
-        character for character in text if character in "\n\t" or character.isprintable()
-    )

@@ -7,8 +7,9 @@ from datetime import datetime
 from typing import Any
 
 from retraining_operator.api.conditions import ConditionType, format_time, read_conditions
+from retraining_operator.api.fields import Fields
 from retraining_operator.api.request import RetrainRequest
-from retraining_operator.contract import Preset
+from retraining_operator.contract import Preset, to_line, to_lines
 
 Row = dict[str, Any]
 
@@ -38,7 +39,7 @@ def build_row(
     # challenger. If the end of its Job is unknown, the row does not change.
     is_applied = "approvalJobName" in status and promoted.status != "Unknown"
     condition = promoted if is_applied else conditions[ConditionType.SUCCEEDED]
-    window = status.get("window") or {}
+    window = Fields.of(status).fields("window")
     finished_at = (is_applied and status.get("approvalTime")) or status.get("completionTime")
     values = {
         "run_id": request.uid,
@@ -53,19 +54,26 @@ def build_row(
         "version": status.get("version"),
         "champion_version": status.get("championVersion"),
         "n_samples": status.get("samples"),
-        "window_first": window.get("first"),
-        "window_last": window.get("last"),
+        "window_first": window.time("first"),
+        "window_last": window.time("last"),
         "started_at": status.get("startTime") or request.created_at,
         "finished_at": finished_at or condition.last_transition or format_time(now),
         "log_tail": status.get("logTail"),
         "is_answered": is_applied,
     }
-    return {
-        name: remove_nul(value) if isinstance(value, str) else value
-        for name, value in values.items()
-    }
+    return {name: clean_text(name, value) for name, value in values.items()}
 
 
-def remove_nul(text: str) -> str:
-    """Remove NUL characters, which Kubernetes stores and PostgreSQL refuses in a text."""
-    return text.replace("\0", "")
+def clean_text(name: str, value: Any) -> Any:
+    """Return a value that PostgreSQL stores and that is one line, if it is a text.
+
+    Args:
+        name: The column. The end of the log has several lines.
+        value: The value. Texts may contain any character that Kubernetes stores.
+
+    Returns:
+        The value without control characters.
+    """
+    if not isinstance(value, str):
+        return value
+    return to_lines(value) if name == "log_tail" else to_line(value)

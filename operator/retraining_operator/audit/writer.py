@@ -13,7 +13,6 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import psycopg2
-from pydantic import ValidationError
 
 from retraining_operator.api.conditions import Condition
 from retraining_operator.audit.connection import AuditUnavailableError, describe_error
@@ -81,8 +80,11 @@ class AuditWriter:
             problem = describe_error(error)
         except AuditUnavailableError as error:
             problem = str(error)
-        except (ValidationError, TimeoutError) as error:
-            problem = type(error).__name__
+        except TimeoutError:
+            problem = f"it did not answer within {BATCH_SECONDS} s"
+        except (ValueError, OverflowError):  # a ValidationError is a ValueError
+            # psycopg2 raises both for times beyond the year 9999
+            problem = "the row was not written by the trainer: a column holds an impossible value"
         logger.warning("Cannot read the verdict of run %s from the database: %s.", run_id, problem)
         return None
 

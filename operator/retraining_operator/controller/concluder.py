@@ -8,6 +8,8 @@ from dataclasses import replace
 from datetime import datetime
 
 from retraining_operator.api.conditions import RETRIED_REASONS, Status
+from retraining_operator.api.fields import Fields
+from retraining_operator.api.job import read_job
 from retraining_operator.api.names import Task
 from retraining_operator.api.outcome import JobOutcome, read_outcome, select_job_attempts
 from retraining_operator.api.outcome_status import (
@@ -16,11 +18,13 @@ from retraining_operator.api.outcome_status import (
     describe_deleted_job,
     set_recorded_condition,
 )
+from retraining_operator.api.owner import read_former_job_uid
+from retraining_operator.api.ownership import is_pod_of
 from retraining_operator.api.pod import read_attempt
 from retraining_operator.api.reasons import ConditionReason
 from retraining_operator.api.request import RetrainRequest
 from retraining_operator.api.status import read_waiting_for
-from retraining_operator.audit.log_tail import extract_tail
+from retraining_operator.audit.log_tail import TAIL_LIMIT_BYTES, extract_tail
 from retraining_operator.audit.row import Row, build_row
 from retraining_operator.audit.writer import AuditWriter
 from retraining_operator.contract import Withheld
@@ -29,7 +33,7 @@ from retraining_operator.controller.status_writer import StatusWriter
 from retraining_operator.fault_injection import FaultInjection, Point
 from retraining_operator.kube.client import KubeClient
 from retraining_operator.kube.errors import KubeError, NotFoundError
-from retraining_operator.kube.resources import JOBS
+from retraining_operator.kube.resources import JOBS, REQUESTS
 from retraining_operator.observability.metrics import Metrics
 from retraining_operator.planning.steps import Conclude, FindJob, RecordOutcome
 from retraining_operator.settings import Settings
@@ -113,13 +117,21 @@ class Concluder:
             RetryLaterError: If the database did not accept the row.
         """
         request = step.request
-        answer = await self._audit_writer.record(self._build_row(request, {}))
+        log_tail = await self._read_stored_log_tail(request)
+        answer = await self._audit_writer.record(self._build_row(request, {"logTail": log_tail}))
         status = set_recorded_condition(
             request, {"conditions": request.status["conditions"]}, answer, self._clock()
         )
         await self._status_writer.write_if_changed(request, status)
         if answer.reason in RETRIED_REASONS:
             raise RetryLaterError(self._audit_writer.backoff_seconds or REFUSED_ROW_SECONDS)
+
+    async def _read_stored_log_tail(self, request: RetrainRequest) -> str | None:
+        """Read the end of the log from the stored status, because the cache does not keep it."""
+        body = await self._cluster.read(REQUESTS, request.name)
+        if Fields.of(body).fields("metadata").text("uid") != request.uid:
+            return None
+        return Fields.of(body).fields("status").text("logTail", TAIL_LIMIT_BYTES) or None
 
     async def find_job(self, step: FindJob) -> None:
         """Read a Job that the status names and the cache does not have.
@@ -132,9 +144,7 @@ class Concluder:
         """
         request, task = step.request, step.task
         name = request.status["jobName" if task is Task.TRAIN else "approvalJobName"]
-        try:
-            self._cache.update_job(await self._cluster.read(JOBS, name))
-        except NotFoundError:
+        if not await self._find_own_job(request, name):
             await self._check_pods_have_ended(request, task, name)
             message = describe_deleted_job(request, task, name)
             outcome = await self._prefer_stored_verdict(
@@ -143,6 +153,16 @@ class Concluder:
             status = build_outcome_status(request, task, outcome, self._clock())
             await self._status_writer.write(request, status)
             self._metrics.count_task(task, outcome, None)
+
+    async def _find_own_job(self, request: RetrainRequest, name: str) -> bool:
+        """Store the request's own Job in the cache. Another Job of its name counts as none."""
+        try:
+            body = await self._cluster.read(JOBS, name)
+        except NotFoundError:
+            return False
+        self._cache.update_job(body)
+        job = read_job(body)
+        return job is not None and self._cache.own_jobs.is_own(request, job)
 
     async def _prefer_stored_verdict(
         self, request: RetrainRequest, task: Task, outcome: JobOutcome
@@ -167,10 +187,11 @@ class Concluder:
     async def _check_pods_have_ended(self, request: RetrainRequest, task: Task, job: str) -> None:
         """Check that no pod of a deleted Job is left, because its trainer may still publish."""
         for body in await self._cluster.list_pods(request.uid):
-            if read_attempt(body) is None:
-                status = build_deleted_job_status(
-                    request, task, job, body["metadata"]["name"], self._clock()
-                )
+            metadata = Fields.of(body).fields("metadata")
+            job_uid = read_former_job_uid(metadata)
+            if read_attempt(body) is None and is_pod_of(request, task, job_uid):
+                pod = metadata.text("name")
+                status = build_deleted_job_status(request, task, job, pod, self._clock())
                 await self._status_writer.write_if_changed(request, status)
                 raise RetryLaterError(POD_CHECK_SECONDS)
 

@@ -9,6 +9,7 @@ from datetime import datetime
 
 from retraining_operator.api import names
 from retraining_operator.api.conditions import format_time
+from retraining_operator.api.fields import parse_time
 from retraining_operator.api.job import EndedTrainer, Job, read_job
 from retraining_operator.api.request import RetrainRequest
 from retraining_operator.controller.errors import RetryLaterError
@@ -16,7 +17,6 @@ from retraining_operator.fault_injection import FaultInjection, Point
 from retraining_operator.kube.client import KubeClient
 from retraining_operator.kube.errors import ConflictError, NotFoundError
 from retraining_operator.kube.resources import JOBS
-from retraining_operator.planning.finished import parse_time
 from retraining_operator.planning.steps import EndJob, EndPod, EndUnstarted, Replace, SetTtl
 from retraining_operator.settings import JobSettings
 from retraining_operator.watch.cache import ClusterCache
@@ -180,8 +180,9 @@ class JobCleanup:
             RetryLaterError: If they have not. Even if the node's clock is ahead, the wait is at
                 most SIDECAR_SECONDS.
         """
-        if not trainer.finished_at or trainer.is_deleted:
+        finished_at = parse_time(trainer.finished_at)
+        if finished_at is None or trainer.is_deleted:
             return
-        elapsed = (self._clock() - parse_time(trainer.finished_at)).total_seconds()
+        elapsed = (self._clock() - finished_at).total_seconds()
         if elapsed < SIDECAR_SECONDS:
             raise RetryLaterError(min(SIDECAR_SECONDS - elapsed, SIDECAR_SECONDS))

@@ -9,11 +9,14 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 
 from retraining_operator.api.reasons import ConditionReason
+from retraining_operator.api.request import RetrainRequest
 from retraining_operator.api.request_limits import RequestLimits, find_refusal
 from retraining_operator.controller.backoff import Backoff
 from retraining_operator.controller.executor import Executor
+from retraining_operator.controller.problem_reports import build_problem_condition, report_defect
 from retraining_operator.controller.pruner import Pruner
 from retraining_operator.controller.step_runner import StepRunner, is_informative
+from retraining_operator.kube.event_recorder import EventRecorder
 from retraining_operator.observability.gauges import WorkCounts
 from retraining_operator.planning.plan import Plan, plan
 from retraining_operator.planning.retention import select_prunable_runs
@@ -29,6 +32,7 @@ MAX_BYPASSED_REQUESTS = 8
 """How many requests whose Job was rejected release their place to others."""
 PLANNING_SHARE = 0.1
 """Maximum share of its time that the loop plans. A plan of 1,000 waiting requests takes 40 ms."""
+UNJUDGED = "The operator could not compare it with the limits because of a defect. See its log."
 MIN_WAIT_SECONDS = 0.1
 """Minimum wait for the next timed step."""
 
@@ -45,6 +49,7 @@ class Reconciler:
         limits: What a request may ask for.
         retention: How many finished requests are kept, and for how long.
         clock: Returns the current time, UTC.
+        event_recorder: Writes an Event for each ignored object; None to write none.
     """
 
     def __init__(  # noqa: PLR0913  # its dependencies, by keyword
@@ -58,8 +63,10 @@ class Reconciler:
         limits: RequestLimits,
         retention: Retention,
         clock: Callable[[], datetime],
+        event_recorder: EventRecorder | None = None,
     ) -> None:
         self._cache = cache
+        self._event_recorder = event_recorder
         self._pruner = pruner
         self._write_priority = write_priority
         self._triggers = triggers
@@ -119,6 +126,7 @@ class Reconciler:
                 or (yield_seconds and is_informative(step))
             ):
                 self._step_runner.start(group, step)
+        self._report_problems(group, found)
         self._start_pruning(group, now)
         self._waiting_reasons = found.waiting_reasons
         return self._compute_wait(found, yield_seconds, now)
@@ -126,7 +134,7 @@ class Reconciler:
     def _build_plan_input(self) -> PlanInput:
         return PlanInput(
             requests=list(self._cache.requests.values()),
-            jobs=self._cache.jobs,
+            jobs=self._cache.own_jobs.select(),
             finished_runs=self._cache.list_finished_runs(),
             launching=self._step_runner.launching_uids(),
             refused=self._select_bypassed_uids(),
@@ -143,9 +151,17 @@ class Reconciler:
             if uid in self._judged:
                 judged[uid] = self._judged[uid]
             elif not request.is_finished:
-                judged[uid] = find_refusal(request, self._limits)
+                judged[uid] = self._judge(request)
         self._judged = judged
         return {uid: problem for uid, problem in judged.items() if problem}
+
+    def _judge(self, request: RetrainRequest) -> str | None:
+        """Find out why a request may not run. One that cannot be judged is refused."""
+        try:
+            return find_refusal(request, self._limits)
+        except Exception as error:  # noqa: BLE001  # a defect must not stop the others
+            report_defect(self._cache.problems, request, "comparing it with the limits", error)
+            return UNJUDGED
 
     def _compute_wait(self, found: Plan, yield_seconds: float, now: datetime) -> float | None:
         waits = self._backoff.remaining_seconds(self._cache.requests)
@@ -156,7 +172,7 @@ class Reconciler:
         return min(waits, default=None)
 
     def _select_bypassed_uids(self) -> set[str]:
-        """Select requests whose rejected Job must not block others, by their uids.
+        """Select requests whose rejected Job or defect must not block others, by their uids.
 
         Only some of them, because a quota rejects every Job, and then hundreds of requests would be
         tried every half minute.
@@ -165,9 +181,23 @@ class Reconciler:
         for uid, request in self._cache.requests.items():
             if len(bypassed) == MAX_BYPASSED_REQUESTS:
                 break
-            if request.is_refused and self._backoff.is_waiting(request):
+            is_stuck = request.is_refused or self._step_runner.has_defect(uid)
+            if is_stuck and self._backoff.is_waiting(request):
                 bypassed.add(uid)
         return bypassed
+
+    def _report_problems(self, group: asyncio.TaskGroup, found: Plan) -> None:
+        """Report requests that could not be planned, and objects that are ignored."""
+        problems, requests = self._cache.problems, self._cache.requests
+        for uid, error in found.failures.items():
+            if request := requests.get(uid):
+                report_defect(problems, request, "planning it", error)
+        self._cache.own_jobs.report_foreign(problems)
+        for report in problems.take_events():
+            known = requests.get(report.request_uid)
+            if known and self._event_recorder:
+                condition = build_problem_condition(report)
+                group.create_task(self._event_recorder.record(known, condition))
 
     def _start_pruning(self, group: asyncio.TaskGroup, now: datetime) -> None:
         if self._pruning and not self._pruning.done():

@@ -8,14 +8,17 @@ from collections.abc import Callable
 from datetime import datetime
 
 from retraining_operator.api import names
+from retraining_operator.api.fields import Fields
 from retraining_operator.api.request import Manifest
 from retraining_operator.kube.client import KubeClient
 from retraining_operator.kube.errors import ForbiddenError, KubeError, NotFoundError
+from retraining_operator.kube.resources import Listing
 from retraining_operator.planning.plan import plan
 from retraining_operator.planning.snapshot import PlanInput
 from retraining_operator.planning.steps import Settle
 from retraining_operator.settings import Triggers
-from retraining_operator.watch.cache import ClusterCache
+from retraining_operator.watch.cache import POD_KIND, ClusterCache
+from retraining_operator.watch.object_fence import fence_object
 
 logger = logging.getLogger(__name__)
 
@@ -108,15 +111,17 @@ class Resynchronizer:
             for body in page:
                 cache.update_request(body)
             self._settle_finished()  # after each page, because settled requests take little memory
-            uids |= {body["metadata"]["uid"] for body in page}
+            uids |= read_uids(page)
             version = page.resource_version
         for body in pods:
-            cache.watch_health.expect_version(names.PODS, int(body["metadata"]["resourceVersion"]))
+            with fence_object(cache.problems, POD_KIND, body):
+                version = Fields.of(body).fields("metadata").require_version()
+                cache.watch_health.expect_version(names.PODS, version)
             cache.update_pod(body)
         for body in refusals:
             cache.update_refusal(body)
         cache.retain_requests(uids, version)
-        cache.retain_jobs({body["metadata"]["uid"] for body in jobs}, jobs.resource_version)
+        cache.retain_jobs(read_uids(jobs), jobs.resource_version)
         return len(uids), len(jobs)
 
     async def _list_refusals(self) -> list[Manifest]:
@@ -133,7 +138,12 @@ class Resynchronizer:
             return []
 
     def _settle_finished(self) -> None:
-        plan_input = PlanInput(list(self._cache.requests.values()), self._cache.jobs)
+        plan_input = PlanInput(list(self._cache.requests.values()), self._cache.own_jobs.select())
         for step in plan(plan_input, self._triggers, self._clock()).steps:
             if isinstance(step, Settle):
                 self._cache.settle(step.request)
+
+
+def read_uids(listing: Listing) -> set[str]:
+    """Return the uids of the objects in a list."""
+    return {Fields.of(body).fields("metadata").text("uid") for body in listing}

@@ -99,7 +99,9 @@ class StatusWriter:
             KubeError: As `write`.
         """
         status = build_outcome_status(request, task, JobOutcome(reason, message), self._clock())
-        await self.write(request, status | ({"jobName": None} if request.is_launching else {}))
+        if request.is_launching:
+            status |= {"jobName": None, "jobUid": None}
+        await self.write(request, status)
 
     async def record_ignored_approval(self, step: IgnoreApproval) -> None:
         """Store which approval was ignored, so that it is reported once, and report it."""

@@ -8,6 +8,7 @@ import logging
 from retraining_operator.controller.backoff import REFUSED_SECONDS, Backoff
 from retraining_operator.controller.errors import RetryLaterError
 from retraining_operator.controller.executor import Executor
+from retraining_operator.controller.problem_reports import report_defect
 from retraining_operator.kube.errors import (
     ApiServerUnavailableError,
     ConflictError,
@@ -57,8 +58,14 @@ class StepRunner:
         """For steps that may wait for the database, so that no launch waits behind them."""
         self._status_slots = asyncio.Semaphore(PARALLEL_STEPS)
         """For steps that only inform, so that no launch waits behind hundreds of them."""
+        self._defects: set[str] = set()
+        """Uids of requests whose last step failed because of a defect."""
         self._running: dict[str, Step] = {}
         """Running steps by the uid of their request."""
+
+    def has_defect(self, uid: str) -> bool:
+        """Return whether the last step of a request failed because of a defect of the operator."""
+        return uid in self._defects
 
     def is_running(self, uid: str) -> bool:
         """Return whether a step of the request with this uid is running."""
@@ -107,15 +114,13 @@ class StepRunner:
                 REFUSED_SECONDS,
                 error,
             )
-        except Exception:  # one request must not stop the work for all others
+        except Exception as error:  # noqa: BLE001  # one request must not stop all others
             backoff.wait(request, REFUSED_SECONDS)
-            logger.exception(
-                "%s: the step %s failed because of a defect of the operator. "
-                "Trying again in %d s. Please report the traceback.",
-                request.key,
-                type(step).__name__,
-                REFUSED_SECONDS,
-            )
+            self._defects.add(request.uid)
+            what = f"the step {type(step).__name__}"
+            report_defect(self._cache.problems, request, what, error)
+        else:
+            self._defects.discard(request.uid)
         finally:
             del self._running[request.uid]
             self._cache.changed.set()

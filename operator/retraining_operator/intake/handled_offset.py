@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
+from retraining_operator.api.fields import Fields, parse_json, read_integer
 from retraining_operator.api.trigger import KafkaPosition
 
 UNKNOWN = -1
+MISSING = -2
+LATEST_FIELD = "latestTimestampMs"
 
 
 @dataclass(frozen=True)
@@ -97,25 +100,28 @@ def format_entry(topic: str, partition: int, entry: HandledOffset) -> str:
             "partition": partition,
             "topicId": entry.topic_id,
             "offset": entry.offset,
-            "latestTimestampMs": entry.latest_ms,
+            LATEST_FIELD: entry.latest_ms,
             "open": sorted(entry.open),
         }
     )
 
 
-def parse_entry(line: str) -> tuple[str, int, HandledOffset]:
-    """Parse topic, partition and entry. An invalid line results in an entry without records."""
-    try:
-        fields = json.loads(line)
-        return (
-            fields["topic"],
-            int(fields["partition"]),
-            HandledOffset(
-                fields["topicId"],
-                int(fields["offset"]),
-                int(fields["latestTimestampMs"]),
-                frozenset(map(int, fields["open"])),
-            ),
-        )
-    except (ValueError, KeyError, TypeError):
-        return "", UNKNOWN, HandledOffset("")
+def parse_entry(line: object) -> tuple[str, int, HandledOffset] | None:
+    """Parse topic, partition and entry.
+
+    Returns:
+        The parts. None if a part is missing, has the wrong type, or is a number that Kafka cannot
+        have: an offset that was written by hand must not make records count as handled.
+    """
+    fields = Fields.of(parse_json(line))
+    topic_id, found = fields.values.get("topicId"), fields.values.get("open")
+    numbers = [
+        fields.integer(name, MISSING, UNKNOWN) for name in ("partition", "offset", LATEST_FIELD)
+    ]
+    still_open = [read_integer(offset) for offset in found] if isinstance(found, list) else [None]
+    offsets = [offset for offset in still_open if offset is not None and offset >= 0]
+    if MISSING in numbers or not isinstance(topic_id, str) or len(offsets) < len(still_open):
+        return None
+    partition, offset, latest_ms = numbers
+    entry = HandledOffset(topic_id, offset, latest_ms, frozenset(offsets))
+    return fields.text("topic"), partition, entry

@@ -9,11 +9,13 @@ what only the other process has handled. Then the names prevent a second run.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
+from retraining_operator.api.fields import Fields
 from retraining_operator.api.names import (
     ANNOTATION_TOUCHED,
     LABEL_MANAGED_BY,
@@ -27,6 +29,8 @@ from retraining_operator.kafka.start_position import FormerPartition
 from retraining_operator.kube.client import KubeClient
 from retraining_operator.kube.errors import AlreadyExistsError, ConflictError, NotFoundError
 from retraining_operator.kube.resources import CONFIG_MAPS
+
+logger = logging.getLogger(__name__)
 
 
 class HandledOffsets:
@@ -43,6 +47,8 @@ class HandledOffsets:
         self._name = name
         self._topic = topic
         self._manifest: dict[str, Any] | None = None
+        self._malformed: set[str] = set()
+        """Keys of entries that were reported as malformed."""
         self.entries: dict[int, HandledOffset] = {}
 
     async def reload(self) -> int:
@@ -58,7 +64,8 @@ class HandledOffsets:
         await self._read()
         if self._manifest is None or "resourceVersion" not in self._manifest["metadata"]:
             await self.touch()
-        return int(self._manifest["metadata"]["resourceVersion"]) if self._manifest else 0
+        metadata = Fields.of(self._manifest).fields("metadata")
+        return metadata.require_version() if self._manifest else 0
 
     async def touch(self) -> None:
         """Write the ConfigMap unchanged, to renew its resource version.
@@ -181,12 +188,28 @@ class HandledOffsets:
         except NotFoundError:
             self._manifest = build_config_map(self._name, self._cluster.namespace)
         stored: dict[int, HandledOffset] = {}
-        for line in (self._manifest.get("data") or {}).values():
-            topic, partition, entry = parse_entry(line)
+        for key, line in Fields.of(self._manifest).fields("data").values.items():
+            parsed = parse_entry(line)
+            if parsed is None:
+                self._log_malformed(str(key))
+                continue
+            topic, partition, entry = parsed
             if topic == self._topic:
                 stored[partition] = entry
         merged = {number: entry.merge(stored.get(number)) for number, entry in self.entries.items()}
         self.entries = {**stored, **merged}
+
+    def _log_malformed(self, key: str) -> None:
+        """Log once that an entry cannot be read. Names still prevent a second run of a record."""
+        if key not in self._malformed:
+            self._malformed.add(key)
+            logger.warning(
+                "The entry %s of the ConfigMap %s is not one that the operator writes. It is "
+                "ignored. The consumer group's offsets and the names of requests decide which "
+                "records were handled.",
+                key,
+                self._name,
+            )
 
 
 def filter_partition(offsets: PartitionOffsets, partition: int) -> frozenset[int]:

@@ -14,7 +14,7 @@ from retraining_operator.api.trigger import (
     Trigger,
 )
 from retraining_operator.intake.value_format import find_payloads, recognize_format
-from retraining_operator.kafka.batches.item import Item, UndecodableBatch
+from retraining_operator.kafka.batches.item import Item, UndecodableBatch, get_value_size
 
 
 def get_position(record: Item) -> KafkaPosition:
@@ -37,6 +37,9 @@ def parse_record(record: Item) -> Trigger:
         raise MalformedRecordError(
             Malformed.UNDECODABLE, f"the batch cannot be decoded ({record.fault}): {record.message}"
         )
+    size = get_value_size(record)
+    if size > RECORD_LIMIT_BYTES:
+        raise build_too_large_error(size)
     return parse_trigger(get_position(record), record.value)
 
 
@@ -62,10 +65,7 @@ def parse_trigger(position: KafkaPosition, value: bytes | None) -> Trigger:
             'its value is empty; a trigger is a JSON object such as {"reason": "drift"}',
         )
     if len(value) > RECORD_LIMIT_BYTES:
-        raise MalformedRecordError(
-            Malformed.TOO_LARGE,
-            f"its value has {len(value):,} bytes, more than the limit of {RECORD_LIMIT_BYTES:,}",
-        )
+        raise build_too_large_error(len(value))
     record, fields = parse_json(value)
     if not isinstance(fields, dict):
         found = (
@@ -77,6 +77,14 @@ def parse_trigger(position: KafkaPosition, value: bytes | None) -> Trigger:
             Malformed.NOT_OBJECT, f"its value is JSON but not an object: {found}"
         )
     return Trigger(position, read_reason(fields), record)
+
+
+def build_too_large_error(size: int) -> MalformedRecordError:
+    """Build the error for a value of so many bytes."""
+    return MalformedRecordError(
+        Malformed.TOO_LARGE,
+        f"its value has {size:,} bytes, more than the limit of {RECORD_LIMIT_BYTES:,}",
+    )
 
 
 def parse_json(value: bytes) -> tuple[str, object]:

@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any
 
 from retraining_operator.audit.writer import find_recorded_requests
+from retraining_operator.contract import to_line
 from retraining_operator.intake.replay import FindRecorded, Replay, ReplayOutcome, replay
 from retraining_operator.intake.replay_options import (
     ReplayError,
@@ -50,11 +51,16 @@ async def run(settings: Settings, arguments: argparse.Namespace) -> int:
         find_recorded = find_none if arguments.without_database else find_in_database(settings)
         async with connect(settings.namespace) as cluster:
             replayer = Replay(cluster, find_recorded, dry_run=arguments.dry_run)
-            counts = await replay(TopicReader(settings.kafka), selection, replayer, print)
+            counts = await replay(TopicReader(settings.kafka), selection, replayer, print_line)
     except (ReplayError, NoClusterAccessError) as error:
-        print(error, file=sys.stderr)  # noqa: T201  # the output of a command
+        print(to_line(str(error)), file=sys.stderr)  # noqa: T201  # the output of a command
         return 1
     return 1 if counts[ReplayOutcome.REFUSED] else 0
+
+
+def print_line(text: str) -> None:
+    """Write one line to the standard output. It may quote records."""
+    print(to_line(text))  # noqa: T201  # the output of a command
 
 
 def find_in_database(settings: Settings) -> FindRecorded:

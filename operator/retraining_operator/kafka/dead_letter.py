@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from retraining_operator.kafka.batches.item import Item, UndecodableBatch
+from retraining_operator.contract import to_line
+from retraining_operator.kafka.batches.item import Item, UndecodableBatch, get_value_size
 
 MESSAGE_LIMIT_CHARACTERS = 1000
+VALUE_LIMIT_BYTES = 1_048_576
+"""A topic accepts records of a megabyte by default. A longer value is left out from the start."""
 VALUE_OMITTED = ("retraining-value", b"omitted: too large for the dead-letter topic")
 
 
@@ -25,6 +28,12 @@ class DeadLetter:
     value: bytes | None
     headers: tuple[tuple[str, bytes], ...]
     own_headers: int = 0
+
+    @property
+    def size_bytes(self) -> int:
+        """About how many bytes of memory the letter takes."""
+        headers = sum(len(name) + len(value or b"") for name, value in self.headers)
+        return len(self.key or b"") + len(self.value or b"") + headers
 
     def without_value(self) -> DeadLetter:
         """Return the letter without its value and with a header that says so.
@@ -59,7 +68,7 @@ def build_dead_letter(record: Item, kind: str, message: str) -> DeadLetter:
     """
     fields = {
         "reason": kind,
-        "message": message[:MESSAGE_LIMIT_CHARACTERS],
+        "message": to_line(message, MESSAGE_LIMIT_CHARACTERS),
         "topic": record.topic,
         "partition": record.partition,
         "offset": record.offset,
@@ -76,4 +85,6 @@ def build_dead_letter(record: Item, kind: str, message: str) -> DeadLetter:
     )
     # kafka-python accepts no record of two nulls
     value = b"" if record.key is None and record.value is None else record.value
-    return DeadLetter(record.key, value, (*record.headers, *headers), len(headers))
+    letter = DeadLetter(record.key, value, (*record.headers, *headers), len(headers))
+    is_whole = get_value_size(record) <= min(VALUE_LIMIT_BYTES, len(record.value or b""))
+    return letter if is_whole else letter.without_value()

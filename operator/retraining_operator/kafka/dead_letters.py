@@ -1,8 +1,8 @@
 """Sends malformed records to the dead-letter topic and retries those that it has not acknowledged.
 
-While the topic is unavailable, up to 100 records are held in memory and stay open: later records
-are handled, but neither the handled offsets nor the committed offset pass an open record. A letter
-may arrive twice, but is never lost.
+While the topic is unavailable, up to 100 records, or 8 MiB, are held in memory and stay open: later
+records are handled, but neither the handled offsets nor the committed offset pass an open record. A
+letter may arrive twice, but is never lost.
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ from retraining_operator.settings import Kafka
 logger = logging.getLogger(__name__)
 
 OPEN_LETTERS_LIMIT = 100
-"""Each may hold a megabyte."""
+OPEN_BYTES_LIMIT = 8_388_608
+"""How many letters, and how many bytes of them, are held while the topic is unavailable."""
 WAIT_SECONDS = 2.0
 """How long a batch waits for its letters. A letter that takes longer stays open."""
 SEND_SECONDS = 5.0
@@ -80,17 +81,22 @@ class DeadLetters:
         """
         if not self._kafka.dead_letter_topic:
             return
-        if len(self._open) >= OPEN_LETTERS_LIMIT:
+        if self._is_full:
             await self.send_open()
-        if len(self._open) >= OPEN_LETTERS_LIMIT:
+        if self._is_full:
             with self._apply_backpressure(
                 f"The dead-letter topic {self._kafka.dead_letter_topic} is unavailable, and "
-                f"{OPEN_LETTERS_LIMIT} malformed records are waiting for it."
+                f"{len(self._open)} malformed records are waiting for it."
             ):
-                while len(self._open) >= OPEN_LETTERS_LIMIT:
+                while self._is_full:
                     await asyncio.sleep(POLL_SECONDS)
                     await self.send_open()
         self._open[record.partition, record.offset] = build_dead_letter(record, kind, message)
+
+    @property
+    def _is_full(self) -> bool:
+        size = sum(letter.size_bytes for letter in self._open.values())
+        return len(self._open) >= OPEN_LETTERS_LIMIT or size >= OPEN_BYTES_LIMIT
 
     async def send_open(self) -> None:
         """Send the open letters and wait for up to 2 s.

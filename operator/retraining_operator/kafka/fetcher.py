@@ -27,6 +27,8 @@ from retraining_operator.kafka.log_probe import LogProbe
 
 KEPT_VALUE_LIMIT_BYTES = 1_048_576
 """Limit for the raw bytes of a batch whose end is unknown: they may be a whole response."""
+POLL_LIMIT_BYTES = 4_194_304
+"""Limit for the records of one poll. The records of the next one are decoded only then."""
 BROKEN_LOG = (CorruptRecordError, UnknownError)
 
 
@@ -50,6 +52,7 @@ class Fetcher(LibraryFetcher):  # type: ignore[misc]  # the package ships no typ
         self._requested: dict[int, dict[TopicPartition, int]] = {}
         self._backoff = PartitionBackoff()
         self._unreadable_offsets = UnreadableOffsets()
+        self._budget_bytes = POLL_LIMIT_BYTES
         self._max_wait_ms = self.config["fetch_max_wait_ms"]
 
     def forget(self, partition: TopicPartition) -> None:
@@ -74,6 +77,30 @@ class Fetcher(LibraryFetcher):  # type: ignore[misc]  # the package ships no typ
         for node, (_, offsets) in requests.items():
             self._requested[node] = offsets
         return requests
+
+    def fetched_records(self, *arguments: Any, **options: Any) -> Any:
+        """Fetch records as kafka-python does, at most about POLL_LIMIT_BYTES at once.
+
+        Args:
+            *arguments: The arguments of kafka-python.
+            **options: The options of kafka-python.
+
+        Returns:
+            The result of kafka-python.
+        """
+        self._budget_bytes = POLL_LIMIT_BYTES
+        return super().fetched_records(*arguments, **options)
+
+    def _append(
+        self, drained: Any, part: PartitionReader, max_records: int, update_offsets: bool
+    ) -> int:
+        if not part:
+            return 0
+        part.budget_bytes = self._budget_bytes
+        count = int(super()._append(drained, part, max_records, update_offsets))
+        self._budget_bytes = part.budget_bytes
+        # As many records as possible: kafka-python then asks no partition for more.
+        return count if self._budget_bytes > 0 else max_records
 
     def _handle_fetch_response(
         self, node_id: int, fetch_offsets: Any, send_time: float, response: Any

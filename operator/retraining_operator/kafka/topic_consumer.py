@@ -29,6 +29,8 @@ the member earlier, the broker would delay the group (group.initial.rebalance.de
 METADATA_SECONDS = 10
 """New partitions, or a topic that was created again, are noticed after at most this time."""
 MAX_RECONNECT_MS = 2000
+FETCH_BYTES, PARTITION_FETCH_BYTES = 4_194_304, 524_288
+"""Limits of an answer and of each partition in it. A larger batch is sent nevertheless, alone."""
 AT_END = -1
 """Kafka's special timestamp for the end of a partition."""
 
@@ -69,6 +71,8 @@ class TopicConsumer(KafkaConsumer):  # type: ignore[misc]  # the package ships n
             partition_assignment_strategy=(CooperativeStickyAssignor,),
             metadata_max_age_ms=METADATA_SECONDS * 1000,
             reconnect_backoff_max_ms=MAX_RECONNECT_MS,
+            fetch_max_bytes=FETCH_BYTES,
+            max_partition_fetch_bytes=PARTITION_FETCH_BYTES,
             **options,
         )
         # kafka-python does not pass on its own option

@@ -13,7 +13,7 @@ from retraining_operator.api.conditions import Condition
 from retraining_operator.api.pod_problems import WAITING_REASONS
 from retraining_operator.api.reasons import ConditionReason
 from retraining_operator.api.request import Manifest, RetrainRequest
-from retraining_operator.contract import Verdict, Withheld
+from retraining_operator.contract import Verdict, Withheld, to_line
 from retraining_operator.kube.client import KubeClient
 from retraining_operator.kube.errors import KubeError
 from retraining_operator.kube.resources import EVENTS
@@ -32,10 +32,15 @@ WARNING_REASONS = {
     Verdict.UNREADABLE_CHAMPION,
     ConditionReason.APPROVAL_IGNORED,
     ConditionReason.BREAKER_OPEN,
+    ConditionReason.FOREIGN_OBJECT,
+    ConditionReason.OPERATOR_DEFECT,
     ConditionReason.RETRYING,
     *WAITING_REASONS,
 }
 """Reasons that need attention although the run may still succeed."""
+ONE_FOR_EACH_MESSAGE = {ConditionReason.FOREIGN_OBJECT, ConditionReason.OPERATOR_DEFECT}
+"""Reasons of which one version of a request may have several Events."""
+REASON_LIMIT_CHARACTERS = 128
 NOTE_LIMIT_BYTES = 1000
 """The API server rejects notes of more than 1 kB."""
 
@@ -83,7 +88,11 @@ def build_event(
     """
     is_failure = condition.status == "False" and condition.reason not in EXPECTED_REASONS
     is_warning = is_failure or condition.reason in WARNING_REASONS
-    change = f"{request.uid}/{request.resource_version}/{condition.reason}"
+    reason = to_line(str(condition.reason), REASON_LIMIT_CHARACTERS)
+    message = to_line(condition.message)
+    change = f"{request.uid}/{request.resource_version}/{reason}"
+    if condition.reason in ONE_FOR_EACH_MESSAGE:
+        change += f"/{message}"
     return {
         "apiVersion": "events.k8s.io/v1",
         "kind": "Event",
@@ -93,9 +102,9 @@ def build_event(
         },
         "eventTime": now.strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
         "type": "Warning" if is_warning else "Normal",
-        "reason": str(condition.reason),
+        "reason": reason,
         "action": "Retrain",
-        "note": condition.message.encode()[:NOTE_LIMIT_BYTES].decode(errors="ignore"),
+        "note": message.encode()[:NOTE_LIMIT_BYTES].decode(errors="ignore"),
         "reportingController": f"{names.GROUP}/{names.MANAGED_BY}",
         "reportingInstance": instance[:128],
         "regarding": {

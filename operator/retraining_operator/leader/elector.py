@@ -18,6 +18,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from retraining_operator.api import names
+from retraining_operator.api.fields import MalformedObjectError
 from retraining_operator.api.request import Manifest
 from retraining_operator.kube.client import KubeClient
 from retraining_operator.kube.errors import (
@@ -177,7 +178,7 @@ class Elector:
                 # Another process was faster, or an earlier try of this process has succeeded.
                 await self._read()
                 return await self._act()
-        except KubeError as error:
+        except (KubeError, MalformedObjectError) as error:
             logger.warning(
                 "Acquiring or renewing the Lease %s failed: %s Trying again.", names.LEASE, error
             )

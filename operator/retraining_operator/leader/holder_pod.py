@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from retraining_operator.api import names
+from retraining_operator.api.fields import Fields
 from retraining_operator.kube.client import KubeClient
 from retraining_operator.leader.lease import parse_pod_name
 
@@ -21,12 +22,12 @@ def is_operator_ended(pod: Mapping[str, Any]) -> bool:
     Only the kubelet writes the container's state. A container that waits for its restart has ended
     as well: its next process has another identity and takes the Lease like any other.
     """
-    status = pod.get("status") or {}
-    if status.get("phase") in ENDED_PHASES:
+    status = Fields.of(pod).fields("status")
+    if status.text("phase") in ENDED_PHASES:
         return True
-    for container in status.get("containerStatuses") or ():
-        if container["name"] == names.OPERATOR_CONTAINER:
-            state = container.get("state") or {}
+    for container in status.items("containerStatuses"):
+        if container.text("name") == names.OPERATOR_CONTAINER:
+            state = container.fields("state")
             return bool(state) and "running" not in state
     return False
 

@@ -11,8 +11,17 @@ from enum import Enum, auto
 from typing import Any
 
 from retraining_operator.api import names
+from retraining_operator.api.fields import (
+    NAME_LIMIT_CHARACTERS,
+    TIME_LIMIT_CHARACTERS,
+    Fields,
+)
 from retraining_operator.api.request import Manifest
 from retraining_operator.kube.resources import LEASES
+
+DURATION_LIMIT_SECONDS = 3600
+TRANSITIONS_LIMIT = 2**31 - 1
+"""The API server stores an integer of 32 bits."""
 
 
 @dataclass(frozen=True)
@@ -127,15 +136,20 @@ def read_lease(body: Mapping[str, Any], default_seconds: float) -> Lease:
         default_seconds: How long a holder may be silent that does not state a duration.
 
     Returns:
-        The Lease.
+        The Lease. A duration beyond DURATION_LIMIT_SECONDS was written by hand, and would keep a
+        successor from taking over.
+
+    Raises:
+        MalformedObjectError: If the resource version is missing.
     """
-    spec = body.get("spec") or {}
+    spec = Fields.of(body).fields("spec")
+    seconds = spec.integer("leaseDurationSeconds", low=1, high=DURATION_LIMIT_SECONDS)
     return Lease(
-        holder=spec.get("holderIdentity") or "",
-        seconds=spec.get("leaseDurationSeconds") or default_seconds,
-        renewed=spec.get("renewTime") or "",
-        transitions=spec.get("leaseTransitions") or 0,
-        version=body["metadata"]["resourceVersion"],
+        holder=spec.text("holderIdentity", NAME_LIMIT_CHARACTERS),
+        seconds=seconds or default_seconds,
+        renewed=spec.text("renewTime", TIME_LIMIT_CHARACTERS),
+        transitions=spec.integer("leaseTransitions", high=TRANSITIONS_LIMIT - 1),
+        version=str(Fields.of(body).fields("metadata").require_version()),
     )
 
 

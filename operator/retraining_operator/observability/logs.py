@@ -5,9 +5,11 @@ from __future__ import annotations
 import logging
 import sys
 import time
-from typing import Literal
+from typing import Any, Literal
 
 from pythonjsonlogger.json import JsonFormatter
+
+from retraining_operator.contract import LineFormatter, clean_log_fields
 
 REPEAT_SECONDS = 60
 
@@ -41,6 +43,15 @@ class RepeatFilter(logging.Filter):
         return not is_repeated
 
 
+class LineJsonFormatter(JsonFormatter):
+    """Formats each record as one JSON object without control characters in its texts."""
+
+    def process_log_record(self, log_data: dict[str, Any]) -> dict[str, Any]:
+        """Return the fields of a record."""
+        clean_log_fields(log_data)
+        return super().process_log_record(log_data)
+
+
 def configure(form: Literal["text", "json"], level: str) -> None:
     """Write all log records to the standard output. Libraries log warnings and errors only.
 
@@ -52,12 +63,12 @@ def configure(form: Literal["text", "json"], level: str) -> None:
     if form == "json":
         fields = "%(asctime)s %(levelname)s %(name)s %(message)s"
         handler.setFormatter(
-            JsonFormatter(
+            LineJsonFormatter(
                 fields, rename_fields={"asctime": "time", "levelname": "level", "name": "logger"}
             )
         )
     else:
-        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(message)s"))
+        handler.setFormatter(LineFormatter("%(asctime)s %(levelname)-7s %(message)s"))
     handler.addFilter(RepeatFilter())
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     logging.getLogger("retraining_operator").setLevel(level)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
 from retraining_operator.api.conditions import ConditionType, Status, read_conditions
+from retraining_operator.api.fields import parse_time
 from retraining_operator.api.job import Job
 from retraining_operator.api.names import Task
 from retraining_operator.api.outcome import JobOutcome
@@ -15,6 +15,7 @@ from retraining_operator.api.reasons import ConditionReason
 from retraining_operator.api.trigger import Malformed
 from retraining_operator.contract import Failure, Verdict
 from retraining_operator.observability.gauges import Sources
+from retraining_operator.observability.problems import ObjectProblem
 from retraining_operator.observability.state_collector import StateCollector
 
 DURATION_BUCKETS_SECONDS = (5, 10, 30, 60, 120, 300, 600)
@@ -82,12 +83,20 @@ class Metrics:
         self._triggers = self._counter(
             "retraining_triggers", "Kafka records handled, by outcome.", "outcome"
         )
+        self._skipped_objects = self._counter(
+            "retraining_skipped_objects",
+            "Objects of the cluster that were ignored, by reason: unreadable (its fields cannot be "
+            "read), foreign (it claims to belong to a RetrainRequest), defect (reading or planning "
+            "it failed).",
+        )
         self._skipped_batches = self._counter(
             "retraining_consumer_skipped_batches",
             "Batches of Kafka records that could not be decoded and were skipped, by fault.",
         )
         for outcome in (ACCEPTED, DUPLICATE, SKIPPED, *Malformed):
             self._triggers.labels(outcome)
+        for problem in ObjectProblem:
+            self._skipped_objects.labels(problem)
         for reason in SUPPRESSING:
             self._suppressed.labels(reason)
         for reason in (*FAILURES, OTHER):
@@ -119,9 +128,10 @@ class Metrics:
     def _count_run(self, outcome: JobOutcome, job: Job | None) -> None:
         self._runs.inc()
         self._outcomes.labels(to_label(outcome.reason)).inc()
-        if job and job.started_at and job.finished_at:
-            duration = parse_time(job.finished_at) - parse_time(job.started_at)
-            self._duration.observe(max(0.0, duration))
+        started_at = parse_time(job.started_at) if job else None
+        finished_at = parse_time(job.finished_at) if job else None
+        if started_at and finished_at:
+            self._duration.observe(max(0.0, (finished_at - started_at).total_seconds()))
 
     def count_failed_run(self, reason: str) -> None:
         """Count one run that has ended without a verdict."""
@@ -142,6 +152,10 @@ class Metrics:
         for fault in faults:
             self._skipped_batches.labels(fault)
 
+    def count_skipped_object(self, problem: ObjectProblem) -> None:
+        """Count an object of the cluster that was ignored."""
+        self._skipped_objects.labels(problem).inc()
+
     def count_skipped_batch(self, fault: str) -> None:
         """Count a batch that could not be decoded."""
         self._skipped_batches.labels(fault).inc()
@@ -159,8 +173,3 @@ def to_label(reason: str) -> str:
     A result document may contain any text, and each label value is a series of its own.
     """
     return reason if reason in KNOWN_REASONS else OTHER
-
-
-def parse_time(timestamp: str) -> float:
-    """Return a Kubernetes timestamp in seconds since 1970."""
-    return datetime.fromisoformat(timestamp).timestamp()

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 from retraining_operator.api.conditions import ConditionType
+from retraining_operator.api.fields import EPOCH, parse_time
 from retraining_operator.api.reasons import ConditionReason
 from retraining_operator.api.request import Manifest, RetrainRequest
+from retraining_operator.contract import to_line
 
 NO_FAULT = {ConditionReason.REPLACED, ConditionReason.JOB_DELETED}
 """Reasons of runs without a verdict that do not count as failures for the breaker."""
@@ -55,20 +57,24 @@ def read_finished_run(request: RetrainRequest) -> FinishedRun:
     succeeded = request.conditions[ConditionType.SUCCEEDED]
     ran = bool(status.get("jobName")) and not request.is_rollback
     merged_into = status.get("mergedInto")
-    ended_at = status.get("completionTime") or succeeded.last_transition or request.created_at
+    ended_at = (
+        parse_time(status.get("completionTime"))
+        or parse_time(succeeded.last_transition)
+        or parse_time(request.created_at)
+    )
     return FinishedRun(
         name=request.name,
         uid=request.uid,
         resource_version=request.resource_version,
-        started_at=parse_time(status["startTime"]) if ran and status.get("startTime") else None,
-        ended_at=parse_time(ended_at),
+        started_at=parse_time(status.get("startTime")) if ran else None,
+        ended_at=ended_at or EPOCH,
         ran=ran,
         failed=ran and succeeded.status == "False" and succeeded.reason not in NO_FAULT,
         reason=succeeded.reason,
         recorded=request.conditions[ConditionType.RECORDED].status == "True",
         arrival=request.arrival,
         merged_into=merged_into,
-        trigger_reason=request.spec.reason[:REASON_LIMIT_CHARACTERS] if merged_into else "",
+        trigger_reason=to_line(request.spec.reason, REASON_LIMIT_CHARACTERS) if merged_into else "",
     )
 
 
@@ -94,8 +100,3 @@ def build_merged_field(runs: Iterable[FinishedRun]) -> Manifest:
         "reasons": reasons,
     }
     return {"merged": merged}
-
-
-def parse_time(timestamp: str) -> datetime:
-    """Parse a time as Kubernetes formats it. Returns UTC."""
-    return datetime.fromisoformat(timestamp).astimezone(UTC)

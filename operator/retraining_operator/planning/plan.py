@@ -9,14 +9,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from itertools import islice
+from typing import NamedTuple
 
 from retraining_operator.api.admission import Admission, Refuse, Wait
 from retraining_operator.api.job import Job
 from retraining_operator.api.names import Task
 from retraining_operator.api.reasons import ConditionReason
 from retraining_operator.api.request import RetrainRequest
-from retraining_operator.planning.finished import group_merged_runs
+from retraining_operator.planning.fence import Fence
+from retraining_operator.planning.finished import FinishedRun, group_merged_runs
 from retraining_operator.planning.request_steps import (
     find_start_deadline,
     plan_admission,
@@ -45,11 +48,26 @@ class Plan:
         steps: The steps, at most one per request.
         wake_at: When to plan again even if nothing has changed, UTC; None if that is not needed.
         waiting_reasons: Why requests wait, by their names.
+        failures: Why requests could not be planned, by their uids. The others are not affected.
     """
 
     steps: list[Step]
     wake_at: datetime | None = None
     waiting_reasons: Mapping[str, ConditionReason] = field(default_factory=dict)
+    failures: Mapping[str, Exception] = field(default_factory=dict)
+
+
+class RequestFacts(NamedTuple):
+    """What is known about one request beside the request itself."""
+
+    job: Job | None
+    """Its Job of the task `train`."""
+    approval_job: Job | None
+    """Its Job of the task `decide`."""
+    admission: Admission | None
+    """The answer of the trigger policy; None if the policy was not asked."""
+    merged: Sequence[FinishedRun]
+    """The requests that were merged into it."""
 
 
 def plan(known: PlanInput, triggers: Triggers, now: datetime) -> Plan:
@@ -69,10 +87,12 @@ def plan(known: PlanInput, triggers: Triggers, now: datetime) -> Plan:
     trainings, approvals = known.jobs[Task.TRAIN], known.jobs[Task.DECIDE]
     ordered = sorted(known.requests, key=lambda request: request.arrival)
     busy = known.launching | known.refused
+    fence = Fence()
     candidates = [
         request
         for request in ordered
-        if is_candidate(request, trainings) and request.uid not in busy
+        if fence.run(request, partial(is_candidate, request, trainings), False)
+        and request.uid not in busy
     ]
     # A request that has started continues, even if the owner has changed the limits since.
     refusals = {
@@ -84,19 +104,18 @@ def plan(known: PlanInput, triggers: Triggers, now: datetime) -> Plan:
     running_since = find_start_times(ordered, trainings, known.launching, now)
     rollbacks = count_rollbacks(ordered, trainings, known.launching)
     snapshot = build_snapshot(triggers, now, running_since, known.finished_runs, rollbacks)
-    admissions: Mapping[str, Admission] = {**refusals, **admit_all(candidates, snapshot)}
+    admissions: Mapping[str, Admission] = {**refusals, **admit_all(candidates, snapshot, fence)}
     timeout = timedelta(seconds=triggers.start_timeout_seconds)
     merged = group_merged_runs(known.finished_runs)
     steps: list[Step] = []
     for request in ordered:
-        job = trainings.get(request.uid)
-        if request.is_finished:
-            next_steps = plan_after_outcome(request, job, approvals.get(request.uid), now)
-        elif admission := admissions.get(request.uid):
-            next_steps = plan_admission(request, admission, merged.get(request.name, ()), now)
-        else:
-            next_steps = plan_training(request, job, timeout, now)
-        steps += islice(next_steps, 1)
+        facts = RequestFacts(
+            trainings.get(request.uid),
+            approvals.get(request.uid),
+            admissions.get(request.uid),
+            merged.get(request.name, ()),
+        )
+        steps += fence.run(request, partial(plan_request, request, facts, timeout, now), [])
     waiting = select_waiting(candidates, admissions)
     waits = [wait.until for _, wait in waiting if wait.until]
     queued = [request for request, wait in waiting if wait.reason is ConditionReason.QUEUED]
@@ -106,6 +125,7 @@ def plan(known: PlanInput, triggers: Triggers, now: datetime) -> Plan:
         steps=[step for step in steps if step.request.uid not in replaced] + replacements,
         wake_at=min([*find_timeouts(ordered, trainings, timeout, now), *waits], default=None),
         waiting_reasons={request.name: wait.reason for request, wait in waiting},
+        failures=fence.failures,
     )
 
 
@@ -130,6 +150,29 @@ def find_timeouts(
             yield until
 
 
+def plan_request(
+    request: RetrainRequest, facts: RequestFacts, timeout: timedelta, now: datetime
+) -> list[Step]:
+    """Plan the next step of one request.
+
+    Args:
+        request: The request.
+        facts: What is known beside it.
+        timeout: How long a trainer may take to start; zero for no limit.
+        now: The present time, UTC.
+
+    Returns:
+        The step, or an empty list if nothing is to do.
+    """
+    if request.is_finished:
+        steps = plan_after_outcome(request, facts.job, facts.approval_job, now)
+    elif facts.admission:
+        steps = plan_admission(request, facts.admission, facts.merged, now)
+    else:
+        steps = plan_training(request, facts.job, timeout, now)
+    return list(islice(steps, 1))
+
+
 def select_waiting(
     candidates: Iterable[RetrainRequest], admissions: Mapping[str, Admission]
 ) -> list[tuple[RetrainRequest, Wait]]:
@@ -137,14 +180,14 @@ def select_waiting(
 
     Args:
         candidates: The requests that could start, oldest first.
-        admissions: The answer for each of them, by its uid.
+        admissions: The answers by uid. A request that could not be planned has none.
 
     Returns:
         The requests whose answer is `Wait`, with that answer, oldest first.
     """
     waiting = []
     for request in candidates:
-        answer = admissions[request.uid]
+        answer = admissions.get(request.uid)
         if isinstance(answer, Wait):
             waiting.append((request, answer))
     return waiting

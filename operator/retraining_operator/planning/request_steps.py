@@ -19,6 +19,7 @@ from retraining_operator.api.approval_status import (
 )
 from retraining_operator.api.condition_changes import has_changes
 from retraining_operator.api.conditions import Status
+from retraining_operator.api.fields import parse_time
 from retraining_operator.api.job import Job
 from retraining_operator.api.names import Task
 from retraining_operator.api.outcome import JobOutcome
@@ -30,11 +31,7 @@ from retraining_operator.api.reasons import ConditionReason
 from retraining_operator.api.request import RetrainRequest
 from retraining_operator.api.status import build_launched_status, build_waiting_status
 from retraining_operator.contract import Withheld
-from retraining_operator.planning.finished import (
-    FinishedRun,
-    build_merged_field,
-    parse_time,
-)
+from retraining_operator.planning.finished import FinishedRun, build_merged_field
 from retraining_operator.planning.steps import (
     ApplyApproval,
     Conclude,
@@ -117,9 +114,10 @@ def find_start_deadline(job: Job, timeout: timedelta) -> datetime | None:
     Returns:
         The time, UTC; None if the trainer has started, or nothing is limited.
     """
-    if not timeout or not job.unstarted_since or job.end or job.start_timeout_seconds:
+    since = parse_time(job.unstarted_since)
+    if not timeout or since is None or job.end or job.start_timeout_seconds:
         return None
-    return parse_time(job.unstarted_since) + timeout
+    return since + timeout
 
 
 def plan_after_outcome(
@@ -189,6 +187,8 @@ def plan_approval(request: RetrainRequest, job: Job | None, now: datetime) -> It
     elif job:
         yield from plan_end_of_pod(request, job)
         yield from plan_status(request, build_applying_approval_status(request, job, now))
+    elif request.is_launching_approval and request.given_approval:
+        yield ApplyApproval(request, request.given_approval)
     elif request.status.get("approvalJobName"):
         yield FindJob(request, Task.DECIDE)
     elif request.approval_text is None:

@@ -7,13 +7,17 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from retraining_operator.api.admission import Admission, Allow, Wait
+from retraining_operator.api.fields import parse_time
 from retraining_operator.api.job import Job
 from retraining_operator.api.names import Task
 from retraining_operator.api.request import RetrainRequest
-from retraining_operator.planning.finished import FinishedRun, parse_time
+from retraining_operator.planning.finished import FinishedRun
 from retraining_operator.settings import Triggers
 
 DAY = timedelta(days=1)
+CLOCK_SKEW = timedelta(hours=1)
+"""How far clocks may differ. Later times were written by hand or by a broken clock. They do not
+count, because a cooldown from the year 2999 on would never end."""
 
 
 @dataclass(frozen=True)
@@ -109,10 +113,11 @@ def build_snapshot(
     snapshot = Snapshot(triggers=triggers, now=now, running=running, rollbacks=rollbacks)
     if triggers.max_runs_per_day:
         finished_starts = [run.started_at for run in finished_runs if run.started_at]
-        recent = [start for start in [*finished_starts, *running_since] if start > now - DAY]
+        starts = [*finished_starts, *running_since]
+        recent = [start for start in starts if now - DAY < start < now + CLOCK_SKEW]
         snapshot = replace(snapshot, starts=sorted(recent))
     if triggers.cooldown_seconds or triggers.breaker_failures:
-        ended = [run for run in finished_runs if run.ran]
+        ended = [run for run in finished_runs if run.ran and run.ended_at < now + CLOCK_SKEW]
         snapshot = replace(snapshot, ends=sorted(ended, key=lambda run: run.ended_at))
     return snapshot
 
@@ -159,7 +164,7 @@ def find_start_times(
         for request in requests
         if request.uid not in excluded and is_started_without_job(request, jobs, launching)
     ]
-    return [parse_time(started) if started else now for started in with_job + without_job]
+    return [parse_time(started) or now for started in with_job + without_job]
 
 
 def count_rollbacks(

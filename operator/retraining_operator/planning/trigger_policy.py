@@ -9,24 +9,30 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 
 from retraining_operator.api.admission import Admission, Allow, Merge, Refuse, Wait
 from retraining_operator.api.reasons import ConditionReason
 from retraining_operator.api.request import RetrainRequest
+from retraining_operator.planning.fence import Fence
 from retraining_operator.planning.snapshot import DAY, Snapshot
 from retraining_operator.settings import ConcurrencyPolicy
 
 
-def admit_all(candidates: Sequence[RetrainRequest], snapshot: Snapshot) -> dict[str, Admission]:
+def admit_all(
+    candidates: Sequence[RetrainRequest], snapshot: Snapshot, fence: Fence | None = None
+) -> dict[str, Admission]:
     """Answer each request in order. The answer for one changes the snapshot of the next.
 
     Args:
         candidates: The requests that could start, oldest first.
         snapshot: The snapshot for the first of them.
+        fence: Stores which requests cannot be answered; None if nobody asks for them.
 
     Returns:
         The answers by the uid of the request.
     """
+    fence = fence or Fence()
     competing = [
         request for request in candidates if not request.spec.suspend and not request.is_rollback
     ]
@@ -35,9 +41,11 @@ def admit_all(candidates: Sequence[RetrainRequest], snapshot: Snapshot) -> dict[
     admissions: dict[str, Admission] = {}
     for request in candidates:
         newer = len(competing) - positions.get(request.uid, len(competing))
-        admission = admit(request, replace(snapshot, newer=newer, newest=newest))
-        admissions[request.uid] = admission
-        snapshot = snapshot.after(request, admission)
+        seen = replace(snapshot, newer=newer, newest=newest)
+        admission = fence.run(request, partial(admit, request, seen), None)
+        if admission is not None:
+            admissions[request.uid] = admission
+            snapshot = snapshot.after(request, admission)
     return admissions
 
 

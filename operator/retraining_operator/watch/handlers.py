@@ -11,9 +11,11 @@ from typing import Any, cast
 import kopf
 
 from retraining_operator.api import names
+from retraining_operator.api.fields import Fields
 from retraining_operator.kube.client import PAGE_OBJECTS
 from retraining_operator.kube.resources import EVENTS, LEASES, REFUSAL_SELECTOR
 from retraining_operator.watch.cache import ClusterCache
+from retraining_operator.watch.object_fence import fence_object
 
 RETRY_SECONDS = 3
 """How long kopf waits before it calls an unavailable API server again."""
@@ -88,8 +90,9 @@ async def _handle_lease(event: kopf.RawEvent, memo: Memo, **_: Any) -> None:
 
 
 def _record_delivery(kind: str, event: kopf.RawEvent, memo: Memo) -> None:
-    version = int(event["object"]["metadata"]["resourceVersion"])
-    memo.cache.watch_health.record_delivery(kind, version)
+    with fence_object(memo.cache.problems, kind, event["object"]):
+        version = Fields.of(event["object"]).fields("metadata").require_version()
+        memo.cache.watch_health.record_delivery(kind, version)
 
 
 async def _stop_others(memo: Memo, **_: Any) -> None:

@@ -11,6 +11,9 @@ from retraining_operator.api.outcome import is_decisive, select_job_attempts
 from retraining_operator.api.pod import Pod
 from retraining_operator.api.pod_problems import SECONDS_CHARACTERS, PodProblem, Refusal
 
+PODS_LIMIT = 100
+"""How many pods of one request are kept."""
+
 
 def add_details(job: Job, pods: Iterable[Pod], refusal: Refusal | None) -> Job:
     """Add to a Job what its pods and Events show.
@@ -36,6 +39,20 @@ def add_details(job: Job, pods: Iterable[Pod], refusal: Refusal | None) -> Job:
         is_trainer_running=any(pod.is_alive and pod.is_trainer_running for pod in own_pods),
         unstarted_since=find_start_of_wait(job, own_pods, refusal),
     )
+
+
+def drop_surplus_pods(pods: dict[str, Pod]) -> None:
+    """Drop pods of a request beyond PODS_LIMIT, those without a verdict first, the oldest first.
+
+    Evictions do not count as failures, so a request may have had any number of pods.
+    """
+    surplus = len(pods) - PODS_LIMIT
+    if surplus <= 0:
+        return
+    ended = [pod for pod in pods.values() if pod.attempt]
+    ended.sort(key=lambda pod: (bool(pod.attempt and is_decisive(pod.attempt)), pod.created_at))
+    for pod in [*ended, *pods.values()][:surplus]:
+        pods.pop(pod.uid, None)
 
 
 def find_refused_pod(job: Job, pods: Collection[Pod], refusal: Refusal | None) -> PodProblem | None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Container, Mapping
-from datetime import datetime
 
+from retraining_operator.api.fields import EPOCH, parse_time
 from retraining_operator.api.reasons import ConditionReason
 from retraining_operator.api.request import RetrainRequest
 from retraining_operator.observability.gauges import WorkCounts
@@ -55,5 +55,5 @@ def read_evaluation_time(request: RetrainRequest) -> float:
 
 
 def parse_seconds(timestamp: str) -> float:
-    """Parse a time as Kubernetes writes it; returns seconds since 1970."""
-    return datetime.fromisoformat(timestamp).timestamp()
+    """Parse a time as Kubernetes writes it; returns seconds since 1970, 0 if it is not a time."""
+    return (parse_time(timestamp) or EPOCH).timestamp()

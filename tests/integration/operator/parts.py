@@ -69,12 +69,13 @@ def build_reconciler(parts: OperatorParts, cluster: KubeClient) -> Reconciler:
     Returns:
         The reconciler.
     """
+    event_recorder = EventRecorder(cluster, "test")
     executor = build_executor(
         cluster=cluster,
         cache=parts.cache,
         metrics=parts.metrics,
         audit_writer=parts.audit_writer,
-        event_recorder=EventRecorder(cluster, "test"),
+        event_recorder=event_recorder,
         settings=parts.settings,
         fault_injection=parts.fault_injection,
         clock=now,
@@ -88,6 +89,7 @@ def build_reconciler(parts: OperatorParts, cluster: KubeClient) -> Reconciler:
         limits=build_limits(parts.settings),
         retention=parts.settings.retention,
         clock=now,
+        event_recorder=event_recorder,
     )
 
 

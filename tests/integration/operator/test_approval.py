@@ -10,9 +10,15 @@ from typing import Any
 import pytest
 
 from retraining_operator.api.approval import Approval
+from retraining_operator.api.approval_status import build_launching_approval_status
 from retraining_operator.api.job_manifest import build_job
 from retraining_operator.api.outcome import JobOutcome
 from retraining_operator.api.outcome_status import build_finished_status
+from retraining_operator.api.ownership import (
+    add_launch_token,
+    compute_launch_digest,
+    create_launch_token,
+)
 from retraining_operator.api.request import read_request
 from retraining_operator.contract import ApprovalAnswer, Result
 from retraining_operator.kube.client import KubeClient
@@ -87,6 +93,7 @@ def end(namespace: Kubectl, **fields: Any) -> None:
         name,
         {"conditions": done, "completionTime": now, "active": 0, "ready": 0, "succeeded": 1},
     )
+    uid = job["metadata"]["ownerReferences"][0]["uid"]
     owner = {
         "apiVersion": "batch/v1",
         "kind": "Job",
@@ -106,7 +113,7 @@ def end(namespace: Kubectl, **fields: Any) -> None:
     )
     ended = {
         "exitCode": 0,
-        "message": result(**fields).document(),
+        "message": result(**fields, run_id=uid).document(),
         "finishedAt": now,
         "startedAt": now,
     }
@@ -162,15 +169,19 @@ async def test_job_that_was_created_before_a_crash_keeps_its_approval(
     settings: Settings,
     waiting: dict[str, Any],
 ) -> None:
-    manifest = build_job(
-        read_request(waiting), settings, Approval(ApprovalAnswer.APPROVE, "Jane Doe")
+    approval = Approval(ApprovalAnswer.APPROVE, "Jane Doe")
+    manifest = build_job(read_request(waiting), settings, approval)
+    job, token = manifest["metadata"]["name"], create_launch_token()
+    announced = build_launching_approval_status(
+        read_request(waiting), approval, job, datetime.now(UTC), compute_launch_digest(job, token)
     )
+    version = int(waiting["metadata"]["resourceVersion"])
+    await cluster.patch_status("waiting", version, announced)
     annotate(namespace, "reject by Joe")
     reconciler = build_reconciler(parts, cluster)
     await populate(parts, cluster)
-    await cluster.create(
-        JOBS, manifest
-    )  # as if the answer had been lost, and the annotation changed since
+    # as if the answer had been lost, and the annotation changed since
+    await cluster.create(JOBS, add_launch_token(manifest, token))
     for _ in range(3):
         await reconcile(reconciler)
     assert len(namespace.items("jobs")) == 1

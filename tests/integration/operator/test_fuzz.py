@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from kafka import KafkaConsumer, KafkaProducer
 from kafka.consumer.fetcher import ConsumerRecord
 
-from retraining_operator.api.conditions import to_one_line
 from retraining_operator.api.job_container import InvalidRequestError
 from retraining_operator.api.job_manifest import build_job
 from retraining_operator.api.request import Manifest, read_request
+from retraining_operator.contract import to_line
 from retraining_operator.kube.client import KubeClient
 from retraining_operator.kube.connection import CONNECTIONS
 from retraining_operator.kube.errors import RequestRefusedError
@@ -92,7 +92,7 @@ async def test_every_spec_becomes_a_job_or_one_error_message(
             async with places:
                 jobs.append(await validate_by_dry_run(cluster, JOBS, build_job(request, settings)))
         except (RequestRefusedError, InvalidRequestError) as error:
-            refusals.append((str(error), flaw(to_one_line(str(error)))))  # the form of a condition
+            refusals.append((str(error), flaw(to_line(str(error)))))  # the form of a condition
 
     await asyncio.gather(*(follow(number, spec) for number, spec in enumerate(specs)))
     assert [refusal for refusal in refusals if refusal[1]] == []

@@ -1,11 +1,18 @@
 """A request becomes exactly one Job, whatever else happens."""
 
 import asyncio
+from datetime import UTC, datetime
 
 import pytest
 
 from retraining_operator.api.job_manifest import build_job
+from retraining_operator.api.ownership import (
+    add_launch_token,
+    compute_launch_digest,
+    create_launch_token,
+)
 from retraining_operator.api.request import read_request
+from retraining_operator.api.status import build_launching_status
 from retraining_operator.kube.client import KubeClient
 from retraining_operator.kube.resources import JOBS
 from retraining_operator.settings import Settings
@@ -67,12 +74,15 @@ async def test_job_created_before_a_crash_is_adopted(
     namespace: Kubectl, cluster: KubeClient, parts: OperatorParts, settings: Settings
 ) -> None:
     apply(namespace, "a")
-    [body] = namespace.items("retrainrequests")
+    request = read_request(namespace.get("retrainrequest", "a"))
+    manifest, token = build_job(request, settings), create_launch_token()
+    job = manifest["metadata"]["name"]
+    digest = compute_launch_digest(job, token)
+    status = build_launching_status(request, job, datetime.now(UTC), digest)
+    await cluster.patch_status("a", request.resource_version, status)
     reconciler = build_reconciler(parts, cluster)
     await populate(parts, cluster)
-    await cluster.create(
-        JOBS, build_job(read_request(body), settings)
-    )  # as if the answer had been lost
+    await cluster.create(JOBS, add_launch_token(manifest, token))  # as if the answer had been lost
     for _ in range(3):
         await reconcile(reconciler)
     assert len(namespace.items("jobs")) == 1

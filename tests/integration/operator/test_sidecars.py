@@ -18,13 +18,14 @@ from tests.system import environment
 from tests.system.kubectl import Kubectl, wait_for
 
 FOR_EVER = "import time; time.sleep(3600)"
+RUN_ID = "the-run-id-of-the-container"
 RESTRICTED = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
 
 
 def document(**fields: Any) -> str:
     now = datetime.now(UTC)
     base = {
-        "run_id": "r",
+        "run_id": RUN_ID,
         "reason": "test",
         "message": "Said why.",
         "started_at": now,
@@ -35,7 +36,10 @@ def document(**fields: Any) -> str:
 
 def ends(code: int, text: str = "") -> str:
     """Build a program that ends as a trainer does: with a result document and an exit code."""
-    return f"open('/dev/termination-log', 'w').write({text!r}); raise SystemExit({code})"
+    return (
+        f"import os; text = {text!r}.replace({RUN_ID!r}, os.environ['RETRAIN_RUN_ID']); "
+        f"open('/dev/termination-log', 'w').write(text); raise SystemExit({code})"
+    )
 
 
 def injected(

@@ -12,10 +12,28 @@ Build = Callable[..., dict[str, Any]]
 """Builds the body of an object."""
 
 
+def job_owner(uid: str = "uid-of-job-of-first") -> dict[str, Any]:
+    """Build the owner reference of a pod that a Job controls.
+
+    Args:
+        uid: The uid of the Job.
+
+    Returns:
+        The reference.
+    """
+    return {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "name": "first-job",
+        "uid": uid,
+        "controller": True,
+    }
+
+
 def document(now: datetime, **fields: Any) -> str:
     return Result(
         **{
-            "run_id": "r",
+            "run_id": "uid-of-first",
             "reason": "x",
             "message": "Said why.",
             "started_at": now,
@@ -35,14 +53,18 @@ def pod(
     taken: str = "",
 ) -> Attempt:
     end = {"exitCode": code, "reason": reason, "message": message, "finishedAt": at}
-    owner = {"controller": True, "uid": f"uid-of-{job}"}
+    owner = job_owner(f"uid-of-{job}")
+    labels = {"retraining.dev/request-uid": "uid-of-first"}
     conditions = [{"type": "DisruptionTarget", "status": "True", "reason": taken}] if taken else []
     status = {
         "conditions": conditions,
         "containerStatuses": [{"name": "trainer", "state": {"terminated": end}}],
     }
     attempt = read_attempt(
-        {"metadata": {"name": f"{job}-x", "ownerReferences": [owner]}, "status": status}
+        {
+            "metadata": {"name": f"{job}-x", "labels": labels, "ownerReferences": [owner]},
+            "status": status,
+        }
     )
     assert attempt is not None
     return attempt

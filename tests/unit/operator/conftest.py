@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from retraining_operator.api.names import Task, build_job_name
 from retraining_operator.api.request import RetrainRequest, read_request
 from retraining_operator.planning.finished import FinishedRun
 from retraining_operator.settings import Settings
@@ -89,13 +90,21 @@ def job_body() -> Callable[..., dict[str, Any]]:
         ]
         return {
             "metadata": {
-                "name": f"{request}-{task}",
+                "name": build_job_name(
+                    request, f"uid-of-{request}", Task.DECIDE if approval else Task.TRAIN
+                ),
                 "uid": f"uid-of-{task}-of-{request}",
                 "resourceVersion": "9",
                 "labels": {"retraining.dev/task": "decide"} if approval else {},
                 "annotations": {"retraining.dev/approval": approval} if approval else {},
                 "ownerReferences": [
-                    {"kind": "RetrainRequest", "uid": f"uid-of-{request}", "controller": True}
+                    {
+                        "apiVersion": "retraining.dev/v1alpha1",
+                        "kind": "RetrainRequest",
+                        "name": request,
+                        "uid": f"uid-of-{request}",
+                        "controller": True,
+                    }
                 ],
             },
             "spec": {},

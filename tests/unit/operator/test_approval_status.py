@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from retraining_operator.api.approval import Approval
+from retraining_operator.api.approval import Approval, read_approval
 from retraining_operator.api.conditions import ConditionType, Status, read_conditions
 from retraining_operator.api.job import Job, read_job
 from retraining_operator.api.names import Task
@@ -130,17 +130,14 @@ def test_approval_does_not_count_for_concurrency(
     assert isinstance(step, ApplyApproval)
 
 
-def test_approval_of_the_job_counts(awaits: Ask, job_body: Build, now: datetime) -> None:
-    step = step_of(awaits("reject by Joe"), now, job_body(approval="approve by Jane Doe"))
+def test_approval_that_was_announced_counts(awaits: Ask, job_body: Build, now: datetime) -> None:
+    job = job_body(approval="approve by somebody who has edited the Job")
+    step = step_of(awaits("reject by Joe", **ANNOUNCED), now, job)
     assert isinstance(step, WriteStatus)
     assert promoted(step.status) == ("Unknown", "ApplyingApproval")
-    assert (step.status["approval"], step.status["approvalBy"]) == ("approve", "Jane Doe")
-    assert (
-        step_of(
-            awaits("reject by Joe", **step.status), now, job_body(approval="approve by Jane Doe")
-        )
-        is None
-    )
+    assert 'the approval "approve by Jane Doe"' in message_of(step)
+    assert "approvalBy" not in step.status
+    assert step_of(awaits("reject by Joe", **ANNOUNCED, **step.status), now, job) is None
 
 
 def test_finished_job_of_an_approval_is_concluded(
@@ -159,6 +156,10 @@ def test_finished_job_of_an_approval_is_concluded(
 def test_approval_whose_job_was_deleted_is_not_applied_twice(awaits: Ask, now: datetime) -> None:
     request = awaits("approve", approvalJobName="first-approval", approval="approve")
     assert step_of(request, now) == FindJob(request, Task.DECIDE)
+
+
+ANNOUNCED = {"approval": "approve", "approvalBy": "Jane Doe"}
+"""The fields of the status that are written before the Job is created."""
 
 
 def approval_job(job_body: Build) -> Job:
@@ -194,15 +195,19 @@ def test_applied_approval_ends_the_wait(
     awaits: Ask, job_body: Build, now: datetime, fields: dict[str, Any], end: tuple[object, ...]
 ) -> None:
     status = build_applied_approval_status(
-        awaits("approve by Jane Doe"), outcome(now, **fields), now, approval_job(job_body)
+        awaits("approve by Jane Doe", **ANNOUNCED),
+        outcome(now, **fields),
+        now,
+        approval_job(job_body),
     )
     assert (*promoted(status), status["withheld"], status["version"]) == end
     assert (
         read_conditions(status)[ConditionType.SUCCEEDED]
         == awaits().conditions[ConditionType.SUCCEEDED]
     )
-    assert (status["approvalBy"], status["approvalTime"]) == ("Jane Doe", "2026-03-01T11:05:00Z")
-    request = awaits("approve by Jane Doe", **status)
+    assert status["approvalTime"] == "2026-03-01T11:05:00Z"
+    request = awaits("approve by Jane Doe", **ANNOUNCED, **status)
+    assert request.given_approval == read_approval("approve by Jane Doe")
     assert isinstance(step_of(request, now, job_body(approval="approve", end="Complete")), SetTtl)
     assert step_of(request, now) == Settle(request)
 

@@ -8,6 +8,7 @@ import pytest
 from retraining_operator.api.names import Task
 from retraining_operator.api.request import read_request
 from retraining_operator.watch.cache import ClusterCache
+from tests.unit.operator.attempts import job_owner
 
 Build = Callable[..., dict[str, Any]]
 
@@ -29,7 +30,7 @@ def test_older_version_does_not_restore_a_settled_request(request_body: Build) -
 
 
 def seen_pod(**status: Any) -> dict[str, Any]:
-    owner = {"controller": True, "uid": "uid-of-job-of-first"}
+    owner = job_owner()
     labels = {"retraining.dev/request-uid": "uid-of-first"}
     metadata = {"uid": "p", "name": "first-p", "labels": labels, "ownerReferences": [owner]}
     return {"metadata": {**metadata, "creationTimestamp": "2026-03-01T11:00:00Z"}, "status": status}
@@ -102,7 +103,8 @@ def test_end_of_a_deleted_pod_is_stored_until_its_request_is_settled(
 ) -> None:
     cache, body = ClusterCache(), request_body()
     end = {"exitCode": 0, "message": "{}", "finishedAt": "2026-03-01T11:04:00Z"}
-    metadata = {"uid": "p", "labels": {"retraining.dev/request-uid": "uid-of-first"}}
+    labels = {"retraining.dev/request-uid": "uid-of-first"}
+    metadata = {"uid": "p", "labels": labels, "ownerReferences": [job_owner()]}
     ended = {
         "metadata": metadata,
         "status": {"containerStatuses": [{"name": "trainer", "state": {"terminated": end}}]},

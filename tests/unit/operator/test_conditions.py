@@ -92,7 +92,8 @@ def test_message_of_a_retry_has_the_failure_of_the_attempt_before(
     runs = status_after(again, active=1, ready=1, failed=1, changes=setback)
     assert read_succeeded(runs) == (
         "Running",
-        "The Job first-job is running (attempt 2 of 4), after: It used more memory than its limit.",
+        "The Job first-7d81d2356d31 is running (attempt 2 of 4), after: It used more memory than "
+        "its limit.",
     )
 
 

@@ -24,6 +24,7 @@ from retraining_operator.planning.steps import (
 )
 from retraining_operator.settings import Triggers
 from retraining_operator.watch.cache import ClusterCache
+from tests.unit.operator.attempts import job_owner
 
 Build = Callable[..., dict[str, Any]]
 ENDED = {"retraining.dev/trainer-ended": "2026-03-01T11:04:00Z"}
@@ -50,14 +51,20 @@ RECORDED = {
 def pod(
     now: datetime, code: int = 0, *, phase: str = "Running", proxy: str = "running", **more: Any
 ) -> dict[str, Any]:
-    times = {"run_id": "r", "reason": "x", "message": "m", "started_at": now, "finished_at": now}
+    times = {
+        "run_id": "uid-of-first",
+        "reason": "x",
+        "message": "m",
+        "started_at": now,
+        "finished_at": now,
+    }
     document = Result(**times, verdict="Kept").document() if code == 0 else ""
     end = {"exitCode": code, "message": document, "finishedAt": "2026-03-01T11:04:00Z"}
     containers = [
         {"name": "trainer", "state": {"terminated": end}},
         {"name": "proxy", "state": {proxy: {}}},
     ]
-    owner = {"controller": True, "uid": "uid-of-job-of-first"}
+    owner = job_owner()
     metadata: dict[str, Any] = {
         "uid": "p",
         "name": "first-p",

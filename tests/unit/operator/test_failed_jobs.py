@@ -173,7 +173,7 @@ def test_failed_job_has_its_result_its_advice_and_the_number_of_pods(
     assert outcome.result
     assert outcome.result.message == "Redis is unavailable."
     assert outcome.message.startswith("Redis is unavailable. ")
-    assert outcome.message.endswith(" The Job first-job failed after 4 failed pod(s).")
+    assert outcome.message.endswith(" The Job first-7d81d2356d31 failed after 4 failed pod(s).")
 
 
 def test_deadline_has_the_result_of_the_last_pod(job_body: Build, now: datetime) -> None:

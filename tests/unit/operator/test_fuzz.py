@@ -39,6 +39,7 @@ from tests.system.random_input import (
     values,
     written,
 )
+from tests.unit.operator.attempts import job_owner
 
 pytestmark = pytest.mark.slow
 
@@ -227,11 +228,7 @@ ends = st.fixed_dictionaries(
 )
 pods = st.builds(
     lambda name, end, owned: {
-        "metadata": {
-            "ownerReferences": [{"uid": "uid-of-job-of-first", "controller": True}]
-            if owned
-            else None
-        },
+        "metadata": {"ownerReferences": [job_owner()] if owned else None},
         "status": {"containerStatuses": [{"name": name, "state": {"terminated": end}}]},
     },
     st.sampled_from(["trainer", "trainer", "sidecar"]),

@@ -8,6 +8,7 @@ from retraining_operator.api.attempt_failure import explain_failed_attempt
 from retraining_operator.api.pod import read_pod
 from retraining_operator.api.pod_problems import read_pod_problem
 from retraining_operator.api.reasons import ConditionReason
+from tests.unit.operator.attempts import job_owner
 
 PULL = 'failed to pull and unpack image "registry/x:1": not found'
 
@@ -30,7 +31,7 @@ def unscheduled(reason: str) -> dict[str, Any]:
 
 
 def pod(status: dict[str, Any], **metadata: Any) -> dict[str, Any]:
-    owner = {"controller": True, "uid": "j"}
+    owner = job_owner("j")
     labels = {"retraining.dev/request-uid": "r"}
     fields = {"name": "first-x", "uid": "p", "labels": labels, "ownerReferences": [owner]}
     return {

@@ -11,6 +11,7 @@ from retraining_operator.api.job import Job
 from retraining_operator.api.names import Task
 from retraining_operator.api.pod_problems import read_refusal
 from retraining_operator.watch.cache import ClusterCache
+from tests.unit.operator.attempts import job_owner
 
 Build = Callable[..., dict[str, Any]]
 JOB_UID = "uid-of-job-of-first"
@@ -18,13 +19,18 @@ JOB_UID = "uid-of-job-of-first"
 
 def event(at: str = "2026-03-01T11:02:00Z", name: str = "abcde", **changes: Any) -> dict[str, Any]:
     note = f'Error creating: pods "first-job-{name}" is forbidden: exceeded quota: team'
-    regarding = {"kind": "Job", "name": "first-job", "uid": JOB_UID}
+    regarding = {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "name": "first-job",
+        "uid": JOB_UID,
+    }
     body = {"metadata": {}, "reason": "FailedCreate", "note": note, "regarding": regarding}
     return {**body, "deprecatedLastTimestamp": at, **changes}
 
 
 def seen_pod(created: str, **status: Any) -> dict[str, Any]:
-    owner = {"controller": True, "uid": JOB_UID}
+    owner = job_owner(JOB_UID)
     labels = {"retraining.dev/request-uid": "uid-of-first"}
     metadata = {"uid": created, "name": "first-p", "labels": labels, "ownerReferences": [owner]}
     return {"metadata": {**metadata, "creationTimestamp": created}, "status": status}
@@ -121,7 +127,8 @@ def test_event_of_a_deleted_job_is_removed(cache: ClusterCache, job_body: Build)
     "changes",
     [
         {"reason": "SuccessfulCreate"},
-        {"regarding": {"kind": "ReplicaSet", "uid": JOB_UID}},
+        {"regarding": {"apiVersion": "apps/v1", "kind": "ReplicaSet", "uid": JOB_UID}},
+        {"regarding": {"apiVersion": "evil.example/v1", "kind": "Job", "uid": JOB_UID}},
         {"regarding": {}},
         {"regarding": None, "note": None},
     ],

@@ -56,7 +56,7 @@ def test_row_is_the_same_whenever_it_is_read(request_body: Build, now: datetime)
     first = build_row(request, status, Preset.RECOMMENDED, now)
     later = build_row(
         read_request(request_body(spec={"preset": "reference"}, status=status)),
-        {},
+        {"logTail": status["logTail"]},  # it is read again, because the cache does not keep it
         Preset.RECOMMENDED,
         now.replace(hour=20),
     )
@@ -106,6 +106,9 @@ def test_failed_approval_keeps_the_verdict(request_body: Build, now: datetime) -
     assert unknown["is_answered"] is False
 
 
-def test_nul_of_a_reason_does_not_reach_the_database(request_body: Build, now: datetime) -> None:
-    request = read_request(request_body(spec={"reason": "drift\0ed"}))
-    assert build_row(request, {}, Preset.RECOMMENDED, now)["trigger_reason"] == "drifted"
+def test_control_characters_of_a_reason_do_not_reach_the_database(
+    request_body: Build, now: datetime
+) -> None:
+    request = read_request(request_body(spec={"reason": "drift\0ed\n2026-03-01 INFO forged"}))
+    row = build_row(request, {}, Preset.RECOMMENDED, now)
+    assert row["trigger_reason"] == r"drift\x00ed\n2026-03-01 INFO forged"

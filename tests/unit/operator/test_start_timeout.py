@@ -9,7 +9,7 @@ from typing import Any, cast
 import pytest
 
 from retraining_operator.api.job import Job
-from retraining_operator.api.names import Task
+from retraining_operator.api.names import Task, build_job_name
 from retraining_operator.api.outcome import JobOutcome, read_outcome
 from retraining_operator.api.pod_problems import PodProblem
 from retraining_operator.api.request import read_request
@@ -25,6 +25,7 @@ from tests.unit.operator.test_pod_refusal import FAILED, event, job_of, seen_pod
 
 Build = Callable[..., dict[str, Any]]
 JOB_UID = "uid-of-job-of-first"
+JOB = build_job_name("first", "uid-of-first")
 CREATED = "2026-03-01T11:50:00Z"
 UNSCHEDULABLE = {
     "phase": "Pending",
@@ -68,7 +69,7 @@ STARTED = {
 
 def cache_with(request_body: Build, body: dict[str, Any], *pods: dict[str, Any]) -> ClusterCache:
     cache = ClusterCache()
-    cache.update_request(request_body(status={"jobName": "first-job"}))
+    cache.update_request(request_body(status={"jobName": JOB}))
     cache.update_job(body)
     for pod in pods:
         cache.update_pod(pod)
@@ -123,7 +124,7 @@ def test_job_is_ended_when_its_pod_has_waited_for_too_long(
     before = planned(cache, deadline - timedelta(seconds=1))
     assert ended(before) == []
     assert before.wake_at == deadline
-    assert ended(planned(cache, deadline)) == ["first-job"]
+    assert ended(planned(cache, deadline)) == [JOB]
     assert planned(cache, deadline).wake_at is None
     assert ended(planned(cache, now + timedelta(days=9), start_timeout_seconds=0)) == []
     assert ended(planned(cache, now + timedelta(days=9), start_timeout_seconds=10**6)) == []
@@ -162,7 +163,7 @@ def test_second_attempt_has_its_own_time_to_start(
     body = job_body(active=1, failed=1)
     cache = cache_with(request_body, body, seen_pod("2026-03-01T11:00:00Z", **FAILED), second)
     assert ended(planned(cache, now)) == []
-    assert ended(planned(cache, now + timedelta(minutes=9))) == ["first-job"]
+    assert ended(planned(cache, now + timedelta(minutes=9))) == [JOB]
 
 
 def test_pod_that_is_refused_for_too_long_ends_its_job(
@@ -174,7 +175,7 @@ def test_pod_that_is_refused_for_too_long_ends_its_job(
         cache.update_refusal(event(at, metadata={"creationTimestamp": at}))
     assert job_of(cache).unstarted_since == CREATED
     assert ended(planned(cache, now - timedelta(seconds=1))) == []
-    assert ended(planned(cache, now)) == ["first-job"]
+    assert ended(planned(cache, now)) == [JOB]
 
 
 def test_ended_job_is_not_ended_again_and_its_place_is_taken(
@@ -273,4 +274,4 @@ async def test_trainer_that_has_started_meanwhile_is_not_ended(
     await cleanup.end_unstarted_job(EndUnstarted(request, job_of(cache), 600))
     assert len(cluster.ended) == count
     if count:
-        assert cluster.ended == [("first-job", {"retraining.dev/start-timeout-seconds": "600"})]
+        assert cluster.ended == [(JOB, {"retraining.dev/start-timeout-seconds": "600"})]

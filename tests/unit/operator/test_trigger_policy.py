@@ -64,7 +64,7 @@ def test_replace_ends_the_oldest_that_runs(
     jobs = [job_body("old", active=1), job_body("older", active=1)]
     found = planned([old, older, new], now, jobs, concurrency_policy="Replace")
     [step] = [step for step in found.steps if isinstance(step, Replace)]
-    assert (step.request, step.by, step.job.name) == (older, new, "older-job")
+    assert (step.request, step.by, step.job.name) == (older, new, "older-a373ce4b76c3")
 
 
 def test_replace_does_not_end_a_second_one_for_the_same_request(

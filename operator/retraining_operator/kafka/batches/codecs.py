@@ -16,7 +16,8 @@ DECOMPRESSED_LIMIT_BYTES = 32 * 1024 * 1024
 
 Brokers accept batches of 1 MB by default, and a trigger has at most 64 KiB.
 """
-FIRST_BUFFER_BYTES = 256 * 1024
+BUFFER_BYTES = (256 * 1024, 4 * 1024 * 1024)
+"""Sizes that are tried before the limit, so that a usual batch takes little memory."""
 NAMES = {1: "gzip", 2: "snappy", 3: "lz4", 4: "zstd"}
 """The codecs by their number in a batch's attributes."""
 XERIAL_MAGIC = b"\x82SNAPPY\x00"
@@ -32,7 +33,9 @@ class DecompressedTooLargeError(CodecError):
     """The decompressed data would exceed the limit."""
 
 
-def decompress(codec: int, data: bytes, limit: int = DECOMPRESSED_LIMIT_BYTES) -> bytes:
+def decompress(
+    codec: int, data: bytes | memoryview, limit: int = DECOMPRESSED_LIMIT_BYTES
+) -> memoryview:
     """Decompress the records of a batch.
 
     Args:
@@ -48,15 +51,15 @@ def decompress(codec: int, data: bytes, limit: int = DECOMPRESSED_LIMIT_BYTES) -
         DecompressedTooLargeError: If the result would have more than `limit` bytes.
     """
     if codec == 2:
-        return decompress_snappy(data, limit)
-    decompressors: dict[int, Callable[[bytes, bytearray], int]] = {
+        return memoryview(decompress_snappy(bytes(data), limit))
+    decompressors: dict[int, Callable[[bytes | memoryview, bytearray], int]] = {
         1: cramjam.gzip.decompress_into,
         3: cramjam.lz4.decompress_into,
         4: cramjam.zstd.decompress_into,
     }
     if codec not in decompressors:
         raise CodecError(f"its codec has the number {codec}, which Kafka does not define")
-    for size in (min(FIRST_BUFFER_BYTES, limit), limit):
+    for size in [*(size for size in BUFFER_BYTES if size < limit), limit]:
         buffer = bytearray(size)
         try:
             written = decompressors[codec](data, buffer)
@@ -64,7 +67,7 @@ def decompress(codec: int, data: bytes, limit: int = DECOMPRESSED_LIMIT_BYTES) -
             if BUFFER_TOO_SMALL in str(error):
                 continue
             raise CodecError(f"its {NAMES[codec]} data is damaged: {error}") from None
-        return bytes(memoryview(buffer)[:written])
+        return memoryview(buffer)[:written]  # a copy would take as much memory again
     raise DecompressedTooLargeError(
         f"its {NAMES[codec]} data ({len(data):,} bytes) decompresses to more than {limit:,} bytes"
     )

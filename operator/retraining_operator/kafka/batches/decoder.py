@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterator
+from functools import partial
 
 from retraining_operator.kafka.batches.codecs import (
     DECOMPRESSED_LIMIT_BYTES,
@@ -14,16 +16,21 @@ from retraining_operator.kafka.batches.legacy_decoder import decode_legacy
 from retraining_operator.kafka.batches.record_batch import (
     APPEND_TIME_MASK,
     HEADER,
+    HEADERS_LIMIT,
+    KEPT_HEADER_BYTES,
+    KEPT_VALUE_BYTES,
+    RECORDS_LIMIT,
     Batch,
     BatchError,
     BatchRecord,
     Fault,
+    ReadRecords,
 )
 
 VARINT_BITS = 70
 
 
-def decode_records(batch: Batch, limit: int = DECOMPRESSED_LIMIT_BYTES) -> list[BatchRecord]:
+def decode_records(batch: Batch, limit: int = DECOMPRESSED_LIMIT_BYTES) -> ReadRecords:
     """Decode the records of a batch.
 
     Args:
@@ -31,7 +38,8 @@ def decode_records(batch: Batch, limit: int = DECOMPRESSED_LIMIT_BYTES) -> list[
         limit: The largest allowed size of the decompressed records, in bytes.
 
     Returns:
-        The records in the order of their offsets. Empty if compaction has removed all of them.
+        A function that reads the records in the order of their offsets. There are none if
+        compaction has removed all of them.
 
     Raises:
         BatchError: If the batch cannot be decoded for any reason.
@@ -48,38 +56,62 @@ def decode_records(batch: Batch, limit: int = DECOMPRESSED_LIMIT_BYTES) -> list[
     if not batch.is_intact:
         raise BatchError(Fault.CHECKSUM, "its checksum does not match its content")
     try:
-        return decode_current(batch, limit) if batch.magic == 2 else decode_legacy(batch, limit)
+        decode = decode_current if batch.magic == 2 else decode_legacy
+        records = decode(batch, limit)
+        for _ in records():  # all of them can be read, or none is
+            pass
     except DecompressedTooLargeError as error:
         raise BatchError(Fault.TOO_LARGE, str(error)) from None
     except CodecError as error:
         raise BatchError(Fault.CODEC, str(error)) from None
     except (IndexError, struct.error):
         raise BatchError(Fault.STRUCTURE, "one of its records ends within a field") from None
+    return records
 
 
-def decode_current(batch: Batch, limit: int) -> list[BatchRecord]:
-    """Decode the records of a batch of format 2.
+def decode_current(batch: Batch, limit: int) -> ReadRecords:
+    """Decompress a batch of format 2.
 
     Args:
         batch: A complete batch with a valid checksum.
         limit: The largest allowed size of the decompressed records, in bytes.
 
     Returns:
-        The records in the order of their offsets.
+        A function that reads the records in the order of their offsets.
 
     Raises:
-        BatchError, CodecError, IndexError: If the content is damaged.
+        BatchError, CodecError: If the content is damaged.
     """
-    body = batch.raw[HEADER.size :]
+    if batch.count > RECORDS_LIMIT:
+        raise BatchError(
+            Fault.TOO_LARGE, f"it has {batch.count:,} records, more than {RECORDS_LIMIT:,}"
+        )
+    body = memoryview(batch.raw)[HEADER.size :]
     if batch.codec:
-        body = decompress(batch.codec, body, limit) if batch.count or body else b""
+        is_empty = not batch.count and not body
+        body = memoryview(b"") if is_empty else decompress(batch.codec, body, limit)
     if batch.count < 0 or batch.last_offset < batch.base_offset:
         raise BatchError(
             Fault.STRUCTURE,
             f"its header claims {batch.count} records from offset {batch.base_offset} to "
             f"{batch.last_offset}",
         )
-    records: list[BatchRecord] = []
+    return partial(iterate_records, batch, body)
+
+
+def iterate_records(batch: Batch, body: memoryview) -> Iterator[BatchRecord]:
+    """Read the records of a batch of format 2 one after the other.
+
+    Args:
+        batch: The batch.
+        body: Its decompressed records.
+
+    Yields:
+        The records.
+
+    Raises:
+        BatchError, IndexError: If the content is damaged.
+    """
     at, previous = 0, batch.base_offset - 1
     for _ in range(batch.count):
         record, at = decode_record(batch, body, at)
@@ -90,13 +122,12 @@ def decode_current(batch: Batch, limit: int) -> list[BatchRecord]:
                 f"{batch.last_offset}",
             )
         previous = record.offset
-        records.append(record)
+        yield record
     if at != len(body):
         raise BatchError(Fault.STRUCTURE, f"{len(body) - at:,} bytes follow its last record")
-    return records
 
 
-def decode_record(batch: Batch, body: bytes, at: int) -> tuple[BatchRecord, int]:
+def decode_record(batch: Batch, body: memoryview, at: int) -> tuple[BatchRecord, int]:
     """Decode one record of format 2.
 
     Args:
@@ -119,33 +150,65 @@ def decode_record(batch: Batch, body: bytes, at: int) -> tuple[BatchRecord, int]
         )
     delta, at = decode_varint(body, at + 1)
     offset_delta, at = decode_varint(body, at)
-    key, at = decode_field(body, at, end)
-    value, at = decode_field(body, at, end)
-    count, at = decode_varint(body, at)
-    headers = []
-    if not 0 <= count <= end - at:
-        raise BatchError(
-            Fault.STRUCTURE, f"one of its records claims {count} headers in {end - at} bytes"
-        )
-    for _ in range(count):
-        name, at = decode_field(body, at, end)
-        content, at = decode_field(body, at, end)
-        headers.append(((name or b"").decode(errors="replace"), content))
-    if at != end:
-        raise BatchError(
-            Fault.STRUCTURE,
-            f"one of its records has {length} bytes, but its fields have {length + at - end}",
-        )
+    key, at = find_field(body, at, end)
+    value, at = find_field(body, at, end)
+    headers = decode_headers(body, at, end)
     timestamp = (
         batch.max_timestamp
         if batch.attributes & APPEND_TIME_MASK
         else batch.first_timestamp + delta
     )
-    return BatchRecord(batch.base_offset + offset_delta, timestamp, key, value, tuple(headers)), end
+    record = BatchRecord(
+        batch.base_offset + offset_delta,
+        timestamp,
+        None if key is None else bytes(key[:KEPT_HEADER_BYTES]),
+        None if value is None else bytes(value[:KEPT_VALUE_BYTES]),
+        headers,
+        None if value is None else len(value),
+    )
+    return record, end
 
 
-def decode_field(body: bytes, at: int, end: int) -> tuple[bytes | None, int]:
-    """Decode a field that starts with its length.
+def decode_headers(body: memoryview, at: int, end: int) -> tuple[tuple[str, bytes | None], ...]:
+    """Decode the headers of a record.
+
+    Args:
+        body: The decompressed records of the batch.
+        at: Index of their first byte.
+        end: Index after the record.
+
+    Returns:
+        Pairs of name and value. Empty if they are too many or too long: they are only copied to a
+        dead letter.
+
+    Raises:
+        BatchError, IndexError: If the content is damaged.
+    """
+    began = at
+    count, at = decode_varint(body, at)
+    if not 0 <= count <= end - at:
+        raise BatchError(
+            Fault.STRUCTURE, f"one of its records claims {count} headers in {end - at} bytes"
+        )
+    if count > HEADERS_LIMIT or end - at > KEPT_HEADER_BYTES:
+        return ()
+    headers = []
+    for _ in range(count):
+        name, at = find_field(body, at, end)
+        content, at = find_field(body, at, end)
+        text = bytes(name or b"").decode(errors="replace")
+        headers.append((text, None if content is None else bytes(content)))
+    if at != end:
+        raise BatchError(
+            Fault.STRUCTURE,
+            f"the headers of one of its records have {end - began} bytes, but {at - began} are "
+            "used",
+        )
+    return tuple(headers)
+
+
+def find_field(body: memoryview, at: int, end: int) -> tuple[memoryview | None, int]:
+    """Find a field that starts with its length.
 
     Args:
         body: The decompressed records of the batch.
@@ -153,7 +216,7 @@ def decode_field(body: bytes, at: int, end: int) -> tuple[bytes | None, int]:
         end: Index after the record that contains it.
 
     Returns:
-        The content, or None for a null, and the index of the next field.
+        The content without a copy, or None for a null, and the index of the next field.
 
     Raises:
         BatchError: If the field would end after its record.
@@ -168,7 +231,7 @@ def decode_field(body: bytes, at: int, end: int) -> tuple[bytes | None, int]:
     return body[at : at + length], at + length
 
 
-def decode_varint(body: bytes, at: int) -> tuple[int, int]:
+def decode_varint(body: memoryview, at: int) -> tuple[int, int]:
     """Decode an integer in zigzag encoding of variable length.
 
     Args:

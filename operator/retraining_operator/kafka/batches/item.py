@@ -45,7 +45,21 @@ class UndecodableBatch:
         return f"{self.topic}/{self.partition}, offsets {self.first_offset} to {self.offset}"
 
 
+ITEM_OVERHEAD_BYTES = 500
+"""What a record takes beside its content."""
 Item: TypeAlias = ConsumerRecord | UndecodableBatch
+
+
+def get_value_size(item: Item) -> int:
+    """Return the size of an item's whole value in bytes. Perhaps only its beginning is kept."""
+    kept = len(item.value or b"")
+    return max(kept, int(getattr(item, "serialized_value_size", kept)))
+
+
+def measure_item(item: Item) -> int:
+    """Return about how many bytes of memory an item takes."""
+    headers = sum(len(name) + len(value or b"") for name, value in item.headers)
+    return len(item.value or b"") + len(item.key or b"") + headers + ITEM_OVERHEAD_BYTES
 
 
 def get_first_offset(item: Item) -> int:
@@ -76,6 +90,6 @@ def convert_record(record: BatchRecord, batch: Batch, partition: TopicPartition)
         headers=list(record.headers),
         checksum=None,
         serialized_key_size=-1 if record.key is None else len(record.key),
-        serialized_value_size=-1 if record.value is None else len(record.value),
+        serialized_value_size=-1 if record.value_bytes is None else record.value_bytes,
         serialized_header_size=-1,
     )

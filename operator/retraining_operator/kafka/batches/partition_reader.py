@@ -6,19 +6,26 @@ it is named, counted and sent as a dead letter, and reading continues after it. 
 
 from __future__ import annotations
 
+import sys
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from itertools import islice
 
 from kafka import TopicPartition
 
 from retraining_operator.kafka.batches.decoder import decode_records
-from retraining_operator.kafka.batches.item import Item, UndecodableBatch, convert_record
+from retraining_operator.kafka.batches.item import (
+    Item,
+    UndecodableBatch,
+    convert_record,
+    measure_item,
+)
 from retraining_operator.kafka.batches.record_batch import (
     SHORTEST_BYTES,
     Batch,
     BatchError,
-    BatchRecord,
     Fault,
+    ReadRecords,
     read_batch,
 )
 from retraining_operator.kafka.batches.transactions import AbortedTransaction, AbortedTransactions
@@ -54,11 +61,15 @@ class PartitionReader:
         self.bytes_read = len(buffer)
         self.unreadable: UndecodableBatch | None = None
         """What is at the position if its end is unknown; `offset` is then the position itself."""
+        self.budget_bytes = sys.maxsize
+        """How many bytes of records may still be taken. The last record may exceed it."""
         self._buffer = buffer
         self._at = 0
         self._end = end
         self._newest_epoch = newest_epoch
         self._ready: deque[Item] = deque()
+        self._pending: Iterator[Item] = iter(())
+        """The rest of the batch, which is decoded while it is taken."""
         self._offset_after_ready = position
         self._transactions = AbortedTransactions(aborted)
         self._is_drained = False
@@ -84,14 +95,21 @@ class PartitionReader:
         """Drop the remaining items."""
         self._is_drained = True
         self._ready.clear()
+        self._pending = iter(())
 
     def take(self, count: int) -> list[Item]:
-        """Return up to `count` items. Never raises because of the content of the buffer."""
+        """Return up to `count` items, fewer if they exceed the budget of bytes.
+
+        Never raises because of the content of the buffer.
+        """
         taken: list[Item] = []
-        while len(taken) < count:
+        while len(taken) < count and self.budget_bytes > 0:
+            self._look_ahead()
             if self._ready:
                 item = self._ready.popleft()
                 taken.append(item)
+                self.budget_bytes -= measure_item(item)
+                self._look_ahead()
                 self.next_fetch_offset = (
                     item.offset + 1 if self._ready else self._offset_after_ready
                 )
@@ -99,6 +117,11 @@ class PartitionReader:
                 self.drain()
                 break
         return taken
+
+    def _look_ahead(self) -> None:
+        """Decode the next record of the batch, so that it is known whether there is one."""
+        if not self._ready:
+            self._ready.extend(islice(self._pending, 1))
 
     @property
     def is_stuck(self) -> bool:
@@ -133,15 +156,19 @@ class PartitionReader:
                 f"the partition ends at {self._end}",
             )
 
-    def _add(self, batch: Batch, records: list[BatchRecord]) -> None:
+    def _add(self, batch: Batch, records: ReadRecords) -> None:
         if batch.last_offset < self.next_fetch_offset:
             return  # an answer may start before the requested offset
         if 0 <= batch.leader_epoch <= self._newest_epoch:
             self.leader_epoch = batch.leader_epoch
         if not self._transactions.check_hidden(batch, records):
-            for record in records:
-                if record.offset >= self.next_fetch_offset:
-                    self._ready.append(convert_record(record, batch, self.topic_partition))
+            first = self.next_fetch_offset
+            self._pending = (
+                convert_record(record, batch, self.topic_partition)
+                for record in records()
+                if record.offset >= first
+            )
+            self._look_ahead()
         self._offset_after_ready = batch.last_offset + 1
         if not self._ready:
             self.next_fetch_offset = self._offset_after_ready

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import binascii
 import struct
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -27,6 +28,13 @@ APPEND_TIME_MASK = 0x08
 TRANSACTIONAL_MASK = 0x10
 CONTROL_MASK = 0x20
 NO_PRODUCER = -1
+RECORDS_LIMIT = 200_000
+"""A batch of more records is skipped. A producer would need a batch of many megabytes for them."""
+KEPT_VALUE_BYTES = 1_048_576
+"""A trigger has at most 64 KiB, and a dead-letter topic accepts a megabyte by default."""
+HEADERS_LIMIT = 100
+KEPT_HEADER_BYTES = 65_536
+"""Headers and keys are only used for dead letters."""
 
 
 class Fault(StrEnum):
@@ -66,8 +74,9 @@ class BatchRecord:
         offset: The record's offset in its partition.
         timestamp: Milliseconds since 1970 (UTC), or -1 if the format has none.
         key: The key, or None.
-        value: The value, or None.
-        headers: Pairs of name and value.
+        value: The value, or None. Of a longer one, only KEPT_VALUE_BYTES are kept.
+        headers: Pairs of name and value. Empty if they are too many or too long.
+        value_bytes: The size of the whole value; None without a value.
     """
 
     offset: int
@@ -75,6 +84,11 @@ class BatchRecord:
     key: bytes | None
     value: bytes | None
     headers: tuple[tuple[str, bytes | None], ...] = ()
+    value_bytes: int | None = None
+
+
+ReadRecords = Callable[[], Iterator[BatchRecord]]
+"""Reads the records of a batch one after the other. All of them at once may fill the memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +158,7 @@ class Batch:
         return False
 
 
-def read_batch(buffer: bytes, at: int) -> Batch:
+def read_batch(buffer: bytes | memoryview, at: int) -> Batch:
     """Read the next batch of a fetched buffer without decoding its records.
 
     Args:

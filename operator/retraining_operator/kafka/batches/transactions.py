@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from retraining_operator.kafka.batches.record_batch import Batch, BatchRecord
+from retraining_operator.kafka.batches.record_batch import Batch, ReadRecords
 
 CONTROL_KEY = struct.Struct(">hh")
 """The key of a control record: version and type."""
@@ -43,12 +43,12 @@ class AbortedTransactions:
         """Whether an aborted transaction is open or still ahead."""
         return bool(self._upcoming or self._producers)
 
-    def check_hidden(self, batch: Batch, records: list[BatchRecord]) -> bool:
+    def check_hidden(self, batch: Batch, records: ReadRecords) -> bool:
         """Advance to a batch.
 
         Args:
             batch: The next batch of the partition.
-            records: Its decoded records.
+            records: Reads its records.
 
         Returns:
             Whether readers may not see its records.
@@ -60,9 +60,10 @@ class AbortedTransactions:
         return batch.is_control or (batch.is_transactional and batch.producer_id in self._producers)
 
 
-def is_abort(records: list[BatchRecord]) -> bool:
+def is_abort(records: ReadRecords) -> bool:
     """Return whether the records of a control batch abort a transaction."""
-    key = records[0].key if records else None
+    first = next(records(), None)
+    key = first.key if first else None
     return (
         key is not None
         and len(key) >= CONTROL_KEY.size
