@@ -12,7 +12,8 @@ import pytest
 from retraining_operator.api.job_manifest import build_job
 from retraining_operator.api.names import Task
 from retraining_operator.api.request import RetrainRequest, read_request
-from retraining_operator.controller import launcher
+from retraining_operator.api.request_limits import find_refusal
+from retraining_operator.controller import launcher, reconciler
 from retraining_operator.planning import plan as plan_module
 from retraining_operator.planning import trigger_policy
 from retraining_operator.planning.finished import read_finished_run
@@ -173,3 +174,16 @@ def test_cooldown_after_a_run_of_the_year_2999_does_not_last_for_ever(
     waiting = read_request(request_body("second"))
     known = PlanInput([waiting], NO_JOBS, [run])
     assert plan(known, Triggers(cooldown_seconds=600), now).steps == [Launch(waiting)]
+
+
+async def test_request_that_cannot_be_judged_is_refused_and_others_run(
+    settings: Settings, request_body: Build, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reconciler, "find_refusal", fail_for("bad", find_refusal))
+    cluster = MemoryCluster()
+    operator = MemoryOperator(cluster, settings)
+    for name in ("bad", "good"):
+        cluster.put("retrainrequests", request_body(name))
+    await operator.reconcile()
+    assert operator.condition(name="bad")[:2] == ("False", "RequestNotAllowed")
+    assert operator.condition(name="good")[1] == "JobCreated"
