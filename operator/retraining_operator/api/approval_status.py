@@ -62,20 +62,57 @@ def build_applying_approval_status(request: RetrainRequest, job: Job, now: datet
 def build_approval_fields(job: Job) -> Status:
     """Build the status fields of the approval that a Job applies.
 
-    They come from the Job, because the annotation of the request may have changed since.
+    They come from the Job, because the RetrainApproval may have been deleted since.
     """
-    fields = {"approvalJobName": job.name}
+    fields: Status = {"approvalJobName": job.name}
     if job.approval:
-        fields |= {"approval": str(job.approval.answer), "approvalBy": job.approval.author}
-    return {field: value for field, value in fields.items() if value}
+        fields |= {
+            "approval": str(job.approval.answer),
+            "approvalBy": job.approval.author,
+            "approvalVerified": job.approval.is_verified,
+            "approvalComment": job.approval.comment or None,
+        }
+    return {field: value for field, value in fields.items() if value is not None}
 
 
-def describe_approval_commands(request: RetrainRequest) -> str:
-    """Return a message with the commands that approve or reject the challenger."""
-    return (
+def describe_approval_commands(request: RetrainRequest, *, verifies_approver: bool = True) -> str:
+    """Return a message with the commands that approve or reject the challenger.
+
+    Args:
+        request: The request.
+        verifies_approver: Whether the admission policy was in force when its RetrainApproval was
+            created.
+
+    Returns:
+        The message. It says so if the approver will not be verified.
+    """
+    approval = names.build_approval_name(request.name, request.uid)
+    message = (
         "The challenger is stored and awaits approval. To promote it, run: "
-        f"kubectl --namespace {request.namespace} annotate --overwrite rtr {request.name} "
-        f"{names.ANNOTATION_APPROVAL}=approve. To reject it, run the same command with =reject. "
-        "To record a name in the audit trail: "
-        f'{names.ANNOTATION_APPROVAL}="approve by Jane Doe".'
+        f"kubectl --namespace {request.namespace} patch rta {approval} --type merge --patch "
+        '"spec: {answer: Approve, approver: '
+        "'$(kubectl auth whoami --output jsonpath={.status.userInfo.username})'}\". "
+        "To reject it, run the same command with Reject."
+    )
+    if verifies_approver:
+        return message
+    return (
+        f"{message} The approver will be recorded as unverified, because the chart's admission "
+        "policy was not in force when the RetrainApproval was created."
+    )
+
+
+def describe_ignored_answer(approval: str, why: str) -> str:
+    """Describe an answer that is not applied.
+
+    Args:
+        approval: The name of the RetrainApproval.
+        why: The objection.
+
+    Returns:
+        The message, with what to do.
+    """
+    return (
+        f"The answer in the RetrainApproval {approval} is ignored: {why}. Delete it (kubectl "
+        f"delete rta {approval}). The operator then creates another one for a new answer."
     )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from retraining_operator.api import names
-from retraining_operator.api.approval import Approval, InvalidApprovalError, read_approval
+from retraining_operator.api.approval import Approval, read_approval_annotations
 from retraining_operator.api.pod_problems import PodProblem
 
 
@@ -112,14 +112,6 @@ def read_owner_uid(body: Mapping[str, Any]) -> str | None:
     return None
 
 
-def read_job_approval(body: Mapping[str, Any]) -> Approval | None:
-    """Read the approval that a Job was created for. Returns None for a Job that trains."""
-    try:
-        return read_approval((body["metadata"].get("annotations") or {})[names.ANNOTATION_APPROVAL])
-    except (KeyError, InvalidApprovalError):
-        return None
-
-
 def read_job(body: Mapping[str, Any]) -> Job | None:
     """Read the cluster's object. Returns None if it does not belong to a RetrainRequest."""
     request_uid = read_owner_uid(body)
@@ -140,7 +132,7 @@ def read_job(body: Mapping[str, Any]) -> Job | None:
         uid=metadata["uid"],
         request_uid=request_uid,
         task=names.Task.DECIDE if is_decide else names.Task.TRAIN,
-        approval=read_job_approval(body),
+        approval=read_approval_annotations(annotations),
         resource_version=int(metadata["resourceVersion"]),
         active=status.get("active") or 0,
         ready=status.get("ready") or 0,

@@ -8,7 +8,7 @@ from __future__ import annotations
 import copy
 
 from retraining_operator.api import names
-from retraining_operator.api.approval import Approval
+from retraining_operator.api.approval import Approval, build_approval_annotations
 from retraining_operator.api.job_container import build_container
 from retraining_operator.api.names import Task
 from retraining_operator.api.request import Manifest, RetrainRequest
@@ -49,7 +49,7 @@ def build_job(
             "name": names.build_job_name(request.name, request.uid, task),
             "namespace": request.namespace,
             "labels": labels,
-            "annotations": {names.ANNOTATION_APPROVAL: str(approval)} if approval else {},
+            "annotations": build_approval_annotations(approval) if approval else {},
             "ownerReferences": [
                 {
                     "apiVersion": f"{names.GROUP}/{names.VERSION}",

@@ -11,13 +11,11 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic.alias_generators import to_camel
 
 from retraining_operator.api import names
-from retraining_operator.api.approval import TEXT_LIMIT_CHARACTERS, Approval
 from retraining_operator.api.conditions import Condition, ConditionType, read_conditions
 from retraining_operator.api.reasons import ConditionReason
 from retraining_operator.api.trigger import DEFAULT_REASON, Trigger
 from retraining_operator.contract import (
     Alerts,
-    ApprovalAnswer,
     Calibration,
     OnInconclusive,
     Preset,
@@ -51,6 +49,8 @@ class RequestSpec(BaseModel):
     model_config = ConfigDict(frozen=True, alias_generator=to_camel, populate_by_name=True)
 
     reason: str = DEFAULT_REASON
+    requested_by: str | None = None
+    """The user who has created it. The admission policy compares it with the API server's user."""
     trigger: TriggerSpec | None = None
     preset: Preset | None = None
     rows: int | None = None
@@ -97,7 +97,6 @@ class RetrainRequest:
             texts sort by time.
         spec: The spec; empty if it is malformed.
         malformed: Why the spec cannot be read; None if it can.
-        approval_text: The annotation for the approval, as it is; None if there is none.
         status: The stored status as JSON.
     """
 
@@ -109,7 +108,6 @@ class RetrainRequest:
     created_at: str
     spec: RequestSpec
     malformed: str | None
-    approval_text: str | None
     status: Mapping[str, Any]
 
     @property
@@ -161,13 +159,6 @@ class RetrainRequest:
         return self.is_finished and self.status.get("withheld") == Withheld.AWAITING_APPROVAL
 
     @property
-    def given_approval(self) -> Approval | None:
-        """The approval that was applied, as the status stores it."""
-        answer = self.status.get("approval")
-        author = self.status.get("approvalBy", "")
-        return Approval(ApprovalAnswer(answer), author) if answer else None
-
-    @property
     def arrival(self) -> tuple[str, int, int, str]:
         """The sort key of arrival. Within one second, partition and offset of the record count."""
         trigger = self.spec.trigger
@@ -182,7 +173,6 @@ class RetrainRequest:
 def read_request(body: Mapping[str, Any]) -> RetrainRequest:
     """Read the cluster's object. If its spec is malformed, the request says why."""
     metadata = body["metadata"]
-    approval_text = (metadata.get("annotations") or {}).get(names.ANNOTATION_APPROVAL)
     spec, malformed = RequestSpec(), None
     try:
         spec = RequestSpec.model_validate(body.get("spec") or {})
@@ -200,7 +190,6 @@ def read_request(body: Mapping[str, Any]) -> RetrainRequest:
         created_at=metadata["creationTimestamp"],
         spec=spec,
         malformed=malformed,
-        approval_text=None if approval_text is None else approval_text[:TEXT_LIMIT_CHARACTERS],
         status=dict(body.get("status") or {}),
     )
 

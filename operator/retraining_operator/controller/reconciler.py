@@ -19,7 +19,7 @@ from retraining_operator.planning.retention import select_prunable_runs
 from retraining_operator.planning.snapshot import PlanInput
 from retraining_operator.planning.steps import Settle
 from retraining_operator.priority import WritePriority
-from retraining_operator.settings import Retention, Triggers
+from retraining_operator.settings import Approvals, Retention, Triggers
 from retraining_operator.watch.cache import ClusterCache
 
 logger = logging.getLogger(__name__)
@@ -41,6 +41,7 @@ class Reconciler:
         pruner: Deletes finished requests.
         write_priority: Launches go before writes that only inform.
         triggers: The trigger policy.
+        approvals: Whether four eyes are needed.
         retention: How many finished requests are kept, and for how long.
         clock: Returns the current time, UTC.
     """
@@ -53,13 +54,16 @@ class Reconciler:
         pruner: Pruner,
         write_priority: WritePriority,
         triggers: Triggers,
+        approvals: Approvals,
         retention: Retention,
         clock: Callable[[], datetime],
     ) -> None:
         self._cache = cache
+        self._executor = executor
         self._pruner = pruner
         self._write_priority = write_priority
         self._triggers = triggers
+        self._approvals = approvals
         self._retention = retention
         self._clock = clock
         self._backoff = Backoff()
@@ -69,6 +73,7 @@ class Reconciler:
         self._waiting_reasons: Mapping[str, ConditionReason] = {}
         """Why requests wait, by their names, as of the last plan."""
         self._pruning: asyncio.Task[None] | None = None
+        self._marking: asyncio.Task[None] | None = None
         self.planned_at = time.monotonic()
         """When the loop last planned, by the monotonic clock in seconds."""
 
@@ -114,6 +119,7 @@ class Reconciler:
             ):
                 self._step_runner.start(group, step)
         self._start_pruning(group, now)
+        self._start_marking(group)
         self._waiting_reasons = found.waiting_reasons
         return self._compute_wait(found, yield_seconds, now)
 
@@ -124,6 +130,8 @@ class Reconciler:
             finished_runs=self._cache.list_finished_runs(),
             launching=self._step_runner.launching_uids(),
             refused=self._select_bypassed_uids(),
+            approvals=self._cache.approvals.by_request,
+            needs_four_eyes=self._approvals.four_eyes,
         )
 
     def _compute_wait(self, found: Plan, yield_seconds: float, now: datetime) -> float | None:
@@ -158,3 +166,9 @@ class Reconciler:
             self._cache.settled.values(), self._retention, self._triggers, unfinished, now
         ):
             self._pruning = group.create_task(self._pruner.prune(runs))
+
+    def _start_marking(self, group: asyncio.TaskGroup) -> None:
+        """Mark the RetrainApprovals that others have created, unless that is in progress."""
+        foreign = list(self._cache.approvals.foreign.values())
+        if foreign and (self._marking is None or self._marking.done()):
+            self._marking = group.create_task(self._executor.approval_keeper.mark_foreign(foreign))

@@ -52,20 +52,20 @@ class Resynchronizer:
         """Fill the cache before the first plan, because requests of earlier processes count.
 
         Raises:
-            KubeError: If the API server is unavailable or the CRD is missing.
+            KubeError: If the API server is unavailable or a CRD is missing.
         """
         requests, jobs = await self.resynchronize()
         logger.info("Found %d RetrainRequests and %d Jobs.", requests, jobs)
 
     async def populate_until_done(self) -> None:
-        """Fill the cache, and wait for the API server and the CRD as long as it takes."""
+        """Fill the cache, and wait for the API server and the CRDs as long as it takes."""
         while True:
             try:
                 return await self.populate()
             except NotFoundError:
                 logger.warning(
-                    "The CRD of RetrainRequests is not installed. Apply "
-                    "crds/retrainrequests.yaml. Trying again in %.0f s.",
+                    "A CRD is missing: that of RetrainRequests or that of RetrainApprovals. Apply "
+                    "the files in crds/. Trying again in %.0f s.",
                     RETRY_SECONDS,
                 )
             except KubeError as error:
@@ -95,14 +95,19 @@ class Resynchronizer:
             The numbers of RetrainRequests and of Jobs.
 
         Raises:
-            KubeError: If the API server is unavailable or the CRD is missing.
+            KubeError: If the API server is unavailable or a CRD is missing.
         """
         cache = self._cache
-        jobs, pods, refusals = await asyncio.gather(
-            self._cluster.list_jobs(), self._cluster.list_pods(), self._list_refusals()
+        jobs, pods, refusals, approvals = await asyncio.gather(
+            self._cluster.list_jobs(),
+            self._cluster.list_pods(),
+            self._list_refusals(),
+            self._cluster.list_approvals(),
         )
         for body in jobs:
             cache.update_job(body)
+        for body in approvals:
+            cache.approvals.update(body)
         uids, version = set[str](), 0
         async for page in self._cluster.list_requests():
             for body in page:
@@ -117,6 +122,8 @@ class Resynchronizer:
             cache.update_refusal(body)
         cache.retain_requests(uids, version)
         cache.retain_jobs({body["metadata"]["uid"] for body in jobs}, jobs.resource_version)
+        known = {body["metadata"]["uid"] for body in approvals}
+        cache.approvals.retain(known, approvals.resource_version)
         return len(uids), len(jobs)
 
     async def _list_refusals(self) -> list[Manifest]:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import datetime
 
 from retraining_operator.api.condition_changes import has_changes, select_reportable_conditions
-from retraining_operator.api.conditions import Condition, ConditionType, Status, read_conditions
+from retraining_operator.api.conditions import ConditionType, Status, read_conditions
 from retraining_operator.api.names import Task
 from retraining_operator.api.outcome import JobOutcome
 from retraining_operator.api.outcome_status import build_outcome_status
@@ -16,7 +16,7 @@ from retraining_operator.api.request import RetrainRequest, read_request
 from retraining_operator.kube.client import KubeClient
 from retraining_operator.kube.event_recorder import EventRecorder
 from retraining_operator.observability.metrics import Metrics
-from retraining_operator.planning.steps import IgnoreApproval, WriteStatus
+from retraining_operator.planning.steps import WriteStatus
 from retraining_operator.watch.cache import ClusterCache
 
 logger = logging.getLogger(__name__)
@@ -100,16 +100,6 @@ class StatusWriter:
         """
         status = build_outcome_status(request, task, JobOutcome(reason, message), self._clock())
         await self.write(request, status | ({"jobName": None} if request.is_launching else {}))
-
-    async def record_ignored_approval(self, step: IgnoreApproval) -> None:
-        """Store which approval was ignored, so that it is reported once, and report it."""
-        request = step.request
-        await self._store(request, {"ignoredApproval": request.approval_text})
-        logger.warning("%s: %s", request.key, step.message)
-        condition = Condition(
-            ConditionType.PROMOTED, "True", ConditionReason.APPROVAL_IGNORED, step.message
-        )
-        await self._event_recorder.record(request, condition)
 
     async def _store(self, request: RetrainRequest, status: Status) -> RetrainRequest:
         body = await self._cluster.patch_status(request.name, request.resource_version, status)

@@ -13,6 +13,7 @@ from typing import cast
 from retraining_operator.api import names
 from retraining_operator.api.request import Manifest
 from retraining_operator.kube.resources import (
+    APPROVALS,
     CONFIG_MAPS,
     EVENTS,
     JOBS,
@@ -56,9 +57,16 @@ class KubeClient:
 
     async def list_jobs(self) -> Listing:
         """List the Jobs that this operator has created."""
+        return await self._list_all(JOBS, MANAGED_SELECTOR)
+
+    async def list_approvals(self) -> Listing:
+        """List all RetrainApprovals."""
+        return await self._list_all(APPROVALS, "")
+
+    async def _list_all(self, kind: ResourceKind, selector: str) -> Listing:
         items: list[Manifest] = []
         resource_version = 0
-        async for page in self._list_pages(JOBS, MANAGED_SELECTOR):
+        async for page in self._list_pages(kind, selector):
             items.extend(page)
             resource_version = page.resource_version
         return Listing(items, resource_version)
@@ -202,6 +210,35 @@ class KubeClient:
         """
         change = {"metadata": {"resourceVersion": str(resource_version)}, "status": dict(status)}
         return await self._merge(REQUESTS.path(self.namespace, name, "status"), change)
+
+    async def patch_approval_status(
+        self, name: str, resource_version: int, status: Mapping[str, object]
+    ) -> Manifest:
+        """Write a RetrainApproval's status.
+
+        Args:
+            name: The object's name.
+            resource_version: The version that the change is based on.
+            status: The fields that change.
+
+        Returns:
+            The object as the API server has stored it.
+
+        Raises:
+            ConflictError: If that resource version is no longer the current one.
+            NotFoundError: If the object does not exist.
+        """
+        change = {"metadata": {"resourceVersion": str(resource_version)}, "status": dict(status)}
+        return await self._merge(APPROVALS.path(self.namespace, name, "status"), change)
+
+    async def probe_approval(self, manifest: Manifest) -> None:
+        """Ask the API server whether it would create a RetrainApproval. Nothing is stored.
+
+        Raises:
+            RequestRefusedError: If it would refuse it, for example because of a policy.
+        """
+        path, dry_run = APPROVALS.path(self.namespace), {"dryRun": "All"}
+        await self.transport.request_object("POST", path, manifest, query=dry_run)
 
     async def _merge(
         self, path: str, change: Manifest, seconds: float = CALL_TIMEOUT_SECONDS

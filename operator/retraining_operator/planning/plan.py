@@ -59,7 +59,7 @@ def plan(known: PlanInput, triggers: Triggers, now: datetime) -> Plan:
     Returns:
         The plan.
     """
-    trainings, approvals = known.jobs[Task.TRAIN], known.jobs[Task.DECIDE]
+    trainings = known.jobs[Task.TRAIN]
     ordered = sorted(known.requests, key=lambda request: request.arrival)
     busy = known.launching | known.refused
     candidates = [
@@ -75,7 +75,7 @@ def plan(known: PlanInput, triggers: Triggers, now: datetime) -> Plan:
     for request in ordered:
         job = trainings.get(request.uid)
         if request.is_finished:
-            next_steps = plan_after_outcome(request, job, approvals.get(request.uid), now)
+            next_steps = plan_after_outcome(request, job, known.find_approval(request), now)
         elif admission := admissions.get(request.uid):
             next_steps = plan_admission(request, admission, merged.get(request.name, ()), now)
         else:

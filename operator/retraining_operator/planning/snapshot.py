@@ -3,17 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence, Set
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from retraining_operator.api.admission import Admission, Allow, Wait
 from retraining_operator.api.job import Job
 from retraining_operator.api.names import Task
 from retraining_operator.api.request import RetrainRequest
+from retraining_operator.api.retrain_approval import RetrainApproval
 from retraining_operator.planning.finished import FinishedRun, parse_time
 from retraining_operator.settings import Triggers
 
 DAY = timedelta(days=1)
+
+
+@dataclass(frozen=True)
+class ApprovalState:
+    """What is known of the approval of one request's challenger.
+
+    Args:
+        job: The Job of the task `decide`, if it is known.
+        retrain_approval: The RetrainApproval that the operator has created, if it is known.
+        needs_four_eyes: Whether nobody may approve what they have requested.
+    """
+
+    job: Job | None = None
+    retrain_approval: RetrainApproval | None = None
+    needs_four_eyes: bool = False
 
 
 @dataclass(frozen=True)
@@ -27,6 +43,8 @@ class PlanInput:
         launching: Uids of requests whose Job is being created, even if the status does not show it.
         refused: Uids of requests whose Job was just refused. Until they are tried again, others
             take their places.
+        approvals: The RetrainApprovals that the operator has created, by the uid of their request.
+        needs_four_eyes: Whether nobody may approve what they have requested.
     """
 
     requests: Collection[RetrainRequest]
@@ -34,6 +52,16 @@ class PlanInput:
     finished_runs: Sequence[FinishedRun] = ()
     launching: Set[str] = frozenset()
     refused: Set[str] = frozenset()
+    approvals: Mapping[str, RetrainApproval] = field(default_factory=dict)
+    needs_four_eyes: bool = False
+
+    def find_approval(self, request: RetrainRequest) -> ApprovalState:
+        """Find what is known of the approval of a request's challenger."""
+        return ApprovalState(
+            job=self.jobs[Task.DECIDE].get(request.uid),
+            retrain_approval=self.approvals.get(request.uid),
+            needs_four_eyes=self.needs_four_eyes,
+        )
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ from retraining_operator.api.reasons import ConditionReason
 from retraining_operator.api.request import RetrainRequest, read_request
 from retraining_operator.observability.gauges import WorkCounts
 from retraining_operator.planning.finished import FinishedRun, read_finished_run
+from retraining_operator.watch.approval_cache import ApprovalCache
 from retraining_operator.watch.health import WatchHealth
 from retraining_operator.watch.job_details import add_details
 from retraining_operator.watch.requested_positions import RequestedPositions
@@ -45,6 +46,7 @@ class ClusterCache:
         self.settled: dict[str, FinishedRun] = {}
         """Finished requests. Their resource versions prevent older versions from replacing them."""
         self.changed = asyncio.Event()
+        self.approvals = ApprovalCache(self.watch_health, self.changed)
         self._evaluated_at = 0.0
         """When a challenger was last evaluated, in seconds since 1970. It outlives the request."""
 

@@ -84,6 +84,7 @@ def build_reconciler(parts: OperatorParts, cluster: KubeClient) -> Reconciler:
         pruner=Pruner(cluster=cluster, cache=parts.cache),
         write_priority=parts.write_priority,
         triggers=parts.settings.triggers,
+        approvals=parts.settings.approvals,
         retention=parts.settings.retention,
         clock=now,
     )

@@ -23,6 +23,7 @@ async def test_cancellation_together_with_a_change_is_not_lost(settings: Setting
                 pruner=NOBODY,
                 write_priority=write_priority,
                 triggers=settings.triggers,
+                approvals=settings.approvals,
                 retention=settings.retention,
                 clock=lambda: datetime.now(UTC),
             ).run()
