@@ -150,23 +150,24 @@ def build_retrain_approval(request: RetrainRequest, *, verifies_approver: bool) 
     }
 
 
-def build_ignored_status(now: datetime) -> Manifest:
-    """Build the status of a RetrainApproval that the operator has not created.
+def build_mark(approval: RetrainApproval, now: datetime) -> Manifest:
+    """Build the patch of the status of a RetrainApproval that the operator has not created.
 
     Args:
+        approval: The object.
         now: The present time.
 
     Returns:
-        The status.
+        The patch. It fails if the object has changed since.
     """
+    condition = {
+        "type": ACCEPTED,
+        "status": "False",
+        "reason": str(ConditionReason.APPROVAL_IGNORED),
+        "message": CREATED_BY_OTHERS,
+        "lastTransitionTime": format_time(now),
+    }
     return {
-        "conditions": [
-            {
-                "type": ACCEPTED,
-                "status": "False",
-                "reason": str(ConditionReason.APPROVAL_IGNORED),
-                "message": CREATED_BY_OTHERS,
-                "lastTransitionTime": format_time(now),
-            }
-        ]
+        "metadata": {"resourceVersion": str(approval.resource_version)},
+        "status": {"conditions": [condition]},
     }

@@ -15,7 +15,7 @@ from retraining_operator.api.reasons import ConditionReason
 from retraining_operator.api.retrain_approval import (
     CREATED_BY_OTHERS,
     RetrainApproval,
-    build_ignored_status,
+    build_mark,
     build_retrain_approval,
     read_retrain_approval,
 )
@@ -128,9 +128,8 @@ class ApprovalKeeper:
         """
         for approval in approvals:
             try:
-                status = build_ignored_status(self._clock())
-                body = await self._cluster.patch_approval_status(
-                    approval.name, approval.resource_version, status
+                body = await self._cluster.patch(
+                    APPROVALS, f"{approval.name}/status", build_mark(approval, self._clock())
                 )
                 self._cache.approvals.update(body)
                 logger.warning("%s: %s", approval.key, CREATED_BY_OTHERS)

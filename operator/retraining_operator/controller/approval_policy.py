@@ -8,6 +8,7 @@ import logging
 from retraining_operator.api.approval_rules import POLICY_MESSAGE, build_policy_probe
 from retraining_operator.kube.client import KubeClient
 from retraining_operator.kube.errors import KubeError, RequestRefusedError
+from retraining_operator.kube.resources import APPROVALS
 
 logger = logging.getLogger(__name__)
 
@@ -40,8 +41,12 @@ class ApprovalPolicy:
         Raises:
             KubeError: If the API server did not answer.
         """
+        namespace = self._cluster.namespace
+        probe = build_policy_probe(namespace)
         try:
-            await self._cluster.probe_approval(build_policy_probe(self._cluster.namespace))
+            await self._cluster.transport.request_object(
+                "POST", APPROVALS.path(namespace), probe, query={"dryRun": "All"}
+            )
         except RequestRefusedError as refusal:
             if POLICY_MESSAGE in refusal.server_message:
                 return True

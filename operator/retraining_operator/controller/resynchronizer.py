@@ -11,6 +11,7 @@ from retraining_operator.api import names
 from retraining_operator.api.request import Manifest
 from retraining_operator.kube.client import KubeClient
 from retraining_operator.kube.errors import ForbiddenError, KubeError, NotFoundError
+from retraining_operator.kube.resources import APPROVALS, JOBS, MANAGED_SELECTOR
 from retraining_operator.planning.plan import plan
 from retraining_operator.planning.snapshot import PlanInput
 from retraining_operator.planning.steps import Settle
@@ -99,10 +100,10 @@ class Resynchronizer:
         """
         cache = self._cache
         jobs, pods, refusals, approvals = await asyncio.gather(
-            self._cluster.list_jobs(),
+            self._cluster.list_all(JOBS, MANAGED_SELECTOR),
             self._cluster.list_pods(),
             self._list_refusals(),
-            self._cluster.list_approvals(),
+            self._cluster.list_all(APPROVALS),
         )
         for body in jobs:
             cache.update_job(body)

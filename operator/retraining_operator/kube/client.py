@@ -13,7 +13,6 @@ from typing import cast
 from retraining_operator.api import names
 from retraining_operator.api.request import Manifest
 from retraining_operator.kube.resources import (
-    APPROVALS,
     CONFIG_MAPS,
     EVENTS,
     JOBS,
@@ -55,15 +54,8 @@ class KubeClient:
         """List all RetrainRequests by page, because thousands at once take hundreds of MiB."""
         return self._list_pages(REQUESTS, "")
 
-    async def list_jobs(self) -> Listing:
-        """List the Jobs that this operator has created."""
-        return await self._list_all(JOBS, MANAGED_SELECTOR)
-
-    async def list_approvals(self) -> Listing:
-        """List all RetrainApprovals."""
-        return await self._list_all(APPROVALS, "")
-
-    async def _list_all(self, kind: ResourceKind, selector: str) -> Listing:
+    async def list_all(self, kind: ResourceKind, selector: str = "") -> Listing:
+        """List objects of a kind that are few or small, by a label selector."""
         items: list[Manifest] = []
         resource_version = 0
         async for page in self._list_pages(kind, selector):
@@ -210,35 +202,6 @@ class KubeClient:
         """
         change = {"metadata": {"resourceVersion": str(resource_version)}, "status": dict(status)}
         return await self._merge(REQUESTS.path(self.namespace, name, "status"), change)
-
-    async def patch_approval_status(
-        self, name: str, resource_version: int, status: Mapping[str, object]
-    ) -> Manifest:
-        """Write a RetrainApproval's status.
-
-        Args:
-            name: The object's name.
-            resource_version: The version that the change is based on.
-            status: The fields that change.
-
-        Returns:
-            The object as the API server has stored it.
-
-        Raises:
-            ConflictError: If that resource version is no longer the current one.
-            NotFoundError: If the object does not exist.
-        """
-        change = {"metadata": {"resourceVersion": str(resource_version)}, "status": dict(status)}
-        return await self._merge(APPROVALS.path(self.namespace, name, "status"), change)
-
-    async def probe_approval(self, manifest: Manifest) -> None:
-        """Ask the API server whether it would create a RetrainApproval. Nothing is stored.
-
-        Raises:
-            RequestRefusedError: If it would refuse it, for example because of a policy.
-        """
-        path, dry_run = APPROVALS.path(self.namespace), {"dryRun": "All"}
-        await self.transport.request_object("POST", path, manifest, query=dry_run)
 
     async def _merge(
         self, path: str, change: Manifest, seconds: float = CALL_TIMEOUT_SECONDS

@@ -57,10 +57,19 @@ class ApiServer:
         self.marked: dict[str, Status] = {}
         self.marking_fails: KubeError | None = None
 
-    async def probe_approval(self, manifest: dict[str, Any]) -> None:
-        assert manifest["spec"]["approver"]
+    @property
+    def transport(self) -> ApiServer:
+        return self
+
+    async def request_object(
+        self, method: str, path: str, body: dict[str, Any], *, query: dict[str, str]
+    ) -> dict[str, Any]:
+        """Answer the dry run."""
+        assert (method, query) == ("POST", {"dryRun": "All"})
+        assert path == "/apis/retraining.dev/v1alpha1/namespaces/fraud/retrainapprovals"
         if self.policy:
             raise self.policy
+        return body
 
     async def create(self, _: object, manifest: dict[str, Any]) -> dict[str, Any]:
         name = manifest["metadata"]["name"]
@@ -73,15 +82,15 @@ class ApiServer:
     async def read(self, _: object, name: str) -> dict[str, Any]:
         return self.stored[name]
 
-    async def patch_approval_status(
-        self, name: str, version: int, status: Status
-    ) -> dict[str, Any]:
+    async def patch(self, _: object, name: str, change: dict[str, Any]) -> dict[str, Any]:
         if self.marking_fails:
             raise self.marking_fails
-        self.marked[name] = status
+        name = name.removesuffix("/status")
+        self.marked[name] = change["status"]
         body = self.stored[name]
-        metadata = body["metadata"] | {"resourceVersion": str(version + 1)}
-        return {**body, "metadata": metadata, "status": status}
+        version = int(change["metadata"]["resourceVersion"]) + 1
+        metadata = body["metadata"] | {"resourceVersion": str(version)}
+        return {**body, "metadata": metadata, "status": change["status"]}
 
 
 class Keeper:
