@@ -11,7 +11,7 @@ from retraining_operator.api import names
 from retraining_operator.api.request import Manifest
 from retraining_operator.kube.client import KubeClient
 from retraining_operator.kube.errors import ForbiddenError, KubeError, NotFoundError
-from retraining_operator.kube.resources import APPROVALS, JOBS, MANAGED_SELECTOR
+from retraining_operator.kube.resources import APPROVALS, REQUESTS
 from retraining_operator.planning.plan import plan
 from retraining_operator.planning.snapshot import PlanInput
 from retraining_operator.planning.steps import Settle
@@ -99,18 +99,14 @@ class Resynchronizer:
             KubeError: If the API server is unavailable or a CRD is missing.
         """
         cache = self._cache
-        jobs, pods, refusals, approvals = await asyncio.gather(
-            self._cluster.list_all(JOBS, MANAGED_SELECTOR),
-            self._cluster.list_pods(),
-            self._list_refusals(),
-            self._cluster.list_all(APPROVALS),
+        jobs, pods, refusals = await asyncio.gather(
+            self._cluster.list_jobs(), self._cluster.list_pods(), self._list_refusals()
         )
         for body in jobs:
             cache.update_job(body)
-        for body in approvals:
-            cache.approvals.update(body)
+        await self._resynchronize_approvals()
         uids, version = set[str](), 0
-        async for page in self._cluster.list_requests():
+        async for page in self._cluster.list_pages(REQUESTS):
             for body in page:
                 cache.update_request(body)
             self._settle_finished()  # after each page, because settled requests take little memory
@@ -123,9 +119,16 @@ class Resynchronizer:
             cache.update_refusal(body)
         cache.retain_requests(uids, version)
         cache.retain_jobs({body["metadata"]["uid"] for body in jobs}, jobs.resource_version)
-        known = {body["metadata"]["uid"] for body in approvals}
-        cache.approvals.retain(known, approvals.resource_version)
         return len(uids), len(jobs)
+
+    async def _resynchronize_approvals(self) -> None:
+        uids, version = set[str](), 0
+        async for page in self._cluster.list_pages(APPROVALS):
+            for body in page:
+                self._cache.approvals.update(body)
+            uids |= {body["metadata"]["uid"] for body in page}
+            version = page.resource_version
+        self._cache.approvals.retain(uids, version)
 
     async def _list_refusals(self) -> list[Manifest]:
         """List the Events of rejected pods; empty without the right to do so."""

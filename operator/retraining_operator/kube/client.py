@@ -50,15 +50,15 @@ class KubeClient:
         self.transport = transport
         self.namespace = namespace
 
-    def list_requests(self) -> AsyncIterator[Listing]:
-        """List all RetrainRequests by page, because thousands at once take hundreds of MiB."""
-        return self._list_pages(REQUESTS, "")
+    def list_pages(self, kind: ResourceKind) -> AsyncIterator[Listing]:
+        """List all objects of a kind by page. Thousands at once take hundreds of MiB."""
+        return self._list_pages(kind, "")
 
-    async def list_all(self, kind: ResourceKind, selector: str = "") -> Listing:
-        """List objects of a kind that are few or small, by a label selector."""
+    async def list_jobs(self) -> Listing:
+        """List the Jobs that this operator has created."""
         items: list[Manifest] = []
         resource_version = 0
-        async for page in self._list_pages(kind, selector):
+        async for page in self._list_pages(JOBS, MANAGED_SELECTOR):
             items.extend(page)
             resource_version = page.resource_version
         return Listing(items, resource_version)

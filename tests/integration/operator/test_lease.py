@@ -14,7 +14,6 @@ import pytest
 from retraining_operator.composition import watch
 from retraining_operator.kube.client import KubeClient
 from retraining_operator.kube.connection import connect
-from retraining_operator.kube.resources import JOBS, MANAGED_SELECTOR
 from retraining_operator.settings import LeaderElection, Settings
 from retraining_operator.watch import health
 from tests.integration.operator.apiserver import proxy_to_apiserver
@@ -229,7 +228,7 @@ async def test_two_leaders_at_once_create_no_second_job(
         await populate(parts, cluster)
         await both_know.wait()
         running = asyncio.create_task(reconciler.run())
-        while len(await cluster.list_all(JOBS, MANAGED_SELECTOR)) < len(records):  # noqa: ASYNC110
+        while len(await cluster.list_jobs()) < len(records):  # noqa: ASYNC110
             await asyncio.sleep(0.1)
         await asyncio.sleep(0.5)  # time to do too much
         running.cancel()
