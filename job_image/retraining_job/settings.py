@@ -192,7 +192,7 @@ class DecideSettings(TrainSettings):
     """The settings of `decide`, with the approval or rejection of the run's challenger."""
 
     approval: ApprovalAnswer
-    approval_by: str = Field(default="", max_length=200)
+    approval_by: str = Field(default="", max_length=300)
 
 
 class OperateSettings(TrainSettings):

@@ -14,6 +14,7 @@ from typing import Any
 from retraining_operator.api import names
 from retraining_operator.api.request_limits import build_limits
 from retraining_operator.audit.writer import AuditWriter
+from retraining_operator.controller.approval_policy import ApprovalPolicy
 from retraining_operator.controller.executor import build_executor
 from retraining_operator.controller.pruner import Pruner
 from retraining_operator.controller.reconciler import Reconciler
@@ -114,6 +115,7 @@ def build_replica(  # noqa: PLR0913  # the dependencies of its parts, by keyword
         cluster=cluster, cache=cache, triggers=settings.triggers, clock=get_time
     )
     replica = Replica(
+        approval_policy=ApprovalPolicy(cluster),
         cache=cache,
         resynchronizer=resynchronizer,
         reconciler=reconciler,
@@ -173,6 +175,7 @@ def build_reconciler(  # noqa: PLR0913  # the dependencies of its parts, by keyw
         write_priority=write_priority,
         triggers=settings.triggers,
         limits=build_limits(settings),
+        approvals=settings.approvals,
         retention=settings.retention,
         clock=get_time,
         event_recorder=event_recorder,

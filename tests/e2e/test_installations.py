@@ -61,11 +61,12 @@ def test_manifests_rendered_without_a_namespace_work_wherever_they_are_applied_a
 ) -> None:
     images = {"image": release.image(empty.environment.images["operator"])}
     images |= {"jobImage": release.image(empty.environment.images["job"])}
-    # The policy belongs to the whole cluster, and a rendered one does not know its namespace.
-    others = {"requests": empty.values["requests"] | {"policy": {"create": False}}}
+    # Policies belong to the whole cluster, and rendered ones do not know their namespace.
+    off = {"policy": {"create": False}}
+    unguarded = {"approvals": off, "requests": empty.values["requests"] | off}
 
     def apply(**changes: object) -> str:
-        values = json.dumps(images | empty.values | others | changes)
+        values = json.dumps(images | empty.values | unguarded | changes)
         command = [
             empty.environment.helm,
             "template",

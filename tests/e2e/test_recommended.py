@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 from tests.e2e.world import ClusterWorld
 from tests.system import shuttle
+from tests.system.kubectl import CommandError, wait_for
 
 RECOMMENDED = {"preset": "recommended"}
 RAW = RECOMMENDED | {"scaling": "None", "calibration": "None"}
 """As the old service trained."""
-DECISION = "retraining.dev/approval"
 
 
 def shuttle_rows() -> Iterator[tuple[object, ...]]:
@@ -65,7 +66,7 @@ def test_dry_run_evaluates_and_publishes_nothing(shuttle_world: ClusterWorld) ->
     assert world.redis.run("KEYS", "*") == ""
 
 
-@pytest.mark.parametrize(("word", "live"), [("approve", "1"), ("reject", "")])
+@pytest.mark.parametrize(("word", "live"), [("Approve", "1"), ("Reject", "")])
 def test_manual_promotion_waits_for_approval(
     shuttle_world: ClusterWorld, word: str, live: str
 ) -> None:
@@ -74,9 +75,30 @@ def test_manual_promotion_waits_for_approval(
     assert (status["verdict"], status["withheld"]) == ("FirstModel", "AwaitingApproval")
     assert world.condition("asked", "Promoted")["status"] == "Unknown"
     assert world.redis.run("GET", "model_version") == ""
-    world.kubectl("annotate", "rtr", "asked", f"{DECISION}={word} by Jane Doe")
-    truth = {"approve": "True", "reject": "False"}[word]
+    approval = wait_for("the RetrainApproval", lambda: find_approval(world, "asked"))
+    whoami = ("auth", "whoami", "--output", "jsonpath={.status.userInfo.username}")
+    person = world.kubectl(*whoami).strip()
+    apply_answer(world, approval, word, person)
+    truth = {"Approve": "True", "Reject": "False"}[word]
     world.wait_for_truth("asked", "Promoted", truth)
     assert world.redis.run("GET", "model_version") == live
     [[by]] = world.postgres.rows("SELECT approval_by FROM retraining_runs")
-    assert by == "Jane Doe"
+    assert by == person
+    assert world.kubectl.get("rtr", "asked")["status"]["approvalVerified"] is True
+
+
+def find_approval(world: ClusterWorld, request: str) -> dict[str, Any] | None:
+    """Find the RetrainApproval of a request, not that of an earlier request of its name."""
+    uid = world.kubectl.get("rtr", request)["metadata"]["uid"]
+    approvals = world.kubectl.items("retrainapprovals")
+    return next((each for each in approvals if each["spec"]["challenger"] == uid), None)
+
+
+def apply_answer(world: ClusterWorld, approval: dict[str, Any], answer: str, approver: str) -> None:
+    """Apply a RetrainApproval with an answer. In another person's name it is refused."""
+    kinds = {key: approval[key] for key in ("apiVersion", "kind")}
+    body = {**kinds, "metadata": {"name": approval["metadata"]["name"]}}
+    spec = approval["spec"] | {"answer": answer}
+    with pytest.raises(CommandError, match="must be the user name of the person who answers"):
+        world.kubectl.apply({**body, "spec": spec | {"approver": "Jane Doe"}})
+    world.kubectl.apply({**body, "spec": spec | {"approver": approver}})

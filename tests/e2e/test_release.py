@@ -36,6 +36,9 @@ def test_operator_has_what_it_needs_and_no_more(world: ClusterWorld) -> None:
     assert not can(world, account, "get", "secrets")
     assert can(world, account, "delete", "retrainrequests.retraining.dev")  # prunes finished ones
     assert not can(world, account, "update", "retrainrequests.retraining.dev")
+    assert can(world, account, "create", "retrainapprovals.retraining.dev")
+    for verb in ("update", "patch", "delete"):  # it cannot answer
+        assert not can(world, account, verb, "retrainapprovals.retraining.dev")
     assert not can(world, account, "create", "pods")
     assert can(
         world, account, "delete", "pods"

@@ -46,6 +46,7 @@ PLANNING = (
     "test_trigger_policy.py",
     "test_admission_messages.py",
     "test_merging.py",
+    "test_approval.py",
     "test_approval_status.py",
     "test_ended_trainer.py",
 )
@@ -67,6 +68,7 @@ TARGETS = (
         "retraining_operator/api/outcome.py",
         ("operator/test_outcome.py", "operator/test_failed_jobs.py"),
     ),
+    Target("retraining_operator/api/approval_rules.py", ("operator/test_approval.py",)),
     *(
         Target(f"retraining_job/evaluation/{module}.py", tuple(f"job/{one}" for one in PROMOTION))
         for module in ("promotion_policy", "promotion_rules", "alert_rate")

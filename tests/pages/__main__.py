@@ -20,7 +20,8 @@ PAGES = {
     REFERENCE / "metrics.md": metrics.render,
     REFERENCE / "reasons.md": reasons.render,
     REFERENCE / "result.md": result.render,
-    REFERENCE / "retrainrequest.md": request.render,
+    REFERENCE / "retrainrequest.md": request.render_request,
+    REFERENCE / "retrainapproval.md": request.render_approval,
     REFERENCE / "values.md": values.render,
 }
 

@@ -1,4 +1,4 @@
-"""docs/reference/retrainrequest.md: spec and status of a RetrainRequest, from the CRD."""
+"""docs/reference/retrainrequest.md and retrainapproval.md: spec and status, from the CRDs."""
 
 from __future__ import annotations
 
@@ -10,19 +10,42 @@ import yaml
 
 from tests.pages.markdown import GENERATED, code, table
 
-CRD = Path(__file__).parents[2] / "crds" / "retrainrequests.yaml"
+CRDS = Path(__file__).parents[2] / "crds"
+REQUEST_EXAMPLE = """```
+apiVersion: retraining.dev/v1alpha1
+kind: RetrainRequest
+metadata: {name: by-hand}
+spec: {reason: check the new fraud pattern}
+```
+"""
+APPROVAL_EXAMPLE = """The operator creates it. A person [answers](../how-to/approve.md) it:
+
+```
+kubectl patch rta NAME --type merge --patch 'spec: {answer: Approve, approver: jane}'
+```
+"""
 Schema = Mapping[str, Any]
 
 
-def render() -> str:
-    """Render the page as Markdown."""
-    [version] = yaml.safe_load(CRD.read_text())["spec"]["versions"]
+def render_request() -> str:
+    """Render the page about RetrainRequests as Markdown."""
+    return _render("retrainrequests.yaml", REQUEST_EXAMPLE)
+
+
+def render_approval() -> str:
+    """Render the page about RetrainApprovals as Markdown."""
+    return _render("retrainapprovals.yaml", APPROVAL_EXAMPLE)
+
+
+def _render(file: str, example: str) -> str:
+    spec = yaml.safe_load((CRDS / file).read_text())["spec"]
+    [version], kinds = spec["versions"], spec["names"]
+    [short] = kinds["shortNames"]
     properties = version["schema"]["openAPIV3Schema"]["properties"]
     parts = [
-        f"# RetrainRequest\n\n`retraining.dev/{version['name']}`, short name `rtr`. {GENERATED}\n",
-        "```\napiVersion: retraining.dev/v1alpha1\nkind: RetrainRequest\nmetadata: {name:"
-        " by-hand}\n"
-        "spec: {reason: check the new fraud pattern}\n```\n",
+        f"# {kinds['kind']}\n\n`retraining.dev/{version['name']}`, short name `{short}`. "
+        f"{GENERATED}\n",
+        example,
     ]
     for part in ("spec", "status"):
         schema = properties[part]

@@ -1,4 +1,4 @@
-"""Installs the CRD without the chart."""
+"""Installs the CRDs without the chart."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ CRDS = Path(__file__).parents[2] / "crds"
 
 
 def install_crd(kubectl: Kubectl) -> None:
-    """Apply the CRD and wait until the API server serves it.
+    """Apply the CRDs and wait until the API server serves them.
 
-    It is applied with Helm's field manager, as in the README. Otherwise the next installation with
-    Helm would conflict.
+    They are applied with Helm's field manager, as in the README. Otherwise the next installation
+    with Helm would conflict.
     """
     kubectl(
         "apply",
@@ -23,4 +23,5 @@ def install_crd(kubectl: Kubectl) -> None:
         "--filename",
         str(CRDS),
     )
-    kubectl("wait", "--for=condition=Established", "crd/retrainrequests.retraining.dev")
+    crds = (f"crd/{name}.retraining.dev" for name in ("retrainrequests", "retrainapprovals"))
+    kubectl("wait", "--for=condition=Established", *crds)

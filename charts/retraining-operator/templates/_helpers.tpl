@@ -10,6 +10,39 @@
 
 {{/* Policies belong to the whole cluster. A namespace has no dots, so these names are unique. */}}
 {{- define "retraining.requestPolicy" -}}{{ include "retraining.name" . }}.{{ .Release.Namespace }}.requests{{- end }}
+{{- define "retraining.approvalPolicy" -}}{{ include "retraining.name" . }}.{{ .Release.Namespace }}.approvals{{- end }}
+{{- define "retraining.requesterPolicy" -}}{{ include "retraining.name" . }}.{{ .Release.Namespace }}.requesters{{- end }}
+
+{{/* What a policy applies to: the namespace of the release. */}}
+{{- define "retraining.ownNamespace" -}}
+namespaceSelector:
+  matchLabels:
+    kubernetes.io/metadata.name: {{ .Release.Namespace }}
+{{- end }}
+
+{{/* The rules of the Roles for people. */}}
+{{- define "retraining.rules.viewer" -}}
+- apiGroups: [retraining.dev]
+  resources: [retrainrequests, retrainapprovals]
+  verbs: [get, list, watch]
+- apiGroups: [""]
+  resources: [events]
+  verbs: [list]  # `kubectl describe` shows them
+{{- end }}
+
+{{- define "retraining.rules.requester" -}}
+{{ include "retraining.rules.viewer" . }}
+- apiGroups: [retraining.dev]
+  resources: [retrainrequests]
+  verbs: [create, patch]  # patch sets spec.suspend
+{{- end }}
+
+{{- define "retraining.rules.approver" -}}
+{{ include "retraining.rules.viewer" . }}
+- apiGroups: [retraining.dev]
+  resources: [retrainapprovals]
+  verbs: [patch]  # only the operator creates them
+{{- end }}
 
 {{- define "retraining.labels" -}}
 app.kubernetes.io/name: {{ .Chart.Name }}
@@ -153,6 +186,7 @@ signing: {name: {{ .existingSecret }}, key: {{ .existingSecretKey }}}
 {{- end }}{{ end }}
 triggers: {{- toYaml .Values.triggers | nindent 2 }}
 requests: {{- toYaml (omit .Values.requests "policy") | nindent 2 }}
+approvals: {{- toYaml (omit .Values.approvals "policy") | nindent 2 }}
 retention: {{- toYaml .Values.retention | nindent 2 }}
 job:
   image: {{ include "retraining.image" (dict "root" . "image" .Values.jobImage "name" "jobImage") }}

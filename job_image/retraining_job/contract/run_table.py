@@ -67,7 +67,7 @@ RUN_COLUMNS = (
     RunColumn(
         "approval_by",
         "TEXT",
-        "Who approved or rejected it.",
+        "Who approved or rejected it. `(unverified)` follows a name that was not verified.",
         in_first_schema=False,
         former_name="decided_by",
     ),

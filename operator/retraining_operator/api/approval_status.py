@@ -11,12 +11,24 @@ from retraining_operator.api.job import Job
 from retraining_operator.api.ownership import build_launches_field
 from retraining_operator.api.reasons import ConditionReason
 from retraining_operator.api.request import RetrainRequest
+from retraining_operator.api.retrain_approval import RetrainApproval
 from retraining_operator.api.status import (
     GOES_ON,
     build_status,
     build_waiting_for_field,
     read_waiting_for,
 )
+from retraining_operator.contract import Withheld
+
+LAUNCHING_FIELDS = (
+    "approvalJobName",
+    "approvalJobUid",
+    "approval",
+    "approvalBy",
+    "approvalVerified",
+    "approvalComment",
+)
+"""The fields that are stored before the Job that applies an approval is created."""
 
 
 def build_awaiting_approval_status(
@@ -92,6 +104,8 @@ def build_launching_approval_status(
         "approvalJobUid": None,
         "approval": str(approval.answer),
         "approvalBy": approval.author or None,
+        "approvalVerified": approval.is_verified,
+        "approvalComment": approval.comment or None,
     }
     return status | fields | build_launches_field(request, digest)
 
@@ -112,16 +126,79 @@ def build_refused_approval_status(
     """
     reason = ConditionReason.JOB_REFUSED_FOR_NOW
     status = build_awaiting_approval_status(request, reason, message, now)
-    removed = ("approvalJobName", "approvalJobUid", "approval", "approvalBy")
-    return status | (dict.fromkeys(removed) if is_definite else {})
+    return status | (dict.fromkeys(LAUNCHING_FIELDS) if is_definite else {})
 
 
-def describe_approval_commands(request: RetrainRequest) -> str:
-    """Return a message with the commands that approve or reject the challenger."""
-    return (
+def build_asking_status(request: RetrainRequest, now: datetime, digest: str) -> Status:
+    """Build the status that announces the creation of the request's RetrainApproval.
+
+    Args:
+        request: The request.
+        now: The present time.
+        digest: The digest by which the RetrainApproval will be recognized.
+
+    Returns:
+        The status.
+    """
+    message = describe_approval_commands(request)
+    status = build_awaiting_approval_status(request, Withheld.AWAITING_APPROVAL, message, now)
+    return status | build_launches_field(request, digest)
+
+
+def build_asked_status(request: RetrainRequest, asked: RetrainApproval, now: datetime) -> Status:
+    """Build the status of a request whose RetrainApproval was created.
+
+    Args:
+        request: The request.
+        asked: Its RetrainApproval. From now on no other one counts.
+        now: The present time.
+
+    Returns:
+        The status.
+    """
+    message = describe_approval_commands(request, verifies_approver=asked.verifies_approver)
+    status = build_awaiting_approval_status(request, Withheld.AWAITING_APPROVAL, message, now)
+    return status | {"retrainApprovalUid": asked.uid}
+
+
+def describe_approval_commands(request: RetrainRequest, *, verifies_approver: bool = True) -> str:
+    """Return a message with the commands that approve or reject the challenger.
+
+    Args:
+        request: The request.
+        verifies_approver: Whether the admission policy was in force when its RetrainApproval was
+            created.
+
+    Returns:
+        The message. It says so if the approver will not be verified.
+    """
+    approval = names.build_approval_name(request.name, request.uid)
+    message = (
         "The challenger is stored and awaits approval. To promote it, run: "
-        f"kubectl --namespace {request.namespace} annotate --overwrite rtr {request.name} "
-        f"{names.ANNOTATION_APPROVAL}=approve. To reject it, run the same command with =reject. "
-        "To record a name in the audit trail: "
-        f'{names.ANNOTATION_APPROVAL}="approve by Jane Doe".'
+        f"kubectl --namespace {request.namespace} patch rta {approval} --type merge --patch "
+        '"spec: {answer: Approve, approver: '
+        "'$(kubectl auth whoami --output jsonpath={.status.userInfo.username})'}\". "
+        "To reject it, run the same command with Reject."
+    )
+    if verifies_approver:
+        return message
+    return (
+        f"{message} The approver will be recorded as unverified, because the chart's admission "
+        "policy was not in force when the RetrainApproval was created."
+    )
+
+
+def describe_ignored_answer(approval: str, why: str) -> str:
+    """Describe an answer that is not applied.
+
+    Args:
+        approval: The name of the RetrainApproval.
+        why: The objection.
+
+    Returns:
+        The message, with what to do.
+    """
+    return (
+        f"The answer in the RetrainApproval {approval} is ignored: {why}. Delete it (kubectl "
+        f"delete rta {approval}). The operator then creates another one for a new answer."
     )

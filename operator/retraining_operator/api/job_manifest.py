@@ -49,7 +49,6 @@ def build_job(
             "name": names.build_job_name(request.name, request.uid, task),
             "namespace": request.namespace,
             "labels": labels,
-            "annotations": {names.ANNOTATION_APPROVAL: str(approval)} if approval else {},
             "ownerReferences": [
                 {
                     "apiVersion": f"{names.GROUP}/{names.VERSION}",

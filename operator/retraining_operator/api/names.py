@@ -14,6 +14,8 @@ GROUP = "retraining.dev"
 VERSION = "v1alpha1"
 KIND = "RetrainRequest"
 PLURAL = "retrainrequests"
+APPROVAL_KIND = "RetrainApproval"
+APPROVAL_PLURAL = "retrainapprovals"
 JOBS = "jobs"
 PODS = "pods"
 
@@ -21,7 +23,10 @@ MANAGED_BY = "retraining-operator"
 LABEL_MANAGED_BY = "app.kubernetes.io/managed-by"
 LABEL_COMPONENT = "app.kubernetes.io/component"
 LABEL_REQUEST = "retraining.dev/request"
-"""On Jobs and pods: the name of the RetrainRequest, at most 63 characters by a rule of the CRD."""
+"""On Jobs, pods and RetrainApprovals: the name of the RetrainRequest.
+
+It has at most 63 characters by a rule of the CRD.
+"""
 LABEL_REQUEST_UID = "retraining.dev/request-uid"
 LABEL_JOB_UID = "batch.kubernetes.io/controller-uid"
 """On pods, set by Kubernetes: the uid of the Job. It stays if only the Job is deleted."""
@@ -32,10 +37,8 @@ LEASE = "retraining-operator"
 
 Two releases in one namespace would act on the same requests, so they share the Lease.
 """
-ANNOTATION_APPROVAL = "retraining.dev/approval"
-"""On a RetrainRequest: the approval of its challenger. On a Job: the approval that it applies."""
 ANNOTATION_LAUNCH = "retraining.dev/launch"
-"""On a Job: a random text whose digest the request's status had before the Job was created."""
+"""On Jobs and RetrainApprovals: a random text. The status had its digest before the creation."""
 ANNOTATION_REPLACED_BY = "retraining.dev/replaced-by"
 """On a Job that is ended for a newer request: the name of that request."""
 ANNOTATION_TOUCHED = "retraining.dev/touched-at"
@@ -63,7 +66,7 @@ NAME_CHARACTERS = 63
 """Limit for the name of a RetrainRequest, which is also the value of a label."""
 TOPIC_CHARACTERS = 30
 REQUEST_CHARACTERS = 46
-"""Limit for the name of the request in the name of its Job.
+"""Limit for the name of the request in the name of its Job or RetrainApproval.
 
 63 characters of a label's value, less the digest of 12 characters and the dashes.
 """
@@ -112,8 +115,25 @@ def build_job_name(request: str, uid: str, task: Task = Task.TRAIN) -> str:
     Returns:
         A name of at most 63 characters.
     """
+    return _build_owned_name(request, uid if task is Task.TRAIN else f"{uid}/{task}")
+
+
+def build_approval_name(request: str, uid: str) -> str:
+    """Build the name of a RetrainRequest's RetrainApproval.
+
+    Args:
+        request: The name of the request.
+        uid: The uid of the request.
+
+    Returns:
+        A name of at most 63 characters.
+    """
+    return _build_owned_name(request, f"{uid}/approval")
+
+
+def _build_owned_name(request: str, identity: str) -> str:
     slug = re.sub(r"[^a-z0-9]+", "-", request.lower())[:REQUEST_CHARACTERS].strip("-")
-    return f"{slug}-{compute_digest(uid if task is Task.TRAIN else f'{uid}/{task}', 12)}"
+    return f"{slug}-{compute_digest(identity, 12)}"
 
 
 def build_handled_offsets_key(topic: str, partition: int) -> str:

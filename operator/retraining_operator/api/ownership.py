@@ -1,4 +1,4 @@
-"""Which Jobs are a request's own, and how a Job is recognized that the operator has created.
+"""Which Jobs and RetrainApprovals are a request's own: those that the operator has created.
 
 Whoever may create Jobs can create one that has the name, the labels and the owner of the Job that a
 request will get. So the status stores the digest of a random text before the Job is created, and
@@ -15,6 +15,7 @@ from retraining_operator.api import names
 from retraining_operator.api.conditions import Status
 from retraining_operator.api.job import Job
 from retraining_operator.api.request import Manifest, RetrainRequest
+from retraining_operator.api.retrain_approval import RetrainApproval
 
 LAUNCHES_LIMIT = 8
 """How many digests are kept. Each try to create a Job adds one."""
@@ -46,7 +47,7 @@ def compute_launch_digest(job: str, token: str) -> str:
 
 
 def add_launch_token(manifest: Manifest, token: str) -> Manifest:
-    """Return the manifest of a Job with the random text by which it is recognized.
+    """Return the manifest of an object with the random text by which it is recognized.
 
     Args:
         manifest: The manifest.
@@ -56,7 +57,7 @@ def add_launch_token(manifest: Manifest, token: str) -> Manifest:
         A copy with one annotation more.
     """
     metadata = manifest["metadata"]
-    annotations = {**metadata["annotations"], names.ANNOTATION_LAUNCH: token}
+    annotations = {**metadata.get("annotations", {}), names.ANNOTATION_LAUNCH: token}
     return {**manifest, "metadata": {**metadata, "annotations": annotations}}
 
 
@@ -98,7 +99,55 @@ def is_own_job(request: RetrainRequest, job: Job) -> bool:
     uid = request.status.get(uid_field)
     if uid:
         return bool(uid == job.uid)
-    digest = compute_launch_digest(job.name, job.launch_token)
+    return has_launched(request, compute_launch_digest(job.name, job.launch_token))
+
+
+def compute_asking_digest(request: RetrainRequest, token: str) -> str:
+    """Compute the digest of a RetrainApproval, which the status stores before its creation.
+
+    If somebody deletes a RetrainApproval, the operator creates another one. The digest contains
+    the uid of the former one, so that its random text, which people could read, is worth nothing.
+
+    Args:
+        request: The request with its stored status.
+        token: The random text.
+
+    Returns:
+        Hexadecimal digits.
+    """
+    name = names.build_approval_name(request.name, request.uid)
+    former_uid = request.status.get("retrainApprovalUid") or ""
+    return compute_launch_digest(f"{name}/{former_uid}", token)
+
+
+def is_own_approval(request: RetrainRequest, approval: RetrainApproval) -> bool:
+    """Return whether the operator has created a RetrainApproval for a request.
+
+    Args:
+        request: The request with its stored status.
+        approval: The RetrainApproval.
+
+    Returns:
+        Whether name and owner are right, and whether the status names it by its uid or, as long as
+        the uid is not stored, whether it carries the random text that was announced.
+    """
+    if not approval.is_genuine or approval.challenger != request.uid:
+        return False
+    if approval.uid == request.status.get("retrainApprovalUid"):
+        return True
+    return has_launched(request, compute_asking_digest(request, approval.launch_token))
+
+
+def has_launched(request: RetrainRequest, digest: str) -> bool:
+    """Return whether an object was announced before its creation.
+
+    Args:
+        request: The request with its stored status.
+        digest: The digest of the object's random text.
+
+    Returns:
+        Whether the status has the digest.
+    """
     return any(hmac.compare_digest(digest, known) for known in read_launches(request))
 
 

@@ -77,7 +77,7 @@ class ConditionReason(StrEnum):
     APPLYING_APPROVAL = "ApplyingApproval"
     """A Job is applying the approval."""
     APPROVAL_IGNORED = "ApprovalIgnored"
-    """An approval was given when none was awaited. It changes nothing."""
+    """The answer in a RetrainApproval is not applied, and the message says why."""
     RESULT_LOST = "ResultLost"
     """The Job succeeded, but its pod was gone before its result document could be read."""
     OUT_OF_MEMORY = "OutOfMemory"

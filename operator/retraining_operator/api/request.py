@@ -12,12 +12,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from pydantic.alias_generators import to_camel
 
 from retraining_operator.api import names
-from retraining_operator.api.approval import TEXT_LIMIT_CHARACTERS, Approval
-from retraining_operator.api.conditions import (
-    Condition,
-    ConditionType,
-    read_conditions,
-)
+from retraining_operator.api.approval import Approval
+from retraining_operator.api.conditions import Condition, ConditionType, read_conditions
 from retraining_operator.api.fields import Fields
 from retraining_operator.api.reasons import ConditionReason
 from retraining_operator.api.stored_status import read_status
@@ -72,6 +68,8 @@ class RequestSpec(BaseModel):
     model_config = ConfigDict(frozen=True, alias_generator=to_camel, populate_by_name=True)
 
     reason: str = DEFAULT_REASON
+    requested_by: str | None = None
+    """The user who has created it. The admission policy compares it with the API server's user."""
     trigger: TriggerSpec | None = None
     preset: Preset | None = None
     rows: int | None = None
@@ -118,7 +116,6 @@ class RetrainRequest:
             texts sort by time.
         spec: The spec; empty if it is malformed.
         malformed: Why the spec cannot be read; None if it can.
-        approval_text: The annotation for the approval, as it is; None if there is none.
         status: The stored status as JSON.
     """
 
@@ -130,7 +127,6 @@ class RetrainRequest:
     created_at: str
     spec: RequestSpec
     malformed: str | None
-    approval_text: str | None
     status: Mapping[str, Any]
 
     @property
@@ -197,8 +193,14 @@ class RetrainRequest:
     def given_approval(self) -> Approval | None:
         """The approval that is or was applied, as the status stores it."""
         answer = self.status.get("approval")
-        author = self.status.get("approvalBy") or ""
-        return Approval(ApprovalAnswer(answer), author) if answer in list(ApprovalAnswer) else None
+        if answer not in list(ApprovalAnswer):
+            return None
+        return Approval(
+            answer=ApprovalAnswer(answer),
+            author=self.status.get("approvalBy") or "",
+            is_verified=self.status.get("approvalVerified") is True,
+            comment=self.status.get("approvalComment") or "",
+        )
 
     @property
     def arrival(self) -> tuple[str, int, int, str]:
@@ -238,8 +240,6 @@ def read_request(body: Mapping[str, Any]) -> RetrainRequest:
         MalformedObjectError: If name, namespace, uid or resource version is missing.
     """
     metadata = Fields.of(body).fields("metadata")
-    annotations = metadata.fields("annotations")
-    approval_text = annotations.text(names.ANNOTATION_APPROVAL, TEXT_LIMIT_CHARACTERS)
     spec, malformed = read_spec(body.get("spec") or {})
     return RetrainRequest(
         name=metadata.require_name("name"),
@@ -250,6 +250,5 @@ def read_request(body: Mapping[str, Any]) -> RetrainRequest:
         created_at=metadata.time("creationTimestamp") or UNKNOWN_TIME,
         spec=spec,
         malformed=malformed,
-        approval_text=approval_text if names.ANNOTATION_APPROVAL in annotations else None,
         status=read_status(body.get("status")),
     )

@@ -20,11 +20,13 @@ FIELD_TYPES: Mapping[str, type] = {
             "withheld",
             "approval",
             "approvalBy",
-            "ignoredApproval",
+            "approvalComment",
+            "retrainApprovalUid",
             "mergedInto",
         ),
         str,
     ),
+    "approvalVerified": bool,
     **dict.fromkeys(("attempts", "version", "championVersion", "samples"), int),
     **dict.fromkeys(("conditions", "launches"), list),
     **dict.fromkeys(("waitingFor", "window", "metrics", "merged"), dict),
@@ -59,4 +61,4 @@ def is_of_type(name: str, value: object) -> bool:
     if name in TIME_FIELDS:
         return parse_time(value) is not None
     kind = FIELD_TYPES.get(name)
-    return kind is None or (isinstance(value, kind) and not isinstance(value, bool))
+    return kind is None or (isinstance(value, kind) and isinstance(value, bool) == (kind is bool))

@@ -7,6 +7,8 @@ from datetime import datetime
 from typing import Any
 
 from retraining_operator.audit.writer import AuditWriter
+from retraining_operator.controller.approval_keeper import ApprovalKeeper
+from retraining_operator.controller.approval_policy import ApprovalPolicy
 from retraining_operator.controller.concluder import Concluder
 from retraining_operator.controller.job_cleanup import JobCleanup
 from retraining_operator.controller.launcher import Launcher
@@ -16,13 +18,14 @@ from retraining_operator.kube.client import KubeClient
 from retraining_operator.kube.event_recorder import EventRecorder
 from retraining_operator.observability.metrics import Metrics
 from retraining_operator.planning.steps import (
+    AcceptAnswer,
     ApplyApproval,
     Conclude,
+    CreateApproval,
     EndJob,
     EndPod,
     EndUnstarted,
     FindJob,
-    IgnoreApproval,
     Launch,
     RecordOutcome,
     Replace,
@@ -43,6 +46,7 @@ class Executor:
     Args:
         status_writer: Writes statuses.
         launcher: Creates Jobs.
+        approval_keeper: Creates RetrainApprovals and accepts answers.
         concluder: Stores outcomes.
         job_cleanup: Ends Jobs and pods.
     """
@@ -52,13 +56,16 @@ class Executor:
         *,
         status_writer: StatusWriter,
         launcher: Launcher,
+        approval_keeper: ApprovalKeeper,
         concluder: Concluder,
         job_cleanup: JobCleanup,
     ) -> None:
+        self.approval_keeper = approval_keeper
         self.handlers: Mapping[type, Handler] = {
             Launch: launcher.launch,
+            CreateApproval: approval_keeper.create,
+            AcceptAnswer: approval_keeper.accept,
             ApplyApproval: launcher.apply_approval,
-            IgnoreApproval: status_writer.record_ignored_approval,
             WriteStatus: status_writer.write_planned,
             Conclude: concluder.conclude,
             FindJob: concluder.find_job,
@@ -121,6 +128,15 @@ def build_executor(  # noqa: PLR0913  # the dependencies of its parts, by keywor
         fault_injection=fault_injection,
         clock=clock,
     )
+    approval_keeper = ApprovalKeeper(
+        cluster=cluster,
+        cache=cache,
+        status_writer=status_writer,
+        policy=ApprovalPolicy(cluster),
+        settings=settings.approvals,
+        apply=launcher.apply_approval,
+        clock=clock,
+    )
     concluder = Concluder(
         cluster=cluster,
         cache=cache,
@@ -141,6 +157,7 @@ def build_executor(  # noqa: PLR0913  # the dependencies of its parts, by keywor
     return Executor(
         status_writer=status_writer,
         launcher=launcher,
+        approval_keeper=approval_keeper,
         concluder=concluder,
         job_cleanup=job_cleanup,
     )

@@ -24,7 +24,6 @@ from retraining_operator.api.ownership import (
     compute_launch_digest,
     create_launch_token,
     is_own_job,
-    read_launches,
 )
 from retraining_operator.api.reasons import ConditionReason
 from retraining_operator.api.request import Manifest, RetrainRequest
@@ -33,10 +32,8 @@ from retraining_operator.api.status import (
     build_unconfirmed_status,
     build_waiting_status,
 )
-from retraining_operator.controller.backoff import REFUSED_SECONDS
 from retraining_operator.controller.errors import (
     JobNotCreatedError,
-    RetryLaterError,
     format_refusal,
 )
 from retraining_operator.controller.status_writer import StatusWriter
@@ -145,19 +142,8 @@ class Launcher:
             return None
 
     async def _announce(self, request: RetrainRequest, status: Status) -> RetrainRequest:
-        """Store that a Job is being created, with the digest by which it will be recognized.
-
-        Raises:
-            RetryLaterError: If the API server has dropped the digest.
-        """
-        stored = await self._status_writer.write(request, status)
-        if status["launches"] != read_launches(stored):
-            logger.error(
-                "%s: the API server does not store status.launches, so no Job can be created. "
-                "Apply the present crds/retrainrequests.yaml.",
-                request.key,
-            )
-            raise RetryLaterError(REFUSED_SECONDS)
+        """Store that a Job is being created, with the digest by which it will be recognized."""
+        stored = await self._status_writer.announce(request, status)
         self._fault_injection.reach(Point.LAUNCHING)
         return stored
 

@@ -23,7 +23,7 @@ from retraining_operator.planning.retention import select_prunable_runs
 from retraining_operator.planning.snapshot import PlanInput
 from retraining_operator.planning.steps import Settle
 from retraining_operator.priority import WritePriority
-from retraining_operator.settings import Retention, Triggers
+from retraining_operator.settings import Approvals, Retention, Triggers
 from retraining_operator.watch.cache import ClusterCache
 
 logger = logging.getLogger(__name__)
@@ -47,6 +47,7 @@ class Reconciler:
         write_priority: Launches go before writes that only inform.
         triggers: The trigger policy.
         limits: What a request may ask for.
+        approvals: Whether four eyes are needed.
         retention: How many finished requests are kept, and for how long.
         clock: Returns the current time, UTC.
         event_recorder: Writes an Event for each ignored object; None to write none.
@@ -61,16 +62,19 @@ class Reconciler:
         write_priority: WritePriority,
         triggers: Triggers,
         limits: RequestLimits,
+        approvals: Approvals,
         retention: Retention,
         clock: Callable[[], datetime],
         event_recorder: EventRecorder | None = None,
     ) -> None:
         self._cache = cache
+        self._executor = executor
         self._event_recorder = event_recorder
         self._pruner = pruner
         self._write_priority = write_priority
         self._triggers = triggers
         self._limits = limits
+        self._approvals = approvals
         self._retention = retention
         self._clock = clock
         self._judged: dict[str, str | None] = {}
@@ -82,6 +86,7 @@ class Reconciler:
         self._waiting_reasons: Mapping[str, ConditionReason] = {}
         """Why requests wait, by their names, as of the last plan."""
         self._pruning: asyncio.Task[None] | None = None
+        self._marking: asyncio.Task[None] | None = None
         self.planned_at = time.monotonic()
         """When the loop last planned, by the monotonic clock in seconds."""
 
@@ -128,6 +133,7 @@ class Reconciler:
                 self._step_runner.start(group, step)
         self._report_problems(group, found)
         self._start_pruning(group, now)
+        self._start_marking(group)
         self._waiting_reasons = found.waiting_reasons
         return self._compute_wait(found, yield_seconds, now)
 
@@ -139,6 +145,8 @@ class Reconciler:
             launching=self._step_runner.launching_uids(),
             refused=self._select_bypassed_uids(),
             refusals=self._find_refusals(),
+            approvals=self._cache.approvals.by_request,
+            needs_four_eyes=self._approvals.four_eyes,
         )
 
     def _find_refusals(self) -> dict[str, str]:
@@ -209,3 +217,9 @@ class Reconciler:
             self._cache.settled.values(), self._retention, self._triggers, unfinished, now
         ):
             self._pruning = group.create_task(self._pruner.prune(runs))
+
+    def _start_marking(self, group: asyncio.TaskGroup) -> None:
+        """Mark the RetrainApprovals that others have created, unless that is in progress."""
+        foreign = list(self._cache.approvals.foreign.values())
+        if foreign and (self._marking is None or self._marking.done()):
+            self._marking = group.create_task(self._executor.approval_keeper.mark_foreign(foreign))

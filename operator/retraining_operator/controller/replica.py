@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Coroutine
 from typing import Any
 
+from retraining_operator.controller.approval_policy import ApprovalPolicy
 from retraining_operator.controller.reconciler import Reconciler
 from retraining_operator.controller.resynchronizer import Resynchronizer
 from retraining_operator.intake.intake import Intake
@@ -29,6 +30,7 @@ class Replica:
         consumer: The Kafka consumer.
         elector: The leader election.
         intake: Turns records into requests.
+        approval_policy: The admission policy on approvals.
     """
 
     def __init__(  # noqa: PLR0913  # its dependencies, by keyword
@@ -40,6 +42,7 @@ class Replica:
         consumer: Consumer,
         elector: Elector,
         intake: Intake,
+        approval_policy: ApprovalPolicy,
     ) -> None:
         self._cache = cache
         self._resynchronizer = resynchronizer
@@ -47,6 +50,7 @@ class Replica:
         self._consumer = consumer
         self._elector = elector
         self._intake = intake
+        self._approval_policy = approval_policy
         self._is_populated = False
         self._populating: asyncio.Task[None] | None = None
         """The first list, if nobody else can have acted since it started. Leading waits for it."""
@@ -86,6 +90,7 @@ class Replica:
                 self._intake.open()
                 group.create_task(self._intake.keep_fresh())
                 group.create_task(self._reconciler.run())
+                group.create_task(self._approval_policy.report())
         finally:
             self.is_acting = False
 

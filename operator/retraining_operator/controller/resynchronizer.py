@@ -12,7 +12,7 @@ from retraining_operator.api.fields import Fields
 from retraining_operator.api.request import Manifest
 from retraining_operator.kube.client import KubeClient
 from retraining_operator.kube.errors import ForbiddenError, KubeError, NotFoundError
-from retraining_operator.kube.resources import Listing
+from retraining_operator.kube.resources import APPROVALS, REQUESTS, Listing
 from retraining_operator.planning.plan import plan
 from retraining_operator.planning.snapshot import PlanInput
 from retraining_operator.planning.steps import Settle
@@ -55,20 +55,20 @@ class Resynchronizer:
         """Fill the cache before the first plan, because requests of earlier processes count.
 
         Raises:
-            KubeError: If the API server is unavailable or the CRD is missing.
+            KubeError: If the API server is unavailable or a CRD is missing.
         """
         requests, jobs = await self.resynchronize()
         logger.info("Found %d RetrainRequests and %d Jobs.", requests, jobs)
 
     async def populate_until_done(self) -> None:
-        """Fill the cache, and wait for the API server and the CRD as long as it takes."""
+        """Fill the cache, and wait for the API server and the CRDs as long as it takes."""
         while True:
             try:
                 return await self.populate()
             except NotFoundError:
                 logger.warning(
-                    "The CRD of RetrainRequests is not installed. Apply "
-                    "crds/retrainrequests.yaml. Trying again in %.0f s.",
+                    "A CRD is missing: that of RetrainRequests or that of RetrainApprovals. Apply "
+                    "the files in crds/. Trying again in %.0f s.",
                     RETRY_SECONDS,
                 )
             except KubeError as error:
@@ -98,7 +98,7 @@ class Resynchronizer:
             The numbers of RetrainRequests and of Jobs.
 
         Raises:
-            KubeError: If the API server is unavailable or the CRD is missing.
+            KubeError: If the API server is unavailable or a CRD is missing.
         """
         cache = self._cache
         jobs, pods, refusals = await asyncio.gather(
@@ -106,8 +106,9 @@ class Resynchronizer:
         )
         for body in jobs:
             cache.update_job(body)
+        await self._resynchronize_approvals()
         uids, version = set[str](), 0
-        async for page in self._cluster.list_requests():
+        async for page in self._cluster.list_pages(REQUESTS):
             for body in page:
                 cache.update_request(body)
             self._settle_finished()  # after each page, because settled requests take little memory
@@ -123,6 +124,15 @@ class Resynchronizer:
         cache.retain_requests(uids, version)
         cache.retain_jobs(read_uids(jobs), jobs.resource_version)
         return len(uids), len(jobs)
+
+    async def _resynchronize_approvals(self) -> None:
+        uids, version = set[str](), 0
+        async for page in self._cluster.list_pages(APPROVALS):
+            for body in page:
+                self._cache.approvals.update(body)
+            uids |= read_uids(page)
+            version = page.resource_version
+        self._cache.approvals.retain(uids, version)
 
     async def _list_refusals(self) -> list[Manifest]:
         """List the Events of rejected pods; empty without the right to do so."""

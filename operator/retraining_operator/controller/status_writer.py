@@ -7,16 +7,19 @@ from collections.abc import Callable
 from datetime import datetime
 
 from retraining_operator.api.condition_changes import has_changes, select_reportable_conditions
-from retraining_operator.api.conditions import Condition, ConditionType, Status, read_conditions
+from retraining_operator.api.conditions import ConditionType, Status, read_conditions
 from retraining_operator.api.names import Task
 from retraining_operator.api.outcome import JobOutcome
 from retraining_operator.api.outcome_status import build_outcome_status
+from retraining_operator.api.ownership import read_launches
 from retraining_operator.api.reasons import ConditionReason
 from retraining_operator.api.request import RetrainRequest, read_request
+from retraining_operator.controller.backoff import REFUSED_SECONDS
+from retraining_operator.controller.errors import RetryLaterError
 from retraining_operator.kube.client import KubeClient
 from retraining_operator.kube.event_recorder import EventRecorder
 from retraining_operator.observability.metrics import Metrics
-from retraining_operator.planning.steps import IgnoreApproval, WriteStatus
+from retraining_operator.planning.steps import WriteStatus
 from retraining_operator.watch.cache import ClusterCache
 
 logger = logging.getLogger(__name__)
@@ -66,6 +69,30 @@ class StatusWriter:
         await self._report_changes(request, status)
         return stored
 
+    async def announce(self, request: RetrainRequest, status: Status) -> RetrainRequest:
+        """Store that an object is being created, with the digest by which it will be recognized.
+
+        Args:
+            request: The request that the object is for.
+            status: The fields to write, with all conditions and `launches`.
+
+        Returns:
+            The request with its stored status.
+
+        Raises:
+            KubeError: As `write`.
+            RetryLaterError: If the API server has dropped the digest.
+        """
+        stored = await self.write(request, status)
+        if status["launches"] == read_launches(stored):
+            return stored
+        logger.error(
+            "%s: the API server does not store status.launches, so no Job and no RetrainApproval "
+            "can be created. Apply the present crds/retrainrequests.yaml.",
+            request.key,
+        )
+        raise RetryLaterError(REFUSED_SECONDS)
+
     async def write_if_changed(self, request: RetrainRequest, status: Status) -> None:
         """Store a status if it differs from the request's.
 
@@ -102,16 +129,6 @@ class StatusWriter:
         if request.is_launching:
             status |= {"jobName": None, "jobUid": None}
         await self.write(request, status)
-
-    async def record_ignored_approval(self, step: IgnoreApproval) -> None:
-        """Store which approval was ignored, so that it is reported once, and report it."""
-        request = step.request
-        await self._store(request, {"ignoredApproval": request.approval_text})
-        logger.warning("%s: %s", request.key, step.message)
-        condition = Condition(
-            ConditionType.PROMOTED, "True", ConditionReason.APPROVAL_IGNORED, step.message
-        )
-        await self._event_recorder.record(request, condition)
 
     async def _store(self, request: RetrainRequest, status: Status) -> RetrainRequest:
         body = await self._cluster.patch_status(request.name, request.resource_version, status)

@@ -102,7 +102,7 @@ class Replay:
     async def _list_requested(self) -> RequestedPositions:
         if self._requested is None:
             requested = RequestedPositions()
-            async for page in self._cluster.list_requests():
+            async for page in self._cluster.list_pages(REQUESTS):
                 for body in page:
                     requested.add(body)
             self._requested = requested

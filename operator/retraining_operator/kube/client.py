@@ -50,9 +50,9 @@ class KubeClient:
         self.transport = transport
         self.namespace = namespace
 
-    def list_requests(self) -> AsyncIterator[Listing]:
-        """List all RetrainRequests by page, because thousands at once take hundreds of MiB."""
-        return self._list_pages(REQUESTS, "")
+    def list_pages(self, kind: ResourceKind) -> AsyncIterator[Listing]:
+        """List all objects of a kind by page. Thousands at once take hundreds of MiB."""
+        return self._list_pages(kind, "")
 
     async def list_jobs(self) -> Listing:
         """List the Jobs that this operator has created."""

@@ -36,6 +36,7 @@ class ResourceKind(NamedTuple):
 
 
 REQUESTS = ResourceKind(names.GROUP, names.VERSION, names.PLURAL)
+APPROVALS = ResourceKind(names.GROUP, names.VERSION, names.APPROVAL_PLURAL)
 JOBS = ResourceKind("batch", "v1", names.JOBS)
 EVENTS = ResourceKind("events.k8s.io", "v1", "events")
 LEASES = ResourceKind("coordination.k8s.io", "v1", "leases")

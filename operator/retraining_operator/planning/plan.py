@@ -27,6 +27,7 @@ from retraining_operator.planning.request_steps import (
     plan_training,
 )
 from retraining_operator.planning.snapshot import (
+    ApprovalState,
     PlanInput,
     build_snapshot,
     count_rollbacks,
@@ -62,8 +63,8 @@ class RequestFacts(NamedTuple):
 
     job: Job | None
     """Its Job of the task `train`."""
-    approval_job: Job | None
-    """Its Job of the task `decide`."""
+    approval: ApprovalState
+    """What is known of the approval of its challenger."""
     admission: Admission | None
     """The answer of the trigger policy; None if the policy was not asked."""
     merged: Sequence[FinishedRun]
@@ -84,7 +85,7 @@ def plan(known: PlanInput, triggers: Triggers, now: datetime) -> Plan:
     Returns:
         The plan.
     """
-    trainings, approvals = known.jobs[Task.TRAIN], known.jobs[Task.DECIDE]
+    trainings = known.jobs[Task.TRAIN]
     ordered = sorted(known.requests, key=lambda request: request.arrival)
     busy = known.launching | known.refused
     fence = Fence()
@@ -111,7 +112,7 @@ def plan(known: PlanInput, triggers: Triggers, now: datetime) -> Plan:
     for request in ordered:
         facts = RequestFacts(
             trainings.get(request.uid),
-            approvals.get(request.uid),
+            known.find_approval(request),
             admissions.get(request.uid),
             merged.get(request.name, ()),
         )
@@ -165,7 +166,7 @@ def plan_request(
         The step, or an empty list if nothing is to do.
     """
     if request.is_finished:
-        steps = plan_after_outcome(request, facts.job, facts.approval_job, now)
+        steps = plan_after_outcome(request, facts.job, facts.approval, now)
     elif facts.admission:
         steps = plan_admission(request, facts.admission, facts.merged, now)
     else:

@@ -6,16 +6,15 @@ Each function yields the steps that are due, the first one first. The plan takes
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from datetime import datetime, timedelta
 
-from retraining_operator.api import names
 from retraining_operator.api.admission import Admission, Allow, Wait
-from retraining_operator.api.approval import InvalidApprovalError, read_approval
+from retraining_operator.api.approval_rules import find_objection
 from retraining_operator.api.approval_status import (
     build_applying_approval_status,
+    build_asked_status,
     build_awaiting_approval_status,
-    describe_approval_commands,
+    describe_ignored_answer,
 )
 from retraining_operator.api.condition_changes import has_changes
 from retraining_operator.api.conditions import Status
@@ -27,19 +26,22 @@ from retraining_operator.api.outcome_status import (
     build_finished_status,
     build_not_launched_status,
 )
+from retraining_operator.api.ownership import is_own_approval
 from retraining_operator.api.reasons import ConditionReason
 from retraining_operator.api.request import RetrainRequest
 from retraining_operator.api.status import build_launched_status, build_waiting_status
 from retraining_operator.contract import Withheld
 from retraining_operator.planning.finished import FinishedRun, build_merged_field
+from retraining_operator.planning.snapshot import ApprovalState
 from retraining_operator.planning.steps import (
+    AcceptAnswer,
     ApplyApproval,
     Conclude,
+    CreateApproval,
     EndJob,
     EndPod,
     EndUnstarted,
     FindJob,
-    IgnoreApproval,
     Launch,
     RecordOutcome,
     Settle,
@@ -121,14 +123,14 @@ def find_start_deadline(job: Job, timeout: timedelta) -> datetime | None:
 
 
 def plan_after_outcome(
-    request: RetrainRequest, job: Job | None, approval_job: Job | None, now: datetime
+    request: RetrainRequest, job: Job | None, approval: ApprovalState, now: datetime
 ) -> Iterator[Step]:
     """Plan the steps of a request whose outcome is stored.
 
     Args:
         request: The request.
         job: Its Job of the task `train`, if it is known.
-        approval_job: Its Job of the task `decide`, if it is known.
+        approval: What is known of its approval.
         now: The present time, UTC.
 
     Yields:
@@ -136,10 +138,9 @@ def plan_after_outcome(
     """
     concluded = [job]
     if request.is_awaiting_approval:
-        yield from plan_approval(request, approval_job, now)
+        yield from plan_approval(request, approval, now)
     else:
-        yield from plan_ignored_approval(request)
-        concluded.append(approval_job)
+        concluded.append(approval.job)
     ended = [each for each in concluded if each]
     for each in ended:
         if each.end is None and not each.is_ended_by_operator:
@@ -169,19 +170,20 @@ def plan_end_of_pod(request: RetrainRequest, job: Job) -> Iterator[EndPod]:
         yield EndPod(request, trainer)
 
 
-def plan_approval(request: RetrainRequest, job: Job | None, now: datetime) -> Iterator[Step]:
+def plan_approval(
+    request: RetrainRequest, approval: ApprovalState, now: datetime
+) -> Iterator[Step]:
     """Plan the steps of a request whose challenger awaits approval.
-
-    The first valid annotation counts.
 
     Args:
         request: The request.
-        job: Its Job of the task `decide`, if it is known.
+        approval: What is known of its approval.
         now: The present time, UTC.
 
     Yields:
         The steps.
     """
+    job = approval.job
     if job and (job.end or job.has_outcome):
         yield Conclude(request, job)
     elif job:
@@ -191,40 +193,48 @@ def plan_approval(request: RetrainRequest, job: Job | None, now: datetime) -> It
         yield ApplyApproval(request, request.given_approval)
     elif request.status.get("approvalJobName"):
         yield FindJob(request, Task.DECIDE)
-    elif request.approval_text is None:
-        yield from _plan_awaiting(request, describe_approval_commands(request), now)
     else:
-        try:
-            approval = read_approval(request.approval_text)
-        except InvalidApprovalError as error:
-            yield from _plan_awaiting(request, str(error), now)
-            return
-        if request.spec.suspend:
-            message = f'spec.suspend is true. To apply the approval "{approval}", set it to false.'
-            yield from _plan_awaiting(request, message, now)
-        else:
-            yield ApplyApproval(request, approval)
+        yield from plan_answer(request, approval, now)
 
 
-def _plan_awaiting(request: RetrainRequest, message: str, now: datetime) -> Iterator[WriteStatus]:
-    reason = Withheld.AWAITING_APPROVAL
+def plan_answer(request: RetrainRequest, approval: ApprovalState, now: datetime) -> Iterator[Step]:
+    """Plan the steps of a request whose approval no Job applies yet.
+
+    Args:
+        request: The request.
+        approval: What is known of its approval.
+        now: The present time, UTC.
+
+    Yields:
+        The steps.
+    """
+    answered, reason = approval.retrain_approval, Withheld.AWAITING_APPROVAL
+    if answered is None or not is_own_approval(request, answered):
+        yield CreateApproval(request)
+    elif answered.answer is None or answered.uid != request.status.get("retrainApprovalUid"):
+        yield from plan_status(request, build_asked_status(request, answered, now))
+    elif objection := find_objection(
+        request,
+        answered,
+        four_eyes=approval.needs_four_eyes,
+        is_verified=answered.verifies_approver,
+    ):
+        message = describe_ignored_answer(answered.name, objection)
+        yield from _plan_awaiting(request, ConditionReason.APPROVAL_IGNORED, message, now)
+    elif request.spec.suspend:
+        message = (
+            f"spec.suspend is true. To apply the answer of {answered.approver} "
+            f"({answered.answer}), set it to false."
+        )
+        yield from _plan_awaiting(request, reason, message, now)
+    else:
+        yield AcceptAnswer(request, answered)
+
+
+def _plan_awaiting(
+    request: RetrainRequest, reason: str, message: str, now: datetime
+) -> Iterator[WriteStatus]:
     yield from plan_status(request, build_awaiting_approval_status(request, reason, message, now))
-
-
-def plan_ignored_approval(request: RetrainRequest) -> Iterator[IgnoreApproval]:
-    """Plan to report, once, an annotation for an approval that nothing awaits."""
-    text = request.approval_text
-    if text is None or text == request.status.get("ignoredApproval"):
-        return
-    with suppress(InvalidApprovalError):
-        if read_approval(text) == request.given_approval:
-            return
-    why = "no challenger awaits approval"
-    if request.given_approval:
-        why = f'the approval "{request.given_approval}" was given before'
-    yield IgnoreApproval(
-        request, f"The annotation {names.ANNOTATION_APPROVAL} ({text!r}) has no effect: {why}."
-    )
 
 
 def plan_status(request: RetrainRequest, status: Status) -> Iterator[WriteStatus]:

@@ -11,6 +11,7 @@ from retraining_operator.api.fields import parse_time
 from retraining_operator.api.job import Job
 from retraining_operator.api.names import Task
 from retraining_operator.api.request import RetrainRequest
+from retraining_operator.api.retrain_approval import RetrainApproval
 from retraining_operator.planning.finished import FinishedRun
 from retraining_operator.settings import Triggers
 
@@ -18,6 +19,21 @@ DAY = timedelta(days=1)
 CLOCK_SKEW = timedelta(hours=1)
 """How far clocks may differ. Later times were written by hand or by a broken clock. They do not
 count, because a cooldown from the year 2999 on would never end."""
+
+
+@dataclass(frozen=True)
+class ApprovalState:
+    """What is known of the approval of one request's challenger.
+
+    Args:
+        job: The Job of the task `decide`, if it is known.
+        retrain_approval: The RetrainApproval that the operator has created, if it is known.
+        needs_four_eyes: Whether nobody may approve what they have requested.
+    """
+
+    job: Job | None = None
+    retrain_approval: RetrainApproval | None = None
+    needs_four_eyes: bool = False
 
 
 @dataclass(frozen=True)
@@ -32,6 +48,8 @@ class PlanInput:
         refused: Uids of requests whose Job was just refused. Until they are tried again, others
             take their places.
         refusals: Why requests may not run, by their uids.
+        approvals: The RetrainApprovals that the operator has created, by the uid of their request.
+        needs_four_eyes: Whether nobody may approve what they have requested.
     """
 
     requests: Collection[RetrainRequest]
@@ -40,6 +58,16 @@ class PlanInput:
     launching: Set[str] = frozenset()
     refused: Set[str] = frozenset()
     refusals: Mapping[str, str] = field(default_factory=dict)
+    approvals: Mapping[str, RetrainApproval] = field(default_factory=dict)
+    needs_four_eyes: bool = False
+
+    def find_approval(self, request: RetrainRequest) -> ApprovalState:
+        """Find what is known of the approval of a request's challenger."""
+        return ApprovalState(
+            job=self.jobs[Task.DECIDE].get(request.uid),
+            retrain_approval=self.approvals.get(request.uid),
+            needs_four_eyes=self.needs_four_eyes,
+        )
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from retraining_operator.api.conditions import ConditionType, Status, read_condi
 from retraining_operator.api.job import EndedTrainer, Job
 from retraining_operator.api.names import Task
 from retraining_operator.api.request import RetrainRequest
+from retraining_operator.api.retrain_approval import RetrainApproval
 
 
 @dataclass(frozen=True)
@@ -35,23 +36,25 @@ class Replace:
 
 @dataclass(frozen=True)
 class ApplyApproval:
-    """Create the Job that applies an approval."""
+    """Create the Job that applies an approval. The status may have it from an earlier try."""
 
     request: RetrainRequest
     approval: Approval
 
 
 @dataclass(frozen=True)
-class IgnoreApproval:
-    """Report an approval that nothing awaits.
-
-    Args:
-        request: The request with the annotation.
-        message: Why it has no effect.
-    """
+class CreateApproval:
+    """Create the RetrainApproval in which a person answers."""
 
     request: RetrainRequest
-    message: str
+
+
+@dataclass(frozen=True)
+class AcceptAnswer:
+    """Check and apply the answer in a request's RetrainApproval."""
+
+    request: RetrainRequest
+    answered: RetrainApproval
 
 
 @dataclass(frozen=True)
@@ -144,8 +147,9 @@ class Settle:
 Step = (
     Launch
     | Replace
+    | CreateApproval
+    | AcceptAnswer
     | ApplyApproval
-    | IgnoreApproval
     | WriteStatus
     | Conclude
     | FindJob

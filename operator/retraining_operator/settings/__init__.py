@@ -7,6 +7,7 @@ renders the file from those values. An environment variable such as `KAFKA__TOPI
 from retraining_operator.settings.job import JobSettings, SecretKey, Trainer
 from retraining_operator.settings.kafka import Kafka
 from retraining_operator.settings.policies import (
+    Approvals,
     ConcurrencyPolicy,
     LeaderElection,
     Retention,
@@ -17,6 +18,7 @@ from retraining_operator.settings.requests import LockedField, Requests
 from retraining_operator.settings.section import SettingsError
 
 __all__ = [
+    "Approvals",
     "ConcurrencyPolicy",
     "JobSettings",
     "Kafka",

@@ -63,6 +63,12 @@ class Triggers(Section):
     paused: bool = False
 
 
+class Approvals(Section):
+    """Who may approve a challenger."""
+
+    four_eyes: bool = False
+
+
 class Retention(Section):
     """How many finished RetrainRequests are kept, and for how long."""
 

@@ -19,7 +19,7 @@ from pydantic_settings import SettingsError as SourceError
 from retraining_operator.contract import DATABASE_URL
 from retraining_operator.settings.job import JobSettings, SecretKey, Trainer
 from retraining_operator.settings.kafka import Kafka
-from retraining_operator.settings.policies import LeaderElection, Retention, Triggers
+from retraining_operator.settings.policies import Approvals, LeaderElection, Retention, Triggers
 from retraining_operator.settings.requests import Requests
 from retraining_operator.settings.section import SettingsError
 
@@ -49,6 +49,7 @@ class Settings(BaseSettings):
     signing: SecretKey | None = None
     triggers: Triggers = Triggers()
     requests: Requests = Requests()
+    approvals: Approvals = Approvals()
     retention: Retention = Retention()
     job: JobSettings
     trainer: Trainer = Trainer()

@@ -24,6 +24,7 @@ from retraining_operator.api.request import RetrainRequest, read_request
 from retraining_operator.observability.gauges import WorkCounts
 from retraining_operator.observability.problems import ProblemReporter
 from retraining_operator.planning.finished import FinishedRun, read_finished_run
+from retraining_operator.watch.approval_cache import ApprovalCache
 from retraining_operator.watch.health import WatchHealth
 from retraining_operator.watch.job_details import add_details, drop_surplus_pods
 from retraining_operator.watch.object_fence import fence_object
@@ -61,6 +62,7 @@ class ClusterCache:
         """Finished requests. Their resource versions prevent older versions from replacing them."""
         self.own_jobs = OwnJobs(self.requests, self.jobs, self.settled)
         self.changed = asyncio.Event()
+        self.approvals = ApprovalCache(self.problems, self.watch_health, self.changed)
         self._evaluated_at = 0.0
         """When a challenger was last evaluated, in seconds since 1970. It outlives the request."""
 

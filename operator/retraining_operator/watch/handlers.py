@@ -61,6 +61,14 @@ async def _handle_request(event: kopf.RawEvent, memo: Memo, **_: Any) -> None:
         memo.cache.update_request(event["object"])
 
 
+async def _handle_approval(event: kopf.RawEvent, memo: Memo, **_: Any) -> None:
+    _record_delivery(names.APPROVAL_PLURAL, event, memo)
+    if event["type"] == "DELETED":
+        memo.cache.approvals.remove(event["object"])
+    else:
+        memo.cache.approvals.update(event["object"])
+
+
 async def _handle_job(event: kopf.RawEvent, memo: Memo, **_: Any) -> None:
     _record_delivery(names.JOBS, event, memo)
     if event["type"] == "DELETED":
@@ -110,6 +118,8 @@ def build_registry(*, has_lease: bool) -> kopf.OperatorRegistry:
     kopf.on.login(registry=registry)(login)
     kopf.on.cleanup(registry=registry)(_stop_others)
     kopf.on.event(names.GROUP, names.VERSION, names.PLURAL, registry=registry)(_handle_request)
+    approvals = (names.GROUP, names.VERSION, names.APPROVAL_PLURAL)
+    kopf.on.event(*approvals, registry=registry)(_handle_approval)
     managed = {names.LABEL_MANAGED_BY: names.MANAGED_BY}
     kopf.on.event("batch", "v1", "jobs", labels=managed, registry=registry)(_handle_job)
     kopf.on.event("", "v1", "pods", labels=managed, registry=registry)(_handle_pod)

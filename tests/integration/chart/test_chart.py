@@ -63,6 +63,20 @@ def test_three_values_are_enough() -> None:
     }
 
 
+def operator_role(documents: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the rules of the operator's own Role."""
+    [account] = [
+        document["roleRef"]["name"] for document in documents if document["kind"] == "RoleBinding"
+    ]
+    [role] = [
+        document
+        for document in documents
+        if document["kind"] == "Role" and document["metadata"]["name"] == account
+    ]
+    rules: list[dict[str, Any]] = role["rules"]
+    return rules
+
+
 @pytest.mark.parametrize("missing", range(3))
 def test_missing_value_is_named(missing: int) -> None:
     name = NEEDED[missing].split("=")[1].partition(".")[0]
@@ -140,7 +154,7 @@ def test_operator_may_write_its_handled_offsets_and_no_other_config_map(tmp_path
     documents = rendered(*NEEDED)
     config = tmp_path / "config.yaml"
     config.write_text(one(documents, "ConfigMap")["data"]["config.yaml"])
-    rules = [rule for rule in one(documents, "Role")["rules"] if "configmaps" in rule["resources"]]
+    rules = [rule for rule in operator_role(documents) if "configmaps" in rule["resources"]]
     named = {verb: rule.get("resourceNames") for rule in rules for verb in rule["verbs"]}
     ledger = read_settings(config).handled_offsets_name
     assert named == {"get": [ledger], "update": [ledger], "create": None}
@@ -151,13 +165,11 @@ def test_operator_gets_the_database_url_from_a_secret_and_may_read_no_secret() -
     [container] = one(documents, "Deployment")["spec"]["template"]["spec"]["containers"]
     [variable] = [each for each in container["env"] if each["name"] == "DATABASE_URL"]
     assert variable["valueFrom"] == {"secretKeyRef": {"name": "mine", "key": "url"}}
-    assert not [rule for rule in one(documents, "Role")["rules"] if "secrets" in rule["resources"]]
+    assert not [rule for rule in operator_role(documents) if "secrets" in rule["resources"]]
 
 
 def test_operator_may_write_its_lease_and_no_other() -> None:
-    rules = [
-        rule for rule in one(rendered(*NEEDED), "Role")["rules"] if "leases" in rule["resources"]
-    ]
+    rules = [rule for rule in operator_role(rendered(*NEEDED)) if "leases" in rule["resources"]]
     named = {verb: rule.get("resourceNames") for rule in rules for verb in rule["verbs"]}
     assert named == {
         "get": [LEASE],
@@ -224,20 +236,6 @@ def test_operator_reads_what_requests_may_ask_for(tmp_path: Path) -> None:
 def test_field_that_cannot_be_opened_is_refused() -> None:
     with pytest.raises(CommandError, match=r"requests.*open"):
         rendered(*NEEDED, "--set=requests.open={suspend}")
-
-
-def test_policy_on_requests_covers_the_namespace_and_can_be_switched_off() -> None:
-    documents = rendered(*NEEDED)
-    binding = one(documents, "ValidatingAdmissionPolicyBinding")["spec"]
-    selector = binding["matchResources"]["namespaceSelector"]["matchLabels"]
-    assert selector == {"kubernetes.io/metadata.name": "fraud"}
-    policy = one(documents, "ValidatingAdmissionPolicy")
-    assert policy["metadata"]["name"] == binding["policyName"]
-    [condition] = policy["spec"]["matchConditions"]
-    account = one(documents, "Deployment")["spec"]["template"]["spec"]["serviceAccountName"]
-    assert f"':{account}'" in condition["expression"]
-    off = rendered(*NEEDED, "--set=requests.policy.create=false")
-    assert not [d for d in off if d["kind"].startswith("ValidatingAdmissionPolicy")]
 
 
 def test_migration_can_be_switched_off() -> None:

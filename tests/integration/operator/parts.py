@@ -87,6 +87,7 @@ def build_reconciler(parts: OperatorParts, cluster: KubeClient) -> Reconciler:
         write_priority=parts.write_priority,
         triggers=parts.settings.triggers,
         limits=build_limits(parts.settings),
+        approvals=parts.settings.approvals,
         retention=parts.settings.retention,
         clock=now,
         event_recorder=event_recorder,

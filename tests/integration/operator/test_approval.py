@@ -12,70 +12,36 @@ import pytest
 from retraining_operator.api.approval import Approval
 from retraining_operator.api.approval_status import build_launching_approval_status
 from retraining_operator.api.job_manifest import build_job
-from retraining_operator.api.outcome import JobOutcome
-from retraining_operator.api.outcome_status import build_finished_status
 from retraining_operator.api.ownership import (
     add_launch_token,
     compute_launch_digest,
     create_launch_token,
 )
 from retraining_operator.api.request import read_request
-from retraining_operator.contract import ApprovalAnswer, Result
+from retraining_operator.api.retrain_approval import build_retrain_approval
+from retraining_operator.contract import ApprovalAnswer
 from retraining_operator.kube.client import KubeClient
 from retraining_operator.kube.resources import JOBS
-from retraining_operator.settings import Settings
+from retraining_operator.settings import Approvals, Settings
+from tests.integration.operator.approvals import (
+    answer,
+    await_approval,
+    make_passes,
+    promoted,
+    request,
+    result,
+)
 from tests.integration.operator.conftest import reconcile
 from tests.integration.operator.parts import OperatorParts, build_reconciler, populate
-from tests.system.kubectl import Kubectl, wait_for
+from tests.system.kubectl import CommandError, Kubectl, wait_for
 
-ANNOTATION = "retraining.dev/approval"
 DECIDES = "retraining.dev/task=decide"
-
-
-def result(**fields: Any) -> Result:
-    now = datetime.now(UTC)
-    document = {
-        "run_id": "r",
-        "reason": "x",
-        "message": "Said why.",
-        "started_at": now,
-        "finished_at": now,
-    }
-    return Result(**{**document, "verdict": "Promoted", **fields})
-
-
-def annotate(namespace: Kubectl, text: str) -> None:
-    namespace("annotate", "--overwrite", "rtr", "waiting", f"{ANNOTATION}={text}")
-
-
-def promoted(namespace: Kubectl) -> tuple[str, str]:
-    conditions = namespace.get("retrainrequest", "waiting")["status"]["conditions"]
-    return next((c["status"], c["reason"]) for c in conditions if c["type"] == "Promoted")
-
-
-async def make_passes(parts: OperatorParts, cluster: KubeClient, passes: int = 3) -> None:
-    """Make a few passes, as an operator that has just started would."""
-    reconciler = build_reconciler(parts, cluster)
-    await populate(parts, cluster)
-    for _ in range(passes):
-        await reconcile(reconciler)
 
 
 @pytest.fixture
 async def waiting(namespace: Kubectl, cluster: KubeClient) -> dict[str, Any]:
-    """Create a request whose challenger waits for approval."""
-    manifest = {
-        "apiVersion": "retraining.dev/v1alpha1",
-        "kind": "RetrainRequest",
-        "metadata": {"name": "waiting"},
-    }
-    namespace.apply({**manifest, "spec": {"promotion": "Manual", "preset": "recommended"}})
-    [body] = namespace.items("retrainrequests")
-    request, verdict = read_request(body), result(withheld="AwaitingApproval")
-    status = build_finished_status(
-        request, JobOutcome("Promoted", "Said why.", verdict), datetime.now(UTC)
-    )
-    return await cluster.patch_status("waiting", request.resource_version, status)
+    """Create a request whose challenger waits for approval. No policy is in force here."""
+    return await await_approval(namespace, cluster, request(namespace))
 
 
 def end(namespace: Kubectl, **fields: Any) -> None:
@@ -131,10 +97,14 @@ def patch_status(namespace: Kubectl, kind: str, name: str, status: dict[str, Any
 
 
 @pytest.mark.usefixtures("no_pods")
-async def test_annotation_becomes_one_job_whoever_sees_it(
+async def test_answer_becomes_one_job_whoever_sees_it(
     namespace: Kubectl, cluster: KubeClient, settings: Settings, waiting: dict[str, Any]
 ) -> None:
-    annotate(namespace, "approve by Jane Doe")
+    await asyncio.gather(*(make_passes(OperatorParts(settings), cluster) for _ in range(3)))
+    [approval] = namespace.items("retrainapprovals")
+    assert approval["metadata"]["ownerReferences"][0]["uid"] == waiting["metadata"]["uid"]
+    assert "answer" not in approval["spec"]
+    answer(namespace, "Approve", "jane")
     await asyncio.gather(*(make_passes(OperatorParts(settings), cluster) for _ in range(3)))
     [job] = namespace.items("jobs")
     assert job["metadata"]["ownerReferences"][0]["uid"] == waiting["metadata"]["uid"]
@@ -143,33 +113,159 @@ async def test_annotation_becomes_one_job_whoever_sees_it(
     assert container["args"] == ["decide"]
     assert (environment["RETRAIN_APPROVAL"], environment["RETRAIN_APPROVAL_BY"]) == (
         "approve",
-        "Jane Doe",
+        "jane (unverified)",
     )
     status = namespace.get("retrainrequest", "waiting")["status"]
-    assert (status["approval"], status["approvalBy"]) == ("approve", "Jane Doe")
+    assert (status["approval"], status["approvalBy"]) == ("approve", "jane (unverified)")
+    assert status["approvalVerified"] is False
     assert promoted(namespace) == ("Unknown", "ApplyingApproval")
 
 
 @pytest.mark.usefixtures("waiting")
-async def test_without_an_approval_no_job_is_created(
+async def test_without_an_answer_no_job_is_created_and_describe_shows_what_to_do(
     namespace: Kubectl, cluster: KubeClient, parts: OperatorParts
 ) -> None:
     await make_passes(parts, cluster)
-    annotate(namespace, "perhaps")
-    await make_passes(parts, cluster)
     assert namespace.items("jobs") == []
     assert promoted(namespace) == ("Unknown", "AwaitingApproval")
-    assert "approve or reject" in namespace("describe", "rtr", "waiting")
+    described = namespace("describe", "rtr", "waiting")
+    [approval] = namespace.items("retrainapprovals")
+    assert f"patch rta {approval['metadata']['name']}" in described
+    assert "recorded as unverified" in described
 
 
+@pytest.mark.usefixtures("no_pods", "waiting")
+async def test_first_answer_counts_and_cannot_be_changed(
+    namespace: Kubectl, cluster: KubeClient, parts: OperatorParts
+) -> None:
+    await make_passes(parts, cluster)
+    answer(namespace, "Approve", "jane")
+    for word, approver in (("Reject", "joe"), ("Reject", "jane"), ("Approve", "joe")):
+        with pytest.raises(CommandError, match="the first answer counts"):
+            answer(namespace, word, approver)
+    await make_passes(parts, cluster)
+    assert namespace.get("retrainrequest", "waiting")["status"]["approval"] == "approve"
+
+
+@pytest.mark.usefixtures("waiting")
+async def test_retrain_approval_that_was_deleted_before_the_answer_is_applied_is_asked_again(
+    namespace: Kubectl, cluster: KubeClient, parts: OperatorParts
+) -> None:
+    await make_passes(parts, cluster)
+    answer(namespace, "Approve", "jane")
+    namespace("delete", "rta", "--all", "--wait=true")
+    await make_passes(OperatorParts(parts.settings), cluster)
+    [approval] = namespace.items("retrainapprovals")
+    assert "answer" not in approval["spec"]
+    assert namespace.items("jobs") == []
+
+
+@pytest.mark.usefixtures("no_pods", "waiting")
+async def test_retrain_approval_that_is_deleted_while_its_job_runs_changes_nothing(
+    namespace: Kubectl, cluster: KubeClient, parts: OperatorParts
+) -> None:
+    await make_passes(parts, cluster)
+    answer(namespace, "Reject", "jane")
+    await make_passes(parts, cluster)
+    namespace("delete", "rta", "--all", "--wait=true")
+    await make_passes(OperatorParts(parts.settings), cluster)
+    assert namespace.items("retrainapprovals") == []
+    assert len(namespace.items("jobs")) == 1
+    assert namespace.get("retrainrequest", "waiting")["status"]["approval"] == "reject"
+
+
+async def test_answer_for_a_request_that_was_created_again_is_not_applied(
+    namespace: Kubectl, cluster: KubeClient, parts: OperatorParts, waiting: dict[str, Any]
+) -> None:
+    await make_passes(parts, cluster)
+    [before] = namespace.items("retrainapprovals")
+    answer(namespace, "Approve", "jane")
+    namespace("delete", "rtr", "waiting", "--cascade=orphan", "--wait=true")
+    body = await await_approval(namespace, cluster, request(namespace))
+    assert body["metadata"]["uid"] != waiting["metadata"]["uid"]
+    await make_passes(OperatorParts(parts.settings), cluster)
+    names = {approval["metadata"]["name"] for approval in namespace.items("retrainapprovals")}
+    assert names - {before["metadata"]["name"]}
+    assert namespace.items("jobs") == []
+
+
+@pytest.mark.usefixtures("waiting")
+async def test_retrain_approval_of_a_person_is_marked_and_has_no_effect(
+    namespace: Kubectl, cluster: KubeClient, parts: OperatorParts
+) -> None:
+    await make_passes(parts, cluster)
+    [approval] = namespace.items("retrainapprovals")
+    spec = approval["spec"] | {"answer": "Approve", "approver": "jane"}
+    kinds = {"apiVersion": "retraining.dev/v1alpha1", "kind": "RetrainApproval"}
+    namespace.apply({**kinds, "metadata": {"name": "mine"}, "spec": spec})
+    absent = {**spec, "request": "nowhere", "challenger": "nobody"}
+    namespace.apply({**kinds, "metadata": {"name": "for-nothing"}, "spec": absent})
+    fresh = OperatorParts(parts.settings)
+    await make_passes(fresh, cluster)
+    for name in ("mine", "for-nothing"):
+        [condition] = namespace.get("rta", name)["status"]["conditions"]
+        assert (condition["status"], condition["reason"]) == ("False", "ApprovalIgnored")
+    assert "ApprovalIgnored" in namespace("get", "rta")
+    assert namespace.items("jobs") == []
+    assert promoted(namespace) == ("Unknown", "AwaitingApproval")
+
+
+async def test_object_that_a_person_has_created_before_has_no_effect(
+    namespace: Kubectl, cluster: KubeClient, parts: OperatorParts, waiting: dict[str, Any]
+) -> None:
+    forged = build_retrain_approval(read_request(waiting), verifies_approver=True)
+    forged["spec"] |= {"answer": "Approve", "approver": "jane"}
+    namespace.apply(forged)
+    await make_passes(parts, cluster)
+    assert namespace.items("jobs") == []
+    [condition] = namespace.get("rta", forged["metadata"]["name"])["status"]["conditions"]
+    assert (condition["status"], condition["reason"]) == ("False", "ApprovalIgnored")
+    namespace("delete", "rta", "--all", "--wait=true")
+    await make_passes(OperatorParts(parts.settings), cluster)
+    [approval] = namespace.items("retrainapprovals")
+    assert "answer" not in approval["spec"]
+    status = namespace.get("retrainrequest", "waiting")["status"]
+    assert status["retrainApprovalUid"] == approval["metadata"]["uid"]
+
+
+async def test_object_that_replaces_the_operator_s_has_no_effect(
+    namespace: Kubectl, cluster: KubeClient, parts: OperatorParts, waiting: dict[str, Any]
+) -> None:
+    await make_passes(parts, cluster)
+    [own] = namespace.items("retrainapprovals")
+    namespace("delete", "rta", "--all", "--wait=true")
+    forged = build_retrain_approval(read_request(waiting), verifies_approver=True)
+    forged["metadata"]["annotations"] = own["metadata"]["annotations"]
+    forged["spec"] |= {"answer": "Approve", "approver": "jane"}
+    namespace.apply(forged)
+    await make_passes(OperatorParts(parts.settings), cluster)
+    assert namespace.items("jobs") == []
+    assert promoted(namespace) == ("Unknown", "AwaitingApproval")
+
+
+@pytest.mark.usefixtures("waiting")
+async def test_four_eyes_apply_no_unverified_approval(
+    namespace: Kubectl, cluster: KubeClient, settings: Settings
+) -> None:
+    parts = OperatorParts(settings.model_copy(update={"approvals": Approvals(four_eyes=True)}))
+    await make_passes(parts, cluster)
+    answer(namespace, "Approve", "joe")
+    await make_passes(parts, cluster)
+    assert promoted(namespace) == ("Unknown", "ApprovalIgnored")
+    assert "kubectl delete rta" in namespace("describe", "rtr", "waiting")
+    assert namespace.items("jobs") == []
+
+
+@pytest.mark.usefixtures("waiting")
 async def test_job_that_was_created_before_a_crash_keeps_its_approval(
     namespace: Kubectl,
     cluster: KubeClient,
     parts: OperatorParts,
     settings: Settings,
-    waiting: dict[str, Any],
 ) -> None:
-    approval = Approval(ApprovalAnswer.APPROVE, "Jane Doe")
+    await make_passes(parts, cluster)
+    waiting = namespace.get("retrainrequest", "waiting")
+    approval = Approval(ApprovalAnswer.APPROVE, "jane", is_verified=True)
     manifest = build_job(read_request(waiting), settings, approval)
     job, token = manifest["metadata"]["name"], create_launch_token()
     announced = build_launching_approval_status(
@@ -177,15 +273,15 @@ async def test_job_that_was_created_before_a_crash_keeps_its_approval(
     )
     version = int(waiting["metadata"]["resourceVersion"])
     await cluster.patch_status("waiting", version, announced)
-    annotate(namespace, "reject by Joe")
+    answer(namespace, "Reject", "joe")
     reconciler = build_reconciler(parts, cluster)
     await populate(parts, cluster)
-    # as if the answer had been lost, and the annotation changed since
+    # as if the answer of the API server had been lost
     await cluster.create(JOBS, add_launch_token(manifest, token))
     for _ in range(3):
         await reconcile(reconciler)
     assert len(namespace.items("jobs")) == 1
-    assert namespace.get("retrainrequest", "waiting")["status"]["approvalBy"] == "Jane Doe"
+    assert namespace.get("retrainrequest", "waiting")["status"]["approvalBy"] == "jane"
 
 
 async def test_foreign_job_of_that_name_applies_nothing(
@@ -195,19 +291,22 @@ async def test_foreign_job_of_that_name_applies_nothing(
     settings: Settings,
     waiting: dict[str, Any],
 ) -> None:
-    manifest = build_job(read_request(waiting), settings, Approval(ApprovalAnswer.APPROVE))
+    approval = Approval(ApprovalAnswer.APPROVE, "jane")
+    manifest = build_job(read_request(waiting), settings, approval)
     del manifest["metadata"]["ownerReferences"]
     await cluster.create(JOBS, manifest)
-    annotate(namespace, "approve")
+    await make_passes(parts, cluster)
+    answer(namespace, "Approve", "jane")
     await make_passes(parts, cluster)
     assert promoted(namespace) == ("False", "JobNameTaken")
 
 
 @pytest.mark.usefixtures("waiting")
-async def test_approval_is_in_the_status_and_a_later_one_is_reported_once(
+async def test_approval_is_in_the_status_and_the_request_takes_no_other(
     namespace: Kubectl, cluster: KubeClient, parts: OperatorParts
 ) -> None:
-    annotate(namespace, "approve by Jane Doe")
+    await make_passes(parts, cluster)
+    answer(namespace, "Approve", "jane")
     await make_passes(parts, cluster)
     end(namespace, promoted=True, version=3)
     await make_passes(parts, cluster)
@@ -217,12 +316,9 @@ async def test_approval_is_in_the_status_and_a_later_one_is_reported_once(
     assert "withheld" not in status
     [job] = namespace.items("jobs")
     assert job["spec"]["ttlSecondsAfterFinished"]
-    annotate(namespace, "reject by Joe")
-    await make_passes(parts, cluster)
-    await make_passes(parts, cluster)
-    events = [event["reason"] for event in namespace.items("events.events.k8s.io")]
-    assert events.count("ApprovalIgnored") == 1
-    assert promoted(namespace) == ("True", "Promoted")
+    namespace("delete", "rta", "--all", "--wait=true")
+    await make_passes(OperatorParts(parts.settings), cluster)
+    assert namespace.items("retrainapprovals") == []
     assert len(namespace.items("jobs")) == 1
 
 
@@ -230,10 +326,21 @@ async def test_approval_is_in_the_status_and_a_later_one_is_reported_once(
 async def test_job_that_was_deleted_is_not_created_again(
     namespace: Kubectl, cluster: KubeClient, parts: OperatorParts
 ) -> None:
-    annotate(namespace, "approve")
+    await make_passes(parts, cluster)
+    answer(namespace, "Approve", "jane")
     await make_passes(parts, cluster)
     namespace("delete", "jobs", "--all", "--wait=true")
     wait_for("the end of its pods", lambda: not namespace.items("pods"))
     await make_passes(OperatorParts(parts.settings), cluster)
     assert namespace.items("jobs") == []
     assert promoted(namespace) == ("Unknown", "JobDeleted")
+
+
+@pytest.mark.usefixtures("waiting")
+async def test_retrain_approval_is_deleted_with_its_request(
+    namespace: Kubectl, cluster: KubeClient, parts: OperatorParts
+) -> None:
+    await make_passes(parts, cluster)
+    assert len(namespace.items("retrainapprovals")) == 1
+    namespace("delete", "rtr", "waiting")
+    wait_for("the end of its approval", lambda: not namespace.items("retrainapprovals"))

@@ -58,7 +58,7 @@ class StoredRequests:
             raise read_error(404, MISSING)
         return copy.deepcopy(self.objects[name])
 
-    async def list_requests(self) -> AsyncIterator[list[Body]]:
+    async def list_pages(self, _kind: object) -> AsyncIterator[list[Body]]:
         """List all objects, in one page."""
         yield list(copy.deepcopy(self.objects).values())
 

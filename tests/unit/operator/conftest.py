@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 
-from retraining_operator.api.names import Task, build_job_name
+from retraining_operator.api.approval import Approval
+from retraining_operator.api.names import Task, build_approval_name, build_job_name
 from retraining_operator.api.request import RetrainRequest, read_request
+from retraining_operator.api.retrain_approval import build_owner_reference
 from retraining_operator.planning.finished import FinishedRun
 from retraining_operator.settings import Settings
 
@@ -50,7 +52,6 @@ def request_body() -> Callable[..., dict[str, Any]]:
         version: int = 7,
         *,
         created: str = "2026-03-01T11:00:00Z",
-        approval: str | None = None,
     ) -> dict[str, Any]:
         return {
             "metadata": {
@@ -60,7 +61,6 @@ def request_body() -> Callable[..., dict[str, Any]]:
                 "generation": 1,
                 "resourceVersion": str(version),
                 "creationTimestamp": created,
-                "annotations": {} if approval is None else {"retraining.dev/approval": approval},
             },
             "spec": spec or {"reason": "by hand"},
             "status": status or {},
@@ -75,7 +75,7 @@ def job_body() -> Callable[..., dict[str, Any]]:
         request: str = "first",
         end: str | None = None,
         reason: str = "",
-        approval: str | None = None,
+        approval: Approval | None = None,
         **status: Any,
     ) -> dict[str, Any]:
         task = "decision" if approval else "job"
@@ -96,7 +96,7 @@ def job_body() -> Callable[..., dict[str, Any]]:
                 "uid": f"uid-of-{task}-of-{request}",
                 "resourceVersion": "9",
                 "labels": {"retraining.dev/task": "decide"} if approval else {},
-                "annotations": {"retraining.dev/approval": approval} if approval else {},
+                "annotations": {},
                 "ownerReferences": [
                     {
                         "apiVersion": "retraining.dev/v1alpha1",
@@ -113,6 +113,26 @@ def job_body() -> Callable[..., dict[str, Any]]:
                 "conditions": conditions if end else [],
                 **status,
             },
+        }
+
+    return build
+
+
+@pytest.fixture
+def approval_body() -> Callable[..., dict[str, Any]]:
+    def build(
+        request: str = "first", version: int = 8, *, name: str | None = None, **spec: Any
+    ) -> dict[str, Any]:
+        uid = f"uid-of-{request}"
+        return {
+            "metadata": {
+                "name": name or build_approval_name(request, uid),
+                "namespace": "fraud",
+                "uid": f"uid-of-approval-of-{request}",
+                "resourceVersion": str(version),
+                "ownerReferences": [build_owner_reference(request, uid)],
+            },
+            "spec": {"request": request, "challenger": uid, "verifiesApprover": True, **spec},
         }
 
     return build

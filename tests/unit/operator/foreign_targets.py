@@ -13,12 +13,14 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from retraining_operator.api.approval_rules import build_approval
 from retraining_operator.api.conditions import ConditionType
 from retraining_operator.api.fields import MalformedObjectError
-from retraining_operator.api.names import Task, build_job_name
+from retraining_operator.api.names import Task, build_approval_name, build_job_name
 from retraining_operator.api.outcome import read_outcome
 from retraining_operator.api.outcome_status import build_finished_status
 from retraining_operator.api.request import read_request
+from retraining_operator.api.retrain_approval import build_mark, build_owner_reference
 from retraining_operator.audit.row import build_row
 from retraining_operator.contract import Preset, read_result, read_row
 from retraining_operator.intake.handled_offset import parse_entry
@@ -62,7 +64,7 @@ def request_body(name: str, status: dict[str, Any] | None = None) -> dict[str, A
             "generation": 1,
             "resourceVersion": "7",
             "creationTimestamp": "2026-03-01T11:00:00Z",
-            "annotations": {"retraining.dev/approval": "approve by Jane Doe"},
+            "annotations": {"retraining.dev/approval": "approve by Jane Doe"},  # has no effect
         },
         "spec": {
             "reason": "drift",
@@ -161,6 +163,26 @@ POD = {
         ],
     },
 }
+APPROVAL = {
+    "metadata": {
+        "name": build_approval_name("bad", "uid-of-bad"),
+        "namespace": "fraud",
+        "uid": "approval-of-bad",
+        "resourceVersion": "9",
+        "annotations": {"retraining.dev/launch": "x"},
+        "ownerReferences": [build_owner_reference("bad", "uid-of-bad")],
+    },
+    "spec": {
+        "request": "bad",
+        "challenger": "uid-of-bad",
+        "verifiesApprover": True,
+        "answer": "Approve",
+        "approver": "jane",
+        "requestedBy": "joe",
+        "comment": "better on cards",
+    },
+    "status": {"conditions": [condition("Other", "True", "Any")]},
+}
 REFUSAL = {
     "metadata": {"name": "e", "creationTimestamp": "2026-03-01T11:00:02Z"},
     "reason": "FailedCreate",
@@ -224,7 +246,13 @@ def build_neighbours() -> ClusterCache:
 def describe_plan(cache: ClusterCache) -> dict[str, tuple[str, str]]:
     """Return the step of each request by name: its kind, and the message that it writes."""
     requests = list(cache.requests.values())
-    known = PlanInput(requests, cache.own_jobs.select(), cache.list_finished_runs())
+    known = PlanInput(
+        requests,
+        cache.own_jobs.select(),
+        cache.list_finished_runs(),
+        approvals=cache.approvals.by_request,
+        needs_four_eyes=True,
+    )
     found = plan(known, TRIGGERS.model_copy(update={"max_concurrent": 20}), NOW)
     assert not found.failures, found.failures
     described = {}
@@ -291,6 +319,21 @@ def fuzz_pod(data: bytes) -> None:
     assert version is None or 0 <= version < 2**63
 
 
+def fuzz_approval(data: bytes) -> None:
+    """Read a RetrainApproval of any shape, and answer a request with it."""
+    cache = build_neighbours()
+    waiting = FINISHED | {"retrainApprovalUid": "approval-of-bad"}
+    cache.update_request(request_body("bad", waiting))
+    cache.approvals.update(parse(data))
+    check_neighbours(cache)
+    for approval in cache.approvals.by_request.values():
+        if approval.answer:
+            check_sentence(f"{build_approval(approval, is_verified=False)}.")
+    for approval in cache.approvals.foreign.values():
+        json.dumps(build_mark(approval, NOW), allow_nan=False)
+    cache.approvals.remove(parse(data))
+
+
 def fuzz_refusal(data: bytes) -> None:
     """Read an Event of any shape."""
     cache = build_neighbours()
@@ -346,6 +389,7 @@ TARGETS: dict[str, tuple[Callable[[bytes], None], Any]] = {
     "request": (fuzz_request, request_body("bad", FINISHED)),
     "job": (fuzz_job, JOB),
     "pod": (fuzz_pod, POD),
+    "approval": (fuzz_approval, APPROVAL),
     "refusal": (fuzz_refusal, REFUSAL),
     "lease": (fuzz_lease, LEASE),
     "entry": (fuzz_entry, ENTRY),

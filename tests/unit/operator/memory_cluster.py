@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, cast
 
 from retraining_operator.api import names
+from retraining_operator.api.approval_rules import POLICY_MESSAGE
 from retraining_operator.api.request_limits import build_limits
 from retraining_operator.audit.writer import AuditWriter
 from retraining_operator.controller.executor import build_executor
@@ -28,6 +30,9 @@ from retraining_operator.watch.cache import ClusterCache
 STATUS = (
     '{{"kind": "Status", "reason": "{reason}", "message": "{reason}", '
     '"details": {{"kind": "{kind}"}}}}'
+)
+DENIED = json.dumps(
+    {"kind": "Status", "reason": "Forbidden", "message": f"denied request: {POLICY_MESSAGE}"}
 )
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 
@@ -77,6 +82,8 @@ class MemoryCluster:
         self.version = 100
         self.lost_answers = 0
         """How many creations of Jobs are stored although the answer does not arrive."""
+        self.has_policy = True
+        """Whether the admission policy on approvals is in force."""
         self.pruned_fields: set[str] = set()
         """Fields of a status that an outdated CRD does not know."""
 
@@ -113,7 +120,14 @@ class MemoryCluster:
     async def patch(
         self, kind: ResourceKind, name: str, change: dict[str, Any], _seconds: float = 0
     ) -> dict[str, Any]:
+        name = name.removesuffix("/status")
         return self.put(kind.plural, merge(await self.read(kind, name), change))
+
+    async def request_object(self, *_: object, **__: object) -> dict[str, Any]:
+        """Answer the dry run that finds out whether the policy on approvals is in force."""
+        if self.has_policy:
+            raise read_error(403, DENIED)
+        return {}
 
     async def patch_status(
         self, name: str, resource_version: int, status: Mapping[str, object]
@@ -142,6 +156,10 @@ class MemoryCluster:
     async def set_job_ttl(self, job: str, seconds: int) -> dict[str, Any]:
         body = self.objects["jobs", job]
         return self.put("jobs", merge(body, {"spec": {"ttlSecondsAfterFinished": seconds}}))
+
+    @property
+    def transport(self) -> MemoryCluster:
+        return self
 
     @property
     def client(self) -> KubeClient:
@@ -185,6 +203,7 @@ class MemoryOperator:
             write_priority=write_priority,
             triggers=settings.triggers,
             limits=build_limits(settings),
+            approvals=settings.approvals,
             retention=settings.retention,
             clock=lambda: NOW,
             event_recorder=event_recorder,
@@ -194,6 +213,7 @@ class MemoryOperator:
         """Store all objects in the cache, as the watch would, Jobs before requests."""
         update = {
             "jobs": self.cache.update_job,
+            names.APPROVAL_PLURAL: self.cache.approvals.update,
             names.PLURAL: self.cache.update_request,
             "pods": self.cache.update_pod,
         }
@@ -227,6 +247,17 @@ class MemoryOperator:
             if condition["type"] == kind:
                 return condition["status"], condition["reason"], condition["message"]
         return "", "", ""
+
+    def answer(self, word: str, approver: str) -> None:
+        """Answer the RetrainApproval of the request `first`, as a person would."""
+        [body] = self.approvals()
+        spec = body["spec"] | {"answer": word, "approver": approver}
+        self.cluster.put(names.APPROVAL_PLURAL, {**body, "spec": spec})
+
+    def approvals(self) -> list[dict[str, Any]]:
+        """Return all RetrainApprovals."""
+        found = self.cluster.objects.items()
+        return [body for (plural, _), body in found if plural == names.APPROVAL_PLURAL]
 
     def jobs(self) -> list[str]:
         """Return the names of all Jobs."""

@@ -1,4 +1,4 @@
-"""The CRD's schema has only keywords that an API server knows.
+"""The CRDs' schemas have only keywords that an API server knows.
 
 A comma in a description without quotes makes a keyword of half a sentence.
 """
@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
-CRD = Path(__file__).parents[3] / "crds" / "retrainrequests.yaml"
+CRDS = sorted((Path(__file__).parents[3] / "crds").iterdir())
 KEYWORDS = {
     "additionalProperties",
     "default",
@@ -52,6 +53,31 @@ def unknown_keywords(schema: dict[str, Any], path: str) -> Iterator[str]:
             yield from unknown_keywords(schema[inner], f"{path}[]")
 
 
-def test_schema_has_only_keywords_that_an_api_server_knows() -> None:
-    [version] = yaml.safe_load(CRD.read_text())["spec"]["versions"]
+@pytest.mark.parametrize("crd", CRDS, ids=lambda file: file.stem)
+def test_schema_has_only_keywords_that_an_api_server_knows(crd: Path) -> None:
+    [version] = yaml.safe_load(crd.read_text())["spec"]["versions"]
     assert list(unknown_keywords(version["schema"]["openAPIV3Schema"], "")) == []
+
+
+def fields_without_a_description(schema: dict[str, Any], path: str) -> Iterator[str]:
+    """Find the fields of an object, and those inside it, that nobody has described.
+
+    Args:
+        schema: The schema of the object.
+        path: The path to the object.
+
+    Yields:
+        Their paths.
+    """
+    for name, field in schema.get("properties", {}).items():
+        if not field.get("description"):
+            yield f"{path}.{name}"
+        yield from fields_without_a_description(field.get("items", field), f"{path}.{name}")
+
+
+def test_every_field_of_a_retrain_approval_is_described() -> None:
+    [crd] = [file for file in CRDS if file.stem == "retrainapprovals"]
+    [version] = yaml.safe_load(crd.read_text())["spec"]["versions"]
+    properties = version["schema"]["openAPIV3Schema"]["properties"]
+    described = {"properties": {part: properties[part] for part in ("spec", "status")}}
+    assert list(fields_without_a_description(described, "")) == []

@@ -11,7 +11,9 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
-from retraining_operator.api.approval import InvalidApprovalError, read_approval
+from retraining_operator.api.approval import Approval
+from retraining_operator.api.approval_rules import build_approval, find_objection
+from retraining_operator.api.approval_status import describe_ignored_answer
 from retraining_operator.api.job import Job, read_job
 from retraining_operator.api.job_container import InvalidRequestError
 from retraining_operator.api.job_manifest import build_job
@@ -21,8 +23,9 @@ from retraining_operator.api.outcome_status import build_finished_status
 from retraining_operator.api.pod import read_attempt, read_pod
 from retraining_operator.api.record_request import build_request
 from retraining_operator.api.request import RetrainRequest, read_request
+from retraining_operator.api.retrain_approval import RetrainApproval, read_retrain_approval
 from retraining_operator.api.trigger import KafkaPosition, MalformedRecordError
-from retraining_operator.contract import Failure, Verdict, Withheld
+from retraining_operator.contract import ApprovalAnswer, Failure, Verdict, Withheld
 from retraining_operator.intake.record_parser import parse_trigger
 from retraining_operator.planning.plan import plan
 from retraining_operator.planning.snapshot import PlanInput
@@ -88,15 +91,24 @@ def test_spec_becomes_a_job_or_one_error_message(
     assert all(isinstance(variable.get("value", ""), str) for variable in container(job)["env"])
 
 
+answers = st.fixed_dictionaries(
+    {"answer": st.sampled_from(["Approve", "Reject"]), "approver": st.text(min_size=1)},
+    optional={"comment": st.text(min_size=1), "requestedBy": texts},
+)
+
+
 @so_many(1000)
-@given(st.one_of(texts, st.from_regex(r"\s*(approve|reject)( by .{0,120})?\s*", fullmatch=True)))
-def test_annotation_is_an_approval_or_one_error_message(text: str) -> None:
-    try:
-        approval = read_approval(text)
-    except InvalidApprovalError as error:
-        check_sentence(str(error))
-    else:
-        check_sentence(str(approval))
+@given(answers, st.booleans())
+def test_answer_becomes_one_line(
+    request_body: Build, approval_body: Build, answer: dict[str, Any], four_eyes: bool
+) -> None:
+    answered = read_retrain_approval(approval_body(**answer))
+    request = read_request(request_body())
+    for is_verified in (True, False):
+        check_sentence(f"{build_approval(answered, is_verified=is_verified)}.")
+        objection = find_objection(request, answered, four_eyes=four_eyes, is_verified=is_verified)
+        if objection:
+            check_sentence(describe_ignored_answer(answered.name, objection))
 
 
 conditions = st.fixed_dictionaries(
@@ -119,7 +131,7 @@ statuses = st.fixed_dictionaries(
         "approval": st.sampled_from(["approve", "reject"]),
         "approvalBy": texts,
         "approvalJobName": st.just("first-approval"),
-        "ignoredApproval": texts,
+        "retrainApprovalUid": st.sampled_from(["uid-of-approval-of-r0", "of-another-one"]),
         "version": st.integers(1, 9),
     },
 )
@@ -129,7 +141,7 @@ job_states = st.fixed_dictionaries(
         "reason": st.sampled_from(
             ["", "DeadlineExceeded", "BackoffLimitExceeded", "PodFailurePolicy"]
         ),
-        "approval": st.sampled_from([None, "approve", "reject by x"]),
+        "approval": st.sampled_from([None, Approval(ApprovalAnswer.REJECT, "x")]),
         "active": st.sampled_from([None, 0, 1]),
         "ready": st.sampled_from([None, 0, 1]),
         "failed": st.integers(0, 3),
@@ -139,7 +151,7 @@ request_states = st.fixed_dictionaries(
     {
         "spec": st.one_of(plausible_specs, spoilt_specs),
         "status": statuses,
-        "approval": st.one_of(st.none(), texts, st.sampled_from(["approve", "reject by a"])),
+        "answer": st.one_of(st.none(), st.just({}), answers),
         "job": st.one_of(st.none(), job_states),
     }
 )
@@ -162,17 +174,21 @@ policies = st.builds(
 def test_plan_has_one_step_for_each_request_and_respects_the_concurrency_limit(
     request_body: Build,
     job_body: Build,
+    approval_body: Build,
     now: datetime,
+    *,
     states: list[dict[str, Any]],
     policy: Triggers,
 ) -> None:
     requests: list[RetrainRequest] = []
     jobs: dict[Task, dict[str, Job]] = {task: {} for task in Task}
+    approvals: dict[str, RetrainApproval] = {}
     for number, one in enumerate(states):
         name = f"r{number}"
-        requests.append(
-            read_request(request_body(name, one["spec"], one["status"], approval=one["approval"]))
-        )
+        requests.append(read_request(request_body(name, one["spec"], one["status"])))
+        if one["answer"] is not None:
+            given_answer = read_retrain_approval(approval_body(name, **one["answer"]))
+            approvals[given_answer.challenger] = given_answer
         if one["job"]:
             job = read_job(job_body(name, **one["job"]))
             assert job
@@ -184,7 +200,7 @@ def test_plan_has_one_step_for_each_request_and_respects_the_concurrency_limit(
         and job.end is None
         and not request.is_finished
     ]
-    found = plan(PlanInput(requests, jobs), policy, now)
+    found = plan(PlanInput(requests, jobs, approvals=approvals), policy, now)
     assert len({step.request.uid for step in found.steps}) == len(found.steps)
     launched = [step.request for step in found.steps if isinstance(step, Launch)]
     placed = [request for request in launched if not request.is_launching]

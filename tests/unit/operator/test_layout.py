@@ -10,13 +10,19 @@ import yaml
 from pydantic import BaseModel
 from pydantic.alias_generators import to_camel
 
+from retraining_job.settings import DecideSettings
+from retraining_operator.api.approval import UNVERIFIED
+from retraining_operator.api.approval_rules import POLICY_MESSAGE
+from retraining_operator.api.fields import NAME_LIMIT_CHARACTERS
 from retraining_operator.api.request import RequestSpec
+from retraining_operator.api.retrain_approval import ANSWERS, COMMENT_LIMIT_CHARACTERS
 from retraining_operator.api.trigger import (
     DEFAULT_REASON,
     REASON_LIMIT_CHARACTERS,
     RECORD_LIMIT_BYTES,
 )
 from retraining_operator.contract import (
+    ApprovalAnswer,
     ContenderMetrics,
     OnInconclusive,
     PartMetrics,
@@ -33,6 +39,9 @@ from retraining_operator.settings import JobSettings, Kafka, LockedField, Reques
 ROOT = Path(__file__).parents[3]
 CRD = yaml.safe_load((ROOT / "crds/retrainrequests.yaml").read_text())
 SCHEMA = CRD["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]
+APPROVAL = yaml.safe_load((ROOT / "crds/retrainapprovals.yaml").read_text())["spec"]["versions"][0][
+    "schema"
+]["openAPIV3Schema"]["properties"]
 SPEC, STATUS = SCHEMA["spec"], SCHEMA["status"]
 VALUES = yaml.safe_load((ROOT / "charts/retraining-operator/values.yaml").read_text())
 
@@ -51,9 +60,41 @@ def test_operator_folder_is_no_package() -> None:
     assert not (ROOT / "operator/operator.py").exists()
 
 
-def test_chart_copy_of_the_crd_is_the_source() -> None:
-    copy = ROOT / "charts/retraining-operator/crds/retrainrequests.yaml"
-    assert copy.read_text() == (ROOT / "crds/retrainrequests.yaml").read_text()
+def test_chart_copies_of_the_crds_are_the_sources() -> None:
+    copies = ROOT / "charts/retraining-operator/crds"
+    sources = {file.name: file.read_text() for file in (ROOT / "crds").iterdir()}
+    assert {file.name: file.read_text() for file in copies.iterdir()} == sources
+
+
+def test_operator_knows_the_policy_of_the_chart_by_its_first_message() -> None:
+    template = (ROOT / "charts/retraining-operator/templates/approval-policy.yaml").read_text()
+    first = template.partition("validations:")[2]
+    assert first.partition("message: ")[2].splitlines()[0] == POLICY_MESSAGE
+    expression = first.partition("messageExpression: >-\n")[2].splitlines()[0]
+    assert expression.strip().startswith(f"'{POLICY_MESSAGE}")
+
+
+def test_approval_schema_has_the_limits_and_words_of_the_code() -> None:
+    fields = APPROVAL["spec"]["properties"]
+    assert fields["answer"]["enum"] == list(ANSWERS)
+    assert set(ANSWERS.values()) == set(ApprovalAnswer)
+    for field in ("approver", "requestedBy"):
+        assert fields[field]["maxLength"] == NAME_LIMIT_CHARACTERS
+        assert fields[field]["pattern"] == SPEC["properties"]["requestedBy"]["pattern"]
+    assert fields["comment"]["maxLength"] == COMMENT_LIMIT_CHARACTERS
+    recorded = NAME_LIMIT_CHARACTERS + len(UNVERIFIED)
+    [limit] = [
+        detail.max_length
+        for detail in DecideSettings.model_fields["approval_by"].metadata
+        if hasattr(detail, "max_length")
+    ]
+    assert recorded <= limit
+
+
+def test_only_the_answer_of_an_approval_can_be_set_later() -> None:
+    fields = APPROVAL["spec"]["properties"]
+    fixed = {name for name, schema in fields.items() if "x-kubernetes-validations" in schema}
+    assert set(fields) - fixed == {"answer", "approver", "comment"}
 
 
 def test_model_has_the_fields_of_the_schema() -> None:

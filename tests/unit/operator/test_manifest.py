@@ -29,15 +29,16 @@ def test_manifest_is_the_golden_one(settings: Settings, request_body: Build) -> 
 def test_job_of_an_approval_has_another_name(settings: Settings, request_body: Build) -> None:
     request = read_request(request_body())
     train = build_job(request, settings)
-    decide = build_job(request, settings, Approval(ApprovalAnswer.APPROVE, "Jane $(REDIS_URL)"))
+    author = "Jane $(REDIS_URL) (unverified)"
+    decide = build_job(request, settings, Approval(ApprovalAnswer.APPROVE, author))
     assert decide["metadata"]["name"] != train["metadata"]["name"]
     assert decide["metadata"]["ownerReferences"] == train["metadata"]["ownerReferences"]
-    assert decide["metadata"]["annotations"] == {
-        "retraining.dev/approval": "approve by Jane $(REDIS_URL)"
-    }
     [container] = decide["spec"]["template"]["spec"]["containers"]
     assert container["args"] == ["decide"]
-    added = {"RETRAIN_APPROVAL": "approve", "RETRAIN_APPROVAL_BY": "Jane $$(REDIS_URL)"}
+    added = {
+        "RETRAIN_APPROVAL": "approve",
+        "RETRAIN_APPROVAL_BY": "Jane $$(REDIS_URL) (unverified)",
+    }
     assert environment(decide) == environment(train) | added
 
 

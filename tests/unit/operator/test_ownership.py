@@ -12,7 +12,7 @@ import pytest
 from retraining_operator.api.job_manifest import build_job
 from retraining_operator.api.names import Task, build_job_name
 from retraining_operator.api.request import read_request
-from retraining_operator.kube.resources import JOBS, REQUESTS
+from retraining_operator.kube.resources import JOBS
 from retraining_operator.settings import Settings
 from tests.unit.operator.attempts import document, job_owner
 from tests.unit.operator.memory_cluster import NOW, MemoryCluster, MemoryOperator
@@ -402,11 +402,6 @@ async def await_approval(
     assert operator.condition("Promoted")[1] == "AwaitingApproval"
 
 
-async def approve(cluster: MemoryCluster, text: str = "approve by Jane Doe") -> None:
-    change = {"metadata": {"annotations": {"retraining.dev/approval": text}}}
-    await cluster.patch(REQUESTS, "first", change)
-
-
 async def test_forged_decision_beside_a_challenger_that_waits_changes_nothing(
     cluster: MemoryCluster, operator: MemoryOperator, request_body: Build
 ) -> None:
@@ -423,7 +418,7 @@ async def test_squatter_of_the_decision_s_name_is_not_believed(
 ) -> None:
     await await_approval(cluster, operator, request_body)
     forge_job(cluster, name=DECIDING, job_uid="forged-decision")
-    await approve(cluster)
+    operator.answer("Approve", "jane")
     await operator.reconcile()
     truth, reason, message = operator.condition("Promoted")
     assert (truth, reason) == ("False", "JobNameTaken")
@@ -435,13 +430,13 @@ async def test_approval_is_stored_before_its_job_and_a_change_of_the_job_does_no
     cluster: MemoryCluster, operator: MemoryOperator, request_body: Build
 ) -> None:
     await await_approval(cluster, operator, request_body)
-    await approve(cluster)
+    operator.answer("Approve", "jane")
     await operator.reconcile()
     forged = {"metadata": {"annotations": {"retraining.dev/approval": "approve by the boss"}}}
     await cluster.patch(JOBS, DECIDING, forged)
     finish_job(cluster, DECIDING, document(NOW, verdict="Promoted", promoted=True, version=2))
     await operator.reconcile()
-    assert operator.status()["approvalBy"] == "Jane Doe"
+    assert operator.status()["approvalBy"] == "jane"
     assert operator.status()["version"] == 2
     assert operator.condition("Promoted")[0] == "True"
 
@@ -451,11 +446,11 @@ async def test_interrupted_launch_of_a_decision_is_repeated(
 ) -> None:
     await await_approval(cluster, operator, request_body)
     cluster.lost_answers = 1
-    await approve(cluster)
+    operator.answer("Approve", "jane")
     await operator.reconcile(1)
-    await approve(cluster, "reject by Joe")
+    cluster.has_policy = False
     restarted = MemoryOperator(cluster, settings)
     await restarted.reconcile()
     assert sorted(restarted.jobs()) == sorted([TRAINING, DECIDING])
     assert restarted.condition("Promoted")[1] == "ApplyingApproval"
-    assert restarted.status()["approvalBy"] == "Jane Doe"
+    assert restarted.status()["approvalBy"] == "jane"

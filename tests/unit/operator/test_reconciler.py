@@ -32,6 +32,7 @@ async def test_cancellation_together_with_a_change_is_not_lost(settings: Setting
                 write_priority=write_priority,
                 triggers=settings.triggers,
                 limits=build_limits(settings),
+                approvals=settings.approvals,
                 retention=settings.retention,
                 clock=lambda: datetime.now(UTC),
             ).run()
@@ -73,6 +74,7 @@ async def test_owners_limits_decide_which_requests_are_launched(
         write_priority=WritePriority(cache.changed.set),
         triggers=settings.triggers,
         limits=build_limits(settings.model_copy(update={"requests": opened})),
+        approvals=settings.approvals,
         retention=settings.retention,
         clock=lambda: datetime.now(UTC),
     )

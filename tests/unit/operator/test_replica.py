@@ -26,6 +26,7 @@ class ReplicaParts:
             consumer=cast("Any", self.consumer),
             elector=cast("Any", self.elector),
             intake=cast("Any", SimpleNamespace()),
+            approval_policy=cast("Any", SimpleNamespace()),
         )
         self.replica._is_populated = self.replica.is_acting = True
 

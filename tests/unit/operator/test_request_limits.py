@@ -224,7 +224,7 @@ def test_deadline_and_retries_have_a_greatest_value(
 
 def test_every_field_of_a_spec_is_free_locked_or_limited() -> None:
     aliases = {info.alias for info in RequestSpec.model_fields.values()}
-    free = {"reason", "suspend"}
+    free = {"reason", "requestedBy", "suspend"}
     limited = {"deadlineSeconds", "retries", "resources"}
     assert aliases == free | limited | {"trigger"} | set(LockedField)
 
