@@ -237,10 +237,11 @@ def read_request(body: Mapping[str, Any]) -> RetrainRequest:
     Raises:
         MalformedObjectError: If name, namespace, uid or resource version is missing.
     """
-    metadata = Fields.of(body).fields("metadata")
+    fields = Fields.of(body)
+    metadata = fields.fields("metadata")
     annotations = metadata.fields("annotations")
     approval_text = annotations.text(names.ANNOTATION_APPROVAL, TEXT_LIMIT_CHARACTERS)
-    spec, malformed = read_spec(body.get("spec") or {})
+    spec, malformed = read_spec(fields.values.get("spec") or {})
     return RetrainRequest(
         name=metadata.require_name("name"),
         namespace=metadata.require_name("namespace"),
@@ -251,5 +252,5 @@ def read_request(body: Mapping[str, Any]) -> RetrainRequest:
         spec=spec,
         malformed=malformed,
         approval_text=approval_text if names.ANNOTATION_APPROVAL in annotations else None,
-        status=read_status(body.get("status")),
+        status=read_status(fields.values.get("status")),
     )
