@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from queue import Empty, SimpleQueue
 
 from tests.fuzz.inputs import CORPUS, ROOT, WORK
 
@@ -20,6 +22,7 @@ INPUT_LIMIT_BYTES = 70_000
 """A little more than the largest document that is read."""
 PRINT_SECONDS = 5.0
 LAST_LINES = 60
+FINAL_RUNS = re.compile(r"^stat::number_of_executed_units: (?P<runs>\d+)")
 STATUS = re.compile(r"^#(?P<runs>\d+)\s.*?\bcov: (?P<coverage>\d+)")
 NOISE = re.compile(r"^(INFO: Instrumenting|WARNING: Failed to find function)")
 NEW = re.compile(r"^#\d+\s+NEW\b")
@@ -58,9 +61,12 @@ class Progress:
             return
         if NOISE.match(line):
             return
+        if final := FINAL_RUNS.match(line):
+            self.runs = int(final["runs"])
         if artifact := ARTIFACT.search(line):
             self.crash = Path(artifact["path"])
-        self.last_lines.append(line.rstrip("\n"))
+        if line:
+            self.last_lines.append(line.rstrip("\n"))
 
     def describe(self, seconds_left: float) -> str:
         """Return one line for a person."""
@@ -107,8 +113,7 @@ def fuzz(target: str, seconds: int, show: Callable[[str], None]) -> Progress:
         text=True,
         errors="replace",
     ) as process:
-        assert process.stdout is not None
-        for line in process.stdout:
+        for line in read_lines(process):
             progress.read_line(line)
             now = time.monotonic()
             if not progress.runs:
@@ -119,3 +124,31 @@ def fuzz(target: str, seconds: int, show: Callable[[str], None]) -> Progress:
                 show(progress.describe(max(0.0, seconds - progress.seconds)))
     progress.has_failed = process.returncode != 0
     return progress
+
+
+def read_lines(process: subprocess.Popen[str]) -> Iterator[str]:
+    """Read what a process prints until its output ends.
+
+    Args:
+        process: The process. libFuzzer may print nothing for minutes.
+
+    Yields:
+        Each line, and an empty text if there was none for PRINT_SECONDS.
+    """
+    lines: SimpleQueue[str | None] = SimpleQueue()
+
+    def forward() -> None:
+        for line in process.stdout or ():
+            lines.put(line)
+        lines.put(None)
+
+    threading.Thread(target=forward, daemon=True).start()
+    while True:
+        try:
+            line = lines.get(timeout=PRINT_SECONDS)
+        except Empty:
+            yield ""
+            continue
+        if line is None:
+            return
+        yield line

@@ -2,6 +2,8 @@
 
 import json
 import random
+import subprocess
+import sys
 from collections import deque
 from pathlib import Path
 
@@ -11,7 +13,7 @@ from tests.fuzz import inputs
 from tests.fuzz.__main__ import format_summary
 from tests.fuzz.inputs import FILES_LIMIT, Arc, minimize, read_inputs, select, trace_arcs
 from tests.fuzz.mutator import Mutator
-from tests.fuzz.session import Progress
+from tests.fuzz.session import Progress, read_lines
 from tests.fuzz.targets import FuzzTarget
 
 SEED = b'{"a": [1, "x", null], "b": {"c": true}}'
@@ -84,6 +86,12 @@ def fail_if_new(data: bytes) -> None:
         raise ValueError
 
 
+def test_lines_of_a_process_are_read_to_its_end() -> None:
+    command = [sys.executable, "-c", "print(1); print(2)"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert [line for line in read_lines(process) if line] == ["1\n", "2\n"]
+
+
 def test_output_of_libfuzzer_becomes_progress_and_a_summary() -> None:
     progress = Progress("pod", seconds=10)
     for line in (
@@ -91,13 +99,19 @@ def test_output_of_libfuzzer_becomes_progress_and_a_summary() -> None:
         "#2\tINITED cov: 7 ft: 8 corp: 1/1b exec/s: 0 rss: 50Mb\n",
         "#300\tNEW    cov: 9 ft: 12 corp: 2/9b lim: 4 exec/s: 30 rss: 50Mb L: 8/8 MS: 1 Custom-\n",
         "#400\tREDUCE cov: 9 ft: 12 corp: 2/8b lim: 4 exec/s: 40 rss: 50Mb L: 7/7 MS: 1 Custom-\n",
+        "",
+        "stat::number_of_executed_units: 500\n",
         "ValueError: no\n",
         "artifact_prefix='x/'; Test unit written to x/crash-12\n",
     ):
         progress.read_line(line)
-    assert (progress.runs, progress.coverage, progress.new_inputs) == (400, 9, 1)
+    assert (progress.runs, progress.coverage, progress.new_inputs) == (500, 9, 1)
     assert progress.last_lines == deque(
-        ["ValueError: no", "artifact_prefix='x/'; Test unit written to x/crash-12"]
+        [
+            "stat::number_of_executed_units: 500",
+            "ValueError: no",
+            "artifact_prefix='x/'; Test unit written to x/crash-12",
+        ]
     )
     progress.has_failed = True
     summary = format_summary([progress, Progress("job", runs=5, seconds=1)])
