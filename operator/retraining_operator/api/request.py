@@ -239,8 +239,9 @@ def read_request(body: Mapping[str, Any]) -> RetrainRequest:
     Raises:
         MalformedObjectError: If name, namespace, uid or resource version is missing.
     """
-    metadata = Fields.of(body).fields("metadata")
-    spec, malformed = read_spec(body.get("spec") or {})
+    fields = Fields.of(body)
+    metadata = fields.fields("metadata")
+    spec, malformed = read_spec(fields.values.get("spec") or {})
     return RetrainRequest(
         name=metadata.require_name("name"),
         namespace=metadata.require_name("namespace"),
@@ -250,5 +251,5 @@ def read_request(body: Mapping[str, Any]) -> RetrainRequest:
         created_at=metadata.time("creationTimestamp") or UNKNOWN_TIME,
         spec=spec,
         malformed=malformed,
-        status=read_status(body.get("status")),
+        status=read_status(fields.values.get("status")),
     )

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager
-from typing import cast
 
 from retraining_operator.api import names
 from retraining_operator.api.request import Manifest
+from retraining_operator.kube.answers import read_items, read_page
 from retraining_operator.kube.resources import (
     CONFIG_MAPS,
     EVENTS,
@@ -90,7 +90,7 @@ class KubeClient:
     ) -> list[Manifest]:
         path = kind.path(self.namespace)
         answer = await self.transport.request_object("GET", path, query=query, seconds=seconds)
-        return cast("list[Manifest]", answer["items"])
+        return read_items(answer)
 
     async def _list_pages(self, kind: ResourceKind, selector: str) -> AsyncIterator[Listing]:
         query = {"labelSelector": selector} if selector else {}
@@ -98,10 +98,11 @@ class KubeClient:
         path = kind.path(self.namespace)
         while True:
             answer = await self.transport.request_object("GET", path, query=query)
-            yield Listing(answer["items"], int(answer["metadata"]["resourceVersion"]))
-            query["continue"] = answer["metadata"].get("continue", "")
-            if not query["continue"]:
+            page, token = read_page(answer)
+            yield page
+            if not token:
                 return
+            query["continue"] = token
 
     def watch(
         self, kind: ResourceKind, resource_version: int, seconds: int

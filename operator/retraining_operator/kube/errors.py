@@ -87,7 +87,7 @@ def read_error(status: int, body: str) -> KubeError:
     try:
         content = json.loads(body)
         message, answer = str(content.get("message", body)), read_answer(status, content)
-    except (ValueError, AttributeError):
+    except (ValueError, AttributeError, RecursionError):
         message, answer = body, Answer(status)
     error = _build_error(status, message, answer.reason)
     error.answer, error._server_message = answer, message

@@ -7,7 +7,6 @@ group alone takes a second: the operator builds the paths, and objects are plain
 
 from __future__ import annotations
 
-import json
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing, asynccontextmanager
 from typing import Any, cast
@@ -17,6 +16,7 @@ from kubernetes.aio.client.api_client import ApiClient
 
 from retraining_operator.api.kubernetes_errors import CLIENT_TIMEOUT, Answer
 from retraining_operator.api.request import Manifest
+from retraining_operator.kube.answers import parse_object, parse_watch_event
 from retraining_operator.kube.errors import (
     ApiServerUnavailableError,
     read_error,
@@ -80,7 +80,7 @@ class Transport:
         Raises:
             KubeError: If the API server did not answer, or answered with an error.
         """
-        return _parse_object(await self.request(method, path, body, **options))
+        return parse_object(await self.request(method, path, body, **options))
 
     @asynccontextmanager
     async def watch(
@@ -151,20 +151,4 @@ async def _read_watch_events(answer: aiohttp.ClientResponse) -> AsyncGenerator[M
     async for chunk in answer.content.iter_any():
         *lines, rest = (rest + chunk).split(b"\n")
         for line in lines:
-            event = _parse_object(line)
-            if event.get("type") == "ERROR":
-                raise read_watch_error(event["object"].get("code", 0), json.dumps(event["object"]))
-            yield event
-
-
-def _parse_object(body: bytes) -> Manifest:
-    """Parse a JSON object. A proxy may have answered in the API server's place."""
-    try:
-        found = json.loads(body)
-    except ValueError:
-        found = None
-    if not isinstance(found, dict):
-        raise ApiServerUnavailableError(
-            f"The API server answered without JSON: {body[:200].decode(errors='replace')}"
-        )
-    return found
+            yield parse_watch_event(line)

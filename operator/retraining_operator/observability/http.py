@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import re
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import NamedTuple
@@ -24,6 +25,10 @@ HEAD_LIMIT_BYTES = 8192
 CONNECTION_SECONDS = 10.0
 """Time limit from the connection to the end of the response. A scrape takes milliseconds."""
 HEAD_END = b"\r\n\r\n"
+VERSION_PARAMETER = re.compile(r"version=([^;,]*)")
+VERSION = re.compile(r"[0-9]{1,3}(?:\.[0-9]{1,3}){2} *")
+"""The versions of exposition formats that a client may ask for. For others, prometheus_client fails
+or repeats them in its answer."""
 
 Check = Callable[[], str | None]
 """Returns what is wrong as a sentence, or None."""
@@ -66,7 +71,10 @@ def build_routes(registry: CollectorRegistry, alive: Check, ready: Check) -> dic
     """
 
     def respond_metrics(request: Request) -> Response:
-        encode, content_type = choose_encoder(request.headers.get("accept", ""))
+        accept = request.headers.get("accept", "")
+        versions = VERSION_PARAMETER.findall(accept)
+        is_valid = all(map(VERSION.fullmatch, versions))
+        encode, content_type = choose_encoder(accept if is_valid else "")
         return Response(HTTPStatus.OK, encode(registry), content_type)
 
     return {

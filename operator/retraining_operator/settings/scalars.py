@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import math
 import re
+import sys
 from collections.abc import Mapping
 from typing import Annotated, Any
 
@@ -47,8 +47,7 @@ def convert_to_quantity(value: object) -> object:
     if (
         isinstance(value, bool)
         or not isinstance(value, int | float)
-        or not math.isfinite(value)
-        or value < 0
+        or not 0 <= value <= sys.float_info.max  # also false for NaN
     ):
         raise PydanticCustomError("quantity", "it is not a quantity, such as 0.5, 500m or 1Gi")
     return str(int(value)) if float(value).is_integer() else repr(value)

@@ -8,7 +8,13 @@ from typing import Any
 import pytest
 
 from retraining_operator.api.condition_changes import select_reportable_conditions
-from retraining_operator.api.conditions import Condition, ConditionType, Status, read_conditions
+from retraining_operator.api.conditions import (
+    Condition,
+    ConditionType,
+    Status,
+    format_conditions,
+    read_conditions,
+)
 from retraining_operator.api.job import read_job
 from retraining_operator.api.outcome import JobOutcome
 from retraining_operator.api.outcome_status import build_finished_status, set_recorded_condition
@@ -173,3 +179,11 @@ def test_recorded_outcome_is_reported_only_after_a_failure(
     changes, status = ended(request_body, now, away, DONE)
     assert changes == ["Recorded"]
     assert [each["type"] for each in status["conditions"]] == ["Succeeded", "Promoted", "Recorded"]
+
+
+def test_stored_reason_with_control_characters_is_one_line(now: datetime) -> None:
+    entry = {"type": "Succeeded", "status": "True", "reason": "\x1b[31m\r\nforged"}
+    stored = read_conditions({"conditions": [entry]})
+    [written] = format_conditions([stored[ConditionType.SUCCEEDED]], stored, 1, now)
+    assert written["reason"].isprintable()
+    assert written["message"].isprintable()

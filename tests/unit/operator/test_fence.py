@@ -113,6 +113,8 @@ async def test_defect_of_one_launch_leaves_its_place_to_others(
         {},
         {"metadata": None},
         {"metadata": []},
+        [],
+        "text",
         {"metadata": {"name": "x"}},
         {"metadata": {"name": "x", "uid": 3, "namespace": "n", "resourceVersion": "1"}},
         {"metadata": {"name": "x", "uid": "u", "namespace": "n", "resourceVersion": "many"}},
@@ -120,7 +122,7 @@ async def test_defect_of_one_launch_leaves_its_place_to_others(
     ],
 )
 def test_object_that_cannot_be_identified_is_ignored_and_reported_once(
-    request_body: Build, body: dict[str, Any], caplog: pytest.LogCaptureFixture
+    request_body: Build, body: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     cache = ClusterCache()
     with caplog.at_level(logging.WARNING):

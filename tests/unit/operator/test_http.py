@@ -54,9 +54,25 @@ def test_probe_says_what_is_missing() -> None:
     assert response.endswith(b'\r\n\r\n{"status": "not yet"}')
 
 
-def test_hostile_accept_header_is_an_error_of_that_request() -> None:
-    head = b"GET /metrics HTTP/1.1\r\nAccept: text/plain;version=1.x.\xff\r\n\r\n"
-    assert status_of(head) in {200, 500}
+@pytest.mark.parametrize("kind", [b"text/plain", b"application/openmetrics-text"])
+@pytest.mark.parametrize(
+    "version", [b"", b"1.x.\xff", b"a", b"1.0.0.a\nX-Forged: 1", b"9" * 5000, b"1.0.0"]
+)
+def test_hostile_accept_header_is_neither_an_error_nor_repeated(
+    kind: bytes, version: bytes
+) -> None:
+    head = b"GET /metrics HTTP/1.1\r\nAccept: %s; version=%s\r\n\r\n" % (kind, version)
+    response, _, _ = respond_to(routes(), head).partition(b"\r\n\r\n")
+    assert response.startswith(b"HTTP/1.1 200 ")
+    assert len(response.splitlines()) == 4
+    assert b"Forged" not in response
+
+
+def test_client_gets_the_exposition_format_that_it_asks_for() -> None:
+    head = b"GET /metrics HTTP/1.1\r\nAccept: application/openmetrics-text; version=1.0.0\r\n\r\n"
+    assert b"Content-Type: application/openmetrics-text; version=1.0.0" in respond_to(
+        routes(), head
+    )
 
 
 def test_head_request_has_no_body() -> None:

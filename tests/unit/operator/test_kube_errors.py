@@ -52,6 +52,10 @@ def test_answer_without_a_status_object_is_quoted() -> None:
     )
 
 
+def test_answer_that_is_nested_too_deep_is_quoted() -> None:
+    assert type(read_error(502, "[" * 100_000)) is ApiServerUnavailableError
+
+
 def test_proxy_is_read_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("https_proxy", "HTTPS_PROXY", "no_proxy", "NO_PROXY"):
         monkeypatch.delenv(name, raising=False)

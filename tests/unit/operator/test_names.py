@@ -39,6 +39,10 @@ def test_job_name_fits_a_label(request: str, uid: object) -> None:
     assert len(name) <= 63
 
 
+def test_half_of_a_surrogate_pair_in_a_uid_is_part_of_the_name() -> None:
+    assert build_job_name("first", "\ud800") != build_job_name("first", "\ud801")
+
+
 def test_each_task_of_a_request_has_its_own_job() -> None:
     assert build_job_name("first", "uid-1", Task.DECIDE) != build_job_name(
         "first", "uid-1", Task.TRAIN

@@ -52,7 +52,21 @@ def test_quantity_may_be_a_number(value: object, text: str) -> None:
 
 @pytest.mark.parametrize(
     "value",
-    [True, -1, float("nan"), float("inf"), "", "half", "true", "1 Gi", "-1", None, [1], {"a": 1}],
+    [
+        True,
+        -1,
+        float("nan"),
+        float("inf"),
+        "",
+        "half",
+        "true",
+        "1 Gi",
+        "-1",
+        None,
+        [1],
+        {"a": 1},
+        10**400,
+    ],
 )
 def test_value_that_is_not_a_quantity_is_rejected(value: Any) -> None:
     with pytest.raises(ValidationError):
