@@ -168,7 +168,10 @@ def trainer(url: str, store: str, mark: str) -> None:
         "RETRAIN_MARGIN": "1",
         "RETRAIN_DEVIATION_FEATURE": "risk_score_raw",  # the made-up amounts carry no information
     }
-    heading(f"The whole trainer: {ROWS:,} events, default settings, against its own champion")
+    heading(
+        f"The whole trainer: {ROWS:,} events, default settings, against its own champion, "
+        f"median of {TRAINER_ROUNDS}"
+    )
     one_run(environment, "migrate")
     rounds = [
         [replace_champion(environment, store, mark, calibration) for calibration in CALIBRATIONS]
