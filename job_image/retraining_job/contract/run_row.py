@@ -88,6 +88,8 @@ def read_row(row: Mapping[str, object]) -> Result:
         UnreadableRowError: A value that the verdict depends on cannot be read.
     """
     texts = {name: None if value is None else str(value) for name, value in row.items()}
+    if texts.get("verdict") is None:
+        raise UnreadableRowError("the value of verdict cannot be read")
     version = parse_number(texts.get("version"), MAX_VERSION)
     if version is None and texts.get("version") is not None:
         raise UnreadableRowError("the value of version cannot be read")
