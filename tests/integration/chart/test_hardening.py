@@ -16,6 +16,7 @@ from retraining_operator.api.request import read_request
 from retraining_operator.settings import read_settings
 from tests.integration.chart.test_chart import NEEDED, downward_api, one, rendered  # noqa: F401
 from tests.integration.chart.test_values import refusal, with_file
+from tests.system import environment
 from tests.system.environment import ROOT
 
 USER = 65_532
@@ -105,7 +106,7 @@ def documented_rights() -> set[tuple[str, str, str, str]]:
 
 def rights(role: Mapping[str, Any], names_by_object: Mapping[str, str]) -> set[tuple[str, ...]]:
     """Return the rights of a Role: group, resource, name, verb."""
-    found = set()
+    found: set[tuple[str, ...]] = set()
     for rule in role["rules"]:
         for group in rule["apiGroups"]:
             for resource in rule["resources"]:
@@ -220,6 +221,14 @@ def test_peers_and_additional_rules_are_taken_from_the_values(tmp_path: Path) ->
     assert rule in job["egress"]
     assert rule in migrate["egress"]
     assert rule not in operator["egress"]
+
+
+def test_api_server_accepts_the_network_policies() -> None:
+    kubectl = environment.ours().kubectl.inside("default")
+    text = yaml.safe_dump_all(
+        each for each in rendered(*NEEDED, ENABLED) if each["kind"] == "NetworkPolicy"
+    )
+    kubectl("apply", "--dry-run=server", "--validate=strict", "--filename", "-", stdin=text)
 
 
 @pytest.mark.parametrize("ports_text", ["[]", "null", "['any']", "[0]", "[70000]"])
