@@ -61,7 +61,8 @@ def select_verdict(present: Collection[str]) -> str:
         The statement, with a parameter `%s` for the run's id.
     """
     columns = select_texts(name for name in COLUMNS if name in present)
-    order = "ORDER BY finished_at DESC NULLS LAST " if "finished_at" in present else ""
+    has_end = "finished_at" in present  # the column itself, and not the text of the same name
+    order = f"ORDER BY {RUN_TABLE}.finished_at DESC NULLS LAST " if has_end else ""
     return (
         f"{SESSION}; SELECT {columns} FROM {RUN_TABLE} "  # noqa: S608  # only constants
         f"WHERE run_id::text = %s AND verdict IS NOT NULL {order}LIMIT 1"

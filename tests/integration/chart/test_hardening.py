@@ -187,7 +187,9 @@ def test_policies_select_the_pods_that_they_are_for(tmp_path: Path) -> None:
     documents = rendered(*NEEDED, ENABLED)
     pods = templates(documents, tmp_path)
     chosen = {"operator": "operator", "job": "trainer", "migrate": "migration"}
-    for name, policy in policies().items():
+    found = policies()
+    assert set(found) == set(chosen)
+    for name, policy in found.items():
         selector = policy["podSelector"]["matchLabels"].items()
         matched = {
             kind for kind, pod in pods.items() if selector <= pod["metadata"]["labels"].items()

@@ -163,7 +163,7 @@ def test_every_value_is_selected_as_a_text_of_limited_length() -> None:
         assert f"left({name}::text, {TEXT_LIMIT_CHARACTERS}) AS {name}" in statement
     for large in ("report", "evidence", "log_tail", "*"):
         assert large not in statement
-    assert "LIMIT 1" in statement
+    assert statement.endswith("ORDER BY retraining_runs.finished_at DESC NULLS LAST LIMIT 1")
 
 
 def test_statement_needs_only_the_columns_that_exist() -> None:
