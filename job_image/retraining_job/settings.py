@@ -55,11 +55,25 @@ class RetryPolicy:
 
 
 @dataclass(frozen=True)
+class ReadLimits:
+    """How long one statement that reads from the database may take, in seconds.
+
+    Args:
+        statement_seconds: The time limit of the statement; 0 for none.
+        lock_seconds: How long it waits for a lock; 0 for no limit.
+    """
+
+    statement_seconds: float
+    lock_seconds: float
+
+
+@dataclass(frozen=True)
 class AuditSettings:
     """What the audit trail needs to know about a run.
 
     Args:
         database_url: The URL of the database.
+        read_limits: The time limits of reading.
         run_id: The run.
         request: The RetrainRequest as namespace/name, empty if there is none.
         trigger_reason: Why the retrain was requested.
@@ -67,6 +81,7 @@ class AuditSettings:
     """
 
     database_url: SecretStr
+    read_limits: ReadLimits
     run_id: str
     request: str
     trigger_reason: str
@@ -126,6 +141,11 @@ class RunSettings(Tunables, BaseSettings):
         """How often a step is repeated while a dependency is unavailable."""
         return RetryPolicy(self.database_retries, self.database_retry_delay_seconds)
 
+    @property
+    def read_limits(self) -> ReadLimits:
+        """How long a statement that reads from the database may take."""
+        return ReadLimits(self.read_timeout_seconds, self.read_lock_timeout_seconds)
+
 
 class MigrateSettings(RunSettings):
     """The settings of `migrate` and `report`, which need the database."""
@@ -141,7 +161,14 @@ class MigrateSettings(RunSettings):
     @property
     def audit(self) -> AuditSettings:
         """The part that the audit trail needs."""
-        return AuditSettings(self.database_url, self.run_id, self.request, self.reason, self.preset)
+        return AuditSettings(
+            self.database_url,
+            self.read_limits,
+            self.run_id,
+            self.request,
+            self.reason,
+            self.preset,
+        )
 
 
 class TrainSettings(MigrateSettings):

@@ -19,6 +19,7 @@ from retraining_job.contract import (
     Result,
     Scaling,
     Tunables,
+    UnreadableRowError,
     Verdict,
     VerdictReason,
     Withheld,
@@ -27,6 +28,7 @@ from retraining_job.contract import (
     postgres_error,
     read_result,
     read_row,
+    select_verdict,
     writable_names,
 )
 
@@ -49,6 +51,7 @@ __all__ = [
     "Result",
     "Scaling",
     "Tunables",
+    "UnreadableRowError",
     "Verdict",
     "VerdictReason",
     "Withheld",
@@ -57,5 +60,6 @@ __all__ = [
     "postgres_error",
     "read_result",
     "read_row",
+    "select_verdict",
     "writable_names",
 ]

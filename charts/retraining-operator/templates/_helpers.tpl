@@ -138,6 +138,16 @@ key: url
 {{- end -}}
 {{- end }}
 
+{{/* The Secret that has the URL for the migration: its own, or that of the database. */}}
+{{- define "retraining.migrationSecret" -}}
+{{- if .Values.migration.existingSecret -}}
+name: {{ .Values.migration.existingSecret }}
+key: {{ .Values.migration.existingSecretKey }}
+{{- else -}}
+{{ include "retraining.secret" (dict "root" . "store" "database") }}
+{{- end -}}
+{{- end }}
+
 {{/* The operator's configuration file, in the order of values.yaml. */}}
 {{- define "retraining.config" -}}
 handledOffsetsName: {{ include "retraining.handledOffsets" . }}
@@ -176,6 +186,19 @@ logLevel: {{ .Values.logLevel }}
 {{- define "retraining.podSecurity" -}}
 {{- $default := dict "runAsNonRoot" true "seccompProfile" (dict "type" "RuntimeDefault") -}}
 {{- toYaml (merge (deepCopy (. | default dict)) $default) -}}
+{{- end }}
+
+{{/* A rule of a NetworkPolicy's egress: the ports of a service, and optionally its peers. */}}
+{{- define "retraining.egress" -}}
+- ports:
+  {{- range $port := .target.ports }}
+  {{- range $protocol := $.protocols | default (list "TCP") }}
+    - {port: {{ $port }}, protocol: {{ $protocol }}}
+  {{- end }}
+  {{- end }}
+  {{- with .target.peers }}
+  to: {{- toYaml . | nindent 4 }}
+  {{- end }}
 {{- end }}
 
 {{/* Placement and security context of a pod, from the section `job`, or from the root for the operator. */}}
@@ -236,7 +259,7 @@ template:
             value: {{ .Values.trainer.eventsTable | quote }}
           - name: DATABASE_URL
             valueFrom:
-              secretKeyRef: {{- include "retraining.secret" (dict "root" . "store" "database") | nindent 16 }}
+              secretKeyRef: {{- include "retraining.migrationSecret" . | nindent 16 }}
         {{- with .Values.job.envFrom }}
         envFrom: {{- toYaml . | nindent 10 }}
         {{- end }}

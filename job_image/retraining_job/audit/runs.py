@@ -21,7 +21,7 @@ from retraining_job.audit.refusals import (
 )
 from retraining_job.audit.rows import build_run_row, build_version_row
 from retraining_job.audit.tables import Tables, read_tables
-from retraining_job.audit.trail import read_last_version
+from retraining_job.audit.versions import read_last_version
 from retraining_job.contract import (
     RUN_TABLE,
     Result,

@@ -27,6 +27,11 @@ from retraining_job.contract.result import (
     Window,
     read_result,
 )
+from retraining_job.contract.run_row import (
+    UnreadableRowError,
+    read_row,
+    select_verdict,
+)
 from retraining_job.contract.run_table import (
     ADDED_COLUMNS,
     CREATE_RUN_TABLE,
@@ -35,7 +40,6 @@ from retraining_job.contract.run_table import (
     RUN_TABLE,
     RunColumn,
     operator_upsert,
-    read_row,
     trainer_upsert,
     writable_names,
 )
@@ -87,6 +91,7 @@ __all__ = [
     "RunColumn",
     "Scaling",
     "Tunables",
+    "UnreadableRowError",
     "Verdict",
     "VerdictReason",
     "Window",
@@ -97,6 +102,7 @@ __all__ = [
     "read_result",
     "read_row",
     "redis_error",
+    "select_verdict",
     "trainer_upsert",
     "value_name",
     "writable_names",

@@ -17,7 +17,9 @@ from retraining_job.audit.rows import build_outcome_columns
 from retraining_job.audit.runs import insert_version, lock_trail, upsert_run
 from retraining_job.audit.tables import Tables, read_tables
 from retraining_job.contract import RUN_TABLE, Result, Verdict, VerdictReason
+from retraining_job.contract.run_row import select_texts
 from retraining_job.infra.postgres import database
+from retraining_job.infra.read_only import read_only
 from retraining_job.infra.retries import call_with_retries
 from retraining_job.registry.history import read_stored_versions
 from retraining_job.registry.live import read_live
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
     from pydantic import SecretStr
 
     from retraining_job.registry.manifest import Manifest
-    from retraining_job.settings import RegistrySettings, TrainSettings
+    from retraining_job.settings import AuditSettings, RegistrySettings, TrainSettings
 
 log = logging.getLogger(__name__)
 
@@ -52,7 +54,7 @@ def backfill(settings: TrainSettings, former: Manifest | None) -> None:
             none or another program had put the model there.
     """
     try:
-        pending = find_unrecorded(settings.database_url, find_candidates(settings.registry, former))
+        pending = find_unrecorded(settings.audit, find_candidates(settings.registry, former))
     except Exception as error:  # noqa: BLE001  # the run itself has succeeded
         log.warning("Could not look for runs without an audit row. %s", error)
         return
@@ -96,11 +98,11 @@ def read_manifests(registry: RegistrySettings) -> list[Manifest]:
     return [manifest for manifest in found if manifest]
 
 
-def find_unrecorded(database_url: SecretStr, manifests: list[Manifest]) -> list[Manifest]:
+def find_unrecorded(audit: AuditSettings, manifests: list[Manifest]) -> list[Manifest]:
     """Find the promotions that have no row in `model_versions`.
 
     Args:
-        database_url: The URL of the database.
+        audit: Where runs are recorded.
         manifests: The manifests of the promotions.
 
     Returns:
@@ -108,13 +110,13 @@ def find_unrecorded(database_url: SecretStr, manifests: list[Manifest]) -> list[
     """
     if not manifests:
         return []
-    with database(database_url) as connection:
-        tables = read_tables(connection)
+    with read_only(audit.database_url, audit.read_limits, "model_versions") as reading:
+        tables = read_tables(reading.connection)
         by_value = {}
         for manifest in manifests:
             column, value = get_identity(tables, manifest)
             by_value[value] = manifest
-        with connection.cursor() as cursor:
+        with reading.connection.cursor() as cursor:
             cursor.execute(
                 f"SELECT {column}::text FROM model_versions "  # noqa: S608  # one of two constants
                 f"WHERE {column}::text = ANY(%s)",
@@ -208,7 +210,8 @@ def read_trigger_reason(connection: Connection, tables: Tables, run_id: str) -> 
     """
     if not tables.run_columns:
         return None
-    query = f"SELECT trigger_reason FROM {RUN_TABLE} WHERE run_id = %s"  # noqa: S608  # a constant
+    columns = select_texts(["trigger_reason"])
+    query = f"SELECT {columns} FROM {RUN_TABLE} WHERE run_id::text = %s LIMIT 1"  # noqa: S608
     with connection.cursor() as cursor:
         cursor.execute(query, [run_id])
         row = cursor.fetchone()

@@ -127,7 +127,7 @@ def _sign(settings: OperateSettings) -> None:
 def _print_report(run: str, settings: MigrateSettings) -> None:
     from retraining_job.audit.reports import read_report  # noqa: PLC0415
 
-    sys.stdout.write(read_report(settings.database_url, run))
+    sys.stdout.write(read_report(settings.audit, run))
 
 
 def _migrate(settings: MigrateSettings) -> None:

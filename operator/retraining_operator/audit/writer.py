@@ -13,14 +13,13 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import psycopg2
-from pydantic import ValidationError
 
 from retraining_operator.api.conditions import Condition
 from retraining_operator.audit.connection import AuditUnavailableError, describe_error
 from retraining_operator.audit.recorded import NO_DATABASE, build_unavailable_condition
 from retraining_operator.audit.row import Row
 from retraining_operator.audit.table import read_recorded_requests, read_verdict, write_rows
-from retraining_operator.contract import Result
+from retraining_operator.contract import Result, UnreadableRowError
 
 if TYPE_CHECKING:
     from pydantic import SecretStr
@@ -79,10 +78,10 @@ class AuditWriter:
                 return await asyncio.to_thread(read_verdict, self._url, run_id)
         except psycopg2.Error as error:
             problem = describe_error(error)
-        except AuditUnavailableError as error:
+        except (AuditUnavailableError, UnreadableRowError) as error:
             problem = str(error)
-        except (ValidationError, TimeoutError) as error:
-            problem = type(error).__name__
+        except TimeoutError:
+            problem = f"it did not answer within {BATCH_SECONDS} s"
         logger.warning("Cannot read the verdict of run %s from the database: %s.", run_id, problem)
         return None
 

@@ -22,6 +22,18 @@ TRAINER_PREFIX = environment_name("")
 """Prefix of the names of the trainer's own variables."""
 
 
+IMAGE_USER = 65_532
+"""User and group of the images, which run without root and own nothing."""
+
+
+def build_pod_security_context() -> dict[str, Any]:
+    """Build the default user and groups of a Job's pod.
+
+    Without `runAsGroup`, a container runtime may use the group 0.
+    """
+    return {"runAsUser": IMAGE_USER, "runAsGroup": IMAGE_USER, "fsGroup": IMAGE_USER}
+
+
 class SecretKey(Section):
     """A key of a Secret in the operator's namespace, which the Job's container reads."""
 
@@ -50,7 +62,7 @@ class JobSettings(Section):
     topology_spread_constraints: tuple[dict[str, Any], ...] = ()
     priority_class_name: str = ""
     runtime_class_name: str = ""
-    pod_security_context: dict[str, Any] = Field(default_factory=dict)
+    pod_security_context: dict[str, Any] = Field(default_factory=build_pod_security_context)
     security_context: dict[str, Any] = Field(default_factory=dict)
     env: tuple[Valued, ...] = ()
     env_from: tuple[dict[str, Any], ...] = ()
