@@ -12,7 +12,7 @@ from retraining_job.errors import BadConfigurationError
 from retraining_job.registry.history import StoredVersion, read_versions
 from retraining_job.registry.pending import AuthoredAnswer, carry_out_approval
 from retraining_job.registry.restore import restore_version
-from retraining_job.runs.sign import sign_live_model
+from retraining_job.runs.sign import sign_everything
 from tests.integration.job.model_registry import KEY, ModelRegistry
 from tests.integration.job.test_challenger import wait
 from tests.integration.job.test_failures import with_password
@@ -60,7 +60,7 @@ def use_every_right(registry: ModelRegistry) -> list[StoredVersion]:
         registry.settings("run-4").registry, AuthoredAnswer(ApprovalAnswer.REJECT, "ann")
     )
     restore_version(registry.settings("back").registry, 1)
-    sign_live_model(registry.settings().registry)
+    sign_everything(registry.settings().registry)
     return read_versions(registry.settings().registry)
 
 

@@ -41,6 +41,7 @@ def test_live_model_takes_no_place_and_keeps_its_entry() -> None:
     history = [stored(1, "A"), stored(2, "B"), stored(3, "C")]
     live = manifest_of(5, "A", restored_from=1)
     assert choose_dropped(history, stored(4, "D"), live, 3) == []
+    assert choose_dropped(history, stored(4, "D"), live, 2) == [2], "1 could be needed again"
 
 
 @pytest.mark.parametrize("seed", range(20))
