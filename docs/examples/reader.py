@@ -38,15 +38,21 @@ class Reader:
 
     def __init__(self, store, keys=()):
         self.store, self.keys = store, [key.strip() for key in keys if key]
-        self.model, self.version, self.epoch = None, None, 0
+        self.model, self.version, self.manifest, self.epoch = None, None, None, 0
 
     def refresh(self):
-        """Load the live model if it is another one. Raises RefusedModelError if it is refused."""
+        """Load the live model if it is another one. Returns its size in bytes, 0 if it is not.
+
+        Raises:
+            RefusedModelError: It must not be loaded. The model of before stays.
+        """
         # One MGET: version, model and manifest belong together.
         version, blob, text = self.store.mget(VERSION, MODEL, f"{MODEL}:meta")
         if blob is None:
             raise RefusedModelError("There is no live model.")
         version = (version or b"").decode()
+        if text and (version, text) == (self.version, self.manifest):
+            return 0
         if self.keys:
             self.check_signature(version, text or b"")
         manifest = json.loads(text or b"{}")
@@ -61,7 +67,8 @@ class Reader:
                 )
             self.epoch = manifest["epoch"]
         # Unpickling can run any code that the pickle contains. Therefore the checks come first.
-        self.model, self.version = pickle.loads(blob), version  # noqa: S301
+        self.model = pickle.loads(blob)  # noqa: S301
+        self.version, self.manifest = version, text
         return len(blob)
 
     def check_signature(self, version, text):
@@ -108,10 +115,10 @@ def main():
     listener.subscribe(f"{MODEL}:changes")
     while True:
         try:
-            size = reader.refresh()
-            parts = " and ".join(type(part).__name__ for part in reader.model.values())
-            print(f"Read version {reader.version}, {size / 1e6:.1f} MB: {parts}.")
-            score_fresh_events(reader.model)
+            if size := reader.refresh():
+                parts = " and ".join(type(part).__name__ for part in reader.model.values())
+                print(f"Read version {reader.version}, {size / 1e6:.1f} MB: {parts}.")
+                score_fresh_events(reader.model)
         except RefusedModelError as error:
             if reader.model is None:
                 raise SystemExit(str(error)) from None

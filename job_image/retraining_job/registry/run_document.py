@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from retraining_job.contract import RESULT_LIMIT_BYTES, Result
 from retraining_job.registry.client import open_registry
-from retraining_job.registry.history import StoredVersion, get_live_version, read_stored_versions
+from retraining_job.registry.history import read_stored_versions
 from retraining_job.registry.keys import Keys
 from retraining_job.registry.live import read_live
 from retraining_job.registry.manifest import describe_first_problem
@@ -30,6 +30,7 @@ from retraining_job.registry.signing import (
 
 if TYPE_CHECKING:
     from retraining_job.registry.freshness import AuditedVersions
+    from retraining_job.registry.manifest import Manifest
     from retraining_job.settings import RegistrySettings
 
 DOCUMENT_LIMIT_BYTES = 2 * RESULT_LIMIT_BYTES
@@ -101,12 +102,12 @@ def parse_run_document(
     return result
 
 
-def is_confirmed(result: Result, versions: list[StoredVersion], audited: AuditedVersions) -> bool:
+def is_confirmed(result: Result, manifests: list[Manifest], audited: AuditedVersions) -> bool:
     """Check whether something else than its document says that a run has published a version.
 
     Args:
         result: The result in the document.
-        versions: The live version and the stored ones.
+        manifests: The manifests of the live model and of the former champions.
         audited: What the audit trail knows.
 
     Returns:
@@ -114,12 +115,8 @@ def is_confirmed(result: Result, versions: list[StoredVersion], audited: Audited
     """
     if audited.own is not None and audited.own.version == result.version:
         return True
-    return any(
-        version.number == result.version
-        and version.manifest is not None
-        and version.manifest.run_id == result.run_id
-        for version in versions
-    )
+    published = {(manifest.run_id, manifest.version) for manifest in manifests}
+    return (result.run_id, result.version) in published
 
 
 def read_own_result(registry: RegistrySettings, audited: AuditedVersions) -> Result | None:
@@ -172,9 +169,10 @@ def judge_own_document(
     result = parse_run_document(signing_keys, registry.model_key, registry.run_id, document)
     if signing_keys.are_set:
         return result
-    live = get_live_version(registry, read_live(registry, with_model=False))
-    versions = [*read_stored_versions(registry), *([live] if live else [])]
-    if not is_confirmed(result, versions, audited):
+    # In this order, because a model that is replaced in between is then found in the history.
+    manifests = [read_live(registry, with_model=False).manifest]
+    manifests += [version.manifest for version in read_stored_versions(registry)]
+    if not is_confirmed(result, [manifest for manifest in manifests if manifest], audited):
         raise ForgedDocumentError(
             f"neither a manifest in Redis nor the audit trail knows version {result.version} of it"
         )

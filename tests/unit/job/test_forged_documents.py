@@ -256,17 +256,10 @@ def test_run_document_with_a_version_out_of_range_is_damaged(version: int) -> No
 
 def test_run_document_without_a_key_needs_a_witness() -> None:
     claimed = build_result("run-7", 7)
-    witness = judge_entry(NO_KEYS, NAME, 7, parse_entry(write_entry(build_manifest(7)).encode()))
-    other_run = judge_entry(
-        NO_KEYS, NAME, 7, parse_entry(write_entry(build_manifest(7, run_id="run-1")).encode())
-    )
-    other_version = judge_entry(
-        NO_KEYS, NAME, 6, parse_entry(write_entry(build_manifest(6, run_id="run-7")).encode())
-    )
-    assert is_confirmed(claimed, [witness], AuditedVersions())
+    assert is_confirmed(claimed, [build_manifest(3), build_manifest(7)], AuditedVersions())
     assert is_confirmed(claimed, [], AuditedVersions(own=build_result("run-7", 7)))
-    for versions in ([], [other_run], [other_version]):
-        assert not is_confirmed(claimed, versions, AuditedVersions(12))
+    for other in (build_manifest(7, run_id="run-1"), build_manifest(6, run_id="run-7")):
+        assert not is_confirmed(claimed, [other], AuditedVersions(12))
     assert not is_confirmed(claimed, [], AuditedVersions(own=build_result("run-7", 6)))
 
 

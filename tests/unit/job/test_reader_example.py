@@ -67,7 +67,8 @@ def test_signed_models_are_loaded_one_after_the_other(example: ModuleType, store
     reader = example.Reader(store, [KEY])
     for version in (7, 8, 12):
         store.put(version)
-        reader.refresh()
+        assert reader.refresh() == len(store.values["active_model"] or b"")
+        assert reader.refresh() == 0, "it is the same model"
         assert (reader.version, reader.epoch, reader.model["number"]) == (
             str(version),
             version,
