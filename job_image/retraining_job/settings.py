@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import uuid4
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from retraining_job.contract import (
@@ -18,6 +18,7 @@ from retraining_job.contract import (
     ENVIRONMENT_PREFIX,
     REDIS_URL,
     SIGNING_KEY,
+    SIGNING_KEY_PREVIOUS,
     ApprovalAnswer,
     Tunables,
     environment_name,
@@ -32,10 +33,14 @@ if TYPE_CHECKING:
 SIGNING_KEY_CHARACTERS = 16
 """A shorter key could be guessed."""
 
+NO_KEY = SecretStr("")
+"""Stands for a key that is not set."""
+
 VALUE_OF_SECRET = {
     DATABASE_URL: "database.url",
     REDIS_URL: "redis.url",
     SIGNING_KEY: "signing.existingSecret",
+    SIGNING_KEY_PREVIOUS: "signing.previousSecretKey",
 }
 
 RUN_ID = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$"
@@ -96,13 +101,15 @@ class RegistrySettings:
         redis_url: The URL of Redis.
         model_key: The Redis key of the live model.
         version_key: The Redis key of its version.
-        signing_key: Signs the manifest; empty if there is no key.
+        signing_key: Signs what is written to Redis; empty if there is no key.
         model_limit_bytes: A larger live model is not read.
         history_versions: How many former champions are stored.
         deviation_class: The name under which the pickle's deviation score is imported.
         run_id: The run that publishes.
         image: The trainer's image.
         threshold_key: The Redis key of the threshold that a promotion publishes; empty if none.
+        previous_signing_key: The signing key before the present one, whose signatures are accepted;
+            empty if there is none.
     """
 
     redis_url: SecretStr
@@ -115,6 +122,7 @@ class RegistrySettings:
     run_id: str
     image: str
     threshold_key: str = ""
+    previous_signing_key: SecretStr = NO_KEY
 
 
 class RunSettings(Tunables, BaseSettings):
@@ -152,7 +160,14 @@ class MigrateSettings(RunSettings):
 
     database_url: SecretStr = Field(validation_alias=DATABASE_URL, min_length=1)
 
-    @field_validator("database_url", "redis_url", "signing_key", mode="before", check_fields=False)
+    @field_validator(
+        "database_url",
+        "redis_url",
+        "signing_key",
+        "previous_signing_key",
+        mode="before",
+        check_fields=False,
+    )
     @classmethod
     def strip_secret(cls, secret: object) -> object:
         """Remove what editors, shells and `echo` leave around a secret."""
@@ -175,11 +190,13 @@ class TrainSettings(MigrateSettings):
     """The settings of `train`, which needs Redis as well, and a run id of its own."""
 
     redis_url: SecretStr = Field(validation_alias=REDIS_URL, min_length=1)
-    signing_key: SecretStr = Field(default=SecretStr(""), validation_alias=SIGNING_KEY)
-    """Signs the champion. If it is set, a champion that is not signed with it is not trusted."""
+    signing_key: SecretStr = Field(default=NO_KEY, validation_alias=SIGNING_KEY)
+    """Signs what is written to Redis. If it is set, what is not signed is not trusted."""
+    previous_signing_key: SecretStr = Field(default=NO_KEY, validation_alias=SIGNING_KEY_PREVIOUS)
+    """The signing key before the present one. Its signatures are accepted, too."""
     run_id: str = Field(pattern=RUN_ID)
 
-    @field_validator("signing_key")
+    @field_validator("signing_key", "previous_signing_key")
     @classmethod
     def check_key_length(cls, key: SecretStr) -> SecretStr:
         """Check that the key is long enough.
@@ -190,6 +207,26 @@ class TrainSettings(MigrateSettings):
         if 0 < len(key.get_secret_value()) < SIGNING_KEY_CHARACTERS:
             raise ValueError(f"it has fewer than {SIGNING_KEY_CHARACTERS} characters")
         return key
+
+    @field_validator("previous_signing_key")
+    @classmethod
+    def check_present_key(cls, previous: SecretStr, info: ValidationInfo) -> SecretStr:
+        """Check that there is a present key beside a previous one.
+
+        Args:
+            previous: The previous key.
+            info: The fields before this one.
+
+        Returns:
+            The previous key.
+
+        Raises:
+            ValueError: There is none, so signatures would not be checked at all.
+        """
+        present = info.data.get("signing_key")
+        if previous.get_secret_value() and present == NO_KEY:
+            raise ValueError(f"it needs {get_full_name(SIGNING_KEY)}")
+        return previous
 
     @property
     def registry(self) -> RegistrySettings:
@@ -205,6 +242,7 @@ class TrainSettings(MigrateSettings):
             run_id=self.run_id,
             image=self.image,
             threshold_key=self.threshold_key if self.publish_threshold else "",
+            previous_signing_key=self.previous_signing_key,
         )
 
 

@@ -157,6 +157,9 @@ redis: {{- include "retraining.secret" (dict "root" . "store" "redis") | nindent
 database: {{- include "retraining.secret" (dict "root" . "store" "database") | nindent 2 }}
 {{- with .Values.signing }}{{ if .existingSecret }}
 signing: {name: {{ .existingSecret }}, key: {{ .existingSecretKey }}}
+{{- if .previousSecretKey }}
+previousSigning: {name: {{ .existingSecret }}, key: {{ .previousSecretKey }}}
+{{- end }}
 {{- end }}{{ end }}
 triggers: {{- toYaml .Values.triggers | nindent 2 }}
 retention: {{- toYaml .Values.retention | nindent 2 }}

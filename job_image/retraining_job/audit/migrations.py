@@ -40,7 +40,7 @@ TABLES = {
     """,
     "model_versions": """
         CREATE TABLE model_versions (
-            version INTEGER NOT NULL,
+            version BIGINT NOT NULL,
             trained_at TIMESTAMPTZ NOT NULL,
             trigger_reason TEXT,
             precision_score DOUBLE PRECISION,

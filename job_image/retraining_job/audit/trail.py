@@ -11,7 +11,7 @@ from psycopg2.extras import RealDictCursor
 
 from retraining_job.audit.rows import build_result_of_version
 from retraining_job.audit.tables import Tables, read_tables
-from retraining_job.audit.versions import read_last_version
+from retraining_job.audit.versions import read_accepted_version, read_last_version
 from retraining_job.contract import (
     RUN_TABLE,
     Result,
@@ -48,10 +48,13 @@ class Trail:
         finished: The verdict that an earlier attempt of this run has recorded.
         last_version: The highest version ever recorded, 0 if there is none. A new version must be
             higher, even if Redis was emptied.
+        accepted_version: The highest version of which a person has accepted that Redis has lost it,
+            0 if there is none.
     """
 
     finished: Result | None
     last_version: int
+    accepted_version: int = 0
 
 
 def read_trail(audit: AuditSettings) -> Trail:
@@ -65,8 +68,11 @@ def read_trail(audit: AuditSettings) -> Trail:
     with read_only(audit.database_url, audit.read_limits, SUBJECT) as reading:
         connection = reading.connection
         tables = read_tables(connection)
+        last = read_last_version(connection, tables)
         trail = Trail(
-            read_verdict(connection, tables, audit.run_id), read_last_version(connection, tables)
+            read_verdict(connection, tables, audit.run_id),
+            last,
+            read_accepted_version(connection, tables, last),
         )
     if not tables.run_columns:
         log.warning(
@@ -87,6 +93,9 @@ def read_verdict(connection: Connection, tables: Tables, run_id: str) -> Result 
 
     Returns:
         Its result, or None if no verdict is recorded.
+
+    Raises:
+        BadDataError: Its row cannot be read.
     """
     sources: list[tuple[str, str, Callable[[Mapping[str, object]], Result]]] = []
     if tables.run_columns:

@@ -1,4 +1,4 @@
-"""The highest version that the audit trail knows.
+"""The highest version that the audit trail knows, and the one whose loss is accepted.
 
 A new version must be higher. A row may have been written by anybody, so a version that no run can
 have does not count: otherwise one row would leave no number for the next model.
@@ -10,8 +10,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from retraining_job.audit.tables import Column, Tables
-from retraining_job.contract import RUN_TABLE
-from retraining_job.contract.run_row import MAX_VERSION
+from retraining_job.contract import HIGHEST_VERSION, RUN_TABLE, VerdictReason
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection  # noqa: N812
@@ -32,6 +31,18 @@ LAST_VERSION = """
 """The highest version that counts, and the number of rows whose number does not count. Versions are
 texts in some installations, so a text that is no number is ignored."""
 
+ACCEPTED_VERSION = f"""
+    SELECT coalesce(max(number), 0)
+    FROM (
+        SELECT CASE WHEN written ~ '^[0-9]{{1,18}}$' THEN written::bigint END AS number
+        FROM (
+            SELECT left(champion_version::text, 40) AS written FROM {RUN_TABLE}
+            WHERE reason::text = '{VerdictReason.LOSS_ACCEPTED}' AND verdict IS NULL
+        ) AS texts
+    ) AS numbers
+    WHERE number <= %s
+"""  # noqa: S608  # only constants
+
 log = logging.getLogger(__name__)
 
 
@@ -46,7 +57,7 @@ def get_version_limit(column: Column) -> int:
     Returns:
         The limit.
     """
-    largest = min(LARGEST_NUMBERS.get(column.kind, MAX_VERSION), MAX_VERSION)
+    largest = min(LARGEST_NUMBERS.get(column.kind, HIGHEST_VERSION), HIGHEST_VERSION)
     if column.length is not None:
         largest = min(largest, 10**column.length - 1)
     return largest - largest // ROOM
@@ -78,3 +89,22 @@ def read_last_version(connection: Connection, tables: Tables) -> int:
                     f"{limit:,}",
                 )
     return highest
+
+
+def read_accepted_version(connection: Connection, tables: Tables, last: int) -> int:
+    """Read the highest version of which a person has accepted that Redis has lost it.
+
+    Args:
+        connection: With an open transaction.
+        tables: The tables and columns that exist.
+        last: The highest version ever recorded. Nobody can have accepted the loss of a higher one.
+
+    Returns:
+        The version, 0 if there is none.
+    """
+    if not tables.run_columns >= {"champion_version", "reason", "verdict"}:
+        return 0
+    with connection.cursor() as cursor:
+        cursor.execute(ACCEPTED_VERSION, [last])
+        [version] = cursor.fetchone() or [0]
+    return int(version)

@@ -11,6 +11,7 @@ from retraining_job.contract.environment import (
     ENVIRONMENT_PREFIX,
     REDIS_URL,
     SIGNING_KEY,
+    SIGNING_KEY_PREVIOUS,
     environment_name,
     value_name,
 )
@@ -57,12 +58,20 @@ from retraining_job.contract.tunables import (
     Tunables,
 )
 from retraining_job.contract.verdict import ExitCode, Failure, Verdict, VerdictReason, Withheld
+from retraining_job.contract.versions import (
+    HIGHEST_VERSION,
+    VERSION_RANGE,
+    VersionNumber,
+    VersionNumberOrNone,
+    parse_version,
+)
 
 __all__ = [
     "ADDED_COLUMNS",
     "CREATE_RUN_TABLE",
     "DATABASE_URL",
     "ENVIRONMENT_PREFIX",
+    "HIGHEST_VERSION",
     "MESSAGE_LIMIT_CHARACTERS",
     "POSTGRES_ERRORS",
     "REDIS_ERRORS",
@@ -72,6 +81,8 @@ __all__ = [
     "RUN_COLUMNS",
     "RUN_TABLE",
     "SIGNING_KEY",
+    "SIGNING_KEY_PREVIOUS",
+    "VERSION_RANGE",
     "Alerts",
     "ApprovalAnswer",
     "Calibration",
@@ -94,10 +105,13 @@ __all__ = [
     "UnreadableRowError",
     "Verdict",
     "VerdictReason",
+    "VersionNumber",
+    "VersionNumberOrNone",
     "Window",
     "Withheld",
     "environment_name",
     "operator_upsert",
+    "parse_version",
     "postgres_error",
     "read_result",
     "read_row",

@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from retraining_job.contract.verdict import Failure, Verdict, VerdictReason, Withheld
+from retraining_job.contract.versions import VersionNumber, VersionNumberOrNone
 
 RESULT_LIMIT_BYTES = 4096
 """Kubernetes stores no more than this of a container's termination message."""
@@ -96,9 +97,9 @@ class Result(BaseModel):
     message: str
     """Sentences for people, with the numbers that decided."""
     n_samples: int | None = None
-    version: int | None = None
+    version: VersionNumber | None = None
     """The version that this run published."""
-    champion_version: int | None = None
+    champion_version: VersionNumberOrNone | None = None
     """The version that the challenger was evaluated against."""
     window: Window | None = None
     metrics: Contenders | None = Field(

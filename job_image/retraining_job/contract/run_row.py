@@ -15,9 +15,8 @@ from pydantic import ValidationError
 
 from retraining_job.contract.result import Contenders, Result
 from retraining_job.contract.run_table import RUN_TABLE
+from retraining_job.contract.versions import HIGHEST_VERSION
 
-MAX_VERSION = 10**15 - 1
-"""The highest version. Up to here each version is exact, also in JSON and in Lua."""
 MAX_ROWS = 2**31 - 1
 TEXT_LIMIT_CHARACTERS = 16_384
 """A longer text is cut. The longest message and metrics of a trainer are much shorter."""
@@ -91,7 +90,7 @@ def read_row(row: Mapping[str, object]) -> Result:
     texts = {name: None if value is None else str(value) for name, value in row.items()}
     if texts.get("verdict") is None:
         raise UnreadableRowError("the value of verdict cannot be read")
-    version = parse_number(texts.get("version"), MAX_VERSION)
+    version = parse_number(texts.get("version"), HIGHEST_VERSION)
     if version is None and texts.get("version") is not None:
         raise UnreadableRowError("the value of version cannot be read")
     try:
@@ -104,7 +103,7 @@ def read_row(row: Mapping[str, object]) -> Result:
                 "reason": parse_reason(texts.get("reason")),
                 "message": texts.get("message") or "",
                 "version": version,
-                "champion_version": parse_number(texts.get("champion_version"), MAX_VERSION),
+                "champion_version": parse_number(texts.get("champion_version"), HIGHEST_VERSION),
                 "n_samples": parse_number(texts.get("n_samples"), MAX_ROWS),
                 "metrics": parse_metrics(texts.get("metrics") or texts.get("figures")),
                 "window": build_window(texts),

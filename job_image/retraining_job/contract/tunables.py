@@ -179,7 +179,7 @@ class StorageSettings(BaseModel):
         pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)+$",
     )
     """The name of the deviation score's class in the pickle, as the reader imports it."""
-    model_key: str = Field(default="active_model", min_length=1)
+    model_key: str = Field(default="active_model", min_length=1, pattern=r"^[^\r\n]*$")
     """Redis key of the live model. The other keys begin with it."""
     version_key: str = Field(default="model_version", min_length=1)
     """Redis key of the live model's version, an integer."""

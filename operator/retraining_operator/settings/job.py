@@ -12,6 +12,7 @@ from retraining_operator.contract import (
     DATABASE_URL,
     REDIS_URL,
     SIGNING_KEY,
+    SIGNING_KEY_PREVIOUS,
     Tunables,
     environment_name,
 )
@@ -80,7 +81,8 @@ class JobSettings(Section):
         """
         for variable in env:
             name = str(variable.get("name", ""))
-            if name in {DATABASE_URL, REDIS_URL, SIGNING_KEY} or name.startswith(TRAINER_PREFIX):
+            secrets = {DATABASE_URL, REDIS_URL, SIGNING_KEY, SIGNING_KEY_PREVIOUS}
+            if name in secrets or name.startswith(TRAINER_PREFIX):
                 raise PydanticCustomError("env", "the operator sets {name} itself", {"name": name})
         return env
 

@@ -4,7 +4,7 @@ import pytest
 
 from retraining_job.audit.tables import Column
 from retraining_job.audit.versions import get_version_limit
-from retraining_job.contract.run_row import MAX_VERSION
+from retraining_job.contract import HIGHEST_VERSION
 
 
 @pytest.mark.parametrize(
@@ -12,10 +12,10 @@ from retraining_job.contract.run_row import MAX_VERSION
     [
         (Column("int2", "smallint", None), 2**15 - 1),
         (Column("int4", "integer", None), 2**31 - 1),
-        (Column("int8", "bigint", None), MAX_VERSION),
-        (Column("numeric", "numeric", None), MAX_VERSION),
-        (Column("text", "text", None), MAX_VERSION),
-        (Column("varchar", "character varying(64)", 64), MAX_VERSION),
+        (Column("int8", "bigint", None), HIGHEST_VERSION),
+        (Column("numeric", "numeric", None), HIGHEST_VERSION),
+        (Column("text", "text", None), HIGHEST_VERSION),
+        (Column("varchar", "character varying(64)", 64), HIGHEST_VERSION),
         (Column("varchar", "character varying(4)", 4), 9_999),
     ],
     ids=lambda value: value.title if isinstance(value, Column) else "",

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from retraining_job.audit.rows import build_result_of_version
 from retraining_job.contract import (
+    HIGHEST_VERSION,
     RUN_COLUMNS,
     Result,
     UnreadableRowError,
@@ -17,7 +18,6 @@ from retraining_job.contract import (
 )
 from retraining_job.contract.run_row import (
     COLUMNS,
-    MAX_VERSION,
     TEXT_LIMIT_CHARACTERS,
     parse_time,
 )
@@ -64,7 +64,14 @@ def test_row_of_a_trainer_is_read() -> None:
         *(("finished_at", time) for time in TIMES),
         *(
             ("version", number)
-            for number in ("999999999999999999", str(MAX_VERSION + 1), "-1", "NaN", "1.5", "1e3")
+            for number in (
+                "999999999999999999",
+                str(HIGHEST_VERSION + 1),
+                "-1",
+                "NaN",
+                "1.5",
+                "1e3",
+            )
         ),
         ("version", "9" * 5_000),
     ],
@@ -121,7 +128,7 @@ def test_any_row_is_a_result_or_one_error_without_its_values(row: dict[str, obje
         assert set(names.split(", ")) <= set(COLUMNS)
         return
     assert isinstance(result, Result)
-    assert result.version is None or 0 <= result.version <= MAX_VERSION
+    assert result.version is None or 1 <= result.version <= HIGHEST_VERSION
     assert result.started_at.tzinfo
     assert Result.model_validate_json(result.model_dump_json()) == result
 
