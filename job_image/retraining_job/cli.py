@@ -17,6 +17,7 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], ExitCode]] = {
     "rollback": commands.run_rollback,
     "history": commands.run_history,
     "sign": commands.run_sign,
+    "accept-loss": commands.run_accept_loss,
     "report": commands.run_report,
     "migrate": commands.run_migrate,
 }
@@ -87,7 +88,21 @@ def build_parser() -> argparse.ArgumentParser:
     rollback.add_argument("--to", type=int, required=True, metavar="VERSION")
 
     subparsers.add_parser("history", help="list the versions that can be restored")
-    subparsers.add_parser("sign", help="sign the live model, after somebody has checked it")
+    sign = subparsers.add_parser(
+        "sign",
+        help="sign the live model, after somebody has checked it, and sign again with the present "
+        "key what the previous one has signed",
+    )
+    sign.add_argument(
+        "--rotate",
+        action="store_true",
+        help="sign again only what is signed with the present or the previous key",
+    )
+    subparsers.add_parser(
+        "accept-loss",
+        help="accept that the live model is older than the audit trail, for example after a "
+        "restore of a backup of Redis",
+    )
     report = subparsers.add_parser("report", help="print the HTML report of an evaluated run")
     report.add_argument("run", metavar="RUN", help="the run's id, or the RetrainRequest's name")
     subparsers.add_parser("migrate", help="add missing tables and columns to the database")

@@ -168,7 +168,10 @@ def trainer(url: str, store: str, mark: str) -> None:
         "RETRAIN_MARGIN": "1",
         "RETRAIN_DEVIATION_FEATURE": "risk_score_raw",  # the made-up amounts carry no information
     }
-    heading(f"The whole trainer: {ROWS:,} events, default settings, against its own champion")
+    heading(
+        f"The whole trainer: {ROWS:,} events, default settings, against its own champion, "
+        f"median of {TRAINER_ROUNDS}"
+    )
     one_run(environment, "migrate")
     rounds = [
         [replace_champion(environment, store, mark, calibration) for calibration in CALIBRATIONS]
@@ -209,7 +212,7 @@ def replace_champion(
     Returns:
         Seconds by step of the second.
     """
-    key = f"{mark}:{calibration}:{secrets.token_hex(4)}"
+    key = f"{mark}.{calibration}.{secrets.token_hex(4)}"
     environment = environment | {
         "RETRAIN_MODEL_KEY": f"{key}:active_model",
         "RETRAIN_VERSION_KEY": f"{key}:model_version",
@@ -217,10 +220,10 @@ def replace_champion(
     }
     with redis.Redis.from_url(store) as client:
         try:
-            one_run(environment | {"RETRAIN_RUN_ID": f"{key}:first"}, "train")
+            one_run(environment | {"RETRAIN_RUN_ID": f"{key}.first"}, "train")
             client.config_resetstat()
             figures = one_run(
-                environment | {"RETRAIN_RUN_ID": f"{key}:second", "RETRAIN_FOREST_SEED": "7"},
+                environment | {"RETRAIN_RUN_ID": f"{key}.second", "RETRAIN_FOREST_SEED": "7"},
                 "train",
             )
             calls = client.info("commandstats").get("cmdstat_evalsha", {})

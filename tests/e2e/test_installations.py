@@ -49,6 +49,9 @@ def test_defaults_install_and_train_under_a_quota_and_restricted_pod_security(
         lambda: empty.kubectl.get("resourcequota", "team").get("status", {}).get("hard"),
     )
     empty.install()
+    identity = "import os; print(os.getuid(), os.getgid(), *os.getgroups())"
+    ids = empty.kubectl.execute(f"deployment/{release.DEPLOYMENT}", "python", "-c", identity)
+    assert set(ids.split()) == {"65532"}
     load_good(empty)
     assert empty.wait_for_end(empty.apply("first"))["version"] == 1
     used = empty.kubectl.get("resourcequota", "team")["status"]["used"]

@@ -11,8 +11,6 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
-from pydantic import ValidationError
-
 from retraining_operator.api.approval_rules import build_approval
 from retraining_operator.api.conditions import ConditionType
 from retraining_operator.api.fields import MalformedObjectError
@@ -25,7 +23,13 @@ from retraining_operator.api.request import read_request
 from retraining_operator.api.request_limits import build_limits, find_refusal
 from retraining_operator.api.retrain_approval import build_mark
 from retraining_operator.audit.row import build_row
-from retraining_operator.contract import Preset, read_result, read_row, to_line
+from retraining_operator.contract import (
+    Preset,
+    UnreadableRowError,
+    read_result,
+    read_row,
+    to_line,
+)
 from retraining_operator.leader.holder_pod import is_operator_ended
 from retraining_operator.leader.lease import (
     LeaseAction,
@@ -231,7 +235,7 @@ def fuzz_row(data: bytes) -> None:
     if isinstance(row, Mapping):
         try:
             result = read_row(row)
-        except ValidationError:
+        except UnreadableRowError:
             return
         assert (result.message or "").isprintable()
 

@@ -109,7 +109,7 @@ FIELDS: dict[str, SearchStrategy[Any]] = {
     "promotion": st.sampled_from(["Auto", "Manual"]),
     "dryRun": st.booleans(),
     "scaling": st.sampled_from(["Auto", "Linear", "None"]),
-    "rollbackTo": st.integers(1, 999_999_999_999_999),
+    "rollbackTo": st.integers(1, 2**53 - 1),
     "deadlineSeconds": st.integers(1, 604_800),
     "retries": st.integers(0, 20),
     "resources": resources,

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "SECURITY.md", *sorted((ROOT / "docs").rglob("*.md"))]
+THREAT_MODEL = ROOT / "docs" / "explanation" / "threat-model.md"
 TEST = re.compile(r"`(test_\w+\.py)(?:::(test_\w+))?")
 LINK = re.compile(r"\]\(([^)#:\s]+)(?:#[^)]*)?\)")
 
@@ -37,3 +38,12 @@ def test_every_file_that_the_architecture_names_exists() -> None:
     named = re.findall(r"`([\w/]+/[\w.]+\.(?:py|lua))`", page)
     assert named
     assert [name for name in named if not any((root / name).exists() for root in roots)] == []
+
+
+def test_every_promise_of_the_threat_model_names_its_test() -> None:
+    text = THREAT_MODEL.read_text().split("## Promises")[1].split("## What is not")[0]
+    rows = [line.split(" | ") for line in text.splitlines() if line.startswith("| ")]
+    promises = [row for row in rows if row[0] != "| promise"]
+    assert len(promises) > 30
+    for promise, test in promises:
+        assert "planned: tests/" in test or TEST.search(test), promise

@@ -174,6 +174,16 @@ key: url
 {{- end -}}
 {{- end }}
 
+{{/* The Secret that has the URL for the migration: its own, or that of the database. */}}
+{{- define "retraining.migrationSecret" -}}
+{{- if .Values.migration.existingSecret -}}
+name: {{ .Values.migration.existingSecret }}
+key: {{ .Values.migration.existingSecretKey }}
+{{- else -}}
+{{ include "retraining.secret" (dict "root" . "store" "database") }}
+{{- end -}}
+{{- end }}
+
 {{/* The operator's configuration file, in the order of values.yaml. */}}
 {{- define "retraining.config" -}}
 handledOffsetsName: {{ include "retraining.handledOffsets" . }}
@@ -183,6 +193,9 @@ redis: {{- include "retraining.secret" (dict "root" . "store" "redis") | nindent
 database: {{- include "retraining.secret" (dict "root" . "store" "database") | nindent 2 }}
 {{- with .Values.signing }}{{ if .existingSecret }}
 signing: {name: {{ .existingSecret }}, key: {{ .existingSecretKey }}}
+{{- if .previousSecretKey }}
+previousSigning: {name: {{ .existingSecret }}, key: {{ .previousSecretKey }}}
+{{- end }}
 {{- end }}{{ end }}
 triggers: {{- toYaml .Values.triggers | nindent 2 }}
 requests: {{- toYaml (omit .Values.requests "policy") | nindent 2 }}
@@ -214,6 +227,19 @@ logLevel: {{ .Values.logLevel }}
 {{- define "retraining.podSecurity" -}}
 {{- $default := dict "runAsNonRoot" true "seccompProfile" (dict "type" "RuntimeDefault") -}}
 {{- toYaml (merge (deepCopy (. | default dict)) $default) -}}
+{{- end }}
+
+{{/* A rule of a NetworkPolicy's egress: the ports of a service, and optionally its peers. */}}
+{{- define "retraining.egress" -}}
+- ports:
+  {{- range $port := .target.ports }}
+  {{- range $protocol := $.protocols | default (list "TCP") }}
+    - {port: {{ $port }}, protocol: {{ $protocol }}}
+  {{- end }}
+  {{- end }}
+  {{- with .target.peers }}
+  to: {{- toYaml . | nindent 4 }}
+  {{- end }}
 {{- end }}
 
 {{/* Placement and security context of a pod, from the section `job`, or from the root for the operator. */}}
@@ -274,7 +300,7 @@ template:
             value: {{ .Values.trainer.eventsTable | quote }}
           - name: DATABASE_URL
             valueFrom:
-              secretKeyRef: {{- include "retraining.secret" (dict "root" . "store" "database") | nindent 16 }}
+              secretKeyRef: {{- include "retraining.migrationSecret" . | nindent 16 }}
         {{- with .Values.job.envFrom }}
         envFrom: {{- toYaml . | nindent 10 }}
         {{- end }}

@@ -15,6 +15,7 @@ from retraining_job.contract import (
     RUN_TABLE,
     RunColumn,
 )
+from retraining_job.errors import BadConfigurationError
 from retraining_job.infra.postgres import database, describe_error
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ TABLES = {
     """,
     "model_versions": """
         CREATE TABLE model_versions (
-            version INTEGER NOT NULL,
+            version BIGINT NOT NULL,
             trained_at TIMESTAMPTZ NOT NULL,
             trigger_reason TEXT,
             precision_score DOUBLE PRECISION,
@@ -50,7 +51,15 @@ TABLES = {
 }
 
 RUN_ID_COLUMN = "ALTER TABLE model_versions ADD COLUMN IF NOT EXISTS run_id TEXT"
-RUN_ID_UNIQUE = "CREATE UNIQUE INDEX IF NOT EXISTS model_versions_run_id ON model_versions (run_id)"
+RUN_ID_INDEX = "model_versions_run_id"
+RUN_ID_UNIQUE = f"CREATE UNIQUE INDEX IF NOT EXISTS {RUN_ID_INDEX} ON model_versions (run_id)"
+
+OWNER = """
+    SELECT quote_ident(current_user), quote_ident(pg_catalog.pg_get_userbyid(relowner))
+    FROM pg_catalog.pg_class WHERE oid = to_regclass(%s)
+"""
+SCHEMA = "SELECT quote_ident(current_user), quote_ident(coalesce(current_schema(), 'public'))"
+LOGIN = "or name a Secret with the URL of another login in migration.existingSecret"
 
 log = logging.getLogger(__name__)
 
@@ -78,15 +87,8 @@ def migrate(database_url: SecretStr, events_table: str) -> None:
                 log.info("The table %s exists already.", table)
             else:
                 create_table(connection, table)
-        for column in RENAMED_COLUMNS:
-            rename_column(connection, column)
-        for name, sql_type, *_ in ADDED_COLUMNS:
-            statement = f"ALTER TABLE {RUN_TABLE} ADD COLUMN IF NOT EXISTS {name} {sql_type}"
-            try_statement(connection, statement, f"Could not add the column {name} to {RUN_TABLE}")
-        failure = "Could not add the column run_id to model_versions"
-        if try_statement(connection, RUN_ID_COLUMN, failure):
-            failure = "Could not make run_id unique in model_versions"
-            try_statement(connection, RUN_ID_UNIQUE, failure)
+        complete_run_table(connection)
+        add_run_id(connection)
     log.info("The database's schema is up to date.")
 
 
@@ -111,12 +113,64 @@ def create_table(connection: Connection, table: str) -> None:
     Args:
         connection: With an open transaction.
         table: The name.
+
+    Raises:
+        BadConfigurationError: The login may not create tables in the schema.
     """
     with connection.cursor() as cursor:
-        cursor.execute(TABLES[table])
+        cursor.execute("SAVEPOINT creation")
+        try:
+            cursor.execute(TABLES[table])
+        except (psycopg2.errors.InsufficientPrivilege, psycopg2.errors.InvalidSchemaName) as error:
+            cursor.execute("ROLLBACK TO SAVEPOINT creation")
+            cursor.execute(SCHEMA)
+            user, schema = cursor.fetchone() or ("", "")
+            raise BadConfigurationError(
+                f"The login {user} may not create the table {table}: {describe_error(error)}. Run "
+                f"GRANT USAGE, CREATE ON SCHEMA {schema} TO {user} as the schema's owner, {LOGIN}. "
+                "All GRANT statements are in docs/how-to/database-and-redis.md."
+            ) from None
     log.info("Created the table %s.", table)
     if table == "scored_events":
         create_hypertable(connection, table)
+
+
+def complete_run_table(connection: Connection) -> None:
+    """Rename and add the columns of `retraining_runs` that an earlier trainer has not created.
+
+    Nothing is done if none is missing, so that a login without rights may run the migration again.
+
+    Args:
+        connection: With an open transaction.
+
+    Raises:
+        BadConfigurationError: A column is missing, and the login does not own the table.
+    """
+    for column in RENAMED_COLUMNS:
+        rename_column(connection, column)
+    present = read_table_columns(connection, RUN_TABLE)
+    for name, sql_type, *_ in ADDED_COLUMNS:
+        if name not in present:
+            statement = f"ALTER TABLE {RUN_TABLE} ADD COLUMN IF NOT EXISTS {name} {sql_type}"
+            failure = f"Could not add the column {name} to {RUN_TABLE}"
+            try_statement(connection, statement, failure, owned=RUN_TABLE)
+
+
+def add_run_id(connection: Connection) -> None:
+    """Add the column run_id to `model_versions`, with its unique index, if it is missing.
+
+    The trainer works without it, so a refusal is only logged.
+
+    Args:
+        connection: With an open transaction.
+    """
+    failure = "Could not add the column run_id to model_versions"
+    if "run_id" not in read_table_columns(connection, "model_versions") and not try_statement(
+        connection, RUN_ID_COLUMN, failure
+    ):
+        return
+    if not has_table(connection, RUN_ID_INDEX):
+        try_statement(connection, RUN_ID_UNIQUE, "Could not make run_id unique in model_versions")
 
 
 def rename_column(connection: Connection, column: RunColumn) -> None:
@@ -125,12 +179,15 @@ def rename_column(connection: Connection, column: RunColumn) -> None:
     Args:
         connection: With an open transaction.
         column: The column, with its former name.
+
+    Raises:
+        BadConfigurationError: The login does not own the table.
     """
     present = read_table_columns(connection, RUN_TABLE)
     if column.former_name in present and column.name not in present:
         change = f"the column {column.former_name} of {RUN_TABLE} to {column.name}"
         statement = f"ALTER TABLE {RUN_TABLE} RENAME {column.former_name} TO {column.name}"
-        if try_statement(connection, statement, f"Could not rename {change}"):
+        if try_statement(connection, statement, f"Could not rename {change}", owned=RUN_TABLE):
             log.info("Renamed %s.", change)
 
 
@@ -157,18 +214,21 @@ def create_hypertable(connection: Connection, table: str) -> None:
         log.info("Converted %s to a hypertable of TimescaleDB.", table)
 
 
-def try_statement(connection: Connection, statement: str, failure: str) -> bool:
+def try_statement(connection: Connection, statement: str, failure: str, *, owned: str = "") -> bool:
     """Run an optional statement, and log a warning if the database refuses it.
 
     Args:
         connection: With an open transaction.
         statement: The statement.
         failure: What a refusal means, as the beginning of a sentence.
+        owned: The table that the login must own; empty if a refusal for lack of rights is only
+            logged as well.
 
     Returns:
         Whether it succeeded.
 
     Raises:
+        BadConfigurationError: The login does not own the table.
         psycopg2.Error: The database is unavailable.
     """
     with connection.cursor() as cursor:
@@ -179,6 +239,14 @@ def try_statement(connection: Connection, statement: str, failure: str) -> bool:
             raise
         except psycopg2.Error as error:
             cursor.execute("ROLLBACK TO SAVEPOINT attempt")
+            if owned and isinstance(error, psycopg2.errors.InsufficientPrivilege):
+                cursor.execute(OWNER, [owned])
+                user, owner = cursor.fetchone() or ("", "")
+                raise BadConfigurationError(
+                    f"{failure}, because the login {user} does not own the table: "
+                    f"{describe_error(error)}. Run GRANT {owner} TO {user} as an administrator of "
+                    f"the database, {LOGIN}."
+                ) from None
             log.warning("%s: %s.", failure, describe_error(error))
             return False
         cursor.execute("RELEASE SAVEPOINT attempt")

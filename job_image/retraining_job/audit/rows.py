@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from retraining_job.contract import Result, Verdict, VerdictReason
+from retraining_job.contract import Result, Verdict, VerdictReason, read_row
 
 if TYPE_CHECKING:
     from retraining_job.audit.outcome import RunOutcome
@@ -90,19 +91,29 @@ def build_version_row(trigger_reason: str, result: Result, *, has_run_id: bool) 
     return row
 
 
-def build_result_of_version(row: dict[str, Any]) -> Result:
-    """Build what is known of a result from a row of `model_versions` only."""
-    return Result(
-        run_id=row["run_id"],
-        verdict=Verdict.PROMOTED,
-        promoted=True,
-        reason=VerdictReason.UNKNOWN,
-        message=(
+def build_result_of_version(row: Mapping[str, object]) -> Result:
+    """Build what is known of a result from a row of `model_versions` only.
+
+    Args:
+        row: Values by column, as texts or null.
+
+    Returns:
+        The result.
+
+    Raises:
+        UnreadableRowError: Its version or its time cannot be read.
+    """
+    facts = {
+        "run_id": row["run_id"],
+        "verdict": Verdict.PROMOTED,
+        "reason": VerdictReason.UNKNOWN,
+        "message": (
             f"This run has published version {row['version']}. Its row in retraining_runs is "
             "missing."
         ),
-        n_samples=row["n_samples"],
-        version=int(row["version"]),
-        started_at=row["trained_at"],
-        finished_at=row["trained_at"],
-    )
+        "version": row["version"],
+        "n_samples": row["n_samples"],
+        "started_at": row["trained_at"],
+        "finished_at": row["trained_at"],
+    }
+    return read_row(facts)

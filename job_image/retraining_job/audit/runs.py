@@ -7,6 +7,7 @@ schema is migrated, the run id identifies a row. If not, the version and its tim
 from __future__ import annotations
 
 import json
+from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +22,7 @@ from retraining_job.audit.refusals import (
 )
 from retraining_job.audit.rows import build_run_row, build_version_row
 from retraining_job.audit.tables import Tables, read_tables
-from retraining_job.audit.trail import read_last_version
+from retraining_job.audit.versions import read_last_version
 from retraining_job.contract import (
     RUN_TABLE,
     Result,
@@ -104,6 +105,40 @@ def record(audit: AuditSettings, outcome: RunOutcome) -> None:
         if outcome.result.promoted:
             insert_version(connection, tables, audit.trigger_reason, outcome.result)
         upsert_run(connection, tables, build_run_row(audit, outcome))
+
+
+def record_acceptance(audit: AuditSettings, last_version: int, message: str, now: datetime) -> None:
+    """Record that a person has accepted the loss of models in Redis.
+
+    Args:
+        audit: Under which run it is recorded, and where.
+        last_version: The highest version that may be lost.
+        message: What was found.
+        now: The present time (UTC).
+
+    Raises:
+        BadConfigurationError: The database has no table for it, or refuses the row.
+        DependencyUnavailableError: The database does not answer.
+    """
+    row = {
+        "run_id": audit.run_id,
+        "trigger_reason": audit.trigger_reason,
+        "verdict": None,
+        "reason": VerdictReason.LOSS_ACCEPTED,
+        "message": message,
+        "champion_version": last_version,
+        "started_at": now,
+        "finished_at": now,
+    }
+    with database(audit.database_url) as connection:
+        tables = read_tables(connection)
+        if not tables.run_columns:
+            raise BadConfigurationError(
+                f"The database has no table {RUN_TABLE} to record it in. Run "
+                '"python -m retraining_job migrate" first.'
+            )
+        lock_trail(connection)
+        upsert_run(connection, tables, row)
 
 
 def try_rows(

@@ -11,6 +11,7 @@ from retraining_job.contract.environment import (
     ENVIRONMENT_PREFIX,
     REDIS_URL,
     SIGNING_KEY,
+    SIGNING_KEY_PREVIOUS,
     environment_name,
     value_name,
 )
@@ -28,6 +29,11 @@ from retraining_job.contract.result import (
     Window,
     read_result,
 )
+from retraining_job.contract.run_row import (
+    UnreadableRowError,
+    read_row,
+    select_verdict,
+)
 from retraining_job.contract.run_table import (
     ADDED_COLUMNS,
     CREATE_RUN_TABLE,
@@ -36,7 +42,6 @@ from retraining_job.contract.run_table import (
     RUN_TABLE,
     RunColumn,
     operator_upsert,
-    read_row,
     trainer_upsert,
     writable_names,
 )
@@ -60,12 +65,20 @@ from retraining_job.contract.tunables import (
     Tunables,
 )
 from retraining_job.contract.verdict import ExitCode, Failure, Verdict, VerdictReason, Withheld
+from retraining_job.contract.versions import (
+    HIGHEST_VERSION,
+    VERSION_RANGE,
+    VersionNumber,
+    VersionNumberOrNone,
+    parse_version,
+)
 
 __all__ = [
     "ADDED_COLUMNS",
     "CREATE_RUN_TABLE",
     "DATABASE_URL",
     "ENVIRONMENT_PREFIX",
+    "HIGHEST_VERSION",
     "LINE_LIMIT_CHARACTERS",
     "MESSAGE_LIMIT_CHARACTERS",
     "POSTGRES_ERRORS",
@@ -76,6 +89,8 @@ __all__ = [
     "RUN_COLUMNS",
     "RUN_TABLE",
     "SIGNING_KEY",
+    "SIGNING_KEY_PREVIOUS",
+    "VERSION_RANGE",
     "Alerts",
     "ApprovalAnswer",
     "Calibration",
@@ -96,18 +111,23 @@ __all__ = [
     "RunColumn",
     "Scaling",
     "Tunables",
+    "UnreadableRowError",
     "Verdict",
     "VerdictReason",
+    "VersionNumber",
+    "VersionNumberOrNone",
     "Window",
     "Withheld",
     "clean_log_fields",
     "environment_name",
     "escape_controls",
     "operator_upsert",
+    "parse_version",
     "postgres_error",
     "read_result",
     "read_row",
     "redis_error",
+    "select_verdict",
     "to_line",
     "to_lines",
     "trainer_upsert",

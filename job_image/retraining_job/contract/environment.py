@@ -8,6 +8,8 @@ ENVIRONMENT_PREFIX = "RETRAIN_"
 DATABASE_URL = "DATABASE_URL"
 REDIS_URL = "REDIS_URL"
 SIGNING_KEY = "SIGNING_KEY"
+SIGNING_KEY_PREVIOUS = "SIGNING_KEY_PREVIOUS"
+"""The signing key before the present one. What it has signed is still accepted."""
 
 
 def environment_name(field: str) -> str:

@@ -76,8 +76,8 @@ POSTGRES_ERRORS = (
         UNAVAILABLE,
         True,
         "The database is read-only",
-        "It is a replica, or a failover is in progress: database.url (DATABASE_URL) must lead to "
-        "the primary.",
+        "It is a replica, a failover is in progress, or default_transaction_read_only is set: "
+        "database.url (DATABASE_URL) must lead to the primary, with a role that may write.",
     ),
     ErrorClass(
         "25P03",

@@ -19,6 +19,7 @@ from pydantic import (
 
 from retraining_job.contract.text import to_line
 from retraining_job.contract.verdict import Failure, Verdict, VerdictReason, Withheld
+from retraining_job.contract.versions import VersionNumber, VersionNumberOrNone
 
 RESULT_LIMIT_BYTES = 4096
 """Kubernetes stores no more than this of a container's termination message."""
@@ -142,9 +143,9 @@ class Result(BaseModel):
     message: Line
     """Sentences for people, with the numbers that decided."""
     n_samples: Count | None = None
-    version: Count | None = None
+    version: VersionNumber | None = None
     """The version that this run published."""
-    champion_version: Count | None = None
+    champion_version: VersionNumberOrNone | None = None
     """The version that the challenger was evaluated against."""
     window: Window | None = None
     metrics: Contenders | None = Field(

@@ -6,7 +6,6 @@ from collections.abc import Collection, Mapping, Sequence
 from enum import Enum
 from typing import Any, NamedTuple
 
-from retraining_job.contract.result import Result
 from retraining_job.contract.verdict import FORMER_AWAITING_APPROVAL, Withheld
 
 RUN_TABLE = "retraining_runs"
@@ -151,29 +150,6 @@ def writable_names(row: Mapping[str, Any], present: Collection[str]) -> list[str
     """
     names = [column.name for column in RUN_COLUMNS]
     return [name for name in names if name in row and name in present]
-
-
-def read_row(row: Mapping[str, Any]) -> Result:
-    """Read a verdict from its row. The table may lack the columns added later.
-
-    Raises:
-        ValidationError: If a column is missing that a verdict needs, or holds another value.
-    """
-    window = {
-        "first": row.get("window_first"),
-        "last": row.get("window_last"),
-        "rows": row.get("n_samples"),
-    }
-    names = [name for name in Result.model_fields if name not in {"promoted", "window"}]
-    names += [column.former_name for column in RENAMED_COLUMNS]
-    facts = {name: row[name] for name in names if name in row}
-    return Result.model_validate(
-        {
-            **facts,
-            "promoted": row.get("version") is not None,
-            "window": window if window["first"] else None,
-        }
-    )
 
 
 _IS_PENDING = f"stored.withheld IN ('{Withheld.AWAITING_APPROVAL}', '{FORMER_AWAITING_APPROVAL}')"

@@ -179,7 +179,7 @@ class StorageSettings(BaseModel):
         pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)+$",
     )
     """The name of the deviation score's class in the pickle, as the reader imports it."""
-    model_key: str = Field(default="active_model", min_length=1)
+    model_key: str = Field(default="active_model", min_length=1, pattern=r"^[^\r\n]*$")
     """Redis key of the live model. The other keys begin with it."""
     version_key: str = Field(default="model_version", min_length=1)
     """Redis key of the live model's version, an integer."""
@@ -191,6 +191,11 @@ class StorageSettings(BaseModel):
     """How often a step is retried while the database or Redis is unavailable."""
     database_retry_delay_seconds: float = Field(default=30.0, ge=0.0, le=3600.0)
     """The delay before each retry."""
+    read_timeout_seconds: float = Field(default=900.0, ge=0.0, le=86_400.0)
+    """The database ends a statement that reads after this time. With 0, only its own limits count.
+    A shorter limit of the role, the database or the server stays in force."""
+    read_lock_timeout_seconds: float = Field(default=60.0, ge=0.0, le=86_400.0)
+    """How long such a statement waits for a lock."""
 
 
 class Tunables(StorageSettings, ModelSettings, PromotionSettings, EvaluationSettings):

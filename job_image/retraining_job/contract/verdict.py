@@ -136,6 +136,8 @@ class VerdictReason(StrEnum):
     """Restored: a person has made a former champion live again."""
     ANNOUNCED = "announced"
     """No verdict yet: the run is about to publish its challenger, or died doing so."""
+    LOSS_ACCEPTED = "loss_accepted"
+    """No verdict: a person has accepted that Redis has lost the newest models."""
     UNKNOWN = "unknown"
     """The row with the reason is missing."""
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from pydantic import SecretStr
 
     from retraining_job.events.columns import Columns
+    from retraining_job.settings import ReadLimits
 
 CHUNK_ROWS = 2_000
 """Rows that are added to the columns at a time. The connection's buffers can hold what the database
@@ -33,7 +34,11 @@ log = logging.getLogger(__name__)
 
 
 def read_table_columns(
-    url: SecretStr, table: str, rows: int, truth_column: str = TRUTH_COLUMN
+    url: SecretStr,
+    table: str,
+    rows: int,
+    truth_column: str = TRUTH_COLUMN,
+    limits: ReadLimits | None = None,
 ) -> Columns:
     """Read the newest events as columns.
 
@@ -42,18 +47,20 @@ def read_table_columns(
         table: Name of the table or view, with its schema if needed.
         rows: Most events to read.
         truth_column: Name of its truth column.
+        limits: The time limits of each statement, or None for those of the database only.
 
     Returns:
         The columns.
 
     Raises:
-        BadConfigurationError: The table or a column does not exist, it may not be read, or a column
-            has a type that cannot hold its values.
+        BadConfigurationError: The table or a column does not exist, it may not be read, a column
+            has a type that cannot hold its values, or reading changes the database or takes too
+            long.
         BadDataError: The events have too many different features, or the database cannot compute a
             value of a row.
         DependencyUnavailableError: The database does not answer.
     """
-    with open_table(url, table, rows, truth_column) as opened:
+    with open_table(url, table, rows, truth_column, limits) as opened:
         query = opened.query
         needed = map(query.get_value_expression, ("truth", *COLUMN_FEATURES))
         sink = ColumnSink(rows, [query.types[name].name == "bool" for name in COLUMN_FEATURES])

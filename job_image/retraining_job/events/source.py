@@ -48,7 +48,11 @@ class TableSource:
 
         settings = self.settings
         return read_table_columns(
-            settings.database_url, settings.events_table, settings.rows, settings.truth_column
+            settings.database_url,
+            settings.events_table,
+            settings.rows,
+            settings.truth_column,
+            settings.read_limits,
         )
 
     def read_events(self) -> tuple[list[ScoredEvent], int]:
@@ -61,7 +65,11 @@ class TableSource:
 
         settings = self.settings
         return read_table_events(
-            settings.database_url, settings.events_table, settings.rows, settings.truth_column
+            settings.database_url,
+            settings.events_table,
+            settings.rows,
+            settings.truth_column,
+            settings.read_limits,
         )
 
 

@@ -14,18 +14,19 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from psycopg2 import sql
 
-from retraining_job.events.column_types import TRUTH_COLUMN
+from retraining_job.events.column_types import TABLE_SETTING, TRUTH_COLUMN
 from retraining_job.events.copy_text import NULL, get_cell_parser, unescape
 from retraining_job.events.query import EventQuery
 from retraining_job.events.scored_event import ScoredEvent
 from retraining_job.events.table_inspection import inspect_table
 from retraining_job.infra.logs import ProgressLog
-from retraining_job.infra.postgres import database
+from retraining_job.infra.read_only import ReadTransaction, read_only
 
 if TYPE_CHECKING:
     from _typeshed import SupportsWrite
-    from psycopg2.extensions import connection as Connection  # noqa: N812
     from pydantic import SecretStr
+
+    from retraining_job.settings import ReadLimits
 
 PROGRESS = "Read %s of at most {rows:,} events."
 
@@ -46,9 +47,9 @@ log = logging.getLogger(__name__)
 
 
 class OpenTable(NamedTuple):
-    """A table or view that was inspected, within a transaction."""
+    """A table or view that was inspected, within a read-only transaction."""
 
-    connection: Connection
+    reading: ReadTransaction
     query: EventQuery
     left_out: int
     """Rows that are left out because their time cannot be used."""
@@ -61,8 +62,10 @@ class OpenTable(NamedTuple):
             rows: Most rows to copy.
             sink: Gets each row as one line of COPY's text format.
         """
-        with self.connection.cursor() as cursor:
-            if self.connection.get_parameter_status("server_encoding") == "SQL_ASCII":
+        connection = self.reading.connection
+        self.reading.begin_statement()
+        with connection.cursor() as cursor:
+            if connection.get_parameter_status("server_encoding") == "SQL_ASCII":
                 # Such a database may contain any bytes. If the client requests UTF-8, the server
                 # reports an error for bytes that are not UTF-8.
                 cursor.execute("SET LOCAL client_encoding = 'SQL_ASCII'")
@@ -70,7 +73,9 @@ class OpenTable(NamedTuple):
 
 
 @contextmanager
-def open_table(url: SecretStr, table: str, rows: int, truth_column: str) -> Iterator[OpenTable]:
+def open_table(
+    url: SecretStr, table: str, rows: int, truth_column: str, limits: ReadLimits | None
+) -> Iterator[OpenTable]:
     """Open a connection, inspect the table, and count the rows that are left out.
 
     Args:
@@ -78,14 +83,19 @@ def open_table(url: SecretStr, table: str, rows: int, truth_column: str) -> Iter
         table: Name of the table or view, with its schema if needed.
         rows: Most rows to count.
         truth_column: Name of its truth column.
+        limits: The time limits of each statement, or None for those of the database only.
 
     Yields:
         The open table.
+
+    Raises:
+        BadConfigurationError: Reading the table or view would change the database or takes too
+            long; or it does not exist, it may not be read, or its columns are wrong.
     """
-    with database(url) as connection:
-        with connection.cursor() as cursor:
-            cursor.execute(SESSION)
+    with read_only(url, limits, f'"{table}" ({TABLE_SETTING})', SESSION) as reading:
+        with reading.connection.cursor() as cursor:
             query = inspect_table(cursor, table, truth_column)
+            reading.begin_statement()
             cursor.execute(query.count_left_out(rows))
             left_out, example = cursor.fetchone() or (0, None)
         if left_out:
@@ -97,11 +107,15 @@ def open_table(url: SecretStr, table: str, rows: int, truth_column: str) -> Iter
                 table,
                 f" (for example {example:.40})" if example else "",
             )
-        yield OpenTable(connection, query, left_out)
+        yield OpenTable(reading, query, left_out)
 
 
 def read_table_events(
-    url: SecretStr, table: str, rows: int, truth_column: str = TRUTH_COLUMN
+    url: SecretStr,
+    table: str,
+    rows: int,
+    truth_column: str = TRUTH_COLUMN,
+    limits: ReadLimits | None = None,
 ) -> tuple[list[ScoredEvent], int]:
     """Read the newest events.
 
@@ -110,18 +124,20 @@ def read_table_events(
         table: Name of the table or view, with its schema if needed.
         rows: Most events to read.
         truth_column: Name of its truth column.
+        limits: The time limits of each statement, or None for those of the database only.
 
     Returns:
         The events, newest first, and the number of rows that were left out because their time
         cannot be used.
 
     Raises:
-        BadConfigurationError: The table or a column does not exist, it may not be read, or a column
-            has a type that cannot hold its values.
+        BadConfigurationError: The table or a column does not exist, it may not be read, a column
+            has a type that cannot hold its values, or reading changes the database or takes too
+            long.
         BadDataError: The database cannot compute a value of a row.
         DependencyUnavailableError: The database does not answer.
     """
-    with open_table(url, table, rows, truth_column) as opened:
+    with open_table(url, table, rows, truth_column, limits) as opened:
         values = map(opened.query.get_value_expression, VALUE_COLUMNS)
         columns = sql.SQL(", ").join([MICROSECONDS, *values, FEATURES])
         parsers = [get_cell_parser(opened.query.types[name]) for name in VALUE_COLUMNS]

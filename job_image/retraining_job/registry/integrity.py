@@ -5,7 +5,12 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from retraining_job.contract import environment_name, value_name
+from retraining_job.contract import (
+    VERSION_RANGE,
+    environment_name,
+    parse_version,
+    value_name,
+)
 from retraining_job.registry.keys import Keys
 from retraining_job.registry.live import STATE_LIMIT_BYTES, Live
 from retraining_job.registry.manifest import (
@@ -34,6 +39,31 @@ class UnreadableChampionError(Exception):
     def __init__(self, problem: str, *, remedy: str, version: int | None = None) -> None:
         super().__init__(f"{problem} {remedy}")
         self.version = version
+
+
+def check_version(text: bytes | None, key: str) -> int:
+    """Check the live version.
+
+    Args:
+        text: The text in Redis, or None if there is none.
+        key: The Redis key that it was read from.
+
+    Returns:
+        The version, 0 if there is none.
+
+    Raises:
+        UnreadableChampionError: It is no version.
+    """
+    if text is None:
+        return 0
+    version = parse_version(text)
+    if version is None:
+        raise UnreadableChampionError(
+            f"The version of the live model, under {key}, is not a whole number from "
+            f"{VERSION_RANGE}: {text[:40]!r}.",
+            remedy="Set it to the highest version in model_versions.",
+        )
+    return version
 
 
 def check_manifest(registry: RegistrySettings, live: Live, version: int) -> Manifest | None:

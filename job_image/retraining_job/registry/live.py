@@ -6,14 +6,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
+from retraining_job.contract import parse_version
 from retraining_job.registry.client import build_wrong_type_error, open_registry
 from retraining_job.registry.keys import Keys
 from retraining_job.registry.manifest import (
     MANIFEST_LIMIT_BYTES,
     Manifest,
     UnreadableManifestError,
+    manifest_subject,
     read_manifest,
 )
+from retraining_job.registry.signing import NotSignedError, SigningKeys, check_signature
 
 if TYPE_CHECKING:
     from retraining_job.settings import RegistrySettings
@@ -24,8 +27,6 @@ STATE_LIMIT_BYTES = 4 << 20
 VERSION_LIMIT_BYTES = 100
 """No more of the version's and the epoch's text is read."""
 
-MAX_DIGITS = 15
-
 
 class Stamp(NamedTuple):
     """Identifies one change of the live model. Publishing compares it; it is opaque to others.
@@ -33,7 +34,8 @@ class Stamp(NamedTuple):
     Args:
         version: The version's text in Redis, empty if there is none.
         epoch: The epoch's text in Redis, empty if there is none.
-        changes: The epoch as a number; from the manifest if Redis has lost the key.
+        changes: The epoch as a number. The one of the manifest counts if Redis has lost the key, or
+            if manifests are signed.
     """
 
     version: bytes
@@ -55,7 +57,9 @@ class Live:
         meta: The manifest.
         state: The state.
         state_bytes: The whole length of the state.
-        kept: The versions that the history stores, ascending.
+        manifest: The manifest, whichever version it belongs to. None if it cannot be read or, with
+            a signing key, is not signed.
+        is_signing: Whether a signing key is set.
     """
 
     model: bytes | None
@@ -65,36 +69,31 @@ class Live:
     meta: bytes | None
     state: bytes | None
     state_bytes: int
-    kept: list[int]
-
-    @property
-    def manifest(self) -> Manifest | None:
-        """The manifest, whichever model it belongs to, or None if it cannot be read."""
-        try:
-            return read_manifest(self.meta) if self.meta is not None else None
-        except UnreadableManifestError:
-            return None
+    manifest: Manifest | None
+    is_signing: bool
 
     @property
     def own_manifest(self) -> Manifest | None:
         """The manifest of the live version, or None if another program has put the model there."""
         manifest = self.manifest
-        is_own = manifest is not None and manifest.version == parse_whole_number(self.version)
+        is_own = manifest is not None and manifest.version == parse_version(self.version)
         return manifest if is_own else None
 
     @property
     def highest(self) -> int:
-        """The highest version that Redis knows, 0 if there is none."""
-        manifest = self.manifest
-        described = manifest.version if manifest else 0
-        return max(parse_whole_number(self.version) or 0, described, *self.kept, 0)
+        """The highest version that these keys prove, 0 if there is none.
+
+        With a signing key, only a signed manifest proves a version.
+        """
+        described = self.manifest.version if self.manifest else 0
+        return described if self.is_signing else max(described, parse_version(self.version) or 0)
 
     @property
     def stamp(self) -> Stamp:
         """The change that was read."""
-        manifest = self.manifest
-        changes = max(parse_whole_number(self.epoch) or 0, manifest.epoch if manifest else 0)
-        return Stamp(self.version or b"", self.epoch or b"", changes)
+        described = self.manifest.epoch if self.manifest else 0
+        counted = 0 if self.is_signing else parse_version(self.epoch) or 0
+        return Stamp(self.version or b"", self.epoch or b"", max(counted, described))
 
 
 def read_live(registry: RegistrySettings, *, with_model: bool = True) -> Live:
@@ -129,13 +128,11 @@ def read_live(registry: RegistrySettings, *, with_model: bool = True) -> Live:
     ):
         for key in (*texts, keys.history):
             transaction.type(key)
-        transaction.hkeys(keys.history)
         for key, limit in zip(texts, limits, strict=True):
             transaction.strlen(key)
             transaction.getrange(key, 0, limit - 1)
         answers = transaction.execute(raise_on_error=False)
-        kinds, rest = answers[: len(texts) + 1], answers[len(texts) + 1 :]
-        kept, contents = rest[0], rest[1:]
+        kinds, contents = answers[: len(texts) + 1], answers[len(texts) + 1 :]
         check_types((*texts, keys.history), kinds, keys.history)
         for answer in answers:
             if isinstance(answer, Exception):
@@ -153,8 +150,32 @@ def read_live(registry: RegistrySettings, *, with_model: bool = True) -> Live:
         meta=meta,
         state=state,
         state_bytes=lengths[4],
-        kept=sorted(number for number in map(parse_whole_number, kept) if number is not None),
+        manifest=read_trusted_manifest(SigningKeys.of(registry), keys.model, meta),
+        is_signing=SigningKeys.of(registry).are_set,
     )
+
+
+def read_trusted_manifest(
+    signing_keys: SigningKeys, model_key: str, meta: bytes | None
+) -> Manifest | None:
+    """Parse a manifest and check that it is signed for the version that it names.
+
+    Args:
+        signing_keys: The keys of the installation.
+        model_key: The Redis key of the model.
+        meta: The manifest as it is stored, or None if there is none.
+
+    Returns:
+        The manifest, or None if it cannot be read or, with a signing key, is not signed.
+    """
+    if meta is None:
+        return None
+    try:
+        manifest = read_manifest(meta)
+        check_signature(signing_keys, manifest_subject(model_key, manifest.version), meta)
+    except (UnreadableManifestError, NotSignedError):
+        return None
+    return manifest
 
 
 def check_types(names: Sequence[str], kinds: Sequence[object], history: str) -> None:
@@ -172,10 +193,3 @@ def check_types(names: Sequence[str], kinds: Sequence[object], history: str) -> 
         expected = b"hash" if name == history else b"string"
         if isinstance(kind, bytes) and kind not in {b"none", expected}:
             raise build_wrong_type_error(name, kind)
-
-
-def parse_whole_number(text: bytes | None) -> int | None:
-    """Parse a non-negative integer of at most 15 digits. Returns None for anything else."""
-    if text is None or not text.isdigit() or len(text) > MAX_DIGITS:
-        return None
-    return int(text)

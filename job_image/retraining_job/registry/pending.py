@@ -8,48 +8,32 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, NamedTuple
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, NamedTuple, cast
 
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
-
-from retraining_job.contract import ApprovalAnswer, Result
+from retraining_job.contract import ApprovalAnswer, Result, parse_version
 from retraining_job.errors import BadDataError
-from retraining_job.registry.client import open_registry
-from retraining_job.registry.keys import Keys
-from retraining_job.registry.live import Stamp, read_live
-from retraining_job.registry.manifest import Manifest, ModelProvenance, sha256
-from retraining_job.registry.publish import (
-    ModelPackage,
-    Overtaken,
-    Published,
-    publish,
-    read_own_result,
+from retraining_job.registry.challenger import (
+    CHALLENGER_LIMIT_BYTES,
+    Challenger,
+    parse_challenger,
+    write_challenger,
 )
+from retraining_job.registry.client import open_registry
+from retraining_job.registry.freshness import ACCEPT, UNKNOWN_TO_AUDIT, AuditedVersions
+from retraining_job.registry.history import find_highest_version, read_stored_versions
+from retraining_job.registry.integrity import UnreadableChampionError, check_version
+from retraining_job.registry.keys import Keys
+from retraining_job.registry.live import Live, Stamp, read_live
+from retraining_job.registry.manifest import sha256
+from retraining_job.registry.package import ModelPackage, get_next_version
+from retraining_job.registry.publish import Overtaken, Published, publish
 from retraining_job.registry.restore import write_pickle_from_state
-from retraining_job.registry.signing import NotSignedError, check_signature, sign_manifest
+from retraining_job.registry.run_document import read_own_result
+from retraining_job.registry.signing import SigningKeys
 
 if TYPE_CHECKING:
     from retraining_job.settings import RegistrySettings
-
-DAY_SECONDS = 24 * 3600
-
-
-class Challenger(BaseModel):
-    """A stored challenger."""
-
-    model_config = ConfigDict(frozen=True, ser_json_bytes="base64", val_json_bytes="base64")
-
-    manifest: Manifest
-    """Version, epoch and pickle are unknown before it goes live, so they are 0 or empty."""
-    state: str
-    evaluated_against: Stamp = Field(
-        validation_alias=AliasChoices("evaluated_against", "judged_against")
-    )
-    """The live model that it was evaluated against. Earlier trainers named it `judged_against`."""
-    result: Result
-    """The result of its evaluation."""
-    rejected: bool = False
 
 
 class AuthoredAnswer(NamedTuple):
@@ -66,13 +50,7 @@ class AuthoredAnswer(NamedTuple):
 
 @dataclass(frozen=True)
 class Rejected:
-    """A person has rejected the challenger, now or earlier. It will not go live.
-
-    Args:
-        challenger: The challenger.
-    """
-
-    challenger: Challenger
+    """A person has rejected the challenger, now or earlier. It will not go live."""
 
 
 @dataclass(frozen=True)
@@ -107,61 +85,41 @@ def store_challenger(
             "The challenger has no state, because plain river has trained it. It cannot be stored "
             "until it is approved."
         )
-    key = Keys.of(registry).challenger(registry.run_id)
-    manifest = Manifest(
-        **package.provenance.model_dump(include=set(ModelProvenance.model_fields)),
-        version=0,
-        run_id=registry.run_id,
-        published_at=datetime.now(UTC),
-        pickle_sha256="",
-        pickle_bytes=0,
-        state_sha256=sha256(package.state.encode()),
-    )
+    duration = timedelta(days=days)
     challenger = Challenger(
-        manifest=sign_manifest(registry.signing_key, key, manifest),
+        provenance=package.provenance,
         state=package.state,
+        state_sha256=sha256(package.state.encode()),
         evaluated_against=expected_live,
         result=result,
+        expires_at=datetime.now(UTC) + duration,
     )
     with open_registry(registry.redis_url) as client:
-        client.set(key, challenger.model_dump_json(exclude_none=True), ex=days * DAY_SECONDS)
+        key = Keys.of(registry).challenger(registry.run_id)
+        client.set(key, write_challenger(registry, challenger), ex=duration)
 
 
 def read_challenger(registry: RegistrySettings) -> Challenger | None:
-    """Read the challenger of this run. Returns None if there is none.
+    """Read the challenger of this run. Returns None if there is none, or it has expired.
 
     Raises:
         BadDataError: It is damaged, or a key is set and it is not signed.
     """
     key = Keys.of(registry).challenger(registry.run_id)
     with open_registry(registry.redis_url) as client:
-        text = client.get(key)
-    if text is None:
+        document = cast(bytes, client.getrange(key, 0, CHALLENGER_LIMIT_BYTES))
+    if not document:
         return None
-    try:
-        challenger = Challenger.model_validate_json(text)
-        check_signature(registry.signing_key, key, challenger.manifest)
-    except ValidationError:
-        raise BadDataError(
-            f"The challenger under {key} is damaged and cannot go live. Apply a new request."
-        ) from None
-    except NotSignedError as error:
-        raise BadDataError(
-            f"The challenger under {key} is not trusted: {error}. Apply a new request."
-        ) from None
-    if sha256(challenger.state.encode()) != challenger.manifest.state_sha256:
-        raise BadDataError(
-            f"The state of the challenger under {key} is damaged, so it cannot go live. Apply a "
-            "new request."
-        )
-    return challenger
+    signing_keys = SigningKeys.of(registry)
+    challenger = parse_challenger(signing_keys, registry.model_key, registry.run_id, document)
+    return challenger if datetime.now(UTC) <= challenger.expires_at else None
 
 
 def carry_out_approval(
     registry: RegistrySettings,
     approval: AuthoredAnswer,
     *,
-    floor: int,
+    audited: AuditedVersions = UNKNOWN_TO_AUDIT,
     rehearse: Callable[[Result], None] | None = None,
 ) -> Published | Overtaken | Rejected | Expired:
     """Carry out the approval or rejection of the challenger of this run.
@@ -169,7 +127,7 @@ def carry_out_approval(
     Args:
         registry: The settings of the registry, with the run.
         approval: What a person has answered.
-        floor: The highest version that the audit trail knows.
+        audited: What the audit trail knows.
         rehearse: Called with the result before anything is published. Raises if the result could
             not be recorded.
 
@@ -182,16 +140,16 @@ def carry_out_approval(
         BadConfigurationError: The keys or the URL are wrong.
         DependencyUnavailableError: Redis does not answer or cannot take the model. Repeat the call.
     """
-    if done := read_own_result(registry):
+    if done := read_own_result(registry, audited):
         return Published(done)
     challenger = read_challenger(registry)
     if challenger is None:
         return Expired()
     if challenger.rejected:
-        return Rejected(challenger)
+        return Rejected()
     if approval.answer is ApprovalAnswer.REJECT:
         return reject(registry, challenger)
-    return approve(registry, challenger, approval.author, floor=floor, rehearse=rehearse)
+    return approve(registry, challenger, approval.author, audited=audited, rehearse=rehearse)
 
 
 def approve(
@@ -199,7 +157,7 @@ def approve(
     challenger: Challenger,
     author: str,
     *,
-    floor: int,
+    audited: AuditedVersions,
     rehearse: Callable[[Result], None] | None,
 ) -> Published | Overtaken:
     """Publish an approved challenger.
@@ -208,21 +166,25 @@ def approve(
         registry: The settings of the registry, with the run.
         challenger: The challenger.
         author: Who approved it; may be empty.
-        floor: The highest version that the audit trail knows.
+        audited: What the audit trail knows.
         rehearse: Raises if the result could not be recorded.
 
     Returns:
         What happened.
 
     Raises:
-        BadDataError: The state cannot be read.
+        BadDataError: The state cannot be read, the live version is no number or, with a signing
+            key, the audit trail knows a newer model than the live one.
     """
     try:
         pickle = write_pickle_from_state(challenger.state, registry.deviation_class)
     except ValueError as error:
         raise BadDataError(f"The state of the challenger {error}. Apply a new request.") from None
-    version = max(read_live(registry, with_model=False).highest, floor) + 1
-    provenance = challenger.manifest.model_copy(update={"approved_by": author or None})
+    live = read_live(registry, with_model=False)
+    check_evaluated_live(registry, live, challenger, audited)
+    highest = find_highest_version(live, read_stored_versions(registry), audited)
+    version = get_next_version(highest)
+    provenance = challenger.provenance.model_copy(update={"approved_by": author or None})
     by = f" by {author}" if author else ""
     message = f"{challenger.result.message} Approved{by}; it goes live as version {version}."
     changes = {
@@ -236,7 +198,46 @@ def approve(
     package = ModelPackage(pickle, challenger.state, provenance)
     if rehearse:
         rehearse(result)
-    return publish(registry, package, expected_live=challenger.evaluated_against, result=result)
+    return publish(
+        registry,
+        package,
+        expected_live=challenger.evaluated_against,
+        result=result,
+        audited=audited,
+    )
+
+
+def check_evaluated_live(
+    registry: RegistrySettings, live: Live, challenger: Challenger, audited: AuditedVersions
+) -> None:
+    """Check that no newer model was live since a challenger was evaluated.
+
+    Publishing compares the live model with the one that the challenger was evaluated against. If
+    somebody has put the latter back, only the audit trail knows of the newer one.
+
+    Args:
+        registry: The settings of the registry, with the run.
+        live: The contents of the live model's keys.
+        challenger: The challenger.
+        audited: What the audit trail knows.
+
+    Raises:
+        BadDataError: The live version is no number or, with a signing key, the audit trail knows a
+            newer model.
+    """
+    try:
+        check_version(live.version, Keys.of(registry).version)
+    except UnreadableChampionError as error:
+        raise BadDataError(f"{error} Nothing was changed.") from None
+    evaluated = challenger.evaluated_against
+    is_same = (live.stamp.version, live.stamp.epoch) == (evaluated.version, evaluated.epoch)
+    version = parse_version(evaluated.version) or 0
+    if live.is_signing and is_same and version < audited.required:
+        raise BadDataError(
+            f"The challenger was evaluated against version {version}, and the audit trail knows "
+            f"version {audited.required}: Redis has lost newer models, or somebody has put an "
+            f"older one back. Nothing was changed. {ACCEPT}"
+        )
 
 
 def reject(registry: RegistrySettings, challenger: Challenger) -> Rejected | Expired:
@@ -249,8 +250,8 @@ def reject(registry: RegistrySettings, challenger: Challenger) -> Rejected | Exp
     Returns:
         Rejected, or Expired if it has expired meanwhile.
     """
-    rejected = challenger.model_copy(update={"rejected": True}).model_dump_json(exclude_none=True)
+    rejected = write_challenger(registry, challenger.model_copy(update={"rejected": True}))
     key = Keys.of(registry).challenger(registry.run_id)
     with open_registry(registry.redis_url) as client:
         is_stored = client.set(key, rejected, xx=True, keepttl=True)
-    return Rejected(challenger) if is_stored else Expired()
+    return Rejected() if is_stored else Expired()

@@ -2,7 +2,7 @@
 -- The names of KEYS and ARGV are those of PublishKeys and PublishArguments in publish_script.py.
 local MODEL, VERSION, META, STATE, EPOCH, HISTORY, RUN, CHALLENGER, STAGING, FORMER, THRESHOLD = unpack(KEYS)
 local EXPECTED_VERSION, EXPECTED_EPOCH, NEW_VERSION, NEW_EPOCH, NEW_MANIFEST, NEW_STATE, RESULT, RESULT_SECONDS,
-    HISTORY_VERSIONS, CHANNEL, NOTICE, NEW_THRESHOLD = unpack(ARGV)
+    DROPPED, CHANNEL, NOTICE, NEW_THRESHOLD = unpack(ARGV)
 
 for _, key in ipairs(KEYS) do
     local kind = redis.call('TYPE', key).ok
@@ -33,28 +33,25 @@ end
 
 -- The manifest counts if it is that of the live version; a model that another program has put there has none.
 local readable, manifest = pcall(cjson.decode, meta)
-local described = readable and type(manifest) == 'table' and tostring(manifest.version) == live
+local number = readable and type(manifest) == 'table' and manifest.version
+local described = type(number) == 'number' and string.format('%.0f', number) == live
 local state = described and redis.call('GET', STATE)
 local has_model = redis.call('EXISTS', MODEL) == 1
 if has_model or state then
     local former = live == '' and '0' or live
-    plan('HSET', HISTORY, former,
-        '{"manifest":' .. (described and meta or 'null') .. ',"state":' .. (state and cjson.encode(state) or 'null') .. '}')
+    -- The manifest is stored as a text, to the last byte, because its signature is about its bytes.
+    plan('HSET', HISTORY, former, '{"manifest":' .. (described and cjson.encode(meta) or 'null') ..
+        ',"state":' .. (state and cjson.encode(state) or 'null') .. '}')
     local kept_pickle = HISTORY .. ':' .. former
     if has_model and not state then
         plan('UNLINK', kept_pickle)
         plan('RENAME', MODEL, kept_pickle)
         plan('PERSIST', kept_pickle)
     end
-    local versions = redis.call('HKEYS', HISTORY)
-    if redis.call('HEXISTS', HISTORY, former) == 0 then
-        versions[#versions + 1] = former
-    end
-    table.sort(versions, function(a, b) return (tonumber(a) or -1) > (tonumber(b) or -1) end)
-    for place = tonumber(HISTORY_VERSIONS) + 1, #versions do
-        plan('HDEL', HISTORY, versions[place])
-        plan('EXPIRE', HISTORY .. ':' .. versions[place], 1)  -- freed later, as below
-    end
+end
+for _, version in ipairs(cjson.decode(DROPPED)) do
+    plan('HDEL', HISTORY, version)
+    plan('EXPIRE', HISTORY .. ':' .. version, 1)  -- freed later, as below
 end
 if has_model and state then
     -- Redis frees a string at once, which takes longer for a pickle than all the rest, so it is freed outside.

@@ -9,28 +9,25 @@ from __future__ import annotations
 import json
 import logging
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from retraining_job.contract import Result
 from retraining_job.errors import BadConfigurationError, DependencyUnavailableError
-from retraining_job.registry.client import build_wrong_type_error, open_registry
+from retraining_job.registry.client import build_wrong_type_error
+from retraining_job.registry.freshness import UNKNOWN_TO_AUDIT, AuditedVersions
+from retraining_job.registry.history import get_live_version, read_stored_versions
 from retraining_job.registry.keys import Keys
-from retraining_job.registry.live import STATE_LIMIT_BYTES
-from retraining_job.registry.manifest import (
-    Manifest,
-    ModelProvenance,
-    UnreadableManifestError,
-    read_manifest,
-    sha256,
-)
+from retraining_job.registry.live import STATE_LIMIT_BYTES, read_live
+from retraining_job.registry.manifest import Manifest, UnreadableManifestError, read_manifest
+from retraining_job.registry.package import ModelPackage, build_manifest, write_manifest
+from retraining_job.registry.places import choose_dropped
 from retraining_job.registry.publish_script import (
     PublishArguments,
     ScriptAnswer,
     build_keys,
     run_script,
 )
-from retraining_job.registry.signing import sign_manifest
+from retraining_job.registry.run_document import read_own_result, write_run_document
 
 if TYPE_CHECKING:
     from retraining_job.registry.live import Stamp
@@ -71,24 +68,13 @@ class Overtaken:
         return f"version {self.version or '(none)'}{run}"
 
 
-@dataclass(frozen=True)
-class ModelPackage:
-    """A model, ready to be published.
-
-    Args:
-        pickle: The pickle for the readers.
-        state: The text from which the trainer rebuilds the model. Without it, the history stores
-            the pickle.
-        provenance: How the model was trained, for the manifest.
-    """
-
-    pickle: bytes
-    state: str | None
-    provenance: ModelProvenance
-
-
 def publish(
-    registry: RegistrySettings, package: ModelPackage, *, expected_live: Stamp, result: Result
+    registry: RegistrySettings,
+    package: ModelPackage,
+    *,
+    expected_live: Stamp,
+    result: Result,
+    audited: AuditedVersions = UNKNOWN_TO_AUDIT,
 ) -> Published | Overtaken:
     """Make a model live as `result.version`, unless the live model has changed meanwhile.
 
@@ -99,12 +85,14 @@ def publish(
         package: The model.
         expected_live: The live model that it was evaluated against, and may replace.
         result: The result document of the run.
+        audited: What the audit trail knows.
 
     Returns:
         What happened.
 
     Raises:
         BadConfigurationError: The keys or the URL are wrong, or the user lacks a right.
+        BadDataError: The model's manifest would count as damaged.
         DependencyUnavailableError: Redis does not answer or cannot take the model. Repeat the call.
     """
     if package.state and len(package.state) > STATE_LIMIT_BYTES:
@@ -122,28 +110,53 @@ def publish(
         expected_epoch=expected_live.epoch,
         new_version=manifest.version,
         new_epoch=manifest.epoch,
-        new_manifest=manifest.text(),
+        new_manifest=write_manifest(registry, manifest),
         new_state=package.state or "",
-        result=result.document(),
+        result=write_run_document(registry, result),
         result_seconds=RUN_SECONDS,
-        history_versions=registry.history_versions,
+        dropped=json.dumps([str(version) for version in find_dropped(registry, manifest)]),
         channel=Keys.of(registry).changes,
         notice=build_notice(manifest),
         new_threshold=get_published_threshold(registry, manifest),
     )
-    return read_answer(run_script(registry, keys, arguments, package.pickle))
+    answer = run_script(registry, keys, arguments, package.pickle)
+    if answer.outcome != b"published":
+        return read_refusal(answer)
+    if answer.text == arguments.result.encode():
+        return Published(Result.model_validate_json(answer.text))
+    if earlier := read_own_result(registry, audited):
+        return Published(earlier)
+    raise DependencyUnavailableError(
+        f"A forged document was under {keys.run}, so nothing was published. It was removed."
+    )
 
 
-def read_answer(answer: ScriptAnswer) -> Published | Overtaken:
-    """Convert the script's answer.
+def find_dropped(registry: RegistrySettings, manifest: Manifest) -> list[int]:
+    """Find the versions that leave the history when a model goes live.
+
+    The script changes nothing if another model has gone live since the champion was read. So the
+    history cannot change between this call and the script, unless somebody changes it by hand.
+
+    Args:
+        registry: The settings of the registry.
+        manifest: The manifest of the model.
+
+    Returns:
+        The versions.
+    """
+    live = read_live(registry, with_model=False)
+    stored, former = read_stored_versions(registry), get_live_version(registry, live)
+    return choose_dropped(stored, former, manifest, registry.history_versions)
+
+
+def read_refusal(answer: ScriptAnswer) -> Overtaken:
+    """Convert the script's answer if it has published nothing.
 
     Raises:
         BadConfigurationError: A key holds a value of another type, or the user lacks a right.
         DependencyUnavailableError: The upload was lost.
     """
     outcome, text, more = answer
-    if outcome == b"published":
-        return Published(Result.model_validate_json(text))
     if outcome == b"overtaken":
         return find_winner(text, more)
     if outcome == b"wrong":
@@ -156,38 +169,6 @@ def read_answer(answer: ScriptAnswer) -> Published | Overtaken:
     raise DependencyUnavailableError(
         "Redis dropped the uploaded model before it could go live. Its memory may be short."
     )
-
-
-def build_manifest(
-    registry: RegistrySettings, package: ModelPackage, expected_live: Stamp, result: Result
-) -> Manifest:
-    """Build the signed manifest of a model that goes live.
-
-    Args:
-        registry: The settings of the registry, with the run.
-        package: The model.
-        expected_live: The live model that it was evaluated against, and may replace.
-        result: The result document, with the new version.
-
-    Returns:
-        The manifest.
-
-    Raises:
-        ValueError: The result has no version.
-    """
-    if result.version is None:
-        raise ValueError("a published model needs a version")
-    manifest = Manifest(
-        **package.provenance.model_dump(include=set(ModelProvenance.model_fields)),
-        version=result.version,
-        epoch=expected_live.changes + 1,
-        run_id=registry.run_id,
-        published_at=datetime.now(UTC),
-        pickle_sha256=sha256(package.pickle),
-        pickle_bytes=len(package.pickle),
-        state_sha256=sha256(package.state.encode()) if package.state else "",
-    )
-    return sign_manifest(registry.signing_key, registry.model_key, manifest)
 
 
 def get_published_threshold(registry: RegistrySettings, manifest: Manifest) -> str:
@@ -237,23 +218,3 @@ def find_winner(version: bytes, meta: bytes) -> Overtaken:
     except UnreadableManifestError:
         return Overtaken(text)
     return Overtaken(text, manifest.run_id if str(manifest.version) == text else "")
-
-
-def read_own_result(registry: RegistrySettings) -> Result | None:
-    """Read what this run has published at an earlier attempt. Returns None if it has not."""
-    return read_result_of_run(registry, registry.run_id)
-
-
-def read_result_of_run(registry: RegistrySettings, run_id: str) -> Result | None:
-    """Read what a run has published within the last `RUN_SECONDS`.
-
-    Args:
-        registry: The settings of the registry.
-        run_id: The run.
-
-    Returns:
-        Its result document, or None if there is none.
-    """
-    with open_registry(registry.redis_url) as client:
-        document = client.get(Keys.of(registry).run(run_id))
-    return Result.model_validate_json(document) if document else None

@@ -45,7 +45,7 @@ class PublishArguments(NamedTuple):
     new_state: str
     result: str
     result_seconds: int
-    history_versions: int
+    dropped: str
     channel: str
     notice: str
     new_threshold: str

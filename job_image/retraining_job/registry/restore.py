@@ -10,15 +10,23 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, cast
 
-from retraining_job.contract import Result, VerdictReason, value_name
+from retraining_job.contract import Result, VerdictReason, parse_version, value_name
 from retraining_job.errors import BadConfigurationError
 from retraining_job.registry.client import open_registry
-from retraining_job.registry.history import HistoryEntry, Version, read_stored_versions
+from retraining_job.registry.freshness import UNKNOWN_TO_AUDIT, AuditedVersions
+from retraining_job.registry.history import (
+    StoredVersion,
+    find_highest_version,
+    get_live_version,
+    read_stored_versions,
+)
+from retraining_job.registry.integrity import UnreadableChampionError, check_version
 from retraining_job.registry.keys import Keys
-from retraining_job.registry.live import Live, parse_whole_number, read_live
+from retraining_job.registry.live import Live, read_live
 from retraining_job.registry.manifest import Manifest, ModelProvenance, get_writer, sha256
-from retraining_job.registry.publish import ModelPackage, Overtaken, publish, read_own_result
-from retraining_job.registry.signing import NotSignedError, check_signature
+from retraining_job.registry.package import ModelPackage, get_next_version
+from retraining_job.registry.publish import Overtaken, publish
+from retraining_job.registry.run_document import read_own_result
 
 if TYPE_CHECKING:
     from retraining_job.settings import RegistrySettings
@@ -34,7 +42,7 @@ def restore_version(
     registry: RegistrySettings,
     to: int,
     *,
-    floor: int,
+    audited: AuditedVersions = UNKNOWN_TO_AUDIT,
     rehearse: Callable[[Result], None] | None = None,
 ) -> Result:
     """Make a stored version live again in one atomic step.
@@ -44,7 +52,7 @@ def restore_version(
     Args:
         registry: The settings of the registry, with the run id under which this is recorded.
         to: The version to restore.
-        floor: The highest version that the audit trail knows.
+        audited: What the audit trail knows.
         rehearse: Called with the result before anything is published. Raises if the result could
             not be recorded.
 
@@ -53,17 +61,22 @@ def restore_version(
 
     Raises:
         RollbackImpossibleError: There is no such version; or it is damaged, not signed or live; or
-            another model went live meanwhile.
+            another model went live meanwhile; or the live version is no number.
         BadConfigurationError: The keys or the URL are wrong.
         DependencyUnavailableError: Redis does not answer or cannot take the model. Repeat the call.
     """
-    if done := read_own_result(registry):
+    if done := read_own_result(registry, audited):
         return done
     started_at = datetime.now(UTC)
     live = read_live(registry, with_model=False)
-    package = build_package(registry, find_version(registry, live, to))
-    version = max(live.highest, floor) + 1
-    former = parse_whole_number(live.version)
+    try:
+        check_version(live.version, Keys.of(registry).version)
+    except UnreadableChampionError as error:
+        raise RollbackImpossibleError(f"{error} Nothing was changed.") from None
+    stored = read_stored_versions(registry)
+    package = build_package(registry, find_version(registry, live, stored, to, audited))
+    version = get_next_version(find_highest_version(live, stored, audited))
+    former = parse_version(live.version)
     before = "no version was live" if former is None else f"version {former} was live"
     result = Result(
         run_id=registry.run_id,
@@ -78,7 +91,7 @@ def restore_version(
     )
     if rehearse:
         rehearse(result)
-    outcome = publish(registry, package, expected_live=live.stamp, result=result)
+    outcome = publish(registry, package, expected_live=live.stamp, result=result, audited=audited)
     if isinstance(outcome, Overtaken):
         raise RollbackImpossibleError(
             f"Meanwhile {outcome} went live, so nothing was changed. Check it, and repeat the "
@@ -87,13 +100,24 @@ def restore_version(
     return outcome.result
 
 
-def find_version(registry: RegistrySettings, live: Live, to: int) -> Version:
+def find_version(
+    registry: RegistrySettings,
+    live: Live,
+    stored: list[StoredVersion],
+    to: int,
+    audited: AuditedVersions,
+) -> StoredVersion:
     """Find the version to restore.
+
+    The live version can be restored if its pickle is lost, or if the audit trail knows a newer one:
+    it then goes live under a new version.
 
     Args:
         registry: The settings of the registry.
         live: The contents of the live model's keys.
+        stored: The stored versions.
         to: The version number.
+        audited: What the audit trail knows.
 
     Returns:
         The version.
@@ -101,10 +125,11 @@ def find_version(registry: RegistrySettings, live: Live, to: int) -> Version:
     Raises:
         RollbackImpossibleError: It is live, or it is not stored.
     """
-    versions = {version.number: version for version in read_stored_versions(registry)}
-    if lost := get_lost_version(live):
-        versions[lost.number] = lost
-    if live.model is not None and parse_whole_number(live.version) == to:
+    versions = {version.number: version for version in stored}
+    present = get_live_version(registry, live)
+    if present and (live.model is None or present.number < audited.required):
+        versions[present.number] = present
+    elif present and present.number == to:
         raise RollbackImpossibleError(f"Version {to} is live already. There is nothing to restore.")
     if to in versions:
         return versions[to]
@@ -112,24 +137,33 @@ def find_version(registry: RegistrySettings, live: Live, to: int) -> Version:
         raise RollbackImpossibleError(
             f"There is no former champion under {Keys.of(registry).history} to restore."
         )
-    stored = ", ".join(map(str, sorted(versions)))
+    numbers = ", ".join(map(str, sorted(versions)))
     raise RollbackImpossibleError(
-        f"Version {to} is not stored. Stored versions: {stored}. {value_name('history_versions')} "
-        "sets how many are stored."
+        f"Version {to} is not stored. {find_copy(to, [*stored, *([present] if present else [])])}"
+        f"Stored versions: {numbers}. {value_name('history_versions')} sets how many different "
+        "models are stored."
     )
 
 
-def get_lost_version(live: Live) -> Version | None:
-    """Return the live version if its pickle is lost and its state is not, else None."""
-    manifest = live.own_manifest
-    if live.model is not None or live.state is None or manifest is None:
-        return None
-    entry = HistoryEntry(manifest=manifest, state=live.state.decode(errors="replace"))
-    return Version(manifest.version, live=True, entry=entry)
+def find_copy(to: int, versions: list[StoredVersion]) -> str:
+    """Find the version under which a model is stored that was restored from another version.
+
+    Args:
+        to: The version that is not stored.
+        versions: The stored versions and the live one.
+
+    Returns:
+        A sentence that names it, with a space after it, or an empty text.
+    """
+    for version in sorted(versions, key=lambda version: -version.number):
+        if version.manifest and version.manifest.restored_from == to:
+            where = "is live" if version.live else "is stored"
+            return f"The same model {where} as version {version.number}. "
+    return ""
 
 
-def build_package(registry: RegistrySettings, version: Version) -> ModelPackage:
-    """Build the package of a former champion after checking that it is unchanged.
+def build_package(registry: RegistrySettings, version: StoredVersion) -> ModelPackage:
+    """Build the package of a former champion that is unchanged.
 
     Args:
         registry: The settings of the registry.
@@ -141,61 +175,55 @@ def build_package(registry: RegistrySettings, version: Version) -> ModelPackage:
     Raises:
         RollbackImpossibleError: It is damaged or not signed.
     """
-    number, entry = version.number, version.entry
-    if entry is None:
-        raise RollbackImpossibleError(
-            f"The stored entry of version {number} cannot be read: it is damaged."
+    number, manifest = version.number, version.manifest
+    if version.problem:
+        advice = (
+            " If you are certain that nobody has changed it, restore it without the key, and then "
+            'sign the live model with "python -m retraining_job sign".'
         )
-    try:
-        check_signature(registry.signing_key, registry.model_key, entry.manifest)
-    except NotSignedError as error:
         raise RollbackImpossibleError(
-            f"Version {number} cannot be restored: {error}. If you are certain that nobody has "
-            "changed it, restore it without the key, and then sign the live model with "
-            '"python -m retraining_job sign".'
-        ) from None
-    if entry.manifest and entry.manifest.version != number:
-        raise RollbackImpossibleError(
-            f"What is stored as version {number} is version {entry.manifest.version}, so it is "
-            "damaged."
+            f"Version {number} cannot be restored: {version.problem}."
+            f"{advice if version.is_unsigned else ''}"
         )
-    provenance = entry.manifest or ModelProvenance()
+    provenance = manifest or ModelProvenance()
     provenance = provenance.model_copy(update={"restored_from": number})
-    if entry.state is None:
-        pickle = read_stored_pickle(registry, number, entry.manifest)
-        return ModelPackage(pickle, None, provenance)
-    if entry.manifest is None or sha256(entry.state.encode()) != entry.manifest.state_sha256:
-        raise RollbackImpossibleError(f"The stored state of version {number} is damaged.")
-    pickle = write_former_pickle(registry, entry.state, entry.manifest)
-    return ModelPackage(pickle, entry.state, provenance)
+    if version.state is None or manifest is None:
+        return ModelPackage(read_stored_pickle(registry, version), None, provenance)
+    pickle = write_former_pickle(registry, version.state, manifest)
+    return ModelPackage(pickle, version.state, provenance)
 
 
-def read_stored_pickle(
-    registry: RegistrySettings, version: int, manifest: Manifest | None
-) -> bytes:
-    """Read the pickle of a former champion that has no state.
+def read_stored_pickle(registry: RegistrySettings, version: StoredVersion) -> bytes:
+    """Read the pickle of a version that has no state.
 
     Args:
         registry: The settings of the registry.
         version: The version.
-        manifest: Its manifest, or None if another program had published it.
 
     Returns:
         The pickle.
 
     Raises:
-        RollbackImpossibleError: It is missing or damaged.
+        RollbackImpossibleError: It is missing, damaged or too large.
     """
-    key = Keys.of(registry).kept_pickle(version)
+    keys, limit = Keys.of(registry), registry.model_limit_bytes
+    key = keys.model if version.live else keys.kept_pickle(version.number)
     with open_registry(registry.redis_url) as client:
-        pickle = cast(bytes | None, client.get(key))
-    if pickle is None:
+        pickle = cast(bytes, client.getrange(key, 0, limit))
+    if not pickle:
         raise RollbackImpossibleError(
-            f"The pickle of version {version}, under {key}, is missing: Redis has evicted it, or "
-            "somebody has deleted it."
+            f"The pickle of version {version.number}, under {key}, is missing: Redis has evicted "
+            "it, or somebody has deleted it."
         )
-    if manifest and sha256(pickle) != manifest.pickle_sha256:
-        raise RollbackImpossibleError(f"The pickle of version {version}, under {key}, is damaged.")
+    if len(pickle) > limit:
+        raise RollbackImpossibleError(
+            f"The pickle of version {version.number}, under {key}, has more than the "
+            f"{limit:,} bytes of {value_name('model_limit_mebibytes')}."
+        )
+    if version.manifest and sha256(pickle) != version.manifest.pickle_sha256:
+        raise RollbackImpossibleError(
+            f"The pickle of version {version.number}, under {key}, is damaged."
+        )
     return pickle
 
 

@@ -17,24 +17,40 @@ from retraining_job.audit.rows import build_outcome_columns
 from retraining_job.audit.runs import insert_version, lock_trail, upsert_run
 from retraining_job.audit.tables import Tables, read_tables
 from retraining_job.contract import RUN_TABLE, Result, Verdict, VerdictReason
+from retraining_job.contract.run_row import select_texts
 from retraining_job.infra.postgres import database
+from retraining_job.infra.read_only import read_only
 from retraining_job.infra.retries import call_with_retries
 from retraining_job.registry.history import read_stored_versions
 from retraining_job.registry.live import read_live
-from retraining_job.registry.publish import RUN_SECONDS, read_result_of_run
+from retraining_job.registry.publish import RUN_SECONDS
+from retraining_job.registry.run_document import (
+    ForgedDocumentError,
+    parse_run_document,
+    read_run_document,
+)
+from retraining_job.registry.signing import SigningKeys
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection  # noqa: N812
     from pydantic import SecretStr
 
     from retraining_job.registry.manifest import Manifest
-    from retraining_job.settings import RegistrySettings, TrainSettings
+    from retraining_job.settings import AuditSettings, RegistrySettings, TrainSettings
 
 log = logging.getLogger(__name__)
 
 
 def read_live_manifest(settings: TrainSettings) -> Manifest | None:
-    """Read the manifest of the live model. Returns None if another program published the model."""
+    """Read the manifest of the live model.
+
+    Args:
+        settings: The settings of the run.
+
+    Returns:
+        The manifest, or None if another program has put the model there or, with a signing key, the
+        manifest is not signed.
+    """
     step = partial(read_live, settings.registry, with_model=False)
     return call_with_retries(settings.retry_policy, step).own_manifest
 
@@ -52,7 +68,7 @@ def backfill(settings: TrainSettings, former: Manifest | None) -> None:
             none or another program had put the model there.
     """
     try:
-        pending = find_unrecorded(settings.database_url, find_candidates(settings.registry, former))
+        pending = find_unrecorded(settings.audit, find_candidates(settings.registry, former))
     except Exception as error:  # noqa: BLE001  # the run itself has succeeded
         log.warning("Could not look for runs without an audit row. %s", error)
         return
@@ -89,18 +105,18 @@ def find_candidates(registry: RegistrySettings, former: Manifest | None) -> list
 
 
 def read_manifests(registry: RegistrySettings) -> list[Manifest]:
-    """Read the manifests of the live model and of the stored former champions."""
+    """Read the manifests of the live model and of the stored former champions that are trusted."""
     versions = read_stored_versions(registry)
-    found = [version.entry.manifest for version in versions if version.entry]
+    found = [version.manifest for version in versions if not version.problem]
     found.append(read_live(registry, with_model=False).own_manifest)
     return [manifest for manifest in found if manifest]
 
 
-def find_unrecorded(database_url: SecretStr, manifests: list[Manifest]) -> list[Manifest]:
+def find_unrecorded(audit: AuditSettings, manifests: list[Manifest]) -> list[Manifest]:
     """Find the promotions that have no row in `model_versions`.
 
     Args:
-        database_url: The URL of the database.
+        audit: Where runs are recorded.
         manifests: The manifests of the promotions.
 
     Returns:
@@ -108,13 +124,13 @@ def find_unrecorded(database_url: SecretStr, manifests: list[Manifest]) -> list[
     """
     if not manifests:
         return []
-    with database(database_url) as connection:
-        tables = read_tables(connection)
+    with read_only(audit.database_url, audit.read_limits, "model_versions") as reading:
+        tables = read_tables(reading.connection)
         by_value = {}
         for manifest in manifests:
             column, value = get_identity(tables, manifest)
             by_value[value] = manifest
-        with connection.cursor() as cursor:
+        with reading.connection.cursor() as cursor:
             cursor.execute(
                 f"SELECT {column}::text FROM model_versions "  # noqa: S608  # one of two constants
                 f"WHERE {column}::text = ANY(%s)",
@@ -143,9 +159,7 @@ def record_promotion(
         if is_recorded(connection, tables, manifest):
             return
         trigger_reason = read_trigger_reason(connection, tables, manifest.run_id)
-        result = read_result_of_run(registry, manifest.run_id) or build_result_from_manifest(
-            manifest
-        )
+        result = read_published_result(registry, manifest) or build_result_from_manifest(manifest)
         if manifest.restored_from is not None:
             result = result.model_copy(update={"verdict": Verdict.RESTORED})
         insert_version(connection, tables, trigger_reason or VerdictReason.UNKNOWN, result)
@@ -161,6 +175,28 @@ def record_promotion(
         manifest.version,
         manifest.run_id,
     )
+
+
+def read_published_result(registry: RegistrySettings, manifest: Manifest) -> Result | None:
+    """Read the result document of the run that has published a version.
+
+    Args:
+        registry: The settings of the registry.
+        manifest: The manifest of the version.
+
+    Returns:
+        The result, or None if the document is lost, forged or of another version.
+    """
+    document = read_run_document(registry, manifest.run_id)
+    if document is None:
+        return None
+    signing_keys = SigningKeys.of(registry)
+    try:
+        result = parse_run_document(signing_keys, registry.model_key, manifest.run_id, document)
+    except ForgedDocumentError as error:
+        log.warning("The result document of run %s is ignored: %s.", manifest.run_id, error)
+        return None
+    return result if result.version == manifest.version else None
 
 
 def get_identity(tables: Tables, manifest: Manifest) -> tuple[str, str]:
@@ -208,7 +244,8 @@ def read_trigger_reason(connection: Connection, tables: Tables, run_id: str) -> 
     """
     if not tables.run_columns:
         return None
-    query = f"SELECT trigger_reason FROM {RUN_TABLE} WHERE run_id = %s"  # noqa: S608  # a constant
+    columns = select_texts(["trigger_reason"])
+    query = f"SELECT {columns} FROM {RUN_TABLE} WHERE run_id::text = %s LIMIT 1"  # noqa: S608
     with connection.cursor() as cursor:
         cursor.execute(query, [run_id])
         row = cursor.fetchone()

@@ -66,8 +66,14 @@ def run_history(options: Options) -> ExitCode:
 
 
 def run_sign(options: Options) -> ExitCode:
-    """Run `sign`: sign the live model."""
-    return run_without_result(OperateSettings, _sign, options)
+    """Run `sign`: sign the live model, and sign again what is signed with the previous key."""
+    step = partial(_sign, rotate_only=options.rotate)
+    return run_without_result(OperateSettings, step, options)
+
+
+def run_accept_loss(options: Options) -> ExitCode:
+    """Run `accept-loss`: accept that Redis has lost the newest models."""
+    return run_without_result(OperateSettings, _accept_loss, options)
 
 
 def run_report(options: Options) -> ExitCode:
@@ -113,21 +119,28 @@ def _roll_back(to: int, settings: OperateSettings, _started_at: datetime) -> Res
 
 
 def _print_history(settings: OperateSettings) -> None:
-    from retraining_job.registry.history import format_versions, read_versions  # noqa: PLC0415
+    from retraining_job.registry.history import read_versions  # noqa: PLC0415
+    from retraining_job.registry.history_table import format_versions  # noqa: PLC0415
 
     print(format_versions(read_versions(settings.registry)))  # noqa: T201  # the command's output
 
 
-def _sign(settings: OperateSettings) -> None:
-    from retraining_job.runs.sign import sign_live_model  # noqa: PLC0415
+def _sign(settings: OperateSettings, *, rotate_only: bool) -> None:
+    from retraining_job.runs.sign import sign_everything  # noqa: PLC0415
 
-    log.info("Signed version %d.", sign_live_model(settings.registry).version)
+    sign_everything(settings.registry, rotate_only=rotate_only)
+
+
+def _accept_loss(settings: OperateSettings) -> None:
+    from retraining_job.runs.accept_loss import accept_loss  # noqa: PLC0415
+
+    accept_loss(settings)
 
 
 def _print_report(run: str, settings: MigrateSettings) -> None:
     from retraining_job.audit.reports import read_report  # noqa: PLC0415
 
-    sys.stdout.write(read_report(settings.database_url, run))
+    sys.stdout.write(read_report(settings.audit, run))
 
 
 def _migrate(settings: MigrateSettings) -> None:

@@ -17,6 +17,7 @@ from retraining_job.contract import Result, Verdict, VerdictReason, Withheld
 from retraining_job.infra.retries import call_with_retries
 from retraining_job.registry.pending import AuthoredAnswer, Expired, Rejected, carry_out_approval
 from retraining_job.registry.publish import Overtaken, Published
+from retraining_job.runs.audited import build_audited_versions
 from retraining_job.runs.backfill import backfill, read_live_manifest
 from retraining_job.runs.recording import record_outcome
 
@@ -38,6 +39,9 @@ def apply_approval(settings: DecideSettings, started_at: datetime) -> Result:
         RunError: The approval could not be carried out or recorded.
     """
     trail = call_with_retries(settings.retry_policy, partial(read_trail, settings.audit))
+    if trail.finished and trail.finished.withheld is Withheld.REJECTED:
+        # The stored challenger may be an earlier copy, which does not know of the rejection.
+        return trail.finished
     former = read_live_manifest(settings)
     approval_by = settings.approval_by or None
 
@@ -48,7 +52,7 @@ def apply_approval(settings: DecideSettings, started_at: datetime) -> Result:
         carry_out_approval,
         settings.registry,
         AuthoredAnswer(settings.approval, settings.approval_by),
-        floor=trail.last_version,
+        audited=build_audited_versions(trail),
         rehearse=rehearse_result,
     )
     end = call_with_retries(settings.retry_policy, step)

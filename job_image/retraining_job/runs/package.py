@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from retraining_job.model.pickle_writer import write_pickle
 from retraining_job.model.state import compute_fingerprint, write_state
 from retraining_job.registry.manifest import ModelProvenance, get_writer
-from retraining_job.registry.publish import ModelPackage
+from retraining_job.registry.package import ModelPackage
 
 if TYPE_CHECKING:
     from retraining_job.contract import Window

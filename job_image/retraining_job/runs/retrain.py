@@ -14,6 +14,7 @@ from retraining_job.contract import Promotion, Verdict, VerdictReason, Withheld
 from retraining_job.evaluation.decision import Decision
 from retraining_job.presets.pipeline import EvaluationResult
 from retraining_job.registry.integrity import UnreadableChampionError
+from retraining_job.registry.package import get_next_version
 from retraining_job.runs.outcome import OutcomeBuilder
 from retraining_job.runs.stages import (
     announce_and_publish,
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
     from retraining_job.audit.outcome import RunOutcome
     from retraining_job.registry.champion import Champion
+    from retraining_job.registry.freshness import AuditedVersions
     from retraining_job.registry.manifest import Manifest
     from retraining_job.settings import TrainSettings
 
@@ -53,13 +55,13 @@ class Retrained(NamedTuple):
     former: Manifest | None = None
 
 
-def retrain(settings: TrainSettings, started_at: datetime, *, floor: int) -> Retrained:
+def retrain(settings: TrainSettings, started_at: datetime, audited: AuditedVersions) -> Retrained:
     """Retrain once.
 
     Args:
         settings: The settings of the run.
         started_at: When the run started (UTC).
-        floor: The highest version that the audit trail knows.
+        audited: What the audit trail knows.
 
     Returns:
         The outcome. A promoted model is live.
@@ -73,7 +75,7 @@ def retrain(settings: TrainSettings, started_at: datetime, *, floor: int) -> Ret
         return Retrained(outcomes.build(EvaluationResult(decision)))
     former, package = None, None
     try:
-        champion = load_champion(settings, floor)
+        champion = load_champion(settings, audited)
         former = champion.manifest
         prepared = prepare_events(settings.model_key, champion, events.prepare)
         champion = champion.without_model()
@@ -91,12 +93,12 @@ def retrain(settings: TrainSettings, started_at: datetime, *, floor: int) -> Ret
                 withheld = Withheld.AWAITING_APPROVAL
                 outcome = outcomes.build(evaluation, champion.version, withheld)
                 return Retrained(store_pending(settings, package, champion, outcome), former)
-            version = champion.highest + 1
+            version = get_next_version(champion.highest)
             outcome = outcomes.build(evaluation, champion.version, version=version)
-            published = announce_and_publish(settings, package, champion, outcome)
+            published = announce_and_publish(settings, package, champion, outcome, audited)
             if published:
                 return Retrained(published, former)
-            champion = load_champion(settings, floor)
+            champion = load_champion(settings, audited)
             former = champion.manifest
             prepared = prepare_events(settings.model_key, champion, prepared.with_champion)
             champion = champion.without_model()

@@ -11,6 +11,7 @@ from retraining_job.audit.trail import read_trail
 from retraining_job.contract import Result, Verdict
 from retraining_job.infra.retries import call_with_retries
 from retraining_job.registry.restore import restore_version
+from retraining_job.runs.audited import build_audited_versions
 from retraining_job.runs.backfill import backfill, read_live_manifest
 from retraining_job.runs.recording import record_outcome
 
@@ -41,7 +42,11 @@ def roll_back(settings: TrainSettings, to: int) -> Result:
         rehearse(settings.audit, build_outcome(result))
 
     step = partial(
-        restore_version, settings.registry, to, floor=trail.last_version, rehearse=rehearse_result
+        restore_version,
+        settings.registry,
+        to,
+        audited=build_audited_versions(trail),
+        rehearse=rehearse_result,
     )
     outcome = build_outcome(call_with_retries(settings.retry_policy, step))
     record_outcome(settings, outcome)

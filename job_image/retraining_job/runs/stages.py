@@ -16,8 +16,9 @@ from retraining_job.model.model import UnreadableModelError
 from retraining_job.presets.selection import load_events
 from retraining_job.registry.champion import Champion, read_champion
 from retraining_job.registry.integrity import build_champion_error
+from retraining_job.registry.package import ModelPackage
 from retraining_job.registry.pending import store_challenger
-from retraining_job.registry.publish import ModelPackage, Published, publish
+from retraining_job.registry.publish import Published, publish
 from retraining_job.registry.threshold import Threshold, read_threshold
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
         PreparedEvents,
         TrainedModel,
     )
+    from retraining_job.registry.freshness import AuditedVersions
     from retraining_job.settings import TrainSettings
 
 log = logging.getLogger(__name__)
@@ -59,12 +61,12 @@ def read_events(settings: TrainSettings) -> LoadedEvents:
     return events
 
 
-def load_champion(settings: TrainSettings, floor: int) -> Champion:
+def load_champion(settings: TrainSettings, audited: AuditedVersions) -> Champion:
     """Load the champion with its model.
 
     Args:
         settings: The settings of the run.
-        floor: The highest version that the audit trail knows.
+        audited: What the audit trail knows.
 
     Returns:
         The champion. It has no model if there is no live model.
@@ -74,11 +76,11 @@ def load_champion(settings: TrainSettings, floor: int) -> Champion:
     """
     with timed("Read the champion"):
         champion = call_with_retries(
-            settings.retry_policy, partial(read_champion, settings.registry)
+            settings.retry_policy, partial(read_champion, settings.registry, audited)
         )
     if champion.model is None:
         log.info("There is no live model under %s yet.", settings.model_key)
-    return replace(champion, highest=max(champion.highest, floor))
+    return champion
 
 
 def prepare_events(
@@ -164,7 +166,11 @@ def with_thresholds(package: ModelPackage, evaluation: EvaluationResult) -> Mode
 
 
 def announce_and_publish(
-    settings: TrainSettings, package: ModelPackage, champion: Champion, outcome: RunOutcome
+    settings: TrainSettings,
+    package: ModelPackage,
+    champion: Champion,
+    outcome: RunOutcome,
+    audited: AuditedVersions,
 ) -> RunOutcome | None:
     """Announce the promotion to the audit trail, then publish the challenger.
 
@@ -173,6 +179,7 @@ def announce_and_publish(
         package: The challenger's package.
         champion: The champion that it was evaluated against.
         outcome: The outcome to be recorded.
+        audited: What the audit trail knows.
 
     Returns:
         The outcome as it was published, or None if another run has changed the live model.
@@ -180,7 +187,12 @@ def announce_and_publish(
     with timed("Announced the promotion"):
         call_with_retries(settings.retry_policy, partial(announce, settings.audit, outcome))
     step = partial(
-        publish, settings.registry, package, expected_live=champion.stamp, result=outcome.result
+        publish,
+        settings.registry,
+        package,
+        expected_live=champion.stamp,
+        result=outcome.result,
+        audited=audited,
     )
     with timed("Sent the challenger to Redis"):
         published = call_with_retries(settings.retry_policy, step)

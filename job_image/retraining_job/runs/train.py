@@ -14,7 +14,8 @@ from retraining_job.audit.outcome import RunOutcome
 from retraining_job.audit.trail import read_trail
 from retraining_job.infra.logs import timed
 from retraining_job.infra.retries import call_with_retries
-from retraining_job.registry.publish import read_own_result
+from retraining_job.registry.run_document import read_own_result
+from retraining_job.runs.audited import build_audited_versions
 from retraining_job.runs.backfill import backfill
 from retraining_job.runs.recording import record_outcome
 
@@ -42,7 +43,8 @@ def train(settings: TrainSettings, started_at: datetime) -> Result:
     """
     with timed("Queried the audit trail"):
         trail = call_with_retries(settings.retry_policy, partial(read_trail, settings.audit))
-    step = partial(read_own_result, settings.registry)
+    audited = build_audited_versions(trail)
+    step = partial(read_own_result, settings.registry, audited)
     earlier = call_with_retries(settings.retry_policy, step) or trail.finished
     former = None
     if earlier:
@@ -55,7 +57,7 @@ def train(settings: TrainSettings, started_at: datetime) -> Result:
     else:
         from retraining_job.runs.retrain import retrain  # noqa: PLC0415  # brings river
 
-        outcome, former = retrain(settings, started_at, floor=trail.last_version)
+        outcome, former = retrain(settings, started_at, audited)
     record_outcome(settings, outcome)
     backfill(settings, former)
     return outcome.result

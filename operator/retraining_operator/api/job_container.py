@@ -17,6 +17,7 @@ from retraining_operator.contract import (
     DATABASE_URL,
     REDIS_URL,
     SIGNING_KEY,
+    SIGNING_KEY_PREVIOUS,
     Promotion,
     Tunables,
     environment_name,
@@ -162,6 +163,7 @@ def build_environment(
         DATABASE_URL: settings.database,
         REDIS_URL: settings.redis,
         SIGNING_KEY: settings.signing,
+        SIGNING_KEY_PREVIOUS: settings.previous_signing,
     }
     return [
         *values,

@@ -1,12 +1,13 @@
 """Statements on the table `retraining_runs`. All functions block.
 
-The trainer's row of a verdict is never changed, except for the end of the log.
+The trainer's row of a verdict is never changed, except for the end of the log. Reading happens in
+read-only transactions, because the table may be a view that calls functions.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from contextlib import closing
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
 from typing import TYPE_CHECKING
 
 import psycopg2
@@ -25,10 +26,12 @@ from retraining_operator.audit.recorded import (
 from retraining_operator.audit.row import Row
 from retraining_operator.contract import (
     Result,
+    UnreadableRowError,
     VerdictReason,
     operator_upsert,
     postgres_error,
     read_row,
+    select_verdict,
     writable_names,
 )
 
@@ -39,7 +42,7 @@ if TYPE_CHECKING:
 STATEMENT_MILLISECONDS = 3000
 
 COLUMNS = """
-    SELECT attname FROM pg_attribute
+    SELECT attname::text FROM pg_catalog.pg_attribute
     WHERE attrelid = to_regclass('retraining_runs') AND attnum > 0 AND NOT attisdropped
 """
 LIMITS = (
@@ -51,7 +54,6 @@ RECORDED_REQUESTS = (
     "SELECT DISTINCT request FROM retraining_runs "  # noqa: S608  # only a constant is inserted
     f"WHERE request = ANY(%s) AND reason <> '{VerdictReason.ANNOUNCED}'"
 )
-VERDICT = "SELECT * FROM retraining_runs WHERE run_id = %s AND verdict IS NOT NULL"
 
 
 def write_rows(
@@ -109,12 +111,30 @@ def write_row(connection: Connection, columns: frozenset[str], row: Row) -> Cond
     return DONE if "log_tail" in columns else NO_COLUMN
 
 
+@contextmanager
+def reading(connection: Connection) -> Iterator[RealDictCursor]:
+    """Open a read-only transaction with time limits, which is rolled back at the end.
+
+    Args:
+        connection: A connection without an open transaction.
+
+    Yields:
+        A cursor whose rows are dictionaries.
+    """
+    try:
+        with connection.cursor(cursor_factory=RealDictCursor) as cursor:
+            cursor.execute(f"SET TRANSACTION READ ONLY; {LIMITS}")
+            yield cursor
+    finally:
+        with suppress(psycopg2.Error):  # The connection may be broken.
+            connection.rollback()
+
+
 def read_columns(connection: Connection) -> frozenset[str]:
     """Read the names of the table's columns. The set is empty if there is no table."""
-    with connection, connection.cursor() as cursor:
-        cursor.execute(LIMITS)
+    with reading(connection) as cursor:
         cursor.execute(COLUMNS)
-        return frozenset(name for [name] in cursor.fetchall())
+        return frozenset(row["attname"] for row in cursor.fetchall())
 
 
 def read_recorded_requests(url: SecretStr, requests: Sequence[str]) -> set[str]:
@@ -131,10 +151,9 @@ def read_recorded_requests(url: SecretStr, requests: Sequence[str]) -> set[str]:
         psycopg2.Error: If the database is unavailable, refuses, or has no table retraining_runs.
         AuditUnavailableError: If the URL is wrong, or the server refuses the login.
     """
-    with closing(connect_database(url)) as connection, connection, connection.cursor() as cursor:
-        cursor.execute(LIMITS)
+    with closing(connect_database(url)) as connection, reading(connection) as cursor:
         cursor.execute(RECORDED_REQUESTS, [list(requests)])
-        return {str(request) for [request] in cursor.fetchall()}
+        return {str(row["request"]) for row in cursor.fetchall()}
 
 
 def read_verdict(url: SecretStr, run_id: str) -> Result | None:
@@ -148,15 +167,18 @@ def read_verdict(url: SecretStr, run_id: str) -> Result | None:
         The verdict, or None if there is none.
 
     Raises:
-        psycopg2.Error: If the database is unavailable, refuses, or has no table retraining_runs.
+        UnreadableRowError: If no trainer can have written the row.
+        psycopg2.Error: If the database is unavailable or refuses.
         AuditUnavailableError: If the URL is wrong, or the server refuses the login.
     """
-    with (
-        closing(connect_database(url)) as connection,
-        connection,
-        connection.cursor(cursor_factory=RealDictCursor) as cursor,
-    ):
-        cursor.execute(LIMITS)
-        cursor.execute(VERDICT, [run_id])
-        row = cursor.fetchone()
+    with closing(connect_database(url)) as connection:
+        columns = read_columns(connection)
+        if not columns:
+            return None
+        with reading(connection) as cursor:
+            cursor.execute(select_verdict(columns), [run_id])
+            try:
+                row = cursor.fetchone()
+            except UnicodeDecodeError:
+                raise UnreadableRowError("it is no text") from None
     return read_row(row) if row else None

@@ -19,7 +19,7 @@ from retraining_operator.audit.connection import AuditUnavailableError, describe
 from retraining_operator.audit.recorded import NO_DATABASE, build_unavailable_condition
 from retraining_operator.audit.row import Row
 from retraining_operator.audit.table import read_recorded_requests, read_verdict, write_rows
-from retraining_operator.contract import Result
+from retraining_operator.contract import Result, UnreadableRowError
 
 if TYPE_CHECKING:
     from pydantic import SecretStr
@@ -78,13 +78,10 @@ class AuditWriter:
                 return await asyncio.to_thread(read_verdict, self._url, run_id)
         except psycopg2.Error as error:
             problem = describe_error(error)
-        except AuditUnavailableError as error:
+        except (AuditUnavailableError, UnreadableRowError) as error:
             problem = str(error)
         except TimeoutError:
             problem = f"it did not answer within {BATCH_SECONDS} s"
-        except (ValueError, OverflowError):  # a ValidationError is a ValueError
-            # psycopg2 raises both for times beyond the year 9999
-            problem = "the row was not written by the trainer: a column holds an impossible value"
         logger.warning("Cannot read the verdict of run %s from the database: %s.", run_id, problem)
         return None
 

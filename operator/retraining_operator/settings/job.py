@@ -12,6 +12,7 @@ from retraining_operator.contract import (
     DATABASE_URL,
     REDIS_URL,
     SIGNING_KEY,
+    SIGNING_KEY_PREVIOUS,
     Tunables,
     environment_name,
 )
@@ -20,6 +21,18 @@ from retraining_operator.settings.section import Section
 
 TRAINER_PREFIX = environment_name("")
 """Prefix of the names of the trainer's own variables."""
+
+
+IMAGE_USER = 65_532
+"""User and group of the images, which run without root and own nothing."""
+
+
+def build_pod_security_context() -> dict[str, Any]:
+    """Build the default user and groups of a Job's pod.
+
+    Without `runAsGroup`, a container runtime may use the group 0.
+    """
+    return {"runAsUser": IMAGE_USER, "runAsGroup": IMAGE_USER, "fsGroup": IMAGE_USER}
 
 
 class SecretKey(Section):
@@ -50,7 +63,7 @@ class JobSettings(Section):
     topology_spread_constraints: tuple[dict[str, Any], ...] = ()
     priority_class_name: str = ""
     runtime_class_name: str = ""
-    pod_security_context: dict[str, Any] = Field(default_factory=dict)
+    pod_security_context: dict[str, Any] = Field(default_factory=build_pod_security_context)
     security_context: dict[str, Any] = Field(default_factory=dict)
     env: tuple[Valued, ...] = ()
     env_from: tuple[dict[str, Any], ...] = ()
@@ -68,7 +81,8 @@ class JobSettings(Section):
         """
         for variable in env:
             name = str(variable.get("name", ""))
-            if name in {DATABASE_URL, REDIS_URL, SIGNING_KEY} or name.startswith(TRAINER_PREFIX):
+            secrets = {DATABASE_URL, REDIS_URL, SIGNING_KEY, SIGNING_KEY_PREVIOUS}
+            if name in secrets or name.startswith(TRAINER_PREFIX):
                 raise PydanticCustomError("env", "the operator sets {name} itself", {"name": name})
         return env
 

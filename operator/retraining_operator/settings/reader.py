@@ -47,6 +47,8 @@ class Settings(BaseSettings):
     redis: SecretKey
     database: SecretKey
     signing: SecretKey | None = None
+    previous_signing: SecretKey | None = None
+    """The signing key before the present one. What it has signed is still accepted."""
     triggers: Triggers = Triggers()
     requests: Requests = Requests()
     approvals: Approvals = Approvals()

@@ -109,7 +109,14 @@ def test_operator_gets_the_name_of_the_signing_secret_and_not_the_key(tmp_path: 
     documents = rendered(*NEEDED, "--set=signing.existingSecret=mine")
     config.write_text(one(documents, "ConfigMap")["data"]["config.yaml"])
     assert read_settings(config).signing == SecretKey(name="mine", key="key")
+    assert read_settings(config).previous_signing is None
     assert len(documents) == len(rendered(*NEEDED))
+    changing = "--set=signing.existingSecret=mine,signing.previousSecretKey=old"
+    documents = rendered(*NEEDED, changing)
+    config.write_text(one(documents, "ConfigMap")["data"]["config.yaml"])
+    settings = read_settings(config)
+    assert settings.signing == SecretKey(name="mine", key="key")
+    assert settings.previous_signing == SecretKey(name="mine", key="old")
 
 
 def test_url_is_only_in_a_secret() -> None:

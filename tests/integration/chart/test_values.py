@@ -174,6 +174,7 @@ def test_schema_names_no_value_that_does_not_exist_and_every_setting_of_the_job(
     values = yaml.safe_load((folder / "values.yaml").read_text())
     schema = json.loads((folder / "values.schema.json").read_text())
     free = {"labels", "annotations", "nodeSelector", "resources", "podLabels", "podAnnotations"}
+    free |= {"podSecurityContext"}
 
     def names(node: dict[str, Any]) -> set[str]:
         found = set()

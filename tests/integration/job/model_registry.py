@@ -18,7 +18,8 @@ from retraining_job.model.pickle_writer import write_pickle
 from retraining_job.model.state import write_state
 from retraining_job.registry.champion import Champion, read_champion
 from retraining_job.registry.keys import Keys
-from retraining_job.registry.publish import ModelPackage, Overtaken, Published, publish
+from retraining_job.registry.package import ModelPackage
+from retraining_job.registry.publish import Overtaken, Published, publish
 from retraining_job.runs.package import build_provenance
 from retraining_job.settings import DecideSettings
 
@@ -141,9 +142,24 @@ class ModelRegistry:
 
     @property
     def history(self) -> dict[int, Any]:
-        """Return the former versions, parsed."""
+        """Return the former versions, parsed, with their manifests."""
         entries: Mapping[bytes, bytes] = self.redis.hgetall(self.keys.history)
-        return {int(version): json.loads(text) for version, text in entries.items()}
+        history = {int(version): json.loads(text) for version, text in entries.items()}
+        for entry in history.values():
+            if entry["manifest"] is not None:
+                entry["manifest"] = json.loads(entry["manifest"])
+        return history
+
+    def change_entry(self, version: int, **fields: Any) -> None:
+        """Change fields of a former version as somebody would who has no key."""
+        entry = {**self.history[version], **fields}
+        if isinstance(entry["manifest"], dict):
+            entry["manifest"] = json.dumps(entry["manifest"])
+        self.redis.hset(self.keys.history, version, json.dumps(entry))
+
+    def copy_entry(self, version: int, to: int) -> None:
+        """Store a former version under another number."""
+        self.redis.hset(self.keys.history, to, self.redis.hget(self.keys.history, version))
 
     @property
     def staged(self) -> list[bytes]:

@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 
 from retraining_job.errors import BadDataError
+from retraining_job.registry.freshness import AuditedVersions
+from retraining_job.registry.package import ModelPackage
 from retraining_job.registry.pending import (
     AuthoredAnswer,
     Expired,
@@ -14,7 +16,7 @@ from retraining_job.registry.pending import (
     carry_out_approval,
     store_challenger,
 )
-from retraining_job.registry.publish import ModelPackage, Overtaken, Published
+from retraining_job.registry.publish import Overtaken, Published
 from tests.integration.job.model_registry import KEY, ModelRegistry, model_of_seed, result_of, score
 
 
@@ -43,7 +45,7 @@ def answer(
 ) -> Published | Overtaken | Rejected | Expired:
     run = registry.settings(run_id, approval=approval, **{"approval_by": "ann", **settings})
     given = AuthoredAnswer(run.approval, run.approval_by)
-    return carry_out_approval(run.registry, given, floor=floor)
+    return carry_out_approval(run.registry, given, audited=AuditedVersions(floor))
 
 
 def test_challenger_waits_beside_the_champion_until_it_expires(
@@ -77,14 +79,6 @@ def test_approved_challenger_goes_live_with_the_name_of_who_approved(
     assert not registry.redis.exists(registry.keys.challenger("run-2"))
 
 
-def test_challenger_that_an_earlier_trainer_stored_can_go_live(registry: ModelRegistry) -> None:
-    key = registry.keys.challenger("run-2")
-    stored = registry.redis.get(key).decode()
-    assert "evaluated_against" in stored
-    registry.redis.set(key, stored.replace("evaluated_against", "judged_against"))
-    assert isinstance(answer(registry, "approve"), Published)
-
-
 def test_applying_an_approval_can_be_repeated(registry: ModelRegistry) -> None:
     first = answer(registry, "approve")
     before = registry.contents()
@@ -95,9 +89,7 @@ def test_applying_an_approval_can_be_repeated(registry: ModelRegistry) -> None:
 def test_rejected_challenger_never_goes_live(registry: ModelRegistry) -> None:
     live = registry.redis.get(registry.keys.model)
     for approval in ("reject", "reject", "approve"):
-        outcome = answer(registry, approval)
-        assert isinstance(outcome, Rejected)
-        assert outcome.challenger.result.message == "It is good."
+        assert isinstance(answer(registry, approval), Rejected)
         assert registry.redis.get(registry.keys.model) == live
     assert registry.redis.ttl(registry.keys.challenger("run-2")) > 0
 
@@ -123,8 +115,11 @@ def changed(registry: ModelRegistry, key: str, **fields: Any) -> None:
 @pytest.mark.parametrize(
     ("fields", "says"),
     [
-        ({"state": "{}"}, "state of the challenger .* is damaged"),
-        ({"manifest": 1}, "run-2 is damaged"),
+        ({"state": "{}"}, "run-2, is damaged: its state has changed"),
+        ({"provenance": 1}, r"run-2, is damaged \(provenance"),
+        ({"result": {"run_id": "run-3"}}, r"run-2, is damaged \(result"),
+        ({"evaluated_against": ["?", "?", -1]}, r"run-2, is damaged \(evaluated_against"),
+        ({"expires_at": "whenever"}, r"run-2, is damaged \(expires_at"),
     ],
 )
 def test_damaged_challenger_is_reported(

@@ -42,7 +42,10 @@ CANNOT_SCORE = pickle.dumps({"hst": SHORT_OF_TREES, "sad": StandardAbsoluteDevia
             "cannot score an event (AttributeError",
             id="a forest that cannot score",
         ),
-        pytest.param(GENUINE, b"three", "not a whole number: b'three'", id="a version in words"),
+        pytest.param(GENUINE, b"three", "9007199254740991: b'three'", id="a version in words"),
+        pytest.param(GENUINE, b"9007199254740992", "not a whole number", id="a large version"),
+        pytest.param(GENUINE, b"007", "not a whole number", id="a version with zeros before it"),
+        pytest.param(GENUINE, b"-7", "not a whole number", id="a negative version"),
         pytest.param(GENUINE, b"3.5", "not a whole number", id="a version with a fraction"),
         pytest.param(GENUINE, b"", "not a whole number", id="an empty version"),
         pytest.param(

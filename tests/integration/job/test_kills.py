@@ -169,7 +169,10 @@ def check(world: World, ends: list[tuple[str, str, int | None]], where: str) -> 
             version_key=world.version_key,
         )
         assert read_champion(settings.registry).version == last[0], where
-        assert world.redis.hlen(f"{world.model_key}:history") == min(3, len(promoted) - 1), where
+        stored = world.redis.hvals(f"{world.model_key}:history")
+        models = [json.loads(json.loads(text)["manifest"])["state_sha256"] for text in stored]
+        assert len(models) == len(set(models)), where
+        assert len(set(models) - {manifest["state_sha256"]}) <= 3, where
     assert world.redis.ttl(world.model_key) == (-1 if promoted else -2), where
     assert all(world.redis.ttl(key) > 0 for key in world.staged), where
 

@@ -9,10 +9,10 @@ import redis
 
 from retraining_job.contract import ApprovalAnswer
 from retraining_job.errors import BadConfigurationError
-from retraining_job.registry.history import Version, read_versions
+from retraining_job.registry.history import StoredVersion, read_versions
 from retraining_job.registry.pending import AuthoredAnswer, carry_out_approval
 from retraining_job.registry.restore import restore_version
-from retraining_job.runs.sign import sign_live_model
+from retraining_job.runs.sign import sign_everything
 from tests.integration.job.model_registry import KEY, ModelRegistry
 from tests.integration.job.test_challenger import wait
 from tests.integration.job.test_failures import with_password
@@ -46,7 +46,7 @@ def registry_with(own_redis: redis.Redis, own_redis_server: str) -> Iterator[Reg
     own_redis.acl_deluser("retraining")
 
 
-def use_every_right(registry: ModelRegistry) -> list[Version]:
+def use_every_right(registry: ModelRegistry) -> list[StoredVersion]:
     """Publish, list versions, store a challenger and approve it, roll back, sign."""
     registry.publish("run-1", seed=1)
     registry.publish("run-2", seed=2)
@@ -54,14 +54,13 @@ def use_every_right(registry: ModelRegistry) -> list[Version]:
     carry_out_approval(
         registry.settings("run-3").registry,
         AuthoredAnswer(ApprovalAnswer.APPROVE, "ann"),
-        floor=0,
     )
     wait(registry, "run-4", seed=4)
     carry_out_approval(
-        registry.settings("run-4").registry, AuthoredAnswer(ApprovalAnswer.REJECT, "ann"), floor=0
+        registry.settings("run-4").registry, AuthoredAnswer(ApprovalAnswer.REJECT, "ann")
     )
-    restore_version(registry.settings("back").registry, 1, floor=0)
-    sign_live_model(registry.settings().registry)
+    restore_version(registry.settings("back").registry, 1)
+    sign_everything(registry.settings().registry)
     return read_versions(registry.settings().registry)
 
 

@@ -8,9 +8,11 @@ import pytest
 
 from retraining_job.contract import Result
 from retraining_job.registry import restore as rolling
-from retraining_job.registry.history import format_versions, read_versions
+from retraining_job.registry.freshness import AuditedVersions
+from retraining_job.registry.history import read_versions
+from retraining_job.registry.history_table import format_versions
 from retraining_job.registry.integrity import UnreadableChampionError
-from retraining_job.registry.publish import ModelPackage
+from retraining_job.registry.package import ModelPackage
 from retraining_job.registry.restore import RollbackImpossibleError, restore_version
 from tests.integration.job.model_registry import Change, ModelRegistry, model_of_seed, score
 
@@ -29,7 +31,8 @@ def registry(redis_url: str, key_prefix: str) -> Iterator[ModelRegistry]:
 def roll_back(
     registry: ModelRegistry, to: int, run_id: str = "back", floor: int = 0, **settings: Any
 ) -> Result:
-    return restore_version(registry.settings(run_id, **settings).registry, to, floor=floor)
+    run = registry.settings(run_id, **settings)
+    return restore_version(run.registry, to, audited=AuditedVersions(floor))
 
 
 def test_former_champion_goes_live_under_a_new_version(registry: ModelRegistry) -> None:
@@ -41,7 +44,7 @@ def test_former_champion_goes_live_under_a_new_version(registry: ModelRegistry) 
     assert registry.redis.get(registry.keys.model) == blob, (
         "the pickle is that of then, to the last byte"
     )
-    wanted = {"version": 5, "epoch": 4, "run_id": "back", "restored_from": 2, "n_samples": None}
+    wanted = {"version": 5, "epoch": 5, "run_id": "back", "restored_from": 2, "n_samples": None}
     assert {name: registry.meta.get(name) for name in wanted} == wanted
     assert score(registry.champion().model) == score(model_of_seed(2))
     assert registry.history.keys() == {1, 2, 3, 4}
@@ -84,7 +87,7 @@ def test_notice_has_the_kind_of_change(registry: ModelRegistry) -> None:
         listener.get_message(timeout=5)
         roll_back(registry, 3)
         notice = json.loads(listener.get_message(timeout=5)["data"])
-    assert notice == {"version": 5, "epoch": 4, "run_id": "back", "what": "restored"}
+    assert notice == {"version": 5, "epoch": 5, "run_id": "back", "what": "restored"}
 
 
 def test_model_that_redis_has_lost_is_restored_from_its_state(registry: ModelRegistry) -> None:
@@ -101,15 +104,11 @@ def drop_pickle(registry: ModelRegistry) -> None:
 
 
 def change_entry(version: int, **fields: Any) -> Change:
-    def change(registry: ModelRegistry) -> None:
-        entry = json.dumps({**registry.history[version], **fields})
-        registry.redis.hset(registry.keys.history, version, entry)
-
-    return change
+    return lambda registry: registry.change_entry(version, **fields)
 
 
 def swap_entries(registry: ModelRegistry) -> None:
-    registry.redis.hset(registry.keys.history, 2, json.dumps(registry.history[3]))
+    registry.copy_entry(3, to=2)
 
 
 @pytest.mark.parametrize(
@@ -127,12 +126,12 @@ def swap_entries(registry: ModelRegistry) -> None:
             id="another state",
         ),
         pytest.param(
-            change_entry(2, manifest=7), 2, "version 2 cannot be read", id="a manifest that is none"
+            change_entry(2, manifest=7), 2, "entry in the history is damaged", id="no manifest"
         ),
         pytest.param(
             change_entry(2, manifest=None),
             2,
-            "version 2 is damaged",
+            "state of version 2 is damaged",
             id="a state without a manifest",
         ),
         pytest.param(swap_entries, 2, "stored as version 2 is version 3", id="another version"),
@@ -157,7 +156,7 @@ def test_rollback_without_a_history_is_refused(registry: ModelRegistry) -> None:
 
 def test_state_that_gives_another_model_is_not_restored(registry: ModelRegistry) -> None:
     entry = registry.history[2]
-    change_entry(2, manifest={**entry["manifest"], "pickle_sha256": "0"})(registry)
+    change_entry(2, manifest={**entry["manifest"], "pickle_sha256": "0" * 64})(registry)
     with pytest.raises(RollbackImpossibleError, match="does not reproduce its model"):
         roll_back(registry, 2)
 
@@ -167,7 +166,8 @@ def test_model_of_another_program_is_restored_with_a_warning(
     registry: ModelRegistry, caplog: pytest.LogCaptureFixture, name: str
 ) -> None:
     entry = registry.history[2]
-    change_entry(2, manifest={**entry["manifest"], "pickle_sha256": "0", name: "another"})(registry)
+    changed = {"pickle_sha256": "0" * 64, name: "another"}
+    change_entry(2, manifest={**entry["manifest"], **changed})(registry)
     roll_back(registry, 2)
     assert f"written by another {name.replace('_', ' ')};" in caplog.text
     assert score(registry.champion().model) == score(model_of_seed(2))

@@ -128,6 +128,26 @@ def test_white_space_around_a_secret_is_ignored(
     assert settings.signing_key.get_secret_value() == "0123456789abcdef"
 
 
+def test_previous_signing_key_needs_a_present_one(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("SIGNING_KEY_PREVIOUS", "0123456789abcdef\n")
+    with pytest.raises(BadConfigurationError) as caught:
+        read_settings(TrainSettings)
+    assert "signing.previousSecretKey (SIGNING_KEY_PREVIOUS) is wrong" in str(caught.value)
+    assert "it needs signing.existingSecret (SIGNING_KEY)" in str(caught.value)
+    environment.setenv("SIGNING_KEY", "fedcba9876543210")
+    registry = read_settings(TrainSettings).registry
+    assert registry.previous_signing_key.get_secret_value() == "0123456789abcdef"
+    environment.setenv("SIGNING_KEY_PREVIOUS", "short")
+    with pytest.raises(BadConfigurationError, match="fewer than 16 characters"):
+        read_settings(TrainSettings)
+
+
+@pytest.mark.parametrize("key", ["active\nmodel", "active\rmodel", ""])
+def test_key_of_the_model_has_one_line(key: str) -> None:
+    with pytest.raises(ValidationError):
+        Tunables(model_key=key)
+
+
 def test_threshold_is_published_only_under_a_key() -> None:
     assert Tunables(threshold_key="live_threshold", publish_threshold=True).publish_threshold
     with pytest.raises(ValidationError, match=r"it needs trainer\.thresholdKey"):

@@ -155,6 +155,24 @@ def test_signing_key_comes_from_the_configured_secret(
     assert variable["valueFrom"] == {"secretKeyRef": {"name": "mine", "key": "hmac"}}
 
 
+def test_previous_signing_key_is_given_to_the_trainer_while_the_key_changes(
+    settings: Settings, request_body: Build
+) -> None:
+    request = read_request(request_body())
+    secrets = {
+        "signing": SecretKey(name="mine", key="new"),
+        "previous_signing": SecretKey(name="mine", key="old"),
+    }
+    changing = settings.model_copy(update=secrets)
+    [container] = build_job(request, changing)["spec"]["template"]["spec"]["containers"]
+    keys = {
+        variable["name"]: variable["valueFrom"]["secretKeyRef"]["key"]
+        for variable in container["env"]
+        if variable["name"].startswith("SIGNING_KEY")
+    }
+    assert keys == {"SIGNING_KEY": "new", "SIGNING_KEY_PREVIOUS": "old"}
+
+
 def test_same_request_gives_the_same_manifest(settings: Settings, request_body: Build) -> None:
     assert build_job(read_request(request_body()), settings) == build_job(
         read_request(request_body()), settings
