@@ -66,9 +66,9 @@ class ConditionReason(StrEnum):
     JOB_NAME_TAKEN = "JobNameTaken"
     """A Job of that name exists that belongs to something else."""
     FOREIGN_OBJECT = "ForeignObject"
-    """Only in an Event: a Job or pod claims to belong to the request and was not created for it.
+    """Only in an Event: a Job, pod or RetrainApproval was not created for the request.
 
-    It has no effect.
+    It only claims to belong to it, and has no effect.
     """
     OPERATOR_DEFECT = "OperatorDefect"
     """Only in an Event: reading or planning the request failed. Other requests are not affected."""

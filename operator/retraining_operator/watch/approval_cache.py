@@ -18,7 +18,7 @@ FOREIGN_LIMIT = 100
 
 
 class ApprovalCache:
-    """RetrainApprovals: those of the operator by their request's uid, and those of others.
+    """RetrainApprovals: those named and owned as the operator's own, by request, and all others.
 
     There is at most one for each request, and Kubernetes deletes it together with the request.
 
