@@ -74,6 +74,12 @@ RUN_COLUMNS = (
     RunColumn("evidence", "JSONB", "What led to the verdict.", in_first_schema=False),
     RunColumn("report", "TEXT", "The evidence as an HTML page.", in_first_schema=False),
     RunColumn("log_tail", "TEXT", "The last log lines of a failed run.", in_first_schema=False),
+    RunColumn(
+        "record_key",
+        "TEXT",
+        "A digest of the Kafka record; null without one.",
+        in_first_schema=False,
+    ),
 )
 
 CREATE_RUN_TABLE = (

@@ -108,6 +108,21 @@ def is_own_form(name: str, spec: RequestSpec) -> bool:
         return False
 
 
+def build_record_key(namespace: str, spec: RequestSpec) -> str:
+    """Build the key of a record that is the same under each name of its request.
+
+    Args:
+        namespace: The namespace of the request.
+        spec: The spec of a request in the operator's own form.
+
+    Returns:
+        A digest.
+    """
+    trigger = spec.trigger.model_dump() if spec.trigger else {}
+    text = json.dumps([namespace, spec.reason, trigger], sort_keys=True)
+    return names.compute_digest(text, DIGEST_CHARACTERS)
+
+
 def compute_record_key(body: Mapping[str, Any]) -> str | None:
     """Compute a key that is equal for two objects if they are the request of the same record.
 
@@ -129,6 +144,4 @@ def compute_record_key(body: Mapping[str, Any]) -> str | None:
     parsed, malformed = read_spec(spec.values)
     if malformed is not None or not is_own_form(metadata.text("name"), parsed):
         return None
-    content = {field: value for field, value in spec.values.items() if field != "suspend"}
-    text = json.dumps(content, sort_keys=True)
-    return names.compute_digest(text, DIGEST_CHARACTERS)
+    return build_record_key(metadata.text("namespace"), parsed)

@@ -21,8 +21,9 @@ NO_COLUMN = Condition(
     ConditionType.RECORDED,
     "True",
     ConditionReason.RECORDED,
-    "The outcome is in the table retraining_runs, without the end of the log, because the table "
-    f"has no column log_tail. To add it, {MIGRATE}.",
+    "The outcome is in the table retraining_runs, but the table lacks the column log_tail (the end "
+    "of the log) or record_key (the record, by which a replay finds the run). "
+    f"To add it, {MIGRATE}.",
 )
 NO_TABLE = Condition(
     ConditionType.RECORDED,

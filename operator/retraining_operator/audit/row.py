@@ -8,6 +8,7 @@ from typing import Any
 
 from retraining_operator.api.conditions import ConditionType, format_time, read_conditions
 from retraining_operator.api.fields import Fields
+from retraining_operator.api.record_request import build_record_key, is_own_form
 from retraining_operator.api.request import RetrainRequest
 from retraining_operator.contract import Preset, to_line, to_lines
 
@@ -44,6 +45,7 @@ def build_row(
     values = {
         "run_id": request.uid,
         "request": request.key,
+        "record_key": find_record_key(request),
         "trigger_reason": request.spec.reason,
         "preset": str(request.spec.preset or preset),
         "verdict": status.get("verdict"),
@@ -62,6 +64,12 @@ def build_row(
         "is_answered": is_applied,
     }
     return {name: clean_text(name, value) for name, value in values.items()}
+
+
+def find_record_key(request: RetrainRequest) -> str | None:
+    """Return the key of the record that a request was created for, or None."""
+    is_own = request.spec.trigger is not None and is_own_form(request.name, request.spec)
+    return build_record_key(request.namespace, request.spec) if is_own else None
 
 
 def clean_text(name: str, value: Any) -> Any:

@@ -1,6 +1,7 @@
 """Statements on the table `retraining_runs`. All functions block.
 
-The trainer's row of a verdict is never changed, except for the end of the log. Reading happens in
+The trainer's row of a verdict is never changed, except that what only the operator knows is added:
+the end of the log and the record. Reading happens in
 read-only transactions, because the table may be a view that calls functions.
 """
 
@@ -49,10 +50,12 @@ LIMITS = (
     f"SET LOCAL statement_timeout = {STATEMENT_MILLISECONDS}; "
     f"SET LOCAL lock_timeout = {STATEMENT_MILLISECONDS}"
 )
-LOG_TAIL = "UPDATE retraining_runs SET log_tail = %(log_tail)s WHERE run_id = %(run_id)s"
-RECORDED_REQUESTS = (
-    "SELECT DISTINCT request FROM retraining_runs "  # noqa: S608  # only a constant is inserted
-    f"WHERE request = ANY(%s) AND reason <> '{VerdictReason.ANNOUNCED}'"
+OPERATOR_COLUMNS = ("log_tail", "record_key")
+"""What only the operator knows. It is added to every row, also to that of a verdict."""
+RECORDED_RECORDS = (
+    "SELECT DISTINCT record_key::text AS record_key "  # noqa: S608  # only a constant is inserted
+    "FROM retraining_runs "
+    f"WHERE record_key::text = ANY(%s) AND reason <> '{VerdictReason.ANNOUNCED}'"
 )
 
 
@@ -102,13 +105,19 @@ def write_row(connection: Connection, columns: frozenset[str], row: Row) -> Cond
         with connection, connection.cursor() as cursor:
             cursor.execute(LIMITS)
             cursor.execute(operator_upsert(writable_names(row, columns)), row)
-            if "log_tail" in columns and row.get("log_tail"):
-                cursor.execute(LOG_TAIL, row)
+            for name in OPERATOR_COLUMNS:
+                if name in columns and row.get(name):
+                    cursor.execute(update_column(name), row)
     except psycopg2.Error as error:
         if connection.closed or postgres_error(error.pgcode).retried:
             raise
         return build_error_condition(error)
-    return DONE if "log_tail" in columns else NO_COLUMN
+    return DONE if columns.issuperset(OPERATOR_COLUMNS) else NO_COLUMN
+
+
+def update_column(name: str) -> str:
+    """Build the statement that sets one column of a row. It has the parameters of the row."""
+    return f"UPDATE retraining_runs SET {name} = %({name})s WHERE run_id = %(run_id)s"  # noqa: S608
 
 
 @contextmanager
@@ -137,23 +146,24 @@ def read_columns(connection: Connection) -> frozenset[str]:
         return frozenset(row["attname"] for row in cursor.fetchall())
 
 
-def read_recorded_requests(url: SecretStr, requests: Sequence[str]) -> set[str]:
-    """Read which requests have a final row.
+def read_recorded_records(url: SecretStr, keys: Sequence[str]) -> set[str]:
+    """Read which records have a request with a final row, under any of its names.
 
     Args:
         url: The database.
-        requests: The requests, as namespace/name.
+        keys: The keys of the records.
 
     Returns:
         Those that have one.
 
     Raises:
-        psycopg2.Error: If the database is unavailable, refuses, or has no table retraining_runs.
+        psycopg2.Error: If the database is unavailable, refuses, or has no table retraining_runs
+            with a column record_key.
         AuditUnavailableError: If the URL is wrong, or the server refuses the login.
     """
     with closing(connect_database(url)) as connection, reading(connection) as cursor:
-        cursor.execute(RECORDED_REQUESTS, [list(requests)])
-        return {str(row["request"]) for row in cursor.fetchall()}
+        cursor.execute(RECORDED_RECORDS, [list(keys)])
+        return {str(row["record_key"]) for row in cursor.fetchall()}
 
 
 def read_verdict(url: SecretStr, run_id: str) -> Result | None:

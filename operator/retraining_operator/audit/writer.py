@@ -18,8 +18,8 @@ from retraining_operator.api.conditions import Condition
 from retraining_operator.audit.connection import AuditUnavailableError, describe_error
 from retraining_operator.audit.recorded import NO_DATABASE, build_unavailable_condition
 from retraining_operator.audit.row import Row
-from retraining_operator.audit.table import read_recorded_requests, read_verdict, write_rows
-from retraining_operator.contract import Result, UnreadableRowError
+from retraining_operator.audit.table import read_recorded_records, read_verdict, write_rows
+from retraining_operator.contract import Result, UnreadableRowError, postgres_error
 
 if TYPE_CHECKING:
     from pydantic import SecretStr
@@ -107,23 +107,25 @@ class AuditWriter:
         return dict.fromkeys(batch, problem) | answers
 
 
-async def find_recorded_requests(url: SecretStr, requests: Sequence[str]) -> set[str]:
-    """Find requests whose run has ended, according to the database.
+async def find_recorded_records(url: SecretStr, keys: Sequence[str]) -> set[str]:
+    """Find records whose run has ended, according to the database.
 
     Args:
         url: The database.
-        requests: The requests, as namespace/name.
+        keys: The keys of the records.
 
     Returns:
         Those whose run has ended.
 
     Raises:
-        AuditUnavailableError: If the database is unavailable, refuses, or has no table
-            retraining_runs, or if the URL is wrong.
+        AuditUnavailableError: If the database is unavailable, refuses, or was not migrated, or if
+            the URL is wrong.
     """
     try:
-        return await asyncio.to_thread(read_recorded_requests, url, requests)
+        return await asyncio.to_thread(read_recorded_records, url, keys)
     except psycopg2.Error as error:
+        advice = postgres_error(error.pgcode).advice.rstrip(".")
         raise AuditUnavailableError(
-            f"Cannot read from the database which runs have ended: {describe_error(error)}"
+            "Cannot read from the database which runs have ended: "
+            f"{describe_error(error)}. {advice}"
         ) from None

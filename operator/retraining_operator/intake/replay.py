@@ -36,9 +36,9 @@ from retraining_operator.watch.requested_positions import RequestedPositions
 PARALLEL_RECORDS = 8
 
 FindRecorded = Callable[[Sequence[str]], Awaitable[set[str]]]
-"""Returns those of some RetrainRequests (namespace/name) that have a row in the database.
+"""Returns those of some records, by their keys, whose run has a row in the database.
 
-They may have been deleted from the cluster since.
+Their requests may have been deleted from the cluster since.
 """
 
 
@@ -58,7 +58,7 @@ class Replay:
 
     Args:
         cluster: The API server.
-        find_recorded: Finds the requests that have finished earlier.
+        find_recorded: Finds the records whose requests have finished earlier.
         dry_run: Whether to create nothing.
     """
 
@@ -92,7 +92,8 @@ class Replay:
                     f"{format_position(record)} malformed ({error.kind}): {error}",
                 )
         possible = [self._build(trigger) for trigger in triggers.values()]
-        finished = await self._find_recorded([get_key(manifest) for manifest in possible])
+        keys = [key for manifest in possible if (key := compute_record_key(manifest))]
+        finished = await self._find_recorded(keys)
         replayed = await asyncio.gather(
             *(self._replay_one(trigger, requested, finished) for trigger in triggers.values())
         )
@@ -118,7 +119,7 @@ class Replay:
         name = manifest["metadata"]["name"]
         try:
             async with self._slots:
-                if get_key(manifest) in finished:
+                if compute_record_key(manifest) in finished:
                     outcome = ReplayOutcome.FINISHED
                 elif known := requested.find(manifest):
                     outcome, name = ReplayOutcome.EXISTS, known
@@ -160,11 +161,6 @@ class Replay:
             raise
         is_own = compute_record_key(existing) == compute_record_key(manifest)
         return ReplayOutcome.EXISTS if is_own else None
-
-
-def get_key(manifest: Manifest) -> str:
-    """Return namespace and name as the database stores them."""
-    return f"{manifest['metadata']['namespace']}/{manifest['metadata']['name']}"
 
 
 async def replay(

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-from retraining_operator.audit.writer import find_recorded_requests
+from retraining_operator.audit.writer import find_recorded_records
 from retraining_operator.contract import to_line
 from retraining_operator.intake.replay import FindRecorded, Replay, ReplayOutcome, replay
 from retraining_operator.intake.replay_options import (
@@ -74,7 +74,7 @@ def find_in_database(settings: Settings) -> FindRecorded:
             "No database is configured to find finished requests in. Set DATABASE_URL, or use "
             "--without-database."
         )
-    return partial(find_recorded_requests, settings.database_url)
+    return partial(find_recorded_records, settings.database_url)
 
 
 async def find_none(_: Sequence[str]) -> set[str]:

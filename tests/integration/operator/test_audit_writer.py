@@ -15,7 +15,7 @@ from pydantic import SecretStr
 
 from retraining_job.audit.migrations import migrate
 from retraining_operator.audit.connection import AuditUnavailableError
-from retraining_operator.audit.writer import AuditWriter, find_recorded_requests
+from retraining_operator.audit.writer import AuditWriter, find_recorded_records
 from tests.system.endpoints import at
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -144,7 +144,7 @@ async def test_table_of_an_older_migration_gets_the_columns_that_it_has(
     )
     answer = await AuditWriter(url).record(row())
     assert answer.status == "True"
-    assert "no column log_tail" in answer.message
+    assert "the column log_tail" in answer.message
     assert sql("SELECT run_id, reason FROM retraining_runs") == [("r", "OutOfMemory")]
 
 
@@ -221,15 +221,36 @@ async def test_operator_without_a_database_reports_it() -> None:
 
 async def test_runs_that_have_ended_are_known(url: SecretStr) -> None:
     writer = AuditWriter(url)
-    await writer.record(row("ended"))
-    await writer.record(row("announced", reason="announced"))
-    asked = ["fraud/ended", "fraud/announced", "fraud/never"]
-    assert await find_recorded_requests(url, asked) == {"fraud/ended"}
+    await writer.record(row("ended", record_key="key-of-ended"))
+    await writer.record(row("announced", reason="announced", record_key="key-of-announced"))
+    await writer.record(row("by-hand"))
+    asked = ["key-of-ended", "key-of-announced", "key-of-another", "by-hand", "fraud/by-hand"]
+    assert await find_recorded_records(url, asked) == {"key-of-ended"}
+
+
+async def test_record_is_added_to_the_row_of_a_verdict(url: SecretStr, sql: Sql) -> None:
+    sql(
+        "INSERT INTO retraining_runs (run_id, verdict, reason, message, started_at, finished_at)"
+        " VALUES ('r', 'Kept', 'inferior', 'Worse.', now(), now())"
+    )
+    assert (await AuditWriter(url).record(row(record_key="key"))).status == "True"
+    assert sql("SELECT verdict, message, record_key FROM retraining_runs") == [
+        ("Kept", "Worse.", "key")
+    ]
+    assert await find_recorded_records(url, ["key"]) == {"key"}
+
+
+async def test_database_without_the_column_of_records_is_an_error(url: SecretStr, sql: Sql) -> None:
+    sql("ALTER TABLE retraining_runs DROP COLUMN record_key")
+    answer = await AuditWriter(url).record(row(record_key="key"))
+    assert (answer.status, "record_key" in answer.message) == ("True", True)
+    with pytest.raises(AuditUnavailableError, match=r"record_key.*database-and-redis"):
+        await find_recorded_records(url, ["key"])
 
 
 async def test_database_without_the_table_is_an_error(database_url: str) -> None:
     with pytest.raises(AuditUnavailableError, match='"retraining_runs" does not exist'):
-        await find_recorded_requests(SecretStr(database_url), ["fraud/any"])
+        await find_recorded_records(SecretStr(database_url), ["key"])
 
 
 async def test_verdict_is_read_from_the_row_with_its_reason(url: SecretStr, sql: Sql) -> None:

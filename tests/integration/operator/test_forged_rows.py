@@ -7,7 +7,7 @@ import logging
 import pytest
 from pydantic import SecretStr
 
-from retraining_operator.audit.writer import AuditWriter, find_recorded_requests
+from retraining_operator.audit.writer import AuditWriter, find_recorded_records
 from tests.integration.operator.test_audit_writer import Sql, sql, url  # noqa: F401
 
 LARGE = 100_000_000
@@ -72,7 +72,7 @@ async def test_table_that_is_a_view_with_side_effects_changes_nothing(
     writer = AuditWriter(url)
     assert await writer.read_verdict("r") is None
     with pytest.raises(Exception, match="read-only"):
-        await find_recorded_requests(url, ["fraud/r"])
+        await find_recorded_records(url, ["key"])
     assert sql("SELECT count(*) FROM traces") == [(0,)]
 
 

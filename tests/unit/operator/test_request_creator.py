@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
-from retraining_operator.api.record_request import build_request
+from retraining_operator.api.record_request import build_request, compute_record_key
 from retraining_operator.api.trigger import KafkaPosition, Trigger
 from retraining_operator.fault_injection import FaultInjection
 from retraining_operator.intake.backpressure import Backpressure
@@ -20,6 +21,9 @@ from tests.unit.operator.test_dead_letter import MalformedRecord
 TRIGGER = Trigger(KafkaPosition("drift", 0, 7, 1_750_000_000_123), "drift", '{"reason": "drift"}')
 OWN = build_request(TRIGGER, "fraud")
 NAME = OWN["metadata"]["name"]
+RECORD = MalformedRecord(
+    value=TRIGGER.record.encode(), topic="drift", partition=0, offset=7, timestamp=1_750_000_000_123
+)
 SECOND, THIRD = (build_request(TRIGGER, "fraud", n)["metadata"]["name"] for n in (1, 2))
 
 
@@ -37,7 +41,11 @@ def creator(server: StoredRequests, cache: ClusterCache | None = None) -> Reques
 
 
 def foreign(name: str = NAME, metadata: dict[str, Any] | None = None, **spec: Any) -> Any:
-    return {**OWN, "metadata": {"name": name, **(metadata or {})}, "spec": spec}
+    return {
+        **OWN,
+        "metadata": {"name": name, "namespace": "fraud", **(metadata or {})},
+        "spec": spec,
+    }
 
 
 def own_requests(server: StoredRequests) -> list[str]:
@@ -128,26 +136,32 @@ async def test_request_that_a_person_has_suspended_is_still_the_records() -> Non
     assert list(server.objects) == [NAME]
 
 
+async def test_replay_asks_the_database_for_the_record_and_not_for_a_name() -> None:
+    key = compute_record_key(build_request(TRIGGER, "fraud", 1))
+
+    async def find(keys: Sequence[str]) -> set[str]:
+        return {key} & set(keys) if key else set()
+
+    server = StoredRequests()
+    server.add(foreign())  # has taken the first name, whatever became of it
+    [(outcome, _)] = await Replay(server.client, find, dry_run=False).create_missing([RECORD])
+    assert outcome is ReplayOutcome.FINISHED
+    assert own_requests(server) == []
+
+
 async def test_replay_finds_the_request_under_each_of_its_names() -> None:
     async def none(_: Any) -> set[str]:
         return set()
 
-    record = MalformedRecord(
-        value=TRIGGER.record.encode(),
-        topic="drift",
-        partition=0,
-        offset=7,
-        timestamp=1_750_000_000_123,
-    )
     server = StoredRequests()
     server.add(foreign())
     for expected in (ReplayOutcome.CREATED, ReplayOutcome.EXISTS):
         [(outcome, line)] = await Replay(server.client, none, dry_run=False).create_missing(
-            [record]
+            [RECORD]
         )
         assert outcome is expected
     del server.objects[NAME]
-    [(outcome, line)] = await Replay(server.client, none, dry_run=True).create_missing([record])
+    [(outcome, line)] = await Replay(server.client, none, dry_run=True).create_missing([RECORD])
     assert outcome is ReplayOutcome.EXISTS
     assert line == f"drift/0/7 exists: {SECOND}"
     assert own_requests(server) == [SECOND]

@@ -4,6 +4,8 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
+import pytest
+
 from retraining_job.contract import RUN_COLUMNS
 from retraining_operator.api.names import Task
 from retraining_operator.api.outcome import JobOutcome
@@ -12,7 +14,9 @@ from retraining_operator.api.outcome_status import (
     build_finished_status,
     build_outcome_status,
 )
+from retraining_operator.api.record_request import build_request, compute_record_key
 from retraining_operator.api.request import read_request
+from retraining_operator.api.trigger import KafkaPosition, Trigger
 from retraining_operator.audit.row import build_row
 from retraining_operator.contract import Preset, Result
 
@@ -62,6 +66,34 @@ def test_row_is_the_same_whenever_it_is_read(request_body: Build, now: datetime)
     )
     assert first == later
     assert first["log_tail"] == "The end."
+
+
+def test_row_has_the_same_record_under_each_name_of_its_request(now: datetime) -> None:
+    trigger = Trigger(KafkaPosition("drift", 0, 7, 1_750_000_000_123), "drift", "{}")
+    keys = set()
+    for attempt in range(3):
+        body = build_request(trigger, "fraud", attempt)
+        body["metadata"] |= {"uid": f"uid-{attempt}", "resourceVersion": "1"}
+        row = build_row(read_request(body), {}, Preset.RECOMMENDED, now)
+        keys.add((row["record_key"], compute_record_key(body)))
+    [(stored, searched)] = keys
+    assert stored == searched
+    assert stored
+
+
+@pytest.mark.parametrize("field", ["name", "reason", "offset"])
+def test_foreign_request_has_no_record_or_another_one(now: datetime, field: str) -> None:
+    trigger = Trigger(KafkaPosition("drift", 0, 7, 1_750_000_000_123), "drift", "{}")
+    body = build_request(trigger, "fraud")
+    genuine = compute_record_key(body)
+    body["metadata"] |= {"uid": "u", "resourceVersion": "1"}
+    {
+        "name": lambda: body["metadata"].update(name="mine"),
+        "reason": lambda: body["spec"].update(reason="forged"),
+        "offset": lambda: body["spec"]["trigger"].update(offset=8),
+    }[field]()
+    row = build_row(read_request(body), {}, Preset.RECOMMENDED, now)
+    assert row["record_key"] != genuine
 
 
 def test_failed_approval_keeps_the_verdict(request_body: Build, now: datetime) -> None:
