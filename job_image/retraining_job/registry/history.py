@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
@@ -139,13 +140,12 @@ def read_stored_versions(registry: RegistrySettings) -> list[StoredVersion]:
                 pipeline.hstrlen(keys.history, str(number))
                 pipeline.strlen(keys.kept_pickle(number))
             lengths = pipeline.execute()
-        texts: dict[int, bytes | None] = {}
-        left = HISTORY_LIMIT_BYTES
-        for number, length in zip(numbers, lengths[::2], strict=True):
-            left -= min(length, ENTRY_LIMIT_BYTES)
-            is_small = length <= ENTRY_LIMIT_BYTES and left >= 0
-            text = client.hget(keys.history, str(number)) if is_small else None
-            texts[number] = cast(bytes | None, text)
+        texts: dict[int, bytes | None] = dict.fromkeys(numbers)
+        small = choose_readable(dict(zip(numbers, lengths[::2], strict=True)))
+        with client.pipeline(transaction=False) as pipeline:
+            for number in small:
+                pipeline.hget(keys.history, str(number))
+            texts.update(zip(small, pipeline.execute(), strict=True))
     signing_keys = SigningKeys.of(registry)
     versions = []
     for number, pickle_bytes in zip(numbers, lengths[1::2], strict=True):
@@ -157,6 +157,23 @@ def read_stored_versions(registry: RegistrySettings) -> list[StoredVersion]:
         )
         versions.append(check_pickle_exists(version, keys, pickle_bytes))
     return versions
+
+
+def choose_readable(lengths: Mapping[int, int]) -> list[int]:
+    """Choose the entries that are small enough to be read, and together not too large.
+
+    Args:
+        lengths: The length of each entry in bytes, by version, newest first.
+
+    Returns:
+        The versions.
+    """
+    readable, left = [], HISTORY_LIMIT_BYTES
+    for number, length in lengths.items():
+        left -= min(length, ENTRY_LIMIT_BYTES)
+        if length <= ENTRY_LIMIT_BYTES and left >= 0:
+            readable.append(number)
+    return readable
 
 
 def filter_versions(fields: list[bytes], key: str) -> list[int]:

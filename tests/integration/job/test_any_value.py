@@ -26,10 +26,11 @@ from retraining_job.errors import BadConfigurationError, BadDataError
 from retraining_job.events import table as events_table
 from retraining_job.events.source import TableSource
 from retraining_job.infra import postgres
+from retraining_job.infra.read_only import ReadTransaction
 from retraining_job.presets.selection import load_events
 from retraining_job.runs.execution import log_failure
 from retraining_job.runs.offline import Files, train_and_evaluate
-from retraining_job.settings import TrainSettings
+from retraining_job.settings import ReadLimits, TrainSettings
 from tests.integration.job.postgres_values import DEFAULTS, MUST_FIT, TYPES, tables
 
 EXAMPLES = 2_000
@@ -122,13 +123,17 @@ def test_run_ends_with_a_verdict_or_one_error_message_for_any_table(
     codes: list[SimpleNamespace] = []
 
     @contextmanager
-    def same_connection(_url: object) -> Iterator[Connection]:
+    def same_transaction(
+        _url: object, limits: ReadLimits | None, subject: str, session: str
+    ) -> Iterator[ReadTransaction]:
+        reading = ReadTransaction(connection, limits, subject, session)
         try:
-            yield connection
+            reading.begin_statement()
+            yield reading
         except psycopg2.Error as error:
             raise postgres.convert_error(error) from None
 
-    monkeypatch.setattr(events_table, "database", same_connection)
+    monkeypatch.setattr(events_table, "read_only", same_transaction)
 
     @settings(
         max_examples=EXAMPLES,

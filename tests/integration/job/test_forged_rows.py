@@ -17,9 +17,11 @@ FORGED = {
     + "('x', 'Promoted', 'r', 'm', 9223372036854775807, now(), now())",
     "a negative version": RUN + "('x', 'Promoted', 'r', 'm', -5, now(), now())",
     "the last version of the other table": "INSERT INTO model_versions VALUES"
-    " (2147483647, now(), 'x', 0.5, 1)",
+    " (9223372036854775807, now(), 'x', 0.5, 1)",
     "the first version of the other table": "INSERT INTO model_versions VALUES"
-    " (-2147483648, now(), 'x', 0.5, 1)",
+    " (-9223372036854775808, now(), 'x', 0.5, 1)",
+    "the last version of a table from before": "ALTER TABLE model_versions ALTER version"
+    " TYPE integer; INSERT INTO model_versions VALUES (2147483647, now(), 'x', 0.5, 1)",
 }
 
 

@@ -177,6 +177,7 @@ def check(world: World, ends: list[tuple[str, str, int | None]], where: str) -> 
     assert all(world.redis.ttl(key) > 0 for key in world.staged), where
 
 
+@pytest.mark.timeout(900)  # each of about a hundred messages needs a challenger of its own
 def test_approval_killed_at_every_message(
     separable_world: World, through_proxy: ThroughProxy
 ) -> None:
