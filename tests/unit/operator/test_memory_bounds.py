@@ -181,6 +181,18 @@ def test_batches_of_one_huge_record_each_are_not_read_all_at_once(codec: int) ->
     assert [record.offset for record in reader.take(2)] == [4, 5]
 
 
+@pytest.mark.parametrize("codec", CODECS)
+def test_record_that_unpacks_to_300_megabytes_is_skipped_and_named(codec: int) -> None:
+    one = build_batch(encode_record(0, b"\0" * 300_000_000), 1, codec)
+    raw = b"".join(struct.pack(">q", base) + one[8:] for base in range(3))
+    assert len(one) < 2_000_000
+    items: list[Any] = []
+    assert peak_bytes(lambda: items.extend(PartitionReader(PARTITION, 0, raw).take(200))) < 90e6
+    assert [(item.fault, item.offset) for item in items] == [
+        (Fault.TOO_LARGE, offset) for offset in range(3)
+    ]
+
+
 def test_batch_of_too_many_tiny_records_is_skipped_before_they_are_decoded() -> None:
     count = 1_000_000
     raw = build_batch(encode_record(0, b"") * count, count)
