@@ -114,11 +114,14 @@ def operator(settings: Settings, tmp_path: Path) -> Iterator[Start]:
     processes: list[subprocess.Popen[bytes]] = []
 
     def run(
-        database_url: str | None, variables: dict[str, str] | None = None, **job: Any
+        database_url: str | None,
+        variables: dict[str, str] | None = None,
+        triggers: dict[str, Any] | None = None,
+        **job: Any,
     ) -> subprocess.Popen[bytes]:
         content = settings.model_dump(mode="json", by_alias=True)
         content["kafka"]["bootstrapServers"] = "localhost:1"
-        content["triggers"]["maxConcurrent"] = 20
+        content["triggers"] |= {"maxConcurrent": 20, **(triggers or {})}
         content["leaderElection"] |= {
             "leaseDurationSeconds": 3,
             "renewDeadlineSeconds": 2,
