@@ -1,6 +1,8 @@
 """Each fuzz target with its corpus, its genuine inputs, and a few random changes of both."""
 
+import logging
 import random
+from collections.abc import Iterator
 
 import pytest
 
@@ -10,6 +12,14 @@ from tests.fuzz.targets import FuzzTarget, load_targets
 
 CHANGES = 300
 TARGETS = load_targets()
+
+
+@pytest.fixture(autouse=True)
+def quiet() -> Iterator[None]:
+    """Keep log records away from pytest, whose processes cannot exchange every text in them."""
+    logging.disable(logging.CRITICAL)
+    yield
+    logging.disable(logging.NOTSET)
 
 
 def run(target: FuzzTarget, data: bytes) -> None:

@@ -35,12 +35,13 @@ def pack_leaves(forest: ArrayForest) -> str:
 
 
 def decompress_leaves(state: ModelState) -> bytes:
-    """Return the decompressed bytes of the leaves, at most as many as the forest can have.
+    """Return the decompressed bytes of the leaves, at most as many as the events can have reached.
 
     Raises:
         UnreadableModelError: They are damaged, or more than the forest has leaves.
     """
-    limit = LEAF_BYTES * state.n_trees * 2**state.height
+    events = state.counter + state.window_size
+    limit = LEAF_BYTES * state.n_trees * min(2**state.height, events)
     try:
         decompressor = zlib.decompressobj()
         content = decompressor.decompress(base64.b64decode(state.leaves, validate=True), limit)

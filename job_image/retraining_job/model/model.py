@@ -26,8 +26,8 @@ class Model:
     """A forest and a deviation score."""
 
     hst: ArrayForest | HalfSpaceTrees
-    """An array forest if this trainer has trained it or read it from a state. River's own forest if
-    it was read from a pickle, or if river had to train it."""
+    """An array forest if this trainer has trained it, or read it from a state or a pickle. River's
+    own forest if river had to train it."""
     sad: StandardAbsoluteDeviation
 
     @property

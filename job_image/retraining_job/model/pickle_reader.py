@@ -1,81 +1,22 @@
 """Reading of a model's pickle without trusting it.
 
-A pickle is a program. Therefore one that comes from Redis is read with an allow-list: it can create
-the objects that a model consists of, and nothing else.
+A pickle is a program. Therefore one that comes from Redis is interpreted in a box (`model.box`),
+which creates no objects, imports nothing and calls nothing. What it describes is checked and
+converted to the arrays of a model.
 """
 
 from __future__ import annotations
 
-import io
-import pickle
-from importlib.metadata import version
-from typing import Any
+from collections.abc import Mapping
 
-from retraining_job.contract import environment_name, value_name
 from retraining_job.deviation import StandardAbsoluteDeviation
+from retraining_job.model.box import Box
+from retraining_job.model.boxed_nodes import BoxedNodes, to_finite_float
+from retraining_job.model.boxed_values import DEVIATION, FOREST, Instance
+from retraining_job.model.foreign_forest import build_foreign_forest
 from retraining_job.model.garbage import pause_garbage_collection
 from retraining_job.model.model import Model, UnreadableModelError
-from retraining_job.model.pickle_writer import DEFAULT_DEVIATION_CLASS
-from retraining_job.model.river_import import import_half_space_trees
-
-FOREST_GLOBALS = frozenset(
-    {
-        "builtins.tuple",
-        "collections.defaultdict",
-        "functools.partial",
-        "random.Random",
-        "river.anomaly.hst.HalfSpaceTrees",
-        "river.tree.padded.PaddedBranch",
-        "river.tree.padded.PaddedLeaf",
-    }
-)
-"""All globals in a pickle of river's half-space trees."""
-
-HEIGHT_LIMIT = 64
-"""Largest height that is accepted. It bounds the work of one score."""
-
-
-class ModelUnpickler(pickle.Unpickler):
-    """Reads a model's pickle and refuses every global that no model needs.
-
-    Args:
-        blob: The pickle.
-        deviation_class: Full name under which the live service imports the deviation score.
-    """
-
-    def __init__(self, blob: bytes, deviation_class: str) -> None:
-        super().__init__(io.BytesIO(blob))
-        self.deviation_classes = {deviation_class, DEFAULT_DEVIATION_CLASS}
-
-    def find_class(self, module: str, name: str) -> Any:
-        """Return a global of the pickle.
-
-        Args:
-            module: Full name of its module.
-            name: Its name in the module.
-
-        Returns:
-            The class.
-
-        Raises:
-            UnreadableModelError: No model needs it.
-        """
-        full_name = f"{module}.{name}"
-        if full_name in self.deviation_classes:
-            return StandardAbsoluteDeviation
-        if full_name in FOREST_GLOBALS:
-            import_half_space_trees()  # so that the import below does not load all of river
-            return super().find_class(module, name)
-        if module.partition(".")[0] == "river":
-            raise UnreadableModelError(
-                "it was written with a different release of river than the "
-                f"{version('river')} of this trainer: it contains {full_name}"
-            )
-        raise UnreadableModelError(
-            f"it contains {full_name}, which is not part of a model, so it was not loaded; if this "
-            f"is your class of the deviation score, set {value_name('deviation_class')} "
-            f"({environment_name('deviation_class')}) to it"
-        )
+from retraining_job.model.state_schema import COUNT_LIMIT, NAME_LIMIT
 
 
 def read_pickle(blob: bytes, deviation_class: str) -> Model:
@@ -86,50 +27,95 @@ def read_pickle(blob: bytes, deviation_class: str) -> Model:
         deviation_class: Full name under which the live service imports the deviation score.
 
     Returns:
-        The model, with river's own forest.
+        The model. Its forest scores as river's own would, and is not meant to be written again.
 
     Raises:
         UnreadableModelError: The pickle is damaged or forged, or has other classes or attributes
-            than a model.
+            than a model, or is too large.
     """
-    try:
-        with pause_garbage_collection():
-            content = ModelUnpickler(blob, deviation_class).load()
-    except UnreadableModelError:
-        raise
-    except Exception as error:  # noqa: BLE001  # a forged pickle may raise anything
-        raise UnreadableModelError(
-            f"it is not a complete pickle ({type(error).__name__}: {error})"
-        ) from None
-    try:
-        return build_model(content)
-    except UnreadableModelError:
-        raise
-    except Exception as error:  # noqa: BLE001  # its attributes may be anything
-        raise UnreadableModelError(
-            f"its attributes are not those of a model ({type(error).__name__}: {error})"
-        ) from None
+    with pause_garbage_collection():
+        box = Box(blob, deviation_class)
+        try:
+            content = box.run()
+            return build_model(content, box.nodes)
+        finally:
+            box.clear()
 
 
-def build_model(content: object) -> Model:
+def build_model(content: object, nodes: BoxedNodes) -> Model:
     """Build a model from the content of a pickle.
+
+    Args:
+        content: The content, as the box returns it.
+        nodes: The nodes of its trees.
+
+    Returns:
+        The model.
 
     Raises:
         UnreadableModelError: The content is not a model that can score.
     """
-    if not isinstance(content, dict) or set(content) != {"hst", "sad"}:
+    if type(content) is not dict or set(content) != {"hst", "sad"}:
         raise UnreadableModelError('it is not a dictionary of "hst" and "sad"')
     hst, sad = content["hst"], content["sad"]
-    forest_class = import_half_space_trees()
-    if not isinstance(hst, forest_class):
+    if type(hst) is not Instance or hst.kind != FOREST:
         raise UnreadableModelError('its "hst" is not a river.anomaly.HalfSpaceTrees')
-    if not isinstance(sad, StandardAbsoluteDeviation):
+    if type(sad) is not Instance or sad.kind != DEVIATION:
         raise UnreadableModelError('its "sad" is not a deviation score')
-    for part, new in ((hst, forest_class()), (sad, StandardAbsoluteDeviation())):
-        if missing := sorted(set(vars(new)) - set(vars(part))):
-            raise UnreadableModelError(
-                f"its {type(part).__name__} lacks the attributes {', '.join(missing)}"
-            )
-    if len(hst.trees) not in {0, hst.n_trees} or not 0 <= hst.height <= HEIGHT_LIMIT:
-        raise UnreadableModelError("its forest does not have the trees that its attributes state")
-    return Model(hst, sad)
+    deviation = build_deviation(read_attributes(sad))
+    return Model(build_foreign_forest(read_attributes(hst), nodes), deviation)
+
+
+def read_attributes(instance: Instance) -> Mapping[object, object]:
+    """Read the attributes of an object.
+
+    Args:
+        instance: The record of the object. Its attributes are a dictionary, or a pair of a
+            dictionary and that of the slots.
+
+    Returns:
+        The attributes by name.
+
+    Raises:
+        UnreadableModelError: They are something else.
+    """
+    parts = instance.state if type(instance.state) is tuple else (instance.state,)
+    attributes: dict[object, object] = {}
+    for part in parts[:2]:
+        if isinstance(part, dict):
+            attributes |= part
+        elif part is not None:
+            raise UnreadableModelError("its attributes are not those of a model")
+    return attributes
+
+
+def build_deviation(attributes: Mapping[object, object]) -> StandardAbsoluteDeviation:
+    """Build the deviation score.
+
+    Args:
+        attributes: Its attributes.
+
+    Returns:
+        The score.
+
+    Raises:
+        UnreadableModelError: An attribute is missing, or has a value that is not possible.
+    """
+    sad = StandardAbsoluteDeviation()
+    name = type(sad).__name__
+    if missing := sorted(set(vars(sad)) - set(attributes)):
+        raise UnreadableModelError(f"its {name} lacks the attributes {', '.join(missing)}")
+    feature, count = attributes["feature"], attributes["count"]
+    mean, squares = (to_finite_float(attributes[key]) for key in ("mean", "squares"))
+    if type(feature) is not str or len(feature) > NAME_LIMIT:
+        raise UnreadableModelError(f"the feature of its {name} is not a name")
+    if type(count) is not int or not 0 <= count <= COUNT_LIMIT:
+        raise UnreadableModelError(f"the count of its {name} is not a number of events")
+    if mean is None:
+        raise UnreadableModelError(f"the mean of its {name} is not a finite number")
+    if squares is None or squares < 0.0:
+        raise UnreadableModelError(
+            f"the squares of its {name} are not a finite number of at least 0"
+        )
+    sad.feature, sad.count, sad.mean, sad.squares = feature, count, mean, squares
+    return sad

@@ -41,10 +41,10 @@ def write_state(model: Model, scalings: Iterable[FeatureScaling] = ()) -> str | 
 
     Returns:
         The state. None if the model can be read from its pickle only: if river's own forest was
-        trained, whose trees may differ from those that are grown from the seed, or if the state
-        would exceed a limit of reading.
+        trained, or a foreign champion was read, whose trees may differ from those that are grown
+        from the seed; or if the state would exceed a limit of reading.
     """
-    if not isinstance(model.hst, ArrayForest):
+    if not isinstance(model.hst, ArrayForest) or model.hst.seed is None:
         return None
     try:
         state = build_state(model.hst, model.sad, list(scalings))
@@ -77,7 +77,7 @@ def build_state(
     return ModelState(
         format=1,
         river=version("river"),
-        seed=forest.seed,
+        seed=forest.seed or 0,
         n_trees=forest.n_trees,
         height=forest.height,
         window_size=forest.window_size,

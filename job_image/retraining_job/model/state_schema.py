@@ -19,7 +19,30 @@ NODE_LIMIT = 1 << 24
 """Most nodes of a forest that is grown from a state. The pickle of a larger one would not fit into
 a value of Redis."""
 
-Name = Annotated[str, Field(max_length=1_000)]
+TREES_LIMIT = 1_000
+HEIGHT_LIMIT = 20
+"""Greatest height of a tree. The settings have the same limits."""
+
+NAMES_LIMIT = 10_000
+"""Most features of a forest."""
+
+NAME_LIMIT = 1_000
+"""Longest name of a feature, in characters."""
+
+WINDOW_LIMIT = 1_000_000
+"""Longest window, in events. It bounds every mass."""
+
+COUNT_LIMIT = 2**62
+"""Most events of a deviation score. Scores divide by the count as a float."""
+
+LEVEL_LIMIT = 1 << 24
+"""Most features times branches of one tree. It bounds the memory for growing, which takes 32 bytes
+for each."""
+
+GROWTH_LIMIT = 1 << 30
+"""Most features times branches of all trees. It bounds the time for growing: some 10 seconds."""
+
+Name = Annotated[str, Field(max_length=NAME_LIMIT)]
 
 
 class StatePart(BaseModel):
@@ -32,7 +55,7 @@ class DeviationState(StatePart):
     """The attributes of the deviation score."""
 
     feature: Name
-    count: int = Field(ge=0)
+    count: int = Field(ge=0, le=COUNT_LIMIT)
     mean: float
     squares: float = Field(ge=0.0)
 
@@ -44,10 +67,10 @@ class ModelState(StatePart):
     river: str = Field(pattern=r"^\d{1,4}\.\d{1,4}[.\w]{0,20}$")
     """The release of river whose forest it is."""
     seed: int = Field(ge=0)
-    n_trees: int = Field(ge=1, le=1_000)
-    height: int = Field(ge=1, le=20)
-    window_size: int = Field(ge=1, le=1_000_000)
-    names: list[Name] = Field(min_length=1, max_length=10_000)
+    n_trees: int = Field(ge=1, le=TREES_LIMIT)
+    height: int = Field(ge=1, le=HEIGHT_LIMIT)
+    window_size: int = Field(ge=1, le=WINDOW_LIMIT)
+    names: list[Name] = Field(min_length=1, max_length=NAMES_LIMIT)
     scalings: list[FeatureScaling]
     """One for each name, in their order, or none if the thresholds are in [0, 1]."""
     counter: int = Field(ge=0)
@@ -67,6 +90,12 @@ class ModelState(StatePart):
             raise ValueError(
                 f"its {self.n_trees} trees of height {self.height} have more than "
                 f"{NODE_LIMIT:,} nodes"
+            )
+        splits = len(self.names) << self.height
+        if splits > LEVEL_LIMIT or self.n_trees * splits > GROWTH_LIMIT:
+            raise ValueError(
+                f"its {self.n_trees} trees of height {self.height} are too large for "
+                f"{len(self.names):,} features"
             )
         if self.names != sorted(set(self.names)):
             raise ValueError("its names are not sorted, or contain duplicates")

@@ -31,7 +31,8 @@ class ForestParameters(TypedDict):
     """Levels from the root to the leaves, at least 1."""
     window_size: int
     """Events in a window."""
-    seed: int
+    seed: int | None
+    """None if the trees are a foreign champion's, which need not follow from a seed."""
 
 
 class GrownTrees(NamedTuple):
@@ -133,6 +134,8 @@ def compute_splits(draws: np.ndarray, n_features: int) -> tuple[np.ndarray, np.n
             chosen.reshape(n_trees, -1),
             threshold.reshape(n_trees, -1),
         )
+        if nodes.stop == inner:
+            break  # Leaves need no limits, which would take as much memory as all levels before.
         low, high = np.repeat(low, 2, axis=1), np.repeat(high, 2, axis=1)
         high[chosen, 2 * column] = threshold  # of the left child
         low[chosen, 2 * column + 1] = threshold  # of the right child

@@ -1,7 +1,8 @@
 """The champion: the live model, read together with its version and its manifest.
 
 A champion of this trainer is rebuilt from its state. Its pickle is compared with the checksum in
-the manifest, and not loaded. The pickle of a foreign champion is loaded with an allow-list.
+the manifest, and not loaded. The pickle of a foreign champion is interpreted in a
+box, which creates no objects.
 """
 
 from __future__ import annotations
@@ -184,7 +185,7 @@ def rebuild_from_state(registry: RegistrySettings, live: Live, version: int) -> 
 
 
 def read_foreign_pickle(registry: RegistrySettings, live: Live, version: int) -> Model:
-    """Read the pickle with the allow-list.
+    """Read the pickle in the box.
 
     Args:
         registry: The settings of the registry.
@@ -204,3 +205,6 @@ def read_foreign_pickle(registry: RegistrySettings, live: Live, version: int) ->
         return read_pickle(live.model or b"", registry.deviation_class)
     except UnreadableModelError as error:
         raise build_champion_error(registry.model_key, version, str(error)) from None
+    except Exception as error:  # noqa: BLE001  # no forged pickle may end a run as a defect
+        problem = f"its pickle cannot be read ({type(error).__name__})"
+        raise build_champion_error(registry.model_key, version, problem) from None

@@ -163,7 +163,8 @@ def read_refusal(answer: ScriptAnswer) -> Overtaken:
         raise build_wrong_type_error(text.decode(errors="replace"), more)
     if outcome == b"forbidden":
         raise BadConfigurationError(
-            f"Redis does not allow the trainer's user to run {text.decode()} on the key "
+            f"Redis does not allow the trainer's user to run "
+            f"{text.decode(errors='replace')} on the key "
             f"{more.decode(errors='replace')}. Nothing was changed. Grant the user that right."
         )
     raise DependencyUnavailableError(

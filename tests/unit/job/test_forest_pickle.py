@@ -13,7 +13,7 @@ from retraining_job.deviation import StandardAbsoluteDeviation
 from retraining_job.events.features import Features
 from retraining_job.model.array_forest import ArrayForest
 from retraining_job.model.forest_pickle import pickle_forest
-from retraining_job.model.model import Model
+from retraining_job.model.model import Model, are_identical
 from retraining_job.model.pickle_reader import read_pickle
 from retraining_job.model.pickle_writer import DEFAULT_DEVIATION_CLASS, write_pickle
 from retraining_job.model.tree_growth import ForestParameters
@@ -103,9 +103,10 @@ def test_model_with_array_forest_is_written_for_readers_and_passes_the_allow_lis
     blob = write_pickle(Model(train_arrays(SOME, **PARAMETERS), sad), DEFAULT_DEVIATION_CLASS)
     pickletools.dis(blob, out=io.StringIO())  # raises an error if the stream is invalid
     unpickled = Model(**pickle.loads(blob))  # noqa: S301
+    assert isinstance(unpickled.hst, HalfSpaceTrees)
+    assert describe(unpickled.hst) == describe(train_river(SOME, **PARAMETERS))
     for read in (read_pickle(blob, DEFAULT_DEVIATION_CLASS), unpickled):
-        assert isinstance(read.hst, HalfSpaceTrees)
-        assert describe(read.hst) == describe(train_river(SOME, **PARAMETERS))
+        assert are_identical(read, unpickled)
         assert vars(read.sad) == vars(sad)
 
 

@@ -64,7 +64,7 @@ def test_model_is_rebuilt_exactly(
     events: list[Features], parameters: ForestParameters, more: list[Features], scaled: bool
 ) -> None:
     scalings = SCALINGS if scaled else []
-    before = model(events, scalings, **parameters)
+    before = model(events, scalings, **parameters)  # type: ignore[arg-type]
     after = read_state(write_state(before, scalings) or "")
     assert are_identical(after, before)
     assert write_pickle(after, DEFAULT_DEVIATION_CLASS) == write_pickle(
@@ -158,6 +158,26 @@ def test_model_beyond_the_limits_has_no_state_and_logs_it(
         pytest.param({"counter": 4}, "do not add up", id="an event too few"),
         pytest.param({"first_window": True}, "do not add up", id="masses of a window that was not"),
         pytest.param({"first_window": 0}, "first_window: ", id="a number for a truth"),
+        pytest.param(
+            {"names": sorted(map(str, range(10_000))), "n_trees": 1, "height": 20, "scalings": []},
+            "1 trees of height 20 are too large for 10,000 features",
+            id="features times nodes of one tree",
+        ),
+        pytest.param(
+            {"names": sorted(map(str, range(9_999))), "n_trees": 1_000, "height": 10},
+            "1000 trees of height 10 are too large for 9,999 features",
+            id="features times nodes of all trees",
+        ),
+        pytest.param(
+            {"sad": {"feature": "amount", "count": 10**400, "mean": 0.0, "squares": 1.0}},
+            r"sad\.count: ",
+            id="a count that is no float",
+        ),
+        pytest.param(
+            {"leaves": packed([[1] * 3 * 21] * 3), "height": 8},
+            "more than its trees have leaves",
+            id="more leaves than events",
+        ),
         pytest.param({"seed": float("nan")}, "seed: ", id="not a number"),
         pytest.param({"more": 1}, "more: ", id="a field too many"),
         pytest.param({"scalings": [1]}, r"scalings\.0: ", id="no scaling"),
