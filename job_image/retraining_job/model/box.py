@@ -74,6 +74,10 @@ class Box(PickleStack):
         Raises:
             UnreadableModelError: It is damaged, forged, too large, or not a pickle of a model.
         """
+        if self.data[:1] != pickle.PROTO:
+            raise UnreadableModelError(
+                "it is not a complete pickle: it does not begin with the number of its protocol"
+            )
         self.skip_frames()
         runs = NodeRuns(self)
         for _ in range(OPCODE_LIMIT):

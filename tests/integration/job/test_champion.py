@@ -39,7 +39,7 @@ CANNOT_SCORE = pickle.dumps({"hst": SHORT_OF_TREES, "sad": StandardAbsoluteDevia
         pytest.param(
             CANNOT_SCORE,
             b"3",
-            "cannot score an event (AttributeError",
+            "a branch of its trees has no feature",
             id="a forest that cannot score",
         ),
         pytest.param(GENUINE, b"three", "9007199254740991: b'three'", id="a version in words"),

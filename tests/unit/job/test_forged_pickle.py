@@ -67,7 +67,7 @@ DOUBLED = HEAD + b"(N" + b"".join(b"\x94h" + bytes([i]) + b"\x86" for i in range
         pytest.param(HEAD + b"(" * 100_000, "inside each other", id="marks"),
         pytest.param(HEAD + b"]" * 2_000_000, "more texts, lists", id="empty lists"),
         pytest.param(HEAD + b"N" + b"\x85" * 2_000_000 + b".", "more texts, lists", id="nesting"),
-        pytest.param(HEAD + b"N" * 5_000_000 + b".", "4,194,304 values", id="values"),
+        pytest.param(HEAD + b"N" * 4_200_000 + b".", "4,194,304 values", id="values"),
         pytest.param(HEAD + b"N" + b"\x94" * 2_000_000, "more values in its memo", id="memo"),
         pytest.param(HEAD + b"I1\n.", "the opcode INT", id="protocol 0"),
         pytest.param(b"\x80\x01N.", "protocol 1", id="an old protocol"),
@@ -93,13 +93,18 @@ DOUBLED = HEAD + b"(N" + b"".join(b"\x94h" + bytes([i]) + b"\x86" for i in range
             id="partial",
         ),
         pytest.param(HEAD + b"]\x94h\x00a.", "not a dictionary", id="a list in itself"),
+        pytest.param(
+            HEAD + name_class("random", "Random") + b")RK\x01bK\x02b.",
+            "sets them twice",
+            id="attributes twice",
+        ),
         pytest.param(HEAD + b"c" + b"x" * 9_000, "inside of a name", id="an endless name"),
         pytest.param(
             HEAD + name_class("x" * 1_500, "y\\r") + b".", "not part of a model", id="a long name"
         ),
         pytest.param(b"", "not a complete pickle", id="nothing"),
-        pytest.param(b"{}", "instead of an opcode|the opcode", id="JSON"),
-        pytest.param(b"\x1f\x8b\x08" + bytes(50), "byte 0x1f|instead of", id="gzip"),
+        pytest.param(b"{}", "does not begin with", id="JSON"),
+        pytest.param(b"\x1f\x8b\x08" + bytes(50), "does not begin with", id="gzip"),
     ],
 )
 def test_hostile_opcodes_are_refused(blob: bytes, problem: str) -> None:
