@@ -13,6 +13,7 @@ import numpy as np
 
 from retraining_job.deviation import StandardAbsoluteDeviation
 from retraining_job.errors import RunError
+from retraining_job.foreign_pickle.reader import read_pickle
 from retraining_job.model.array_forest import ArrayForest
 from retraining_job.model.model import (
     Model,
@@ -20,7 +21,6 @@ from retraining_job.model.model import (
     compute_deviation_scores,
     compute_forest_scores,
 )
-from retraining_job.model.pickle_reader import read_pickle
 from retraining_job.model.pickle_writer import DEFAULT_DEVIATION_CLASS, write_pickle
 from retraining_job.model.state import compute_fingerprint, read_state, write_state
 from retraining_job.registry.challenger import parse_challenger

@@ -198,8 +198,8 @@ def read_foreign_pickle(registry: RegistrySettings, live: Live, version: int) ->
     Raises:
         UnreadableChampionError: It is not a pickle of a model.
     """
+    from retraining_job.foreign_pickle.reader import read_pickle  # noqa: PLC0415
     from retraining_job.model.model import UnreadableModelError  # noqa: PLC0415  # brings river
-    from retraining_job.model.pickle_reader import read_pickle  # noqa: PLC0415
 
     try:
         return read_pickle(live.model or b"", registry.deviation_class)

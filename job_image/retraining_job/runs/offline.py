@@ -14,9 +14,9 @@ from retraining_job.contract import Result, Verdict, VerdictReason
 from retraining_job.errors import BadConfigurationError
 from retraining_job.evaluation.decision import Decision
 from retraining_job.events.source import FileSource
+from retraining_job.foreign_pickle.reader import read_pickle
 from retraining_job.infra.logs import timed
 from retraining_job.model.model import Model, UnreadableModelError
-from retraining_job.model.pickle_reader import read_pickle
 from retraining_job.model.state import read_state
 from retraining_job.presets.pipeline import EvaluationResult, LoadedEvents
 from retraining_job.presets.selection import load_events

@@ -10,11 +10,11 @@ import pytest
 from river.anomaly import HalfSpaceTrees
 
 from retraining_job.deviation import StandardAbsoluteDeviation
+from retraining_job.foreign_pickle.box import Box
+from retraining_job.foreign_pickle.node_runs import NodeRuns
+from retraining_job.foreign_pickle.reader import read_pickle
 from retraining_job.model.array_forest import ArrayForest, build_matrix
-from retraining_job.model.box import Box
 from retraining_job.model.model import Model, are_identical, compute_forest_scores
-from retraining_job.model.node_runs import NodeRuns
-from retraining_job.model.pickle_reader import read_pickle
 from retraining_job.model.pickle_writer import DEFAULT_DEVIATION_CLASS, write_pickle
 from tests.unit.job.foreign_pickles import NAMES, train_foreign_model, write_foreign_pickle
 

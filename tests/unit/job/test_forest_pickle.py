@@ -11,10 +11,10 @@ from river.anomaly import HalfSpaceTrees
 
 from retraining_job.deviation import StandardAbsoluteDeviation
 from retraining_job.events.features import Features
+from retraining_job.foreign_pickle.reader import read_pickle
 from retraining_job.model.array_forest import ArrayForest
 from retraining_job.model.forest_pickle import pickle_forest
 from retraining_job.model.model import Model, are_identical
-from retraining_job.model.pickle_reader import read_pickle
 from retraining_job.model.pickle_writer import DEFAULT_DEVIATION_CLASS, write_pickle
 from retraining_job.model.tree_growth import ForestParameters
 from tests.unit.job.forests import (

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from retraining_job.deviation import StandardAbsoluteDeviation
+from retraining_job.foreign_pickle.node_runs import FIRST_BYTES, SCANS, NodeRuns
+from retraining_job.foreign_pickle.reader import read_pickle
 from retraining_job.model.model import UnreadableModelError
-from retraining_job.model.node_runs import FIRST_BYTES, SCANS, NodeRuns
-from retraining_job.model.pickle_reader import read_pickle
 from retraining_job.model.pickle_writer import DEFAULT_DEVIATION_CLASS
 from tests.unit.job.foreign_pickles import Change, forge, train_foreign_model, write_foreign_pickle
 

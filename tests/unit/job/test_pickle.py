@@ -16,9 +16,9 @@ from river.anomaly import HalfSpaceTrees
 
 import retraining_job.deviation
 from retraining_job.deviation import StandardAbsoluteDeviation
+from retraining_job.foreign_pickle.reader import read_pickle
 from retraining_job.model.forest import train_river_forest
 from retraining_job.model.model import Model, UnreadableModelError, are_identical
-from retraining_job.model.pickle_reader import read_pickle
 from retraining_job.model.pickle_writer import DEFAULT_DEVIATION_CLASS, write_pickle
 from retraining_job.model.state import write_state
 

@@ -12,7 +12,7 @@ import sys
 from retraining_job.model.river_import import import_half_space_trees
 from retraining_job.model.equivalence import check_equivalence
 import retraining_job.model.model, retraining_job.model.forest, retraining_job.model.state
-import retraining_job.model.pickle_reader, retraining_job.model.pickle_writer
+import retraining_job.foreign_pickle.reader, retraining_job.model.pickle_writer
 loaded = {name.split(".")[0] for name in sys.modules}
 assert "river" not in loaded, "river is loaded before it is needed"
 forest = import_half_space_trees()
@@ -36,7 +36,7 @@ READING = """
 import sys
 from retraining_job.deviation import StandardAbsoluteDeviation
 from retraining_job.model.model import Model
-from retraining_job.model.pickle_reader import read_pickle
+from retraining_job.foreign_pickle.reader import read_pickle
 from retraining_job.model.pickle_writer import DEFAULT_DEVIATION_CLASS, write_pickle
 from retraining_job.model.array_forest import ArrayForest
 forest = ArrayForest.grow(["amount"], n_trees=1, height=2, window_size=3, seed=1)

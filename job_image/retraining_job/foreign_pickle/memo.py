@@ -6,7 +6,7 @@ from array import array
 
 import numpy as np
 
-from retraining_job.model.boxed_nodes import NodeIndex
+from retraining_job.foreign_pickle.boxed_nodes import NodeIndex
 from retraining_job.model.model import UnreadableModelError
 
 OTHER, CONSUMED = -2, -1

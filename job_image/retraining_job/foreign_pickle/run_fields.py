@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from retraining_job.model.boxed_values import Global
+from retraining_job.foreign_pickle.boxed_values import Global
 from retraining_job.model.state_schema import WINDOW_LIMIT
 
 if TYPE_CHECKING:
-    from retraining_job.model.box import Box
+    from retraining_job.foreign_pickle.box import Box
 
 PADDING = bytes(16)
 """Follows the groups, so that a field at their end can be read with more bytes than it has."""
@@ -67,7 +67,7 @@ class Masses(NamedTuple):
     good: np.ndarray
 
 
-class Fields:
+class GroupFields:
     """A position in each of many groups.
 
     Args:
@@ -84,7 +84,7 @@ class Fields:
         self.ends = ends
         self.at = np.concatenate([ends[:0], [0], ends[:-1]])[: len(ends)]
 
-    def select(self, which: np.ndarray) -> Fields:
+    def select(self, which: np.ndarray) -> GroupFields:
         """Return the position in some of the groups.
 
         Args:
@@ -93,7 +93,7 @@ class Fields:
         Returns:
             The same bytes with other positions.
         """
-        selected = object.__new__(Fields)
+        selected = object.__new__(GroupFields)
         selected.bytes, selected.numbers, selected.floats = self.bytes, self.numbers, self.floats
         selected.ends, selected.at = self.ends[which], self.at[which]
         return selected
@@ -129,7 +129,7 @@ class Fields:
         return Puts(length > 0, np.where(length > 1, argument.astype(np.int64), -1))
 
 
-def read_masses(box: Box, fields: Fields) -> Masses:
+def read_masses(box: Box, fields: GroupFields) -> Masses:
     """Read names and values of two masses.
 
     Args:

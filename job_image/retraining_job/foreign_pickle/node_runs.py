@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from retraining_job.model.boxed_nodes import NodeIndex
-from retraining_job.model.run_fields import Fields, Masses, read_masses
-from retraining_job.model.run_trees import read_trees
+from retraining_job.foreign_pickle.boxed_nodes import NodeIndex
+from retraining_job.foreign_pickle.run_fields import GroupFields, Masses, read_masses
+from retraining_job.foreign_pickle.run_trees import read_trees
 
 if TYPE_CHECKING:
-    from retraining_job.model.box import Box
+    from retraining_job.foreign_pickle.box import Box
 
 GET = rb"(?:h.|j.{4})"
 PUT = rb"(?:\x94|q.|r.{4}|)"
@@ -105,7 +105,7 @@ class NodeRuns:
             return position
         read = read_trees if pattern is TREES else change_masses
         return position + read(
-            self.box, Fields(self.box.data[position:reached], np.concatenate(parts) - position)
+            self.box, GroupFields(self.box.data[position:reached], np.concatenate(parts) - position)
         )
 
     def divide(
@@ -175,7 +175,7 @@ class NodeRuns:
         return True
 
 
-def change_masses(box: Box, fields: Fields) -> int:
+def change_masses(box: Box, fields: GroupFields) -> int:
     """Read a run of groups, each of which fetches a node, changes its masses, and drops it.
 
     Args:

@@ -10,9 +10,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from retraining_job.foreign_pickle.boxed_nodes import BoxedNodes, NodeIndex
+from retraining_job.foreign_pickle.boxed_values import DEFAULTDICT, Instance
 from retraining_job.model.array_forest import ArrayForest
-from retraining_job.model.boxed_nodes import BoxedNodes, NodeIndex
-from retraining_job.model.boxed_values import DEFAULTDICT, Instance
 from retraining_job.model.model import UnreadableModelError
 from retraining_job.model.state_schema import (
     HEIGHT_LIMIT,

@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from retraining_job.deviation import StandardAbsoluteDeviation
-from retraining_job.model.box import Box
-from retraining_job.model.boxed_nodes import BoxedNodes, to_finite_float
-from retraining_job.model.boxed_values import DEVIATION, FOREST, Instance
-from retraining_job.model.foreign_forest import build_foreign_forest
+from retraining_job.foreign_pickle.box import Box
+from retraining_job.foreign_pickle.boxed_nodes import BoxedNodes, to_finite_float
+from retraining_job.foreign_pickle.boxed_values import DEVIATION, FOREST, Instance
+from retraining_job.foreign_pickle.forest import build_foreign_forest
 from retraining_job.model.garbage import pause_garbage_collection
 from retraining_job.model.model import Model, UnreadableModelError
 from retraining_job.model.state_schema import COUNT_LIMIT, NAME_LIMIT

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import pickle
 
-from retraining_job.model.boxed_nodes import BoxedNodes, NodeIndex
-from retraining_job.model.boxed_values import (
+from retraining_job.foreign_pickle.boxed_nodes import BoxedNodes, NodeIndex
+from retraining_job.foreign_pickle.boxed_values import (
     BRANCH,
     CALLED,
     CREATED,
@@ -23,11 +23,11 @@ from retraining_job.model.boxed_values import (
     Instance,
     find_global,
 )
-from retraining_job.model.memo import BoxMemo
+from retraining_job.foreign_pickle.memo import BoxMemo
+from retraining_job.foreign_pickle.node_runs import NodeRuns
+from retraining_job.foreign_pickle.opcodes import ACTIONS, STOP, describe
+from retraining_job.foreign_pickle.stack import PickleStack
 from retraining_job.model.model import UnreadableModelError
-from retraining_job.model.node_runs import NodeRuns
-from retraining_job.model.opcodes import ACTIONS, STOP, describe
-from retraining_job.model.pickle_stack import PickleStack
 
 BYTES_FOR_OBJECT = 12
 """A pickle has at most one text or container for so many of its bytes. Those of a forest have one

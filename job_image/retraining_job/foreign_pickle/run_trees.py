@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from retraining_job.model.boxed_nodes import NodeIndex
-from retraining_job.model.boxed_values import BRANCH, LEAF
-from retraining_job.model.run_fields import (
+from retraining_job.foreign_pickle.boxed_nodes import NodeIndex
+from retraining_job.foreign_pickle.boxed_values import BRANCH, LEAF
+from retraining_job.foreign_pickle.run_fields import (
     CHILDREN,
     FEATURE,
     THRESHOLD,
     UNKNOWN,
-    Fields,
+    GroupFields,
     Masses,
     Puts,
     look_up,
@@ -24,7 +24,7 @@ from retraining_job.model.run_fields import (
 from retraining_job.model.state_schema import WINDOW_LIMIT
 
 if TYPE_CHECKING:
-    from retraining_job.model.box import Box
+    from retraining_job.foreign_pickle.box import Box
 
 OPENING, CLOSING = ord("}"), 0x86
 
@@ -71,7 +71,7 @@ class Groups:
         self.is_put[row, which], self.places[row, which] = puts.is_put, puts.place
 
 
-def read_trees(box: Box, fields: Fields) -> int:
+def read_trees(box: Box, fields: GroupFields) -> int:
     """Read a run of trees. Its first group is no end of a branch.
 
     Args:
@@ -95,7 +95,7 @@ def read_trees(box: Box, fields: Fields) -> int:
     return int(fields.ends[count - 1]) if store_trees(box, groups, depth, count) else 0
 
 
-def read_nodes(box: Box, fields: Fields, groups: Groups, which: np.ndarray) -> None:
+def read_nodes(box: Box, fields: GroupFields, groups: Groups, which: np.ndarray) -> None:
     """Read the groups that create a node.
 
     Args:
@@ -127,7 +127,7 @@ def read_nodes(box: Box, fields: Fields, groups: Groups, which: np.ndarray) -> N
     groups.set_masses(which[leaves], read_masses(box, part.select(leaves)))
 
 
-def read_ends(box: Box, fields: Fields, groups: Groups, which: np.ndarray) -> None:
+def read_ends(box: Box, fields: GroupFields, groups: Groups, which: np.ndarray) -> None:
     """Read the groups that end a branch.
 
     Args:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from retraining_job.model.model import UnreadableModelError
 
 if TYPE_CHECKING:
-    from retraining_job.model.box import Box
+    from retraining_job.foreign_pickle.box import Box
 
 PROTOCOLS = range(2, 6)
 
