@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
+
 from retraining_operator.api.conditions import Condition, ConditionType
 from retraining_operator.api.reasons import ConditionReason
 from retraining_operator.api.request import RetrainRequest
@@ -37,6 +39,26 @@ def report_defect(
         request_uid=request.uid,
         error=error,
     )
+
+
+async def run_side_task(problems: ProblemReporter, what: str, work: Awaitable[None]) -> None:
+    """Await work that no request waits for. A defect in it does not end the loop.
+
+    Args:
+        problems: Reports a defect once.
+        what: What the work does, for the message.
+        work: The work, which handles the errors that it expects.
+    """
+    try:
+        await work
+    except Exception as error:  # noqa: BLE001  # a defect must not stop the others
+        problems.report(
+            ObjectProblem.DEFECT,
+            what,
+            f"{what} failed because of a defect of the operator ({type(error).__name__}). Requests "
+            "are not affected. Please report the traceback.",
+            error=error,
+        )
 
 
 def build_problem_condition(report: ProblemReport) -> Condition:

@@ -13,7 +13,11 @@ from retraining_operator.api.request import RetrainRequest
 from retraining_operator.api.request_limits import RequestLimits, find_refusal
 from retraining_operator.controller.backoff import Backoff
 from retraining_operator.controller.executor import Executor
-from retraining_operator.controller.problem_reports import build_problem_condition, report_defect
+from retraining_operator.controller.problem_reports import (
+    build_problem_condition,
+    report_defect,
+    run_side_task,
+)
 from retraining_operator.controller.pruner import Pruner
 from retraining_operator.controller.step_runner import StepRunner, is_informative
 from retraining_operator.kube.event_recorder import EventRecorder
@@ -205,7 +209,8 @@ class Reconciler:
             known = requests.get(report.request_uid)
             if known and self._event_recorder:
                 condition = build_problem_condition(report)
-                group.create_task(self._event_recorder.record(known, condition))
+                work = self._event_recorder.record(known, condition)
+                group.create_task(run_side_task(problems, "Writing an Event", work))
 
     def _start_pruning(self, group: asyncio.TaskGroup, now: datetime) -> None:
         if self._pruning and not self._pruning.done():
@@ -216,10 +221,16 @@ class Reconciler:
         if runs := select_prunable_runs(
             self._cache.settled.values(), self._retention, self._triggers, unfinished, now
         ):
-            self._pruning = group.create_task(self._pruner.prune(runs))
+            work = self._pruner.prune(runs)
+            self._pruning = group.create_task(
+                run_side_task(self._cache.problems, "Deleting finished requests", work)
+            )
 
     def _start_marking(self, group: asyncio.TaskGroup) -> None:
         """Mark the RetrainApprovals that others have created, unless that is in progress."""
         foreign = list(self._cache.approvals.foreign.values())
         if foreign and (self._marking is None or self._marking.done()):
-            self._marking = group.create_task(self._executor.approval_keeper.mark_foreign(foreign))
+            work = self._executor.approval_keeper.mark_foreign(foreign)
+            self._marking = group.create_task(
+                run_side_task(self._cache.problems, "Marking RetrainApprovals of others", work)
+            )

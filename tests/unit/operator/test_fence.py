@@ -14,6 +14,7 @@ from retraining_operator.api.names import Task
 from retraining_operator.api.request import RetrainRequest, read_request
 from retraining_operator.api.request_limits import find_refusal
 from retraining_operator.controller import launcher, reconciler
+from retraining_operator.controller.approval_keeper import ApprovalKeeper
 from retraining_operator.planning import plan as plan_module
 from retraining_operator.planning import trigger_policy
 from retraining_operator.planning.finished import read_finished_run
@@ -103,6 +104,26 @@ async def test_defect_of_one_launch_leaves_its_place_to_others(
     cluster.put("retrainrequests", request_body("bad", created="2026-03-01T10:00:00Z"))
     cluster.put("retrainrequests", request_body("good"))
     await operator.reconcile()
+    assert operator.condition(name="good")[1] == "JobCreated"
+    assert operator.count_problems("defect") == 1
+
+
+async def test_defect_of_a_side_task_ends_neither_the_loop_nor_a_run(
+    request_body: Build,
+    approval_body: Build,
+    settings: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def fail(*_: object) -> None:
+        raise RuntimeError("a defect")
+
+    cluster = MemoryCluster()
+    operator = MemoryOperator(cluster, settings)
+    monkeypatch.setattr(ApprovalKeeper, "mark_foreign", fail)
+    cluster.put("retrainapprovals", approval_body(name="somebodys"))
+    cluster.put("retrainrequests", request_body("good"))
+    for _ in range(2):
+        await operator.reconcile()
     assert operator.condition(name="good")[1] == "JobCreated"
     assert operator.count_problems("defect") == 1
 
