@@ -68,11 +68,11 @@ def fuzz_all(names: Sequence[str], seconds: int) -> int:
 
 def format_summary(found: Sequence[Progress]) -> str:
     """Format a table of all targets, with the command that replays each failure."""
-    lines = [f"{'target':<12} {'runs':>10} {'per second':>11} {'coverage':>9} {'new':>5}  result"]
+    lines = [f"{'target':<20} {'runs':>10} {'per second':>11} {'coverage':>9} {'new':>5}  result"]
     for one in found:
         rate = one.runs / max(one.seconds, 1)
         lines.append(
-            f"{one.target:<12} {one.runs:>10,} {rate:>11,.0f} {one.coverage:>9,} "
+            f"{one.target:<20} {one.runs:>10,} {rate:>11,.0f} {one.coverage:>9,} "
             f"{one.new_inputs:>5}  {'FAILED' if one.has_failed else 'passed'}"
         )
     for one in found:

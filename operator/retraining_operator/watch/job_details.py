@@ -64,9 +64,9 @@ def find_refused_pod(job: Job, pods: Collection[Pod], refusal: Refusal | None) -
         refusal: The last rejection of a pod of the Job, or None.
 
     Returns:
-        The problem; None if a pod exists, or has been created since the rejection.
+        The problem; None if a pod exists, has been created since the rejection, or is not wanted.
     """
-    if refusal is None or job.end or job.is_failing or job.active:
+    if refusal is None or job.end or job.is_failing or job.is_suspended or job.active:
         return None
     if any(pod.is_alive or pod.created_at > refusal.at for pod in pods):
         return None

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import itertools
 import queue
+import re
 import socket
 import socketserver
 import threading
@@ -100,13 +100,35 @@ class Proxy:
             listener.shutdown()
 
 
+WRITES = re.compile(
+    rb"\b(COMMIT|INSERT|UPDATE|DELETE|CREATE|ALTER|DROP|COPY|CALL|DO|TRUNCATE|NOTIFY)\b",
+    re.IGNORECASE,
+)
+"""Statements that may change the database. All others end without effect if the process dies."""
+COMMAND = re.compile(rb"(?:^|\r\n)\*[0-9]+\r\n\$[0-9]+\r\n([A-Za-z]+)\r\n")
+READS = frozenset(
+    b"AUTH CLIENT EXISTS GET GETRANGE HELLO HGET HGETALL HKEYS HSCAN HSTRLEN INFO MGET MULTI PING "
+    b"SELECT STRLEN TTL TYPE".split()
+)
+"""Commands that change nothing in Redis."""
+
+
+def may_change(chunk: Chunk) -> bool:
+    """Return whether a chunk may change what others see. When in doubt, it may."""
+    if chunk.service == "database":
+        return WRITES.search(chunk.data) is not None
+    commands = {command.upper() for command in COMMAND.findall(chunk.data)}
+    return not commands or not commands <= READS
+
+
 def kill_at_every_message(
     through_proxy: ThroughProxy, start: StartRun, prepare: Callable[[str], object] | None = None
 ) -> Iterator[tuple[str, TrainerProcess]]:
-    """Kill a process before its n-th message arrives, for every n, and then start it again.
+    """Kill a process at the first message and after each one that may change something.
 
-    What the process receives changes nothing outside of it. So a kill at an answer has the same
-    effect as a kill before the next message.
+    A kill after a message that only reads has the same effect as one before it, and what the
+    process receives changes nothing outside of it. So these are all the kills that differ. After
+    each, the process is started again.
 
     Args:
         through_proxy: The fixture.
@@ -118,28 +140,38 @@ def kill_at_every_message(
     """
     through, number = False, 0
     while not through:
-        number += 1
-        run_id = f"run-{number}"
+        run_id = f"run-{number + 1}"
         if prepare:
             prepare(run_id)
         started: queue.SimpleQueue[TrainerProcess] = queue.SimpleQueue()
-        rule = kill_at_message(number, started)
+        rule = kill_after_changes(number, started)
         with through_proxy(rule) as environment:
             doomed = start(run_id, environment)
             started.put(doomed)
             through = doomed.wait().code != KILLED
         yield run_id, start(run_id).wait()
+        number += 1
 
 
-def kill_at_message(number: int, started: queue.SimpleQueue[TrainerProcess]) -> Rule:
-    """Return a rule that kills a process at one message and drops this and all later messages."""
-    sent = itertools.count(1)
+def kill_after_changes(number: int, started: queue.SimpleQueue[TrainerProcess]) -> Rule:
+    """Return a rule that kills a process at the first message after some that may change something.
+
+    That message and all later ones are dropped.
+
+    Args:
+        number: How many such messages get through.
+        started: Contains the process.
+    """
+    left, is_killed = number, False
 
     def rule(chunk: Chunk) -> None:
-        place = next(sent) if chunk.to_server else 0
-        if place == number:
+        nonlocal left, is_killed
+        if chunk.to_server and not left and not is_killed:
+            is_killed = True
             started.get().kill()
-        if place >= number:
+        if is_killed:
             raise ConnectionAbortedError
+        if chunk.to_server and may_change(chunk):
+            left -= 1
 
     return rule

@@ -177,7 +177,6 @@ def check(world: World, ends: list[tuple[str, str, int | None]], where: str) -> 
     assert all(world.redis.ttl(key) > 0 for key in world.staged), where
 
 
-@pytest.mark.timeout(900)  # each of about a hundred messages needs a challenger of its own
 def test_approval_killed_at_every_message(
     separable_world: World, through_proxy: ThroughProxy
 ) -> None:
@@ -206,7 +205,7 @@ def test_approval_killed_at_every_message(
         assert (withheld, approval_by, version) == (None, "Jane Doe", number)
         assert [row[0] for row in world.versions] == list(range(1, number + 1))
         assert world.version == str(number).encode()
-    assert number > 10, "the proxy saw far fewer messages than an approval has"
+    assert number > 6, "the proxy saw far fewer changes than an approval makes"
 
 
 def test_rejection_killed_between_redis_and_the_database(separable_world: World) -> None:
@@ -256,7 +255,7 @@ def test_rollback_killed_at_every_message(world: World, through_proxy: ThroughPr
             "SELECT verdict, version FROM retraining_runs WHERE run_id = %s", run_id
         ) == [("Restored", number + 2)]
         assert world.version == str(number + 2).encode()
-    assert number > 10, "the proxy saw far fewer messages than a rollback has"
+    assert number > 6, "the proxy saw far fewer changes than a rollback makes"
 
 
 def test_one_of_eight_parallel_runs_publishes_and_the_others_name_it(

@@ -106,7 +106,7 @@ def test_killed_at_every_message_it_sends(world: World, through_proxy: ThroughPr
         assert world.version == str(number).encode(), where
         assert [row[0] for row in world.versions] == list(range(1, number + 1)), where
         assert [row[0] for row in world.runs] == [f"run-{i + 1}" for i in range(number)], where
-    assert number > 50, "the proxy saw far fewer messages than a run has"
+    assert number > 8, "the proxy saw far fewer changes than a run makes"
     assert all(world.redis.ttl(key) > 0 for key in world.staged), (
         "what a killed run has staged must vanish by itself"
     )

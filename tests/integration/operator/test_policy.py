@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from retraining_operator.contract import Promotion
 from retraining_operator.kube.client import KubeClient
 from retraining_operator.kube.resources import JOBS
 from retraining_operator.settings import ConcurrencyPolicy, Requests, Settings
@@ -131,7 +132,7 @@ async def test_rollbacks_at_once_run_one_by_one_and_take_no_place_of_a_run(
 async def test_request_that_the_owner_does_not_allow_ends_without_a_job(
     namespace: Kubectl, cluster: KubeClient, settings: Settings
 ) -> None:
-    manual = settings.trainer.model_copy(update={"promotion": "Manual"})
+    manual = settings.trainer.model_copy(update={"promotion": Promotion.MANUAL})
     parts = OperatorParts(settings.model_copy(update={"requests": Requests(), "trainer": manual}))
     weak = {"promotion": "Auto", "onInconclusive": "Promote", "margin": "1", "threshold": "0"}
     apply(namespace, "weak", **weak, minimumRows=1)

@@ -75,7 +75,7 @@ def test_quota_on_limits_is_named_and_the_run_continues_without_it(
     message = wait_until(namespace, "first", "Unknown", "PodRefused")
     assert "failed quota: team: must specify limits.cpu" in message
     assert "job.resources" in message
-    assert "The deadline counts meanwhile" in message
+    assert "triggers.startTimeoutSeconds and the deadline count meanwhile" in message
 
     namespace("delete", "resourcequota", "team")
     wait_until(

@@ -117,6 +117,19 @@ def test_finished_job_waits_for_nothing(request_body: Build, job_body: Build) ->
     assert job_of(cache).waiting_for is None
 
 
+def test_suspended_job_waits_for_its_queue_and_not_for_a_pod_of_before(
+    request_body: Build, job_body: Build
+) -> None:
+    cache = ClusterCache()
+    cache.update_request(request_body())
+    cache.update_refusal(event())
+    body = job_body()
+    body.setdefault("status", {})["conditions"] = [{"type": "Suspended", "status": "True"}]
+    cache.update_job(body)
+    assert job_of(cache).is_suspended
+    assert job_of(cache).waiting_for is None
+
+
 def test_event_of_a_deleted_job_is_removed(cache: ClusterCache, job_body: Build) -> None:
     cache.update_refusal(event())
     cache.remove_job(job_body())
