@@ -69,6 +69,18 @@ TARGETS = (
         ("operator/test_outcome.py", "operator/test_failed_jobs.py"),
     ),
     Target("retraining_operator/api/approval_rules.py", ("operator/test_approval.py",)),
+    Target(
+        "retraining_operator/api/ownership.py",
+        ("operator/test_ownership.py", "operator/test_approval_ownership.py"),
+    ),
+    Target("retraining_operator/api/request_limits.py", ("operator/test_request_limits.py",)),
+    Target("retraining_operator/api/resources.py", ("operator/test_resources.py",)),
+    Target(
+        "retraining_job/registry/signing.py",
+        ("job/test_signing_vectors.py", "job/test_forged_documents.py"),
+    ),
+    Target("retraining_job/registry/freshness.py", ("job/test_freshness.py",)),
+    Target("retraining_job/registry/places.py", ("job/test_history_places.py",)),
     *(
         Target(f"retraining_job/evaluation/{module}.py", tuple(f"job/{one}" for one in PROMOTION))
         for module in ("promotion_policy", "promotion_rules", "alert_rate")
