@@ -71,7 +71,7 @@ TARGETS = (
     Target("retraining_operator/api/approval_rules.py", ("operator/test_approval.py",)),
     Target(
         "retraining_operator/api/ownership.py",
-        ("operator/test_ownership.py", "operator/test_approval_ownership.py"),
+        ("operator/test_ownership_rules.py",),
     ),
     Target("retraining_operator/api/request_limits.py", ("operator/test_request_limits.py",)),
     Target("retraining_operator/api/resources.py", ("operator/test_resources.py",)),

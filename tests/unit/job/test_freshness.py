@@ -32,6 +32,9 @@ def test_older_model_is_described_with_both_versions() -> None:
     assert problem
     assert "it is version 7, published at" in problem
     assert "the audit trail knows version 9" in problem
+    problem = describe_older_model(AuditedVersions(9), 7, None, has_model=True)
+    assert problem
+    assert problem.startswith("it is version 7, and the audit trail knows version 9: ")
     problem = describe_older_model(AuditedVersions(9), 0, None, has_model=False)
     assert problem == "there is none, and the audit trail knows version 9"
 

@@ -21,6 +21,7 @@ from retraining_job.registry.signing import (
     sign_document,
     strip_signature,
 )
+from retraining_job.settings import DecideSettings
 
 PAGE = Path(__file__).parents[3] / "docs" / "reference" / "signatures.md"
 BLOCK = re.compile(r"```json\n(.*?)\n```", re.DOTALL)
@@ -51,6 +52,38 @@ def test_specification_can_be_followed_without_the_code(vector: dict[str, str]) 
     text = "".join(f"{line}\n" for line in lines) + vector["payload"]
     digest = hmac.new(vector["key"].encode(), text.encode(), hashlib.sha256).hexdigest()
     assert digest == vector["signature"]
+
+
+def test_keys_come_from_the_settings() -> None:
+    registry = DecideSettings(
+        DATABASE_URL="none",
+        REDIS_URL="redis://none",
+        SIGNING_KEY=KEY,
+        SIGNING_KEY_PREVIOUS=FORMER,
+        run_id="run-9",
+        approval="approve",
+    ).registry
+    assert SigningKeys.of(registry) == SigningKeys(KEY, FORMER)
+
+
+@pytest.mark.parametrize(
+    ("keys", "named"),
+    [
+        (SigningKeys(KEY), "the key of signing.existingSecret (SIGNING_KEY)"),
+        (
+            SigningKeys(KEY, FORMER),
+            "the key of signing.existingSecret (SIGNING_KEY) or of signing.previousSecretKey "
+            "(SIGNING_KEY_PREVIOUS)",
+        ),
+    ],
+)
+def test_message_names_the_settings_of_the_keys_that_were_tried(
+    keys: SigningKeys, named: str
+) -> None:
+    other = sign_document(SigningKeys(SecretStr("some other key, long")), SUBJECT, DOCUMENT)
+    with pytest.raises(NotSignedError) as refused:
+        check_signature(keys, SUBJECT, other.encode())
+    assert str(refused.value).endswith(f" and {named}")
 
 
 def test_every_purpose_has_a_vector() -> None:

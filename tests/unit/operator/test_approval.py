@@ -133,12 +133,28 @@ def test_unanswered_object_is_no_approval(approval_body: Build) -> None:
     ("spec", "verified", "objection"),
     [
         pytest.param({}, True, None, id="somebody else"),
-        pytest.param({"approver": "jane"}, True, "has requested the run", id="oneself"),
+        pytest.param(
+            {"approver": "jane"},
+            True,
+            "approvals.fourEyes is true and the approver has requested the run",
+            id="oneself",
+        ),
         pytest.param({"approver": "Jane"}, True, None, id="a name that differs in case"),
-        pytest.param({}, False, "not verified", id="unverified"),
+        pytest.param(
+            {},
+            False,
+            "approvals.fourEyes is true and the approver is not verified, because the chart's "
+            "admission policy was not in force",
+            id="unverified",
+        ),
         pytest.param({"answer": "Reject", "approver": "jane"}, True, None, id="rejecting oneself"),
         pytest.param({"answer": "Reject"}, False, None, id="rejecting unverified"),
-        pytest.param({"requestedBy": ""}, True, "does not say who", id="unknown requester"),
+        pytest.param(
+            {"requestedBy": ""},
+            True,
+            "approvals.fourEyes is true and the request does not say who has requested it",
+            id="unknown requester",
+        ),
     ],
 )
 def test_four_eyes(
@@ -150,7 +166,7 @@ def test_four_eyes(
 ) -> None:
     given_answer = answered(approval_body, **spec)
     found = find_objection(request_, given_answer, four_eyes=True, is_verified=verified)
-    assert objection in found if objection and found else found == objection
+    assert found == objection
     assert find_objection(request_, given_answer, four_eyes=False, is_verified=verified) is None
 
 
@@ -165,7 +181,17 @@ def test_anybody_may_approve_the_challenger_of_a_record(
 
 def test_probe_answers_in_the_name_of_somebody_else_and_is_no_real_object() -> None:
     probe = build_policy_probe("fraud")
-    assert probe["spec"]["answer"]
+    assert probe == {
+        "apiVersion": "retraining.dev/v1alpha1",
+        "kind": "RetrainApproval",
+        "metadata": {"generateName": "policy-probe-", "namespace": "fraud"},
+        "spec": {
+            "request": "policy-probe",
+            "challenger": "policy-probe",
+            "answer": "Reject",
+            "approver": "nobody, this is a probe of the policy",
+        },
+    }
     assert ":" not in probe["spec"]["approver"]  # so it is no service account
     stored = {**probe, "metadata": probe["metadata"] | STORED | {"name": "policy-probe-x7f2q"}}
     assert not read_retrain_approval(stored).is_genuine

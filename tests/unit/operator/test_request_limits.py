@@ -222,6 +222,54 @@ def test_deadline_and_retries_have_a_greatest_value(
         assert f"the greatest that the owner allows is {greatest}" in problem
 
 
+def test_messages_are_whole_sentences_with_the_values_and_settings(
+    request_named: Named,
+) -> None:
+    assert find_refusal(request_named(scaling="None", threshold="0.5"), limits()) == (
+        "spec.threshold: 0.5 is not allowed: the owner's value is 0.7 (trainer.threshold), and no "
+        "other value is allowed unless requests.open in the chart's values has threshold. "
+        "spec.scaling: None is not allowed: the owner's value is Auto (trainer.scaling), and no "
+        "other value is allowed unless requests.open in the chart's values has scaling."
+    )
+    assert find_refusal(
+        request_named(acceptInputChange=True, deadlineSeconds=99_999), limits()
+    ) == (
+        "spec.acceptInputChange: true is not allowed: the owner's value is false "
+        "(trainer.acceptInputChange), and only false is allowed unless requests.open in the "
+        "chart's values has acceptInputChange. "
+        "spec.deadlineSeconds: 99999 is not allowed: the greatest that the owner allows is 14400 "
+        "(requests.maxDeadlineSeconds)."
+    )
+    assert find_refusal(request_named(rollbackTo=3, retries=11), limits(promotion="Manual")) == (
+        "spec.rollbackTo: 3 is not allowed: a rollback goes live at once, and the owner's value is "
+        "Manual (trainer.promotion), unless requests.open in the chart's values has rollbackTo. "
+        "spec.retries: 11 is not allowed: the greatest that the owner allows is 10 "
+        "(requests.maxRetries)."
+    )
+    assert find_refusal(claimed("mine"), limits()) == (
+        "spec.trigger is not allowed: it names a Kafka record, and only the operator creates "
+        "requests for records. Apply the request without it."
+    )
+
+
+def test_resources_are_compared_with_the_owners_maxima_and_defaults(request_named: Named) -> None:
+    greedy = request_named(resources={"limits": {"cpu": "3"}})
+    assert find_refusal(greedy, limits()) is None  # four times the default
+    refusal = find_refusal(greedy, limits(requests={"max_resources": {"cpu": "2"}}))
+    assert refusal == (
+        "spec.resources.limits.cpu: 3 is not allowed: the greatest that the owner allows is 2 "
+        "(requests.maxResources.cpu)."
+    )
+    default = request_named(resources={"limits": {"cpu": "1"}})
+    assert find_refusal(default, limits(requests={"max_resources": {"cpu": "500m"}})) is None
+
+
+def test_limits_come_from_the_settings(settings: Settings) -> None:
+    assert build_limits(settings) == RequestLimits(
+        settings.trainer, settings.job, settings.requests
+    )
+
+
 def test_every_field_of_a_spec_is_free_locked_or_limited() -> None:
     aliases = {info.alias for info in RequestSpec.model_fields.values()}
     free = {"reason", "requestedBy", "suspend"}

@@ -113,6 +113,34 @@ def test_owner_may_set_a_greater_or_a_smaller_maximum_and_name_other_resources()
     assert len(problems({"limits": {gpu: "2"}}, **{gpu: "1"})) == 1
 
 
+def test_contradicting_quantities_of_one_request_stay_as_they_are() -> None:
+    asked: Resources = {"requests": {"cpu": "2"}, "limits": {"cpu": "1"}}
+    merged = merge_resources(asked, DEFAULT)
+    assert (merged["requests"]["cpu"], merged["limits"]["cpu"]) == ("2", "1")
+
+
+def test_text_of_the_first_of_two_equal_quantities_is_the_maximum() -> None:
+    equal: Resources = {"requests": {"cpu": "1"}, "limits": {"cpu": "1000m"}}
+    assert find_maxima({}, equal) == {"cpu": multiply_quantity("1", 4)}
+
+
+@pytest.mark.parametrize(
+    ("asked", "problem"),
+    [
+        ({"claims": {"cpu": "1"}}, "resources have only requests and limits"),
+        ({"limits": {"cpu": "0"}}, "Kubernetes reads a limit of 0 as no limit"),
+    ],
+)
+def test_problem_is_the_second_half_of_a_sentence(asked: Resources, problem: str) -> None:
+    [[kind, quantities]] = asked.items()
+    [[name, text]] = quantities.items()
+    assert problems(asked) == [f"spec.resources.{kind}.{name}: {text} is not allowed: {problem}."]
+
+
+def test_request_equal_to_its_own_limit_is_allowed() -> None:
+    assert problems({"requests": {"cpu": "2"}, "limits": {"cpu": "2000m"}}) == []
+
+
 def test_request_above_its_own_limit_is_refused() -> None:
     [problem] = problems({"requests": {"cpu": "2"}, "limits": {"cpu": "1500m"}})
     assert problem == (
