@@ -1,9 +1,7 @@
-"""Interprets the opcodes of a pickle without building objects.
+"""The machine for which a pickle is a program. It imports, calls and creates nothing.
 
-A pickle is a program for a stack machine that imports and calls. This one knows the opcodes that
-pickles of river's forests consist of (protocols 2 to 5), and what they import, call and create
-becomes a record. Time is proportional to the length of the pickle. So is memory, because there are
-limits to all that an opcode can create beyond its own length.
+What a pickle imports, calls and creates becomes a record. Memory is proportional to the length of
+the pickle, because there are limits to all that an opcode can create beyond its own length.
 """
 
 from __future__ import annotations
@@ -24,8 +22,6 @@ from retraining_job.foreign_pickle.boxed_values import (
     find_global,
 )
 from retraining_job.foreign_pickle.memo import BoxMemo
-from retraining_job.foreign_pickle.node_runs import NodeRuns
-from retraining_job.foreign_pickle.opcodes import ACTIONS, STOP, describe
 from retraining_job.foreign_pickle.stack import PickleStack
 from retraining_job.model.model import UnreadableModelError
 
@@ -40,10 +36,6 @@ for 8 bytes or more."""
 FREE_OBJECTS = 10_000
 """Texts, containers and places of the memo that a pickle may use, however short it is."""
 
-OPCODE_LIMIT = 50_000_000
-"""Most opcodes that are interpreted one by one. It bounds the time. The greatest forest of the
-default settings has 30 million, of which nearly all are interpreted in runs."""
-
 FRAME_HEAD_BYTES = 9
 
 ATTRIBUTE_LIMIT = 100
@@ -51,7 +43,7 @@ ATTRIBUTE_LIMIT = 100
 
 
 class Box(PickleStack):
-    """A machine that interprets one pickle.
+    """A machine for one pickle.
 
     Args:
         data: The pickle.
@@ -64,37 +56,6 @@ class Box(PickleStack):
         self.deviation_class = deviation_class
         self.memo = BoxMemo(FREE_OBJECTS + len(data) // BYTES_FOR_PLACE)
         self.nodes = BoxedNodes()
-
-    def run(self) -> object:
-        """Interpret the pickle.
-
-        Returns:
-            Its content, in which nodes are numbers (`boxed_nodes`) and other objects are records.
-
-        Raises:
-            UnreadableModelError: It is damaged, forged, too large, or not a pickle of a model.
-        """
-        if self.data[:1] != pickle.PROTO:
-            raise UnreadableModelError(
-                "it is not a complete pickle: it does not begin with the number of its protocol"
-            )
-        self.skip_frames()
-        runs = NodeRuns(self)
-        for _ in range(OPCODE_LIMIT):
-            self.position = runs.run(self.position)
-            opcode = self.read(1)[0]
-            if opcode == STOP:
-                return self.pop()
-            action = ACTIONS.get(opcode)
-            if action is None:
-                raise UnreadableModelError(
-                    f"it is not a pickle of a model: at byte {self.position - 1:,} it contains "
-                    f"{describe(opcode)}, which pickles of river's forests do not use"
-                )
-            action(self)
-        raise UnreadableModelError(
-            f"it has more than {OPCODE_LIMIT:,} opcodes beside those of its trees"
-        )
 
     def skip_frames(self) -> None:
         """Remove the heads of frames, if the pickle consists of frames only.

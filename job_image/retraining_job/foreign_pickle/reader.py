@@ -14,6 +14,7 @@ from retraining_job.foreign_pickle.box import Box
 from retraining_job.foreign_pickle.boxed_nodes import BoxedNodes, to_finite_float
 from retraining_job.foreign_pickle.boxed_values import DEVIATION, FOREST, Instance
 from retraining_job.foreign_pickle.forest import build_foreign_forest
+from retraining_job.foreign_pickle.interpreter import interpret
 from retraining_job.model.garbage import pause_garbage_collection
 from retraining_job.model.model import Model, UnreadableModelError
 from retraining_job.model.state_schema import COUNT_LIMIT, NAME_LIMIT
@@ -36,7 +37,7 @@ def read_pickle(blob: bytes, deviation_class: str) -> Model:
     with pause_garbage_collection():
         box = Box(blob, deviation_class)
         try:
-            content = box.run()
+            content = interpret(box)
             return build_model(content, box.nodes)
         finally:
             box.clear()

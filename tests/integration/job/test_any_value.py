@@ -33,7 +33,7 @@ from retraining_job.runs.offline import Files, train_and_evaluate
 from retraining_job.settings import ReadLimits, TrainSettings
 from tests.integration.job.postgres_values import DEFAULTS, MUST_FIT, TYPES, tables
 
-EXAMPLES = 2_000
+EXAMPLES = 800
 ROWS = 24
 FULLY = 20
 """Every so many examples, the run also trains and evaluates."""

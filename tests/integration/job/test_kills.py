@@ -1,4 +1,4 @@
-"""A hundred trainers are killed at random moments, some together with Redis or PostgreSQL.
+"""Fifty trainers are killed at random moments, some together with Redis or PostgreSQL.
 
 After each round, the guarantees are checked: each run has exactly one effect.
 """
@@ -27,7 +27,7 @@ from tests.integration.job.servers import Server, postgres_server, redis_server
 from tests.integration.job.trainers import ForkServer, TrainerProcess
 from tests.integration.job.world import RECOMMENDED, World
 
-ROUNDS = 100
+ROUNDS = 50
 RESTART_EVERY = 10
 SEED = int(os.environ.get("KILLS_SEED", "20261124"))
 TRIES = 8
@@ -78,7 +78,7 @@ def own_world(
         world.redis.close()
 
 
-def test_hundred_kills(own_world: KillableWorld) -> None:
+def test_kills_at_random_moments(own_world: KillableWorld) -> None:
     source = random.Random(SEED)  # noqa: S311  # to be repeated
     world, ends = own_world, []
     for number in range(1, ROUNDS + 1):
