@@ -25,7 +25,7 @@ from retraining_job.settings import TrainSettings
 from tests.integration.job.proxy import ThroughProxy, kill_at_every_message
 from tests.integration.job.servers import Server, postgres_server, redis_server
 from tests.integration.job.trainers import ForkServer, TrainerProcess
-from tests.integration.job.world import RECOMMENDED, World
+from tests.integration.job.world import NEVER, RECOMMENDED, World
 
 ROUNDS = 50
 RESTART_EVERY = 10
@@ -174,7 +174,7 @@ def check(world: World, ends: list[tuple[str, str, int | None]], where: str) -> 
         assert len(models) == len(set(models)), where
         assert len(set(models) - {manifest["state_sha256"]}) <= 3, where
     assert world.redis.ttl(world.model_key) == (-1 if promoted else -2), where
-    assert all(world.redis.ttl(key) > 0 for key in world.staged), where
+    assert all(world.redis.ttl(key) != NEVER for key in world.staged), where
 
 
 def test_approval_killed_at_every_message(

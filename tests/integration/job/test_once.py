@@ -6,7 +6,7 @@ import pytest
 
 from retraining_job.audit.runs import AUDIT_LOCK
 from tests.integration.job.proxy import Chunk, Rule, ThroughProxy, kill_at_every_message
-from tests.integration.job.world import World
+from tests.integration.job.world import NEVER, World
 
 BOTH_ENDS = pytest.mark.parametrize("ended_by", ["Promoted", "InsufficientData"])
 
@@ -107,7 +107,7 @@ def test_killed_at_every_message_it_sends(world: World, through_proxy: ThroughPr
         assert [row[0] for row in world.versions] == list(range(1, number + 1)), where
         assert [row[0] for row in world.runs] == [f"run-{i + 1}" for i in range(number)], where
     assert number > 8, "the proxy saw far fewer changes than a run makes"
-    assert all(world.redis.ttl(key) > 0 for key in world.staged), (
+    assert all(world.redis.ttl(key) != NEVER for key in world.staged), (
         "what a killed run has staged must vanish by itself"
     )
 

@@ -68,6 +68,11 @@ def simple_features(number: int) -> dict[str, float]:
     return {"amount": number % 97 / 97, "hour_of_day": number % 24}
 
 
+NEVER = -1
+"""What Redis answers as the time to live of a key that never expires. A key that has just expired
+has none either, but another answer."""
+
+
 class World:
     """One database, the keys of one test in Redis, and the trainers that use them.
 
