@@ -1,1 +1,1 @@
-"""The audit trail in PostgreSQL: retraining_runs and model_versions."""
+"""The audit trail: retraining_runs and model_versions in PostgreSQL."""

@@ -1,1 +1,1 @@
-"""Split the events, evaluate both models on the hold-out and decide. No I/O."""
+"""The challenger against the champion: split, evaluate on the hold-out, decide. No I/O."""

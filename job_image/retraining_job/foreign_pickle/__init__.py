@@ -1,1 +1,1 @@
-"""Reads a model from a pickle of river's objects without creating any of them (decision 0022)."""
+"""Pickles of other programs: read without creating any of their objects (decision 0022)."""

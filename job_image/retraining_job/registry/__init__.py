@@ -1,1 +1,1 @@
-"""The model registry in Redis: the champion, its manifest, its history."""
+"""The registry in Redis: the champion, its manifest, its history."""

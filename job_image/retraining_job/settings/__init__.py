@@ -1,4 +1,4 @@
-"""The trainer's settings, read once from the environment when the process starts.
+"""The trainer's settings: read once from the environment when the process starts.
 
 The operator writes this environment; the names come from the contract. A wrong value ends the
 process with one sentence that names the setting in the environment and in the chart's values.

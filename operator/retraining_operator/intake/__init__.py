@@ -1,1 +1,1 @@
-"""Turns records of the topic into RetrainRequests and stores their offsets as handled."""
+"""Records become requests: exactly one each, and their offsets are stored as handled."""
