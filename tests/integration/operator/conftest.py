@@ -31,7 +31,7 @@ OPEN_REQUESTS = {
     "open": list(LockedField),
     "maxResources": {"cpu": 1000, "memory": "1Ti", "nvidia.com/gpu": 8},
 }
-"""Lets requests ask for everything, because most tests are not about limits."""
+"""Requests may ask for everything, because most tests are not about limits."""
 
 
 @pytest.fixture(scope="session")

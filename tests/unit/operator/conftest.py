@@ -14,6 +14,8 @@ from retraining_operator.api.request import RetrainRequest, read_request
 from retraining_operator.api.retrain_approval import build_owner_reference
 from retraining_operator.planning.finished import FinishedRun
 from retraining_operator.settings import Settings
+from tests.unit.operator.memory_cluster import MemoryCluster, MemoryOperator
+from tests.unit.operator.sample_settings import build_settings
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 
@@ -25,22 +27,7 @@ def now() -> datetime:
 
 @pytest.fixture
 def settings() -> Settings:
-    return Settings.model_validate(
-        {
-            "namespace": "fraud",
-            "kafka": {"bootstrapServers": "kafka:9092"},
-            "redis": {"name": "redis-secret"},
-            "database": {"name": "database-secret"},
-            "trainer": {"preset": "recommended"},
-            "job": {
-                "image": "retraining-job:0.1.0",
-                "resources": {
-                    "requests": {"cpu": "500m", "memory": "1Gi"},
-                    "limits": {"memory": "2Gi"},
-                },
-            },
-        }
-    )
+    return build_settings()
 
 
 @pytest.fixture
@@ -173,3 +160,13 @@ def request_named(request_body: Callable[..., dict[str, Any]]) -> Callable[..., 
         )
 
     return build
+
+
+@pytest.fixture
+def cluster() -> MemoryCluster:
+    return MemoryCluster()
+
+
+@pytest.fixture
+def operator(cluster: MemoryCluster, settings: Settings) -> MemoryOperator:
+    return MemoryOperator(cluster, settings)

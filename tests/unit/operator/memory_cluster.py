@@ -167,7 +167,7 @@ class MemoryCluster:
 
 
 class EqualPriority(WritePriority):
-    """Lets no write wait for another one."""
+    """No write waits for another one."""
 
     def compute_wait(self) -> float:
         return 0.0

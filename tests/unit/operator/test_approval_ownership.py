@@ -14,8 +14,8 @@ from retraining_operator.contract import Promotion
 from retraining_operator.kube.resources import ResourceKind
 from retraining_operator.settings import Requests, Settings
 from tests.unit.operator.attempts import document
+from tests.unit.operator.forged_jobs import await_approval, finish_job, put_request
 from tests.unit.operator.memory_cluster import NOW, MemoryCluster, MemoryOperator
-from tests.unit.operator.test_ownership import await_approval, finish_job, put_request
 
 Build = Callable[..., dict[str, Any]]
 UID = "uid-of-first"

@@ -1,4 +1,4 @@
-"""Only a Job that the operator has created, and its pods, are believed."""
+"""Only a Job that the operator has created is believed."""
 
 from __future__ import annotations
 
@@ -10,88 +10,22 @@ from typing import Any
 import pytest
 
 from retraining_operator.api.job_manifest import build_job
-from retraining_operator.api.names import Task, build_job_name
 from retraining_operator.api.request import read_request
 from retraining_operator.kube.resources import JOBS
 from retraining_operator.settings import Settings
-from tests.unit.operator.attempts import document, job_owner
+from tests.unit.operator.attempts import document
+from tests.unit.operator.forged_jobs import (
+    FORGED,
+    TRAINING,
+    UID,
+    finish_job,
+    forge_job,
+    operator_settings,
+    put_request,
+)
 from tests.unit.operator.memory_cluster import NOW, MemoryCluster, MemoryOperator
 
 Build = Callable[..., dict[str, Any]]
-UID = "uid-of-first"
-TRAINING = build_job_name("first", UID)
-FORGED = {"verdict": "Promoted", "promoted": True, "version": 4242, "reason": "superior"}
-
-
-@pytest.fixture
-def cluster() -> MemoryCluster:
-    return MemoryCluster()
-
-
-@pytest.fixture
-def operator(cluster: MemoryCluster, settings: Settings) -> MemoryOperator:
-    return MemoryOperator(cluster, settings)
-
-
-def put_request(cluster: MemoryCluster, body: dict[str, Any]) -> None:
-    body.pop("status", None)
-    cluster.put("retrainrequests", body)
-
-
-def forge_job(cluster: MemoryCluster, *, job_uid: str = "forged", **changes: Any) -> dict[str, Any]:
-    """Create a Job as a neighbour in the namespace, with a pod that has left a result document."""
-    owner = {
-        "apiVersion": "retraining.dev/v1alpha1",
-        "kind": "RetrainRequest",
-        "name": "first",
-        "uid": UID,
-        "controller": True,
-    }
-    metadata = {
-        "name": changes.pop("name", TRAINING),
-        "uid": job_uid,
-        "labels": {"app.kubernetes.io/managed-by": "retraining-operator"},
-        "annotations": changes.pop("annotations", {}),
-        "ownerReferences": [owner | changes],
-    }
-    end = {
-        "type": "Complete",
-        "status": "True",
-        "lastTransitionTime": "2026-03-01T11:05:00Z",
-    }
-    job = cluster.put("jobs", {"metadata": metadata, "spec": {}, "status": {"conditions": [end]}})
-    put_pod(cluster, job["metadata"]["uid"], document(NOW, **FORGED))
-    return job
-
-
-def put_pod(
-    cluster: MemoryCluster,
-    job_uid: str,
-    text: str,
-    *,
-    name: str = "",
-    owner: dict[str, Any] | None = None,
-) -> None:
-    end = {"exitCode": 0, "message": text, "finishedAt": "2026-03-01T11:04:00Z"}
-    metadata = {
-        "name": name or f"pod-of-{job_uid}",
-        "uid": f"pod-of-{job_uid}{name}",
-        "labels": {"retraining.dev/request-uid": UID},
-        "ownerReferences": [owner or job_owner(job_uid)],
-    }
-    state = [{"name": "trainer", "state": {"terminated": end}}]
-    cluster.put(
-        "pods",
-        {"metadata": metadata, "status": {"phase": "Succeeded", "containerStatuses": state}},
-    )
-
-
-def finish_job(cluster: MemoryCluster, name: str, text: str) -> None:
-    """End a Job as Kubernetes does."""
-    job = cluster.objects["jobs", name]
-    end = {"type": "Complete", "status": "True", "lastTransitionTime": "2026-03-01T11:05:00Z"}
-    cluster.put("jobs", {**job, "status": {"succeeded": 1, "conditions": [end]}})
-    put_pod(cluster, job["metadata"]["uid"], text)
 
 
 @pytest.mark.parametrize(
@@ -191,18 +125,6 @@ async def test_squatter_cannot_guess_the_launch_from_the_status(
     assert restarted.condition()[1] == "JobDeleted"
 
 
-def operator_settings(_: MemoryOperator) -> Settings:
-    return Settings.model_validate(
-        {
-            "namespace": "fraud",
-            "kafka": {"bootstrapServers": "kafka:9092"},
-            "redis": {"name": "redis-secret"},
-            "database": {"name": "database-secret"},
-            "job": {"image": "retraining-job:0.1.0"},
-        }
-    )
-
-
 async def test_job_that_replaces_a_deleted_one_is_not_believed(
     cluster: MemoryCluster, operator: MemoryOperator, request_body: Build
 ) -> None:
@@ -277,82 +199,6 @@ async def test_change_of_an_own_job_does_not_matter(
     assert operator.count_problems("foreign") == 0
 
 
-@pytest.mark.parametrize(
-    "owner",
-    [
-        pytest.param(job_owner("another-job"), id="of another Job"),
-        pytest.param(job_owner("own") | {"kind": "ReplicaSet"}, id="of another kind"),
-        pytest.param(job_owner("own") | {"apiVersion": "evil.example/v1"}, id="of another group"),
-        pytest.param(job_owner("own") | {"controller": False}, id="without a controller"),
-    ],
-)
-async def test_forged_pod_beside_an_own_one_is_not_believed(
-    cluster: MemoryCluster, operator: MemoryOperator, request_body: Build, owner: dict[str, Any]
-) -> None:
-    put_request(cluster, request_body())
-    await operator.reconcile()
-    own_uid = cluster.objects["jobs", TRAINING]["metadata"]["uid"]
-    forged = owner | {"uid": own_uid if owner["uid"] == "own" else owner["uid"]}
-    put_pod(cluster, own_uid, document(NOW, **FORGED), name="forged", owner=forged)
-    await operator.reconcile()
-    assert operator.condition()[1] == "JobCreated"
-    finish_job(cluster, TRAINING, document(NOW, verdict="Kept", reason="inferior"))
-    await operator.reconcile()
-    assert operator.status()["verdict"] == "Kept"
-    assert operator.status().get("version") is None
-
-
-async def test_result_document_of_another_run_is_not_believed(
-    cluster: MemoryCluster, operator: MemoryOperator, request_body: Build
-) -> None:
-    put_request(cluster, request_body())
-    await operator.reconcile()
-    finish_job(cluster, TRAINING, document(NOW, **FORGED, run_id="uid-of-second"))
-    await operator.reconcile()
-    assert operator.condition()[1] == "ResultLost"
-    assert "version" not in operator.status()
-
-
-async def test_forged_pod_does_not_keep_a_deleted_job_alive(
-    cluster: MemoryCluster, operator: MemoryOperator, request_body: Build
-) -> None:
-    put_request(cluster, request_body())
-    await operator.reconcile()
-    job = cluster.objects.pop(("jobs", TRAINING))
-    operator.cache.remove_job(job)
-    running = {
-        "metadata": {
-            "name": "for-ever",
-            "labels": {"retraining.dev/request-uid": UID},
-            "ownerReferences": [job_owner("another-job")],
-        },
-        "status": {"phase": "Running"},
-    }
-    cluster.put("pods", running)
-    await operator.reconcile()
-    assert operator.condition()[:2] == ("False", "JobDeleted")
-
-
-async def test_pod_of_a_job_that_was_deleted_without_its_pods_is_waited_for(
-    cluster: MemoryCluster, operator: MemoryOperator, request_body: Build
-) -> None:
-    put_request(cluster, request_body())
-    await operator.reconcile()
-    job = cluster.objects.pop(("jobs", TRAINING))
-    operator.cache.remove_job(job)
-    labels = {
-        "retraining.dev/request-uid": UID,
-        "batch.kubernetes.io/controller-uid": job["metadata"]["uid"],
-    }
-    orphan = {"metadata": {"name": "orphan", "labels": labels}, "status": {"phase": "Running"}}
-    cluster.put("pods", orphan)
-    await operator.reconcile(2)
-    truth, reason, message = operator.condition()
-    assert (truth, reason) == ("Unknown", "JobDeleted")
-    assert "orphan" in message
-    assert operator.count_problems("foreign") == 0
-
-
 async def test_forged_jobs_take_no_place_of_others(
     cluster: MemoryCluster, settings: Settings, request_body: Build
 ) -> None:
@@ -386,71 +232,3 @@ async def test_outdated_crd_starts_no_job_and_says_why(
     await operator.reconcile()
     assert operator.jobs() == []
     assert "crds/retrainrequests.yaml" in caplog.text
-
-
-DECIDING = build_job_name("first", UID, Task.DECIDE)
-
-
-async def await_approval(
-    cluster: MemoryCluster, operator: MemoryOperator, request_body: Build
-) -> None:
-    put_request(cluster, request_body())
-    await operator.reconcile()
-    waits = {"verdict": "Promoted", "withheld": "AwaitingApproval", "reason": "superior"}
-    finish_job(cluster, TRAINING, document(NOW, **waits))
-    await operator.reconcile()
-    assert operator.condition("Promoted")[1] == "AwaitingApproval"
-
-
-async def test_forged_decision_beside_a_challenger_that_waits_changes_nothing(
-    cluster: MemoryCluster, operator: MemoryOperator, request_body: Build
-) -> None:
-    await await_approval(cluster, operator, request_body)
-    forge_job(cluster, name=DECIDING, job_uid="forged-decision")
-    await operator.reconcile()
-    assert operator.condition("Promoted")[:2] == ("Unknown", "AwaitingApproval")
-    assert operator.status().get("version") is None
-    assert operator.count_problems("foreign") == 1
-
-
-async def test_squatter_of_the_decision_s_name_is_not_believed(
-    cluster: MemoryCluster, operator: MemoryOperator, request_body: Build
-) -> None:
-    await await_approval(cluster, operator, request_body)
-    forge_job(cluster, name=DECIDING, job_uid="forged-decision")
-    operator.answer("Approve", "jane")
-    await operator.reconcile()
-    truth, reason, message = operator.condition("Promoted")
-    assert (truth, reason) == ("False", "JobNameTaken")
-    assert "uid forged-decision" in message
-    assert operator.status().get("version") is None
-
-
-async def test_approval_is_stored_before_its_job_and_a_change_of_the_job_does_not_alter_it(
-    cluster: MemoryCluster, operator: MemoryOperator, request_body: Build
-) -> None:
-    await await_approval(cluster, operator, request_body)
-    operator.answer("Approve", "jane")
-    await operator.reconcile()
-    forged = {"metadata": {"annotations": {"retraining.dev/approval": "approve by the boss"}}}
-    await cluster.patch(JOBS, DECIDING, forged)
-    finish_job(cluster, DECIDING, document(NOW, verdict="Promoted", promoted=True, version=2))
-    await operator.reconcile()
-    assert operator.status()["approvalBy"] == "jane"
-    assert operator.status()["version"] == 2
-    assert operator.condition("Promoted")[0] == "True"
-
-
-async def test_interrupted_launch_of_a_decision_is_repeated(
-    cluster: MemoryCluster, operator: MemoryOperator, request_body: Build, settings: Settings
-) -> None:
-    await await_approval(cluster, operator, request_body)
-    cluster.lost_answers = 1
-    operator.answer("Approve", "jane")
-    await operator.reconcile(1)
-    cluster.has_policy = False
-    restarted = MemoryOperator(cluster, settings)
-    await restarted.reconcile()
-    assert sorted(restarted.jobs()) == sorted([TRAINING, DECIDING])
-    assert restarted.condition("Promoted")[1] == "ApplyingApproval"
-    assert restarted.status()["approvalBy"] == "jane"

@@ -25,7 +25,7 @@ def cache_of(request_body: Build, waiting: int, suspended: int = 0) -> ClusterCa
 
 
 async def take_all(room: Room, records: int, create: Callable[[int], None]) -> list[int]:
-    """Take room for several records at once. Returns those that got it within some time."""
+    """Reserve room for several records at once. Returns those that got it within some time."""
     taken: list[int] = []
 
     async def take(number: int) -> None:
