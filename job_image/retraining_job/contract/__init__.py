@@ -48,6 +48,7 @@ from retraining_job.contract.run_table import (
 from retraining_job.contract.text import (
     LINE_LIMIT_CHARACTERS,
     escape_controls,
+    escape_page,
     to_line,
     to_lines,
 )
@@ -121,6 +122,7 @@ __all__ = [
     "clean_log_fields",
     "environment_name",
     "escape_controls",
+    "escape_page",
     "operator_upsert",
     "parse_version",
     "postgres_error",

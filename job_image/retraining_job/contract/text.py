@@ -7,6 +7,7 @@ of a terminal, or change the writing direction.
 
 from __future__ import annotations
 
+import re
 import unicodedata
 
 LINE_LIMIT_CHARACTERS = 2000
@@ -25,6 +26,18 @@ def escape_controls(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(map(_escape_character, text))
+
+
+def escape_page(text: str) -> str:
+    r"""Write out the characters that no line shows, except line feeds and tabs.
+
+    Args:
+        text: A text of any length that is printed as it is, such as a stored HTML page.
+
+    Returns:
+        The text. It is unchanged if each of its lines is printable apart from tabs.
+    """
+    return re.sub(r"[^\n\t]+", lambda part: escape_controls(part[0]), text)
 
 
 def _escape_character(character: str) -> str:

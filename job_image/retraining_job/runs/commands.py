@@ -12,7 +12,7 @@ from datetime import datetime
 from functools import partial
 from pathlib import Path
 
-from retraining_job.contract import ExitCode, Result
+from retraining_job.contract import ExitCode, Result, escape_page
 from retraining_job.runs.execution import Options, run_with_result, run_without_result
 from retraining_job.runs.termination import write_termination_message
 from retraining_job.settings import (
@@ -140,7 +140,8 @@ def _accept_loss(settings: OperateSettings) -> None:
 def _print_report(run: str, settings: MigrateSettings) -> None:
     from retraining_job.audit.reports import read_report  # noqa: PLC0415
 
-    sys.stdout.write(read_report(settings.audit, run))
+    # Whoever can write the row can write sequences that control a terminal.
+    sys.stdout.write(escape_page(read_report(settings.audit, run)))
 
 
 def _migrate(settings: MigrateSettings) -> None:

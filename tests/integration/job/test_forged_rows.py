@@ -135,6 +135,18 @@ def test_table_without_its_key_is_refused_with_a_sentence(world: World) -> None:
     assert "Traceback" not in run.log
 
 
+def test_report_that_controls_a_terminal_is_printed_without_control_characters(
+    world: World,
+) -> None:
+    world.sql(RUN + "('run-1', 'Kept', 'inferior', 'm', NULL, now(), now())")
+    world.sql(
+        OWN.format("report = E'<p>\\n\\t\\x1b]0;title\\x07\\x1b[2J\\r\\u009b31m\\u202e</p>\\n'")
+    )
+    printed = world.start(arguments=("report", "run-1")).wait()
+    assert printed.code == 0, printed.log
+    assert "<p>\n\t\\x1b]0;title\\x07\\x1b[2J\\r\\x9b31m\\u202e</p>\n" in printed.log
+
+
 def test_report_of_100_megabytes_is_refused_with_a_sentence(world: World) -> None:
     world.sql(RUN + "('run-1', 'Kept', 'inferior', 'm', NULL, now(), now())")
     world.sql(OWN.format("report = repeat('x', 100000000)"))

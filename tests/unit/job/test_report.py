@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from retraining_job.contract import PromotionPolicy
+from retraining_job.contract import PromotionPolicy, escape_page
 from retraining_job.evaluation.evidence import (
     Contender,
     Evidence,
@@ -109,6 +109,12 @@ def test_a_page_needs_nothing_from_outside_and_runs_nothing(evidence: Evidence) 
     assert "url(" not in style
     assert "@import" not in style
     assert "default-src 'none'" in page
+
+
+@every_run
+def test_a_page_is_printed_byte_for_byte(evidence: Evidence) -> None:
+    page = render_report(evidence)
+    assert escape_page(page).encode() == page.encode()
 
 
 def test_texts_of_the_data_are_shown_and_are_never_markup() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,7 +13,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from retraining_job.audit.fitting import fit_row
-from retraining_job.contract import Result, escape_controls, read_result, to_line, to_lines
+from retraining_job.contract import (
+    Result,
+    escape_controls,
+    escape_page,
+    read_result,
+    to_line,
+    to_lines,
+)
 from retraining_job.infra.logs import PlainFormatter, build_json_formatter
 from retraining_job.report.markup import tag
 from retraining_job.settings import RunSettings
@@ -78,6 +86,27 @@ def test_end_of_a_long_text_is_cut() -> None:
 
 def test_lines_keep_their_indentation_and_only_line_feeds_end_them() -> None:
     assert to_lines("a\r\n  b\x1b[0m\rc\u2028d\n\n") == "a\n  b\\x1b[0m\\rc\\u2028d"
+
+
+@pytest.mark.parametrize("text", [text for text in HOSTILE if text != FORGED])
+def test_page_shows_what_no_line_may_contain(text: str) -> None:
+    page = escape_page(f"<p>\n\t{text}</p>\n")
+    assert page == f"<p>\n\t{escape_controls(text)}</p>\n"
+    assert page.replace("\n", "").replace("\t", "").isprintable()
+    assert "\\" in page
+    page.encode()
+
+
+@given(st.text(st.characters()))
+def test_page_of_any_text_keeps_its_lines_and_tabs_and_is_the_same_when_it_is_made_again(
+    text: str,
+) -> None:
+    page = escape_page(text)
+    assert re.sub(r"[^\n\t]", "", page) == re.sub(r"[^\n\t]", "", text)
+    assert not re.search(
+        "[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\ud800-\udfff]", page
+    )
+    assert escape_page(page) == page
 
 
 def format_record(formatter: logging.Formatter, message: str, *, raises: str = "") -> str:
