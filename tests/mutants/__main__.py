@@ -48,6 +48,7 @@ PLANNING = (
     "test_merging.py",
     "test_approval.py",
     "test_approval_status.py",
+    "test_applied_approval.py",
     "test_ended_trainer.py",
 )
 PROMOTION = (
@@ -77,7 +78,11 @@ TARGETS = (
     Target("retraining_operator/api/resources.py", ("operator/test_resources.py",)),
     Target(
         "retraining_job/registry/signing.py",
-        ("job/test_signing_vectors.py", "job/test_forged_documents.py"),
+        (
+            "job/test_signing_vectors.py",
+            "job/test_changed_documents.py",
+            "job/test_forged_documents.py",
+        ),
     ),
     Target("retraining_job/registry/freshness.py", ("job/test_freshness.py",)),
     Target("retraining_job/registry/places.py", ("job/test_history_places.py",)),

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.integration.job.model_registry import MakeRegistry, ModelRegistry
 from tests.integration.job.proxy import Proxy, Rule, ThroughProxy
 from tests.integration.job.trainers import ForkServer, run_fork_server
 from tests.integration.job.world import World
@@ -64,3 +65,22 @@ def through_proxy(world: World) -> ThroughProxy:
             yield {"REDIS_URL": redis_url, "DATABASE_URL": url}
 
     return environment
+
+
+@pytest.fixture
+def make_registry(redis_url: str, key_prefix: str) -> Iterator[MakeRegistry]:
+    """Return a function that publishes three versions, signed with a key or not."""
+    made: list[ModelRegistry] = []
+
+    def publish_three(key: str) -> ModelRegistry:
+        registry = ModelRegistry(
+            redis_url, f"{key_prefix}active_model", f"{key_prefix}model_version", SIGNING_KEY=key
+        )
+        made.append(registry)
+        for number in range(1, 4):
+            registry.publish(f"run-{number}", seed=number)
+        return registry
+
+    yield publish_three
+    for registry in made:
+        registry.redis.close()

@@ -174,3 +174,7 @@ class ModelRegistry:
 
 Change = Callable[[ModelRegistry], object]
 """Damages a registry, or changes it as somebody else would."""
+
+
+MakeRegistry = Callable[[str], ModelRegistry]
+"""Publishes three versions, signed with a key, or not if it is empty. Returns their registry."""

@@ -14,7 +14,14 @@ from retraining_job.registry.history_table import format_versions
 from retraining_job.registry.integrity import UnreadableChampionError
 from retraining_job.registry.package import ModelPackage
 from retraining_job.registry.restore import RollbackImpossibleError, restore_version
-from tests.integration.job.model_registry import Change, ModelRegistry, model_of_seed, score
+from tests.integration.job.model_registry import (
+    KEY,
+    Change,
+    MakeRegistry,
+    ModelRegistry,
+    model_of_seed,
+    score,
+)
 
 
 @pytest.fixture
@@ -227,3 +234,24 @@ def test_threshold_goes_live_with_its_model_and_comes_back_with_it(
     assert registry.redis.get(key) == b"0.7"
     registry.publish("run-7", package=registry.package(7, threshold=0.6), threshold_key=key)
     assert registry.redis.get(key) == b"0.7"
+
+
+def test_rollbacks_lose_no_former_champion(make_registry: MakeRegistry) -> None:
+    registry = make_registry(KEY)
+    for number in range(4, 7):
+        registry.publish(f"run-{number}", seed=number)
+    states = {registry.package(seed).state: seed for seed in range(1, 7)}
+    for turn, seed in enumerate([1, 2, 1, 3, 4, 5, 2]):
+        numbers = {states[entry["state"]]: number for number, entry in registry.history.items()}
+        restore_version(registry.settings(f"back-{turn}").registry, numbers[seed])
+        left = {states[entry["state"]] for entry in registry.history.values()}
+        assert left | {seed} == set(range(1, 7))
+
+
+def test_message_names_the_version_under_which_a_model_is_now(make_registry: MakeRegistry) -> None:
+    registry = make_registry("")
+    restore_version(registry.settings("back-1").registry, 1)
+    registry.publish("run-5", seed=5)
+    assert sorted(registry.history) == [2, 3, 4]
+    with pytest.raises(RollbackImpossibleError, match="same model is stored as version 4"):
+        restore_version(registry.settings("back-2").registry, 1)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import subprocess
@@ -14,11 +13,11 @@ from typing import Any
 
 import pytest
 
-from retraining_operator.controller.reconciler import Reconciler
 from retraining_operator.kube.client import KubeClient
 from retraining_operator.kube.connection import connect
-from retraining_operator.priority import LINGER_SECONDS
 from retraining_operator.settings import LockedField, Settings
+from tests.integration.operator.approval_rights import connect_as_operator, installed_rights
+from tests.integration.operator.approvals import await_approval, request
 from tests.integration.operator.parts import OperatorParts
 from tests.integration.operator.runs import Start, free_port
 from tests.integration.operator.topic import Topic
@@ -152,8 +151,28 @@ def operator(settings: Settings, tmp_path: Path) -> Iterator[Start]:
         process.wait()
 
 
-async def reconcile(reconciler: Reconciler) -> None:
-    """Plan once and wait until every step is done."""
-    await asyncio.sleep(LINGER_SECONDS)
-    async with asyncio.TaskGroup() as group:
-        reconciler.dispatch(group)
+@pytest.fixture
+def rights(namespace: Kubectl) -> Iterator[Kubectl]:
+    """Install Roles and policies without four eyes."""
+    with installed_rights(namespace):
+        yield namespace
+
+
+@pytest.fixture
+def strict(namespace: Kubectl) -> Iterator[Kubectl]:
+    """Install Roles and policies with four eyes."""
+    with installed_rights(namespace, "--set=approvals.fourEyes=true"):
+        yield namespace
+
+
+@pytest.fixture
+async def operator_login(namespace: Kubectl, tmp_path: Path) -> AsyncIterator[KubeClient]:
+    """Connect as the operator. Depend on `rights` or `strict` before it."""
+    async with connect_as_operator(namespace, tmp_path) as connected:
+        yield connected
+
+
+@pytest.fixture
+async def waiting(namespace: Kubectl, cluster: KubeClient) -> dict[str, Any]:
+    """Create a request whose challenger waits for approval. No policy is in force here."""
+    return await await_approval(namespace, cluster, request(namespace))

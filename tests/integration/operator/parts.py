@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -17,7 +18,7 @@ from retraining_operator.kube.client import KubeClient
 from retraining_operator.kube.event_recorder import EventRecorder
 from retraining_operator.leader.elector import Elector
 from retraining_operator.observability.metrics import Metrics
-from retraining_operator.priority import WritePriority
+from retraining_operator.priority import LINGER_SECONDS, WritePriority
 from retraining_operator.settings import LeaderElection, Settings
 from retraining_operator.watch.cache import ClusterCache
 from retraining_operator.watch.health import WatchHealth
@@ -134,3 +135,10 @@ def build_elector(
 def now() -> datetime:
     """Return the current time in UTC."""
     return datetime.now(UTC)
+
+
+async def reconcile(reconciler: Reconciler) -> None:
+    """Plan once and wait until every step is done."""
+    await asyncio.sleep(LINGER_SECONDS)
+    async with asyncio.TaskGroup() as group:
+        reconciler.dispatch(group)

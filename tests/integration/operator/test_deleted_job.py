@@ -11,8 +11,7 @@ from pydantic import SecretStr
 from retraining_job.audit.migrations import migrate
 from retraining_operator.kube.client import KubeClient
 from retraining_operator.settings import ConcurrencyPolicy, Settings
-from tests.integration.operator.conftest import reconcile
-from tests.integration.operator.parts import OperatorParts, build_reconciler, populate
+from tests.integration.operator.parts import OperatorParts, build_reconciler, populate, reconcile
 from tests.integration.operator.test_reconciler import apply, reason, settle
 from tests.system.kubectl import Kubectl, wait_for
 

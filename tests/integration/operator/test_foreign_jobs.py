@@ -12,8 +12,7 @@ from retraining_operator.api.job_manifest import build_job
 from retraining_operator.api.request import read_request
 from retraining_operator.kube.client import KubeClient
 from retraining_operator.settings import Settings
-from tests.integration.operator.conftest import reconcile
-from tests.integration.operator.parts import OperatorParts, build_reconciler, populate
+from tests.integration.operator.parts import OperatorParts, build_reconciler, populate, reconcile
 from tests.integration.operator.runs import condition, events
 from tests.integration.operator.test_approval import patch_status
 from tests.integration.operator.test_reconciler import apply, reason, settle

@@ -9,8 +9,8 @@ from retraining_operator.contract import Promotion
 from retraining_operator.kube.client import KubeClient
 from retraining_operator.kube.resources import JOBS
 from retraining_operator.settings import ConcurrencyPolicy, Requests, Settings
-from tests.integration.operator.conftest import plain_reason, reconcile
-from tests.integration.operator.parts import OperatorParts, build_reconciler, populate
+from tests.integration.operator.conftest import plain_reason
+from tests.integration.operator.parts import OperatorParts, build_reconciler, populate, reconcile
 from tests.system.kubectl import Kubectl, wait_for
 
 pytestmark = pytest.mark.usefixtures("no_pods")

@@ -14,8 +14,7 @@ import pytest
 from retraining_operator.kube.client import KubeClient
 from retraining_operator.settings import Settings
 from tests.integration.operator.admission import registered, served
-from tests.integration.operator.conftest import reconcile
-from tests.integration.operator.parts import OperatorParts, build_reconciler, populate
+from tests.integration.operator.parts import OperatorParts, build_reconciler, populate, reconcile
 from tests.integration.operator.runs import condition, create_request
 from tests.integration.operator.test_refused_pods import selects
 from tests.system.kubectl import Kubectl

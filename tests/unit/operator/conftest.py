@@ -10,10 +10,13 @@ import pytest
 
 from retraining_operator.api.approval import Approval
 from retraining_operator.api.names import Task, build_approval_name, build_job_name
+from retraining_operator.api.outcome_status import build_finished_status
 from retraining_operator.api.request import RetrainRequest, read_request
 from retraining_operator.api.retrain_approval import build_owner_reference
 from retraining_operator.planning.finished import FinishedRun
 from retraining_operator.settings import Settings
+from tests.unit.operator.awaited_approvals import Ask, in_database
+from tests.unit.operator.finished_runs import outcome
 from tests.unit.operator.memory_cluster import MemoryCluster, MemoryOperator
 from tests.unit.operator.sample_settings import build_settings
 
@@ -170,3 +173,19 @@ def cluster() -> MemoryCluster:
 @pytest.fixture
 def operator(cluster: MemoryCluster, settings: Settings) -> MemoryOperator:
     return MemoryOperator(cluster, settings)
+
+
+@pytest.fixture
+def awaits(request_body: Callable[..., dict[str, Any]], now: datetime) -> Ask:
+    """Return a function that builds a request whose challenger awaits approval."""
+    first = build_finished_status(
+        read_request(request_body()),
+        outcome(now, verdict="Promoted", withheld="AwaitingApproval", metrics=None),
+        now,
+    )
+
+    def build(spec: dict[str, Any] | None = None, **status: Any) -> RetrainRequest:
+        stored = {"retrainApprovalUid": "uid-of-approval-of-first", **first, **status}
+        return read_request(request_body(spec=spec, status=in_database(stored)))
+
+    return build
